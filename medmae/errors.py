@@ -1,0 +1,55 @@
+"""What users see when something is wrong: which file, which field, which value, and what to do."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from pathlib import Path
+
+
+class ExitCode(IntEnum):
+    """Exit codes of every ``medmae`` command."""
+
+    OK = 0
+    SOME_FAILED = 1  # the run went on and finished, but at least one case was quarantined
+    REFUSED = 2  # bad arguments, bad data, bad bundle: nothing was done
+    NOT_FINITE = 3  # training stopped because losses stayed NaN or infinite
+
+
+class DataError(ValueError):
+    """A file or a record that cannot be used as it is.
+
+    Args:
+        reason: What is wrong, as one sentence without a full stop.
+        path: The file (or row) at fault.
+        field: The header field, column or key at fault.
+        value: The value found there.
+        remedy: What the user can do about it.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        path: str | Path | None = None,
+        field: str | None = None,
+        value: object = None,
+        remedy: str | None = None,
+    ) -> None:
+        self.reason, self.path, self.field, self.value, self.remedy = reason, path, field, value, remedy
+        super().__init__(self._text())
+
+    def _text(self) -> str:
+        parts = [f"{self.path}: {self.reason}" if self.path is not None else self.reason]
+        if self.field is not None:
+            parts.append(f"[{self.field} = {self.value!r}]")
+        if self.remedy:
+            parts.append(f"-> {self.remedy}")
+        return " ".join(parts)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Worker processes send exceptions back by pickling; keyword-only arguments need help to survive that.
+        return _rebuild, (self.reason, self.path, self.field, self.value, self.remedy)
+
+
+def _rebuild(reason: str, path: object, field: str | None, value: object, remedy: str | None) -> DataError:
+    return DataError(reason, path=path, field=field, value=value, remedy=remedy)  # type: ignore[arg-type]
