@@ -1,0 +1,67 @@
+# Everything below needs Python >= 3.11, git and make; `make help` lists what there is.
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+# The first interpreter that is new enough; `make PYTHON=/path/to/python test` takes another.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+# Two test workers with one thread each: on two cores they do not fight.
+WORKERS ?= 2
+ARGS ?=
+
+export OMP_NUM_THREADS ?= 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test quick lint format types floors bench lock clean distclean
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: $(STAMP) ## create .venv and install what requirements.txt pins, by hash
+
+$(STAMP): requirements.txt .ci/uv.txt pyproject.toml
+	@test -n "$(PYTHON)" || { echo "medmae needs Python >= 3.11: install it, or name it with make PYTHON=..." >&2; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .ci/uv.txt
+	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --require-hashes -r requirements.txt
+	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: $(STAMP) ## pre-train Edge-MAE on the embedded cohort and print where the report is (ARGS="--data DIR")
+	@env -u OMP_NUM_THREADS $(BIN)/medmae demo $(ARGS)
+
+test: lint types floors ## every check and every test, with coverage
+	$(BIN)/python -m pytest -n $(WORKERS) --cov --cov-report=term $(ARGS)
+
+quick: $(STAMP) ## the tests that take seconds
+	$(BIN)/python -m pytest -n $(WORKERS) -m "not slow" $(ARGS)
+
+lint: $(STAMP) ## ruff: rules and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(STAMP) ## let ruff mend what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: $(STAMP) ## mypy over medmae and data_prep
+	$(BIN)/mypy
+
+floors: $(STAMP) ## import-linter: imports only go down
+	$(BIN)/lint-imports
+
+bench: $(STAMP) ## speed and memory beside the peers (minutes)
+	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+lock: $(STAMP) ## resolve requirements.txt and .ci/uv.txt anew
+	UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
+		--generate-hashes --extra dev pyproject.toml -o requirements.txt
+	echo uv | UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --upgrade --universal \
+		--python-version 3.11 --generate-hashes --no-annotate - -o .ci/uv.txt
+
+clean: ## remove caches and what runs left behind
+	rm -rf build dist htmlcov .coverage .coverage.* .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+distclean: clean ## clean, and remove the environment
+	rm -rf $(VENV)
