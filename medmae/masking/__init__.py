@@ -1,0 +1,6 @@
+"""How many and which tokens stay visible."""
+
+from medmae.masking.base import Mask, visible_count
+from medmae.masking.random import RandomMasking
+
+__all__ = ["Mask", "RandomMasking", "visible_count"]

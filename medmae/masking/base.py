@@ -1,0 +1,140 @@
+"""The one value type every masking strategy returns, and the one rule that rounds a ratio to a count."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import torch
+from torch import Tensor
+
+Rounding = Literal["reference", "nearest"]
+
+
+def visible_count(*, num_tokens: int, ratio: float, rounding: Rounding = "reference") -> int:
+    """Number of tokens that stay visible when ``ratio`` of ``num_tokens`` is hidden.
+
+    Args:
+        num_tokens: N, tokens of one sample (never counting class or global tokens).
+        ratio: Share of tokens to hide, in (0, 1).
+        rounding: ``reference`` truncates ``N * (1 - ratio)`` in floating point as the published MAE does, so
+            that 100 tokens at 0.9 keep 9, not 10; ``nearest`` rounds to the nearest integer.
+
+    Raises:
+        ValueError: If the ratio leaves no token or every token visible.
+    """
+    exact = num_tokens * (1 - ratio)
+    visible = int(exact) if rounding == "reference" else round(exact)
+    if not 0 < visible < num_tokens:
+        raise ValueError(
+            f"a mask ratio of {ratio} leaves {visible} of {num_tokens} tokens visible; "
+            f"choose a ratio between {1 / num_tokens:.4f} and {1 - 1 / num_tokens:.4f}"
+        )
+    return visible
+
+
+@dataclass(frozen=True)
+class Mask:
+    """Which tokens of each sample are visible, which are masked.
+
+    Attributes:
+        visible: Token indices that the encoder sees, ``(B, V)`` int64, any order; the same V for all samples.
+        masked: The other token indices, ``(B, M)`` int64.
+        num_tokens: N = V + M. Indices count tokens only, never a class or global token.
+    """
+
+    visible: Tensor
+    masked: Tensor
+    num_tokens: int
+
+    def __post_init__(self) -> None:
+        if self.visible.shape[0] != self.masked.shape[0]:
+            raise ValueError(f"{self.visible.shape[0]} rows of visible but {self.masked.shape[0]} of masked indices")
+        if self.visible.shape[1] + self.masked.shape[1] != self.num_tokens:
+            raise ValueError(
+                f"{self.visible.shape[1]} visible + {self.masked.shape[1]} masked tokens are not {self.num_tokens}"
+            )
+
+    @classmethod
+    def from_noise(cls, noise: Tensor, *, num_visible: int) -> Mask:
+        """The tokens with the smallest noise stay visible, in ascending order of noise (MAE, section 3).
+
+        Args:
+            noise: Uniform noise, ``(B, N)``.
+            num_visible: V.
+        """
+        order = noise.argsort(dim=1)  # (B, N)
+        return cls(order[:, :num_visible], order[:, num_visible:], noise.shape[1])
+
+    @classmethod
+    def from_bool(cls, masked: Tensor) -> Mask:
+        """From a table ``(B, N)`` that is True where a token is masked; every row needs the same count.
+
+        Raises:
+            ValueError: If rows hide different numbers of tokens.
+        """
+        counts = masked.sum(dim=1)
+        if counts.numel() and bool((counts != counts[0]).any()):
+            raise ValueError(f"every sample must hide the same number of tokens, got {counts.unique().tolist()}")
+        order = masked.long().argsort(dim=1, stable=True)
+        num_visible = masked.shape[1] - int(counts[0])
+        return cls(order[:, :num_visible], order[:, num_visible:], masked.shape[1])
+
+    @property
+    def num_visible(self) -> int:
+        """V, the visible tokens of each sample."""
+        return self.visible.shape[1]
+
+    @property
+    def num_masked(self) -> int:
+        """M, the masked tokens of each sample."""
+        return self.masked.shape[1]
+
+    def as_bool(self) -> Tensor:
+        """Table ``(B, N)``, True where a token is masked."""
+        table = torch.zeros(self.masked.shape[0], self.num_tokens, dtype=torch.bool, device=self.masked.device)
+        return table.scatter(1, self.masked, True)
+
+    def keep(self, tokens: Tensor) -> Tensor:
+        """The visible rows of ``(B, N, ...)``: ``(B, V, ...)``."""
+        return gather_tokens(tokens, self.visible)
+
+    def hidden(self, tokens: Tensor) -> Tensor:
+        """The masked rows of ``(B, N, ...)``: ``(B, M, ...)``."""
+        return gather_tokens(tokens, self.masked)
+
+    def restore(self, visible: Tensor, fill: Tensor) -> Tensor:
+        """Puts visible rows ``(B, V, D)`` and filled rows back into token order.
+
+        Args:
+            visible: Rows in the order of ``self.visible``.
+            fill: Rows in the order of ``self.masked`` ``(B, M, D)``, or anything that broadcasts to it.
+
+        Returns:
+            ``(B, N, D)``.
+        """
+        batch, _, dim = visible.shape
+        fill = fill.to(visible.dtype).expand(batch, self.num_masked, dim)
+        order = torch.cat([self.visible, self.masked], dim=1)  # (B, N)
+        rows = torch.cat([visible, fill], dim=1)  # (B, N, D), in the order of `order`
+        return torch.empty_like(rows).scatter(1, order.unsqueeze(-1).expand_as(rows), rows)
+
+    def to(self, device: torch.device | str) -> Mask:
+        """The same mask on another device."""
+        return Mask(self.visible.to(device), self.masked.to(device), self.num_tokens)
+
+
+class Masking(Protocol):
+    """A masking strategy: anything that draws a :class:`Mask` for a batch."""
+
+    def sample(
+        self, batch_size: int, *, generator: torch.Generator | None = None, noise: Tensor | None = None
+    ) -> Mask:
+        """Draws a mask, or replays one from given noise."""
+
+
+def gather_tokens(tokens: Tensor, index: Tensor) -> Tensor:
+    """Rows ``index`` ``(B, K)`` of ``tokens`` ``(B, N, D)`` (or ``(1, N, D)``, shared by the batch): ``(B, K, D)``."""
+    if tokens.shape[0] == 1:
+        return tokens[0].index_select(0, index.reshape(-1)).reshape(index.shape[0], index.shape[1], tokens.shape[2])
+    return tokens.gather(1, index.unsqueeze(-1).expand(index.shape[0], index.shape[1], tokens.shape[2]))

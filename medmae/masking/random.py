@@ -1,0 +1,42 @@
+"""Uniform random masking, one independent draw per sample (MAE, CVPR 2022, section 3)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from medmae.masking.base import Mask, Rounding, visible_count
+
+
+class RandomMasking:
+    """Hides a fixed share of tokens, chosen uniformly and independently for each sample.
+
+    Args:
+        num_tokens: N, tokens of one sample.
+        ratio: Share of tokens to hide; the count is fixed here, once.
+        rounding: See :func:`medmae.masking.base.visible_count`.
+
+    Raises:
+        ValueError: If the ratio leaves 0 or all tokens visible.
+    """
+
+    def __init__(self, *, num_tokens: int, ratio: float, rounding: Rounding = "reference") -> None:
+        self.num_tokens = num_tokens
+        self.ratio = ratio
+        self.num_visible = visible_count(num_tokens=num_tokens, ratio=ratio, rounding=rounding)
+
+    def sample(
+        self, batch_size: int, *, generator: torch.Generator | None = None, noise: Tensor | None = None
+    ) -> Mask:
+        """Draws a mask, or replays one from given noise.
+
+        Args:
+            batch_size: B.
+            generator: Source of randomness, on the CPU, so that a seed means the same mask on every device.
+            noise: ``(B, N)``; when given, nothing is drawn.
+        """
+        if noise is None:
+            noise = torch.rand(batch_size, self.num_tokens, generator=generator)  # (B, N)
+        if noise.shape != (batch_size, self.num_tokens):
+            raise ValueError(f"noise must be {(batch_size, self.num_tokens)}, got {tuple(noise.shape)}")
+        return Mask.from_noise(noise, num_visible=self.num_visible)

@@ -1,0 +1,80 @@
+"""What every method is: the paper's composition, from a batch to a loss."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from medmae.masking.base import Mask, Masking
+
+Batch = Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class StepOutput:
+    """What one training step of a method gives.
+
+    Attributes:
+        loss: Scalar to minimise.
+        terms: Named parts of the loss, weights applied; they add up to ``loss``.
+        prediction: Predictions by name; rows in the order of ``mask.masked``.
+        mask: The mask that was used.
+    """
+
+    loss: Tensor
+    terms: dict[str, Tensor]
+    prediction: dict[str, Tensor]
+    mask: Mask
+
+    @classmethod
+    def of(cls, *, terms: dict[str, Tensor], prediction: dict[str, Tensor], mask: Mask) -> StepOutput:
+        """With the loss as the sum of the terms."""
+        return cls(torch.stack(list(terms.values())).sum(), terms, prediction, mask)
+
+
+class Method(nn.Module, ABC):
+    """A self-supervised system: composes tokens, masking, encoder, decoder and objective.
+
+    A method knows nothing of optimisers, files or devices. ``encoder`` is the thing one keeps.
+    """
+
+    encoder: nn.Module
+    masking: Masking
+
+    @abstractmethod
+    def forward(
+        self,
+        batch: Batch,
+        *,
+        generator: torch.Generator | None = None,
+        mask: Mask | None = None,
+        progress: float = 1.0,
+    ) -> StepOutput:
+        """One step.
+
+        Args:
+            batch: Tensors by name, for instance ``{"image": (B, C, H, W)}``.
+            generator: Where the mask's randomness comes from (on the CPU).
+            mask: Replays this mask instead of drawing one.
+            progress: Share of training that is done, in [0, 1], for objectives that change on the way.
+        """
+
+    def draw_mask(self, batch: Batch, *, generator: torch.Generator | None = None) -> Mask:
+        """The mask that :meth:`forward` would draw, on the device of the batch."""
+        data = next(iter(batch.values()))
+        return self.masking.sample(len(data), generator=generator).to(data.device)
+
+    @abstractmethod
+    def reconstruct(self, batch: Batch, mask: Mask) -> dict[str, Tensor]:
+        """Pictures for people: named maps ``(B, C, *size)``, what was visible pasted from the input."""
+
+    @abstractmethod
+    def example_batch(self, batch_size: int = 2, *, generator: torch.Generator | None = None) -> dict[str, Tensor]:
+        """A random batch of the right shapes, for checks."""
+
+    def update_teacher(self, *, progress: float) -> None:
+        """Called after each optimiser step; methods with a momentum teacher move it here."""

@@ -1,0 +1,163 @@
+"""MAE: hide most patches, encode the rest, regress the hidden pixels.
+
+Paper: K. He, X. Chen, S. Xie, Y. Li, P. Dollar, R. Girshick, "Masked Autoencoders Are Scalable Vision Learners",
+CVPR 2022, arXiv 2111.06377. Reference: facebookresearch/mae (efb2a80).
+
+Deviations: any number of axes (signals, volumes), channels and non-square sizes; the normalised target, which the
+published weights use, is on by default; the last decoder block runs on hidden tokens only (same loss, exactly).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from medmae.masking.base import Mask, Rounding
+from medmae.masking.random import RandomMasking
+from medmae.methods.base import Batch, Method, StepOutput
+from medmae.methods.registry import register
+from medmae.nn.decoder import MaskedDecoder
+from medmae.nn.heads import PatchHead
+from medmae.nn.positions import AxisOrder
+from medmae.nn.vit import ClassToken, MaskedViT
+from medmae.objectives.pixel import PatchNorm, masked_mse
+
+
+def mae_base() -> MAE:
+    """ViT-B/16, 224 px: 111,907,840 parameters."""
+    return MAE()
+
+
+def mae_large() -> MAE:
+    """ViT-L/16, 224 px: 329,541,888 parameters."""
+    return MAE(embed_dim=1024, depth=24, num_heads=16)
+
+
+def mae_huge() -> MAE:
+    """ViT-H/14, 224 px: 657,074,508 parameters."""
+    return MAE(patch_size=14, embed_dim=1280, depth=32, num_heads=16)
+
+
+def mae_tiny() -> MAE:
+    """32 px, for tests and demos."""
+    return MAE(
+        image_size=32, patch_size=8, embed_dim=48, depth=3, num_heads=4, decoder_dim=32, decoder_depth=2, decoder_heads=4
+    )
+
+
+@register(
+    "mae",
+    title="MAE",
+    paper="He et al., Masked Autoencoders Are Scalable Vision Learners, CVPR 2022, arXiv 2111.06377",
+    presets={"tiny": mae_tiny, "base": mae_base, "large": mae_large, "huge": mae_huge},
+)
+class MAE(Method):
+    """The reference composition.
+
+    Args:
+        image_size: Extent along each axis; an integer means a square image.
+        patch_size: Extent of a patch along each axis.
+        in_channels: C.
+        embed_dim: Encoder width.
+        depth: Encoder blocks.
+        num_heads: Encoder heads.
+        decoder_dim: Decoder width.
+        decoder_depth: Decoder blocks.
+        decoder_heads: Decoder heads.
+        mlp_ratio: MLP width over width, in both.
+        norm_eps: LayerNorm epsilon.
+        class_token: Place of the class token.
+        axis_order: Order of axes in the position tables.
+        mask_ratio: Share of patches hidden.
+        rounding: How the ratio becomes a count.
+        target_norm: Normalisation of the target patches; None regresses raw pixels.
+    """
+
+    def __init__(
+        self,
+        *,
+        image_size: int | Sequence[int] = 224,
+        patch_size: int | Sequence[int] = 16,
+        in_channels: int = 3,
+        embed_dim: int = 768,
+        depth: int = 12,
+        num_heads: int = 12,
+        decoder_dim: int = 512,
+        decoder_depth: int = 8,
+        decoder_heads: int = 16,
+        mlp_ratio: float = 4.0,
+        norm_eps: float = 1e-6,
+        class_token: ClassToken = "first",
+        axis_order: AxisOrder = "last_first",
+        mask_ratio: float = 0.75,
+        rounding: Rounding = "reference",
+        target_norm: PatchNorm | None = PatchNorm(),  # noqa: B008 - frozen
+    ) -> None:
+        super().__init__()
+        self.encoder = MaskedViT(
+            image_size=image_size,
+            patch_size=patch_size,
+            in_channels=in_channels,
+            embed_dim=embed_dim,
+            depth=depth,
+            num_heads=num_heads,
+            mlp_ratio=mlp_ratio,
+            norm_eps=norm_eps,
+            class_token=class_token,
+            axis_order=axis_order,
+        )
+        self.patches = self.encoder.patches
+        self.decoder = MaskedDecoder(
+            grid=self.patches.grid,
+            encoder_dim=embed_dim,
+            dim=decoder_dim,
+            depth=decoder_depth,
+            num_heads=decoder_heads,
+            mlp_ratio=mlp_ratio,
+            norm_eps=norm_eps,
+            axis_order=axis_order,
+            prefix=int(class_token == "first"),
+        )
+        self.head = PatchHead(dim=decoder_dim, num_values=self.patches.num_values, norm_eps=norm_eps)
+        self.masking = RandomMasking(num_tokens=self.patches.num_tokens, ratio=mask_ratio, rounding=rounding)
+        self.target_norm = target_norm
+
+    def forward(
+        self,
+        batch: Batch,
+        *,
+        generator: torch.Generator | None = None,
+        mask: Mask | None = None,
+        progress: float = 1.0,
+    ) -> StepOutput:
+        """One step on ``{"image": (B, C, *size)}``; see :meth:`Method.forward`."""
+        rows = self.patches.cut(batch["image"])  # (B, N, P)
+        mask = mask or self.draw_mask(batch, generator=generator)
+        latent = self.encoder.forward_rows(rows, mask.visible)  # (B, 1 + V, D)
+        prediction = self.head(self.decoder(latent, mask))  # (B, M, P)
+        loss = masked_mse(prediction, self.target(mask.hidden(rows)))
+        return StepOutput.of(terms={"image": loss}, prediction={"image": prediction}, mask=mask)
+
+    def target(self, rows: Tensor) -> Tensor:
+        """What the head regresses for patches ``(B, M, P)``."""
+        return rows if self.target_norm is None else self.target_norm(rows, channels=self.patches.channels)
+
+    def predict(self, batch: Batch, mask: Mask) -> Tensor:
+        """Predictions for all tokens in raster order ``(B, N, P)``; those of visible tokens mean nothing."""
+        latent = self.encoder(batch["image"], mask.visible)
+        return self.head(self.decoder(latent, mask, masked_only=False))
+
+    @torch.no_grad()
+    def reconstruct(self, batch: Batch, mask: Mask) -> dict[str, Tensor]:
+        """``{"image": (B, C, *size)}``; a normalised target is undone with the true patch statistics (for the eye)."""
+        rows = self.patches.cut(batch["image"])
+        predicted = self.predict(batch, mask)
+        if self.target_norm is not None:
+            predicted = self.target_norm.invert(predicted, rows, channels=self.patches.channels)
+        return {"image": self.patches.join(mask.restore(mask.keep(rows), mask.hidden(predicted)))}
+
+    def example_batch(self, batch_size: int = 2, *, generator: torch.Generator | None = None) -> dict[str, Tensor]:
+        """See :meth:`Method.example_batch`."""
+        return {"image": torch.rand(batch_size, self.patches.channels, *self.patches.size, generator=generator)}

@@ -1,0 +1,74 @@
+"""One list of methods, filled by the method files themselves: contracts, CLI, docs and bundles read it."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import medmae.methods
+from medmae.methods.base import Method
+
+Preset = Callable[[], Method]
+
+
+@dataclass(frozen=True)
+class MethodSpec:
+    """One registered system.
+
+    Attributes:
+        name: Identifier, as in ``medmae list``.
+        cls: The method class.
+        title: What it is called in prose.
+        paper: Authors' title, venue and identifier.
+        presets: Size presets by name, without arguments; ``tiny`` always exists and is for tests and demos.
+    """
+
+    name: str
+    cls: type[Method]
+    title: str
+    paper: str
+    presets: dict[str, Preset]
+
+
+_METHODS: dict[str, MethodSpec] = {}
+
+
+def register(name: str, *, title: str, paper: str, presets: dict[str, Preset]) -> Callable[[type[Method]], type[Method]]:
+    """Class decorator that enters a method in the list.
+
+    Raises:
+        ValueError: If the name is taken, or no ``tiny`` preset is given.
+    """
+    if "tiny" not in presets:
+        raise ValueError(f"method {name!r} needs a preset 'tiny' for tests and demos, got {sorted(presets)}")
+
+    def enter(cls: type[Method]) -> type[Method]:
+        if name in _METHODS and _METHODS[name].cls.__qualname__ != cls.__qualname__:
+            raise ValueError(f"method {name!r} is already registered by {_METHODS[name].cls.__qualname__}")
+        _METHODS[name] = MethodSpec(name, cls, title, paper, presets)
+        return cls
+
+    return enter
+
+
+def methods() -> dict[str, MethodSpec]:
+    """All methods by name; importing every file of ``medmae.methods`` is what finds them."""
+    for module in pkgutil.iter_modules(medmae.methods.__path__):
+        importlib.import_module(f"medmae.methods.{module.name}")
+    return dict(sorted(_METHODS.items()))
+
+
+def create(name: str, *, preset: str) -> Method:
+    """A method by name and preset.
+
+    Raises:
+        ValueError: If either is unknown, with the names that exist.
+    """
+    known = methods()
+    if name not in known:
+        raise ValueError(f"no method {name!r}; there are {', '.join(known)}")
+    if preset not in known[name].presets:
+        raise ValueError(f"method {name!r} has no preset {preset!r}; there are {', '.join(known[name].presets)}")
+    return known[name].presets[preset]()

@@ -1,0 +1,1 @@
+"""The masked ViT: encoder over visible tokens, decoders, positions, heads."""

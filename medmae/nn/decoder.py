@@ -1,0 +1,85 @@
+"""The light decoder that sees every token: encoded visible ones, and a learned token where data was hidden."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from medmae.masking.base import Mask, gather_tokens
+from medmae.nn.blocks import forward_tail, make_blocks
+from medmae.nn.init import initialise_linears
+from medmae.nn.positions import AxisOrder, sincos_table
+
+
+class MaskedDecoder(nn.Module):
+    """Self-attention decoder trunk of MAE; norms and predictions belong to the heads.
+
+    Tokens are concatenated as [prefix, visible, masked], each with its own position, instead of being sorted
+    back into raster order: attention does not care, and the masked ones stay together for the last block.
+
+    Args:
+        grid: Tokens along each axis.
+        encoder_dim: Width of the encoder's tokens.
+        dim: Width of the decoder.
+        depth: Number of blocks, at least 1.
+        num_heads: Attention heads.
+        mlp_ratio: Hidden width of the MLP over ``dim``.
+        norm_eps: LayerNorm epsilon.
+        axis_order: See :func:`medmae.nn.positions.sincos_table`.
+        prefix: Class tokens that precede the grid in the position table; their rows are zero, so none is added.
+    """
+
+    def __init__(
+        self,
+        *,
+        grid: Sequence[int],
+        encoder_dim: int,
+        dim: int = 512,
+        depth: int = 8,
+        num_heads: int = 16,
+        mlp_ratio: float = 4.0,
+        norm_eps: float = 1e-6,
+        axis_order: AxisOrder = "last_first",
+        prefix: int = 1,
+    ) -> None:
+        super().__init__()
+        if depth < 1:
+            raise ValueError(f"a decoder needs at least one block, got depth {depth}")
+        self.prefix = prefix
+        self.embed = nn.Linear(encoder_dim, dim)
+        self.mask_token = nn.Parameter(torch.empty(1, 1, dim))
+        table = sincos_table(grid=grid, dim=dim, axis_order=axis_order, prefix=prefix)
+        self.pos_embed = nn.Parameter(table, requires_grad=False)
+        self.blocks = make_blocks(dim=dim, depth=depth, num_heads=num_heads, mlp_ratio=mlp_ratio, norm_eps=norm_eps)
+        initialise_linears(self)
+        nn.init.normal_(self.mask_token, std=0.02)
+
+    def forward(self, latent: Tensor, mask: Mask, *, masked_only: bool = True) -> Tensor:
+        """Decodes the tokens that a loss will read.
+
+        Args:
+            latent: Encoder output ``(B, prefix tokens + V, D)``, visible tokens in the order of ``mask.visible``.
+            mask: Which tokens those are.
+            masked_only: True computes the last block for masked tokens only (exact, and cheaper).
+
+        Returns:
+            ``(B, M, dim)`` in the order of ``mask.masked``, or all tokens ``(B, N, dim)`` in raster order.
+        """
+        tokens = self.tokens(latent, mask)  # (B, prefix + N, dim)
+        for block in self.blocks[:-1]:
+            tokens = block(tokens)
+        if masked_only:
+            return forward_tail(self.blocks[-1], tokens, mask.num_masked)
+        tokens = self.blocks[-1](tokens)[:, -mask.num_tokens :]
+        return mask.restore(tokens[:, : mask.num_visible], tokens[:, mask.num_visible :])
+
+    def tokens(self, latent: Tensor, mask: Mask) -> Tensor:
+        """What enters the first block: [prefix, visible + position, mask token + position]."""
+        positions = self.pos_embed[:, self.prefix :]  # (1, N, dim)
+        x = self.embed(latent)
+        prefix, visible = x[:, : -mask.num_visible], x[:, -mask.num_visible :]
+        visible = visible + gather_tokens(positions, mask.visible)
+        hidden = self.mask_token + gather_tokens(positions, mask.masked)
+        return torch.cat([prefix, visible, hidden.to(visible.dtype)], dim=1)

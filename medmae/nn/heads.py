@@ -1,0 +1,114 @@
+"""Heads: token -> patch values, encoder -> classes, encoder -> dense feature map."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from medmae.nn.init import initialise_linears
+from medmae.nn.vit import MaskedViT
+
+
+class PatchHead(nn.Module):
+    """LayerNorm and Linear from decoder tokens ``(B, M, D)`` to patch values ``(B, M, P)``.
+
+    Args:
+        dim: D.
+        num_values: P.
+        norm_eps: LayerNorm epsilon.
+        sigmoid: Whether predictions pass through a sigmoid (Edge-MAE, whose targets lie in [0, 1]).
+    """
+
+    def __init__(self, *, dim: int, num_values: int, norm_eps: float = 1e-6, sigmoid: bool = False) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(dim, eps=norm_eps)
+        self.pred = nn.Linear(dim, num_values)
+        self.sigmoid = sigmoid
+        initialise_linears(self)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """``(B, M, D)`` -> ``(B, M, P)``."""
+        values = self.pred(self.norm(tokens))
+        return values.sigmoid() if self.sigmoid else values
+
+
+class Classifier(nn.Module):
+    """The downstream classifier of MAE: mean of patch tokens with a fresh norm, or the class token.
+
+    ``mean`` pools the last block's patch tokens (class token excluded, encoder norm unused) and normalises with
+    ``fc_norm``; ``class_token`` takes the class token after the pre-trained norm.
+
+    Args:
+        encoder: Its positions should be trainable.
+        num_classes: K.
+        pool: Which of the two.
+        dropout: Before the linear layer.
+    """
+
+    def __init__(
+        self,
+        *,
+        encoder: MaskedViT,
+        num_classes: int,
+        pool: Literal["mean", "class_token"] = "mean",
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        if pool == "class_token" and encoder.class_token_place != "first":
+            raise ValueError(f"pool='class_token' needs an encoder whose class token is first, got {pool!r}")
+        self.encoder = encoder
+        self.pool = pool
+        self.fc_norm: nn.Module = nn.Identity()
+        if pool == "mean":
+            # The reference drops the pre-trained norm here, so counts and checkpoints have none; we take over the encoder.
+            self.fc_norm = nn.LayerNorm(encoder.embed_dim, eps=encoder.norm.eps)
+            encoder.norm = nn.Identity()
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(encoder.embed_dim, num_classes)
+        nn.init.trunc_normal_(self.head.weight, std=2e-5)
+        nn.init.zeros_(self.head.bias)
+
+    def features(self, data: Tensor) -> Tensor:
+        """``(B, C, *size)`` -> ``(B, D)``."""
+        if self.pool == "class_token":
+            return self.encoder(data)[:, 0]
+        tokens = self.encoder(data, final_norm=False)
+        first = 1 if self.encoder.class_token_place == "first" else 0
+        patches = tokens[:, first : first + self.encoder.patches.num_tokens]
+        return self.fc_norm(patches.mean(dim=1))
+
+    def forward(self, data: Tensor) -> Tensor:
+        """``(B, C, *size)`` -> logits ``(B, K)``."""
+        return self.head(self.dropout(self.features(data)))
+
+
+class FeatureMap(nn.Module):
+    """The encoder as a plain network: one tensor in, one tensor out, no mask, no randomness.
+
+    This is what a bundle calls ``network_def`` and what ``models/model.pt`` holds.
+
+    Args:
+        encoder: The encoder to wrap.
+        use_class_token: False leaves the class token out of attention, as Edge-MAE does downstream.
+    """
+
+    def __init__(self, *, encoder: MaskedViT, use_class_token: bool = True) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.grid = list(encoder.patches.grid)
+        self.num_tokens = encoder.patches.num_tokens
+        self.use_class_token = use_class_token
+        self.first = 1 if use_class_token and encoder.class_token_place == "first" else 0
+
+    def forward(self, data: Tensor) -> Tensor:
+        """``(B, C, *size)`` -> dense features ``(B, D, *grid)``."""
+        tokens = self.encoder(data, use_class_token=self.use_class_token)
+        patches = tokens[:, self.first : self.first + self.num_tokens]  # (B, N, D)
+        return patches.transpose(1, 2).unflatten(2, self.grid)
+
+
+def pooled(features: Tensor) -> Tensor:
+    """Mean over the grid of a feature map ``(B, D, *grid)``: ``(B, D)``."""
+    return torch.flatten(features, 2).mean(dim=2)

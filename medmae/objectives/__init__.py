@@ -1,0 +1,1 @@
+"""Losses: prediction, target, mask -> named scalars. Each states its reduction once."""

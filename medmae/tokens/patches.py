@@ -1,0 +1,132 @@
+"""N-d patches: signals, images, volumes and video tubelets as rows of pixels."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+
+def per_axis(value: int | Sequence[int], *, ndim: int, name: str) -> tuple[int, ...]:
+    """``value`` once per axis.
+
+    Raises:
+        ValueError: If a sequence of another length, or a size below 1, is given.
+    """
+    sizes = (value,) * ndim if isinstance(value, int) else tuple(int(v) for v in value)
+    if len(sizes) != ndim or min(sizes) < 1:
+        raise ValueError(f"{name} must be a positive integer or {ndim} of them, got {value!r}")
+    return sizes
+
+
+@dataclass(frozen=True)
+class Patches:
+    """Cuts data of a given size into non-overlapping patches, and puts them back.
+
+    Tokens are in raster order (last axis fastest); the values of one patch are in raster order with the
+    channel fastest, as in the published MAE (row, column, channel).
+
+    Attributes:
+        size: Extent of the data along each axis, for instance ``(224, 224)`` or ``(96, 96, 96)``.
+        patch: Extent of one patch along each axis.
+        channels: Number of channels.
+    """
+
+    size: tuple[int, ...]
+    patch: tuple[int, ...]
+    channels: int
+
+    def __post_init__(self) -> None:
+        check_divisible(size=self.size, patch=self.patch)
+
+    @classmethod
+    def of(cls, *, size: int | Sequence[int], patch: int | Sequence[int], channels: int) -> Patches:
+        """From sizes given as one integer or one per axis; two integers mean a square image."""
+        lengths = [len(value) for value in (size, patch) if not isinstance(value, int)]
+        ndim = lengths[0] if lengths else 2
+        return cls(
+            per_axis(size, ndim=ndim, name="image_size"), per_axis(patch, ndim=ndim, name="patch_size"), channels
+        )
+
+    @property
+    def ndim(self) -> int:
+        """Number of spatial (and temporal) axes."""
+        return len(self.size)
+
+    @property
+    def grid(self) -> tuple[int, ...]:
+        """Patches along each axis."""
+        return tuple(s // p for s, p in zip(self.size, self.patch, strict=True))
+
+    @property
+    def num_tokens(self) -> int:
+        """N, patches in all."""
+        return math.prod(self.grid)
+
+    @property
+    def num_values(self) -> int:
+        """P, values in one patch."""
+        return math.prod(self.patch) * self.channels
+
+    def cut(self, data: Tensor) -> Tensor:
+        """Patches of ``data`` ``(B, C, *size)``: ``(B, N, P)``.
+
+        Raises:
+            ValueError: If ``data`` has another size or channel count than declared.
+        """
+        self.check(data)
+        return patchify(data, list(self.patch))
+
+    def join(self, rows: Tensor) -> Tensor:
+        """Data ``(B, C, *size)`` from patches ``(B, N, P)``; the inverse of :meth:`cut`."""
+        ndim, batch = self.ndim, rows.shape[0]
+        blocks = rows.reshape(batch, *self.grid, *self.patch, self.channels)  # (B, g1..gn, p1..pn, C)
+        axes = [0, 2 * ndim + 1] + [axis for i in range(ndim) for axis in (1 + i, 1 + ndim + i)]
+        return blocks.permute(axes).reshape(batch, self.channels, *self.size)
+
+    def check(self, data: Tensor) -> None:
+        """Refuses data of another shape than ``(B, C, *size)``.
+
+        Raises:
+            ValueError: With both shapes.
+        """
+        if tuple(data.shape[1:]) != (self.channels, *self.size):
+            raise ValueError(
+                f"expected data of shape (B, {self.channels}, {', '.join(map(str, self.size))}), "
+                f"got {tuple(data.shape)}; build the method with this size and channel count, or resize the data"
+            )
+
+
+def patchify(data: Tensor, patch: list[int]) -> Tensor:
+    """Patches of ``data`` ``(B, C, *size)`` as rows ``(B, N, P)``, channel fastest within a row.
+
+    Plain loops over lists, so that TorchScript can compile it.
+    """
+    ndim, values = len(patch), data.shape[1]
+    split = [data.shape[0], data.shape[1]]
+    for axis in range(ndim):
+        split += [data.shape[2 + axis] // patch[axis], patch[axis]]
+        values *= patch[axis]
+    grid_axes = [2 + 2 * axis for axis in range(ndim)]
+    patch_axes = [3 + 2 * axis for axis in range(ndim)]
+    rows = data.reshape(split).permute([0] + grid_axes + patch_axes + [1])  # (B, g1..gn, p1..pn, C)
+    return rows.reshape(data.shape[0], -1, values)
+
+
+def check_divisible(*, size: Sequence[int], patch: Sequence[int]) -> None:
+    """Refuses a size that patches do not tile.
+
+    Raises:
+        ValueError: With the nearest sizes that would work.
+    """
+    if len(size) != len(patch):
+        raise ValueError(f"size {tuple(size)} and patch {tuple(patch)} differ in their number of axes")
+    if any(s % p for s, p in zip(size, patch, strict=True)):
+        below = tuple(max(p, s // p * p) for s, p in zip(size, patch, strict=True))
+        above = tuple(-(-s // p) * p for s, p in zip(size, patch, strict=True))
+        raise ValueError(
+            f"size {tuple(size)} is not a multiple of the patch {tuple(patch)}; "
+            f"the nearest valid sizes are {below} and {above}: crop, pad or resize to one of them"
+        )

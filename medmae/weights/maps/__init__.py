@@ -1,0 +1,1 @@
+"""Key maps from published checkpoint layouts to ours, one file a source."""

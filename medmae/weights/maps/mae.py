@@ -1,0 +1,16 @@
+"""facebookresearch/mae: pre-training, encoder-only and fine-tuned files (spec section 10); timm's `*.mae` are the same."""
+
+from medmae.weights.maps.base import DECODER_PREFIXES, ENCODER_PREFIXES, KeyMap
+
+MAE = KeyMap(
+    source="facebookresearch/mae",
+    prefixes=(
+        *ENCODER_PREFIXES,
+        *DECODER_PREFIXES,
+        ("decoder_norm.", "head.norm."),
+        ("decoder_pred.", "head.pred."),
+    ),
+)
+
+# A fine-tuned or linear-probe classifier: head.* and fc_norm.* keep their names.
+MAE_CLASSIFIER = KeyMap(source="facebookresearch/mae (classifier)", prefixes=ENCODER_PREFIXES)
