@@ -1,0 +1,1 @@
+"""MONAI bundles: finding, running, building and checking them."""

@@ -1,0 +1,58 @@
+"""Runs one configuration of a bundle in this process, as ``python -m monai.bundle run`` does in its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from medmae.bundle.recipes import find_bundle, find_config
+
+
+def run_bundle(bundle: str | Path, config: str, *, overrides: Mapping[str, object] | None = None) -> Path:
+    """Initialises, runs and finalises a bundle.
+
+    Args:
+        bundle: Folder of a bundle, or the name of a shipped one.
+        config: Name of a configuration; several, separated by commas, are merged from left to right
+            (``train,multi_gpu_train``).
+        overrides: Configuration ids and their new values, as MONAI takes them
+            (``train::trainer::max_epochs``).
+
+    Returns:
+        The bundle's folder. Relative paths among the overrides are relative to the working directory.
+
+    Raises:
+        FileNotFoundError: If the bundle or the configuration does not exist.
+    """
+    from monai.bundle import ConfigWorkflow  # seconds to import: only who runs a bundle pays
+
+    root = find_bundle(bundle)
+    files = [str(find_config(root, name.strip())) for name in config.split(",")]
+    settings = {"bundle_root": str(root), **(overrides or {})}
+    workflow = ConfigWorkflow(config_file=files, workflow_type=None, **settings)
+    workflow.initialize()
+    workflow.run()
+    workflow.finalize()
+    return root
+
+
+def parse_overrides(arguments: Sequence[str]) -> dict[str, object]:
+    """``--key value`` and ``--key=value`` pairs, read as MONAI's own command line reads them.
+
+    Raises:
+        ValueError: If an argument is not of that form.
+    """
+    from fire.parser import DefaultParseValue
+
+    overrides: dict[str, object] = {}
+    rest = list(arguments)
+    while rest:
+        key, separator, value = rest.pop(0).partition("=")
+        if not key.startswith("--") or len(key) < 3:
+            raise ValueError(f"expected --key value, got {key!r}")
+        if not separator:
+            if not rest:
+                raise ValueError(f"{key} has no value: write {key} VALUE")
+            value = rest.pop(0)
+        overrides[key[2:].replace("-", "_")] = DefaultParseValue(value)
+    return overrides

@@ -1,0 +1,132 @@
+"""The command line: thin, over functions; what is heavy is imported by the command that needs it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+import medmae
+from medmae.errors import ExitCode
+
+console = Console()
+
+
+app = typer.Typer(
+    name="medmae",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+prep = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
+app.add_typer(prep, name="prep", help="Prepare data: from files to shards and a manifest.")
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"medmae {medmae.__version__}")
+        raise typer.Exit
+
+
+@app.callback(epilog="Example: medmae demo")
+def _main(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks; may stand anywhere.")] = False,
+) -> None:
+    """Masked-autoencoder self-supervised learning for everything a hospital records."""
+
+
+@prep.callback(epilog="Example: medmae prep mr raw/ prepared/")
+def _prep() -> None:
+    """Prepare data: from files to shards and a manifest."""
+
+
+@app.command("list", epilog="Example: medmae list")
+def list_methods() -> None:
+    """List the methods and the shipped bundles."""
+    from medmae.bundle.recipes import configs, shipped
+    from medmae.methods.registry import methods
+
+    table = Table("method", "title", "presets", "paper", title="Methods")
+    for spec in methods().values():
+        table.add_row(spec.name, spec.title, ", ".join(spec.presets), spec.paper)
+    console.print(table)
+    recipes = Table("bundle", "configurations", title="Bundles (medmae run BUNDLE CONFIGURATION)")
+    for name, folder in shipped().items():
+        recipes.add_row(name, ", ".join(configs(folder)))
+    console.print(recipes)
+
+
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    epilog="Example: medmae run mr_edge_mae_pretraining train --dataset_dir prepared/ "
+    "--train::trainer::max_epochs 10",
+)
+def run(
+    ctx: typer.Context,
+    bundle: Annotated[str, typer.Argument(help="Folder of a bundle, or the name of a shipped one.")],
+    config: Annotated[str, typer.Argument(help="Name of a configuration; a,b merges b over a.")],
+) -> None:
+    """Run a configuration of a bundle; --key value overrides any id in it.
+
+    A configuration can run any code: run bundles that you trust.
+    """
+    from medmae.bundle.run import parse_overrides, run_bundle
+
+    run_bundle(bundle, config, overrides=parse_overrides(ctx.args))
+
+
+@app.command(epilog="Example: medmae doctor")
+def doctor() -> None:
+    """Show what this machine has and lacks; exit code 2 if something required is missing."""
+    from medmae.doctor import checks, healthy
+
+    found = checks()
+    table = Table("", "what", "found", "what to do", title=f"medmae {medmae.__version__}")
+    for check in found:
+        sign = "[green]ok[/]" if check.ok else "[bold red]missing[/]" if check.required else "[yellow]note[/]"
+        table.add_row(sign, check.name, check.value, "" if check.ok else check.remedy.replace("[", r"\["))
+    console.print(table)
+    if not healthy(found):
+        raise typer.Exit(ExitCode.REFUSED)
+
+
+def mistake(error: BaseException | None) -> Exception | None:
+    """The user's mistake behind an error, or None; MONAI wraps in RuntimeErrors what a recipe raised."""
+    while error is not None and not isinstance(error, ValueError | OSError | ModuleNotFoundError):
+        error = error.__cause__
+    return error
+
+
+def explain(error: Exception) -> str:
+    """The message, with a line on how to install what is missing."""
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        from medmae.doctor import install_hint
+
+        return f"this needs the package {error.name}: {install_hint(error.name)}"
+    return str(error) or type(error).__name__
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The console script ``medmae``: a user's mistake is one message and an exit code, without a traceback.
+
+    Raises:
+        SystemExit: Always, with one of :class:`medmae.errors.ExitCode`.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        app([argument for argument in given if argument != "--debug"], prog_name="medmae")
+    except (ValueError, OSError, ModuleNotFoundError, RuntimeError) as error:
+        cause = mistake(error)
+        if cause is None or "--debug" in given:
+            raise
+        typer.echo(f"medmae: {explain(cause)}", err=True)
+        sys.exit(ExitCode.REFUSED)
