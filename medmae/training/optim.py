@@ -1,0 +1,145 @@
+"""Parameter groups, the optimiser's settings, and LARS."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+Group = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class OptimizerSpec:
+    """AdamW as the MAE family uses it; with no weight decay it is Adam.
+
+    Attributes:
+        base_lr: Rate per 256 samples if ``scale_by_batch``, else the rate itself.
+        scale_by_batch: Peak rate = base_lr * effective batch / 256.
+        betas: AdamW's.
+        weight_decay: Not applied to one-dimensional parameters.
+    """
+
+    base_lr: float = 1.5e-4
+    scale_by_batch: bool = True
+    betas: tuple[float, float] = (0.9, 0.95)
+    weight_decay: float = 0.05
+
+    def peak_lr(self, *, batch_size: int) -> float:
+        """Peak learning rate for an effective batch (all devices, accumulated steps included)."""
+        return self.base_lr * batch_size / 256 if self.scale_by_batch else self.base_lr
+
+    def build(self, module: nn.Module, *, batch_size: int) -> torch.optim.Optimizer:
+        """The optimiser over all trainable parameters of ``module``; fused, which is several times faster."""
+        groups = parameter_groups(module, weight_decay=self.weight_decay)
+        return torch.optim.AdamW(groups, lr=self.peak_lr(batch_size=batch_size), betas=tuple(self.betas), fused=True)
+
+
+def parameter_groups(
+    module: nn.Module, *, weight_decay: float, no_decay: Callable[[str, nn.Parameter], bool] | None = None
+) -> list[Group]:
+    """Two groups: with and without weight decay.
+
+    Args:
+        module: Frozen parameters are left out.
+        weight_decay: Of the first group.
+        no_decay: Which parameters are spared; by default one-dimensional ones (biases and norms), so that, as in
+            the MAE reference, class and mask tokens do decay.
+    """
+    spare = no_decay or (lambda _name, parameter: parameter.ndim <= 1)
+    trainable = [(name, p) for name, p in module.named_parameters() if p.requires_grad]
+    decayed = [p for name, p in trainable if not spare(name, p)]
+    spared = [p for name, p in trainable if spare(name, p)]
+    groups = [{"params": decayed, "weight_decay": weight_decay}, {"params": spared, "weight_decay": 0.0}]
+    return [group for group in groups if group["params"]]
+
+
+def layer_decay_groups(
+    module: nn.Module, *, depth: int, layer_decay: float, weight_decay: float, encoder: str = "encoder."
+) -> list[Group]:
+    """Groups for fine-tuning: the rate falls by ``layer_decay`` for each layer down from the head.
+
+    Tokens, positions and the patch embedding are layer 0, block i is layer i + 1, all else (norms, head) is
+    ``depth + 1``. Each group carries ``lr_scale`` and ``names``. Weight decay spares one-dimensional parameters,
+    position tables and class tokens (MAE fine-tuning).
+
+    Args:
+        module: A classifier.
+        depth: Blocks of its encoder.
+        layer_decay: For instance 0.65 or 0.75.
+        weight_decay: For instance 0.05.
+        encoder: Prefix of the encoder's keys.
+    """
+    groups: dict[tuple[int, bool], Group] = {}
+    for name, parameter in module.named_parameters():
+        if not parameter.requires_grad:
+            continue
+        key = name.removeprefix(encoder)
+        layer = _layer_of(key, depth)
+        spared = parameter.ndim <= 1 or key in ("pos_embed", "cls_token")
+        scale = layer_decay ** (depth + 1 - layer)
+        empty = {"params": [], "names": [], "lr_scale": scale, "weight_decay": 0.0 if spared else weight_decay}
+        group = groups.setdefault((layer, spared), empty)
+        group["params"].append(parameter)
+        group["names"].append(name)
+    return list(groups.values())
+
+
+def _layer_of(key: str, depth: int) -> int:
+    if key in ("cls_token", "pos_embed") or key.startswith("patch_embed."):
+        return 0
+    return int(key.split(".")[1]) + 1 if key.startswith("blocks.") else depth + 1
+
+
+class LARS(torch.optim.Optimizer):
+    """Layer-wise adaptive rate scaling, as MAE's linear probe uses it.
+
+    Weight decay and the trust ratio apply to tensors with more than one dimension; the others get plain
+    momentum SGD.
+
+    Args:
+        params: Parameters or groups.
+        lr: Learning rate.
+        weight_decay: Added to the gradient.
+        momentum: Of the velocity.
+        trust: Trust coefficient.
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Tensor] | Iterable[Group],
+        *,
+        lr: float,
+        weight_decay: float = 0.0,
+        momentum: float = 0.9,
+        trust: float = 0.001,
+    ) -> None:
+        super().__init__(params, {"lr": lr, "weight_decay": weight_decay, "momentum": momentum, "trust": trust})
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:
+        """One update."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    self._update(parameter, group)
+        return loss
+
+    def _update(self, parameter: Tensor, group: Group) -> None:
+        update = parameter.grad
+        if parameter.ndim > 1:
+            update = update.add(parameter, alpha=group["weight_decay"])
+            weight_norm, update_norm = parameter.norm(), update.norm()
+            usable = (weight_norm > 0) & (update_norm > 0)
+            update = update * torch.where(usable, group["trust"] * weight_norm / update_norm, 1.0)
+        state = self.state[parameter]
+        velocity = state.setdefault("velocity", torch.zeros_like(parameter))
+        velocity.mul_(group["momentum"]).add_(update)
+        parameter.add_(velocity, alpha=-group["lr"])
