@@ -25,8 +25,8 @@ def atomic_write(path: str | Path) -> Iterator[IO[bytes]]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temp, 0o666 & ~_umask())  # mkstemp makes private files; a result is as public as any other
-        os.replace(temp, path)
+        Path(temp).chmod(0o666 & ~_umask())  # mkstemp makes private files; a result is as public as any other
+        Path(temp).replace(path)
     except BaseException:
         Path(temp).unlink(missing_ok=True)
         raise

@@ -127,9 +127,7 @@ class Mask:
 class Masking(Protocol):
     """A masking strategy: anything that draws a :class:`Mask` for a batch."""
 
-    def sample(
-        self, batch_size: int, *, generator: torch.Generator | None = None, noise: Tensor | None = None
-    ) -> Mask:
+    def sample(self, batch_size: int, *, generator: torch.Generator | None = None, noise: Tensor | None = None) -> Mask:
         """Draws a mask, or replays one from given noise."""
 
 

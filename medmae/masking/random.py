@@ -25,9 +25,7 @@ class RandomMasking:
         self.ratio = ratio
         self.num_visible = visible_count(num_tokens=num_tokens, ratio=ratio, rounding=rounding)
 
-    def sample(
-        self, batch_size: int, *, generator: torch.Generator | None = None, noise: Tensor | None = None
-    ) -> Mask:
+    def sample(self, batch_size: int, *, generator: torch.Generator | None = None, noise: Tensor | None = None) -> Mask:
         """Draws a mask, or replays one from given noise.
 
         Args:

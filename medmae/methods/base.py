@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from medmae.masking.base import Mask, Masking
+from medmae.nn.vit import MaskedViT
 
 Batch = Mapping[str, Tensor]
 
@@ -42,7 +43,7 @@ class Method(nn.Module, ABC):
     A method knows nothing of optimisers, files or devices. ``encoder`` is the thing one keeps.
     """
 
-    encoder: nn.Module
+    encoder: MaskedViT
     masking: Masking
 
     @abstractmethod

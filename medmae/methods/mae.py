@@ -10,6 +10,7 @@ published weights use, is on by default; the last decoder block runs on hidden t
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -25,26 +26,25 @@ from medmae.nn.vit import ClassToken, MaskedViT
 from medmae.objectives.pixel import PatchNorm, masked_mse
 
 
-def mae_base() -> MAE:
+def mae_base(**options: Any) -> MAE:
     """ViT-B/16, 224 px: 111,907,840 parameters."""
-    return MAE()
+    return MAE(**options)
 
 
-def mae_large() -> MAE:
+def mae_large(**options: Any) -> MAE:
     """ViT-L/16, 224 px: 329,541,888 parameters."""
-    return MAE(embed_dim=1024, depth=24, num_heads=16)
+    return MAE(**{"embed_dim": 1024, "depth": 24, "num_heads": 16, **options})
 
 
-def mae_huge() -> MAE:
+def mae_huge(**options: Any) -> MAE:
     """ViT-H/14, 224 px: 657,074,508 parameters."""
-    return MAE(patch_size=14, embed_dim=1280, depth=32, num_heads=16)
+    return MAE(**{"patch_size": 14, "embed_dim": 1280, "depth": 32, "num_heads": 16, **options})
 
 
-def mae_tiny() -> MAE:
-    """32 px, for tests and demos."""
-    return MAE(
-        image_size=32, patch_size=8, embed_dim=48, depth=3, num_heads=4, decoder_dim=32, decoder_depth=2, decoder_heads=4
-    )
+def mae_tiny(**options: Any) -> MAE:
+    """32 px, for tests."""
+    sizes = {"image_size": 32, "patch_size": 8, "embed_dim": 48, "depth": 3, "num_heads": 4}
+    return MAE(**{**sizes, "decoder_dim": 32, "decoder_depth": 2, "decoder_heads": 4, **options})
 
 
 @register(

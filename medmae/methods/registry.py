@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import medmae.methods
 from medmae.methods.base import Method
 
-Preset = Callable[[], Method]
+Preset = Callable[..., Method]
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,8 @@ class MethodSpec:
         cls: The method class.
         title: What it is called in prose.
         paper: Authors' title, venue and identifier.
-        presets: Size presets by name, without arguments; ``tiny`` always exists and is for tests and demos.
+        presets: Size presets by name; each takes any constructor argument as an override. ``tiny`` always exists and
+            is for tests.
     """
 
     name: str
@@ -35,14 +36,16 @@ class MethodSpec:
 _METHODS: dict[str, MethodSpec] = {}
 
 
-def register(name: str, *, title: str, paper: str, presets: dict[str, Preset]) -> Callable[[type[Method]], type[Method]]:
+def register(
+    name: str, *, title: str, paper: str, presets: dict[str, Preset]
+) -> Callable[[type[Method]], type[Method]]:
     """Class decorator that enters a method in the list.
 
     Raises:
         ValueError: If the name is taken, or no ``tiny`` preset is given.
     """
     if "tiny" not in presets:
-        raise ValueError(f"method {name!r} needs a preset 'tiny' for tests and demos, got {sorted(presets)}")
+        raise ValueError(f"method {name!r} needs a preset 'tiny' for tests, got {sorted(presets)}")
 
     def enter(cls: type[Method]) -> type[Method]:
         if name in _METHODS and _METHODS[name].cls.__qualname__ != cls.__qualname__:
@@ -60,8 +63,8 @@ def methods() -> dict[str, MethodSpec]:
     return dict(sorted(_METHODS.items()))
 
 
-def create(name: str, *, preset: str) -> Method:
-    """A method by name and preset.
+def create(name: str, *, preset: str, **options: object) -> Method:
+    """A method by name and preset; ``options`` override constructor arguments.
 
     Raises:
         ValueError: If either is unknown, with the names that exist.
@@ -71,4 +74,4 @@ def create(name: str, *, preset: str) -> Method:
         raise ValueError(f"no method {name!r}; there are {', '.join(known)}")
     if preset not in known[name].presets:
         raise ValueError(f"method {name!r} has no preset {preset!r}; there are {', '.join(known[name].presets)}")
-    return known[name].presets[preset]()
+    return known[name].presets[preset](**options)

@@ -29,8 +29,7 @@ def make_blocks(
     rates = [drop_path * index / max(depth - 1, 1) for index in range(depth)]
     norm = partial(nn.LayerNorm, eps=norm_eps)
     return nn.ModuleList(
-        Block(dim, num_heads, mlp_ratio=mlp_ratio, qkv_bias=qkv_bias, norm_layer=norm, drop_path=rate)
-        for rate in rates
+        Block(dim, num_heads, mlp_ratio=mlp_ratio, qkv_bias=qkv_bias, norm_layer=norm, drop_path=rate) for rate in rates
     )
 
 

@@ -30,7 +30,8 @@ class EMATeacher(nn.Module):
         """
         if not 0.0 <= momentum <= 1.0:
             raise ValueError(f"momentum must lie in [0, 1], got {momentum}")
-        mine, theirs = list(self.network.parameters()), [p.detach() for p in student.parameters()]
+        mine: list[Tensor] = list(self.network.parameters())
+        theirs = [p.detach() for p in student.parameters()]
         torch._foreach_lerp_(mine, theirs, 1.0 - momentum)
         for mine_buffer, their_buffer in zip(self.network.buffers(), student.buffers(), strict=True):
             mine_buffer.copy_(their_buffer)

@@ -62,9 +62,9 @@ class Classifier(nn.Module):
         self.pool = pool
         self.fc_norm: nn.Module = nn.Identity()
         if pool == "mean":
-            # The reference drops the pre-trained norm here, so counts and checkpoints have none; we take over the encoder.
+            # The reference drops the pre-trained norm here, so that counts and checkpoints have none.
             self.fc_norm = nn.LayerNorm(encoder.embed_dim, eps=encoder.norm.eps)
-            encoder.norm = nn.Identity()
+            encoder.norm = nn.Identity()  # type: ignore[assignment]
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(encoder.embed_dim, num_classes)
         nn.init.trunc_normal_(self.head.weight, std=2e-5)

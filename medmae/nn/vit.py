@@ -135,7 +135,7 @@ class MaskedViT(nn.Module):
         Returns:
             Tokens ``(B, prefix + V, D)`` in the order of ``visible``.
         """
-        if not torch.jit.is_scripting():
+        if not torch.jit.is_scripting():  # type: ignore[attr-defined]
             self.patches.check(data)
         return self.forward_rows(patchify(data, self.patch_size), visible, extra, use_class_token, final_norm)
 
@@ -154,7 +154,11 @@ class MaskedViT(nn.Module):
         return self.norm(x) if final_norm else x
 
     def embed(
-        self, rows: Tensor, visible: Tensor | None = None, extra: Tensor | None = None, use_class_token: bool = True
+        self,
+        rows: Tensor,
+        visible: Tensor | None = None,
+        extra: Tensor | None = None,
+        use_class_token: bool = True,
     ) -> Tensor:
         """Tokens that enter the first block, ``(B, prefix + V, D)``: only visible patches are projected."""
         positions = self.pos_embed[:, self.num_positions_prefix :]  # (1, N, D)
@@ -172,8 +176,8 @@ class MaskedViT(nn.Module):
             return x
         if self.class_token_place == "last":
             return torch.cat([x, token.expand(x.shape[0], -1, -1)], dim=1)
-        token = token + self.pos_embed[:, :1]
-        return torch.cat([token.expand(x.shape[0], -1, -1), x], dim=1)
+        placed = token + self.pos_embed[:, :1]
+        return torch.cat([placed.expand(x.shape[0], -1, -1), x], dim=1)
 
     @torch.jit.unused
     def forward_intermediates(

@@ -47,7 +47,9 @@ class Patches:
         lengths = [len(value) for value in (size, patch) if not isinstance(value, int)]
         ndim = lengths[0] if lengths else 2
         return cls(
-            per_axis(size, ndim=ndim, name="image_size"), per_axis(patch, ndim=ndim, name="patch_size"), channels
+            per_axis(size, ndim=ndim, name="image_size"),
+            per_axis(patch, ndim=ndim, name="patch_size"),
+            channels,
         )
 
     @property
@@ -86,6 +88,13 @@ class Patches:
         axes = [0, 2 * ndim + 1] + [axis for i in range(ndim) for axis in (1 + i, 1 + ndim + i)]
         return blocks.permute(axes).reshape(batch, self.channels, *self.size)
 
+    def paint(self, values: Tensor) -> Tensor:
+        """One value a token ``(B, N)``, painted over the pixels of its patch: ``(B, 1, *size)``."""
+        painted = values.reshape(-1, 1, *self.grid)
+        for axis, extent in enumerate(self.patch):
+            painted = painted.repeat_interleave(extent, dim=axis + 2)
+        return painted
+
     def check(self, data: Tensor) -> None:
         """Refuses data of another shape than ``(B, C, *size)``.
 
@@ -111,7 +120,8 @@ def patchify(data: Tensor, patch: list[int]) -> Tensor:
         values *= patch[axis]
     grid_axes = [2 + 2 * axis for axis in range(ndim)]
     patch_axes = [3 + 2 * axis for axis in range(ndim)]
-    rows = data.reshape(split).permute([0] + grid_axes + patch_axes + [1])  # (B, g1..gn, p1..pn, C)
+    order = [0] + grid_axes + patch_axes + [1]  # noqa: RUF005 - TorchScript has no unpacking
+    rows = data.reshape(split).permute(order)  # (B, g1..gn, p1..pn, C)
     return rows.reshape(data.shape[0], -1, values)
 
 

@@ -24,15 +24,20 @@ class Throughput(Callback):
         self._since, self._samples = time.perf_counter(), 0
 
     def on_train_batch_end(
-        self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Any, batch: Batch, batch_idx: int
+        self, trainer: pl.Trainer, module: pl.LightningModule, outputs: object, batch: Batch, batch_idx: int
     ) -> None:
         """Counts what this process trained on, times the number of processes."""
         self._samples += len(next(iter(batch.values()))) * trainer.world_size
-        if (trainer.global_step + 1) % trainer.log_every_n_steps == 0 or trainer.is_last_batch:
+        if self._due(trainer):
             now = time.perf_counter()
             rate = self._samples / max(now - self._since, 1e-9)
             module.log("images_per_second", rate, prog_bar=True, rank_zero_only=True)
             self._since, self._samples = now, 0
+
+    @staticmethod
+    def _due(trainer: pl.Trainer) -> bool:
+        every: int = trainer.log_every_n_steps  # type: ignore[attr-defined]
+        return (trainer.global_step + 1) % every == 0 or trainer.is_last_batch
 
 
 class ProgressBar(TQDMProgressBar):

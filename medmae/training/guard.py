@@ -39,5 +39,7 @@ def require_writable(folder: str | Path) -> None:
             probe.write(b"\0")
     except OSError as error:
         raise DataError(
-            f"cannot write there ({error.strerror})", path=folder, remedy="choose another output folder or free space"
+            f"cannot write there ({error.strerror})",
+            path=folder,
+            remedy="choose another output folder or free space",
         ) from error

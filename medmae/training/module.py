@@ -8,6 +8,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from torch import Tensor
+from torch.utils.data import DataLoader
 
 from medmae.methods.base import Batch, Method, StepOutput
 from medmae.training.optim import OptimizerSpec
@@ -76,7 +77,7 @@ class MaskedModule(pl.LightningModule):
         super().optimizer_step(*args, **kwargs)
         self.method.update_teacher(progress=self.progress)
 
-    def configure_optimizers(self) -> Any:
+    def configure_optimizers(self) -> dict[str, Any]:  # type: ignore[override]
         """The optimiser, and a schedule that is updated at every step from the fractional epoch."""
         steps = self.trainer.estimated_stepping_batches  # also makes Lightning load the training loader
         epochs = float(self.trainer.max_epochs or 1)
@@ -102,14 +103,19 @@ class MaskedModule(pl.LightningModule):
         return self.augment[name](value, generator=self.generator) if name in self.augment else value
 
     def _effective_batch(self) -> int:
-        loader = self.trainer.train_dataloader
-        return int(loader.batch_size) * self.trainer.world_size * self.trainer.accumulate_grad_batches
+        loader: DataLoader = self.trainer.train_dataloader  # type: ignore[assignment]
+        return int(loader.batch_size or 1) * self.trainer.world_size * self.trainer.accumulate_grad_batches
 
     def _log(self, stage: str, output: StepOutput, *, on_step: bool) -> None:
         size = len(output.mask.visible)
         terms = {f"{stage}/{name}": value.detach() for name, value in output.terms.items()}
-        kwargs = {"on_step": on_step, "on_epoch": not on_step, "batch_size": size, "sync_dist": not on_step}
+        kwargs: dict[str, Any] = {
+            "on_step": on_step,
+            "on_epoch": not on_step,
+            "batch_size": size,
+            "sync_dist": not on_step,
+        }
         self.log(f"{stage}/loss", output.loss.detach(), prog_bar=True, **kwargs)
         self.log_dict(terms, **kwargs)
         if on_step:
-            self.log("lr", self.optimizers().param_groups[0]["lr"], on_step=True)
+            self.log("lr", self.trainer.optimizers[0].param_groups[0]["lr"], on_step=True)

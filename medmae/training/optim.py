@@ -35,7 +35,9 @@ class OptimizerSpec:
     def build(self, module: nn.Module, *, batch_size: int) -> torch.optim.Optimizer:
         """The optimiser over all trainable parameters of ``module``; fused, which is several times faster."""
         groups = parameter_groups(module, weight_decay=self.weight_decay)
-        return torch.optim.AdamW(groups, lr=self.peak_lr(batch_size=batch_size), betas=tuple(self.betas), fused=True)
+        return torch.optim.AdamW(
+            groups, lr=self.peak_lr(batch_size=batch_size), betas=(self.betas[0], self.betas[1]), fused=True
+        )
 
 
 def parameter_groups(
@@ -81,7 +83,12 @@ def layer_decay_groups(
         layer = _layer_of(key, depth)
         spared = parameter.ndim <= 1 or key in ("pos_embed", "cls_token")
         scale = layer_decay ** (depth + 1 - layer)
-        empty = {"params": [], "names": [], "lr_scale": scale, "weight_decay": 0.0 if spared else weight_decay}
+        empty = {
+            "params": [],
+            "names": [],
+            "lr_scale": scale,
+            "weight_decay": 0.0 if spared else weight_decay,
+        }
         group = groups.setdefault((layer, spared), empty)
         group["params"].append(parameter)
         group["names"].append(name)
@@ -120,7 +127,7 @@ class LARS(torch.optim.Optimizer):
         super().__init__(params, {"lr": lr, "weight_decay": weight_decay, "momentum": momentum, "trust": trust})
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> float | None:
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
         """One update."""
         loss = None
         if closure is not None:
@@ -134,6 +141,7 @@ class LARS(torch.optim.Optimizer):
 
     def _update(self, parameter: Tensor, group: Group) -> None:
         update = parameter.grad
+        assert update is not None
         if parameter.ndim > 1:
             update = update.add(parameter, alpha=group["weight_decay"])
             weight_norm, update_norm = parameter.norm(), update.norm()

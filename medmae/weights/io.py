@@ -47,7 +47,9 @@ class ImportReport:
         return "\n".join(lines)
 
 
-def import_state(module: nn.Module, state: State, *, key_map: KeyMap | None = None, strict: bool = True) -> ImportReport:
+def import_state(
+    module: nn.Module, state: State, *, key_map: KeyMap | None = None, strict: bool = True
+) -> ImportReport:
     """Loads a state dict into ``module``.
 
     Args:

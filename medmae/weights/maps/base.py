@@ -43,7 +43,9 @@ class KeyMap:
         return renamed, dead
 
 
-ENCODER_PREFIXES = tuple((key, f"encoder.{key}") for key in ("cls_token", "pos_embed", "patch_embed.", "blocks.", "norm."))
+ENCODER_PREFIXES = tuple(
+    (key, f"encoder.{key}") for key in ("cls_token", "pos_embed", "patch_embed.", "blocks.", "norm.")
+)
 DECODER_PREFIXES = (
     ("mask_token", "decoder.mask_token"),
     ("decoder_pos_embed", "decoder.pos_embed"),

@@ -1,4 +1,4 @@
-"""facebookresearch/mae: pre-training, encoder-only and fine-tuned files (spec section 10); timm's `*.mae` are the same."""
+"""facebookresearch/mae: pre-training, encoder-only and fine-tuned files; timm's `*.mae` have the same keys."""
 
 from medmae.weights.maps.base import DECODER_PREFIXES, ENCODER_PREFIXES, KeyMap
 

@@ -1,0 +1,60 @@
+"""Means with confidence intervals over subjects, never over slices."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A figure of merit over subjects.
+
+    Attributes:
+        mean: Mean over subjects.
+        std: Sample standard deviation over subjects; None for one subject.
+        ci_low: Lower end of the 95 % bootstrap interval; None for one subject.
+        ci_high: Upper end.
+        n_subjects: How many.
+    """
+
+    mean: float
+    std: float | None
+    ci_low: float | None
+    ci_high: float | None
+    n_subjects: int
+
+    def as_dict(self) -> dict[str, float | int | None]:
+        """For JSON."""
+        return asdict(self)
+
+
+def summarise(values: Sequence[float], subjects: Sequence[str], *, resamples: int = 5000, seed: int = 0) -> Summary:
+    """Mean over subjects with a percentile bootstrap interval that draws whole subjects.
+
+    Args:
+        values: One figure a row (a slice, a contrast, ...).
+        subjects: Whose row it is.
+        resamples: Bootstrap samples.
+        seed: Of the bootstrap.
+
+    Raises:
+        ValueError: If there is nothing to summarise, or the lengths differ.
+    """
+    if len(values) != len(subjects) or not len(values):
+        raise ValueError(f"need as many values as subjects, at least one; got {len(values)} and {len(subjects)}")
+    means = np.array(list(_means_by_subject(values, subjects).values()))
+    if len(means) == 1:
+        return Summary(float(means[0]), None, None, None, 1)
+    draws = np.random.default_rng(seed).integers(0, len(means), size=(resamples, len(means)))
+    low, high = np.quantile(means[draws].mean(axis=1), [0.025, 0.975])
+    return Summary(float(means.mean()), float(means.std(ddof=1)), float(low), float(high), len(means))
+
+
+def _means_by_subject(values: Sequence[float], subjects: Sequence[str]) -> Mapping[str, float]:
+    grouped: dict[str, list[float]] = {}
+    for value, subject in zip(values, subjects, strict=True):
+        grouped.setdefault(subject, []).append(value)
+    return {subject: float(np.mean(group)) for subject, group in sorted(grouped.items())}
