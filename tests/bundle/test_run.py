@@ -1,0 +1,60 @@
+"""Running a bundle in process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from medmae.bundle.run import parse_overrides, run_bundle
+
+TRAIN = """
+bundle_root: .
+factor: 2
+out: '$@bundle_root + "/result.txt"'
+imports: [$import pathlib]
+run: [$pathlib.Path(@out).write_text(str(@factor))]
+"""
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Path:
+    folder = tmp_path / "with space" / "toy"
+    (folder / "configs").mkdir(parents=True)
+    (folder / "configs" / "train.yaml").write_text(TRAIN)
+    (folder / "configs" / "more.yaml").write_text("factor: 40")
+    (folder / "configs" / "metadata.json").write_text('{"version": "0.1.0"}')
+    return folder
+
+
+def test_a_bundle_runs_from_another_working_directory(bundle: Path, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run_bundle(bundle, "train") == bundle
+    assert (bundle / "result.txt").read_text() == "2"
+
+
+def test_an_override_replaces_a_value(bundle: Path) -> None:
+    run_bundle(bundle, "train.yaml", overrides={"factor": 7})
+    assert (bundle / "result.txt").read_text() == "7"
+
+
+def test_configurations_separated_by_commas_are_merged_left_to_right(bundle: Path) -> None:
+    run_bundle(bundle, "train,more")
+    assert (bundle / "result.txt").read_text() == "40"
+
+
+def test_a_missing_configuration_is_refused_before_anything_runs(bundle: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="no configuration 'evaluate'"):
+        run_bundle(bundle, "train,evaluate")
+    assert not (bundle / "result.txt").exists()
+
+
+def test_overrides_are_read_as_monai_reads_them() -> None:
+    arguments = ["--a::b", "[1,2]", "--c=text=more", "--d", "-1", "--e", "$@a", "--f", "None"]
+    assert parse_overrides(arguments) == {"a::b": [1, 2], "c": "text=more", "d": -1, "e": "$@a", "f": None}
+
+
+@pytest.mark.parametrize("arguments", [["value"], ["--key"], ["--", "x"]])
+def test_malformed_overrides_are_refused(arguments: list[str]) -> None:
+    with pytest.raises(ValueError, match="--"):
+        parse_overrides(arguments)

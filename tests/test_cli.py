@@ -1,0 +1,148 @@
+"""What a user of the command line sees."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+import pytest
+from typer.testing import CliRunner
+
+import medmae
+from medmae import cli
+from medmae.errors import DataError, ExitCode
+
+
+def commands() -> list[tuple[str, ...]]:
+    """Every command and every group, as the words one types."""
+    found: list[tuple[str, ...]] = [(), ("prep",)]
+    found += [(info.name or info.callback.__name__,) for info in cli.app.registered_commands]
+    found += [("prep", info.name or info.callback.__name__) for info in cli.prep.registered_commands]
+    return found
+
+
+def run(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as stop:
+        cli.main(arguments)
+    return int(stop.value.code or 0)
+
+
+@pytest.fixture
+def failing(monkeypatch: pytest.MonkeyPatch):
+    """Makes `medmae run` raise a given error."""
+
+    def install(error: Exception) -> None:
+        def raising(*_: object, **__: object) -> None:
+            raise error
+
+        monkeypatch.setattr("medmae.bundle.run.run_bundle", raising)
+
+    return install
+
+
+@pytest.mark.parametrize("words", commands(), ids=" ".join)
+def test_every_help_shows_an_example(words: tuple[str, ...]) -> None:
+    result = CliRunner().invoke(cli.app, [*words, "--help"])
+    assert result.exit_code == 0, result.output
+    assert "Example: medmae" in result.output
+
+
+def test_help_comes_without_importing_torch() -> None:
+    code = "import sys, medmae.cli; assert not {'torch', 'monai', 'numpy'} & set(sys.modules)"
+    begin = time.perf_counter()
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    assert time.perf_counter() - begin < 10  # about 0.4 s alone; torch and monai take 10 to 15
+
+
+def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--version") == ExitCode.OK
+    assert capsys.readouterr().out == f"medmae {medmae.__version__}\n"
+
+
+def test_list_names_every_registered_method(capsys: pytest.CaptureFixture[str]) -> None:
+    from medmae.methods.registry import methods
+
+    assert run("list") == ExitCode.OK
+    shown = capsys.readouterr().out
+    assert methods()
+    assert all(name in shown for name in methods())
+
+
+def test_an_unknown_bundle_is_one_line_without_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("run", "no_such_bundle", "train") == ExitCode.REFUSED
+    captured = capsys.readouterr()
+    assert captured.err.count("\n") == 1
+    assert "no_such_bundle" in captured.err
+    assert "Traceback" not in captured.err + captured.out
+
+
+def test_debug_shows_the_traceback_wherever_it_stands() -> None:
+    for arguments in (
+        ["--debug", "run", "no_such_bundle", "train"],
+        ["run", "no_such_bundle", "train", "--debug"],
+    ):
+        with pytest.raises(FileNotFoundError, match="no_such_bundle"):
+            cli.main(arguments)
+
+
+def test_a_data_error_shows_path_field_value_and_remedy(failing, capsys: pytest.CaptureFixture[str]) -> None:
+    failing(DataError("affine is singular", path="a.nii", field="sform", value=0, remedy="use the qform"))
+    assert run("run", "bundle", "train") == ExitCode.REFUSED
+    assert capsys.readouterr().err == "medmae: a.nii: affine is singular [sform = 0] -> use the qform\n"
+
+
+def test_an_error_wrapped_by_monai_is_shown_as_what_it_is(
+    failing, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wrapped = RuntimeError("Failed to instantiate component 'x' with 500 lines of configuration")
+    wrapped.__cause__ = DataError("manifest is empty", path="manifest.jsonl")
+    failing(wrapped)
+    assert run("run", "bundle", "train") == ExitCode.REFUSED
+    assert capsys.readouterr().err == "medmae: manifest.jsonl: manifest is empty\n"
+
+
+def test_a_bug_of_ours_keeps_its_traceback(failing) -> None:
+    failing(RuntimeError("shapes do not match"))
+    with pytest.raises(RuntimeError, match="shapes do not match"):
+        cli.main(["run", "bundle", "train"])
+
+
+def test_a_missing_optional_package_comes_with_its_install_line(
+    failing, capsys: pytest.CaptureFixture[str]
+) -> None:
+    failing(ModuleNotFoundError("No module named 'nilearn'", name="nilearn.datasets"))
+    assert run("run", "bundle", "train") == ExitCode.REFUSED
+    assert 'pip install "medmae[demo]"' in capsys.readouterr().err
+
+
+def test_overrides_reach_the_bundle_as_typed_values(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: dict[str, object] = {}
+    monkeypatch.setattr("medmae.bundle.run.run_bundle", lambda *_, overrides: seen.update(overrides))
+    assert (
+        run(
+            "run", "bundle", "train", "--train::trainer::max_epochs", "3", "--dataset-dir=x y", "--lr", "1e-3"
+        )
+        == 0
+    )
+    assert seen == {"train::trainer::max_epochs": 3, "dataset_dir": "x y", "lr": 1e-3}
+
+
+def test_an_override_without_a_value_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("run", "bundle", "train", "--lr") == ExitCode.REFUSED
+    assert "--lr has no value" in capsys.readouterr().err
+
+
+def test_a_usage_error_has_the_same_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("no-such-command") == ExitCode.REFUSED
+    assert "no-such-command" in capsys.readouterr().err
+
+
+def test_doctor_ends_with_2_when_something_required_is_missing(monkeypatch, capsys) -> None:
+    from medmae.doctor import Check
+
+    for ok, code in ((True, ExitCode.OK), (False, ExitCode.REFUSED)):
+        check = Check("torch", "2.15" if ok else "missing", ok=ok, required=True, remedy="pip install x[y]")
+        monkeypatch.setattr("medmae.doctor.checks", lambda check=check: [check])
+        assert run("doctor") == code
+    assert "pip install x[y]" in capsys.readouterr().out

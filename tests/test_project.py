@@ -1,0 +1,153 @@
+"""The promises that the project's own files make."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+import medmae
+from medmae.cli import app, prep
+
+ROOT = Path(__file__).resolve().parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+
+# Spelt in halves, so that this file does not hold what it forbids.
+INDEX_HOSTS = ["py" + "pi.org", "python" + "hosted.org", "npm" + "js.org"]
+MACHINE_PATH = re.compile(r"(?<![\w.<])/(?:root|home|Users|work)/[\w.]")
+
+
+@pytest.fixture(scope="module")
+def tracked() -> list[Path]:
+    if not (ROOT / ".git").exists() or shutil.which("git") is None:
+        pytest.skip("not a git checkout")
+    names = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout
+    return [ROOT / name for name in names.split("\0") if name and (ROOT / name).is_file()]
+
+
+def lines_that_match(files: list[Path], pattern: re.Pattern[str]) -> list[str]:
+    found = []
+    for file in files:
+        content = file.read_bytes()
+        if b"\0" in content:
+            continue
+        lines = enumerate(content.decode("utf-8").splitlines(), start=1)
+        found += [f"{file.relative_to(ROOT)}:{number}" for number, line in lines if pattern.search(line)]
+    return found
+
+
+def test_imports_only_go_down(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    from importlinter.cli import lint_imports
+
+    monkeypatch.chdir(ROOT)
+    assert lint_imports(no_cache=True) == 0, capsys.readouterr().out
+
+
+def test_no_tracked_file_names_an_index_host(tracked: list[Path]) -> None:
+    assert lines_that_match(tracked, re.compile("|".join(map(re.escape, INDEX_HOSTS)))) == []
+
+
+def test_no_tracked_file_holds_a_path_of_one_machine(tracked: list[Path]) -> None:
+    assert lines_that_match(tracked, MACHINE_PATH) == []
+
+
+def test_no_lock_file_of_an_index_is_tracked(tracked: list[Path]) -> None:
+    assert [file for file in tracked if file.name in {"uv.lock", "package-lock.json", "poetry.lock"}] == []
+
+
+def test_no_tracked_file_is_large(tracked: list[Path]) -> None:
+    assert [file for file in tracked if file.stat().st_size > 5_000_000] == []
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", ".ci/uv.txt"])
+def test_every_pin_is_exact_and_has_a_hash(name: str) -> None:
+    text = (ROOT / name).read_text().replace("\\\n", " ")
+    pins = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+    assert pins
+    assert [pin for pin in pins if "==" not in pin or "--hash=sha256:" not in pin] == []
+
+
+def test_the_pins_satisfy_what_the_project_declares() -> None:
+    pins = {
+        match[1].lower(): match[2]
+        for match in re.finditer(
+            r"^([\w.-]+)==([\w.]+)", (ROOT / "requirements.txt").read_text(), flags=re.MULTILINE
+        )
+    }
+    optional = PROJECT["project"]["optional-dependencies"].values()
+    declared = [*PROJECT["project"]["dependencies"], *(text for extra in optional for text in extra)]
+    for requirement in map(Requirement, declared):
+        if requirement.name != "medmae":
+            assert requirement.specifier.contains(pins[requirement.name.lower()]), requirement
+
+
+def test_the_security_floors_stand() -> None:
+    declared = {
+        requirement.name: requirement for requirement in map(Requirement, PROJECT["project"]["dependencies"])
+    }
+    for name, refused in {
+        "torch": ["2.9.1", "2.10"],
+        "monai": ["1.6.0"],
+        "pytorch-lightning": ["2.6.2", "2.6.3"],
+    }.items():
+        assert not any(declared[name].specifier.contains(version) for version in refused), name
+
+
+def test_the_security_rules_of_the_linter_are_on() -> None:
+    rules = PROJECT["tool"]["ruff"]["lint"]
+    assert {"S", "ANN", "D", "B", "PT", "RUF"} <= set(rules["select"])
+    assert not [rule for rule in rules["ignore"] if rule in {"S102", "S301", "S307", "S602", "S614"}]
+
+
+def test_the_version_has_a_section_in_the_changelog() -> None:
+    assert re.search(
+        rf"^## \[{re.escape(medmae.__version__)}\]", (ROOT / "CHANGELOG.md").read_text(), flags=re.MULTILINE
+    )
+
+
+def test_continuous_integration_runs_make_test() -> None:
+    script = ROOT / ".ci" / "run"
+    assert os.access(script, os.X_OK)
+    assert "make test" in script.read_text()
+
+
+def test_the_wheel_carries_both_packages_and_the_recipes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from hatchling.build import build_wheel
+
+    monkeypatch.chdir(ROOT)
+    with zipfile.ZipFile(tmp_path / build_wheel(str(tmp_path))) as wheel:
+        names = wheel.namelist()
+    assert "medmae/py.typed" in names
+    assert any(name.startswith("data_prep/") for name in names)
+    for bundle in (ROOT / "bundles").iterdir():
+        assert f"medmae/_bundles/{bundle.name}/configs/metadata.json" in names
+    assert not [name for name in names if name.startswith(("tests/", "bundles/", "benchmarks/"))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\((?!https?:|#|mailto:)([^)#\s]+)", page.read_text())
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_commands_that_pages_show_exist(page: Path) -> None:
+    known = {
+        info.name or info.callback.__name__ for info in [*app.registered_commands, *prep.registered_commands]
+    }
+    shown = re.findall(r"^(?:\$ )?medmae +(?:prep +)?([a-z]+)", page.read_text(), flags=re.MULTILINE)
+    assert set(shown) <= known
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
+    assert set(re.findall(r"^make +([a-z]+)", page.read_text(), flags=re.MULTILINE)) <= targets
