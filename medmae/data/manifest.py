@@ -1,0 +1,251 @@
+"""The manifest: one row a case, with its shards, hashes, grid and split; read with every check before use."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from medmae.data.splits import SPLITS, check_disjoint
+from medmae.errors import DataError
+from medmae.files import sha256_of, write_text
+
+NAME = "manifest.jsonl"
+Row = dict[str, Any]
+_KEYS: Mapping[str, type | tuple[type, ...]] = {
+    "case": str,
+    "subject": str,
+    "split": str,
+    "shard": str,
+    "shard_sha256": str,
+    "dtype": str,
+    "contrasts": list,
+    "labels": list,
+    "grid": dict,
+    "foreground": list,
+}
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A prepared data set.
+
+    Args:
+        path: The ``manifest.jsonl``; shard paths are relative to its folder.
+        rows: One dict a case, sorted by case; the keys are documented in :mod:`data_prep.mr`.
+    """
+
+    path: Path
+    rows: tuple[Row, ...]
+
+    @classmethod
+    def read(cls, path: str | Path, *, verify: bool = False) -> Manifest:
+        """Reads and checks a manifest.
+
+        Args:
+            path: The file, or the folder that holds it.
+            verify: Also compare the sha256 of every shard (reads all data).
+
+        Raises:
+            DataError: Bad rows (all of them, with line numbers), no rows, a shard that is missing, lies outside the
+                folder or has another sha256, a subject or an identical source file in two splits.
+        """
+        path = Path(path)
+        path = path / NAME if path.is_dir() else path
+        if not path.is_file():
+            raise DataError("there is no manifest here", path=path, remedy="run `medmae prep mr SOURCE OUT` first")
+        rows, faults = _parsed(path)
+        faults += _shard_faults(rows, path.parent, verify=verify) if not faults else []
+        if faults:
+            raise DataError(
+                f"{len(faults)} bad {'rows' if len(faults) > 1 else 'row'}: " + "; ".join(faults),
+                path=path,
+                remedy="prepare the data again; finished cases are skipped",
+            )
+        if not rows:
+            raise DataError("the manifest has no rows", path=path, field="rows", value=0, remedy="prepare some data")
+        ordered = tuple(row for _, row in sorted(rows, key=lambda pair: pair[1]["case"]))
+        check_leaks(ordered, path=path)
+        return cls(path=path, rows=ordered)
+
+    @property
+    def folder(self) -> Path:
+        """Where the shard paths start."""
+        return self.path.parent
+
+    @cached_property
+    def contrast_names(self) -> tuple[str, ...]:
+        """Names of all contrasts, sorted: the index of a name is what data sets give as ``contrast``."""
+        return tuple(sorted({contrast["name"] for row in self.rows for contrast in row["contrasts"]}))
+
+    @cached_property
+    def sha256(self) -> str:
+        """Hash of the file: what a run records about its data."""
+        return sha256_of(self.path)
+
+    def subjects(self, split: str | None = None) -> tuple[str, ...]:
+        """Subjects of a split (of all splits without one), sorted."""
+        return tuple(sorted({row["subject"] for row in self.select(split=split)}))
+
+    def select(self, *, split: str | None = None, contrasts: Iterable[str] | None = None) -> tuple[Row, ...]:
+        """The rows of a split that have at least one of the contrasts."""
+        if split is not None and split not in SPLITS:
+            raise ValueError(f"split must be one of {SPLITS}, got {split!r}")
+        wanted = None if contrasts is None else self.known(contrasts)
+        return tuple(
+            row
+            for row in self.rows
+            if (split is None or row["split"] == split)
+            and (wanted is None or any(contrast["name"] in wanted for contrast in row["contrasts"]))
+        )
+
+    def known(self, contrasts: Iterable[str]) -> tuple[str, ...]:
+        """The contrasts as given.
+
+        Raises:
+            ValueError: If one is not in the data set.
+        """
+        names = tuple(contrasts)
+        unknown = [name for name in names if name not in self.contrast_names]
+        if unknown:
+            raise ValueError(f"no contrast {unknown} in {self.path}, which has {list(self.contrast_names)}")
+        return names
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self.rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+def write(path: str | Path, rows: Iterable[Row]) -> Path:
+    """Writes rows as JSON lines, sorted by case, atomically."""
+    path = Path(path)
+    ordered = sorted(rows, key=lambda row: row["case"])
+    write_text(path, "".join(json.dumps(row, allow_nan=False) + "\n" for row in ordered))
+    return path
+
+
+def check_leaks(rows: Iterable[Row], *, path: str | Path | None = None) -> None:
+    """Refuses a subject in two splits and an identical source file in two splits.
+
+    Raises:
+        DataError: With every overlap listed.
+    """
+    rows = list(rows)
+    check_disjoint(((row["subject"], row["split"]) for row in rows), what="subject", path=path)
+    check_disjoint(
+        (
+            (contrast["source_sha256"], row["split"])
+            for row in rows
+            for contrast in row["contrasts"]
+            if contrast.get("source_sha256")
+        ),
+        what="source file (sha256)",
+        path=path,
+    )
+
+
+def check_pretraining(pretraining: Manifest, evaluation: Manifest, *, split: str = "test") -> None:
+    """Refuses to evaluate on patients whose scans an encoder was pre-trained on.
+
+    Raises:
+        DataError: With the subjects of ``evaluation``'s ``split`` that ``pretraining`` trains on.
+    """
+    seen = sorted(set(pretraining.subjects("train")) & set(evaluation.subjects(split)))
+    if seen:
+        raise DataError(
+            f"pre-training has seen {len(seen)} of the subjects to evaluate: {', '.join(seen)}",
+            path=evaluation.path,
+            field="subject",
+            value=len(seen),
+            remedy="evaluate on other subjects, or pre-train with the same splits.csv",
+        )
+
+
+def inside(folder: Path, relative: str) -> Path:
+    """A path below ``folder``.
+
+    Raises:
+        ValueError: If it is absolute or leaves the folder.
+    """
+    parts = PurePosixPath(relative)
+    path = (folder / relative).resolve()
+    if parts.is_absolute() or ".." in parts.parts or not path.is_relative_to(folder.resolve()):
+        raise ValueError(f"{relative!r} lies outside the folder of the manifest")
+    return path
+
+
+def sha256_of_shard(path: Path) -> str:
+    """SHA-256 of a shard: of the file, or of all names and files of a zarr folder."""
+    if path.is_file():
+        return sha256_of(path)
+    digest = hashlib.sha256()
+    for file in sorted(file for file in path.rglob("*") if file.is_file()):
+        digest.update(f"{file.relative_to(path).as_posix()}\0{sha256_of(file)}\n".encode())
+    return digest.hexdigest()
+
+
+def _parsed(path: Path) -> tuple[list[tuple[int, Row]], list[str]]:
+    rows: list[tuple[int, Row]] = []
+    faults: list[str] = []
+    first: dict[str, int] = {}
+    for number, line in enumerate(path.read_bytes().split(b"\n"), start=1):
+        if not line.strip():
+            continue
+        fault = None
+        try:
+            row = json.loads(line)
+            fault = _row_fault(row)
+        except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+            fault = f"not JSON ({error})"
+        if fault is None and row["case"] in first:
+            fault = f"case {row['case']!r} is also on line {first[row['case']]}"
+        if fault is None:
+            first[row["case"]] = number
+            rows.append((number, row))
+        else:
+            faults.append(f"line {number}: {fault}")
+    return rows, faults
+
+
+def _row_fault(row: object) -> str | None:
+    if not isinstance(row, dict):
+        return f"a {type(row).__name__} where an object is expected"
+    for key, kind in _KEYS.items():
+        if key not in row:
+            return f"key {key!r} is missing"
+        if not isinstance(row[key], kind):
+            return f"{key!r} is {row[key]!r}"
+    if row["split"] not in SPLITS:
+        return f"split {row['split']!r} is not one of {', '.join(SPLITS)}"
+    names = [contrast.get("name") for contrast in row["contrasts"] if isinstance(contrast, dict)]
+    if not names or len(names) != len(row["contrasts"]) or None in names or len(set(names)) < len(names):
+        return f"'contrasts' must be objects with different names, got {names}"
+    return None
+
+
+def _shard_faults(rows: list[tuple[int, Row]], folder: Path, *, verify: bool) -> list[str]:
+    faults = []
+    for number, row in rows:
+        for entry in (row, *row["labels"]):
+            fault = _shard_fault(folder, entry, verify=verify)
+            if fault:
+                faults.append(f"line {number}: {fault}")
+    return faults
+
+
+def _shard_fault(folder: Path, entry: Row, *, verify: bool) -> str | None:
+    try:
+        path = inside(folder, str(entry.get("shard")))
+    except ValueError as error:
+        return str(error)
+    if not path.exists():
+        return f"shard {entry.get('shard')!r} does not exist"
+    if verify and (found := sha256_of_shard(path)) != entry.get("shard_sha256"):
+        return f"shard {entry['shard']!r} has sha256 {found}, not {entry.get('shard_sha256')}"
+    return None

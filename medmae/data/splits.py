@@ -1,0 +1,125 @@
+"""Splits by patient: made once, written down, read back; a subject is never in two of them."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from medmae.errors import DataError
+from medmae.files import write_text
+
+SPLITS = ("train", "val", "test")
+FRACTIONS = (0.7, 0.1, 0.2)
+
+
+def split_by_subject(
+    subjects: Iterable[str], *, fractions: tuple[float, float, float] = FRACTIONS, seed: int = 0
+) -> dict[str, str]:
+    """Assigns each subject to train, val or test.
+
+    The counts are rounded to whole subjects. Test gets at least one of two subjects, val at least one of three; a
+    single subject trains. A fraction of 0 keeps its split empty.
+
+    Args:
+        subjects: Names; repeats count once and their order does not matter.
+        fractions: Shares of train, val, test; they add up to 1.
+        seed: Of the shuffle.
+
+    Returns:
+        ``{subject: split}``, sorted by subject.
+
+    Raises:
+        ValueError: If the fractions are negative or do not add up to 1.
+    """
+    if len(fractions) != 3 or min(fractions) < 0 or abs(sum(fractions) - 1) > 1e-6:
+        raise ValueError(f"fractions are three shares >= 0 that add up to 1, got {fractions}")
+    names = sorted(set(subjects))
+    n = len(names)
+    test = _count(fractions[2], n, least=2)
+    val = min(_count(fractions[1], n, least=3), n - test - 1) if n else 0
+    order = np.random.default_rng(seed).permutation(n)
+    split = {
+        names[i]: "test" if rank < test else "val" if rank < test + val else "train" for rank, i in enumerate(order)
+    }
+    return dict(sorted(split.items()))
+
+
+def _count(fraction: float, n: int, *, least: int) -> int:
+    if fraction == 0 or n < least:
+        return 0
+    return min(max(1, round(fraction * n)), n - 1)
+
+
+def read(path: str | Path) -> dict[str, str]:
+    """Reads ``splits.csv`` (columns ``subject``, ``split``).
+
+    Raises:
+        DataError: Missing file or columns, an unknown split, a subject in two splits; all bad lines are named.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise DataError("the split file does not exist", path=path, remedy="give a CSV with subject,split")
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        reader = csv.DictReader(file)
+        missing = {"subject", "split"} - set(reader.fieldnames or ())
+        if missing:
+            raise DataError(
+                "the split file lacks columns",
+                path=path,
+                field="columns",
+                value=sorted(missing),
+                remedy="the first line must be: subject,split",
+            )
+        pairs = [(reader.line_num, (row["subject"] or "").strip(), (row["split"] or "").strip()) for row in reader]
+    return _checked(pairs, path)
+
+
+def _checked(pairs: list[tuple[int, str, str]], path: Path) -> dict[str, str]:
+    split: dict[str, str] = {}
+    faults = []
+    for line, subject, name in pairs:
+        if not subject or name not in SPLITS:
+            faults.append(f"line {line}: subject {subject!r} has split {name!r}, not one of {', '.join(SPLITS)}")
+        elif split.setdefault(subject, name) != name:
+            faults.append(f"line {line}: subject {subject!r} is in {split[subject]} and in {name}")
+    if faults:
+        raise DataError("; ".join(faults), path=path, field="split", remedy="give each subject one split")
+    return split
+
+
+def write(path: str | Path, split: Mapping[str, str]) -> None:
+    """Writes ``splits.csv`` atomically, sorted by subject."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("subject", "split"))
+    writer.writerows(sorted(split.items()))
+    write_text(path, text.getvalue())
+
+
+def check_disjoint(pairs: Iterable[tuple[str, str]], *, what: str = "subject", path: str | Path | None = None) -> None:
+    """Refuses a key that occurs in two splits.
+
+    Args:
+        pairs: ``(key, split)`` of every sample; a key is a subject or the hash of a file.
+        what: Name of the key, for the message.
+        path: File at fault, for the message.
+
+    Raises:
+        DataError: With every overlap listed.
+    """
+    found: dict[str, set[str]] = {}
+    for key, split in pairs:
+        found.setdefault(key, set()).add(split)
+    overlap = [f"{key} ({', '.join(sorted(splits))})" for key, splits in sorted(found.items()) if len(splits) > 1]
+    if overlap:
+        raise DataError(
+            f"the same {what} is in more than one split: {'; '.join(overlap)}",
+            path=path,
+            field=what,
+            value=len(overlap),
+            remedy="give all samples of one patient the same split",
+        )
