@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -67,8 +68,7 @@ def list_methods() -> None:
 
 @app.command(
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
-    epilog="Example: medmae run mr_edge_mae_pretraining train --dataset_dir prepared/ "
-    "--train::trainer::max_epochs 10",
+    epilog="Example: medmae run mr_edge_mae_pretraining train --dataset_dir prepared/ --train::trainer::max_epochs 10",
 )
 def run(
     ctx: typer.Context,
@@ -77,11 +77,25 @@ def run(
 ) -> None:
     """Run a configuration of a bundle; --key value overrides any id in it.
 
+    Results of a shipped bundle go to runs/BUNDLE, those of another one into its folder; --output_dir says otherwise.
+
     A configuration can run any code: run bundles that you trust.
     """
     from medmae.bundle.run import parse_overrides, run_bundle
 
-    run_bundle(bundle, config, overrides=parse_overrides(ctx.args))
+    home = run_bundle(bundle, config, overrides=parse_overrides(ctx.args))
+    typer.echo(f"results: {home.resolve()}")
+
+
+@app.command(epilog="Example: medmae report runs/mr_edge_mae_pretraining")
+def report(
+    folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run (it holds run.json).")],
+    out: Annotated[Path | None, typer.Option(help="Where to write; RUN/report.html if not given.")] = None,
+) -> None:
+    """Write the report of a run anew: one self-contained HTML page."""
+    from medmae.evaluate.report import write_report
+
+    typer.echo(f"report: {write_report(folder, out=out).resolve()}")
 
 
 @app.command(epilog="Example: medmae doctor")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -92,9 +93,7 @@ def test_a_data_error_shows_path_field_value_and_remedy(failing, capsys: pytest.
     assert capsys.readouterr().err == "medmae: a.nii: affine is singular [sform = 0] -> use the qform\n"
 
 
-def test_an_error_wrapped_by_monai_is_shown_as_what_it_is(
-    failing, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_error_wrapped_by_monai_is_shown_as_what_it_is(failing, capsys: pytest.CaptureFixture[str]) -> None:
     wrapped = RuntimeError("Failed to instantiate component 'x' with 500 lines of configuration")
     wrapped.__cause__ = DataError("manifest is empty", path="manifest.jsonl")
     failing(wrapped)
@@ -108,9 +107,7 @@ def test_a_bug_of_ours_keeps_its_traceback(failing) -> None:
         cli.main(["run", "bundle", "train"])
 
 
-def test_a_missing_optional_package_comes_with_its_install_line(
-    failing, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_missing_optional_package_comes_with_its_install_line(failing, capsys: pytest.CaptureFixture[str]) -> None:
     failing(ModuleNotFoundError("No module named 'nilearn'", name="nilearn.datasets"))
     assert run("run", "bundle", "train") == ExitCode.REFUSED
     assert 'pip install "medmae[demo]"' in capsys.readouterr().err
@@ -118,13 +115,13 @@ def test_a_missing_optional_package_comes_with_its_install_line(
 
 def test_overrides_reach_the_bundle_as_typed_values(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: dict[str, object] = {}
-    monkeypatch.setattr("medmae.bundle.run.run_bundle", lambda *_, overrides: seen.update(overrides))
-    assert (
-        run(
-            "run", "bundle", "train", "--train::trainer::max_epochs", "3", "--dataset-dir=x y", "--lr", "1e-3"
-        )
-        == 0
-    )
+
+    def remember(*_: object, overrides: dict[str, object]) -> Path:
+        seen.update(overrides)
+        return Path("runs")
+
+    monkeypatch.setattr("medmae.bundle.run.run_bundle", remember)
+    assert run("run", "bundle", "train", "--train::trainer::max_epochs", "3", "--dataset-dir=x y", "--lr", "1e-3") == 0
     assert seen == {"train::trainer::max_epochs": 3, "dataset_dir": "x y", "lr": 1e-3}
 
 
@@ -136,6 +133,11 @@ def test_an_override_without_a_value_is_refused(capsys: pytest.CaptureFixture[st
 def test_a_usage_error_has_the_same_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("no-such-command") == ExitCode.REFUSED
     assert "no-such-command" in capsys.readouterr().err
+
+
+def test_a_report_of_no_run_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("report", str(tmp_path)) == ExitCode.REFUSED
+    assert str(tmp_path) in capsys.readouterr().err
 
 
 def test_doctor_ends_with_2_when_something_required_is_missing(monkeypatch, capsys) -> None:

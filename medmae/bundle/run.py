@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from medmae.bundle.recipes import find_bundle, find_config
+from medmae.bundle.recipes import find_bundle, find_config, shipped
 
 
 def run_bundle(bundle: str | Path, config: str, *, overrides: Mapping[str, object] | None = None) -> Path:
@@ -16,10 +16,12 @@ def run_bundle(bundle: str | Path, config: str, *, overrides: Mapping[str, objec
         config: Name of a configuration; several, separated by commas, are merged from left to right
             (``train,multi_gpu_train``).
         overrides: Configuration ids and their new values, as MONAI takes them
-            (``train::trainer::max_epochs``).
+            (``train::trainer::max_epochs``). Relative paths are relative to the working directory.
 
     Returns:
-        The bundle's folder. Relative paths among the overrides are relative to the working directory.
+        The folder of results: the override ``output_dir`` if there is one; else ``runs/<name>`` in the working
+        directory for a bundle that came with medmae (an installed recipe is no place for results), and the
+        bundle itself for any other, as MONAI has it.
 
     Raises:
         FileNotFoundError: If the bundle or the configuration does not exist.
@@ -28,12 +30,13 @@ def run_bundle(bundle: str | Path, config: str, *, overrides: Mapping[str, objec
 
     root = find_bundle(bundle)
     files = [str(find_config(root, name.strip())) for name in config.split(",")]
-    settings = {"bundle_root": str(root), **(overrides or {})}
+    home = Path("runs", root.name) if root in shipped().values() else root
+    settings = {"bundle_root": str(root), "output_dir": str(home), **(overrides or {})}
     workflow = ConfigWorkflow(config_file=files, workflow_type=None, **settings)
     workflow.initialize()
     workflow.run()
     workflow.finalize()
-    return root
+    return Path(str(settings["output_dir"]))
 
 
 def parse_overrides(arguments: Sequence[str]) -> dict[str, object]:

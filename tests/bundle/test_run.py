@@ -33,6 +33,13 @@ def test_a_bundle_runs_from_another_working_directory(bundle: Path, tmp_path: Pa
     assert (bundle / "result.txt").read_text() == "2"
 
 
+def test_results_of_a_shipped_bundle_go_to_the_working_directory(bundle: Path, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("medmae.bundle.run.shipped", lambda: {"toy": bundle})
+    monkeypatch.chdir(tmp_path)
+    assert run_bundle(bundle, "train") == Path("runs", "toy")
+    assert run_bundle(bundle, "train", overrides={"output_dir": "elsewhere"}) == Path("elsewhere")
+
+
 def test_an_override_replaces_a_value(bundle: Path) -> None:
     run_bundle(bundle, "train.yaml", overrides={"factor": 7})
     assert (bundle / "result.txt").read_text() == "7"
