@@ -42,9 +42,9 @@ def edge_mae_volume(**options: Any) -> EdgeMAE:
 
 
 def edge_mae_demo(**options: Any) -> EdgeMAE:
-    """96 px, fewer and wider heads: learns anatomy within minutes on two cores (ours)."""
-    sizes = {"image_size": 96, "depth": 6, "num_heads": 4}
-    return EdgeMAE(**{**sizes, "decoder_depth": 2, "decoder_heads": 2, **options})
+    """96 px in 64 patches of 12: learns anatomy within minutes on two cores (ours)."""
+    sizes = {"image_size": 96, "patch_size": 12, "depth": 6, "num_heads": 4}
+    return EdgeMAE(**{**sizes, "decoder_dim": 128, "decoder_depth": 2, "decoder_heads": 4, **options})
 
 
 def edge_mae_tiny(**options: Any) -> EdgeMAE:
