@@ -29,9 +29,10 @@ class CropDataset(Dataset[dict[str, Tensor | int]]):
         size: Of a crop, (slices, rows, columns). A smaller volume is zero-padded, centred.
         crops_per_volume: Items a volume and an epoch.
         seed: Of the positions.
+        may_be_empty: True for held-out splits, which a cohort of one or two subjects cannot fill.
 
     Raises:
-        DataError: If nothing is left.
+        DataError: If nothing is left, unless ``may_be_empty``.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class CropDataset(Dataset[dict[str, Tensor | int]]):
         size: tuple[int, int, int] = (32, 96, 96),
         crops_per_volume: int = 8,
         seed: int = 0,
+        may_be_empty: bool = False,
     ) -> None:
         if len(size) != 3 or min(size) < 1 or crops_per_volume < 1:
             raise ValueError(f"size and crops_per_volume must be positive, got {size} and {crops_per_volume}")
@@ -59,7 +61,7 @@ class CropDataset(Dataset[dict[str, Tensor | int]]):
         ]
         self._shards = Shards(self.manifest)
         self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()  # seen by workers that live on
-        if not self._volumes:
+        if not self._volumes and not may_be_empty:
             raise DataError(
                 "no volume is left to read",
                 path=self.manifest.path,
@@ -90,6 +92,11 @@ class CropDataset(Dataset[dict[str, Tensor | int]]):
         row, _, contrast = self._volumes[range(len(self))[index] // self.crops_per_volume]
         S, _, H, W = self._shards[self.rows[row]["shard"]].shape
         return self.rows[row], self.contrast_names[contrast], self._window((S, H, W), range(len(self))[index])
+
+    def describe(self, index: int) -> dict[str, str | int]:
+        """Case, subject, contrast and middle slice of item ``index``, for tables and pictures."""
+        row, contrast, (z, _, _) = self.locate(index)
+        return {"case": row["case"], "subject": row["subject"], "contrast": contrast, "slice": (z.start + z.stop) // 2}
 
     def _window(self, shape: tuple[int, ...], index: int) -> tuple[slice, slice, slice]:
         rng = np.random.default_rng((self.seed, int(self._epoch), index))

@@ -29,9 +29,10 @@ class SliceDataset(Dataset[dict[str, Tensor | int]]):
         size: Edge in pixels. Slices are zero-padded to a square, centred, then resized bilinearly. None gives the
             stored ``(1, H, W)``.
         min_foreground: Smallest share of foreground of a slice.
+        may_be_empty: True for held-out splits, which a cohort of one or two subjects cannot fill.
 
     Raises:
-        DataError: If nothing is left.
+        DataError: If nothing is left, unless ``may_be_empty``.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class SliceDataset(Dataset[dict[str, Tensor | int]]):
         contrasts: Iterable[str] | None = None,
         size: int | None = 256,
         min_foreground: float = 0.02,
+        may_be_empty: bool = False,
     ) -> None:
         if size is not None and size < 1:
             raise ValueError(f"size must be positive or None, got {size}")
@@ -55,7 +57,7 @@ class SliceDataset(Dataset[dict[str, Tensor | int]]):
         self._items = _items(self.rows, wanted, self.contrast_names, min_foreground)  # (N, 4)
         self._paths = [str(row["shard"]) for row in self.rows]
         self._shards = Shards(self.manifest)
-        if not len(self._items):
+        if not len(self._items) and not may_be_empty:
             raise DataError(
                 "no slice is left to read",
                 path=self.manifest.path,
@@ -79,6 +81,11 @@ class SliceDataset(Dataset[dict[str, Tensor | int]]):
         """Where item ``index`` comes from: manifest row, contrast name, slice number in the shard."""
         row, _, z, contrast = self._items[index].tolist()
         return self.rows[row], self.contrast_names[contrast], z
+
+    def describe(self, index: int) -> dict[str, str | int]:
+        """Case, subject, contrast and slice number of item ``index``, for tables and pictures."""
+        row, contrast, z = self.locate(index)
+        return {"case": row["case"], "subject": row["subject"], "contrast": contrast, "slice": z}
 
 
 def fit(image: Tensor, *, size: int) -> Tensor:
