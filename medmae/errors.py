@@ -26,6 +26,8 @@ class DataError(ValueError):
         remedy: What the user can do about it.
     """
 
+    exit_code = ExitCode.REFUSED
+
     def __init__(
         self,
         reason: str,
@@ -48,8 +50,16 @@ class DataError(ValueError):
 
     def __reduce__(self) -> tuple[object, ...]:
         # Worker processes send exceptions back by pickling; keyword-only arguments need help to survive that.
-        return _rebuild, (self.reason, self.path, self.field, self.value, self.remedy)
+        return _rebuild, (type(self), self.reason, self.path, self.field, self.value, self.remedy)
 
 
-def _rebuild(reason: str, path: object, field: str | None, value: object, remedy: str | None) -> DataError:
-    return DataError(reason, path=path, field=field, value=value, remedy=remedy)  # type: ignore[arg-type]
+class SomeFailedError(DataError):
+    """Some cases of a run failed; the others were finished."""
+
+    exit_code = ExitCode.SOME_FAILED
+
+
+def _rebuild(
+    kind: type[DataError], reason: str, path: object, field: str | None, value: object, remedy: str | None
+) -> DataError:
+    return kind(reason, path=path, field=field, value=value, remedy=remedy)  # type: ignore[arg-type]

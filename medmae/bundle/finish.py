@@ -14,13 +14,12 @@ from pytorch_lightning.callbacks import Timer
 from pytorch_lightning.utilities import rank_zero_only
 from torch import nn
 
-from medmae.errors import DataError
 from medmae.evaluate.data_summary import summarise_data
 from medmae.evaluate.reconstruction import DescribedDataset, evaluate_reconstruction
 from medmae.evaluate.report import write_report
-from medmae.files import write_text
+from medmae.files import sha256_of, write_text
 from medmae.methods.base import Method
-from medmae.weights.io import import_state, load_state, save_pt, save_safetensors
+from medmae.weights.io import save_pt, save_safetensors
 
 _RECORDED_PACKAGES = ("medmae", "torch", "monai", "pytorch-lightning", "timm", "numpy", "nibabel")
 
@@ -57,22 +56,71 @@ def finish_pretraining(
     """
     output = Path(output_dir)
     hashes = save_models(method=method, network=network, model_dir=model_dir)
-    timer = next((c for c in trainer.callbacks if isinstance(c, Timer)), None)
+    callbacks = trainer.callbacks  # type: ignore[attr-defined]
+    timer = next((c for c in callbacks if isinstance(c, Timer)), None)
+    record_run(
+        method=method,
+        dataset_dir=dataset_dir,
+        output_dir=output,
+        title=title,
+        bundle=bundle,
+        config=config,
+        hashes=hashes,
+        seconds=timer.time_elapsed("train") if timer else None,
+    )
+    if len(held_out):
+        evaluate_reconstruction(method=method, dataset=held_out, out=output / "evaluation", device=device)
+    print(f"report: {write_report(output)}")
+
+
+def finish_evaluation(
+    *,
+    method: Method,
+    dataset_dir: str | Path,
+    output_dir: str | Path,
+    weights: str | Path,
+    title: str,
+    bundle: str,
+    config: Mapping[str, Any],
+) -> None:
+    """Records an evaluation of given weights and makes its report; arguments as in :func:`finish_pretraining`."""
+    record_run(
+        method=method,
+        dataset_dir=dataset_dir,
+        output_dir=output_dir,
+        title=title,
+        bundle=bundle,
+        config=config,
+        hashes={Path(weights).name: sha256_of(weights)},
+        seconds=None,
+    )
+    print(f"report: {write_report(output_dir)}")
+
+
+def record_run(
+    *,
+    method: Method,
+    dataset_dir: str | Path,
+    output_dir: str | Path,
+    title: str,
+    bundle: str,
+    config: Mapping[str, Any],
+    hashes: Mapping[str, str],
+    seconds: float | None,
+) -> None:
+    """Writes ``run.json``: what ran, on what data, with which settings, versions and weights."""
     record = {
         "title": title,
         "method": type(method).__name__,
         "bundle": bundle,
         "config": {name: _plain(value) for name, value in config.items()},
         "versions": {name: version(name) for name in _RECORDED_PACKAGES},
-        "hashes": hashes,
+        "hashes": dict(hashes),
         "data": summarise_data(dataset_dir),
-        "seconds": timer.time_elapsed("train") if timer else None,
+        "seconds": seconds,
         "parameters": sum(p.numel() for p in method.parameters()),
     }
-    write_text(output / "run.json", json.dumps(record, indent=2))
-    if len(held_out):
-        evaluate_reconstruction(method=method.to(device), dataset=held_out, out=output / "evaluation")
-    print(f"report: {write_report(output)}")  # noqa: T201 - the one line a user waits for
+    write_text(Path(output_dir) / "run.json", json.dumps(record, indent=2))
 
 
 def save_models(*, method: Method, network: nn.Module, model_dir: str | Path) -> dict[str, str]:
@@ -90,20 +138,6 @@ def save_models(*, method: Method, network: nn.Module, model_dir: str | Path) ->
             method.state_dict(), folder / "pretraining.safetensors", metadata=about
         ),
     }
-
-
-def load_weights(module: nn.Module, path: str | Path) -> None:
-    """Loads weights of our own layout, strictly.
-
-    Raises:
-        DataError: If the file is missing or damaged, or belongs to a network of another size.
-    """
-    state = load_state(path)
-    try:
-        import_state(module, state)
-    except ValueError as error:
-        remedy = "give the same sizes as in training, for instance the same --method::_target_ and --image_size"
-        raise DataError(str(error), path=path, remedy=remedy) from error
 
 
 def _plain(value: object) -> object:

@@ -71,6 +71,7 @@ def evaluate_reconstruction(
     samples_per_volume: int = 12,
     batch_size: int = 8,
     num_panels: int = 8,
+    device: torch.device | str = "cpu",
     seed: int = 0,
 ) -> dict[str, dict[str, float | int | None]]:
     """Masked-patch PSNR per case and contrast, a summary with intervals over subjects, and panels to look at.
@@ -79,12 +80,13 @@ def evaluate_reconstruction(
     columns count only hidden pixels with signal, so that empty background flatters nobody.
 
     Args:
-        method: The trained method, on any device.
+        method: The trained method.
         dataset: Held-out samples.
         out: Receives ``reconstruction.csv``, ``summary.json``, ``panels.npz`` and ``panels.json``.
         samples_per_volume: Slices (or crops) of each case and contrast, evenly spread.
         batch_size: Samples at once.
         num_panels: Pictures kept, spread over cases and contrasts.
+        device: Where to compute.
         seed: Of the masks.
 
     Returns:
@@ -95,6 +97,7 @@ def evaluate_reconstruction(
     """
     if not len(dataset):
         raise DataError("no held-out samples to evaluate on", remedy="put at least one subject in the test split")
+    method.to(device).eval()
     generator = torch.Generator().manual_seed(seed)
     picked = _spread(dataset, samples_per_volume)
     errors: dict[tuple[str, str, str], _Errors] = {}
@@ -118,7 +121,6 @@ def evaluate_reconstruction(
 
 @torch.no_grad()
 def _reconstruct(method: Method, batch: Mapping[str, Tensor], mask: Mask) -> dict[str, Tensor]:
-    method.eval()
     image = batch["image"]
     hidden = method.encoder.patches.paint(mask.as_bool())  # (B, 1, *size)
     maps = method.reconstruct(batch, mask)

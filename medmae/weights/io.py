@@ -132,3 +132,17 @@ def load_state(path: str | Path) -> State:
     if not isinstance(loaded, dict) or not all(isinstance(value, Tensor) for value in loaded.values()):
         raise DataError("holds no state dict of tensors", path=path, remedy="save model.state_dict()")
     return loaded
+
+
+def load_weights(module: nn.Module, path: str | Path) -> None:
+    """Loads weights of our own layout, strictly.
+
+    Raises:
+        DataError: If the file is missing or damaged, or belongs to a network of another size.
+    """
+    state = load_state(path)
+    try:
+        import_state(module, state)
+    except ValueError as error:
+        remedy = "build the network with the sizes it was trained with, for instance the same --method::_target_"
+        raise DataError(str(error), path=path, remedy=remedy) from error
