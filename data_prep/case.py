@@ -1,0 +1,247 @@
+"""One case, from its files to its shards: read, compare grids, orient, crop, normalise, write."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from data_prep.grids import check_one_grid, content_box, resampled
+from data_prep.layouts import Case, Source
+from data_prep.names import file_name_of
+from medmae.data.dicom import load_series, series_sha256
+from medmae.data.grid import Grid
+from medmae.data.intensity import Normalisation, Rule
+from medmae.data.manifest import sha256_of_shard
+from medmae.data.nifti import LIMIT_GB, NanPolicy, Volume, load_volume, settle_nan
+from medmae.data.nifti_header import Repair
+from medmae.data.shards import open_shard
+from medmae.errors import DataError
+from medmae.files import atomic_write, sha256_of, write_text
+
+FORMAT = 1  # of shards and rows; a new number makes every case be prepared anew
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What shapes the shards; a case is prepared anew when one of these changes.
+
+    Args:
+        resample_to: Contrast whose grid the others of a case are resampled onto; None refuses unequal grids.
+        dtype: Of the shards.
+        nan: What to do with NaN and infinite voxels.
+        limit_gb: Largest uncompressed volume.
+        background: How background is found, see :meth:`medmae.data.intensity.Normalisation.fit`.
+        margin: Voxels kept around the content of a case.
+        repair_affine: ``"qform"`` replaces an unusable sform.
+        zarr: Write zarr arrays (a chunk a slice) rather than ``.npy``.
+    """
+
+    resample_to: str | None = None
+    dtype: Literal["float16", "float32"] = "float16"
+    nan: NanPolicy = "error"
+    limit_gb: float = LIMIT_GB
+    background: Rule = "auto"
+    margin: int = 2
+    repair_affine: Repair | None = None
+    zarr: bool = False
+
+    @property
+    def fingerprint(self) -> str:
+        """Short hash of all options and of the format."""
+        return hashlib.sha256(json.dumps([FORMAT, asdict(self)], sort_keys=True).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaseTask:
+    """What a worker needs for one case."""
+
+    case: Case
+    shards: Path
+    options: Options
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaseResult:
+    """A manifest row (without its split), whether it was kept from an earlier run, and the time it took."""
+
+    row: Row
+    kept: bool
+    seconds: float
+
+
+def prepare_case(task: CaseTask) -> CaseResult:
+    """Prepares one case, or keeps what an earlier run made of the same bytes with the same options.
+
+    Raises:
+        DataError: Whatever is wrong with the case; no row of it is in the shards folder then.
+    """
+    start = time.perf_counter()
+    if task.case.fault is not None:
+        raise task.case.fault
+    row = _kept(task)
+    if row is not None:
+        return CaseResult(row=row, kept=True, seconds=time.perf_counter() - start)
+    _row_path(task).unlink(missing_ok=True)
+    row = _prepared(task)
+    # Last, and atomically: a row on disk means that its shards are whole.
+    write_text(_row_path(task), json.dumps(row, allow_nan=False) + "\n")
+    return CaseResult(row=row, kept=False, seconds=time.perf_counter() - start)
+
+
+def _row_path(task: CaseTask) -> Path:
+    return task.shards / f"{task.case.case}.json"
+
+
+def _kept(task: CaseTask) -> Row | None:
+    try:
+        row: Row = json.loads(_row_path(task).read_text())
+        same = row["options_sha256"] == task.options.fingerprint and row["case"] == task.case.case
+        stored = [(entry["name"], entry["source_sha256"]) for entry in (*row["contrasts"], *row["labels"])]
+        shards = [entry["shard"] for entry in (row, *row["labels"])]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    sources = (*task.case.contrasts, *task.case.labels)
+    if not same or stored != [(source.name, _sha256(source)) for source in sources]:
+        return None
+    try:
+        for shard in shards:
+            open_shard(task.shards.parent / shard)
+    except DataError:
+        return None
+    # A moved source folder does not change a shard; the row tells where the files are now.
+    for entry, source in zip((*row["contrasts"], *row["labels"]), sources, strict=True):
+        entry["source"] = str(source.path)
+    return row | {"subject": task.case.subject, "session": task.case.session}
+
+
+def _sha256(source: Source) -> str | None:
+    try:
+        return series_sha256(source.files) if source.files else sha256_of(source.path)
+    except OSError:
+        return None
+
+
+def _prepared(task: CaseTask) -> Row:
+    case, options = task.case, task.options
+    images = {source.name: _load(source, options) for source in case.contrasts}
+    labels = {source.name: _load(source, options) for source in case.labels}
+    paths = {source.name: source.path for source in (*case.contrasts, *case.labels)}
+    if options.resample_to is not None:
+        images, labels = resampled(images, labels, onto=options.resample_to, case=case.case)
+    check_one_grid(images, labels, case=case.case, paths=paths)
+    fits = {name: Normalisation.fit(volume.array, rule=options.background) for name, volume in images.items()}
+    grid = next(iter(images.values())).grid
+    content = [images[name].array != fits[name].background for name in images] + [v.array > 0 for v in labels.values()]
+    grid = grid.cropped(content_box(grid, content, margin=options.margin))
+    row: Row = {"case": case.case, "subject": case.subject, "session": case.session}
+    row |= _store_images(images, fits, grid, task)
+    row["contrasts"] = [_contrast(name, paths[name], images, fits[name]) for name in images]
+    row["labels"] = [_store_label(name, paths[name], volume, grid, task) for name, volume in labels.items()]
+    row["grid"] = grid.to_dict()
+    foreground = np.logical_or.reduce([fits[name].foreground(images[name].array) for name in images])
+    row["foreground"] = [round(float(share), 5) for share in grid.to_canonical(foreground).mean(axis=(1, 2))]
+    row["options_sha256"] = options.fingerprint
+    row["flags"] = _grid_flags(grid)
+    return row
+
+
+def _load(source: Source, options: Options) -> Volume:
+    if not source.files:
+        return load_volume(source.path, nan=options.nan, limit_gb=options.limit_gb, repair_affine=options.repair_affine)
+    volume = load_series(source.files, limit_gb=options.limit_gb)
+    array, flags = settle_nan(volume.array, nan=options.nan, path=source.path)
+    return Volume(array=array, grid=volume.grid, flags=(*volume.flags, *flags), sha256=volume.sha256)
+
+
+def _store_images(images: dict[str, Volume], fits: dict[str, Normalisation], grid: Grid, task: CaseTask) -> Row:
+    S, H, W = grid.stored_shape
+    block = np.empty((S, len(images), H, W), dtype=task.options.dtype)  # slice-major
+    for place, (name, volume) in enumerate(images.items()):
+        block[:, place] = fits[name].apply(grid.to_canonical(volume.array))
+    path = _write_array(block, task.shards / task.case.case, zarr=task.options.zarr)
+    return {
+        "shard": f"{task.shards.name}/{path.name}",
+        "shard_sha256": sha256_of_shard(path),
+        "dtype": task.options.dtype,
+    }
+
+
+def _store_label(name: str, source: Path, volume: Volume, grid: Grid, task: CaseTask) -> Row:
+    values = volume.array
+    if values.min() < 0 or values.max() > 255 or not np.array_equal(values, np.round(values)):
+        raise DataError(
+            "a label map holds whole numbers from 0 to 255",
+            path=source,
+            field="voxels",
+            value=(float(values.min()), float(values.max())),
+            remedy="renumber the labels, or rename the file if it is no label map",
+        )
+    stored = grid.to_canonical(values.astype(np.uint8))
+    path = _write_array(stored, task.shards / f"{task.case.case}__{file_name_of(name)}", zarr=task.options.zarr)
+    return {
+        "name": name,
+        "source": str(source),
+        "source_sha256": volume.sha256,
+        "shard": f"{task.shards.name}/{path.name}",
+        "shard_sha256": sha256_of_shard(path),
+    }
+
+
+def _contrast(name: str, source: Path, images: dict[str, Volume], fit: Normalisation) -> Row:
+    volume = images[name]
+    twins = [other for other, v in images.items() if other != name and v.sha256 == volume.sha256]
+    flags = [*volume.flags, *(f"same_file_as:{other}" for other in twins)]
+    if fit.constant:
+        flags.append("constant")
+    if fit.rule == "otsu":
+        flags.append("noisy_background")
+    return {
+        "name": name,
+        "source": str(source),
+        "source_sha256": volume.sha256,
+        "normalisation": fit.to_dict(),
+        "flags": flags,
+    }
+
+
+def _grid_flags(grid: Grid) -> list[str]:
+    z, y, x = grid.spacing
+    flags = ["anisotropic"] if z > 2 * max(y, x) else []
+    return flags + (["thick_slices_not_axial"] if max(y, x) > 2 * min(z, y, x) and max(y, x) > z else [])
+
+
+def _write_array(array: np.ndarray, stem: Path, *, zarr: bool) -> Path:
+    """Writes ``stem.npy`` or ``stem.zarr``; an older one is replaced only by a whole one."""
+    if not zarr:
+        path = stem.with_name(f"{stem.name}.npy")
+        with atomic_write(path) as file:
+            np.lib.format.write_array(file, array, allow_pickle=False)
+        return path
+    path = stem.with_name(f"{stem.name}.zarr")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temp = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    try:
+        _zarr(temp / path.name, array)
+        shutil.rmtree(path, ignore_errors=True)
+        (temp / path.name).rename(path)
+    finally:
+        shutil.rmtree(temp, ignore_errors=True)
+    return path
+
+
+def _zarr(path: Path, array: np.ndarray) -> None:
+    try:
+        import zarr
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError("--zarr needs the package zarr: pip install 'medmae[prep]'", name="zarr") from error
+    chunk = (1,) * (array.ndim - 2) + array.shape[-2:]  # one slice of one contrast
+    zarr.create_array(path, data=array, chunks=chunk, overwrite=True)
