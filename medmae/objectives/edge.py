@@ -63,7 +63,8 @@ def neighbour_density(mask: Mask, *, grid: Sequence[int]) -> Tensor:
     """
     table = mask.as_bool().float().reshape(-1, 1, *grid)
     pool = {1: F.avg_pool1d, 2: F.avg_pool2d, 3: F.avg_pool3d}[len(grid)]
-    return pool(table, kernel_size=3, stride=1, padding=1).flatten(1)
+    # Padded by hand: the 3-d pooling refuses grids of fewer than 3 tokens, whatever padding it is given.
+    return pool(F.pad(table, [1, 1] * len(grid)), kernel_size=3, stride=1).flatten(1)
 
 
 def patchwise_weight(mask: Mask, *, grid: Sequence[int], mode: WeightMode = "hard") -> Tensor:
