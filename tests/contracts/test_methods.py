@@ -1,0 +1,214 @@
+"""What every registered method keeps: a new one is tested the moment its file exists."""
+
+from __future__ import annotations
+
+import inspect
+
+import pytest
+import torch
+from torch.testing import assert_close
+from torch.utils.flop_counter import FlopCounterMode
+
+from medmae.masking import Mask
+from medmae.methods.base import Method
+from medmae.methods.registry import create, methods
+from medmae.weights.io import import_state, load_state, save_safetensors
+
+SPECS = methods()
+PRESETS = [(name, preset) for name, spec in SPECS.items() for preset in spec.presets]
+
+
+def seeded(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def tiny(name: str, *, seed: int = 0) -> Method:
+    torch.manual_seed(seed)
+    return create(name, preset="tiny")
+
+
+@pytest.fixture(params=SPECS)
+def name(request):
+    return request.param
+
+
+@pytest.fixture
+def method(name):
+    return tiny(name)
+
+
+@pytest.fixture
+def batch(method):
+    return method.example_batch(3, generator=seeded(1))
+
+
+@pytest.fixture
+def mask(method, batch):
+    return method.draw_mask(batch, generator=seeded(2))
+
+
+@pytest.fixture
+def patches(method):
+    if not hasattr(method, "patches"):
+        pytest.skip("the tokens of this method are not the patches of one image")
+    return method.patches
+
+
+def test_every_method_has_a_tiny_preset_and_names_its_paper(name):
+    spec = SPECS[name]
+    assert "tiny" in spec.presets
+    assert spec.name == name
+    assert spec.title
+    assert spec.paper
+
+
+def test_every_module_names_paper_reference_and_deviations(name):
+    page = inspect.getdoc(inspect.getmodule(SPECS[name].cls))
+    assert [word for word in ("Paper:", "Reference:", "Deviations:") if word not in page] == []
+
+
+@pytest.mark.parametrize(("name", "preset"), PRESETS)
+def test_every_preset_constructs_without_memory(name, preset):
+    with torch.device("meta"):
+        method = create(name, preset=preset)
+    assert isinstance(method, SPECS[name].cls)
+    assert sum(parameter.numel() for parameter in method.parameters()) > 0
+
+
+def test_the_loss_is_a_finite_scalar(method, batch):
+    loss = method(batch, generator=seeded(0)).loss
+    assert loss.shape == ()
+    assert loss.isfinite()
+
+
+def test_the_terms_add_up_to_the_loss(method, batch):
+    out = method(batch, generator=seeded(0))
+    assert out.terms
+    assert_close(out.loss, sum(out.terms.values()))
+
+
+def test_every_trainable_parameter_gets_a_finite_gradient_that_is_not_zero(method, batch):
+    method(batch, generator=seeded(0)).loss.backward()
+    idle = [
+        key
+        for key, parameter in method.named_parameters()
+        if parameter.requires_grad
+        and (parameter.grad is None or not parameter.grad.isfinite().all() or not parameter.grad.any())
+    ]
+    assert idle == []
+
+
+def test_frozen_parameters_get_no_gradient(method, batch):
+    method(batch, generator=seeded(0)).loss.backward()
+    assert [key for key, p in method.named_parameters() if not p.requires_grad and p.grad is not None] == []
+
+
+def test_the_same_seed_gives_the_same_loss(method, batch):
+    first, second = (method(batch, generator=seeded(5)) for _ in range(2))
+    assert torch.equal(first.loss, second.loss)
+
+
+def test_another_seed_gives_another_mask(method, batch):
+    first, second = (method(batch, generator=seeded(seed)).mask for seed in (5, 6))
+    assert not torch.equal(first.as_bool(), second.as_bool())
+
+
+def test_the_generator_is_the_only_source_of_randomness(method, batch):
+    before = torch.get_rng_state()
+    method(batch, generator=seeded(5))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_draw_mask_gives_the_mask_that_forward_draws(method, batch):
+    drawn = method.draw_mask(batch, generator=seeded(5))
+    assert torch.equal(method(batch, generator=seeded(5)).mask.visible, drawn.visible)
+
+
+def test_a_mask_handed_in_is_replayed(method, batch):
+    drawn = method(batch, generator=seeded(5))
+    replayed = method(batch, mask=drawn.mask)
+    assert torch.equal(replayed.mask.visible, drawn.mask.visible)
+    assert torch.equal(replayed.loss, drawn.loss)
+
+
+def test_a_step_leaves_the_batch_as_it_was(method, batch):
+    before = {key: value.clone() for key, value in batch.items()}
+    method(batch, generator=seeded(0)).loss.backward()
+    assert all(torch.equal(batch[key], before[key]) for key in before)
+
+
+def test_a_batch_of_one_works(method):
+    batch = method.example_batch(1, generator=seeded(1))
+    out = method(batch, generator=seeded(0))
+    assert out.loss.isfinite()
+    assert all(len(prediction) == 1 for prediction in out.prediction.values())
+    assert all(len(picture) == 1 for picture in method.reconstruct(batch, out.mask).values())
+
+
+def test_prediction_rows_are_in_the_order_of_the_masked_tokens(method, batch, mask):
+    turned = Mask(mask.visible, mask.masked.flip(1), mask.num_tokens)
+    straight, reverse = method(batch, mask=mask), method(batch, mask=turned)
+    assert straight.prediction
+    for key, prediction in straight.prediction.items():
+        assert prediction.shape[:2] == mask.masked.shape
+        assert_close(reverse.prediction[key], prediction.flip(1), atol=1e-5, rtol=1e-4)
+    assert_close(reverse.loss, straight.loss, atol=1e-5, rtol=1e-4)
+
+
+def test_the_order_of_visible_tokens_does_not_matter(method, batch, mask):
+    shuffled = Mask(mask.visible.flip(1), mask.masked, mask.num_tokens)
+    straight, other = method(batch, mask=mask), method(batch, mask=shuffled)
+    for key, prediction in straight.prediction.items():
+        assert_close(other.prediction[key], prediction, atol=1e-5, rtol=1e-4)
+
+
+def test_what_is_hidden_does_not_influence_the_prediction(method, batch, mask, patches):
+    rows = patches.cut(batch["image"])
+    other = torch.rand(rows.shape, generator=seeded(9))
+    hidden = patches.join(mask.restore(mask.keep(rows), mask.hidden(other)))
+    before, after = method(batch, mask=mask), method({**batch, "image": hidden}, mask=mask)
+    for key, prediction in before.prediction.items():
+        assert_close(after.prediction[key], prediction, atol=1e-6, rtol=0)
+
+
+def test_what_is_visible_does_influence_the_prediction(method, batch, mask, patches):
+    rows = patches.cut(batch["image"])
+    other = torch.rand(rows.shape, generator=seeded(9))
+    visible = patches.join(mask.restore(mask.keep(other), mask.hidden(rows)))
+    before, after = method(batch, mask=mask), method({**batch, "image": visible}, mask=mask)
+    for key, prediction in before.prediction.items():
+        assert not torch.allclose(after.prediction[key], prediction, atol=1e-6)
+
+
+def test_weights_survive_safetensors(name, method, batch, mask, tmp_path):
+    save_safetensors(method.state_dict(), tmp_path / "model.safetensors")
+    twin = tiny(name, seed=1)
+    assert not torch.equal(twin(batch, mask=mask).loss, method(batch, mask=mask).loss)
+    import_state(twin, load_state(tmp_path / "model.safetensors"))
+    assert torch.equal(twin(batch, mask=mask).loss, method(batch, mask=mask).loss)
+
+
+def test_reconstruct_pastes_what_was_visible_and_nothing_else(method, batch, mask, patches):
+    pictures = method.reconstruct(batch, mask)
+    assert {picture.shape for picture in pictures.values()} == {batch["image"].shape}
+    assert not any(picture.requires_grad for picture in pictures.values())
+    rows, pasted = patches.cut(batch["image"]), patches.cut(pictures["image"])
+    assert_close(mask.keep(pasted), mask.keep(rows))
+    assert not torch.isclose(mask.hidden(pasted), mask.hidden(rows)).all(dim=2).any()
+
+
+def test_the_encoder_s_work_falls_with_the_mask_ratio(method, batch, mask):
+    def work(visible):
+        with FlopCounterMode(display=False) as counter:
+            method.encoder(batch["image"], visible)
+        return counter.get_total_flops()
+
+    half = mask.visible[:, : mask.num_visible // 2]
+    assert 0 < work(half) < work(mask.visible) < work(None)
+
+
+def test_the_encoder_alone_needs_no_mask(method, batch):
+    tokens = method.encoder(batch["image"])
+    assert tokens.shape[0] == len(batch["image"])
+    assert tokens.shape[1] >= method.draw_mask(batch).num_tokens
+    assert tokens.isfinite().all()
