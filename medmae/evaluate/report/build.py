@@ -1,0 +1,58 @@
+"""From a run directory to the page: the sections in the order in which a reader asks for them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from medmae import __version__
+from medmae.evaluate.report.cohort import cohort
+from medmae.evaluate.report.folder import RunFolder
+from medmae.evaluate.report.gallery import gallery
+from medmae.evaluate.report.headline import headline_cards, summary_sentence, warnings
+from medmae.evaluate.report.page import Report
+from medmae.evaluate.report.provenance import provenance
+from medmae.evaluate.report.results import results
+from medmae.evaluate.report.training import training
+
+FOOTER = (
+    f"medmae {__version__}. Research software, not for diagnosis. "
+    "Reconstructions are synthetic: they show what a network expects, not what a patient has."
+)
+
+
+def write_report(run: str | Path, *, out: Path | None = None) -> Path:
+    """Write the report of a run as one HTML file, and its panels as PNG into ``<run>/figures/``.
+
+    Args:
+        run: Run directory (layout: :mod:`medmae.evaluate.report.folder`).
+        out: Where to write; ``<run>/report.html`` if not given.
+
+    Returns:
+        The path of the page.
+
+    Raises:
+        DataError: ``run`` is no run directory, or a file in it is broken. A file that is merely missing is
+            stated on the page.
+    """
+    return build_report(run).write(out or Path(run) / "report.html")
+
+
+def build_report(run: str | Path) -> Report:
+    """Build the page of a run without writing it (the PNGs are written), so that sections can be added."""
+    folder = RunFolder.read(run)
+    origin = [str(folder.info[key]) for key in ("bundle", "method") if folder.info.get(key)]
+    return Report(
+        title=folder.title,
+        eyebrow=" · ".join(dict.fromkeys(["medmae report", *origin])),
+        summary=summary_sentence(folder),
+        cards=headline_cards(folder),
+        notes=warnings(folder),
+        sections=[
+            gallery(folder, figures=folder.path / "figures"),
+            results(folder),
+            training(folder),
+            cohort(folder),
+            provenance(folder),
+        ],
+        footer=FOOTER,
+    )

@@ -1,0 +1,102 @@
+"""The section of data: who is in which split, what was measured, and what was left out and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from markupsafe import Markup
+
+from medmae.evaluate.report.folder import RunFolder, as_float
+from medmae.evaluate.report.page import Section, details, note, table
+from medmae.evaluate.report.text import NOTHING, count, listing, plain, words
+
+TITLE = "Data"
+SPLITS = ("train", "val", "test")
+NAMES = {"train": "Training", "val": "Validation", "test": "Test (held out)"}
+CASE_COLUMNS = ("case", "subject", "session", "split", "contrasts", "shape", "spacing_mm", "slices", "flags")
+KNOWN = {"cases", "quarantine", "contrasts", "manifest_sha256"}
+
+
+def cohort(folder: RunFolder) -> Section:
+    """Build the section from ``run.json["data"]``."""
+    data = folder.data
+    if not data:
+        return Section(title=TITLE, blocks=[note("No data summary: run.json does not describe the data set.")])
+    cases, bad = data.get("cases") or [], data.get("quarantine") or []
+    blocks = [_splits(cases)] if cases else []
+    facts = [[words(key).capitalize(), plain(value)] for key, value in data.items() if key not in KNOWN]
+    if facts:
+        blocks.append(table(["", ""], facts, wrap={1}))
+    if cases:
+        blocks.append(_cases(cases))
+    blocks.append(_quarantine(bad) if bad else note("No case was quarantined."))
+    return Section(title=TITLE, lead=" ".join(_lead(folder)), blocks=blocks)
+
+
+def _lead(folder: RunFolder) -> Iterator[str]:
+    if folder.data.get("contrasts"):
+        yield f"Contrasts: {listing(folder.data['contrasts'])}."
+    if folder.data.get("cases") and not folder.leaked:
+        yield "No subject is in two splits."
+
+
+def _splits(cases: list[Mapping[str, Any]]) -> Markup:
+    names = [name for name in SPLITS if any(case.get("split") == name for case in cases)]
+    names += sorted({str(case.get("split")) for case in cases} - set(names))
+    return table(
+        ["Split", "Subjects", "Cases", "Slices", "Shapes", "Spacing (mm)", "Flagged"],
+        [_split(name, [case for case in cases if str(case.get("split")) == name]) for name in names],
+        numeric={1, 2, 3},
+    )
+
+
+def _split(name: str, cases: list[Mapping[str, Any]]) -> list[object]:
+    slices = sum(int(as_float(case.get("slices")) or 0) for case in cases)
+    flagged = sum(plain(case.get("flags")) != NOTHING for case in cases)
+    return [
+        NAMES.get(name, name),
+        len({case.get("subject") for case in cases}),
+        len(cases),
+        f"{slices:,}" if slices else NOTHING,
+        _variants(cases, "shape"),
+        _variants(cases, "spacing_mm"),
+        flagged or NOTHING,
+    ]
+
+
+def _variants(cases: list[Mapping[str, Any]], key: str) -> str:
+    values = list(dict.fromkeys(_size(case.get(key)) for case in cases))
+    return values[0] if len(values) == 1 else f"{values[0]} and {count(len(values) - 1, 'other')}"
+
+
+def _cases(cases: list[Mapping[str, Any]]) -> Markup:
+    columns = [key for key in CASE_COLUMNS if any(plain(case.get(key)) != NOTHING for case in cases)]
+    rows = [[_field(case, key) for key in columns] for case in cases]
+    numeric = [i for i, key in enumerate(columns) if key == "slices"]
+    body = table([words(key) for key in columns], rows, numeric=numeric)
+    return details(f"Every case ({len(cases):,})", body)
+
+
+def _field(case: Mapping[str, Any], key: str) -> str:
+    text = _size(case.get(key)) if key in ("shape", "spacing_mm") else plain(case.get(key))
+    return text.replace(";", ", ")
+
+
+def _size(value: object) -> str:
+    """Write a shape or a spacing with crosses, from a list or from text such as ``[155, 240, 240]``."""
+    if isinstance(value, str):
+        value = value.strip("[]() ").replace(",", " ").replace("x", " ").replace("×", " ").split()
+    return " × ".join(plain(item) for item in value) if isinstance(value, (list, tuple)) and value else plain(value)
+
+
+def _quarantine(rows: list[Mapping[str, Any]]) -> Markup:
+    columns = [
+        key for key in ("case", "file", "field", "value", "reason", "remedy") if any(row.get(key) for row in rows)
+    ]
+    body = table(
+        [words(key) for key in columns],
+        [[plain(row.get(key)) for key in columns] for row in rows],
+        wrap=[i for i, key in enumerate(columns) if key in ("file", "reason", "remedy", "value")],
+    )
+    return details(f"Quarantined: {count(len(rows), 'record')} left out of the data set", body, opened=True)

@@ -1,0 +1,185 @@
+"""The run directory as the report reads it: ``run.json`` is required, every other file is optional.
+
+Layout (written by a bundle run)::
+
+    <run>/run.json                       title, method, bundle, config, versions, hashes, data, seconds, parameters
+    <run>/logs/metrics.csv               Lightning's CSVLogger: sparse rows over step
+    <run>/evaluation/summary.json        per metric: mean, std, ci_low, ci_high, n_subjects
+    <run>/evaluation/reconstruction.csv  one row per case and contrast
+    <run>/evaluation/panels.{npz,json}   images to look at, and what they show
+    <run>/evaluation/<other>.csv         any further table; shown as it is
+
+A missing optional file is ``None`` or empty here and is stated on the page; one that exists but cannot be read is a
+:class:`~medmae.errors.DataError`, because a report that silently drops a result misleads.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import zipfile
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medmae.errors import DataError
+
+Row = dict[str, str]
+Panel = dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """What one run left behind.
+
+    Args:
+        path: The run directory.
+        info: ``run.json``.
+        log: Rows of the training log (empty when there is none).
+        summary: ``evaluation/summary.json`` (empty when not evaluated).
+        scores: Rows of ``evaluation/reconstruction.csv``.
+        panels: One dict of named images (H, W) or (H, W, 3) per row of ``panel_info``.
+        panel_info: ``evaluation/panels.json``.
+        tables: Further CSV files in ``evaluation/``, by stem.
+    """
+
+    path: Path
+    info: dict[str, Any]
+    log: list[Row] = field(default_factory=list)
+    summary: dict[str, Any] = field(default_factory=dict)
+    scores: list[Row] = field(default_factory=list)
+    panels: list[Panel] = field(default_factory=list)
+    panel_info: list[dict[str, Any]] = field(default_factory=list)
+    tables: dict[str, list[Row]] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, run: str | Path) -> RunFolder:
+        """Read a run directory.
+
+        Raises:
+            DataError: ``run`` is no run directory, or a file in it cannot be read.
+        """
+        path = Path(run)
+        if not (path / "run.json").is_file():
+            raise DataError(
+                "this folder is not a run: it has no run.json",
+                path=path,
+                remedy="give the folder that `medmae run` or `medmae demo` wrote",
+            )
+        evaluation = path / "evaluation"
+        info, images = read_panels(evaluation)
+        others = sorted(set(evaluation.glob("*.csv")) - {evaluation / "reconstruction.csv"})
+        return cls(
+            path=path,
+            info=read_object(path / "run.json"),
+            log=read_rows(path / "logs" / "metrics.csv"),
+            summary=read_object(evaluation / "summary.json"),
+            scores=read_rows(evaluation / "reconstruction.csv"),
+            panels=images,
+            panel_info=info,
+            tables={file.stem: read_rows(file) for file in others},
+        )
+
+    @property
+    def title(self) -> str:
+        """What the run calls itself."""
+        return str(self.info.get("title") or self.info.get("bundle") or self.path.name)
+
+    @cached_property
+    def data(self) -> dict[str, Any]:
+        """The summary of the data set in ``run.json`` (see :func:`medmae.evaluate.data_summary.summarise_data`)."""
+        data = self.info.get("data")
+        return data if isinstance(data, dict) else {}
+
+    def subjects(self, split: str) -> set[str]:
+        """Subjects of a split, as far as ``run.json`` lists the cases."""
+        return {str(case.get("subject")) for case in self.data.get("cases", []) if case.get("split") == split}
+
+    @cached_property
+    def leaked(self) -> set[str]:
+        """Subjects that are trained on and also validated or tested on: there should be none."""
+        return self.subjects("train") & (self.subjects("val") | self.subjects("test"))
+
+    @cached_property
+    def evaluated(self) -> set[str]:
+        """Subjects that the evaluation scored."""
+        return {row["subject"] for row in self.scores if row.get("subject")}
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """Read a JSON object; a missing file is empty."""
+    content = read_json(path, default={})
+    if not isinstance(content, dict):
+        raise DataError("this file does not hold a JSON object", path=path, value=type(content).__name__, remedy=_AGAIN)
+    return content
+
+
+def read_json(path: Path, *, default: object) -> object:
+    """Read a JSON file; a missing file gives ``default``."""
+    if not path.is_file():
+        return default
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:  # also covers text that is not UTF-8
+        raise DataError(f"this file is not JSON ({error})", path=path, remedy=_AGAIN) from error
+
+
+def read_rows(path: Path) -> list[Row]:
+    """Read a CSV file with a header; a missing file is empty, a missing cell is ``""``."""
+    if not path.is_file():
+        return []
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file, restval=""))
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise DataError(f"this file is not a CSV table ({error})", path=path, remedy=_AGAIN) from error
+    return [{key: value for key, value in row.items() if key is not None} for row in rows]
+
+
+def read_panels(folder: Path) -> tuple[list[dict[str, Any]], list[Panel]]:
+    """Read ``panels.json`` and the arrays ``"<i>/<name>"`` of ``panels.npz``, in the order they were written."""
+    info = read_json(folder / "panels.json", default=[])
+    path = folder / "panels.npz"
+    if not info and not path.is_file():
+        return [], []
+    if not isinstance(info, list) or not all(isinstance(item, dict) for item in info):
+        raise DataError("this file does not hold a list of objects", path=folder / "panels.json", remedy=_AGAIN)
+    panels: list[Panel] = [{} for _ in info]
+    for key, array in _read_arrays(path).items():
+        row, _, name = key.partition("/")
+        if not (row.isdecimal() and int(row) < len(panels)):
+            reason = "this array belongs to no row of panels.json"
+            raise DataError(reason, path=path, field="array", value=key, remedy=_AGAIN)
+        panels[int(row)][name] = _as_picture(array, key=key, path=path)
+    return info, panels
+
+
+def _read_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return {key: arrays[key] for key in arrays.files}
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
+        raise DataError(f"the panels cannot be read ({error})", path=path, remedy=_AGAIN) from error
+
+
+def _as_picture(array: NDArray[Any], *, key: str, path: Path) -> NDArray[Any]:
+    if array.ndim == 2 or (array.ndim == 3 and array.shape[-1] == 3):
+        return array.astype(np.float32)
+    raise DataError("a panel must be (H, W) or (H, W, 3)", path=path, field=key, value=array.shape, remedy=_AGAIN)
+
+
+def as_float(text: object) -> float | None:
+    """Read a cell as a finite number; empty, text, NaN and infinity are ``None``."""
+    try:
+        value = float(str(text))
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+_AGAIN = "run the evaluation again, then `medmae report` on this folder"

@@ -1,0 +1,136 @@
+"""The section of panels: a row a slice, a column a picture, as many of either as the evaluation wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from medmae.evaluate.report.figures import (
+    BYTE_BUDGET,
+    HIDDEN,
+    MAX_ROWS,
+    colour_bar,
+    column_names,
+    data_uri,
+    encode_png,
+    error_limit,
+    is_error,
+    render_row,
+    spread,
+    strip,
+)
+from medmae.evaluate.report.folder import Panel, RunFolder, as_float
+from medmae.evaluate.report.metrics import KNOWN, contender, families
+from medmae.evaluate.report.page import NOT_EVALUATED, Section, join, note
+from medmae.evaluate.report.text import MINUS, NOTHING, number, plain, slug, words
+from medmae.files import atomic_write
+
+TITLE = "Reconstructions"
+KEYS = ("case", "contrast", "slice")  # what names a row
+LEAD = (
+    "Visible patches are pasted from the input: only hidden patches are predicted and scored. "
+    "Select a picture to fill the screen; select it again to close it."
+)
+
+
+def gallery(folder: RunFolder, *, figures: Path) -> Section:
+    """Build the section and write each row as a PNG strip into ``figures``."""
+    if not any(folder.panels):
+        return Section(title=TITLE, blocks=[note(f"No panels: {NOT_EVALUATED}")])
+    for stale in figures.glob("panel_*.png"):
+        stale.unlink()
+    columns, limit = column_names(folder.panels), error_limit(folder.panels)
+    candidates = spread(len(folder.panels), MAX_ROWS)
+    encoded = {i: _encode(folder.panels[i], limit, figures / _file_name(i, folder.panel_info[i])) for i in candidates}
+    chosen = _within_budget(encoded)
+    rows = [_row(folder.panel_info[i], encoded[i], columns) for i in chosen]
+    blocks = [_legend(columns, limit), Markup('<div class="gallery">{}</div>').format(join(rows))]
+    if len(chosen) < len(folder.panels):
+        left = f"{len(chosen)} of {len(folder.panels)} rows are shown; all lie in evaluation/panels.npz."
+        blocks.append(note(left))
+    return Section(title=TITLE, lead=LEAD, blocks=blocks)
+
+
+@dataclass(frozen=True)
+class _Png:
+    content: bytes
+    size: tuple[int, int]
+
+
+def _encode(row: Panel, limit: float, path: Path) -> dict[str, _Png]:
+    """Compress every picture of a row, and write all of them side by side to ``path``."""
+    pictures = render_row(row, limit=limit)
+    if pictures:
+        with atomic_write(path) as file:
+            file.write(encode_png(strip(list(pictures.values()))))
+    return {name: _Png(encode_png(picture), picture.size) for name, picture in pictures.items()}
+
+
+def _file_name(i: int, info: Mapping[str, Any]) -> str:
+    return f"panel_{i:02d}_{slug('_'.join(plain(info.get(key)) for key in KEYS))}.png"
+
+
+def _within_budget(encoded: Mapping[int, Mapping[str, _Png]]) -> list[int]:
+    """Thin the rows evenly until their pictures fit the page."""
+    rows = [i for i, row in encoded.items() if row]
+    total = sum(len(png.content) for row in encoded.values() for png in row.values())
+    room = max(1, int(len(rows) * BYTE_BUDGET / max(total, 1)))
+    return [rows[k] for k in spread(len(rows), room)]
+
+
+def _legend(columns: list[str], limit: float) -> Markup:
+    swatch = Markup('<i class="swatch" style="background:rgb{}"></i>').format(HIDDEN)
+    hidden = Markup('<span class="key">{}hidden patch</span>').format(swatch)
+    bar = colour_bar(limit, f"|input {MINUS} reconstruction|") if any(map(is_error, columns)) else ""
+    return Markup(
+        '<input type="checkbox" id="larger"><div class="legend">{}{}'
+        '<label for="larger" class="toggle">Larger pictures</label></div>'
+    ).format(hidden, bar)
+
+
+def _row(info: Mapping[str, Any], pictures: Mapping[str, _Png], columns: list[str]) -> Markup:
+    cells = join(_cell(name, pictures[name], info) for name in columns if name in pictures)
+    return Markup(
+        '<article><header><h3>{}</h3><p class="scores">{}</p></header>'
+        '<div class="panels" style="--n:{}">{}</div></article>'
+    ).format(_where(info), _scores(info), len(columns), cells)
+
+
+def _where(info: Mapping[str, Any]) -> Markup:
+    case = Markup("<b>{}</b>").format(plain(info.get("case")))
+    place = (f"slice {info['slice']}" if info.get("slice") is not None else "",)
+    rest = [plain(info.get("contrast")), *place]
+    return join(
+        [case, *(Markup('<span class="tag">{}</span>').format(text) for text in rest if text and text != NOTHING)]
+    )
+
+
+def _scores(info: Mapping[str, Any]) -> Markup:
+    """The metrics of the row: the model's first and strongest, then the baselines, best first."""
+    parts = []
+    for stem, variant in families(info):
+        if variant:
+            continue  # one figure a contender is enough above a picture; the tables have the rest
+        found = {name: as_float(info[name]) for name in families(info)[stem, variant]}
+        ranked = sorted(found.items(), key=lambda item: (not item[0].endswith("_model"), -(item[1] or 0.0)))
+        unit = KNOWN.get(stem, ("", "", ""))[1]
+        for name, score in ranked:
+            kind = "ours" if name.endswith("_model") else "theirs"
+            text = number(score, digits=1 if unit == "dB" else 3)
+            label = contender(name.removeprefix(f"{stem}_"))
+            parts.append(Markup('<span class="{}">{} <b>{}</b> {}</span>').format(kind, label, text, unit))
+    return join(parts)
+
+
+def _cell(name: str, picture: _Png, info: Mapping[str, Any]) -> Markup:
+    label = words(name)
+    where = " ".join(plain(info.get(key)) for key in KEYS)
+    return Markup(
+        '<figure><label><input type="checkbox" aria-label="Enlarge {label} of {where}">'
+        '<img src="{src}" width={w} height={h} alt="{label} of {where}"></label>'
+        "<figcaption>{label}</figcaption></figure>"
+    ).format(label=label, where=where, src=data_uri(picture.content), w=picture.size[0], h=picture.size[1])

@@ -1,0 +1,150 @@
+"""The top of the page: what was trained on what, the numbers that matter, and what limits them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from medmae.evaluate.report.folder import RunFolder, as_float
+from medmae.evaluate.report.metrics import Comparison, Score, comparisons, other_scores
+from medmae.evaluate.report.page import Card
+from medmae.evaluate.report.text import count, duration, listing, magnitude, number, signed, words
+
+FEW_SUBJECTS = 5  # below this a bootstrap over subjects says little
+
+
+def summary_sentence(folder: RunFolder) -> str:
+    """Say in one sentence what was trained on what, and what was held out."""
+    method = str(folder.info.get("method") or "A model")
+    data = folder.data
+    train, test = len(folder.subjects("train")), len(folder.subjects("test"))
+    slices = sum(_int(case.get("slices")) for case in data.get("cases", []) if case.get("split") == "train")
+    parts = [f"{_title(method)} was trained"]
+    if train:
+        parts.append(f"on {count(slices, 'slice') + ' of ' if slices else ''}{count(train, 'subject')}")
+    if data.get("contrasts"):
+        parts.append(f"({listing(data['contrasts'])})")
+    text = " ".join(parts)
+    if not train:
+        return text + "; the run does not say on which subjects."
+    if test:
+        return f"{text}; {count(test, 'subject was', 'subjects were')} held out and never seen in training."
+    return f"{text}; no subject was held out."
+
+
+def headline_cards(folder: RunFolder) -> list[list[Card]]:
+    """A row for each result with its baselines, one for the other metrics, one for the size of the experiment."""
+    others = [
+        Card(label=score.label.capitalize(), value=number(score.mean, digits=3), detail=_interval(score, 3))
+        for score in other_scores(folder)[:4]
+    ]
+    results = [list(_result_cards(folder, comparison)) for comparison in comparisons(folder) if not comparison.variant]
+    return [row for row in (*results, others, list(_size_cards(folder))) if row]
+
+
+def warnings(folder: RunFolder) -> list[str]:
+    """What a reader must know before believing a number."""
+    return [*_subject_warnings(folder), *_target_warnings(folder), *map(str, folder.info.get("notes") or [])]
+
+
+def _result_cards(folder: RunFolder, comparison: Comparison) -> Iterator[Card]:
+    model, unit, digits = comparison.model, comparison.unit, comparison.digits
+    where = "subject" if folder.evaluated & folder.subjects("train") else "held-out subject"
+    over = f"{_interval(model, digits)} over {count(model.n_subjects, where)}"
+    yield Card(
+        label=comparison.label,
+        value=number(model.mean, digits=digits),
+        unit=unit,
+        detail=". ".join([over, *_variants(folder, comparison)]),
+        wide=True,
+    )
+    for baseline in comparison.baselines[:2]:
+        value = number(baseline.mean, digits=digits)
+        yield Card(label=baseline.label, value=value, unit=unit, detail=_gain(comparison, baseline))
+
+
+def _variants(folder: RunFolder, comparison: Comparison) -> Iterator[str]:
+    """The same metric counted otherwise, in half a line each."""
+    for other in comparisons(folder):
+        if other.stem == comparison.stem and other.variant:
+            ours = (
+                f"{words(other.variant).capitalize()} only {number(other.model.mean, digits=other.digits)} {other.unit}"
+            )
+            best = other.baselines[0] if other.baselines else None
+            rival = f", {best.label.lower()} {number(best.mean, digits=other.digits)} {other.unit}" if best else ""
+            yield (ours + rival).strip()
+
+
+def _size_cards(folder: RunFolder) -> Iterator[Card]:
+    total = len({str(case.get("subject")) for case in folder.data.get("cases", [])})
+    if total:
+        held = len(folder.subjects("test"))
+        yield Card(label="Held-out subjects", value=str(held), detail=f"of {count(total, 'subject')}")
+    seconds = as_float(folder.info.get("seconds"))
+    if seconds is not None:
+        steps = max((int(as_float(row.get("step")) or 0) for row in folder.log), default=0)
+        yield Card(label="Training time", value=duration(seconds), detail=count(steps, "step") if steps else "")
+    parameters = as_float(folder.info.get("parameters"))
+    if parameters is not None:
+        yield Card(label="Parameters", value=magnitude(parameters), detail=_title(str(folder.info.get("method", ""))))
+
+
+def _subject_warnings(folder: RunFolder) -> Iterator[str]:
+    if folder.leaked:
+        names = listing(sorted(folder.leaked), limit=4)
+        yield f"The splits overlap: {names} in training and again in another split, so no score is of a new patient."
+    seen = sorted(folder.evaluated & folder.subjects("train"))
+    held_out = len(folder.evaluated) - len(seen)
+    if seen:
+        yield (
+            f"The evaluation includes {count(len(seen), 'subject')} that the model was trained on "
+            f"({listing(seen, limit=4)}): these figures do not show how it does on new patients."
+        )
+    elif folder.data.get("cases") and not folder.subjects("test"):
+        yield "No held-out subject: nothing here shows how the model does on a patient it has not seen."
+    if folder.evaluated and not seen and held_out < FEW_SUBJECTS:
+        yield (
+            f"Only {count(held_out, 'held-out subject')}: means and intervals over so few patients are rough; "
+            "read them as a check that the training works."
+        )
+
+
+def _target_warnings(folder: RunFolder) -> Iterator[str]:
+    if any(
+        name.endswith(("norm_pix", "norm_pix_loss")) and value for name, value in flatten(folder.info.get("config"))
+    ):
+        yield (
+            "The target was normalised per patch: pictures and PSNR need the true mean and deviation of hidden "
+            "patches to be undone, which leaks information; do not compare them with a model of plain pixels."
+        )
+
+
+def flatten(value: object, prefix: str = "") -> Iterator[tuple[str, object]]:
+    """Walk a nested configuration as dotted names and plain values."""
+    if isinstance(value, dict) and value:
+        for key, item in value.items():
+            yield from flatten(item, f"{prefix}.{key}" if prefix else str(key))
+    elif prefix:
+        yield prefix, value
+
+
+def _interval(score: Score, digits: int) -> str:
+    if score.ci_low is None or score.ci_high is None:
+        return "No interval"
+    return f"95\u00a0% CI {number(score.ci_low, digits=digits)} to {number(score.ci_high, digits=digits)}"
+
+
+def _gain(comparison: Comparison, baseline: Score) -> str:
+    gain = comparison.gain(baseline)
+    if gain is None:
+        return "Baseline"
+    mean, wins, total = gain
+    unit = f" {comparison.unit}" if comparison.unit else ""
+    return f"Model {signed(mean, digits=comparison.digits)}{unit}, better on {wins} of {total}"
+
+
+def _title(method: str) -> str:
+    return {"edge_mae": "Edge-MAE", "mae": "MAE"}.get(method, words(method))
+
+
+def _int(value: object) -> int:
+    return int(as_float(value) or 0)
