@@ -50,6 +50,8 @@ from medmae.data.nifti_header import Repair
 from medmae.errors import DataError, ExitCode
 from medmae.files import write_text
 
+_SMALL_JOB = 100_000_000  # bytes of compressed sources: about ten seconds of work
+
 
 @dataclass(frozen=True, kw_only=True)
 class PrepResult:
@@ -151,7 +153,7 @@ def prepare(
     given = None if split is None else _given_split(Path(split), found.cases)
     _check_writable(out)
     tasks = [CaseTask(case=case, shards=out / "shards", options=options) for case in found.cases]
-    outcome = _run(tasks, workers=workers, scheduler=scheduler, console=console)
+    outcome = _run(tasks, workers=_workers(workers, tasks), scheduler=scheduler, console=console)
     failures = [failure_row(found.cases[i].case, error) for i, error in sorted(outcome.failed.items())]
     write_csv(out / "quarantine.csv", QUARANTINE_COLUMNS, failures)
     if not outcome.done:
@@ -209,6 +211,15 @@ def _check_writable(out: Path) -> None:
         raise DataError(
             f"the output folder cannot be written ({error.strerror})", path=out, remedy="choose another"
         ) from error
+
+
+def _workers(workers: int | None, tasks: list[CaseTask]) -> int | None:
+    """Keeps small jobs in this process: starting a cluster costs more than reading them."""
+    if workers is not None:
+        return workers
+    sources = [source for task in tasks for source in (*task.case.contrasts, *task.case.labels)]
+    files = [file for source in sources for file in (source.files or (source.path,))]
+    return 0 if sum(file.stat().st_size for file in files if file.is_file()) < _SMALL_JOB else None
 
 
 def _run(tasks: list[CaseTask], *, workers: int | None, scheduler: str | None, console: Console) -> _Outcome:

@@ -74,7 +74,9 @@ def print_summary(
     ignored: Sequence[Path],
 ) -> None:
     """Prints one line a case, the quarantined ones last, and where the manifest is."""
-    table = Table("case", "split", "contrasts", "shape", "mm", "flags", title=f"{len(rows)} cases prepared")
+    table = Table(title=f"{len(rows)} {'case' if len(rows) == 1 else 'cases'} prepared")
+    for name in ("case", "split", "contrasts", "shape", "mm", "flags"):
+        table.add_column(name, overflow="fold")
     for row in rows[:_MOST_LINES]:
         line = summary_row(row, 0)
         keys = ("case", "split", "contrasts", "shape", "spacing_mm", "flags")
