@@ -18,7 +18,7 @@ def summary_sentence(folder: RunFolder) -> str:
     data = folder.data
     train, test = len(folder.subjects("train")), len(folder.subjects("test"))
     slices = sum(_int(case.get("slices")) for case in data.get("cases", []) if case.get("split") == "train")
-    parts = [f"{_title(method)} was trained"]
+    parts = [f"{words(method)} was trained"]
     if train:
         parts.append(f"on {count(slices, 'slice') + ' of ' if slices else ''}{count(train, 'subject')}")
     if data.get("contrasts"):
@@ -85,7 +85,7 @@ def _size_cards(folder: RunFolder) -> Iterator[Card]:
         yield Card(label="Training time", value=duration(seconds), detail=count(steps, "step") if steps else "")
     parameters = as_float(folder.info.get("parameters"))
     if parameters is not None:
-        yield Card(label="Parameters", value=magnitude(parameters), detail=_title(str(folder.info.get("method", ""))))
+        yield Card(label="Parameters", value=magnitude(parameters), detail=words(str(folder.info.get("method") or "")))
 
 
 def _subject_warnings(folder: RunFolder) -> Iterator[str]:
@@ -140,10 +140,6 @@ def _gain(comparison: Comparison, baseline: Score) -> str:
     mean, wins, total = gain
     unit = f" {comparison.unit}" if comparison.unit else ""
     return f"Model {signed(mean, digits=comparison.digits)}{unit}, better on {wins} of {total}"
-
-
-def _title(method: str) -> str:
-    return {"edge_mae": "Edge-MAE", "mae": "MAE"}.get(method, words(method))
 
 
 def _int(value: object) -> int:

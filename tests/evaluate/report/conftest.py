@@ -69,7 +69,7 @@ def run_info(train: Sequence[str], val: Sequence[str], test: Sequence[str]) -> d
     splits = (("train", train), ("val", val), ("test", test))
     return {
         "title": "Edge-MAE on brain MR",
-        "method": "edge_mae",
+        "method": "EdgeMAE",
         "bundle": "mr_edge_mae_pretraining",
         "config": {
             "network": {"_target_": "medmae.methods.EdgeMAE", "size": 256, "patch": 8, "ratio": 0.7, "norm_pix": False},

@@ -69,7 +69,7 @@ def test_the_page_names_the_result_and_both_baselines_with_interval(make_run):
 
 def test_the_summary_says_what_was_trained_on_what(make_run):
     text = visible_text(write_report(make_run()))
-    assert "Edge-MAE was trained on 1,278 slices of 3 subjects (T1, T2 and FLAIR); 2 subjects were held out" in text
+    assert "EdgeMAE was trained on 1,278 slices of 3 subjects (T1, T2 and FLAIR); 2 subjects were held out" in text
 
 
 def test_the_page_needs_no_file_network_or_script(make_run):
