@@ -1,0 +1,137 @@
+"""Random slices a second: medmae's shards beside MONAI's PersistentDataset and CacheDataset on the same volumes.
+
+All three give the same thing: one axial slice in [0, 1] as a float32 tensor. Ours reads what ``data_prep.mr`` stored
+(float16, normalised once); MONAI's data sets hold the loaded and normalised volume in their cache, as their
+documentation advises, and cut a random slice from it in the random transform. Runs alternate, so that a busy
+machine slows all alike; the caches of MONAI and of the disk are warm.
+
+    python benchmarks/slice_reading.py [--data DIR] [--rounds 5]
+
+Without ``--data`` a cohort of smooth random heads of 182 x 218 x 182 is made.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import torch
+from monai.data import CacheDataset, Dataset, PersistentDataset
+from monai.transforms import (
+    Compose,
+    EnsureChannelFirstd,
+    LoadImaged,
+    Orientationd,
+    RandSpatialCropd,
+    ResizeWithPadOrCropd,
+    ScaleIntensityRangePercentilesd,
+)
+from rich.console import Console
+from rich.table import Table
+from scipy.ndimage import gaussian_filter
+
+from data_prep.mr import prepare
+from medmae.data import Manifest, SliceDataset
+
+Reader = Callable[[int], object]
+
+
+def synthetic(folder: Path, *, subjects: int = 2, shape: tuple[int, int, int] = (182, 218, 182)) -> Path:
+    """Heads of smooth noise in a zero background, two contrasts each."""
+    rng = np.random.default_rng(0)
+    axes = np.meshgrid(*(np.linspace(-1.3, 1.3, n) for n in shape), indexing="ij")
+    head = sum(axis**2 for axis in axes) < 1
+    for subject in range(subjects):
+        for contrast in ("T1", "T2"):
+            texture = gaussian_filter(rng.standard_normal(shape).astype(np.float32), 2)
+            image = np.where(head, 400 + 900 * texture, 0).clip(0).astype(np.int16)
+            path = folder / f"p{subject}" / f"{contrast}.nii.gz"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            nib.save(nib.Nifti1Image(image, np.diag([-1.0, 1.0, 1.0, 1.0])), path)
+    return folder
+
+
+def monai_transform(*, size: int | None) -> Compose:
+    """Load, orient and normalise (cached), then cut one random axial slice (not cached)."""
+    steps = [
+        LoadImaged("image"),
+        EnsureChannelFirstd("image"),
+        Orientationd("image", axcodes="LPS", labels=None),
+        ScaleIntensityRangePercentilesd("image", lower=0.2, upper=99.8, b_min=0.0, b_max=1.0, clip=True),
+        RandSpatialCropd("image", roi_size=(-1, -1, 1), random_size=False),
+    ]
+    if size is not None:
+        steps.append(ResizeWithPadOrCropd("image", (size, size, 1)))
+    return Compose(steps)
+
+
+def slices_per_second(read: Reader, items: Sequence[int]) -> float:
+    """Reads the items one after the other."""
+    start = time.perf_counter()
+    for item in items:
+        read(item)
+    return len(items) / (time.perf_counter() - start)
+
+
+def measure(readers: dict[str, tuple[Reader, Sequence[int]]], *, rounds: int) -> dict[str, list[float]]:
+    """Rates of every reader, the readers taking turns."""
+    rates: dict[str, list[float]] = {name: [] for name in readers}
+    for read, items in readers.values():  # warm: page cache, MONAI's cache, memory maps
+        slices_per_second(read, items)
+    for _ in range(rounds):
+        for name, (read, items) in readers.items():
+            rates[name].append(slices_per_second(read, items))
+    return rates
+
+
+def readers_for(manifest: Manifest, work: Path, *, size: int | None) -> dict[str, tuple[Reader, Sequence[int]]]:
+    """The three ways to read, each with the items it reads in a round."""
+    rng = np.random.default_rng(0)
+    ours = SliceDataset(manifest=manifest, split=None, size=size, min_foreground=0)
+    files = [{"image": contrast["source"]} for row in manifest for contrast in row["contrasts"]]
+    transform = monai_transform(size=size)
+    persistent: Dataset = PersistentDataset(files, transform, cache_dir=work / f"persistent{size}")
+    cached: Dataset = CacheDataset(files, transform, progress=False)
+    volumes = rng.integers(0, len(files), 24).tolist()
+    return {
+        "medmae SliceDataset": (ours.__getitem__, rng.integers(0, len(ours), 3000).tolist()),
+        "MONAI PersistentDataset": (persistent.__getitem__, volumes),
+        "MONAI CacheDataset": (cached.__getitem__, volumes),
+    }
+
+
+def show(console: Console, rates: dict[str, list[float]], *, title: str) -> None:
+    """One line a reader: median, lowest and highest rate, and how many times slower than ours."""
+    table = Table("reader", "slices/s (median)", "lowest", "highest", "medmae is faster by", title=title)
+    ours = statistics.median(rates["medmae SliceDataset"])
+    for name, values in rates.items():
+        middle = statistics.median(values)
+        table.add_row(name, f"{middle:.0f}", f"{min(values):.0f}", f"{max(values):.0f}", f"{ours / middle:.0f} x")
+    console.print(table)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, help="folder of volumes that data_prep.mr can read")
+    parser.add_argument("--rounds", type=int, default=5)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    console = Console()
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        source = options.data or synthetic(work / "raw")
+        prepared = prepare(source=source, out=work / "prepared", console=Console(quiet=True))
+        manifest = Manifest.read(prepared.manifest)
+        for size in (None, 256):
+            rates = measure(readers_for(manifest, work, size=size), rounds=options.rounds)
+            show(console, rates, title=f"random slices, {'native size' if size is None else f'{size} x {size}'}")
+
+
+if __name__ == "__main__":
+    main()
