@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
+from typer.core import TyperGroup
 
 import medmae
 from medmae.errors import ExitCode
 
 console = Console()
-
+SOURCES = {"mr": "raw/ prepared/ --resample-to T1"}  # module of data_prep -> arguments of an example
 
 app = typer.Typer(
     name="medmae",
@@ -25,8 +27,28 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-prep = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
-app.add_typer(prep, name="prep", help="Prepare data: from files to shards and a manifest.")
+
+
+class Sources(TyperGroup):
+    """``medmae prep``: each source of data is a module of ``data_prep`` with a ``command``, imported on demand."""
+
+    # typer's Context comes from another module in each of its versions, hence Any.
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401
+        """Names, without importing anything."""
+        return list(SOURCES)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401
+        """The command of one source, or None."""
+        if cmd_name not in SOURCES:
+            return None
+        holder = typer.Typer(add_completion=False, rich_markup_mode="rich")
+        module = importlib.import_module(f"data_prep.{cmd_name}")
+        holder.command(cmd_name, epilog=f"Example: medmae prep {cmd_name} {SOURCES[cmd_name]}")(module.command)
+        return typer.main.get_command(holder)
+
+
+prep = typer.Typer(cls=Sources, no_args_is_help=True, rich_markup_mode="rich")
+app.add_typer(prep, name="prep")
 
 
 def _print_version(asked: bool) -> None:
@@ -64,6 +86,20 @@ def list_methods() -> None:
     for name, folder in shipped().items():
         recipes.add_row(name, ", ".join(configs(folder)))
     console.print(recipes)
+
+
+@app.command(epilog="Example: medmae demo --data /path/to/nifti --out demo")
+def demo(
+    data: Annotated[Path | None, typer.Option(help="Your volumes, as for medmae prep mr; else a made cohort.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder of everything that is made.")] = Path("demo"),
+    resample_to: Annotated[str | None, typer.Option(help="Contrast onto whose grid others are resampled.")] = None,
+) -> None:
+    """See it work in minutes: prepare volumes, pre-train Edge-MAE, evaluate, report."""
+    from medmae.demo import run_demo
+
+    result = run_demo(out=out, data=data, resample_to=resample_to)
+    typer.echo(f"report: {result.report.resolve()}")
+    raise typer.Exit(result.exit_code)
 
 
 @app.command(

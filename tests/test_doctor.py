@@ -15,9 +15,7 @@ def test_this_environment_is_healthy(tmp_path: Path) -> None:
 
 
 def test_a_missing_required_package_is_not_healthy(monkeypatch) -> None:
-    monkeypatch.setattr(
-        doctor.metadata, "requires", lambda _: ["no-such-package>=1", 'other; extra == "prep"']
-    )
+    monkeypatch.setattr(doctor.metadata, "requires", lambda _: ["no-such-package>=1", 'other; extra == "prep"'])
     (check,) = doctor._packages()
     assert not doctor.healthy([check])
     assert check.remedy == 'pip install "no-such-package>=1"'

@@ -14,7 +14,7 @@ import pytest
 from packaging.requirements import Requirement
 
 import medmae
-from medmae.cli import app, prep
+from medmae.cli import SOURCES, app
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -29,9 +29,7 @@ MACHINE_PATH = re.compile(r"(?<![\w.<])/(?:root|home|Users|work)/[\w.]")
 def tracked() -> list[Path]:
     if not (ROOT / ".git").exists() or shutil.which("git") is None:
         pytest.skip("not a git checkout")
-    names = subprocess.run(
-        ["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True
-    ).stdout
+    names = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
     return [ROOT / name for name in names.split("\0") if name and (ROOT / name).is_file()]
 
 
@@ -80,9 +78,7 @@ def test_every_pin_is_exact_and_has_a_hash(name: str) -> None:
 def test_the_pins_satisfy_what_the_project_declares() -> None:
     pins = {
         match[1].lower(): match[2]
-        for match in re.finditer(
-            r"^([\w.-]+)==([\w.]+)", (ROOT / "requirements.txt").read_text(), flags=re.MULTILINE
-        )
+        for match in re.finditer(r"^([\w.-]+)==([\w.]+)", (ROOT / "requirements.txt").read_text(), flags=re.MULTILINE)
     }
     optional = PROJECT["project"]["optional-dependencies"].values()
     declared = [*PROJECT["project"]["dependencies"], *(text for extra in optional for text in extra)]
@@ -92,9 +88,7 @@ def test_the_pins_satisfy_what_the_project_declares() -> None:
 
 
 def test_the_security_floors_stand() -> None:
-    declared = {
-        requirement.name: requirement for requirement in map(Requirement, PROJECT["project"]["dependencies"])
-    }
+    declared = {requirement.name: requirement for requirement in map(Requirement, PROJECT["project"]["dependencies"])}
     for name, refused in {
         "torch": ["2.9.1", "2.10"],
         "monai": ["1.6.0"],
@@ -121,9 +115,7 @@ def test_continuous_integration_runs_make_test() -> None:
     assert "make test" in script.read_text()
 
 
-def test_the_wheel_carries_both_packages_and_the_recipes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_wheel_carries_both_packages_and_the_recipes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from hatchling.build import build_wheel
 
     monkeypatch.chdir(ROOT)
@@ -144,9 +136,7 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_the_commands_that_pages_show_exist(page: Path) -> None:
-    known = {
-        info.name or info.callback.__name__ for info in [*app.registered_commands, *prep.registered_commands]
-    }
+    known = {*SOURCES, *(info.name or info.callback.__name__ for info in app.registered_commands)}
     shown = re.findall(r"^(?:\$ )?medmae +(?:prep +)?([a-z]+)", page.read_text(), flags=re.MULTILINE)
     assert set(shown) <= known
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))

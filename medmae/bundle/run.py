@@ -19,9 +19,9 @@ def run_bundle(bundle: str | Path, config: str, *, overrides: Mapping[str, objec
             (``train::trainer::max_epochs``). Relative paths are relative to the working directory.
 
     Returns:
-        The folder of results: the override ``output_dir`` if there is one; else ``runs/<name>`` in the working
+        The folder of results. ``bundle_root``, under which the recipes write, is ``runs/<name>`` in the working
         directory for a bundle that came with medmae (an installed recipe is no place for results), and the
-        bundle itself for any other, as MONAI has it.
+        bundle itself for any other, as MONAI has it. Overrides of ``bundle_root`` and ``output_dir`` go before.
 
     Raises:
         FileNotFoundError: If the bundle or the configuration does not exist.
@@ -31,12 +31,13 @@ def run_bundle(bundle: str | Path, config: str, *, overrides: Mapping[str, objec
     root = find_bundle(bundle)
     files = [str(find_config(root, name.strip())) for name in config.split(",")]
     home = Path("runs", root.name) if root in shipped().values() else root
-    settings = {"bundle_root": str(root), "output_dir": str(home), **(overrides or {})}
+    settings = {"bundle_root": str(home), **(overrides or {})}
     workflow = ConfigWorkflow(config_file=files, workflow_type=None, **settings)
     workflow.initialize()
     workflow.run()
     workflow.finalize()
-    return Path(str(settings["output_dir"]))
+    place = "output_dir" if "output_dir" in workflow.parser else "bundle_root"
+    return Path(workflow.parser.get_parsed_content(place))
 
 
 def parse_overrides(arguments: Sequence[str]) -> dict[str, object]:

@@ -36,8 +36,10 @@ def test_a_bundle_runs_from_another_working_directory(bundle: Path, tmp_path: Pa
 def test_results_of_a_shipped_bundle_go_to_the_working_directory(bundle: Path, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr("medmae.bundle.run.shipped", lambda: {"toy": bundle})
     monkeypatch.chdir(tmp_path)
+    Path("runs", "toy").mkdir(parents=True)
     assert run_bundle(bundle, "train") == Path("runs", "toy")
-    assert run_bundle(bundle, "train", overrides={"output_dir": "elsewhere"}) == Path("elsewhere")
+    assert Path("runs", "toy", "result.txt").is_file()
+    assert run_bundle(bundle, "train", overrides={"output_dir": "$@bundle_root + '/x'"}) == Path("runs", "toy", "x")
 
 
 def test_an_override_replaces_a_value(bundle: Path) -> None:
