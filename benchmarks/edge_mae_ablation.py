@@ -1,7 +1,7 @@
 """What do patch-wise weights, the edge head and the third dimension change? Leave-one-subject-out on prepared volumes.
 
 Every subject is held out once; each variant trains from scratch on the others with the same steps, and is judged on
-the hidden patches of the held-out subject. Writes one CSV row a (variant, subject, seed) and prints means with 95 %
+the hidden patches of the held-out subject. Nothing is augmented, so that variants differ in their loss only. Writes one CSV row a (variant, subject, seed) and prints means with 95 %
 bootstrap intervals over subjects, and paired differences to the full method.
 
     python benchmarks/edge_mae_ablation.py PREPARED OUT --steps 800
@@ -20,7 +20,6 @@ import torch
 import typer
 from torch.utils.data import DataLoader, RandomSampler
 
-from medmae.data.augment import MRPretrainAugment
 from medmae.data.crops import CropDataset
 from medmae.data.manifest import Manifest
 from medmae.data.slices import SliceDataset
@@ -65,7 +64,6 @@ def one_run(*, name: str, manifest: Manifest, out: Path, steps: int, batch_size:
         method=method,
         optimizer=OptimizerSpec(base_lr=1e-3, scale_by_batch=False, weight_decay=0.0),
         schedule=WarmupCosine(warmup_epochs=0.05),
-        augment={"image": MRPretrainAugment()} if method.patches.ndim == 2 else None,
         seed=seed,
     )
     trainer = pl.Trainer(
@@ -106,9 +104,7 @@ def main(
                     continue
                 held = holding_out(manifest, subject)
                 folder = out / f"{name}_{subject}_{seed}"
-                figures = one_run(
-                    name=name, manifest=held, out=folder, steps=steps, batch_size=batch_size, seed=seed
-                )
+                figures = one_run(name=name, manifest=held, out=folder, steps=steps, batch_size=batch_size, seed=seed)
                 rows.append({"variant": name, "subject": subject, "seed": str(seed), **figures})
                 with table.open("w", newline="") as file:
                     writer = csv.DictWriter(file, fieldnames=list(rows[-1]))

@@ -1,0 +1,68 @@
+"""A kill or an error never leaves half a file."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+
+import pytest
+
+from medmae.files import atomic_write, sha256_of, write_text
+
+
+@pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
+def test_the_old_file_stays_when_writing_fails(tmp_path, error):
+    path = tmp_path / "result.bin"
+    path.write_bytes(b"old")
+
+    def fail() -> None:
+        with atomic_write(path) as file:
+            file.write(b"half of the new")
+            file.flush()
+            raise error("no space left")
+
+    with pytest.raises(error):
+        fail()
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_nothing_appears_before_the_block_ends(tmp_path):
+    path = tmp_path / "result.bin"
+    with atomic_write(path) as file:
+        file.write(b"new")
+        assert not path.exists()
+    assert path.read_bytes() == b"new"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_an_existing_file_is_replaced_and_folders_are_made(tmp_path):
+    path = tmp_path / "a" / "b" / "result.txt"
+    write_text(path, "first, and longer")
+    write_text(path, "zweite µ")
+    assert path.read_text(encoding="utf-8") == "zweite µ"
+
+
+def test_a_result_is_as_readable_as_any_other_file(tmp_path):
+    before = os.umask(0o027)
+    try:
+        write_text(tmp_path / "result.txt", "")
+        assert stat.S_IMODE((tmp_path / "result.txt").stat().st_mode) == 0o640
+        assert os.umask(0o027) == 0o027  # and the process keeps its umask
+    finally:
+        os.umask(before)
+
+
+def test_the_bytes_are_on_disk_before_the_name_is(tmp_path, monkeypatch):
+    done = []
+    sync, replace = os.fsync, type(tmp_path).replace
+    monkeypatch.setattr(os, "fsync", lambda handle: (done.append("sync"), sync(handle))[1])
+    monkeypatch.setattr(type(tmp_path), "replace", lambda self, to: (done.append("rename"), replace(self, to))[1])
+    write_text(tmp_path / "result.txt", "text")
+    assert done == ["sync", "rename", "sync"]  # the second is the folder's
+
+
+def test_the_hash_is_that_of_the_bytes(tmp_path):
+    (tmp_path / "data").write_bytes(b"abc" * 100_000)
+    assert sha256_of(tmp_path / "data") == hashlib.sha256(b"abc" * 100_000).hexdigest()
