@@ -43,7 +43,12 @@ def headline_cards(folder: RunFolder) -> list[list[Card]]:
 
 def warnings(folder: RunFolder) -> list[str]:
     """What a reader must know before believing a number."""
-    return [*_subject_warnings(folder), *_target_warnings(folder), *map(str, folder.info.get("notes") or [])]
+    return [
+        *_subject_warnings(folder),
+        *_defeats(folder),
+        *_target_warnings(folder),
+        *map(str, folder.info.get("notes") or []),
+    ]
 
 
 def _result_cards(folder: RunFolder, comparison: Comparison) -> Iterator[Card]:
@@ -106,6 +111,18 @@ def _subject_warnings(folder: RunFolder) -> Iterator[str]:
             f"Only {count(held_out, 'held-out subject')}: means and intervals over so few patients are rough; "
             "read them as a check that the training works."
         )
+
+
+def _defeats(folder: RunFolder) -> Iterator[str]:
+    """The most frequent question of MAE users is a picture from an untrained or missing decoder: say it first."""
+    for comparison in comparisons(folder):
+        gains = ((baseline.label, comparison.gain(baseline)) for baseline in comparison.baselines)
+        winners = [label.lower() for label, gain in gains if gain is not None and gain[0] <= 0]
+        if winners and not comparison.variant:
+            yield (
+                f"The model does not beat {listing(winners)} ({comparison.label}): it is trained too little, "
+                "or its decoder was not loaded (weights of the encoder alone cannot reconstruct)."
+            )
 
 
 def _target_warnings(folder: RunFolder) -> Iterator[str]:

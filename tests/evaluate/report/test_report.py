@@ -122,6 +122,16 @@ def test_a_subject_in_two_splits_is_shouted(make_run):
     assert "No subject is in two splits" not in text
 
 
+def test_a_model_that_loses_to_a_baseline_is_not_dressed_up(make_run):
+    run = make_run()
+    path = run / "evaluation" / "reconstruction.csv"
+    assert "does not beat" not in visible_text(write_report(run))
+    path.write_text(path.read_text().replace("psnr_model,psnr_mean_fill,", "psnr_mean_fill,psnr_model,", 1))
+    text = visible_text(write_report(run))
+    assert "does not beat neighbour interpolation and mean fill" in text
+    assert "decoder was not loaded" in text
+
+
 def test_a_target_normalised_per_patch_is_explained(make_run):
     text = visible_text(write_report(make_run(config={"network": {"norm_pix_loss": True}})))
     assert "normalised per patch" in text
