@@ -1,0 +1,66 @@
+"""timm's block, and its last tokens alone."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch.testing import assert_close
+from torch.utils.flop_counter import FlopCounterMode
+
+from medmae.nn.blocks import forward_tail, make_blocks
+
+
+@pytest.fixture(params=[True, False], ids=["with bias", "without bias"])
+def block(request):
+    torch.manual_seed(0)
+    (block,) = make_blocks(dim=24, depth=1, num_heads=3, qkv_bias=request.param)
+    for parameter in block.parameters():
+        torch.nn.init.normal_(parameter, std=0.2)
+    return block
+
+
+def gradients(block, tokens, output):
+    wanted = [tokens, *block.parameters()]
+    return torch.autograd.grad((output * torch.linspace(-1, 1, output[0].numel()).view_as(output[0])).sum(), wanted)
+
+
+@pytest.mark.parametrize("tail", [1, 5, 8])
+def test_the_tail_is_what_the_whole_block_gives_for_its_last_tokens(block, tail):
+    tokens = torch.randn(2, 8, 24)
+    assert_close(forward_tail(block, tokens, tail), block(tokens)[:, -tail:], atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("tail", [1, 5, 8])
+def test_the_tail_has_the_gradients_of_the_whole_block(block, tail):
+    tokens = torch.randn(2, 8, 24, requires_grad=True)
+    ours = gradients(block, tokens, forward_tail(block, tokens, tail))
+    theirs = gradients(block, tokens, block(tokens)[:, -tail:])
+    for mine, other in zip(ours, theirs, strict=True):
+        assert_close(mine, other, atol=1e-4, rtol=1e-4)
+
+
+def test_the_tail_costs_less_than_the_whole():
+    (block,) = make_blocks(dim=24, depth=1, num_heads=3)
+    tokens = torch.randn(2, 8, 24)
+    with FlopCounterMode(display=False) as whole:
+        block(tokens)
+    with FlopCounterMode(display=False) as tail:
+        forward_tail(block, tokens, 2)
+    # Of 12 parts of linear work, keys and values (2) stay whole and the rest is done for a quarter of the tokens.
+    assert tail.get_total_flops() < 0.45 * whole.get_total_flops()
+
+
+def test_drop_path_grows_linearly_from_nothing():
+    blocks = make_blocks(dim=8, depth=4, num_heads=2, drop_path=0.3)
+    rates = [getattr(block.drop_path1, "drop_prob", 0.0) for block in blocks]
+    assert rates == pytest.approx([0.0, 0.1, 0.2, 0.3])
+
+
+def test_epsilon_and_width_of_the_mlp_are_choices():
+    (block,) = make_blocks(dim=8, depth=1, num_heads=2, norm_eps=1e-5, mlp_ratio=2.0)
+    assert (block.norm1.eps, block.norm2.eps, block.mlp.fc1.out_features) == (1e-5, 1e-5, 16)
+
+
+def test_a_width_that_heads_do_not_divide_is_refused():
+    with pytest.raises(ValueError, match="width 10 is not a multiple of 4 heads"):
+        make_blocks(dim=10, depth=1, num_heads=4)
