@@ -1,8 +1,9 @@
 """Random slices a second: medmae's shards beside MONAI's PersistentDataset and CacheDataset on the same volumes.
 
-All three give one axial slice in [0, 1] as a float32 tensor, at its own size, then padded to a square and resized. Ours reads what ``data_prep.mr`` stored
+All three give one axial slice in [0, 1] as a float32 tensor: at its own size, then padded to a square and resized
+(where the resizing, which is the same work for all, takes most of our time). Ours reads what ``data_prep.mr`` stored
 (float16, normalised once); MONAI's data sets hold the loaded and normalised volume in their cache, as their
-documentation advises, and cut a random slice from it in the random transform. Runs alternate, so that a busy
+documentation advises, and cut a random slice from it in the random transform. Readers take turns, so that a busy
 machine slows all alike; the caches of MONAI and of the disk are warm.
 
     python benchmarks/slice_reading.py [--data DIR] [--rounds 5]

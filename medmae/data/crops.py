@@ -83,9 +83,9 @@ class CropDataset(Dataset[dict[str, Tensor | int]]):
         shard = self._shards[self.rows[row]["shard"]]  # (S, C, H, W)
         shape = (shard.shape[0], *shard.shape[2:])
         (z, y, x) = self._window(shape, index)
-        image = np.zeros(self.size, dtype=np.float32)
-        image[_centre(shape, self.size)] = shard[z, position, y, x]
-        return {"image": torch.from_numpy(image)[None], "contrast": torch.tensor(contrast), "index": index}
+        image = torch.zeros(1, *self.size)  # (1, D, H, W)
+        image[0][_centre(shape, self.size)] = torch.from_numpy(np.array(shard[z, position, y, x])).float()
+        return {"image": image, "contrast": torch.tensor(contrast), "index": index}
 
     def locate(self, index: int) -> tuple[Row, str, tuple[slice, slice, slice]]:
         """Where item ``index`` of this epoch comes from: manifest row, contrast name, window in the shard."""

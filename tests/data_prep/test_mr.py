@@ -1,0 +1,332 @@
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shutil
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+from rich.console import Console
+
+from data_prep import case as case_module
+from data_prep.mr import main, prepare
+from medmae.data import CropDataset, Grid, Manifest, Normalisation, SliceDataset
+from medmae.errors import DataError, ExitCode
+
+SHARED = Path(os.environ.get("MEDMAE_SHARED", Path(__file__).parents[3] / "shared")) / "data"
+QUIET = Console(quiet=True)
+
+
+def run(source, out, **options):
+    return prepare(source=source, out=out, console=QUIET, **{"workers": 0, **options})
+
+
+def table(path):
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_folder_becomes_a_data_set_that_data_sets_read(cohort, tmp_path):
+    result = run(cohort(), tmp_path / "out")
+    assert (result.exit_code, result.prepared, result.kept, result.quarantined) == (ExitCode.OK, 3, 0, 0)
+    assert result.subjects == {"train": 1, "val": 1, "test": 1}
+    manifest = Manifest.read(result.manifest, verify=True)
+    assert [row["case"] for row in manifest] == ["p1", "p2", "p3"]
+    assert manifest.contrast_names == ("T1", "T2")
+    item = SliceDataset(manifest=manifest, size=16)[0]
+    assert item["image"].shape == (1, 16, 16)
+    assert CropDataset(manifest=manifest, size=(4, 4, 4))[0]["image"].shape == (1, 4, 4, 4)
+    assert [row["case"] for row in table(tmp_path / "out" / "summary.csv")] == ["p1", "p2", "p3"]
+    assert table(tmp_path / "out" / "quarantine.csv") == []
+    record = json.loads((tmp_path / "out" / "prep.json").read_text())
+    assert record["counts"]["cases"] == 3
+    assert record["versions"]["nibabel"] == nib.__version__
+    assert not list((tmp_path / "out").rglob("*.part"))
+
+
+def test_the_stored_slice_is_the_normalised_source_slice(cohort, tmp_path):
+    source = cohort(("p1",))
+    manifest = Manifest.read(run(source, tmp_path / "out", dtype="float32", margin=1).manifest)
+    (row,) = manifest
+    shard = np.load(manifest.folder / row["shard"])  # (S, C, H, W)
+    array = np.asarray(nib.load(source / "p1" / "T2.nii.gz").dataobj)
+    content = np.argwhere(array)
+    assert shard.shape == (4 + 2, 2, 10 + 2, 8 + 2)
+    grid = Grid.from_dict(row["grid"])
+    fit = Normalisation.from_dict(row["contrasts"][1]["normalisation"])
+    assert (fit.lower, fit.upper) == tuple(np.percentile(array[array != 0], (0.2, 99.8)))
+    wanted = fit.apply(grid.to_canonical(array))
+    np.testing.assert_array_equal(shard[:, 1], wanted)
+    assert wanted.max() == 1
+    back = grid.from_canonical(shard[:, 1])
+    assert (back[array == 0] == 0).all()
+    np.testing.assert_array_equal(np.argwhere(back), content)
+    assert row["foreground"][0] == row["foreground"][-1] == 0
+    assert row["foreground"][2] == pytest.approx(10 * 8 / (12 * 10), abs=1e-4)
+
+
+def test_identity_through_float32_shards_is_bit_equal(tmp_path, save):
+    """Intensities that normalisation maps to themselves come back with the bits and the header they had."""
+    array = np.zeros((9, 10, 8), np.float32)
+    array[2:-2, 2:-2, 2:-2] = np.linspace(0.001, 1, 5 * 6 * 4, dtype=np.float32).reshape(5, 6, 4)
+    array[2:5, 2:5, 2:5], array[5:7, 5:8, 4:6] = 0.001, 1.0  # so that the percentiles are the extremes
+    path = save(tmp_path / "raw" / "p1" / "T1.nii.gz", array=array)
+    (row,) = manifest = Manifest.read(run(tmp_path / "raw", tmp_path / "out", dtype="float32").manifest)
+    grid = Grid.from_dict(row["grid"])
+    grid.write_nifti(np.load(manifest.folder / row["shard"])[:, 0], tmp_path / "back.nii.gz")
+    before, after = nib.load(path), nib.load(tmp_path / "back.nii.gz")
+    np.testing.assert_array_equal(np.asarray(after.dataobj), array)
+    np.testing.assert_array_equal(before.affine, after.affine)
+    assert before.header.get_zooms() == after.header.get_zooms()
+
+
+def test_float16_shards_keep_the_background_at_zero(cohort, tmp_path):
+    manifest = Manifest.read(run(cohort(("p1",)), tmp_path / "out").manifest)
+    (row,) = manifest
+    shard = np.load(manifest.folder / row["shard"])
+    assert shard.dtype == np.float16
+    assert (shard[0] == 0).all()
+    assert shard.min() == 0
+    assert shard.max() == 1
+
+
+def test_a_bad_case_is_quarantined_and_the_rest_goes_on(cohort, tmp_path):
+    source = cohort(("p1", "p2", "p3", "p4"))
+    bad = source / "p2" / "T1.nii.gz"
+    bad.write_bytes(bad.read_bytes()[:-20])
+    with pytest.raises(SystemExit) as caught:
+        main([str(source), str(tmp_path / "out"), "--workers", "0"])
+    assert caught.value.code == ExitCode.SOME_FAILED
+    (failure,) = table(tmp_path / "out" / "quarantine.csv")
+    assert failure["case"] == "p2"
+    assert failure["file"] == str(bad)
+    assert "damaged" in failure["reason"]
+    assert [row["case"] for row in Manifest.read(tmp_path / "out")] == ["p1", "p3", "p4"]
+
+
+def test_an_unforeseen_error_is_quarantined_with_its_type(cohort, tmp_path, monkeypatch):
+    real = case_module.load_volume
+
+    def load(path, **options):
+        if path.parent.name == "p1":
+            raise MemoryError("no room")
+        return real(path, **options)
+
+    monkeypatch.setattr(case_module, "load_volume", load)
+    result = run(cohort(), tmp_path / "out")
+    assert result.exit_code == ExitCode.SOME_FAILED
+    assert "MemoryError: no room" in table(tmp_path / "out" / "quarantine.csv")[0]["reason"]
+
+
+def test_nothing_usable_is_refused(cohort, tmp_path, capsys):
+    source = cohort(("p1", "p2"))
+    for path in source.rglob("T1.nii.gz"):
+        path.write_bytes(b"")
+    with pytest.raises(SystemExit) as caught:
+        main([str(source), str(tmp_path / "out")])
+    assert caught.value.code == ExitCode.REFUSED
+    message = capsys.readouterr().err
+    assert "none of the 2 cases can be used" in message
+    assert "Traceback" not in message
+    assert not (tmp_path / "out" / "manifest.jsonl").exists()
+    assert len(table(tmp_path / "out" / "quarantine.csv")) == 2
+
+
+def test_unequal_grids_are_refused_and_pass_when_resampling_is_asked_for(tmp_path, save):
+    save(tmp_path / "raw" / "p1" / "T1.nii.gz")
+    save(tmp_path / "raw" / "p1" / "FLAIR.nii.gz", seed=1, shape=(20, 22, 12), affine=np.diag([-0.7, 0.7, 2.5, 1]))
+    with pytest.raises(DataError, match=r"case p1: FLAIR and T1 .* not on one grid .* --resample-to T1"):
+        run(tmp_path / "raw", tmp_path / "out")
+    result = run(tmp_path / "raw", tmp_path / "out", resample_to="FLAIR")
+    (row,) = Manifest.read(result.manifest)
+    assert row["grid"]["shape"] == [20, 22, 12]
+    assert {c["name"]: c["flags"] for c in row["contrasts"]} == {"FLAIR": [], "T1": ["resampled_to:FLAIR"]}
+
+
+def test_a_second_run_keeps_what_has_not_changed(cohort, tmp_path, save, monkeypatch):
+    source, out = cohort(), tmp_path / "out"
+    run(source, out)
+    first = (out / "manifest.jsonl").read_bytes()
+    stamps = {path.name: path.stat().st_mtime_ns for path in (out / "shards").glob("*.npy")}
+    assert run(source, out).kept == 3
+    assert (out / "manifest.jsonl").read_bytes() == first
+    assert {path.name: path.stat().st_mtime_ns for path in (out / "shards").glob("*.npy")} == stamps
+
+    save(source / "p2" / "T1.nii.gz", seed=99)
+    result = run(source, out)
+    assert (result.prepared, result.kept) == (1, 2)
+    assert (run(source, out, dtype="float32").prepared, run(source, out, dtype="float32").kept) == (3, 3)
+
+    shard = out / "shards" / "p1.npy"
+    shard.write_bytes(shard.read_bytes()[:-10])
+    assert run(source, out, dtype="float32").prepared == 1
+    Manifest.read(out, verify=True)
+
+
+def test_a_killed_run_goes_on_where_it_was(cohort, tmp_path, monkeypatch):
+    source, out = cohort(), tmp_path / "out"
+    real = case_module.load_volume
+
+    def killed(path, **options):
+        if path.parent.name == "p3":
+            raise KeyboardInterrupt
+        return real(path, **options)
+
+    monkeypatch.setattr(case_module, "load_volume", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run(source, out)
+    assert not (out / "manifest.jsonl").exists()
+    monkeypatch.undo()
+    result = run(source, out)
+    assert (result.prepared, result.kept) == (1, 2)
+
+
+def test_a_given_split_is_obeyed_and_must_cover_everyone(cohort, tmp_path):
+    source = cohort()
+    (tmp_path / "s.csv").write_text("subject,split\np1,test\np2,train\np3,train\n")
+    result = run(source, tmp_path / "out", split=tmp_path / "s.csv")
+    assert Manifest.read(result.manifest).subjects("test") == ("p1",)
+    (tmp_path / "s.csv").write_text("subject,split\np1,test\n")
+    with pytest.raises(DataError, match="2 subjects have no split: p2, p3"):
+        run(source, tmp_path / "out", split=tmp_path / "s.csv")
+
+
+def test_all_sessions_of_a_subject_share_a_split(cohort, tmp_path):
+    names = [f"p{n}_study{s}" for n in range(4) for s in (1, 2)]
+    rows = Manifest.read(run(cohort(names), tmp_path / "out").manifest)
+    assert len(rows) == 8
+    assert len(rows.subjects()) == 4
+    assert sum(len(rows.subjects(split)) for split in ("train", "val", "test")) == 4
+
+
+def test_the_same_file_under_two_patients_is_refused_across_splits(cohort, tmp_path):
+    source = cohort()
+    shutil.copy(source / "p1" / "T1.nii.gz", source / "p2" / "T1.nii.gz")
+    (tmp_path / "s.csv").write_text("subject,split\np1,test\np2,train\np3,train\n")
+    with pytest.raises(DataError, match="same source file"):
+        run(source, tmp_path / "out", split=tmp_path / "s.csv")
+    assert not (tmp_path / "out" / "manifest.jsonl").exists()
+
+
+def test_labels_are_stored_beside_the_images(cohort, tmp_path, save):
+    source = cohort(("p1",))
+    mask = np.zeros((14, 16, 10), np.int32)
+    mask[5:7, 6:9, 4] = 3
+    save(source / "p1" / "seg.nii.gz", array=mask)
+    manifest = Manifest.read(run(source, tmp_path / "out").manifest, verify=True)
+    (row,) = manifest
+    stored = np.load(manifest.folder / row["labels"][0]["shard"])
+    assert stored.dtype == np.uint8
+    np.testing.assert_array_equal(Grid.from_dict(row["grid"]).from_canonical(stored), mask)
+    save(source / "p1" / "seg.nii.gz", array=mask.astype(np.float32) / 2)
+    with pytest.raises(DataError, match="whole numbers from 0 to 255"):
+        run(source, tmp_path / "out")
+
+
+def test_a_constant_contrast_is_flagged_and_not_divided_by_zero(cohort, tmp_path, save):
+    source = cohort(("p1",))
+    save(source / "p1" / "T2.nii.gz", array=np.full((14, 16, 10), 7, np.int16))
+    manifest = Manifest.read(run(source, tmp_path / "out").manifest)
+    (row,) = manifest
+    assert row["contrasts"][1]["flags"] == ["constant"]
+    assert (np.load(manifest.folder / row["shard"])[:, 1] == 0).all()
+    assert len(SliceDataset(manifest=manifest, size=None)) == 4  # T1's only
+
+
+def test_nan_is_refused_set_and_recorded(cohort, tmp_path, save):
+    source = cohort(("p1",))
+    array = np.zeros((14, 16, 10), np.float32)
+    array[4:8, 4:8, 4:8] = np.random.default_rng(0).random((4, 4, 4)) + 1
+    array[5, 5, 5] = np.nan
+    save(source / "p1" / "T2.nii.gz", array=array)
+    with pytest.raises(DataError, match="NaN or infinite"):
+        run(source, tmp_path / "out")
+    (row,) = Manifest.read(run(source, tmp_path / "out", nan="zero").manifest)
+    assert row["contrasts"][1]["flags"] == ["nan_set_to_zero:1"]
+
+
+def test_zarr_shards_read_the_same(cohort, tmp_path):
+    pytest.importorskip("zarr")
+    source = cohort(("p1",))
+    plain = SliceDataset(manifest=run(source, tmp_path / "a").manifest, size=None)
+    result = run(source, tmp_path / "b", zarr=True)
+    assert run(source, tmp_path / "b", zarr=True).kept == 1
+    stored = SliceDataset(manifest=Manifest.read(result.manifest, verify=True), size=None)
+    assert len(plain) == len(stored)
+    for index in range(len(plain)):
+        np.testing.assert_array_equal(stored[index]["image"], plain[index]["image"])
+    crop = CropDataset(manifest=result.manifest, size=(4, 4, 4))[1]["image"]
+    np.testing.assert_array_equal(crop, CropDataset(manifest=tmp_path / "a", size=(4, 4, 4))[1]["image"])
+
+
+def test_an_output_that_cannot_be_written_is_refused_before_the_work(cohort, tmp_path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(DataError, match="cannot be written"):
+        run(cohort(("p1",)), tmp_path / "file" / "out")
+
+
+@pytest.mark.parametrize(
+    "options", [{"dtype": "int8"}, {"nan": "skip"}, {"margin": -1}, {"background": "x"}, {"fractions": (1, 1, 1)}]
+)
+def test_bad_options_are_refused_with_the_value(cohort, tmp_path, options):
+    with pytest.raises(ValueError, match="got"):
+        run(cohort(("p1",)), tmp_path / "out", **options)
+
+
+@pytest.mark.slow
+def test_a_local_cluster_gives_the_same_data_set(cohort, tmp_path):
+    source = cohort()
+    run(source, tmp_path / "here")
+    run(source, tmp_path / "there", workers=2)
+    assert (tmp_path / "here" / "manifest.jsonl").read_bytes() == (tmp_path / "there" / "manifest.jsonl").read_bytes()
+
+
+def shared(name):
+    path = SHARED / name
+    if not path.exists():
+        pytest.skip(f"the shared data {name} are not here")
+    return path
+
+
+def test_real_volumes_are_prepared_upright(tmp_path):
+    manifest = Manifest.read(run(shared("mri/open_ms_cross"), tmp_path / "out").manifest)
+    assert manifest.contrast_names == ("FLAIR", "T1", "T1CE", "T2")
+    for row in manifest:
+        assert row["labels"][0]["name"] == "gold_standard"
+        shard = np.load(manifest.folder / row["shard"], mmap_mode="r")
+        assert shard.max() == 1
+        assert shard.min() == 0
+        # Vertex above, and the frontal half of a brain narrower than the parietal one.
+        widths = (shard[shard.shape[0] // 2, 1] > 0).sum(axis=1)
+        assert widths[: len(widths) // 4].mean() < widths[-len(widths) // 2 : -len(widths) // 4].mean()
+        assert row["foreground"][-8] < row["foreground"][len(row["foreground"]) // 2]
+
+
+def test_real_heads_with_skull_and_thick_slices_are_prepared(tmp_path):
+    result = run(shared("mri/open_ms_long_paired"), tmp_path / "out")
+    rows = Manifest.read(result.manifest)
+    assert len(rows) == 4
+    assert sorted(result.subjects.values()) == [1, 1, 1]
+    assert all(row["flags"] == ["anisotropic"] for row in rows)
+
+
+@pytest.mark.parametrize(("name", "reference"), [("open_ms_long_raw", "FLAIR"), ("tcga_fg_6692", "T1")])
+def test_real_unequal_grids_are_refused_and_pass_with_resampling(tmp_path, name, reference):
+    source = shared(f"mri/{name}")
+    with pytest.raises(DataError, match=r"not on one grid \[shape = .* --resample-to T1"):
+        run(source, tmp_path / "out")
+    result = run(source, tmp_path / "out", resample_to=reference)
+    assert result.exit_code == ExitCode.OK
+
+
+def test_real_dicom_and_nifti_are_read_from_one_folder(tmp_path):
+    result = run(shared("ct_dicom"), tmp_path / "out")
+    assert {row["case"]: row["contrasts"][0]["name"] for row in Manifest.read(result.manifest)} == {
+        "example": "CT",
+        "niivue_ct": "CT",
+        "t1_dicom_16slices": "T1",
+        "torchio_dicom": "CT",
+    }
