@@ -1,0 +1,102 @@
+"""The MR signal equations, tissue parameters at 3 T, and the four sequences of the embedded cohort.
+
+Relaxation times: white and grey matter after Wansapura et al., JMRI 9:531, 1999 (832/79 and 1331/110 ms); cerebrospinal
+fluid near 4 s (Lu et al., JMRI 22:13, 2005, who hold 4.3 s for likelier than their 3.8 s) and 2 s. Water content:
+white 0.70, grey 0.82 of that of free water (Abbas et al., 2015). The lesion lies between white matter and fluid in all
+three, as demyelination and oedema do; its values are ours, chosen by eye beside real FLAIR and T2 images.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+CSF, GREY, WHITE, LESION = range(4)
+CONTRASTS = ("T1", "T2", "FLAIR", "PD")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tissue:
+    """What makes a tissue's signal.
+
+    Args:
+        t1: Longitudinal relaxation time, ms.
+        t2: Transverse relaxation time, ms.
+        pd: Proton density; free water is 1.
+        spread: Relative standard deviation of ``t1`` and ``t2`` between subjects; a third of it holds for ``pd``.
+    """
+
+    t1: float
+    t2: float
+    pd: float
+    spread: float
+
+
+TISSUES = {
+    CSF: Tissue(t1=4000, t2=2000, pd=1.0, spread=0.02),
+    GREY: Tissue(t1=1331, t2=110, pd=0.82, spread=0.03),
+    WHITE: Tissue(t1=832, t2=79, pd=0.70, spread=0.03),
+    LESION: Tissue(t1=1550, t2=165, pd=0.88, spread=0.06),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sequence:
+    """One spin echo or inversion recovery; times in ms.
+
+    Args:
+        suffix: BIDS suffix of its files.
+        tr: Repetition time.
+        te: Echo time.
+        ti: Inversion time; None for a spin echo without inversion.
+    """
+
+    suffix: str
+    tr: float
+    te: float
+    ti: float | None = None
+
+
+# FLAIR's inversion time is where fluid of T1 = 4 s passes zero: T1 ln(2 / (1 + exp(-TR / T1))).
+SEQUENCES = {
+    "T1": Sequence(suffix="T1w", tr=2300, te=3, ti=1100),  # as an MPRAGE: short echo after an inversion
+    "T2": Sequence(suffix="T2w", tr=5000, te=100),
+    "FLAIR": Sequence(suffix="FLAIR", tr=9000, te=120, ti=2373),
+    "PD": Sequence(suffix="PDw", tr=4500, te=20),
+}
+
+
+def spin_echo(*, t1: np.ndarray, t2: np.ndarray, pd: np.ndarray, tr: float, te: float) -> np.ndarray:
+    """Signal of a spin echo, ``pd (1 - exp(-tr / t1)) exp(-te / t2)``, in [0, pd]; all times in one unit."""
+    return pd * (1 - np.exp(-tr / t1)) * np.exp(-te / t2)
+
+
+def inversion_recovery(
+    *, t1: np.ndarray, t2: np.ndarray, pd: np.ndarray, tr: float, te: float, ti: float
+) -> np.ndarray:
+    """Signed signal, ``pd (1 - 2 exp(-ti / t1) + exp(-tr / t1)) exp(-te / t2)``: negative before the null point.
+
+    The sign is kept because tissues that share a voxel add up before the scanner takes the magnitude.
+    """
+    return pd * (1 - 2 * np.exp(-ti / t1) + np.exp(-tr / t1)) * np.exp(-te / t2)
+
+
+def signal(sequence: Sequence, *, t1: np.ndarray, t2: np.ndarray, pd: np.ndarray) -> np.ndarray:
+    """The signed signal of a sequence for tissue parameters of any one shape."""
+    if sequence.ti is None:
+        return spin_echo(t1=t1, t2=t2, pd=pd, tr=sequence.tr, te=sequence.te)
+    return inversion_recovery(t1=t1, t2=t2, pd=pd, tr=sequence.tr, te=sequence.te, ti=sequence.ti)
+
+
+def vary_tissue(tissue: Tissue, rng: np.random.Generator) -> Tissue:
+    """A subject's own values: normal around the mean, cut at two standard deviations."""
+    a, b, c = 1 + tissue.spread * np.clip(rng.standard_normal(3), -2, 2) * (1, 1, 1 / 3)
+    return replace(tissue, t1=tissue.t1 * a, t2=tissue.t2 * b, pd=tissue.pd * c)
+
+
+def vary_sequence(sequence: Sequence, rng: np.random.Generator) -> Sequence:
+    """A site's own timing: TR and TE within 6 %, TI within 2 % so that FLAIR still suppresses fluid."""
+    a, b, c = 1 + rng.uniform(-1, 1, 3) * (0.06, 0.06, 0.02)
+    ti = None if sequence.ti is None else round(sequence.ti * c, 1)
+    return replace(sequence, tr=round(sequence.tr * a, 1), te=round(sequence.te * b, 1), ti=ti)
