@@ -1,8 +1,9 @@
 """What do patch-wise weights, the edge head and the third dimension change? Leave-one-subject-out on prepared volumes.
 
 Every subject is held out once; each variant trains from scratch on the others with the same steps, and is judged on
-the hidden patches of the held-out subject. Nothing is augmented, so that variants differ in their loss only. Writes one CSV row a (variant, subject, seed) and prints means with 95 %
-bootstrap intervals over subjects, and paired differences to the full method.
+the hidden patches of the held-out subject. Nothing is augmented, so that variants differ in their loss only. Writes one
+CSV row a (variant, subject, seed) and prints means with 95 % bootstrap intervals over subjects, and paired differences
+to the full method.
 
     python benchmarks/edge_mae_ablation.py PREPARED OUT --steps 800
 """

@@ -20,26 +20,37 @@ def mean_fill(image: Tensor, hidden: Tensor) -> Tensor:
     return torch.where(hidden, mean, image)
 
 
-def neighbour_fill(image: Tensor, hidden: Tensor, *, iterations: int = 400) -> Tensor:
+def neighbour_fill(image: Tensor, hidden: Tensor, *, sweeps: int = 100) -> Tensor:
     """Hidden pixels from their visible neighbours: the harmonic surface that the visible pixels span.
 
-    Solves Laplace's equation with visible pixels held fixed, by relaxation from the mean. The smooth answer is
-    the strongest that uses no knowledge of anatomy.
+    Solves Laplace's equation with visible pixels held fixed, coarse to fine. The smooth answer is the strongest that
+    uses no knowledge of anatomy.
 
     Args:
         image: ``(B, C, *size)``, 1 to 3 axes.
         hidden: True where hidden, ``(B, 1, *size)``.
-        iterations: Relaxation sweeps; 400 leave less than 0.01 dB on patches of 8 pixels at a ratio of 0.7.
+        sweeps: Relaxations at each resolution.
     """
+    current = mean_fill(image, hidden)
+    if min(image.shape[2:]) >= 8:
+        current = torch.where(hidden, _coarse_solution(image, hidden, sweeps), image)
     ndim = image.ndim - 2
     kernel = _neighbour_kernel(ndim).to(image)
     convolve = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}[ndim]
-    current = mean_fill(image, hidden)
-    flat_shape = (-1, 1, *image.shape[2:])
-    for _ in range(iterations):
-        padded = F.pad(current.reshape(flat_shape), [1, 1] * ndim, mode="replicate")
+    for _ in range(sweeps):
+        padded = F.pad(current.reshape(-1, 1, *image.shape[2:]), [1, 1] * ndim, mode="replicate")
         current = torch.where(hidden, convolve(padded, kernel).reshape(image.shape), image)
     return current
+
+
+def _coarse_solution(image: Tensor, hidden: Tensor, sweeps: int) -> Tensor:
+    """The same problem at half the resolution, brought back to this one."""
+    pool = {1: F.avg_pool1d, 2: F.avg_pool2d, 3: F.avg_pool3d}[image.ndim - 2]
+    visible = (~hidden).to(image)
+    weight = pool(visible, 2)  # (B, 1, *size / 2)
+    coarse = pool(image * visible, 2) / weight.clamp_min(1e-6)
+    filled = neighbour_fill(coarse, weight == 0, sweeps=sweeps)
+    return F.interpolate(filled, size=image.shape[2:], mode="nearest")
 
 
 def _neighbour_kernel(ndim: int) -> Tensor:

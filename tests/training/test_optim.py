@@ -1,0 +1,48 @@
+"""Parameter groups."""
+
+import torch
+from torch import nn
+
+from medmae.methods.mae import mae_tiny
+from medmae.training.optim import LARS, OptimizerSpec, layer_decay_groups, parameter_groups
+
+
+def test_biases_and_norms_do_not_decay_but_tokens_do_as_in_the_mae_reference():
+    method = mae_tiny()
+    decayed, spared = parameter_groups(method, weight_decay=0.05)
+    assert decayed["weight_decay"] == 0.05
+    assert spared["weight_decay"] == 0.0
+    assert any(p is method.encoder.cls_token for p in decayed["params"])
+    assert any(p is method.decoder.mask_token for p in decayed["params"])
+    assert all(p.ndim == 1 for p in spared["params"])
+
+
+def test_frozen_position_tables_are_in_no_group():
+    method = mae_tiny()
+    ids = {id(p) for group in parameter_groups(method, weight_decay=0.1) for p in group["params"]}
+    assert id(method.encoder.pos_embed) not in ids
+    assert len(ids) == sum(p.requires_grad for p in method.parameters())
+
+
+def test_the_peak_rate_scales_with_the_effective_batch():
+    assert OptimizerSpec(base_lr=1.5e-4).peak_lr(batch_size=4096) == 1.5e-4 * 16
+    assert OptimizerSpec(base_lr=3e-3, scale_by_batch=False).peak_lr(batch_size=4096) == 3e-3
+
+
+def test_the_optimiser_is_fused():
+    optimizer = OptimizerSpec().build(nn.Linear(2, 2), batch_size=256)
+    assert optimizer.defaults["fused"] is True
+
+
+def test_layer_decay_reaches_every_trainable_parameter_once():
+    method = mae_tiny()
+    groups = layer_decay_groups(method, depth=3, layer_decay=0.75, weight_decay=0.05)
+    names = [name for group in groups for name in group["names"]]
+    assert sorted(names) == sorted(name for name, p in method.named_parameters() if p.requires_grad)
+
+
+def test_lars_leaves_a_zero_tensor_to_plain_momentum():
+    weight = nn.Parameter(torch.zeros(2, 2))
+    weight.grad = torch.ones(2, 2)
+    LARS([weight], lr=0.1).step()
+    assert torch.equal(weight.detach(), torch.full((2, 2), -0.1))
