@@ -158,7 +158,7 @@ def mistake(error: BaseException | None) -> Exception | None:
 
 def explain(error: Exception) -> str:
     """The message, with a line on how to install what is missing."""
-    if isinstance(error, ModuleNotFoundError) and error.name:
+    if isinstance(error, ModuleNotFoundError) and error.name and str(error).startswith("No module named"):
         from medmae.doctor import install_hint
 
         return f"this needs the package {error.name}: {install_hint(error.name)}"

@@ -1,0 +1,69 @@
+"""The main job from end to end, small."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from medmae.cli import main
+from medmae.demo import run_demo
+from medmae.errors import DataError, ExitCode
+
+FEW_STEPS = {
+    "epochs": 1,
+    "steps_per_epoch": 2,
+    "batch_size": 4,
+    "method::_target_": "medmae.methods.edge_mae.edge_mae_tiny",
+    "module::schedule::warmup_epochs": 0.0,
+}
+
+
+@pytest.fixture(scope="module")
+def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from data_prep.mr_cohort import make_cohort
+
+    folder = tmp_path_factory.mktemp("demo") / "with space"
+    return make_cohort(out=folder, subjects=3, resolution_mm=6, contrasts=("T1", "FLAIR"), progress=False)
+
+
+@pytest.mark.slow
+def test_volumes_become_weights_a_record_and_a_report(cohort: Path, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = run_demo(out=Path("out"), data=cohort, overrides=FEW_STEPS)
+    assert result.exit_code == ExitCode.OK
+    page = result.report.read_text(encoding="utf-8")
+    assert "Edge-MAE" in page
+    assert "<script src" not in page  # self-contained
+    for name in (
+        "run.json",
+        "models/model.pt",
+        "models/model.safetensors",
+        "logs/metrics.csv",
+        "evaluation/summary.json",
+    ):
+        assert (tmp_path / "out" / name).is_file(), name
+
+
+def test_a_quarantined_case_shows_in_the_exit_code(cohort: Path, tmp_path: Path, monkeypatch, capsys) -> None:
+    broken = tmp_path / "data"
+    (broken / "sub-99" / "anat").mkdir(parents=True)
+    (broken / "sub-99" / "anat" / "sub-99_T1w.nii.gz").write_bytes(b"no volume")
+    for subject in cohort.glob("sub-*"):
+        shutil.copytree(subject, broken / subject.name)
+    monkeypatch.setattr("medmae.demo.run_bundle", lambda *_, overrides: Path(str(overrides["bundle_root"])))
+    with pytest.raises(SystemExit) as stop:
+        main(["demo", "--data", str(broken), "--out", str(tmp_path / "out")])
+    assert stop.value.code == ExitCode.SOME_FAILED
+    assert "report.html" in capsys.readouterr().out
+
+
+def test_contrasts_on_unequal_grids_are_refused_and_pass_when_resampling_is_asked(
+    shared: Path, tmp_path: Path, monkeypatch
+) -> None:
+    source = shared / "data" / "mri" / "tcga_fg_6692"
+    monkeypatch.setattr("medmae.demo.run_bundle", lambda *_, overrides: Path(str(overrides["bundle_root"])))
+    with pytest.raises(DataError, match=r"(?i)grid|shape|affine"):
+        run_demo(out=tmp_path / "refused", data=source)
+    assert run_demo(out=tmp_path / "out", data=source, resample_to="T1").exit_code == ExitCode.OK
