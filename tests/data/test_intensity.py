@@ -86,6 +86,15 @@ def test_a_constant_volume_does_not_divide_by_zero(value):
     assert (fit.apply(volume) == 0).all()
 
 
+def test_tissue_darker_than_the_background_does_not_divide_by_zero():
+    volume = -head()  # by the corner's rule everything is clipped to the background; auto finds another way
+    fit = Normalisation.fit(volume, rule="corner")
+    assert fit.constant
+    assert (fit.apply(volume) == 0).all()
+    assert Normalisation.fit(volume).rule == "otsu"
+    assert Normalisation.fit(volume).apply(volume).max() == 1.0
+
+
 def test_an_unknown_rule_is_refused():
     with pytest.raises(ValueError, match="auto, corner or otsu, got 'magic'"):
         Normalisation.fit(np.zeros((2, 2, 2)), rule="magic")

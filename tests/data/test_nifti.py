@@ -130,7 +130,16 @@ def test_an_absurd_voxel_size_is_refused(write, size):
     refused(write({PIXDIM + 4: ("<f", (size,))}), "pixdim")
 
 
-@pytest.mark.parametrize("row", [(0.0,) * 12, (float("nan"),) * 12, (1.0, 0, 0, 0, 1.0, 0, 0, 0, 0, 0, 1.0, 0)])
+@pytest.mark.parametrize(
+    "row",
+    [
+        (0.0,) * 12,
+        (float("nan"),) * 12,
+        (1.0, 0, 0, 0, 1.0, 0, 0, 0, 0, 0, 1.0, 0),
+        (1.0, 1, 0, 0, 1, 1, 0, 0, 0, 0, 1, 0),
+    ],
+    ids=["zero", "nan", "an axis of no length", "two axes in one direction"],
+)
 def test_a_singular_sform_is_refused_and_the_qform_only_offered(write, row):
     path = write({SROW: ("<12f", row)})
     assert "--repair-affine qform" in refused(path, "sform")
