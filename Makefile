@@ -10,6 +10,8 @@ WORKERS ?= 2
 ARGS ?=
 
 export OMP_NUM_THREADS ?= 1
+# Where this is set, torch and MONAI are compiled anew at every start: half a minute each time.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test quick lint format types floors bench lock clean distclean
