@@ -57,9 +57,7 @@ def test_the_network_takes_and_gives_what_the_metadata_say(bundle):
     )
 
 
-@pytest.mark.parametrize(
-    ("name", "kind"), [("train", "train"), ("evaluate", "infer"), ("inference", "infer")]
-)
+@pytest.mark.parametrize(("name", "kind"), [("train", "train"), ("evaluate", "infer"), ("inference", "infer")])
 def test_no_property_that_monai_requires_is_missing(bundle, run, prepared, cohort, name, kind):
     where = {"dataset_dir": str(cohort if name == "inference" else prepared), "bundle_root": str(bundle)}
     workflow = ConfigWorkflow(
@@ -186,7 +184,5 @@ def test_a_volume_recipe_trains(prepared, tmp_path):
     sizes = {"method::image_size": [8, 32, 32], "method::depth": 1, "method::decoder_depth": 1}
     quick = {**QUICK, "epochs": 1, "train::dataset::crops_per_volume": 4, **sizes}
     quick["method::_target_"] = "medmae.methods.edge_mae.edge_mae_volume"
-    run_bundle(
-        NAME, "train,volumes", overrides={**quick, "dataset_dir": str(prepared), "output_dir": str(tmp_path)}
-    )
+    run_bundle(NAME, "train,volumes", overrides={**quick, "dataset_dir": str(prepared), "output_dir": str(tmp_path)})
     assert (tmp_path / "report.html").is_file()

@@ -57,10 +57,12 @@ def test_resampling_follows_the_headers():
     index = np.indices((24, 26, 18))
     ramp = 100 + (-0.5 * index[0] + 2 * 0.5 * index[1] + 3 * 1.5 * index[2]).astype(np.float32)
     ramp[0, 0, 0] = 0
-    label = (index[2] > 8).astype(np.uint8)
+    label = (index[0] > 8).astype(np.uint8)
+    between = fine.copy()
+    between[0, 3] = 0.2  # the wanted voxels lie between those of the label
     images, labels = resampled(
         {"T1": volume(), "T2": volume(array=ramp, affine=fine)},
-        {"seg": volume(array=label, affine=fine)},
+        {"seg": volume(array=label, affine=between)},
         onto="T1",
         case="p",
     )
@@ -71,6 +73,8 @@ def test_resampling_follows_the_headers():
     assert images["T2"].flags == ("resampled_to:T1",)
     assert images["T1"].flags == ()
     assert set(np.unique(labels["seg"].array)) == {0, 1}
+    assert labels["seg"].array[4, 2, 2] == 0
+    assert labels["seg"].array[5, 2, 2] == 1
 
 
 def test_what_lies_outside_becomes_the_background():

@@ -1,0 +1,69 @@
+"""Real volumes through the whole way, at a size that takes seconds; skipped where the reference data are not."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from medmae.bundle.recipes import shipped
+from medmae.cli import main
+from medmae.demo import run_demo
+from medmae.errors import ExitCode
+
+FEW_STEPS = {
+    "epochs": 1,
+    "steps_per_epoch": 2,
+    "batch_size": 4,
+    "method::_target_": "medmae.methods.edge_mae.edge_mae_tiny",
+}
+
+
+def arguments(overrides):
+    return [part for key, value in overrides.items() for part in (f"--{key}", str(value))]
+
+
+def code_of(*given):
+    with pytest.raises(SystemExit) as stop:
+        main([str(word) for word in given])
+    return stop.value.code
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cohort", ["open_ms_cross", "open_ms_long_paired"])
+def test_real_volumes_become_a_report_with_held_out_figures(shared, tmp_path, cohort):
+    out = tmp_path / "out"
+    result = run_demo(out=out, data=shared / "data" / "mri" / cohort, overrides=FEW_STEPS)
+    assert result.exit_code == ExitCode.OK
+    summary = json.loads((out / "evaluation" / "summary.json").read_text())
+    assert summary["psnr_neighbour"]["mean"] > summary["psnr_mean_fill"]["mean"] > 5
+    assert (out / "report.html").stat().st_size > 100_000
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("cohort", "reference"), [("open_ms_long_raw", "FLAIR"), ("tcga_fg_6692", "T1CE")])
+def test_unequal_grids_are_refused_by_name_and_pass_when_resampling_is_asked_for(
+    shared, tmp_path, capsys, cohort, reference
+):
+    data = shared / "data" / "mri" / cohort
+    assert code_of("prep", "mr", data, tmp_path / "out") == ExitCode.REFUSED
+    said = " ".join(capsys.readouterr().err.split())
+    assert "--resample-to" in said
+    assert "shape" in said
+    assert code_of("prep", "mr", data, tmp_path / "out", "--resample-to", reference) == ExitCode.OK
+
+
+@pytest.mark.slow
+def test_monais_own_command_runs_the_bundle_from_another_folder(shared, tmp_path):
+    prepared = tmp_path / "prepared"
+    assert code_of("prep", "mr", shared / "data" / "mri" / "open_ms_cross", prepared) == ExitCode.OK
+    configs = shipped()["mr_edge_mae_pretraining"] / "configs"
+    files = [str(configs / "train.yaml"), str(configs / "demo.yaml")]
+    command = [sys.executable, "-m", "monai.bundle", "run", "--config_file", str(files)]
+    where = {"dataset_dir": str(prepared), "output_dir": str(tmp_path / "out"), "bundle_root": str(configs.parent)}
+    done = subprocess.run(
+        [*command, *arguments({**FEW_STEPS, **where})], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert Path(tmp_path / "out" / "models" / "model.pt").is_file()
