@@ -138,8 +138,9 @@ def test_nothing_usable_is_refused(cohort, tmp_path, capsys):
 def test_unequal_grids_are_refused_and_pass_when_resampling_is_asked_for(tmp_path, save):
     save(tmp_path / "raw" / "p1" / "T1.nii.gz")
     save(tmp_path / "raw" / "p1" / "FLAIR.nii.gz", seed=1, shape=(20, 22, 12), affine=np.diag([-0.7, 0.7, 2.5, 1]))
-    with pytest.raises(DataError, match=r"case p1: FLAIR and T1 .* not on one grid .* --resample-to T1"):
+    with pytest.raises(DataError, match=r"case p1: FLAIR and T1 .* not on one grid .* --resample-to T1") as caught:
         run(tmp_path / "raw", tmp_path / "out")
+    assert caught.value.field == "shape"  # of a single case the fault itself, not a sentence about it
     result = run(tmp_path / "raw", tmp_path / "out", resample_to="FLAIR")
     (row,) = Manifest.read(result.manifest)
     assert row["grid"]["shape"] == [20, 22, 12]
@@ -182,6 +183,26 @@ def test_a_killed_run_goes_on_where_it_was(cohort, tmp_path, monkeypatch):
     monkeypatch.undo()
     result = run(source, out)
     assert (result.prepared, result.kept) == (1, 2)
+
+
+def test_a_run_killed_between_shard_and_row_does_not_pair_an_old_row_with_a_new_shard(
+    cohort, tmp_path, save, monkeypatch
+):
+    source, out = cohort(("p1",)), tmp_path / "out"
+    run(source, out)
+    before = (source / "p1" / "T1.nii.gz").read_bytes()
+    save(source / "p1" / "T1.nii.gz", seed=99)
+
+    def killed(path, text):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(case_module, "write_text", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run(source, out)
+    monkeypatch.undo()
+    (source / "p1" / "T1.nii.gz").write_bytes(before)
+    run(source, out)
+    Manifest.read(out, verify=True)
 
 
 def test_a_given_split_is_obeyed_and_must_cover_everyone(cohort, tmp_path):
