@@ -89,7 +89,7 @@ def _checked(*, subjects: int, seed: int, contrasts: Items[str], resolution_mm: 
     if not 1 <= resolution_mm <= 6:
         raise ValueError(f"resolution_mm must be 1 to 6, got {resolution_mm}")
     unknown = [name for name in contrasts if name not in SEQUENCES]
-    if not contrasts or unknown or isinstance(contrasts, str):
+    if not contrasts or unknown:
         raise ValueError(f"contrasts must be some of {CONTRASTS}, got {contrasts!r}")
     return tuple(name for name in CONTRASTS if name in contrasts)
 

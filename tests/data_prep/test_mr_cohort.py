@@ -10,7 +10,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from data_prep import mr_cohort
+from data_prep import mr_anatomy, mr_cohort
 from data_prep.layouts import find_cases
 from data_prep.mr_anatomy import draw_displacement, make_anatomy
 from data_prep.mr_cohort import make_cohort
@@ -170,6 +170,7 @@ def test_arguments_out_of_range_are_refused_before_anything_is_written(tmp_path,
 def test_the_template_is_a_brain_whose_tissues_add_up(template):
     total = template.fractions.sum(axis=0)
     assert total.max() == pytest.approx(1, abs=1e-4)
+    assert np.percentile(total[total > 0.5], 20) > 0.98  # less than 1 only where the brain ends
     litres = template.fractions.sum(axis=(1, 2, 3)) / 1e6  # voxels of 1 mm^3
     assert 0.1 < litres[CSF] < 0.6
     assert 0.5 < litres[GREY] < 1.1
@@ -183,6 +184,12 @@ def test_deformations_do_not_fold_and_move_anatomy_by_millimetres():
         )
         assert jacobian >= 0.15
         assert 1 < np.abs(field).mean() < 10
+
+
+def test_a_deformation_that_would_fold_is_made_smaller(monkeypatch):
+    monkeypatch.setattr(mr_anatomy, "_FIELDS_MM", ((9.0, 9.0),))
+    _, jacobian = draw_displacement(np.array([96, 96, 96]), rng=np.random.default_rng(0), centre=np.full(3, 48.0))
+    assert 0.15 <= jacobian < 1
 
 
 def test_tissue_shares_of_a_subject_add_up_to_one(anatomy):
