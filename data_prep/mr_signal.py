@@ -3,7 +3,7 @@
 Relaxation times: white and grey matter after Wansapura et al., JMRI 9:531, 1999 (832/79 and 1331/110 ms); cerebrospinal
 fluid near 4 s (Lu et al., JMRI 22:13, 2005, who hold 4.3 s for likelier than their 3.8 s) and 2 s. Water content:
 white 0.70, grey 0.82 of that of free water (Abbas et al., 2015). The lesion lies between white matter and fluid in all
-three, as demyelination and oedema do; its values are ours, chosen by eye beside real FLAIR and T2 images.
+three, as demyelination and oedema do; its values are ours, chosen by eye.
 """
 
 from __future__ import annotations
