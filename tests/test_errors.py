@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from medmae.errors import DataError, ExitCode
+from medmae.errors import DataError, ExitCode, SomeFailedError
 
 
 @pytest.fixture
@@ -33,6 +33,12 @@ def test_an_error_survives_the_way_back_from_a_worker_process(error, again):
     assert type(other) is DataError
     assert str(other) == str(error)
     assert vars(other) == vars(error)
+
+
+def test_an_error_comes_back_as_what_it_was():
+    again = pickle.loads(pickle.dumps(SomeFailedError("2 of 9 cases failed")))
+    assert type(again) is SomeFailedError
+    assert again.exit_code == ExitCode.SOME_FAILED != DataError("no cases").exit_code
 
 
 def test_it_is_a_value_error(error):

@@ -50,6 +50,13 @@ def test_the_reference_s_state_fits_and_only_its_unused_blocks_are_dead(referenc
     assert len(report.dead) + len(report.matched) == len(reference.part("state.mae."))
 
 
+def test_a_fresh_method_has_the_reference_s_frozen_tables_and_kernels(reference):
+    method = EdgeMAE(**SIZES, **DECODER)
+    assert_close(method.encoder.pos_embed.data, reference["state.mae.pos_embed"], atol=1e-6, rtol=0)
+    assert_close(method.decoder.pos_embed.data, reference["state.mae.decoder_pos_embed"], atol=1e-6, rtol=0)
+    assert torch.equal(method.sobel.weight.data, reference["state.mae.operator.filter.weight"])
+
+
 def test_the_mask_is_the_reference_s(reference, mask):
     assert (mask.num_visible, mask.num_masked) == (76, 180)
     assert torch.equal(mask.as_bool(), reference["mask.mask"].bool())

@@ -106,6 +106,12 @@ def test_the_position_table_is_the_reference_s(reference):
     assert_close(table[0], reference["out.sincos_14x14_d768"], atol=1e-6, rtol=0)
 
 
+def test_a_fresh_method_has_the_reference_s_frozen_tables(reference):
+    method = mae_tiny()
+    assert_close(method.encoder.pos_embed.data, reference["state.pos_embed"], atol=1e-6, rtol=0)
+    assert_close(method.decoder.pos_embed.data, reference["state.decoder_pos_embed"], atol=1e-6, rtol=0)
+
+
 def test_resized_positions_are_the_reference_s(reference):
     resized = resize_positions(reference["state.pos_embed"], old_grid=(4, 4), new_grid=(6, 6))
     assert_close(resized, reference["out.pos_embed_4to6"], **CLOSE)

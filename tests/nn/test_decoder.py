@@ -37,6 +37,12 @@ def test_masked_tokens_alone_are_the_rows_of_the_whole(decoder, mask, latent):
     assert_close(decoder(latent, mask), mask.hidden(whole), atol=1e-5, rtol=1e-4)
 
 
+def test_every_block_is_applied_once(decoder, mask, latent, prefix):
+    first, second = decoder.blocks
+    tokens = second(first(decoder.tokens(latent, mask)))
+    assert_close(decoder(latent, mask), tokens[:, prefix + 5 :], atol=1e-5, rtol=1e-4)
+
+
 def test_the_order_of_visible_tokens_leaves_predictions_unchanged(decoder, mask, latent, prefix):
     order = torch.tensor([3, 0, 4, 2, 1])
     turned = Mask(mask.visible[:, order], mask.masked, 12)

@@ -22,8 +22,8 @@ def data():
 
 
 def test_a_patch_head_is_a_norm_and_a_linear_layer():
-    head, tokens = PatchHead(dim=8, num_values=5, norm_eps=1e-5), 3 * torch.randn(2, 4, 8)
-    assert head.norm.eps == 1e-5
+    head, tokens = PatchHead(dim=8, num_values=5, norm_eps=1e-3), 3 * torch.randn(2, 4, 8)
+    assert head.norm.eps == 1e-3
     assert_close(head(tokens), head.pred(head.norm(tokens)))
 
 
@@ -81,6 +81,15 @@ def test_a_feature_map_lays_tokens_on_their_grid(data, place):
     assert features.shape == (2, 24, 2, 3)
     assert torch.equal(features[:, :, 1, 2], patches[:, 5])
     assert_close(pooled(features), patches.mean(dim=1))
+
+
+@pytest.mark.parametrize("place", ["first", "last"])
+def test_a_feature_map_can_leave_the_class_token_out_of_attention(data, place):
+    encoder = vit(class_token=place)
+    features = FeatureMap(encoder=encoder, use_class_token=False)(data)
+    tokens = encoder(data, use_class_token=False)
+    assert torch.equal(features.flatten(2).transpose(1, 2), tokens)
+    assert not torch.allclose(features, FeatureMap(encoder=encoder)(data), atol=1e-5)
 
 
 @pytest.mark.parametrize(

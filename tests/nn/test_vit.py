@@ -103,6 +103,18 @@ def test_the_class_token_stands_first_last_or_nowhere(data):
     assert none.cls_token is None
 
 
+@pytest.mark.parametrize("place", ["first", "last"])
+def test_the_class_token_can_be_left_out(data, place):
+    encoder = vit(class_token=place)
+    rows = encoder.patches.cut(data)
+    tokens = encoder(data, use_class_token=False)
+    stages = encoder.forward_intermediates(rows, use_class_token=False)
+    assert {stage.shape for stage in stages} == {(2, 16, 24)}
+    assert torch.equal(stages[-1], tokens)
+    torch.nn.init.ones_(encoder.cls_token)
+    assert torch.equal(encoder(data, use_class_token=False), tokens)
+
+
 def test_further_tokens_stand_between_the_class_token_and_the_patches(data):
     encoder, extra = vit(), torch.full((2, 2, 24), 5.0)
     rows = encoder.patches.cut(data)

@@ -72,7 +72,10 @@ def test_code_in_a_file_is_refused_and_never_run(place, state, tmp_path):
         "in the arguments": {"model": state, "args": argparse.Namespace(lr=Hostile(marker))},
     }[place]
     torch.save(content, path)
-    with pytest.raises(DataError, match=r"hostile.pt: cannot be read as weights .*sha256.* convert it to safetensors"):
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    with pytest.raises(
+        DataError, match=rf"hostile.pt: cannot be read as weights .*{digest}.* convert it to safetensors"
+    ):
         load_state(path)
     assert not marker.exists()
 
@@ -151,6 +154,13 @@ def test_a_key_map_renames_the_first_prefix_that_fits_and_drops_the_dead():
     renamed, dead = keys.apply(state)
     assert set(renamed) == {"one.w", "two.c", "two.c2", "kept"}
     assert dead == ["gone.w", "module.gone.b"]
+
+
+def test_dead_keys_are_accepted_and_reported(state):
+    keys = KeyMap(source="x", prefixes=(), dead=("gone.",))
+    report = import_state(nn.Linear(4, 3), {**state, "gone.w": torch.zeros(1)}, key_map=keys)
+    assert report.dead == ["gone.w"]
+    assert report.table().splitlines()[-1] == "      dead     1  gone.w"
 
 
 def test_keys_that_are_ours_already_pass_through_a_map():
