@@ -182,10 +182,12 @@ def test_an_image_of_another_size_is_refused_with_both_shapes(method):
         method({"image": torch.rand(2, 3, 32, 40)})
 
 
-def test_raw_pixels_are_the_target_on_request(batch):
+def test_raw_pixels_are_the_target_on_request_and_drawn_as_predicted(batch, mask):
     method = mae_tiny(target_norm=None)
     rows = method.patches.cut(batch["image"])
     assert torch.equal(method.target(rows), rows)
+    drawn = method.patches.cut(method.reconstruct(batch, mask)["image"])
+    assert_close(mask.hidden(drawn), method(batch, mask=mask).prediction["image"], atol=1e-5, rtol=1e-4)
 
 
 def published_layout():

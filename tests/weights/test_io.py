@@ -12,7 +12,7 @@ from safetensors import safe_open
 from torch import nn
 
 from medmae.errors import DataError
-from medmae.weights.io import import_state, load_state, save_pt, save_safetensors
+from medmae.weights.io import import_state, load_state, load_weights, save_pt, save_safetensors
 from medmae.weights.maps.base import KeyMap
 from medmae.weights.maps.mae import MAE
 
@@ -138,6 +138,20 @@ def test_without_strictness_what_fits_is_loaded_and_the_rest_reported(state):
     assert (report.matched, report.missing, report.unexpected) == (["weight"], [], ["x"])
     assert report.reshaped == ["bias (5,) -> (3,)"]
     assert torch.equal(module.weight, state["weight"])
+
+
+def test_weights_of_our_own_layout_are_loaded_from_a_file(state, tmp_path):
+    save_safetensors(state, tmp_path / "model.safetensors")
+    module = nn.Linear(4, 3)
+    load_weights(module, tmp_path / "model.safetensors")
+    assert torch.equal(module.weight, state["weight"])
+
+
+def test_a_file_of_a_network_of_another_size_is_named_with_the_table_and_a_remedy(state, tmp_path):
+    save_safetensors(state, tmp_path / "model.safetensors")
+    with pytest.raises(DataError, match=r"reshaped +2  .*[\s\S]*the sizes it was trained with") as caught:
+        load_weights(nn.Linear(5, 2), tmp_path / "model.safetensors")
+    assert caught.value.path == tmp_path / "model.safetensors"
 
 
 def test_the_table_counts_every_group_and_shortens_long_ones(state):
