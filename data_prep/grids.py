@@ -9,7 +9,7 @@ import nibabel as nib
 import numpy as np
 from nibabel.processing import resample_from_to
 
-from medmae.data.grid import Grid, Pairs
+from medmae.data.grid import Grid, Pairs, bounding_box
 from medmae.data.intensity import Normalisation
 from medmae.data.nifti import Volume
 from medmae.errors import DataError
@@ -99,13 +99,4 @@ def content_box(grid: Grid, masks: Sequence[np.ndarray], *, margin: int) -> Pair
         masks: Bool, in source orientation: voxels that must stay.
         margin: Voxels to keep around them.
     """
-    content = grid.to_canonical(np.logical_or.reduce(list(masks)))  # (S, H, W)
-    if not content.any():
-        content = np.ones_like(content)
-    box = []
-    for axis, full in enumerate(content.shape):
-        others = tuple(other for other in range(3) if other != axis)
-        used = np.flatnonzero(content.any(axis=others))
-        box.append((max(0, int(used[0]) - margin), min(full, int(used[-1]) + 1 + margin)))
-    z, y, x = box
-    return z, y, x
+    return bounding_box(grid.to_canonical(np.logical_or.reduce(list(masks))), margin=margin)

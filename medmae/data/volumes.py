@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from torch.utils.data import Dataset
 
-from medmae.data.grid import Grid, Pairs
+from medmae.data.grid import Grid, bounding_box
 from medmae.data.intensity import Normalisation
 from medmae.data.nifti import NanPolicy, load_volume
 from medmae.errors import DataError
@@ -77,22 +77,6 @@ class VolumeFolder(Dataset[StoredVolume]):
             normalisation=normalisation,
             corner=float(volume.array.flat[0]),
         )
-
-
-def bounding_box(inside: np.ndarray, *, margin: int = 4) -> Pairs:
-    """``(start, stop)`` per axis around the True voxels of ``(S, H, W)``; the whole array if there is none.
-
-    Args:
-        inside: Foreground.
-        margin: Voxels kept around it.
-    """
-    pairs = []
-    for axis in range(3):
-        along = np.flatnonzero(inside.any(axis=tuple(other for other in range(3) if other != axis)))
-        full = inside.shape[axis]
-        start, stop = (int(along[0]), int(along[-1]) + 1) if len(along) else (0, full)
-        pairs.append((max(start - margin, 0), min(stop + margin, full)))
-    return pairs[0], pairs[1], pairs[2]
 
 
 def _paths(source: str | Path | Sequence[str | Path]) -> list[Path]:

@@ -126,15 +126,7 @@ class EdgeMAE(Method):
             norm_eps=norm_eps,
         )
         self.patches = self.encoder.patches
-        self.decoder = MaskedDecoder(
-            grid=self.patches.grid,
-            encoder_dim=embed_dim,
-            dim=decoder_dim,
-            depth=decoder_depth,
-            num_heads=decoder_heads,
-            mlp_ratio=mlp_ratio,
-            norm_eps=norm_eps,
-        )
+        self.decoder = MaskedDecoder.beside(self.encoder, dim=decoder_dim, depth=decoder_depth, num_heads=decoder_heads)
         values = self.patches.num_values
         self.image_head = PatchHead(dim=decoder_dim, num_values=values, norm_eps=norm_eps, sigmoid=target_norm is None)
         self.edge_head = (

@@ -109,17 +109,7 @@ class MAE(Method):
             axis_order=axis_order,
         )
         self.patches = self.encoder.patches
-        self.decoder = MaskedDecoder(
-            grid=self.patches.grid,
-            encoder_dim=embed_dim,
-            dim=decoder_dim,
-            depth=decoder_depth,
-            num_heads=decoder_heads,
-            mlp_ratio=mlp_ratio,
-            norm_eps=norm_eps,
-            axis_order=axis_order,
-            prefix=int(class_token == "first"),
-        )
+        self.decoder = MaskedDecoder.beside(self.encoder, dim=decoder_dim, depth=decoder_depth, num_heads=decoder_heads)
         self.head = PatchHead(dim=decoder_dim, num_values=self.patches.num_values, norm_eps=norm_eps)
         self.masking = RandomMasking(num_tokens=self.patches.num_tokens, ratio=mask_ratio, rounding=rounding)
         self.target_norm = target_norm

@@ -11,6 +11,7 @@ from medmae.masking.base import Mask, gather_tokens
 from medmae.nn.blocks import forward_tail, make_blocks
 from medmae.nn.init import initialise_linears
 from medmae.nn.positions import AxisOrder, sincos_table
+from medmae.nn.vit import MaskedViT
 
 
 class MaskedDecoder(nn.Module):
@@ -55,6 +56,21 @@ class MaskedDecoder(nn.Module):
         self.blocks = make_blocks(dim=dim, depth=depth, num_heads=num_heads, mlp_ratio=mlp_ratio, norm_eps=norm_eps)
         initialise_linears(self)
         nn.init.normal_(self.mask_token, std=0.02)
+
+    @classmethod
+    def beside(cls, encoder: MaskedViT, *, dim: int, depth: int, num_heads: int) -> MaskedDecoder:
+        """A decoder for this encoder's tokens, with its MLP ratio, epsilon and axis order."""
+        return cls(
+            grid=encoder.patches.grid,
+            encoder_dim=encoder.embed_dim,
+            dim=dim,
+            depth=depth,
+            num_heads=num_heads,
+            mlp_ratio=encoder.mlp_ratio,
+            norm_eps=encoder.norm_eps,
+            axis_order=encoder.axis_order,
+            prefix=encoder.num_positions_prefix,
+        )
 
     def forward(self, latent: Tensor, mask: Mask, *, masked_only: bool = True) -> Tensor:
         """Decodes the tokens that a loss will read.

@@ -92,7 +92,7 @@ class MaskedViT(nn.Module):
         super().__init__()
         self.patches = Patches.of(size=image_size, patch=patch_size, channels=in_channels)
         self.patch_size = list(self.patches.patch)  # TorchScript reads lists, not tuples of unknown length
-        self.embed_dim = embed_dim
+        self.embed_dim, self.mlp_ratio, self.norm_eps, self.axis_order = embed_dim, mlp_ratio, norm_eps, axis_order
         self.class_token_place = class_token
         self.num_positions_prefix = int(class_token == "first")
         self.patch_embed = PatchEmbed(channels=in_channels, patch=self.patches.patch, dim=embed_dim)

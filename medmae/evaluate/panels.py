@@ -1,0 +1,90 @@
+"""Pictures of a few reconstructions, kept as arrays; the report draws them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from medmae.files import atomic_write, write_text
+
+Maps = Mapping[str, Tensor]
+
+
+class Panels:
+    """Collects what a picture row of the report needs.
+
+    Args:
+        wanted: Numbers of the samples to keep, in the order in which they will be shown.
+    """
+
+    def __init__(self, *, wanted: Sequence[int]) -> None:
+        self._order = {index: i for i, index in enumerate(wanted)}
+        self._arrays: dict[str, np.ndarray] = {}
+        self._about: dict[int, dict[str, Any]] = {}
+
+    def wants(self, index: int) -> bool:
+        """Whether this sample is to be kept."""
+        return index in self._order
+
+    def add(self, index: int, *, about: Mapping[str, Any], maps: Maps, position: int) -> None:
+        """Keeps one sample.
+
+        Args:
+            index: Its number.
+            about: What stands beside the pictures: case, contrast, slice, figures.
+            maps: ``input``, ``hidden``, ``model`` and, where there are edges, ``edge`` and ``edge_target``;
+                ``(B, C, *size)``.
+            position: Its place in the batch.
+        """
+        i = self._order[index]
+        self._about[i] = dict(about)
+        for name, picture in _pictures(maps, position).items():
+            self._arrays[f"{i}/{name}"] = picture
+
+    def write(self, out: Path) -> None:
+        """Writes ``panels.json`` and ``panels.npz``."""
+        write_text(out / "panels.json", json.dumps([self._about[i] for i in sorted(self._about)], indent=2))
+        with atomic_write(out / "panels.npz") as file:
+            np.savez_compressed(file, **self._arrays)  # type: ignore[arg-type]
+
+
+def choose(abouts: Mapping[int, Mapping[str, Any]], *, count: int) -> list[int]:
+    """The middle sample of each subject and contrast, subjects taking turns, contrasts too.
+
+    Args:
+        abouts: ``subject`` and ``contrast`` by number, in the order of the volumes.
+        count: How many are wanted.
+    """
+    volumes: dict[str, dict[str, list[int]]] = {}
+    for index, about in abouts.items():
+        volumes.setdefault(str(about["subject"]), {}).setdefault(str(about["contrast"]), []).append(index)
+    queues = []
+    for turn, (_, contrasts) in enumerate(sorted(volumes.items())):
+        centres = [members[len(members) // 2] for _, members in sorted(contrasts.items())]
+        # The k-th subject starts with its k-th contrast, so that few panels still show all contrasts.
+        shift = turn % len(centres)
+        queues.append(centres[shift:] + centres[:shift])
+    longest = max(len(queue) for queue in queues)
+    return [queue[k] for k in range(longest) for queue in queues if k < len(queue)][:count]
+
+
+def _pictures(maps: Maps, position: int) -> dict[str, np.ndarray]:
+    image, hidden, model = (_plane(maps[name][position]) for name in ("input", "hidden", "model"))
+    pictures = {"input": image, "visible": np.where(hidden > 0, np.nan, image), "reconstruction": model}
+    if "edge" in maps:
+        pictures["edge_target"] = _plane(maps["edge_target"][position])
+        pictures["edge_prediction"] = _plane(maps["edge"][position])
+    return {**pictures, "error": np.abs(image - model)}
+
+
+def _plane(data: Tensor) -> np.ndarray:
+    """One grey picture ``(H, W)`` of ``(C, *size)``: first channel, and the middle of a volume's slices."""
+    picture = data[0].float().cpu().numpy()
+    while picture.ndim > 2:
+        picture = picture[len(picture) // 2]
+    return picture
