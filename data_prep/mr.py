@@ -17,11 +17,9 @@ A row of the manifest has ``case``, ``subject``, ``session``, ``split``, ``shard
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -29,62 +27,25 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from data_prep.case import CaseResult, CaseTask, Options, prepare_case
+from data_prep.case import CaseTask, Options, prepare_case
 from data_prep.engine import run_tasks
-from data_prep.layouts import Case, Found, Layout, find_cases
+from data_prep.layouts import Case, Layout, find_cases
+from data_prep.outcome import Outcome, PrepResult, manifest_rows, result_of, write_record, write_tables
 from data_prep.tables import (
     QUARANTINE_COLUMNS,
-    SUMMARY_COLUMNS,
     failure_row,
     print_summary,
-    summary_row,
-    versions,
     write_csv,
 )
 from medmae.data import splits
 from medmae.data.intensity import Rule
-from medmae.data.manifest import NAME, check_leaks
-from medmae.data.manifest import write as write_manifest
+from medmae.data.manifest import NAME
 from medmae.data.nifti import LIMIT_GB, NanPolicy
 from medmae.data.nifti_header import Repair
 from medmae.errors import DataError, ExitCode
 from medmae.files import write_text
 
 _SMALL_JOB = 100_000_000  # bytes of compressed sources: about ten seconds of work
-
-
-@dataclass(frozen=True, kw_only=True)
-class PrepResult:
-    """What a preparation did.
-
-    Args:
-        manifest: The file that data sets read.
-        prepared: Cases prepared now.
-        kept: Cases that an earlier run had prepared from the same bytes.
-        quarantined: Cases that could not be used; ``quarantine.csv`` says why.
-        subjects: Number of subjects in each split.
-        ignored: Volumes whose names say no contrast.
-        exit_code: ``OK``, or ``SOME_FAILED`` when a case was quarantined.
-    """
-
-    manifest: Path
-    prepared: int
-    kept: int
-    quarantined: int
-    subjects: dict[str, int]
-    ignored: tuple[Path, ...]
-    exit_code: ExitCode
-
-    @property
-    def cases(self) -> int:
-        """Cases in the manifest."""
-        return self.prepared + self.kept
-
-
-@dataclass
-class _Outcome:
-    done: dict[int, CaseResult] = field(default_factory=dict)
-    failed: dict[int, Exception] = field(default_factory=dict)
 
 
 def prepare(
@@ -158,10 +119,10 @@ def prepare(
     write_csv(out / "quarantine.csv", QUARANTINE_COLUMNS, failures)
     if not outcome.done:
         raise _nothing(outcome.failed, out, source)
-    rows = _rows(outcome, given, fractions=fractions, seed=seed, manifest=out / NAME)
-    _write_tables(rows, outcome, out)
-    result = _result(rows, outcome, found, out)
-    _write_record(result, options, source=source, split=split, fractions=fractions, seed=seed)
+    rows = manifest_rows(outcome, given, fractions=fractions, seed=seed, manifest=out / NAME)
+    write_tables(rows, outcome, out)
+    result = result_of(rows, outcome, found, out)
+    write_record(result, options, source=source, split=split, fractions=fractions, seed=seed)
     print_summary(console, rows, failures, result.manifest, ignored=result.ignored)
     return result
 
@@ -222,8 +183,8 @@ def _workers(workers: int | None, tasks: list[CaseTask]) -> int | None:
     return 0 if sum(file.stat().st_size for file in files if file.is_file()) < _SMALL_JOB else None
 
 
-def _run(tasks: list[CaseTask], *, workers: int | None, scheduler: str | None, console: Console) -> _Outcome:
-    outcome = _Outcome()
+def _run(tasks: list[CaseTask], *, workers: int | None, scheduler: str | None, console: Console) -> Outcome:
+    outcome = Outcome()
     with _progress(console, len(tasks)) as advance:
         for index, result in run_tasks(prepare_case, tasks, workers=workers, scheduler=scheduler):
             if isinstance(result, ModuleNotFoundError):  # the machine is at fault, not the case
@@ -267,73 +228,6 @@ def _nothing(failed: dict[int, Exception], out: Path, source: str | Path) -> Exc
         path=source,
         remedy=f"read {out / 'quarantine.csv'}",
     )
-
-
-def _rows(
-    outcome: _Outcome,
-    given: dict[str, str] | None,
-    *,
-    fractions: tuple[float, float, float],
-    seed: int,
-    manifest: Path,
-) -> list[dict[str, Any]]:
-    """Manifest rows with their split, sorted by case; leaks are refused before anything is written."""
-    rows = [outcome.done[index].row for index in sorted(outcome.done)]
-    of = given or splits.split_by_subject((row["subject"] for row in rows), fractions=fractions, seed=seed)
-    rows = [_with_split(row, of[row["subject"]]) for row in rows]
-    check_leaks(rows, path=manifest)
-    return sorted(rows, key=lambda row: row["case"])
-
-
-def _with_split(row: dict[str, Any], split: str) -> dict[str, Any]:
-    head = {key: row[key] for key in ("case", "subject", "session")}
-    return head | {"split": split} | {key: value for key, value in row.items() if key not in head}
-
-
-def _write_tables(rows: list[dict[str, Any]], outcome: _Outcome, out: Path) -> None:
-    seconds = {result.row["case"]: result.seconds for result in outcome.done.values()}
-    write_csv(out / "summary.csv", SUMMARY_COLUMNS, [summary_row(row, seconds[row["case"]]) for row in rows])
-    splits.write(out / "splits.csv", {row["subject"]: row["split"] for row in rows})
-    write_manifest(out / NAME, rows)  # last: whoever finds it finds the rest
-
-
-def _result(rows: list[dict[str, Any]], outcome: _Outcome, found: Found, out: Path) -> PrepResult:
-    kept = sum(result.kept for result in outcome.done.values())
-    return PrepResult(
-        manifest=out / NAME,
-        prepared=len(outcome.done) - kept,
-        kept=kept,
-        quarantined=len(outcome.failed),
-        subjects={name: len({row["subject"] for row in rows if row["split"] == name}) for name in splits.SPLITS},
-        ignored=tuple(found.ignored),
-        exit_code=ExitCode.SOME_FAILED if outcome.failed else ExitCode.OK,
-    )
-
-
-def _write_record(
-    result: PrepResult,
-    options: Options,
-    *,
-    source: str | Path,
-    split: str | Path | None,
-    fractions: tuple[float, float, float],
-    seed: int,
-) -> None:
-    record = {
-        "source": str(source),
-        "options": asdict(options),
-        "split": {"file": None if split is None else str(split), "fractions": fractions, "seed": seed},
-        "versions": versions(),
-        "counts": {
-            "cases": result.cases,
-            "prepared": result.prepared,
-            "kept": result.kept,
-            "quarantined": result.quarantined,
-            "subjects": result.subjects,
-        },
-        "ignored": [str(path) for path in result.ignored],
-    }
-    write_text(result.manifest.with_name("prep.json"), json.dumps(record, indent=2) + "\n")
 
 
 def command(
