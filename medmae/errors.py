@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import IntEnum
 from pathlib import Path
 
@@ -48,10 +49,6 @@ class DataError(ValueError):
             parts.append(f"-> {self.remedy}")
         return " ".join(parts)
 
-    def __reduce__(self) -> tuple[object, ...]:
-        # Worker processes send exceptions back by pickling; keyword-only arguments need help to survive that.
-        return _rebuild, (type(self), self.reason, self.path, self.field, self.value, self.remedy)
-
 
 class SomeFailedError(DataError):
     """Some cases of a run failed; the others were finished."""
@@ -59,7 +56,11 @@ class SomeFailedError(DataError):
     exit_code = ExitCode.SOME_FAILED
 
 
-def _rebuild(
-    kind: type[DataError], reason: str, path: object, field: str | None, value: object, remedy: str | None
-) -> DataError:
-    return kind(reason, path=path, field=field, value=value, remedy=remedy)  # type: ignore[arg-type]
+def check_choice(value: str, choices: Sequence[str], *, name: str) -> None:
+    """Refuses a word that is not one of the choices; a misspelt option must not pick another silently.
+
+    Raises:
+        ValueError: With the value and the choices.
+    """
+    if value not in choices:
+        raise ValueError(f"{name} must be {' or '.join(map(repr, choices))}, got {value!r}")

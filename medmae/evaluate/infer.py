@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from medmae.data.slices import fit, unfit
 from medmae.data.volumes import StoredVolume, VolumeFolder
-from medmae.errors import DataError, SomeFailedError
+from medmae.errors import DataError, SomeFailedError, check_choice
 from medmae.files import atomic_write
 from medmae.methods.base import Method
 from medmae.nn.heads import pooled
@@ -57,8 +57,7 @@ class VolumeInference:
         device: torch.device | str = "cpu",
         seed: int = 0,
     ) -> None:
-        if output not in ("features", "reconstruction"):
-            raise ValueError(f"output must be 'features' or 'reconstruction', got {output!r}")
+        check_choice(output, get_args(Output), name="output")
         self.network, self.method = network.to(device).eval(), method.to(device).eval()
         self.volumes, self.output, self.output_dir = volumes, output, Path(output_dir)
         self.size, self.batch_size, self.device, self.seed = size, batch_size, device, seed

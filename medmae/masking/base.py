@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, get_args
 
 import torch
 from torch import Tensor
+
+from medmae.errors import check_choice
 
 Rounding = Literal["reference", "nearest"]
 
@@ -23,6 +25,7 @@ def visible_count(*, num_tokens: int, ratio: float, rounding: Rounding = "refere
     Raises:
         ValueError: If the ratio leaves no token or every token visible.
     """
+    check_choice(rounding, get_args(Rounding), name="rounding")
     exact = num_tokens * (1 - ratio)
     visible = int(exact) if rounding == "reference" else round(exact)
     if not 0 < visible < num_tokens:
@@ -48,6 +51,8 @@ class Mask:
     num_tokens: int
 
     def __post_init__(self) -> None:
+        if not 0 < self.visible.shape[1] < self.num_tokens:
+            raise ValueError(f"{self.visible.shape[1]} of {self.num_tokens} tokens visible: some must be, and some not")
         if self.visible.shape[0] != self.masked.shape[0]:
             raise ValueError(f"{self.visible.shape[0]} rows of visible but {self.masked.shape[0]} of masked indices")
         if self.visible.shape[1] + self.masked.shape[1] != self.num_tokens:
@@ -74,7 +79,9 @@ class Mask:
             ValueError: If rows hide different numbers of tokens.
         """
         counts = masked.sum(dim=1)
-        if counts.numel() and bool((counts != counts[0]).any()):
+        if not counts.numel():
+            raise ValueError("a mask needs at least one sample, got none")
+        if bool((counts != counts[0]).any()):
             raise ValueError(f"every sample must hide the same number of tokens, got {counts.unique().tolist()}")
         order = masked.long().argsort(dim=1, stable=True)
         num_visible = masked.shape[1] - int(counts[0])

@@ -13,11 +13,12 @@ taken on hidden patches only. Deviations: transformer blocks that the reference 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
+from medmae.errors import check_choice
 from medmae.masking.base import Mask, Rounding
 from medmae.masking.random import RandomMasking
 from medmae.methods.base import Batch, Method, StepOutput
@@ -113,8 +114,7 @@ class EdgeMAE(Method):
         target_norm: PatchNorm | None = None,
     ) -> None:
         super().__init__()
-        if schedule not in ("reference", "curriculum"):
-            raise ValueError(f"schedule must be 'reference' or 'curriculum', got {schedule!r}")
+        check_choice(schedule, get_args(Schedule), name="schedule")
         self.encoder = MaskedViT(
             image_size=image_size,
             patch_size=patch_size,

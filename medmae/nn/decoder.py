@@ -17,7 +17,7 @@ from medmae.nn.vit import MaskedViT
 class MaskedDecoder(nn.Module):
     """Self-attention decoder trunk of MAE; norms and predictions belong to the heads.
 
-    Tokens are concatenated as [prefix, visible, masked], each with its own position, instead of being sorted
+    Tokens are concatenated as [class tokens, visible, masked], each with its own position, instead of being sorted
     back into raster order: attention does not care, and the masked ones stay together for the last block.
 
     Args:
@@ -30,6 +30,7 @@ class MaskedDecoder(nn.Module):
         norm_eps: LayerNorm epsilon.
         axis_order: See :func:`medmae.nn.positions.sincos_table`.
         prefix: Class tokens that precede the grid in the position table; their rows are zero, so none is added.
+        suffix: Class tokens that follow the visible ones.
     """
 
     def __init__(
@@ -44,11 +45,12 @@ class MaskedDecoder(nn.Module):
         norm_eps: float = 1e-6,
         axis_order: AxisOrder = "last_first",
         prefix: int = 1,
+        suffix: int = 0,
     ) -> None:
         super().__init__()
         if depth < 1:
             raise ValueError(f"a decoder needs at least one block, got depth {depth}")
-        self.prefix = prefix
+        self.prefix, self.suffix = prefix, suffix
         self.embed = nn.Linear(encoder_dim, dim)
         self.mask_token = nn.Parameter(torch.empty(1, 1, dim))
         table = sincos_table(grid=grid, dim=dim, axis_order=axis_order, prefix=prefix)
@@ -70,13 +72,14 @@ class MaskedDecoder(nn.Module):
             norm_eps=encoder.norm_eps,
             axis_order=encoder.axis_order,
             prefix=encoder.num_positions_prefix,
+            suffix=int(encoder.class_token_place == "last"),
         )
 
     def forward(self, latent: Tensor, mask: Mask, *, masked_only: bool = True) -> Tensor:
         """Decodes the tokens that a loss will read.
 
         Args:
-            latent: Encoder output ``(B, prefix tokens + V, D)``, visible tokens in the order of ``mask.visible``.
+            latent: Encoder output ``(B, prefix + V + suffix, D)``, visible tokens in the order of ``mask.visible``.
             mask: Which tokens those are.
             masked_only: True computes the last block for masked tokens only (exact, and cheaper).
 
@@ -95,7 +98,9 @@ class MaskedDecoder(nn.Module):
         """What enters the first block: [prefix, visible + position, mask token + position]."""
         positions = self.pos_embed[:, self.prefix :]  # (1, N, dim)
         x = self.embed(latent)
-        prefix, visible = x[:, : -mask.num_visible], x[:, -mask.num_visible :]
+        stop = x.shape[1] - self.suffix
+        start = stop - mask.num_visible
+        prefix, visible = torch.cat([x[:, :start], x[:, stop:]], dim=1), x[:, start:stop]
         visible = visible + gather_tokens(positions, mask.visible)
         hidden = self.mask_token + gather_tokens(positions, mask.masked)
         return torch.cat([prefix, visible, hidden.to(visible.dtype)], dim=1)

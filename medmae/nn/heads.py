@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
+from medmae.errors import check_choice
 from medmae.nn.init import initialise_linears
 from medmae.nn.vit import MaskedViT
+
+Pool = Literal["mean", "class_token"]
 
 
 class PatchHead(nn.Module):
@@ -52,12 +55,15 @@ class Classifier(nn.Module):
         *,
         encoder: MaskedViT,
         num_classes: int,
-        pool: Literal["mean", "class_token"] = "mean",
+        pool: Pool = "mean",
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
+        check_choice(pool, get_args(Pool), name="pool")
         if pool == "class_token" and encoder.class_token_place != "first":
-            raise ValueError(f"pool='class_token' needs an encoder whose class token is first, got {pool!r}")
+            raise ValueError(
+                f"pool='class_token' needs an encoder whose class token is first, got {encoder.class_token_place!r}"
+            )
         self.encoder = encoder
         self.pool = pool
         self.fc_norm: nn.Module = nn.Identity()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+from medmae.errors import check_choice
 
 AxisOrder = Literal["last_first", "first_first"]
 
@@ -35,6 +37,7 @@ def sincos_table(*, grid: Sequence[int], dim: int, axis_order: AxisOrder = "last
     Raises:
         ValueError: If ``dim`` is odd or too small to give each axis a frequency.
     """
+    check_choice(axis_order, get_args(AxisOrder), name="axis_order")
     ndim = len(grid)
     if dim % 2 or dim // 2 < ndim:
         raise ValueError(f"a sin-cos table over {ndim} axes needs an even width of at least {2 * ndim}, got {dim}")

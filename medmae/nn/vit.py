@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
+from medmae.errors import check_choice
 from medmae.nn.blocks import make_blocks
 from medmae.nn.init import initialise_linears
 from medmae.nn.positions import AxisOrder, sincos_table
@@ -90,6 +91,7 @@ class MaskedViT(nn.Module):
         trainable_positions: bool = False,
     ) -> None:
         super().__init__()
+        check_choice(class_token, get_args(ClassToken), name="class_token")
         self.patches = Patches.of(size=image_size, patch=patch_size, channels=in_channels)
         self.patch_size = list(self.patches.patch)  # TorchScript reads lists, not tuples of unknown length
         self.embed_dim, self.mlp_ratio, self.norm_eps, self.axis_order = embed_dim, mlp_ratio, norm_eps, axis_order

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from medmae.errors import check_choice
 from medmae.masking.base import Mask
 
 WeightMode = Literal["hard", "easy"]
@@ -78,5 +79,6 @@ def patchwise_weight(mask: Mask, *, grid: Sequence[int], mode: WeightMode = "har
     Returns:
         ``(B, M)`` in the order of ``mask.masked``; hard weights lie in [10/9, 2] in 2-d.
     """
+    check_choice(mode, get_args(WeightMode), name="mode")
     density = neighbour_density(mask, grid=grid).gather(1, mask.masked)  # (B, M)
     return 1.0 + density if mode == "hard" else 2.0 - density

@@ -44,6 +44,8 @@ class PatchNorm:
     def statistics(self, rows: Tensor, *, channels: int) -> tuple[Tensor, Tensor]:
         """Mean and deviation of each patch, ``(B, M, 1, 1 or C)``."""
         values = self._split(rows, channels)
+        if self.unbiased and values.shape[2] * (1 if self.per_channel else channels) < 2:
+            raise ValueError(f"an unbiased variance needs at least 2 values a patch, got patches of {rows.shape[2]}")
         axes = (2,) if self.per_channel else (2, 3)
         variance, mean = torch.var_mean(values, dim=axes, correction=int(self.unbiased), keepdim=True)
         deviation = (variance + self.eps).sqrt() if self.eps_inside else variance.sqrt() + self.eps

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
+from medmae.masking import Mask
 from medmae.methods.mae import mae_base, mae_huge, mae_large, mae_tiny
 from medmae.nn.heads import Classifier
 from medmae.nn.vit import MaskedViT
@@ -213,3 +214,25 @@ def published_layout():
                 shapes[f"{blocks}.{index}.{name}.weight"] = shape
                 shapes[f"{blocks}.{index}.{name}.bias"] = shape[:1]
     return shapes
+
+
+@pytest.mark.parametrize("place", ["first", "last", "none"])
+def test_the_order_of_visible_tokens_does_not_matter_wherever_the_class_token_stands(place):
+    torch.manual_seed(0)
+    method = mae_tiny(class_token=place).eval()
+    batch = method.example_batch(2)
+    mask = method.draw_mask(batch)
+    turned = Mask(mask.visible.flip(1), mask.masked, mask.num_tokens)
+    first, second = (method(batch, mask=m).prediction["image"] for m in (mask, turned))
+    assert torch.allclose(first, second, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "typo",
+    [{"rounding": "Reference"}, {"axis_order": "rows"}, {"class_token": "frist"}],
+    ids=lambda typo: next(iter(typo)),
+)
+def test_a_misspelt_option_is_refused_with_the_choices(typo):
+    name, value = next(iter(typo.items()))
+    with pytest.raises(ValueError, match=f"{name} must be .* or .*, got '{value}'"):
+        mae_tiny(**typo)
