@@ -52,8 +52,9 @@ types: $(STAMP) ## mypy over medmae and data_prep
 floors: $(STAMP) ## import-linter: imports only go down
 	$(BIN)/lint-imports
 
-bench: $(STAMP) ## speed and memory beside the peers (minutes)
-	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+bench: $(STAMP) ## speed beside the peers (minutes; needs the bench extra)
+	$(BIN)/python benchmarks/slice_reading.py
+	@for case in s16_96 volume_96 b16_224; do $(BIN)/python benchmarks/peers_step.py --case $$case || exit 1; done
 
 lock: $(STAMP) ## resolve requirements.txt and .ci/uv.txt anew
 	UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 \

@@ -202,9 +202,7 @@ def main(
     gflop = step_gflop(sizes)
     print(f"{sizes.title}, batch {sizes.batch}, {threads} threads, {rounds} rounds, torch {torch.__version__}")
     print(f"matmul probe {min(probes):.0f} to {max(probes):.0f} GFLOP/s; our step {gflop:.1f} GFLOP")
-    print(
-        f"{'contestant':22s} {'median s':>9s} {'min s':>8s} {'paired ratio':>13s} {'min ratio':>10s} {'% of probe':>11s}"
-    )
+    print(f"{'contestant':22s} {'median s':>9s} {'min s':>8s} {'paired':>13s} {'of minima':>10s} {'% of probe':>11s}")
     for name in names:
         paired = statistics.median(t / o for t, o in zip(seconds[name], seconds["medmae"], strict=True))
         median, least, best = statistics.median(seconds[name]), min(seconds[name]), min(seconds["medmae"])
