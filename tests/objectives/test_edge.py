@@ -129,3 +129,13 @@ def test_at_the_published_ratio_the_mean_weight_is_the_published_one():
     assert weight.mean().item() == pytest.approx(1.704, abs=0.002)
     assert weight.min() + 1e-6 >= 10 / 9
     assert weight.max() <= 2
+
+
+def test_the_3d_edges_equal_a_dense_convolution_with_the_outer_products_of_their_axes():
+    volume = 0.1 * torch.rand(2, 1, 5, 7, 6, generator=torch.Generator().manual_seed(0))
+    derivative, smooth = torch.tensor([-1.0, 0.0, 1.0]), torch.tensor([1.0, 2.0, 1.0])
+    parts = [[derivative if i == axis else smooth for i in range(3)] for axis in range(3)]
+    kernels = torch.stack([torch.einsum("i,j,k->ijk", *part) / 4 for part in parts]).unsqueeze(1)
+    padded = torch.nn.functional.pad(volume, [1] * 6, mode="replicate")
+    expected = torch.nn.functional.conv3d(padded, kernels).square().sum(dim=1, keepdim=True).sqrt().clamp(max=1)
+    torch.testing.assert_close(SobelEdges(ndim=3)(volume), expected)
