@@ -30,7 +30,7 @@ $(STAMP): requirements.txt .ci/uv.txt pyproject.toml
 	@touch $@
 
 demo: $(STAMP) ## pre-train Edge-MAE on the embedded cohort and print where the report is (ARGS="--data DIR")
-	@env -u OMP_NUM_THREADS $(BIN)/medmae demo $(ARGS)
+	@env -u OMP_NUM_THREADS OMP_WAIT_POLICY=PASSIVE $(BIN)/medmae demo $(ARGS)
 
 test: lint types floors ## every check and every test, with coverage
 	$(BIN)/python -m pytest -n $(WORKERS) --cov --cov-report=term $(ARGS)
