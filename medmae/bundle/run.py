@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -25,12 +26,14 @@ def run_bundle(bundle: str | Path, config: str, *, overrides: Mapping[str, objec
 
     Raises:
         FileNotFoundError: If the bundle or the configuration does not exist.
+        ValueError: If an override names nothing in the configuration; MONAI would take it in silence.
     """
     from monai.bundle import ConfigWorkflow  # seconds to import: only who runs a bundle pays
 
     root = find_bundle(bundle)
     files = [str(find_config(root, name.strip())) for name in config.split(",")]
     home = Path("runs", root.name) if root in shipped().values() else root
+    _check_overrides(files, overrides or {})
     settings = {"bundle_root": str(home), **(overrides or {})}
     workflow = ConfigWorkflow(config_file=files, workflow_type=None, **settings)
     workflow.initialize()
@@ -38,6 +41,20 @@ def run_bundle(bundle: str | Path, config: str, *, overrides: Mapping[str, objec
     workflow.finalize()
     place = "output_dir" if "output_dir" in workflow.parser else "bundle_root"
     return Path(workflow.parser.get_parsed_content(place))
+
+
+def _check_overrides(files: Sequence[str], overrides: Mapping[str, object]) -> None:
+    """Refuses a misspelt id: its first part must stand in the configuration, or be one that MONAI's tools know."""
+    from monai.bundle import ConfigParser
+
+    known = set(ConfigParser.load_config_files(list(files))) | {"bundle_root", "output_dir"}
+    tops = {key.split("::")[0] for key in known}
+    for name in overrides:
+        top = name.replace("#", "::").split("::")[0]
+        if top not in tops:
+            near = difflib.get_close_matches(top, tops, n=3)
+            hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(sorted(tops))}"
+            raise ValueError(f"--{name}: the configuration has no {top!r}; {hint}")
 
 
 def parse_overrides(arguments: Sequence[str]) -> dict[str, object]:

@@ -38,11 +38,16 @@ class SobelEdges(nn.Module):
 
     @torch.no_grad()
     def forward(self, data: Tensor) -> Tensor:
-        """``(B, C, *size)`` -> magnitude ``(B, C, *size)`` in [0, 1], without gradient."""
+        """``(B, C, *size)`` -> magnitude ``(B, C, *size)`` in [0, 1], float32, without gradient."""
+        device = "cpu" if data.is_meta else data.device.type
+        with torch.autocast(device, enabled=False):  # a target is not rounded because the network is
+            return self._magnitude(data.float())
+
+    def _magnitude(self, data: Tensor) -> Tensor:
         flat = data.reshape(-1, 1, *data.shape[2:])
         padded = F.pad(flat, [1, 1] * self.ndim, mode="replicate")  # (B * C, 1, *size + 2)
         if self.ndim == 2:
-            gradients = F.conv2d(padded, self.weight.to(padded.dtype))  # (B * C, 2, H, W)
+            gradients = F.conv2d(padded, self.weight.float())  # (B * C, 2, H, W)
         else:
             gradients = torch.stack([_derivative(padded[:, 0], axis) for axis in (1, 2, 3)], dim=1)
         return gradients.square().sum(dim=1).sqrt().clamp_(max=1.0).reshape(data.shape)

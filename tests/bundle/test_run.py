@@ -67,3 +67,8 @@ def test_overrides_are_read_as_monai_reads_them() -> None:
 def test_malformed_overrides_are_refused(arguments: list[str]) -> None:
     with pytest.raises(ValueError, match="--"):
         parse_overrides(arguments)
+
+
+def test_a_misspelt_override_is_refused_with_what_was_meant() -> None:
+    with pytest.raises(ValueError, match=r"--bathc_size.*did you mean batch_size"):
+        run_bundle("mr_edge_mae_pretraining", "train", overrides={"bathc_size": 4})

@@ -280,3 +280,28 @@ def test_paper_values_are_the_defaults():
         method = EdgeMAE()
     assert (method.masking.ratio, method.image_weight, method.encoder.norm.eps) == (0.7, 10.0, 1e-5)
     assert (method.schedule, method.patchwise, method.edge_head.sigmoid) == ("reference", True, True)
+
+
+def test_edge_targets_stay_in_full_precision_under_autocast():
+    method = edge_mae_tiny()
+    image = torch.rand(1, 1, 64, 64)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        edges = method.sobel(image)
+    assert edges.dtype == torch.float32
+    assert torch.equal(edges, method.sobel(image))
+
+
+def test_a_step_runs_under_autocast():
+    method = edge_mae_tiny()
+    batch = method.example_batch(1)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        output = method(batch)
+        pictures = method.reconstruct(batch, output.mask)
+    assert torch.isfinite(output.loss)
+    assert torch.isfinite(pictures["image"].float()).all()
+
+
+def test_a_contrast_token_without_contrasts_in_the_batch_is_refused():
+    method = edge_mae_tiny(num_contrasts=3)
+    with pytest.raises(ValueError, match='needs "contrast"'):
+        method({"image": torch.rand(1, 1, 64, 64)})
