@@ -90,6 +90,7 @@ def main(
     batch_size: int = 32,
     seeds: int = 1,
     variants: str = ",".join(VARIANTS),
+    subjects: Annotated[str | None, typer.Option(help="Only these are held out, separated by commas.")] = None,
 ) -> None:
     """Runs everything that results.csv does not have yet."""
     torch.set_num_threads(1)
@@ -99,7 +100,7 @@ def main(
     rows = list(csv.DictReader(table.open())) if table.exists() else []
     done = {(row["variant"], row["subject"], row["seed"]) for row in rows}
     for seed in range(seeds):
-        for subject in sorted({row["subject"] for row in manifest.rows}):
+        for subject in subjects.split(",") if subjects else sorted({row["subject"] for row in manifest.rows}):
             for name in variants.split(","):
                 if (name, subject, str(seed)) in done:
                     continue
