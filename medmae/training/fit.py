@@ -5,33 +5,70 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytorch_lightning as pl
-from torch.utils.data import DataLoader
+from pytorch_lightning.loggers import CSVLogger
+from pytorch_lightning.utilities import rank_zero_info
 
+from medmae.training.checkpoints import Checkpoints, checkpoints
 from medmae.training.guard import require_batches, require_writable
+from medmae.training.loader import Loader
+from medmae.training.log import continue_log
 from medmae.training.module import MaskedModule
+from medmae.training.resume import NEWEST, find_checkpoint
+from medmae.training.settings import require_resumable, require_same_shapes
 
 
 def fit(
     *,
     trainer: pl.Trainer,
     module: MaskedModule,
-    train_loader: DataLoader,
-    val_loader: DataLoader | None = None,
+    train_loader: Loader,
+    val_loader: Loader | None = None,
     checkpoint: str | Path | None = None,
+    allow_changes: bool = False,
 ) -> None:
-    """Trains, after checking the loader and the output folder.
+    """Trains, after checking the loader, the output folder and the checkpoint.
 
     Args:
         trainer: Lightning's trainer.
         module: What to train.
-        train_loader: Training batches; refused if it gives none.
+        train_loader: Training batches; refused if it gives none. Only with a :class:`ResumableLoader` does a resumed
+            run go on at the very batch at which it was stopped.
         val_loader: Held-out batches; an empty one (a cohort too small to have any) is left out.
-        checkpoint: Resume from this file.
+        checkpoint: Resume from this file; ``newest``: from the newest complete one of the run.
+        allow_changes: Resume although settings changed; what changed is printed in any case.
 
     Raises:
-        DataError: If there is nothing to train on or nowhere to write.
+        DataError: If there is nothing to train on, nowhere to write, or the checkpoint does not fit.
     """
     require_writable(trainer.default_root_dir)
     require_batches(train_loader, name="training")
+    folder = _folder(trainer)
     validation = val_loader if val_loader is not None and len(val_loader) else None
-    trainer.fit(module, train_loader, validation, ckpt_path=str(checkpoint) if checkpoint else None, weights_only=True)
+    path = None
+    if checkpoint is not None:
+        path = _resume(trainer, module, train_loader, checkpoint, allow_changes=allow_changes)
+    elif checkpoints(folder):
+        rank_zero_info(f"{folder} holds checkpoints of an earlier run: --checkpoint {NEWEST} goes on from there")
+    trainer.fit(module, train_loader, validation, ckpt_path=str(path) if path else None, weights_only=True)
+
+
+def _folder(trainer: pl.Trainer) -> Path:
+    callbacks = trainer.callbacks  # type: ignore[attr-defined]
+    keeper = next((callback for callback in callbacks if isinstance(callback, Checkpoints)), None)
+    return keeper.folder if keeper else Path(trainer.default_root_dir) / "checkpoints"
+
+
+def _resume(
+    trainer: pl.Trainer, module: MaskedModule, loader: Loader, wanted: str | Path, *, allow_changes: bool
+) -> Path:
+    path, content = find_checkpoint(wanted, folder=_folder(trainer))
+    shapes = {name: list(value.shape) for name, value in content["state_dict"].items()}
+    require_same_shapes(shapes, {name: list(value.shape) for name, value in module.state_dict().items()}, path=path)
+    now = module.describe(trainer=trainer, batch_size=int(loader.batch_size or 1))
+    for line in require_resumable(content["medmae"]["settings"], now, path=path, allow_changes=allow_changes):
+        rank_zero_info(f"changed since the checkpoint: {line}")
+    rank_zero_info(f"resuming from {path}, after step {content['global_step']}")
+    for logger in trainer.loggers:
+        if isinstance(logger, CSVLogger):
+            continue_log(logger, step=content["global_step"])
+    return path

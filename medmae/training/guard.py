@@ -5,12 +5,11 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from torch.utils.data import DataLoader
-
 from medmae.errors import DataError
+from medmae.training.loader import Loader
 
 
-def require_batches(loader: DataLoader, *, name: str) -> None:
+def require_batches(loader: Loader, *, name: str) -> None:
     """Refuses a loader that would give no batch; Lightning would finish at once, silently.
 
     Raises:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.utilities import rank_zero_warn
 from torch import Tensor
-from torch.utils.data import DataLoader
 
 from medmae.methods.base import Batch, Method, StepOutput
+from medmae.training.finite import FiniteGuard
 from medmae.training.optim import OptimizerSpec
+from medmae.training.randomness import capture, restore
 from medmae.training.schedule import Schedule, WarmupCosine
+from medmae.training.settings import describe
 
 Augment = Callable[..., Tensor]  # augment(data, generator=...) -> data
 
@@ -28,6 +32,8 @@ class MaskedModule(pl.LightningModule):
         schedule: Its learning rate over time.
         augment: Training-time transforms of whole batches by name, e.g. ``{"image": MRPretrainAugment()}``.
         seed: Of masks and augmentation. Validation always draws the same masks, so that its losses compare.
+        skip_limit: Steps in a row whose loss or gradient may be NaN or infinite; each is skipped, counted, and written
+            to ``not_finite/`` of the run's folder with the samples at fault.
     """
 
     def __init__(
@@ -38,6 +44,7 @@ class MaskedModule(pl.LightningModule):
         schedule: Schedule | None = None,
         augment: Mapping[str, Augment] | None = None,
         seed: int = 0,
+        skip_limit: int = 10,
     ) -> None:
         super().__init__()
         self.method = method
@@ -46,6 +53,10 @@ class MaskedModule(pl.LightningModule):
         self.augment = dict(augment or {})
         self.seed = seed
         self.generator = torch.Generator()  # on the CPU: one seed, the same masks on every device
+        self.guard = FiniteGuard(limit=skip_limit)
+        self._skipped = False
+        self._position: dict[str, Any] | None = None
+        self._states_to_restore: dict[str, Any] | None = None
 
     @property
     def progress(self) -> float:
@@ -60,6 +71,7 @@ class MaskedModule(pl.LightningModule):
         """One step; logs the loss, its terms and the learning rate."""
         data = {name: self._augmented(name, value) for name, value in batch.items()}
         output = self.method(data, generator=self.generator, progress=self.progress)
+        self.guard.watch(data, output)
         self._log("train", output, on_step=True)
         return output.loss
 
@@ -72,16 +84,29 @@ class MaskedModule(pl.LightningModule):
         output = self.method(batch, generator=self._validation_generator, progress=1.0)
         self._log("val", output, on_step=False)
 
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        """Drops a gradient that is not finite: an optimiser does nothing where there is none, not even decay."""
+        bad = self.guard.is_bad([parameter for group in optimizer.param_groups for parameter in group["params"]])
+        self._skipped = self.trainer.strategy.reduce_boolean_decision(bad, all=False)
+        if not self._skipped:
+            self.guard.pass_on()
+            return
+        folder = Path(self.trainer.default_root_dir) / "not_finite"
+        dataset = getattr(self.trainer.train_dataloader, "dataset", None)
+        self.guard.skip(self.method, step=self.global_step, folder=folder, dataset=dataset)
+        optimizer.zero_grad(set_to_none=True)
+
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
         """Steps, then moves the teacher of methods that have one."""
         super().optimizer_step(*args, **kwargs)
-        self.method.update_teacher(progress=self.progress)
+        if not self._skipped:
+            self.method.update_teacher(progress=self.progress)
 
     def configure_optimizers(self) -> dict[str, Any]:  # type: ignore[override]
         """The optimiser, and a schedule that is updated at every step from the fractional epoch."""
         steps = self.trainer.estimated_stepping_batches  # also makes Lightning load the training loader
         epochs = float(self.trainer.max_epochs or 1)
-        batch_size = self._effective_batch()
+        batch_size = self._batch_size() * self.trainer.world_size * self.trainer.accumulate_grad_batches
         optimizer = self.optimizer_spec.build(self.method, batch_size=batch_size)
         peak = self.optimizer_spec.peak_lr(batch_size=batch_size)
 
@@ -91,20 +116,64 @@ class MaskedModule(pl.LightningModule):
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
+    def describe(self, *, trainer: pl.Trainer, batch_size: int) -> dict[str, Any]:
+        """The settings that a resumed run must share with this one; see :mod:`medmae.training.settings`."""
+        return {
+            "method": describe(self.method),
+            "masking": describe(self.method.masking),
+            "optimizer": describe(self.optimizer_spec),
+            "schedule": describe(self.schedule),
+            "augment": {name: describe(transform) for name, transform in self.augment.items()},
+            "seed": self.seed,
+            "epochs": trainer.max_epochs,
+            "global_batch": batch_size * trainer.world_size * trainer.accumulate_grad_batches,
+        }
+
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keeps the state of the mask generator."""
-        checkpoint["mask_generator"] = self.generator.get_state()
+        """Keeps the settings, and the state of every random number generator of every process."""
+        states = {**capture(), "masks": self.generator.get_state()}
+        everyone: list[dict[str, Any]] = [states] * self.trainer.world_size
+        if self.trainer.world_size > 1:
+            torch.distributed.all_gather_object(everyone, states)
+        settings = self.describe(trainer=self.trainer, batch_size=self._batch_size())
+        checkpoint["medmae"] = {"settings": settings, "random": everyone, "skipped": self.guard.skipped}
+        # Lightning keeps this, too, yet does not put it back where, as here, the loader is needed for the schedule.
+        position = getattr(self.trainer.train_dataloader, "state_dict", None)
+        checkpoint["medmae"]["position"] = position() if position else None
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Goes on with the masks that would have come next."""
-        self.generator.set_state(checkpoint["mask_generator"])
+        """Goes on with the random numbers that would have come next, if as many processes train as then."""
+        kept = checkpoint["medmae"]
+        self._position = kept["position"]
+        self.guard.skipped = kept["skipped"]
+        if len(kept["random"]) == self.trainer.world_size:
+            self._states_to_restore = kept["random"][self.global_rank]
+        else:
+            self.generator.manual_seed(self.seed + self.global_rank + 1000 * checkpoint["global_step"])
+            rank_zero_warn(
+                f"{len(kept['random'])} processes trained when this checkpoint was written, {self.trainer.world_size} "
+                "do now: samples come in the same order, masks and augmentation are drawn anew"
+            )
+
+    def on_train_start(self) -> None:
+        """Puts the loader to the batch that comes next."""
+        if self._position is not None:
+            self.trainer.train_dataloader.load_state_dict(self._position)  # type: ignore[union-attr]
+            self._position = None
+
+    def on_train_batch_start(self, batch: Batch, batch_index: int) -> None:
+        """Last moment before the first step, after everything else that starting up draws random numbers for."""
+        if self._states_to_restore is not None:
+            self.generator.set_state(self._states_to_restore["masks"].cpu())
+            restore(self._states_to_restore)
+            self._states_to_restore = None
 
     def _augmented(self, name: str, value: Tensor) -> Tensor:
         return self.augment[name](value, generator=self.generator) if name in self.augment else value
 
-    def _effective_batch(self) -> int:
-        loader: DataLoader = self.trainer.train_dataloader  # type: ignore[assignment]
-        return int(loader.batch_size or 1) * self.trainer.world_size * self.trainer.accumulate_grad_batches
+    def _batch_size(self) -> int:
+        loader: Any = self.trainer.train_dataloader
+        return int(loader.batch_size or 1)
 
     def _log(self, stage: str, output: StepOutput, *, on_step: bool) -> None:
         size = len(output.mask.visible)
@@ -118,4 +187,5 @@ class MaskedModule(pl.LightningModule):
         self.log(f"{stage}/loss", output.loss.detach(), prog_bar=True, **kwargs)
         self.log_dict(terms, **kwargs)
         if on_step:
+            self.log("skipped_steps", float(self.guard.skipped), on_step=True)
             self.log("lr", self.trainer.optimizers[0].param_groups[0]["lr"], on_step=True)

@@ -1,14 +1,20 @@
-"""Checkpoints that a kill cannot halve."""
+"""Checkpoints that a kill cannot halve, and finding the one to go on from."""
 
 from __future__ import annotations
 
+import pickle
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import torch
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 
+from medmae.errors import DataError
 from medmae.files import atomic_write
+from medmae.training.checkpoints import checkpoints
+
+NEWEST = "newest"
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
@@ -28,3 +34,55 @@ class AtomicCheckpointIO(TorchCheckpointIO):
             )
         with atomic_write(path) as file:
             torch.save(checkpoint, file)
+
+
+def read_checkpoint(path: str | Path) -> dict[str, Any]:
+    """A checkpoint of a training, every byte of which was compared with its checksum.
+
+    Raises:
+        DataError: If it is missing, incomplete, damaged, or no checkpoint of a training.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+        if damaged:
+            raise DataError("the checkpoint is damaged", path=path, field="record", value=damaged, remedy=_REMEDY)
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, EOFError, zipfile.BadZipFile, pickle.UnpicklingError, RuntimeError) as error:
+        reason = "there is no such file" if isinstance(error, FileNotFoundError) else "the checkpoint cannot be read"
+        raise DataError(reason, path=path, field="error", value=str(error)[:200], remedy=_REMEDY) from error
+    if not isinstance(content, dict) or "medmae" not in content or "global_step" not in content:
+        raise DataError(
+            "this is no checkpoint of a training",
+            path=path,
+            remedy="name a file of checkpoints/; weights are loaded through the method's own settings",
+        )
+    return content
+
+
+_REMEDY = f"take an older one, or --checkpoint {NEWEST}, which passes over what cannot be read"
+
+
+def find_checkpoint(wanted: str | Path, *, folder: str | Path) -> tuple[Path, dict[str, Any]]:
+    """The file to go on from, and what it holds.
+
+    Args:
+        wanted: A path, or ``newest``: the newest one of ``folder`` that can be read whole.
+        folder: Of the run's checkpoints.
+
+    Raises:
+        DataError: If there is none.
+    """
+    if str(wanted) != NEWEST:
+        return Path(wanted), read_checkpoint(wanted)
+    unreadable = []
+    for path in checkpoints(folder):
+        try:
+            return path, read_checkpoint(path)
+        except DataError as error:
+            unreadable.append(str(error))
+    raise DataError(
+        "no checkpoint to go on from" + "".join(f"; {reason}" for reason in unreadable),
+        path=folder,
+        remedy="leave --checkpoint out to start anew",
+    )

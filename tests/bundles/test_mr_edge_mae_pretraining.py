@@ -17,6 +17,7 @@ from medmae.bundle.recipes import shipped
 from medmae.bundle.run import run_bundle
 from medmae.methods.edge_mae import edge_mae_tiny
 from medmae.nn.heads import FeatureMap
+from medmae.training.checkpoints import checkpoints
 
 NAME = "mr_edge_mae_pretraining"
 SCHEMA = Path(medmae.bundle.__file__).parent / "schema" / "meta_schema_20240725.json"
@@ -119,12 +120,12 @@ def test_a_run_leaves_a_report_a_record_figures_and_checkpoints(run):
     assert "</html>" in (run / "report.html").read_text()
     rows = list(csv.DictReader((run / "evaluation" / "reconstruction.csv").open()))
     assert {row["contrast"] for row in rows} == {"T1", "T2"}
-    assert (run / "checkpoints" / "last.ckpt").is_file()
+    assert checkpoints(run / "checkpoints")
     assert list((run / "tensorboard").iterdir())
 
 
 def test_a_run_goes_on_from_a_checkpoint(run, prepared, tmp_path):
-    more = {**QUICK, "epochs": 3, "checkpoint": str(run / "checkpoints" / "last.ckpt")}
+    more = {**QUICK, "epochs": 3, "checkpoint": str(checkpoints(run / "checkpoints")[0])}
     run_bundle(NAME, "train", overrides={**more, "dataset_dir": str(prepared), "output_dir": str(tmp_path)})
     head, *rows = (tmp_path / "logs" / "metrics.csv").read_text().splitlines()
     epochs = {row.split(",")[head.split(",").index("epoch")] for row in rows}

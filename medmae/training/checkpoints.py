@@ -1,0 +1,129 @@
+"""When checkpoints are written, which are kept, and how a run ends when it is told to."""
+
+from __future__ import annotations
+
+import signal
+import time
+import warnings
+from pathlib import Path
+from types import FrameType
+
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import Checkpoint
+
+from medmae.errors import DataError
+
+STOPPED = 143  # what a shell says of a process that SIGTERM ended
+_SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
+_RETRY_MINUTES = 1.0
+
+
+class Checkpoints(Checkpoint):
+    """Writes ``step-00000120.ckpt`` every so often, at the end, and when SIGTERM or SIGUSR1 arrives.
+
+    A checkpoint is taken between optimiser steps only, so that nothing half accumulated is lost. After a signal the
+    step under way is finished, its checkpoint is written, and the process ends with exit code 143; validation is
+    finished first. A save that fails (a full disk) is tried again every minute while training goes on; older files
+    stay until a newer one is complete.
+
+    Args:
+        folder: Of the checkpoints.
+        every_minutes: Between two checkpoints.
+        every_steps: Optimiser steps between two checkpoints, besides.
+        keep: How many of the newest stay, at least 2: the one before the last is there if the last cannot be read.
+        tries: Saves that may fail in a row.
+    """
+
+    def __init__(
+        self,
+        *,
+        folder: str | Path,
+        every_minutes: float = 10.0,
+        every_steps: int | None = None,
+        keep: int = 2,
+        tries: int = 5,
+    ) -> None:
+        if keep < 2 or tries < 1 or every_minutes <= 0 or (every_steps is not None and every_steps < 1):
+            raise ValueError(
+                f"keep must be at least 2, tries and every_steps at least 1, every_minutes positive; "
+                f"got keep={keep}, tries={tries}, every_steps={every_steps}, every_minutes={every_minutes}"
+            )
+        self.folder, self.every_minutes, self.every_steps = Path(folder), every_minutes, every_steps
+        self.keep, self.tries = keep, tries
+        self.failures = 0
+        self._due_at = 0.0
+        self._saved_at_step = -1
+        self._told_to_stop = False
+
+    def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Starts the clock, and listens to signals in place of Lightning, which would stop between steps of one."""
+        self._saved_at_step = trainer.global_step
+        self._wait(self.every_minutes)
+        for number in _SIGNALS:
+            signal.signal(number, self._note_signal)
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, module: pl.LightningModule, outputs: object, batch: object, batch_idx: int
+    ) -> None:
+        """Between two steps."""
+        if trainer.fit_loop._should_accumulate():
+            return
+        # Processes learn of a signal, and look at their clocks, at different moments.
+        decide = trainer.strategy.reduce_boolean_decision
+        if not decide(self._told_to_stop or self._is_due(trainer), all=False):
+            return
+        stop = decide(self._told_to_stop, all=False)
+        self._save(trainer, last_chance=stop)
+        if stop:
+            raise SystemExit(STOPPED)
+
+    def on_train_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """The last one."""
+        self._save(trainer, last_chance=True)
+
+    def _note_signal(self, number: int, frame: FrameType | None) -> None:
+        self._told_to_stop = True
+
+    def _is_due(self, trainer: pl.Trainer) -> bool:
+        by_steps = self.every_steps is not None and trainer.global_step % self.every_steps == 0
+        return by_steps or time.monotonic() >= self._due_at
+
+    def _wait(self, minutes: float) -> None:
+        self._due_at = time.monotonic() + 60 * minutes
+
+    def _save(self, trainer: pl.Trainer, *, last_chance: bool) -> None:
+        if self._saved_at_step == trainer.global_step and checkpoints(self.folder):
+            return
+        for logger in trainer.loggers:
+            logger.save()  # a resumed run goes on from a log that reaches as far as its checkpoint
+        path = self.folder / f"step-{trainer.global_step:08d}.ckpt"
+        try:
+            trainer.save_checkpoint(path, weights_only=False)  # the optimiser, too
+        except OSError as error:
+            self._fail(error, path, give_up=last_chance)
+            trainer.strategy.barrier("Trainer.save_checkpoint")  # where the other processes wait
+            return
+        self.failures, self._saved_at_step = 0, trainer.global_step
+        self._wait(self.every_minutes)
+        if trainer.is_global_zero:
+            for old in checkpoints(self.folder)[self.keep :]:
+                old.unlink()
+
+    def _fail(self, error: OSError, path: Path, *, give_up: bool) -> None:
+        self.failures += 1
+        if give_up or self.failures >= self.tries:
+            newest = next(iter(checkpoints(self.folder)), "none")
+            raise DataError(
+                f"the checkpoint could not be written ({error.strerror or error})",
+                path=path,
+                field="saves that failed, newest complete checkpoint",
+                value=(self.failures, str(newest)),
+                remedy="free space or mend the disk, then resume with --checkpoint newest",
+            ) from error
+        warnings.warn(f"{path} could not be written ({error}); training goes on, another try follows", stacklevel=2)
+        self._wait(min(_RETRY_MINUTES, self.every_minutes))
+
+
+def checkpoints(folder: str | Path) -> list[Path]:
+    """Checkpoints of a folder, the newest first."""
+    return sorted(Path(folder).glob("step-*.ckpt"), key=lambda path: path.name, reverse=True)

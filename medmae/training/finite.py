@@ -1,0 +1,131 @@
+"""Steps whose loss or gradient is not finite: skipped, counted, and the samples behind them named."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from medmae.errors import DataError, ExitCode
+from medmae.files import write_text
+from medmae.masking.base import Mask
+from medmae.methods.base import Batch, Method, StepOutput
+from medmae.training.reading import name_of
+
+
+class NotFiniteError(DataError):
+    """Training stopped because losses or gradients stayed NaN or infinite."""
+
+    exit_code = ExitCode.NOT_FINITE
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One batch of the step under way, kept until its gradient is known to be finite.
+
+    Attributes:
+        batch: What the method was given.
+        mask: Which tokens were hidden.
+        loss: What came out.
+    """
+
+    batch: Batch
+    mask: Mask
+    loss: Tensor
+
+
+class FiniteGuard:
+    """Looks at losses and gradients before each optimiser step.
+
+    Args:
+        limit: Steps in a row that may be skipped; the next one ends the run.
+    """
+
+    def __init__(self, *, limit: int = 10) -> None:
+        if limit < 1:
+            raise ValueError(f"limit must be at least 1, got {limit}")
+        self.limit = limit
+        self.skipped, self.in_a_row = 0, 0
+        self._seen: list[Seen] = []
+
+    def watch(self, batch: Batch, output: StepOutput) -> None:
+        """Remembers a batch of the step under way (several if gradients are accumulated)."""
+        self._seen.append(Seen(batch, output.mask, output.loss.detach()))
+
+    def is_bad(self, parameters: list[nn.Parameter]) -> bool:
+        """Whether a loss or a gradient of this process is not finite; one number is read back for all of them."""
+        gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+        losses = torch.stack([seen.loss for seen in self._seen]).sum()
+        norm = torch.nn.utils.get_total_norm(gradients) if gradients else torch.zeros(())
+        return not bool(torch.isfinite(losses + norm.to(losses)))
+
+    def pass_on(self) -> None:
+        """The step is good."""
+        self._seen.clear()
+        self.in_a_row = 0
+
+    def skip(self, method: Method, *, step: int, folder: Path, dataset: object) -> None:
+        """Counts a bad step and writes down what is known of it.
+
+        Args:
+            method: Is run again on each sample alone, to find the ones at fault.
+            step: Its number.
+            folder: Receives ``step-00000012.json``.
+            dataset: Its ``describe(index)`` names a sample, where it has one.
+
+        Raises:
+            NotFiniteError: If it is one too many in a row.
+        """
+        self.skipped += 1
+        self.in_a_row += 1
+        record: dict[str, Any] = {
+            "step": step,
+            "losses": [float(seen.loss) for seen in self._seen],
+            "samples": [sample for seen in self._seen for sample in _suspects(method, seen, dataset)],
+            "parameters": [name for name, p in method.named_parameters() if not _finite(p)],
+            "gradients": [name for name, p in method.named_parameters() if p.grad is not None and not _finite(p.grad)],
+        }
+        self._seen.clear()
+        path = folder / f"step-{step:08d}.json"
+        write_text(path, json.dumps(record, indent=2))
+        named = "; ".join(str(sample["name"]) for sample in record["samples"][:5])
+        warnings.warn(f"step {step} is skipped: its loss or gradient is not finite ({named}); see {path}", stacklevel=2)
+        if self.in_a_row > self.limit:
+            raise NotFiniteError(
+                f"{self.in_a_row} steps in a row had a loss or gradient that is not finite; the last: {named}",
+                path=folder,
+                field="step",
+                value=step,
+                remedy="look at those samples, or lower base_lr; weights were kept as before the first of these steps",
+            )
+
+
+def _suspects(method: Method, seen: Seen, dataset: object) -> list[dict[str, Any]]:
+    """Samples with a non-finite value or loss of their own; all of the batch if none is that by itself."""
+    count = len(seen.mask.visible)
+    found = [_look_at(method, seen, number, dataset) for number in range(count)]
+    bad = [sample for sample in found if not (sample["finite_input"] and sample["finite_loss"])]
+    return bad or found
+
+
+@torch.no_grad()
+def _look_at(method: Method, seen: Seen, number: int, dataset: object) -> dict[str, Any]:
+    sample = {name: value[number : number + 1] for name, value in seen.batch.items()}
+    mask = Mask(seen.mask.visible[[number]], seen.mask.masked[[number]], seen.mask.num_tokens)
+    loss = method(sample, mask=mask).loss
+    index = int(sample["index"]) if "index" in sample else None
+    return {
+        "index": index,
+        "name": name_of(dataset, index) if index is not None else f"sample {number} of the batch",
+        "finite_input": all(map(_finite, sample.values())),
+        "finite_loss": bool(torch.isfinite(loss)),
+    }
+
+
+def _finite(values: Tensor) -> bool:
+    return bool(torch.isfinite(values).all())

@@ -1,0 +1,100 @@
+"""What a run was set to: kept in its checkpoints, and compared when it is resumed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from medmae.errors import DataError
+
+# Settings that may change without a word: they change when a run ends, not what it does until then.
+_FREE = frozenset({"epochs"})
+# What the position in the data and the schedule are counted in.
+_COUNTED = frozenset({"global_batch"})
+_PLAIN = (bool, int, float, str)
+
+
+def describe(value: object) -> Any:  # noqa: ANN401
+    """The settings of an object as plain numbers, texts, lists and dicts: its public attributes of such types.
+
+    Tensors and modules are left out: what a network is shows in the shapes of its weights.
+    """
+    if value is None or isinstance(value, _PLAIN):
+        return value
+    if isinstance(value, list | tuple):
+        return [describe(item) for item in value]
+    if isinstance(value, Mapping):
+        return {str(key): describe(item) for key, item in value.items()}
+    public = {name: item for name, item in vars(value).items() if not name.startswith("_") and name != "training"}
+    return {"type": type(value).__name__, **{name: describe(item) for name, item in public.items() if _is_plain(item)}}
+
+
+def _is_plain(value: object) -> bool:
+    if value is None or isinstance(value, _PLAIN):
+        return True
+    if isinstance(value, Mapping):
+        return all(map(_is_plain, value.values()))
+    return isinstance(value, list | tuple) and all(map(_is_plain, value))
+
+
+def differences(before: Mapping[str, Any], now: Mapping[str, Any], *, prefix: str = "") -> dict[str, tuple[Any, Any]]:
+    """What differs: dotted name -> (value then, value now)."""
+    found: dict[str, tuple[Any, Any]] = {}
+    for name in sorted({*before, *now}):
+        first, second = before.get(name), now.get(name)
+        if isinstance(first, Mapping) and isinstance(second, Mapping):
+            found |= differences(first, second, prefix=f"{prefix}{name}.")
+        elif first != second:
+            found[prefix + name] = (first, second)
+    return found
+
+
+def require_same_shapes(before: Mapping[str, list[int]], now: Mapping[str, list[int]], *, path: object) -> None:
+    """Refuses weights of another architecture.
+
+    Raises:
+        DataError: With the names and shapes that differ.
+    """
+    changed = differences(before, now)
+    if changed:
+        some = "; ".join(f"{name}: {old} then, {new} now" for name, (old, new) in list(changed.items())[:5])
+        raise DataError(
+            f"the checkpoint is of another architecture ({some})",
+            path=str(path),
+            field="tensors that differ",
+            value=len(changed),
+            remedy="resume with the method and sizes of the stopped run, or start anew",
+        )
+
+
+def require_resumable(
+    before: Mapping[str, Any], now: Mapping[str, Any], *, path: object, allow_changes: bool
+) -> list[str]:
+    """Which settings changed since a checkpoint.
+
+    Returns:
+        A line for each difference.
+
+    Raises:
+        DataError: If the number of samples a step changed, which the position in the data is counted in; or anything
+            else but the number of epochs, unless ``allow_changes``.
+    """
+    changed = differences(before, now)
+    lines = [f"{name}: {old} then, {new} now" for name, (old, new) in changed.items()]
+    if _COUNTED & changed.keys():
+        raise DataError(
+            f"the run was stopped with another number of samples a step ({'; '.join(lines)})",
+            path=str(path),
+            field="batch_size x processes x accumulate_grad_batches",
+            value=tuple(changed["global_batch"]),
+            remedy="choose them so that their product is what it was: position and schedule are counted in it",
+        )
+    if changed.keys() - _FREE and not allow_changes:
+        raise DataError(
+            f"settings changed since the checkpoint ({'; '.join(lines)})",
+            path=str(path),
+            field="changed",
+            value=sorted(changed),
+            remedy="go back to those of the stopped run, or pass --allow_changes true if you mean it",
+        )
+    return lines
