@@ -173,6 +173,9 @@ class ResumableLoader:
                 batch = next(batches)
             except StopIteration:
                 return
+            except (EOFError, OSError) as error:
+                # Tensors travel through sockets of the worker that made them; unreadable samples do not get this far.
+                raise WorkersLostError(f"a worker ended before its batch was fetched ({error!r})") from None
             except RuntimeError as error:
                 if _DEAD in str(error):
                     raise WorkersLostError(str(error)) from None

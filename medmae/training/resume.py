@@ -27,13 +27,20 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
         Raises:
             TypeError: If storage options are given.
+            OSError: If it cannot be written.
         """
         if storage_options is not None:
             raise TypeError(
                 f"AtomicCheckpointIO writes local files and takes no storage options, got {storage_options!r}"
             )
-        with atomic_write(path) as file:
-            torch.save(checkpoint, file)
+        try:
+            with atomic_write(path) as file:
+                torch.save(checkpoint, file)
+        except RuntimeError as error:
+            # torch closes its archive while the disk's error passes through, fails at that, and hides the reason.
+            if isinstance(error.__context__, OSError):
+                raise error.__context__ from None
+            raise
 
 
 def read_checkpoint(path: str | Path) -> dict[str, Any]:
