@@ -135,9 +135,7 @@ class _Grammar(ast.NodeVisitor):
         sides = (node.left, node.right)
         if not isinstance(node.op, _OPERATORS):
             raise _OutsideError(f"uses {type(node.op).__name__}, which no recipe needs")
-        if isinstance(node.op, ast.Mult) and any(
-            isinstance(side, ast.List | ast.Tuple) or _is_text(side) for side in sides
-        ):
+        if isinstance(node.op, ast.Mult) and any(map(_is_sequence, sides)):
             raise _OutsideError("repeats a text or a list")
         for side in sides:
             self.visit(side)
@@ -159,11 +157,13 @@ class _Grammar(ast.NodeVisitor):
         for value in (node.test, node.body, node.orelse):
             self.visit(value)
 
-    def visit_List(self, node: ast.List | ast.Tuple) -> None:
+    def visit_List(self, node: ast.List) -> None:
         for value in node.elts:
             self.visit(value)
 
-    visit_Tuple = visit_List
+    def visit_Tuple(self, node: ast.Tuple) -> None:
+        for value in node.elts:
+            self.visit(value)
 
     def visit_Call(self, node: ast.Call) -> None:
         self._callee(node.func)
@@ -205,5 +205,6 @@ def _is_reference(node: ast.expr) -> bool:
     return named and isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant)
 
 
-def _is_text(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant) and isinstance(node.value, str)
+def _is_sequence(node: ast.expr) -> bool:
+    text = isinstance(node, ast.Constant) and isinstance(node.value, str)
+    return text or isinstance(node, ast.List | ast.Tuple)

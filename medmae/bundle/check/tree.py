@@ -15,7 +15,7 @@ RESULTS = frozenset({"eval", "evaluation", "logs", "checkpoints", "tensorboard",
 _TOP = frozenset({"LICENSE", "configs", "docs", "models", "large_files.yml"})
 # Running a bundle puts its folder on Python's search path: any of these could be imported instead of a package.
 _CODE = frozenset(
-    {".py", ".pyc", ".pyd", ".pyw", ".so", ".dll", ".dylib", ".pth", ".egg", ".whl", ".sh", ".bat", ".exe"}
+    {".bat", ".dll", ".dylib", ".egg", ".exe", ".pth", ".py", ".pyc", ".pyd", ".pyw", ".sh", ".so", ".whl", ".zip"}
 )
 
 
