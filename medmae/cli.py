@@ -111,16 +111,17 @@ def run(
     ctx: typer.Context,
     bundle: Annotated[str, typer.Argument(help="Folder of a bundle, or the name of a shipped one.")],
     config: Annotated[str, typer.Argument(help="Name of a configuration; a,b merges b over a.")],
+    trust: Annotated[bool, typer.Option("--trust", help="Run it whatever the static checks of it say.")] = False,
 ) -> None:
     """Run a configuration of a bundle; --key value overrides any id in it.
 
     Results of a shipped bundle go to runs/BUNDLE, those of another one into its folder; --output_dir says otherwise.
 
-    A configuration can run any code: run bundles that you trust.
+    A bundle that fails the static checks of `medmae check` is refused, unless --trust is given.
     """
     from medmae.bundle.run import parse_overrides, run_bundle
 
-    home = run_bundle(bundle, config, overrides=parse_overrides(ctx.args))
+    home = run_bundle(bundle, config, overrides=parse_overrides(ctx.args), trust=trust)
     typer.echo(f"results: {home.resolve()}")
 
 

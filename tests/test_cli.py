@@ -126,7 +126,7 @@ def test_a_missing_optional_package_comes_with_its_install_line(failing, capsys:
 def test_overrides_reach_the_bundle_as_typed_values(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: dict[str, object] = {}
 
-    def remember(*_: object, overrides: dict[str, object]) -> Path:
+    def remember(*_: object, overrides: dict[str, object], trust: bool) -> Path:
         seen.update(overrides)
         return Path("runs")
 

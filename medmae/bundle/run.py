@@ -6,11 +6,14 @@ import difflib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from medmae.bundle.check.refuse import require_safe
 from medmae.bundle.recipes import find_bundle, find_config, shipped
 
 
-def run_bundle(bundle: str | Path, config: str, *, overrides: Mapping[str, object] | None = None) -> Path:
-    """Initialises, runs and finalises a bundle.
+def run_bundle(
+    bundle: str | Path, config: str, *, overrides: Mapping[str, object] | None = None, trust: bool = False
+) -> Path:
+    """Initialises, runs and finalises a bundle that passes the static checks.
 
     Args:
         bundle: Folder of a bundle, or the name of a shipped one.
@@ -18,6 +21,7 @@ def run_bundle(bundle: str | Path, config: str, *, overrides: Mapping[str, objec
             (``train,multi_gpu_train``).
         overrides: Configuration ids and their new values, as MONAI takes them
             (``train::trainer::max_epochs``). Relative paths are relative to the working directory.
+        trust: Run it whatever the static checks say.
 
     Returns:
         The folder of results. ``bundle_root``, under which the recipes write, is ``runs/<name>`` in the working
@@ -26,12 +30,16 @@ def run_bundle(bundle: str | Path, config: str, *, overrides: Mapping[str, objec
 
     Raises:
         FileNotFoundError: If the bundle or the configuration does not exist.
+        BundleRefusedError: If a static check finds an error; nothing was run then.
         ValueError: If an override names nothing in the configuration; MONAI would take it in silence.
     """
-    from monai.bundle import ConfigWorkflow  # seconds to import: only who runs a bundle pays
-
     root = find_bundle(bundle)
     files = [str(find_config(root, name.strip())) for name in config.split(",")]
+    if not trust:
+        require_safe(root)
+
+    from monai.bundle import ConfigWorkflow  # seconds to import: only who runs a bundle pays
+
     home = Path("runs", root.name) if root in shipped().values() else root
     _check_overrides(files, overrides or {})
     settings = {"bundle_root": str(home), **(overrides or {})}

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
+from medmae.bundle.check.refuse import BundleRefusedError
+from medmae.bundle.recipes import shipped
 from medmae.bundle.run import parse_overrides, run_bundle
+from medmae.cli import main
+from medmae.errors import ExitCode
 
 TRAIN = """
 bundle_root: .
@@ -29,7 +34,7 @@ def bundle(tmp_path: Path) -> Path:
 
 def test_a_bundle_runs_from_another_working_directory(bundle: Path, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert run_bundle(bundle, "train") == bundle
+    assert run_bundle(bundle, "train", trust=True) == bundle
     assert (bundle / "result.txt").read_text() == "2"
 
 
@@ -37,18 +42,20 @@ def test_results_of_a_shipped_bundle_go_to_the_working_directory(bundle: Path, t
     monkeypatch.setattr("medmae.bundle.run.shipped", lambda: {"toy": bundle})
     monkeypatch.chdir(tmp_path)
     Path("runs", "toy").mkdir(parents=True)
-    assert run_bundle(bundle, "train") == Path("runs", "toy")
+    assert run_bundle(bundle, "train", trust=True) == Path("runs", "toy")
     assert Path("runs", "toy", "result.txt").is_file()
-    assert run_bundle(bundle, "train", overrides={"output_dir": "$@bundle_root + '/x'"}) == Path("runs", "toy", "x")
+    assert run_bundle(bundle, "train", trust=True, overrides={"output_dir": "$@bundle_root + '/x'"}) == Path(
+        "runs", "toy", "x"
+    )
 
 
 def test_an_override_replaces_a_value(bundle: Path) -> None:
-    run_bundle(bundle, "train.yaml", overrides={"factor": 7})
+    run_bundle(bundle, "train.yaml", trust=True, overrides={"factor": 7})
     assert (bundle / "result.txt").read_text() == "7"
 
 
 def test_configurations_separated_by_commas_are_merged_left_to_right(bundle: Path) -> None:
-    run_bundle(bundle, "train,more")
+    run_bundle(bundle, "train,more", trust=True)
     assert (bundle / "result.txt").read_text() == "40"
 
 
@@ -72,3 +79,32 @@ def test_malformed_overrides_are_refused(arguments: list[str]) -> None:
 def test_a_misspelt_override_is_refused_with_what_was_meant() -> None:
     with pytest.raises(ValueError, match=r"--bathc_size.*did you mean batch_size"):
         run_bundle("mr_edge_mae_pretraining", "train", overrides={"bathc_size": 4})
+
+
+@pytest.mark.parametrize(
+    "line", ["planted: $__import__('pathlib').Path('canary').touch()", "planted: {_target_: os.system}", "seed: 1"]
+)
+def test_a_bundle_that_fails_a_static_check_is_refused_before_anything_runs(
+    tmp_path: Path, monkeypatch, capsys: pytest.CaptureFixture[str], line: str
+) -> None:
+    hostile = tmp_path / "mr_hostile_bundle"
+    shutil.copytree(shipped()["mr_edge_mae_pretraining"], hostile, ignore=shutil.ignore_patterns("models", "eval"))
+    with (hostile / "configs" / "train.yaml").open("a") as file:
+        file.write(f"\n{line}\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("monai.bundle.ConfigWorkflow", None)  # what would run it
+    with pytest.raises(SystemExit) as stop:
+        main(["run", str(hostile), "train"])
+    assert stop.value.code == ExitCode.REFUSED
+    said = capsys.readouterr().err
+    assert "configs/train.yaml" in said
+    assert "--trust" in said
+    assert list(tmp_path.iterdir()) == [hostile]
+
+
+def test_a_bundle_that_is_trusted_runs_whatever_it_is(bundle: Path) -> None:
+    with pytest.raises(BundleRefusedError, match="pathlib"):
+        run_bundle(bundle, "train")
+    assert not (bundle / "result.txt").exists()
+    run_bundle(bundle, "train", trust=True)
+    assert (bundle / "result.txt").exists()

@@ -1,0 +1,123 @@
+"""Configurations as MONAI sees them: ids, merged files, references. Nothing is evaluated."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Any
+
+from medmae.bundle.check.source import METADATA, Bundle
+
+BASE_KEY = "merged_over"  # optional id of an overlay: the recipe over which it is merged, "train" if it is not there
+RUN_KEY = "run"  # a configuration with it is a recipe, one without is an overlay
+_REFERENCE = re.compile(r"@(?:\w*)(?:::\w*)*")  # MONAI's ReferenceResolver.id_matcher
+
+
+def normal(text: str) -> str:
+    """An id or a value with ``::`` for the older ``#``, as MONAI does before it looks at it."""
+    return text.replace("#", "::")
+
+
+def walk(value: Any, at: str = "") -> Iterator[tuple[str, Any]]:  # noqa: ANN401
+    """Every value of a configuration with its id, parents before children; keys of the top may be ids themselves."""
+    yield at, value
+    if isinstance(value, Mapping):
+        children = [(str(key), child) for key, child in value.items()]
+    elif isinstance(value, list):
+        children = [(str(index), child) for index, child in enumerate(value)]
+    else:
+        return
+    for key, child in children:
+        key = normal(key.removeprefix("+")) if not at else key
+        yield from walk(child, f"{at}::{key}" if at else key)
+
+
+def references(value: str) -> list[str]:
+    """Ids that a string refers to: every one in an expression, one in a string that is nothing but a reference."""
+    value = normal(value)
+    found = _REFERENCE.findall(value)
+    return [item[1:] for item in found if value.startswith("$") or value == item]
+
+
+def substituted(expression: str) -> str:
+    """The Python text that MONAI evaluates for an expression: ``@id`` becomes a look-up, the ``$`` is gone."""
+    text = normal(expression)
+    for item in sorted(_REFERENCE.findall(text), key=len, reverse=True):
+        text = text.replace(item, f"__local_refs['{item[1:]}']")
+    return text[1:].lstrip(" \t")
+
+
+@dataclass
+class Recipe:
+    """A configuration that can be run: a file, or an overlay merged over another file.
+
+    Attributes:
+        path: The file that is last in the merge.
+        tree: Ids and values, with the metadata under ``_meta_``.
+        faults: What could not be merged, by id.
+        overlay: Whether it is merged over another.
+    """
+
+    path: str
+    tree: dict[str, Any]
+    faults: dict[str, str] = field(default_factory=dict)
+    overlay: bool = False
+
+    @property
+    def stem(self) -> str:
+        """Name of the configuration."""
+        return PurePosixPath(self.path).stem
+
+    @property
+    def kind(self) -> str:
+        """``train`` or ``infer``, as MONAI's properties have it."""
+        return "train" if self.stem == "train" or "train" in self.tree else "infer"
+
+
+def recipes(bundle: Bundle) -> list[Recipe]:
+    """Every configuration of a bundle; overlays of a file that does not parse are left out."""
+    metadata = bundle.metadata or {}
+    by_stem = {PurePosixPath(path).stem: content for path, content in bundle.configs.items()}
+    unreadable = {PurePosixPath(path).stem for path in bundle.unreadable}
+    made = []
+    for path, content in bundle.configs.items():
+        recipe = Recipe(path, {}, overlay=_is_overlay(PurePosixPath(path).stem, content))
+        base = content.get(BASE_KEY, "train") if recipe.overlay else None
+        if base in unreadable:
+            continue
+        if base is not None and (base not in by_stem or by_stem[base] is content):
+            recipe.faults[BASE_KEY] = f"there is no {base!r} over which it could be merged"
+        for layer in (by_stem.get(base, {}), content) if base is not None else (content,):
+            _merge(recipe, copy.deepcopy(layer))
+        if METADATA in bundle.documents:
+            recipe.tree["_meta_"] = metadata
+        made.append(recipe)
+    return made
+
+
+def _is_overlay(stem: str, content: Mapping[str, Any]) -> bool:
+    return RUN_KEY not in content and stem not in {"train", "evaluate", "inference"}
+
+
+def _merge(recipe: Recipe, layer: Mapping[str, Any]) -> None:
+    """What ``ConfigParser.load_config_files`` does with one more file."""
+    for raw, value in layer.items():
+        key = normal(str(raw))
+        adds, key = key.startswith("+"), key.removeprefix("+")
+        *parents, last = key.split("::")
+        try:
+            place: Any = recipe.tree
+            for part in parents:
+                place = place[int(part)] if isinstance(place, list) else place[part]
+            index = int(last) if isinstance(place, list) else last
+            if adds and isinstance(place.get(index), dict) and isinstance(value, dict):
+                place[index].update(value)
+            elif adds and isinstance(place.get(index), list) and isinstance(value, list):
+                place[index].extend(value)
+            else:
+                place[index] = value
+        except (KeyError, IndexError, ValueError, TypeError, AttributeError):
+            recipe.faults[key] = "names a part of what is not there"

@@ -1,0 +1,74 @@
+"""Pickles recognised by their bytes, and the one that is allowed read opcode by opcode; nothing is unpickled."""
+
+from __future__ import annotations
+
+import pickletools
+import re
+import zipfile
+from pathlib import PurePosixPath
+from typing import IO
+
+from medmae.bundle.check.source import Bundle
+
+MODEL = "models/model.pt"
+_SUFFIXES = frozenset({".ckpt", ".joblib", ".pickle", ".pkl", ".pt", ".pth", ".ts"})
+_PROTOCOL = re.compile(rb"\x80[\x02-\x05]")
+_OBJECT_ARRAY = re.compile(rb"\x93NUMPY.{1,200}'descr': *'?\[?[^,}]*O", flags=re.DOTALL)
+_MAX_PICKLE = 50_000_000  # bytes of opcodes; tensors lie beside them
+# What torch.save writes for a state dict of tensors.
+_STATE_DICT = frozenset(
+    {"collections OrderedDict", "torch._utils _rebuild_tensor_v2", "torch._utils _rebuild_parameter"}
+    | {
+        f"torch {kind}Storage"
+        for kind in ("BFloat16", "Bool", "Byte", "Char", "Double", "Float", "Half", "Int", "Long")
+    }
+    | {"torch ShortStorage", "torch.storage UntypedStorage"}
+)
+_NAMING = frozenset({"GLOBAL"})
+_REFUSED = frozenset({"STACK_GLOBAL", "INST", "OBJ", "NEWOBJ", "NEWOBJ_EX", "EXT1", "EXT2", "EXT4", "PERSID"})
+
+
+def pickle_problem(bundle: Bundle, name: str) -> str | None:
+    """Why a file is a pickle that has no place in a bundle; None if it is none, or the allowed one."""
+    if name == MODEL:
+        with bundle.opener(name) as file:
+            return _state_dict_problem(file)
+    if PurePosixPath(name).suffix.lower() in _SUFFIXES:
+        return "is a pickle by its name"
+    with bundle.opener(name) as file:
+        head = file.read(512)
+        if _PROTOCOL.match(head):
+            return "is a pickle by its bytes"
+        if _OBJECT_ARRAY.match(head):
+            return "is an array of pickled objects"
+        if head[:2] == b"PK":
+            return _archive_problem(file)
+    return None
+
+
+def _archive_problem(file: IO[bytes]) -> str | None:
+    """An .npz or another zip file: what its members begin with."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            for info in archive.infolist():
+                with archive.open(info) as member:
+                    head = member.read(512)
+                if info.filename.endswith(".pkl") or _PROTOCOL.match(head) or _OBJECT_ARRAY.match(head):
+                    return f"holds the pickle {info.filename}"
+    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, OSError) as error:
+        return f"is a zip file that cannot be looked into ({error})"
+    return None
+
+
+def _state_dict_problem(file: IO[bytes]) -> str | None:
+    try:
+        with zipfile.ZipFile(file) as archive:
+            programs = [info for info in archive.infolist() if info.filename.endswith(".pkl")]
+            if len(programs) != 1 or programs[0].file_size > _MAX_PICKLE:
+                return f"holds {len(programs)} pickles; a state dict has one"
+            for opcode, argument, _ in pickletools.genops(archive.read(programs[0])):
+                if opcode.name in _REFUSED or (opcode.name in _NAMING and argument not in _STATE_DICT):
+                    return f"holds more than tensors ({opcode.name} {argument or ''})".replace(" )", ")")
+    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, ValueError, OSError) as error:
+        return f"is no file of torch.save ({error})"
+    return None

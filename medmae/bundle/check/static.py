@@ -1,0 +1,47 @@
+"""The static checks in their order: files are read, nothing is imported, instantiated or evaluated."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from medmae.bundle.check.expressions import expressions
+from medmae.bundle.check.files import large_files, pages, pickles
+from medmae.bundle.check.finding import Check, Finding
+from medmae.bundle.check.logging_conf import logging_conf
+from medmae.bundle.check.metadata import changelog, packages, schema, versions
+from medmae.bundle.check.paths import paths
+from medmae.bundle.check.references import required, resolves
+from medmae.bundle.check.source import Bundle
+from medmae.bundle.check.targets import targets
+from medmae.bundle.check.tree import parses, tree
+
+STATIC = (
+    Check(1, "tree and names", tree),
+    Check(2, "files parse", parses),
+    Check(3, "metadata fit the schema", schema),
+    Check(4, "version and change log", changelog),
+    Check(5, "versions are installed", versions),
+    Check(6, "packages are declared", packages),
+    Check(7, "targets are allowed", targets),
+    Check(8, "expressions are allowed", expressions),
+    Check(9, "references resolve", resolves),
+    Check(10, "required ids", required),
+    Check(11, "logging only logs", logging_conf),
+    Check(12, "no paths, addresses, secrets", paths),
+    Check(13, "large files", large_files),
+    Check(14, "licence and page", pages),
+    Check(15, "no pickles", pickles),
+)
+
+
+def check_static(path: str | Path) -> list[Finding]:
+    """All static checks of a bundle.
+
+    Args:
+        path: Its folder, or a zip file of it, which is not unpacked.
+
+    Raises:
+        ValueError: If it is neither.
+    """
+    bundle = Bundle.open(path)
+    return [finding for check in STATIC for finding in check(bundle)]
