@@ -1,4 +1,4 @@
-"""timm's ViT block, and the two things masked pre-training needs beyond it: its last tokens alone, and recomputation."""
+"""timm's ViT block, and what masked pre-training needs beyond it: its last tokens alone, and recomputation."""
 
 from __future__ import annotations
 
@@ -73,14 +73,14 @@ def make_blocks(
     )
 
 
-def forward_tail(block: Block, tokens: Tensor, num_tail: int) -> Tensor:
+def forward_tail(block: nn.Module, tokens: Tensor, num_tail: int) -> Tensor:
     """What ``block(tokens)`` gives for its last ``num_tail`` tokens, without computing the others.
 
     Every token is still a key and a value; only the tail asks queries and passes through the MLP. Exact: in the
     last block of a decoder no other output is ever read.
 
     Args:
-        block: A block without dropout, drop path or layer scale, as decoders have them.
+        block: A :class:`Block` without dropout, drop path or layer scale, as decoders have them.
         tokens: ``(B, N, D)``.
         num_tail: M.
 

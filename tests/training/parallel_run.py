@@ -58,7 +58,7 @@ def process() -> tuple[int, int]:
 
 
 class SampleMasks(MaskedModule):
-    """A mask is a function of the epoch and the sample, whichever process has it; losses are kept, averaged over all."""
+    """A mask is a function of the epoch and the sample, whichever process has it; losses are averaged over all."""
 
     losses: list[float]
 
