@@ -1,0 +1,61 @@
+"""FSDP2 with one process, in this one; two processes are in test_ddp.py."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+import torch.distributed as dist
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import FSDPModule
+from torch.distributed.tensor import DTensor
+
+from medmae.methods.registry import create
+from medmae.nn.checkpointing import checkpoint_activations, recomputable_blocks
+from medmae.training.shard import gather, shard
+
+
+@pytest.fixture
+def mesh():
+    dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    yield init_device_mesh("cpu", (1,))
+    dist.destroy_process_group()
+
+
+@pytest.mark.parametrize("name", ["mae", "edge_mae"])
+@pytest.mark.parametrize("recompute", [False, True])
+def test_a_sharded_method_gives_the_same_loss_and_gradients(name, recompute, mesh):
+    torch.manual_seed(0)
+    plain = create(name, preset="tiny")
+    method = copy.deepcopy(plain)
+    if recompute:
+        checkpoint_activations(method)
+    shard(method, mesh=mesh)
+    batch, mask = plain.example_batch(), plain.masking.sample(2)
+    losses = [m(batch, mask=mask).loss for m in (plain, method)]
+    assert torch.equal(*losses)
+    for loss in losses:
+        loss.backward()
+    for mine, theirs in zip(method.parameters(), plain.parameters(), strict=True):
+        if theirs.requires_grad:
+            torch.testing.assert_close(mine.grad.full_tensor(), theirs.grad)
+
+
+def test_every_block_is_whole_by_itself_and_every_weight_is_sharded(mesh):
+    method = create("mae", preset="tiny")
+    keys = list(method.state_dict())
+    shard(method, mesh=mesh)
+    assert all(isinstance(block, FSDPModule) for block in recomputable_blocks(method))
+    assert len(recomputable_blocks(method)) == 3 + 2
+    assert all(isinstance(parameter, DTensor) for parameter in method.parameters())
+    assert list(method.state_dict()) == keys
+
+
+def test_gathering_fills_an_ordinary_method(mesh):
+    method = create("mae", preset="tiny")
+    whole = create("mae", preset="tiny")
+    expected = {name: value.clone() for name, value in method.state_dict().items()}
+    shard(method, mesh=mesh)
+    gather(method, into=whole)
+    torch.testing.assert_close(dict(whole.state_dict()), expected, rtol=0, atol=0)
