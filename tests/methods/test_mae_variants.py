@@ -152,6 +152,25 @@ def test_decoder_work_falls_as_the_page_says():
     assert ratio == {"base": 1.0, "subset": 1.6, "cross": 1.0, "cross third": 2.5, "small": 7.7}
 
 
+@pytest.mark.parametrize(("decoder", "reads"), [("cross", ["blocks", "norm"]), ("cross_last", ["norm"])])
+def test_a_cross_decoder_reads_the_encoder_s_stages_or_its_output_alone(batch, decoder, reads):
+    method = tiny(decoder=decoder, decoder_depth=1)
+    stages = method.encoder.forward_intermediates(method.patches.cut(batch["image"]))
+    leaves = [stage.detach().requires_grad_() for stage in stages]
+    mask = method.draw_mask(batch).complete()
+    method.head(method.decoder(leaves, mask)).square().sum().backward()
+    read = [leaf.grad is not None and bool(leaf.grad.any()) for leaf in leaves]
+    assert read == [*["blocks" in reads] * 3, False, True]
+
+
+def test_what_is_hidden_does_not_influence_the_prediction(method, batch):
+    mask = method.draw_mask(batch, generator=seeded(2))
+    rows, complete = method.patches.cut(batch["image"]), mask.complete()
+    other = complete.restore(complete.keep(rows), torch.rand(3, 12, rows.shape[2], generator=seeded(3)))
+    before, after = method(batch, mask=mask), method({"image": method.patches.join(other)}, mask=mask)
+    assert_close(after.prediction["image"], before.prediction["image"], atol=1e-6, rtol=0)
+
+
 @pytest.mark.parametrize("share", [0.0, -0.5, 1.5, 0.01, float("nan")])
 def test_a_share_that_decodes_nothing_or_more_than_everything_is_refused(share):
     with pytest.raises(ValueError, match=rf"decode_share must lie in \(0, 1\] and .* 12 masked tokens, got {share}"):

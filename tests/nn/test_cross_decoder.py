@@ -73,6 +73,14 @@ def test_each_block_reads_a_combination_of_its_own_of_embedding_blocks_and_norm(
     assert_close(second, normalise(0.5 * stages[2] + 2 * stages[4]))  # stage 3 enters through the norm, stage 4
 
 
+def test_the_first_block_reads_the_first_combination(decoder, mask, stages):
+    seen = []
+    for block in decoder.blocks:
+        block.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[1]))
+    decoder(stages, mask)
+    assert all(torch.equal(one, other) for one, other in zip(seen, decoder.sources(stages), strict=True))
+
+
 def test_without_inter_block_every_block_reads_the_encoder_s_output(stages):
     decoder = CrossDecoder(
         grid=(3, 4), encoder_dim=10, encoder_depth=3, dim=16, depth=2, num_heads=2, inter_block=False
