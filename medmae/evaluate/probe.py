@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
 from sklearn.linear_model import LogisticRegression
@@ -84,7 +82,11 @@ def knn_accuracy(
 
 
 def _accuracy(
-    model: Any, features_train: np.ndarray, labels_train: np.ndarray, features_test: np.ndarray, labels_test: np.ndarray
+    model: LogisticRegression | KNeighborsClassifier,
+    features_train: np.ndarray,
+    labels_train: np.ndarray,
+    features_test: np.ndarray,
+    labels_test: np.ndarray,
 ) -> float:
     pipeline = make_pipeline(StandardScaler(), model)
     return float(pipeline.fit(features_train, labels_train).score(features_test, labels_test))
