@@ -36,40 +36,66 @@ def visible_count(*, num_tokens: int, ratio: float, rounding: Rounding = "refere
     return visible
 
 
+def decoded_count(*, num_masked: int, share: float) -> int:
+    """Number of masked tokens that are decoded when only a share of them is, to the nearest integer.
+
+    Raises:
+        ValueError: If the share is not in (0, 1], or leaves no token to decode.
+    """
+    decoded = round(num_masked * share) if 0 < share <= 1 else 0
+    if not decoded:
+        raise ValueError(
+            f"decode_share must lie in (0, 1] and decode at least one of {num_masked} masked tokens, got {share}"
+        )
+    return decoded
+
+
 @dataclass(frozen=True)
 class Mask:
     """Which tokens of each sample are visible, which are masked.
 
     Attributes:
         visible: Token indices that the encoder sees, ``(B, V)`` int64, any order; the same V for all samples.
-        masked: The other token indices, ``(B, M)`` int64.
-        num_tokens: N = V + M. Indices count tokens only, never a class or global token.
+        masked: The other token indices, ``(B, M)`` int64: what is decoded and enters the loss.
+        num_tokens: N = V + M + skipped. Indices count tokens only, never a class or global token.
+        skipped: Tokens that are hidden from the encoder and not decoded either; 0 except where a method decodes a
+            random subset. :meth:`complete` gives the mask that decodes them too.
     """
 
     visible: Tensor
     masked: Tensor
     num_tokens: int
+    skipped: int = 0
 
     def __post_init__(self) -> None:
         if not 0 < self.visible.shape[1] < self.num_tokens:
             raise ValueError(f"{self.visible.shape[1]} of {self.num_tokens} tokens visible: some must be, and some not")
         if self.visible.shape[0] != self.masked.shape[0]:
             raise ValueError(f"{self.visible.shape[0]} rows of visible but {self.masked.shape[0]} of masked indices")
-        if self.visible.shape[1] + self.masked.shape[1] != self.num_tokens:
+        if self.visible.shape[1] + self.masked.shape[1] + self.skipped != self.num_tokens:
+            skipped = f" + {self.skipped} skipped" if self.skipped else ""
             raise ValueError(
-                f"{self.visible.shape[1]} visible + {self.masked.shape[1]} masked tokens are not {self.num_tokens}"
+                f"{self.visible.shape[1]} visible + {self.masked.shape[1]} masked{skipped} tokens "
+                f"are not {self.num_tokens}"
+            )
+        if self.skipped < 0 or not self.masked.shape[1]:
+            raise ValueError(
+                f"{self.masked.shape[1]} tokens to decode and {self.skipped} skipped: some must be decoded"
             )
 
     @classmethod
-    def from_noise(cls, noise: Tensor, *, num_visible: int) -> Mask:
+    def from_noise(cls, noise: Tensor, *, num_visible: int, num_decoded: int | None = None) -> Mask:
         """The tokens with the smallest noise stay visible, in ascending order of noise (MAE, section 3).
 
         Args:
             noise: Uniform noise, ``(B, N)``.
             num_visible: V.
+            num_decoded: M; the tokens that follow in order of noise, uniformly random among the hidden ones. None
+                decodes every hidden token. The visible tokens do not depend on it.
         """
-        order = noise.argsort(dim=1)  # (B, N)
-        return cls(order[:, :num_visible], order[:, num_visible:], noise.shape[1])
+        order, num_tokens = noise.argsort(dim=1), noise.shape[1]  # (B, N)
+        stop = num_tokens if num_decoded is None else num_visible + num_decoded
+        return cls(order[:, :num_visible], order[:, num_visible:stop], num_tokens, num_tokens - stop)
 
     @classmethod
     def from_bool(cls, masked: Tensor) -> Mask:
@@ -94,13 +120,19 @@ class Mask:
 
     @property
     def num_masked(self) -> int:
-        """M, the masked tokens of each sample."""
+        """M, the masked tokens of each sample that are decoded."""
         return self.masked.shape[1]
 
     def as_bool(self) -> Tensor:
-        """Table ``(B, N)``, True where a token is masked."""
-        table = torch.zeros(self.masked.shape[0], self.num_tokens, dtype=torch.bool, device=self.masked.device)
-        return table.scatter(1, self.masked, True)
+        """Table ``(B, N)``, True where a token is hidden from the encoder, decoded or not."""
+        table = torch.ones(self.visible.shape[0], self.num_tokens, dtype=torch.bool, device=self.visible.device)
+        return table.scatter(1, self.visible, False)
+
+    def complete(self) -> Mask:
+        """The same visible tokens, and every other token masked: what pictures and figures of merit need."""
+        if not self.skipped:
+            return self
+        return Mask(self.visible, Mask.from_bool(self.as_bool()).masked, self.num_tokens)
 
     def keep(self, tokens: Tensor) -> Tensor:
         """The visible rows of ``(B, N, ...)``: ``(B, V, ...)``."""
@@ -119,7 +151,14 @@ class Mask:
 
         Returns:
             ``(B, N, D)``.
+
+        Raises:
+            ValueError: If the mask skips tokens: nobody has a row for them.
         """
+        if self.skipped:
+            raise ValueError(
+                f"{self.skipped} hidden tokens are not decoded, so nothing can be restored: complete() first"
+            )
         batch, _, dim = visible.shape
         fill = fill.to(visible.dtype).expand(batch, self.num_masked, dim)
         order = torch.cat([self.visible, self.masked], dim=1)  # (B, N)
@@ -128,7 +167,7 @@ class Mask:
 
     def to(self, device: torch.device | str) -> Mask:
         """The same mask on another device."""
-        return Mask(self.visible.to(device), self.masked.to(device), self.num_tokens)
+        return Mask(self.visible.to(device), self.masked.to(device), self.num_tokens, self.skipped)
 
 
 class Masking(Protocol):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from medmae.masking.base import Mask, Rounding, visible_count
+from medmae.masking.base import Mask, Rounding, decoded_count, visible_count
 
 
 class RandomMasking:
@@ -15,15 +15,20 @@ class RandomMasking:
         num_tokens: N, tokens of one sample.
         ratio: Share of tokens to hide; the count is fixed here, once.
         rounding: See :func:`medmae.masking.base.visible_count`.
+        decode_share: Share of the hidden tokens that is decoded, a uniformly random subset (a faster variant, not
+            MAE's maths). It comes from the same noise: the visible tokens are the same for every share.
 
     Raises:
-        ValueError: If the ratio leaves 0 or all tokens visible.
+        ValueError: If the ratio leaves 0 or all tokens visible, or the share decodes none.
     """
 
-    def __init__(self, *, num_tokens: int, ratio: float, rounding: Rounding = "reference") -> None:
+    def __init__(
+        self, *, num_tokens: int, ratio: float, rounding: Rounding = "reference", decode_share: float = 1.0
+    ) -> None:
         self.num_tokens = num_tokens
         self.ratio = ratio
         self.num_visible = visible_count(num_tokens=num_tokens, ratio=ratio, rounding=rounding)
+        self.num_decoded = decoded_count(num_masked=num_tokens - self.num_visible, share=decode_share)
 
     def sample(self, batch_size: int, *, generator: torch.Generator | None = None, noise: Tensor | None = None) -> Mask:
         """Draws a mask, or replays one from given noise.
@@ -37,4 +42,4 @@ class RandomMasking:
             noise = torch.rand(batch_size, self.num_tokens, generator=generator)  # (B, N)
         if noise.shape != (batch_size, self.num_tokens):
             raise ValueError(f"noise must be {(batch_size, self.num_tokens)}, got {tuple(noise.shape)}")
-        return Mask.from_noise(noise, num_visible=self.num_visible)
+        return Mask.from_noise(noise, num_visible=self.num_visible, num_decoded=self.num_decoded)

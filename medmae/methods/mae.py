@@ -5,25 +5,33 @@ CVPR 2022, arXiv 2111.06377. Reference: facebookresearch/mae (efb2a80).
 
 Deviations: any number of axes (signals, volumes), channels and non-square sizes; the normalised target, which the
 published weights use, is on by default; the last decoder block runs on hidden tokens only (same loss, exactly).
+
+Faster variants, NOT the same maths, off by default: ``decode_share`` decodes a random subset of the hidden tokens (the
+idea of VideoMAE V2's dual masking, CVPR 2023, arXiv 2303.16727; there the subset is a running cell), and
+``decoder="cross"`` is CrossMAE's decoder (TMLR 2025, arXiv 2401.14391). docs/methods/mae.md says what they change.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
 
+from medmae.errors import check_choice
 from medmae.masking.base import Mask, Rounding
 from medmae.masking.random import RandomMasking
 from medmae.methods.base import Batch, Method, StepOutput
 from medmae.methods.registry import register
+from medmae.nn.cross_decoder import CrossDecoder
 from medmae.nn.decoder import MaskedDecoder
 from medmae.nn.heads import PatchHead
 from medmae.nn.positions import AxisOrder
 from medmae.nn.vit import ClassToken, MaskedViT
 from medmae.objectives.pixel import PatchNorm, masked_mse
+
+Decoder = Literal["self", "cross", "cross_last"]
 
 
 def mae_base(**options: Any) -> MAE:
@@ -41,6 +49,26 @@ def mae_huge(**options: Any) -> MAE:
     return MAE(**{"patch_size": 14, "embed_dim": 1280, "depth": 32, "num_heads": 16, **options})
 
 
+def mae_small(**options: Any) -> MAE:
+    """ViT-S/16, 224 px, with MAE's decoder."""
+    return MAE(**{"embed_dim": 384, "num_heads": 6, **options})
+
+
+def mae_fast_subset(**options: Any) -> MAE:
+    """``mae_base`` that decodes a random half of the hidden tokens: faster, NOT the same maths."""
+    return MAE(**{"decode_share": 0.5, **options})
+
+
+def mae_fast_cross(**options: Any) -> MAE:
+    """``mae_base`` with CrossMAE's decoder, a third of the hidden tokens (a quarter of all): NOT the same maths."""
+    return MAE(**{"decoder": "cross", "decoder_depth": 12, "decode_share": 1 / 3, **options})
+
+
+def mae_small_decoder(**options: Any) -> MAE:
+    """``mae_base`` with a decoder of 4 blocks of width 256, for small images: a smaller network, faster."""
+    return MAE(**{"decoder_dim": 256, "decoder_depth": 4, "decoder_heads": 8, **options})
+
+
 def mae_tiny(**options: Any) -> MAE:
     """32 px, for tests."""
     sizes = {"image_size": 32, "patch_size": 8, "embed_dim": 48, "depth": 3, "num_heads": 4}
@@ -51,7 +79,16 @@ def mae_tiny(**options: Any) -> MAE:
     "mae",
     title="MAE",
     paper="He et al., Masked Autoencoders Are Scalable Vision Learners, CVPR 2022, arXiv 2111.06377",
-    presets={"tiny": mae_tiny, "base": mae_base, "large": mae_large, "huge": mae_huge},
+    presets={
+        "tiny": mae_tiny,
+        "base": mae_base,
+        "large": mae_large,
+        "huge": mae_huge,
+        "small": mae_small,
+        "fast_subset": mae_fast_subset,
+        "fast_cross": mae_fast_cross,
+        "small_decoder": mae_small_decoder,
+    },
 )
 class MAE(Method):
     """The reference composition.
@@ -73,6 +110,10 @@ class MAE(Method):
         mask_ratio: Share of patches hidden.
         rounding: How the ratio becomes a count.
         target_norm: Normalisation of the target patches; None regresses raw pixels.
+        decoder: ``self`` is MAE's. ``cross`` and ``cross_last`` are variants without self-attention: hidden tokens read
+            learned combinations of the encoder's stages (CrossMAE), or its output.
+        decode_share: Share of the hidden tokens decoded in a step, a random subset; the loss is over those. Below 1 a
+            variant. Pictures and figures of merit always decode all.
     """
 
     def __init__(
@@ -94,8 +135,11 @@ class MAE(Method):
         mask_ratio: float = 0.75,
         rounding: Rounding = "reference",
         target_norm: PatchNorm | None = PatchNorm(),  # noqa: B008 - frozen
+        decoder: Decoder = "self",
+        decode_share: float = 1.0,
     ) -> None:
         super().__init__()
+        check_choice(decoder, get_args(Decoder), name="decoder")
         self.encoder = MaskedViT(
             image_size=image_size,
             patch_size=patch_size,
@@ -109,9 +153,16 @@ class MAE(Method):
             axis_order=axis_order,
         )
         self.patches = self.encoder.patches
-        self.decoder = MaskedDecoder.beside(self.encoder, dim=decoder_dim, depth=decoder_depth, num_heads=decoder_heads)
+        sizes = {"dim": decoder_dim, "depth": decoder_depth, "num_heads": decoder_heads}
+        self.decoder = (
+            MaskedDecoder.beside(self.encoder, **sizes)
+            if decoder == "self"
+            else CrossDecoder.beside(self.encoder, **sizes, inter_block=decoder == "cross")
+        )
         self.head = PatchHead(dim=decoder_dim, num_values=self.patches.num_values, norm_eps=norm_eps)
-        self.masking = RandomMasking(num_tokens=self.patches.num_tokens, ratio=mask_ratio, rounding=rounding)
+        self.masking = RandomMasking(
+            num_tokens=self.patches.num_tokens, ratio=mask_ratio, rounding=rounding, decode_share=decode_share
+        )
         self.target_norm = target_norm
 
     def forward(
@@ -125,8 +176,7 @@ class MAE(Method):
         """One step on ``{"image": (B, C, *size)}``; see :meth:`Method.forward`."""
         rows = self.patches.cut(batch["image"])  # (B, N, P)
         mask = mask or self.draw_mask(batch, generator=generator)
-        latent = self.encoder.forward_rows(rows, mask.visible)  # (B, 1 + V, D)
-        prediction = self.head(self.decoder(latent, mask))  # (B, M, P)
+        prediction = self.head(self._decode(rows, mask))  # (B, M, P)
         loss = masked_mse(prediction, self.target(mask.hidden(rows)))
         return StepOutput.of(terms={"image": loss}, prediction={"image": prediction}, mask=mask)
 
@@ -136,13 +186,12 @@ class MAE(Method):
 
     def predict(self, batch: Batch, mask: Mask) -> Tensor:
         """Predictions for all tokens in raster order ``(B, N, P)``; those of visible tokens mean nothing."""
-        latent = self.encoder(batch["image"], mask.visible)
-        return self.head(self.decoder(latent, mask, masked_only=False))
+        return self.head(self._decode(self.patches.cut(batch["image"]), mask.complete(), masked_only=False))
 
     @torch.no_grad()
     def reconstruct(self, batch: Batch, mask: Mask) -> dict[str, Tensor]:
         """``{"image": (B, C, *size)}``; a normalised target is undone with the true patch statistics (for the eye)."""
-        rows = self.patches.cut(batch["image"])
+        rows, mask = self.patches.cut(batch["image"]), mask.complete()
         predicted = self.predict(batch, mask)
         if self.target_norm is not None:
             predicted = self.target_norm.invert(predicted, rows, channels=self.patches.channels)
@@ -151,3 +200,9 @@ class MAE(Method):
     def example_batch(self, batch_size: int = 2, *, generator: torch.Generator | None = None) -> dict[str, Tensor]:
         """See :meth:`Method.example_batch`."""
         return {"image": torch.rand(batch_size, self.patches.channels, *self.patches.size, generator=generator)}
+
+    def _decode(self, rows: Tensor, mask: Mask, *, masked_only: bool = True) -> Tensor:
+        if isinstance(self.decoder, CrossDecoder):
+            return self.decoder(self.encoder.forward_intermediates(rows, mask.visible), mask, masked_only=masked_only)
+        latent = self.encoder.forward_rows(rows, mask.visible)  # (B, 1 + V, D)
+        return self.decoder(latent, mask, masked_only=masked_only)

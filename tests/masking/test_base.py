@@ -7,7 +7,7 @@ import torch
 from torch.testing import assert_close
 
 from medmae.masking import Mask, visible_count
-from medmae.masking.base import gather_tokens
+from medmae.masking.base import decoded_count, gather_tokens
 
 
 @pytest.fixture
@@ -120,3 +120,51 @@ def test_a_mask_moves_whole(mask):
     moved = mask.to("meta")
     assert moved.visible.device.type == moved.masked.device.type == "meta"
     assert moved.num_tokens == 10
+
+
+@pytest.fixture
+def partial():
+    noise = torch.rand(3, 10, generator=torch.Generator().manual_seed(0))
+    return Mask.from_noise(noise, num_visible=4, num_decoded=2)
+
+
+def test_a_subset_of_hidden_tokens_leaves_the_visible_ones_as_they_were(mask, partial):
+    assert torch.equal(partial.visible, mask.visible)
+    assert torch.equal(partial.masked, mask.masked[:, :2])
+    assert (partial.num_masked, partial.skipped, partial.num_tokens) == (2, 4, 10)
+
+
+def test_what_is_hidden_is_hidden_whether_decoded_or_not(mask, partial):
+    assert torch.equal(partial.as_bool(), mask.as_bool())
+
+
+def test_a_subset_completed_masks_every_hidden_token(mask, partial):
+    complete = partial.complete()
+    assert (complete.num_masked, complete.skipped) == (6, 0)
+    assert torch.equal(complete.visible, mask.visible)
+    assert torch.equal(complete.masked, mask.masked.sort(dim=1).values)
+    assert mask.complete() is mask
+
+
+def test_nothing_is_restored_from_a_subset(partial):
+    with pytest.raises(ValueError, match=r"4 hidden tokens are not decoded.*complete\(\) first"):
+        partial.restore(torch.randn(3, 4, 5), torch.zeros(1, 1, 5))
+
+
+def test_a_subset_moves_whole(partial):
+    assert partial.to("meta").skipped == 4
+
+
+def test_a_mask_that_decodes_nothing_is_refused():
+    with pytest.raises(ValueError, match="0 tokens to decode and 2 skipped"):
+        Mask(torch.tensor([[0, 1]]), torch.empty(1, 0, dtype=torch.int64), 4, skipped=2)
+
+
+def test_skipped_tokens_must_add_up_too():
+    with pytest.raises(ValueError, match="2 visible \\+ 1 masked \\+ 2 skipped tokens are not 4"):
+        Mask(torch.tensor([[0, 1]]), torch.tensor([[2]]), 4, skipped=2)
+
+
+@pytest.mark.parametrize(("share", "decoded"), [(1.0, 147), (0.5, 74), (1 / 3, 49), (0.25, 37), (1 / 147, 1)])
+def test_a_share_is_rounded_to_the_nearest_count(share, decoded):
+    assert decoded_count(num_masked=147, share=share) == decoded

@@ -1,0 +1,230 @@
+"""Time to accuracy: what do the faster variants of MAE (not the same maths) give for the same seconds of training?
+
+All contestants of a seed live in one process, start from the same encoder, see the same batches in the same order and
+take turns of a few seconds each, so that the noise of the machine hits all alike. A contestant's clock counts its own
+training steps only, in CPU seconds of one thread: what a wall clock shows on a quiet machine. At fixed times of that clock its frozen encoder is probed with few labels: nearest neighbours and
+a linear probe on the mean of the patch tokens, averaged over several draws of the labelled images. Raw pixels and the
+untrained encoder (0 seconds) stand beside them. The learning rate is one for all and constant after a warm-up, so that
+no contestant's schedule knows the end. Images are split at random: a data set without patient names cannot be split
+better, so accuracies are for comparing contestants, not for quoting.
+
+    python benchmarks/variants.py --data IMAGES.zip --out OUT --seconds 120 --seeds 3
+
+IMAGES is a zip with one folder of pictures a class, or an npz with ``images`` and ``labels``. Writes OUT/results.csv as
+it goes, and OUT/summary.md and OUT/curves.png at the end (``benchmarks/variants_report.py OUT`` writes them again).
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import time
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, TextIO
+
+import numpy as np
+import torch
+import typer
+from PIL import Image
+from torch import Tensor
+from variants_report import report
+
+from medmae.evaluate.probe import frozen_features, knn_accuracy, probe_accuracy
+from medmae.methods.mae import MAE
+
+FIELDS = ("variant", "seed", "time", "seconds", "steps", "samples_per_second", "knn", "probe")
+
+
+def contestants(dim: int, depth: int, heads: int) -> dict[str, dict[str, Any]]:
+    """Constructor options of each, given the plain decoder's sizes."""
+    half = {"decoder_dim": dim // 2, "decoder_depth": depth // 2, "decoder_heads": heads}
+    return {
+        "plain": {},
+        "subset_0.5": {"decode_share": 0.5},
+        "subset_0.25": {"decode_share": 0.25},
+        "cross": {"decoder": "cross"},
+        "cross_0.25": {"decoder": "cross", "decode_share": 0.25},
+        "small": half,
+        "small_cross_0.25": {**half, "decoder": "cross", "decode_share": 0.25},
+    }
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Images ``(N, C, S, S)`` in [0, 1], labels ``(N,)``: a pool (pre-training, labelled draws) and a test set."""
+
+    pool: Tensor
+    pool_labels: np.ndarray
+    test: Tensor
+    test_labels: np.ndarray
+
+    @classmethod
+    def read(cls, path: Path, *, size: int, num_test: int) -> Pictures:
+        """From a zip of class folders or an npz; resized to ``size``, split at random with a fixed seed."""
+        arrays, labels = _read_zip(path) if path.suffix == ".zip" else _read_npz(path)
+        resized = [np.asarray(Image.fromarray(a).resize((size, size), Image.Resampling.BILINEAR)) for a in arrays]
+        images = torch.from_numpy(np.stack(resized)).float().div(255)
+        images = images.unsqueeze(1) if images.ndim == 3 else images.movedim(-1, 1)
+        order = np.random.default_rng(0).permutation(len(labels))
+        test, pool = order[:num_test], order[num_test:]
+        return cls(images[pool], labels[pool], images[test], labels[test])
+
+
+def _read_zip(path: Path) -> tuple[list[np.ndarray], np.ndarray]:
+    arrays, labels = [], []
+    with zipfile.ZipFile(path) as archive:
+        for name in sorted(archive.namelist()):
+            if Path(name).suffix.lower() in (".jpg", ".jpeg", ".png"):
+                arrays.append(np.asarray(Image.open(io.BytesIO(archive.read(name)))))
+                labels.append(Path(name).parent.name)
+    return arrays, np.array(labels)
+
+
+def _read_npz(path: Path) -> tuple[list[np.ndarray], np.ndarray]:
+    with np.load(path, allow_pickle=False) as archive:
+        return list(archive["images"]), archive["labels"].reshape(-1)
+
+
+class Contestant:
+    """A variant in training, with a clock of its own."""
+
+    def __init__(self, *, name: str, method: MAE, images: Tensor, batch_size: int, lr: float, seed: int) -> None:
+        self.name, self.method, self.seed, self.lr = name, method, seed, lr
+        self.images, self.batch_size = images, batch_size
+        self.optimizer = torch.optim.AdamW(method.parameters(), lr=lr, betas=(0.9, 0.95), weight_decay=0.05, fused=True)
+        self.order = torch.Generator().manual_seed(seed)
+        self.masks = torch.Generator().manual_seed(seed + 1000)
+        self.batches = self._endless()
+        self.seconds, self.steps = 0.0, 0
+
+    def _endless(self) -> Iterator[Tensor]:
+        while True:
+            for part in torch.randperm(len(self.images), generator=self.order).split(self.batch_size):
+                if len(part) == self.batch_size:
+                    yield self.images[part]
+
+    def train_until(self, clock: float) -> None:
+        """Steps until the own clock shows at least ``clock`` seconds."""
+        while self.seconds < clock:
+            started = time.process_time()
+            for group in self.optimizer.param_groups:
+                group["lr"] = self.lr * min((self.steps + 1) / 50, 1.0)
+            self.method({"image": next(self.batches)}, generator=self.masks).loss.backward()
+            self.optimizer.step()
+            self.optimizer.zero_grad(set_to_none=True)
+            self.seconds += time.process_time() - started
+            self.steps += 1
+
+    def about(self, mark: float) -> dict[str, Any]:
+        """Who, when and how fast, for the table."""
+        row = {"variant": self.name, "seed": self.seed, "time": mark, "seconds": round(self.seconds, 2)}
+        rate = self.steps * self.batch_size / self.seconds if self.seconds else 0.0
+        return {**row, "steps": self.steps, "samples_per_second": round(rate, 2)}
+
+    def features(self, images: Tensor) -> np.ndarray:
+        """Frozen features of whole images ``(N, C, S, S)``."""
+        return frozen_features(self.method.encoder, images)
+
+
+class Judge:
+    """Few-label accuracy of features, over the same draws of labelled images for everyone."""
+
+    def __init__(self, data: Pictures, *, per_class: int, draws: int) -> None:
+        self.data, self.draws = data, []
+        for seed in range(draws):
+            rng = np.random.default_rng(seed)
+            classes = [np.flatnonzero(data.pool_labels == name) for name in np.unique(data.pool_labels)]
+            self.draws.append(np.concatenate([rng.choice(members, per_class, replace=False) for members in classes]))
+        self.labelled = np.unique(np.concatenate(self.draws))
+
+    def __call__(self, features_of: Callable[[Tensor], np.ndarray]) -> dict[str, float]:
+        """Accuracy in percent of both probes, averaged over the draws."""
+        labelled, test = features_of(self.data.pool[self.labelled]), features_of(self.data.test)
+        scores: dict[str, list[float]] = {"knn": [], "probe": []}
+        for members in self.draws:
+            sets = {
+                "features_train": labelled[np.searchsorted(self.labelled, members)],
+                "labels_train": self.data.pool_labels[members],
+                "features_test": test,
+                "labels_test": self.data.test_labels,
+            }
+            scores["knn"].append(knn_accuracy(**sets))
+            scores["probe"].append(probe_accuracy(**sets))
+        return {name: round(100 * float(np.mean(values)), 3) for name, values in scores.items()}
+
+
+def race(field: list[Contestant], *, marks: Sequence[float], turn: float) -> Iterator[tuple[float, Contestant]]:
+    """Trains all in turns of ``turn`` seconds, each round in the reverse order of the last.
+
+    Yields a mark and a contestant whose clock has just passed it.
+    """
+    clock, order = 0.0, list(field)
+    for mark in marks:
+        while clock < mark:
+            clock = min(clock + turn, mark)
+            for contestant in order:
+                contestant.train_until(clock)
+            order.reverse()
+        yield from ((mark, contestant) for contestant in field)
+
+
+def write_rows(file: TextIO, judge: Judge, fields: Iterable[list[Contestant]], marks: list[float], turn: float) -> None:
+    """Raw pixels first, then every probe of every race as it happens."""
+    writer = csv.DictWriter(file, fieldnames=FIELDS)
+    writer.writeheader()
+    writer.writerow({"variant": "raw pixels", **judge(lambda images: images.flatten(1).numpy())})
+    for field in fields:
+        untrained = judge(field[0].features)  # all start from one encoder: judging it once is enough
+        writer.writerows({**contestant.about(0.0), **untrained} for contestant in field)
+        for mark, contestant in race(field, marks=marks, turn=turn):
+            row = {**contestant.about(mark), **judge(contestant.features)}
+            writer.writerow(row)
+            file.flush()
+            print(*row.values(), flush=True)
+
+
+def main(
+    data: Annotated[Path, typer.Option(help="Zip of class folders, or npz.")],
+    out: Annotated[Path, typer.Option(help="Receives results.csv, summary.md and curves.png.")],
+    seconds: Annotated[float, typer.Option(help="Training seconds of each contestant and seed.")] = 120.0,
+    every: Annotated[float, typer.Option(help="Seconds between probes, by each contestant's own clock.")] = 20.0,
+    seeds: int = 3,
+    variants: Annotated[str, typer.Option(help="Separated by commas; all by default.")] = "",
+    image_size: int = 64,
+    patch_size: int = 8,
+    encoder: Annotated[tuple[int, int, int], typer.Option(help="Width, depth, heads.")] = (192, 6, 3),
+    decoder: Annotated[tuple[int, int, int], typer.Option(help="The same of the plain decoder.")] = (128, 8, 4),
+    batch_size: int = 32,
+    lr: float = 1e-3,
+    labels_per_class: int = 5,
+    draws: int = 5,
+    test_images: int = 400,
+    turn: float = 2.0,
+) -> None:
+    """Runs the race once a seed."""
+    torch.set_num_threads(1)
+    pictures = Pictures.read(data, size=image_size, num_test=test_images)
+    judge = Judge(pictures, per_class=labels_per_class, draws=draws)
+    options = contestants(*decoder)
+    chosen = variants.split(",") if variants else list(options)
+    sizes = dict(zip(("embed_dim", "depth", "num_heads"), encoder, strict=True))
+    sizes |= dict(zip(("decoder_dim", "decoder_depth", "decoder_heads"), decoder, strict=True))
+    sizes |= {"image_size": image_size, "patch_size": patch_size, "in_channels": pictures.pool.shape[1]}
+
+    def enter(name: str, seed: int) -> Contestant:
+        torch.manual_seed(seed)
+        method = MAE(**{**sizes, **options[name]})
+        return Contestant(name=name, method=method, images=pictures.pool, batch_size=batch_size, lr=lr, seed=seed)
+
+    out.mkdir(parents=True, exist_ok=True)
+    marks = [every * (i + 1) for i in range(round(seconds / every))]
+    with (out / "results.csv").open("w", newline="") as file:
+        write_rows(file, judge, ([enter(name, seed) for name in chosen] for seed in range(seeds)), marks, turn)
+    report(out)
+
+
+if __name__ == "__main__":
+    typer.run(main)
