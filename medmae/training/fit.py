@@ -8,6 +8,7 @@ import pytorch_lightning as pl
 from pytorch_lightning.loggers import CSVLogger
 from pytorch_lightning.utilities import rank_zero_info
 
+from medmae.allocator import keep_freed_memory
 from medmae.training.checkpoints import Checkpoints, checkpoints
 from medmae.training.guard import require_batches, require_writable
 from medmae.training.loader import Loader
@@ -40,6 +41,7 @@ def fit(
     Raises:
         DataError: If there is nothing to train on, nowhere to write, or the checkpoint does not fit.
     """
+    keep_freed_memory()
     require_writable(trainer.default_root_dir)
     require_batches(train_loader, name="training")
     folder = _folder(trainer)
