@@ -167,6 +167,17 @@ class MaskedModule(pl.LightningModule):
             self.generator.set_state(self._states_to_restore["masks"].cpu())
             restore(self._states_to_restore)
             self._states_to_restore = None
+            self._begin_epoch()
+
+    def _begin_epoch(self) -> None:
+        """Resumed after the last batch of an epoch, Lightning forgets to count the next one as begun.
+
+        A checkpoint written in that epoch would then claim that none had been under way.
+        """
+        progress = self.trainer.fit_loop.epoch_progress
+        if progress.current.ready == progress.current.processed:
+            progress.increment_ready()
+            progress.increment_started()
 
     def _augmented(self, name: str, value: Tensor) -> Tensor:
         return self.augment[name](value, generator=self.generator) if name in self.augment else value

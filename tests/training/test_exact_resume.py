@@ -36,7 +36,14 @@ class Diary(Callback):
         self.pages, self.stop_after = [], stop_after
 
     def on_train_batch_end(self, trainer, learner, outputs, batch, batch_idx):
-        self.pages.append((batch["index"].tolist(), batch["image"].sum().item(), outputs["loss"].item()))
+        self.pages.append(
+            (
+                (trainer.current_epoch, batch_idx),
+                batch["index"].tolist(),
+                batch["image"].sum().item(),
+                outputs["loss"].item(),
+            )
+        )
         if len(self.pages) == self.stop_after:
             raise KeyboardInterrupt
 
@@ -79,3 +86,31 @@ def test_validation_between_epochs_changes_nothing_of_that(tmp_path, stop_after)
     before, _ = train(tmp_path / "cut", val=True, stop_after=stop_after)
     after, _ = train(tmp_path / "cut", val=True, checkpoint="newest")
     assert before + after == pages
+
+
+@pytest.mark.parametrize("stops", [(4, 1), (4, 3), (4, 4, 1), (1, 1, 1, 1, 1)])
+def test_a_run_may_be_stopped_again_and_again(tmp_path, stops):
+    pages, _ = train(tmp_path / "whole", val=True)
+    parts = []
+    for index, stop in enumerate(stops):
+        parts += train(tmp_path / "cut", val=True, stop_after=stop, checkpoint="newest" if index else None)[0]
+    parts += train(tmp_path / "cut", val=True, checkpoint="newest")[0]
+    assert parts == pages
+
+
+def test_two_workers_change_nothing(tmp_path, whole):
+    pages, _ = whole
+    before, _ = train(tmp_path, stop_after=6, workers=2)
+    after, _ = train(tmp_path, checkpoint="newest", workers=2)
+    assert before + after == pages
+
+
+def test_an_incomplete_accumulation_at_the_end_of_an_epoch_stays_what_it_was(tmp_path):
+    accumulate = {"accumulate_grad_batches": 3}  # steps after batches 3 and 4 of each epoch
+    pages, learner = train(tmp_path / "whole", **accumulate)
+    before, _ = train(tmp_path / "cut", stop_after=4, **accumulate)
+    between, _ = train(tmp_path / "cut", stop_after=3, checkpoint="newest", **accumulate)
+    after, resumed = train(tmp_path / "cut", checkpoint="newest", **accumulate)
+    assert before + between + after == pages
+    for name, value in learner.state_dict().items():
+        assert torch.equal(value, resumed.state_dict()[name]), name
