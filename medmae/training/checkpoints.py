@@ -56,7 +56,7 @@ class Checkpoints(Checkpoint):
         self._told_to_stop = False
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        """Starts the clock, tidies up, and listens to signals in place of Lightning, which would stop between steps of one."""
+        """Starts the clock, tidies up, and listens to signals; Lightning would stop amid an accumulation."""
         self._saved_at_step = trainer.global_step
         self._wait(self.every_minutes)
         if trainer.is_global_zero:

@@ -158,8 +158,6 @@ def slow_run(out, *, options=""):
     return process
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
 def test_fault_30_half_a_checkpoint_is_tidied_away_when_training_goes_on(tmp_path):
     half = tmp_path / "checkpoints" / ".step-00000003.ckpt.x1y2.part"
     half.parent.mkdir()
@@ -169,6 +167,8 @@ def test_fault_30_half_a_checkpoint_is_tidied_away_when_training_goes_on(tmp_pat
     assert checkpoints(half.parent)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
 def test_fault_31_a_signal_ends_the_run_after_its_step_with_a_checkpoint_and_exit_code_143(tmp_path, number):
     process = slow_run(tmp_path)
     process.send_signal(number)
