@@ -184,4 +184,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if cause is None or "--debug" in given:
             raise
         typer.echo(f"medmae: {explain(cause)}", err=True)
-        sys.exit(ExitCode.REFUSED)
+        sys.exit(getattr(cause, "exit_code", ExitCode.REFUSED))

@@ -34,7 +34,7 @@ def run(*arguments: str) -> int:
 def failing(monkeypatch: pytest.MonkeyPatch):
     """Makes `medmae run` raise a given error."""
 
-    def install(error: Exception) -> None:
+    def install(error: BaseException) -> None:
         def raising(*_: object, **__: object) -> None:
             raise error
 
@@ -109,6 +109,20 @@ def test_an_error_wrapped_by_monai_is_shown_as_what_it_is(failing, capsys: pytes
     failing(wrapped)
     assert run("run", "bundle", "train") == ExitCode.REFUSED
     assert capsys.readouterr().err == "medmae: manifest.jsonl: manifest is empty\n"
+
+
+def test_losses_that_stay_nan_have_an_exit_code_of_their_own_however_wrapped(failing) -> None:
+    from medmae.training.finite import NotFiniteError
+
+    wrapped = RuntimeError("Failed to evaluate '$@run'")
+    wrapped.__cause__ = NotFiniteError("11 steps in a row had a loss that is not finite")
+    failing(wrapped)
+    assert run("run", "bundle", "train") == ExitCode.NOT_FINITE == 3
+
+
+def test_a_training_that_was_told_to_stop_ends_with_143(failing) -> None:
+    failing(SystemExit(143))
+    assert run("run", "bundle", "train") == 143
 
 
 def test_a_bug_of_ours_keeps_its_traceback(failing) -> None:

@@ -165,6 +165,11 @@ class Mask:
         rows = torch.cat([visible, fill], dim=1)  # (B, N, D), in the order of `order`
         return torch.empty_like(rows).scatter(1, order.unsqueeze(-1).expand_as(rows), rows)
 
+    def of_sample(self, index: int) -> Mask:
+        """The mask of one sample, as a batch of one."""
+        rows = slice(index, index + 1)
+        return Mask(self.visible[rows], self.masked[rows], self.num_tokens, self.skipped)
+
     def to(self, device: torch.device | str) -> Mask:
         """The same mask on another device."""
         return Mask(self.visible.to(device), self.masked.to(device), self.num_tokens, self.skipped)

@@ -116,7 +116,7 @@ def _suspects(method: Method, seen: Seen, dataset: object) -> list[dict[str, Any
 @torch.no_grad()
 def _look_at(method: Method, seen: Seen, number: int, dataset: object) -> dict[str, Any]:
     sample = {name: value[number : number + 1] for name, value in seen.batch.items()}
-    mask = Mask(seen.mask.visible[[number]], seen.mask.masked[[number]], seen.mask.num_tokens)
+    mask = seen.mask.of_sample(number)
     loss = method(sample, mask=mask).loss
     index = int(sample["index"]) if "index" in sample else None
     return {

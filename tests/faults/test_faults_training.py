@@ -15,6 +15,7 @@ from pytorch_lightning.loggers import CSVLogger
 from torch.utils.data import Dataset
 
 from medmae.errors import DataError, ExitCode
+from medmae.methods.mae import mae_tiny
 from medmae.training import Checkpoints, ResumableLoader, fit
 from medmae.training.checkpoints import STOPPED, checkpoints
 from medmae.training.finite import NotFiniteError
@@ -88,6 +89,12 @@ def test_fault_29_a_gradient_that_is_not_finite_is_found_though_the_loss_is(tmp_
     record = json.loads((tmp_path / "not_finite" / "step-00000000.json").read_text())
     assert record["gradients"] == ["encoder.norm.weight"]
     assert learner.guard.skipped == 1
+
+
+def test_fault_29_the_sample_is_named_also_where_only_a_part_of_the_hidden_tokens_is_decoded(tmp_path):
+    learner = module(method=mae_tiny(image_size=64, in_channels=1, decode_share=0.5))
+    with pytest.warns(UserWarning, match=r"step 1 is skipped.*6 \(case case-6\)"):
+        run(tmp_path, Numbered(nan=[6]), learner=learner)
 
 
 def test_fault_29_too_many_in_a_row_stop_the_run_with_exit_code_3_and_finite_checkpoints(tmp_path):
