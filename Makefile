@@ -52,9 +52,9 @@ types: $(STAMP) ## mypy over medmae and data_prep
 floors: $(STAMP) ## import-linter: imports only go down
 	$(BIN)/lint-imports
 
-bench: $(STAMP) ## speed beside the peers (minutes; needs the bench extra)
+bench: $(STAMP) ## speed beside the peers, into docs/benchmarks.md (under 20 minutes on a quiet machine)
 	$(BIN)/python benchmarks/slice_reading.py
-	@for case in s16_96 volume_96 b16_224; do $(BIN)/python benchmarks/peers_step.py --case $$case || exit 1; done
+	$(BIN)/python benchmarks/peers_step.py
 
 lock: $(STAMP) ## resolve requirements.txt and .ci/uv.txt anew
 	UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 \

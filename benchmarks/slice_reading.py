@@ -6,7 +6,7 @@ All three give one axial slice in [0, 1] as a float32 tensor: at its own size, t
 documentation advises, and cut a random slice from it in the random transform. Readers take turns, so that a busy
 machine slows all alike; the caches of MONAI and of the disk are warm.
 
-    python benchmarks/slice_reading.py [--data DIR] [--rounds 5]
+    python benchmarks/slice_reading.py [--data DIR] [--rounds 5] [--dry]
 
 Without ``--data`` a cohort of smooth random heads of 182 x 218 x 182 is made.
 """
@@ -23,6 +23,8 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import torch
+from document import table, write_section
+from machine import describe
 from monai.data import CacheDataset, Dataset, PersistentDataset
 from monai.transforms import (
     Compose,
@@ -36,7 +38,6 @@ from monai.transforms import (
     SpatialPadd,
 )
 from rich.console import Console
-from rich.table import Table
 from scipy.ndimage import gaussian_filter
 
 from data_prep.mr import prepare
@@ -113,31 +114,38 @@ def readers_for(manifest: Manifest, work: Path, *, size: int | None) -> dict[str
     }
 
 
-def show(console: Console, rates: dict[str, list[float]], *, title: str) -> None:
+def report(rates: dict[str, list[float]]) -> list[list[str]]:
     """One line a reader: median, lowest and highest rate, and how many times slower than ours."""
-    table = Table("reader", "slices/s", "lowest", "highest", "ratio", title=title)
     ours = statistics.median(rates["medmae SliceDataset"])
-    for name, values in rates.items():
-        middle = statistics.median(values)
-        table.add_row(name, f"{middle:.0f}", f"{min(values):.0f}", f"{max(values):.0f}", f"{ours / middle:.0f} x")
-    console.print(table)
+    return [
+        [name, f"{statistics.median(values):,.0f}", f"{min(values):,.0f}", f"{max(values):,.0f}"]
+        + [f"{ours / statistics.median(values):.0f}"]
+        for name, values in rates.items()
+    ]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, help="folder of volumes that data_prep.mr can read")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--dry", action="store_true", help="leave docs/benchmarks.md alone")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    console = Console()
+    source = "volumes of one's own" if options.data else "smooth random heads of 182 x 218 x 182"
+    sections = [f"Measured on {describe()}, 1 thread; {source}, {options.rounds} alternating rounds, warm caches."]
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
-        source = options.data or synthetic(work / "raw")
-        prepared = prepare(source=source, out=work / "prepared", console=Console(quiet=True))
+        prepared = prepare(
+            source=options.data or synthetic(work / "raw"), out=work / "prepared", console=Console(quiet=True)
+        )
         manifest = Manifest.read(prepared.manifest)
-        for size in (None, 256):
+        for size, title in ((None, "Native size"), (256, "Padded and resized to 256 x 256")):
             rates = measure(readers_for(manifest, work, size=size), rounds=options.rounds)
-            show(console, rates, title=f"random slices, {'native size' if size is None else f'{size} x {size}'}")
+            header = [title, "slices/s, median", "least", "most", "times slower"]
+            sections.append(table(header, report(rates)))
+            print(sections[-1], flush=True)
+    if not options.dry:
+        write_section("slice_reading", "\n\n".join(sections))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 import torch
 from contestants import CASES, MAKERS
@@ -42,9 +43,11 @@ class Worker:
 
     def __init__(self, entry: Entry, *, case: str, threads: int) -> None:
         context = get_context("spawn")
+        self._label = entry.label
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs, entry, case, threads), daemon=True)
         self._process.start()
+        theirs.close()
         self._ask()  # until it is ready: two that warm up at once would disturb each other
 
     def step(self) -> float:
@@ -59,8 +62,11 @@ class Worker:
         self._process.join()
         return peak, over_import
 
-    def _ask(self) -> object:
-        return self._pipe.recv()
+    def _ask(self) -> Any:  # noqa: ANN401 - whatever was asked for
+        try:
+            return self._pipe.recv()
+        except EOFError:
+            raise RuntimeError(f"{self._label} ended by itself: look above, or for a lack of memory") from None
 
 
 def _serve(pipe: Connection, entry: Entry, case: str, threads: int) -> None:
