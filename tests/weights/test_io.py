@@ -29,6 +29,15 @@ class Hostile:
         return Path.touch, (self.marker,)
 
 
+class WithEncoder(nn.Module):
+    """An encoder of 40 tensors, and a head."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder = nn.Sequential(*(nn.Linear(2, 2) for _ in range(20)))
+        self.head = nn.Linear(2, 3)
+
+
 @pytest.fixture
 def state():
     return {"weight": torch.randn(3, 4), "bias": torch.randn(3)}
@@ -72,10 +81,7 @@ def test_code_in_a_file_is_refused_and_never_run(place, state, tmp_path):
         "in the arguments": {"model": state, "args": argparse.Namespace(lr=Hostile(marker))},
     }[place]
     torch.save(content, path)
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    with pytest.raises(
-        DataError, match=rf"hostile.pt: cannot be read as weights .*{digest}.* convert it to safetensors"
-    ):
+    with pytest.raises(DataError, match=r"hostile.pt: holds more than tensors.* calls getattr.* safetensors"):
         load_state(path)
     assert not marker.exists()
 
@@ -101,7 +107,7 @@ def test_a_file_that_is_not_there_is_named(path, tmp_path):
 @pytest.mark.parametrize("content", [{"epoch": 3}, [torch.zeros(2)], torch.zeros(2), {"model": {"epoch": 3}}])
 def test_a_file_without_a_state_dict_is_refused(content, tmp_path):
     torch.save(content, tmp_path / "other.pt")
-    with pytest.raises(DataError, match="holds no state dict of tensors"):
+    with pytest.raises(DataError, match="holds no state dict of dense tensors"):
         load_state(tmp_path / "other.pt")
 
 
@@ -117,7 +123,7 @@ def test_a_state_that_fits_is_loaded_whole(state):
     [
         ({"bias": None}, "missing", "bias"),
         ({"other": torch.zeros(1)}, "unexpected", "other"),
-        ({"bias": torch.zeros(5)}, "reshaped", r"bias \(5,\) -> \(3,\)"),
+        ({"bias": torch.zeros(5)}, "reshaped", r"bias[\s\S]*bias +\(5,\) +\(3,\)"),
     ],
     ids=["missing", "unexpected", "reshaped"],
 )
@@ -130,14 +136,13 @@ def test_a_state_that_does_not_fit_is_refused_with_a_table_and_changes_nothing(s
     assert torch.equal(module.weight, before)
 
 
-def test_without_strictness_what_fits_is_loaded_and_the_rest_reported(state):
-    module = nn.Linear(4, 3)
-    report = import_state(
-        module, {"weight": state["weight"], "bias": torch.zeros(5), "x": torch.zeros(1)}, strict=False
-    )
-    assert (report.matched, report.missing, report.unexpected) == (["weight"], [], ["x"])
-    assert report.reshaped == ["bias (5,) -> (3,)"]
-    assert torch.equal(module.weight, state["weight"])
+def test_without_strictness_what_fits_is_loaded_and_the_rest_reported():
+    module, other = WithEncoder(), WithEncoder()
+    state = {**other.state_dict(), "head.bias": torch.zeros(5), "x": torch.zeros(1)}
+    report = import_state(module, state, strict=False)
+    assert (report.missing, report.unexpected) == ([], ["x"])
+    assert report.reshaped == [("head.bias", (5,), (3,))]
+    assert torch.equal(module.head.weight, other.head.weight)
 
 
 def test_weights_of_our_own_layout_are_loaded_from_a_file(state, tmp_path):
@@ -158,8 +163,8 @@ def test_the_table_counts_every_group_and_shortens_long_ones(state):
     many = {f"key{i}": torch.zeros(1) for i in range(20)}
     table = import_state(nn.Linear(4, 3), {**state, **many}, strict=False).table().splitlines()
     assert table[0] == "   matched     2"
-    assert table[2].startswith("unexpected    20  key0, key1")
-    assert table[2].endswith(", ...")
+    assert table[3].startswith("unexpected    20  key0, key1")
+    assert table[3].endswith(", ...")
 
 
 def test_a_key_map_renames_the_first_prefix_that_fits_and_drops_the_dead():
