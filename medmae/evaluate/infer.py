@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -18,6 +19,8 @@ from medmae.errors import DataError, SomeFailedError, check_choice
 from medmae.files import atomic_write
 from medmae.methods.base import Method
 from medmae.nn.heads import pooled
+from medmae.training.guard import require_writable
+from medmae.training.out_of_memory import NotEnoughMemoryError, explaining_out_of_memory, inference_advice
 
 log = logging.getLogger(__name__)
 Output = Literal["features", "reconstruction"]
@@ -67,13 +70,20 @@ class VolumeInference:
         """Works through all volumes; one that cannot be read is logged and left out.
 
         Raises:
+            DataError: Before the first, if the output folder cannot be written.
+            NotEnoughMemoryError: At once, since the next volume would meet the same; what is finished stays.
             SomeFailedError: At the end, if any was left out.
         """
+        require_writable(self.output_dir)
+        advice = partial(inference_advice, batch_size=self.batch_size)
         failed: list[str] = []
         write = self._write_features if self.output == "features" else self._write_reconstruction
         for index in track(range(len(self.volumes)), description=f"Writing {self.output}"):
             try:
-                write(self.volumes[index])
+                with explaining_out_of_memory(method=self.method, batch_size=self.batch_size, advice=advice):
+                    write(self.volumes[index])
+            except NotEnoughMemoryError:
+                raise
             except DataError as error:
                 log.error("left out: %s", error)
                 failed.append(str(error))
@@ -111,12 +121,17 @@ class VolumeInference:
                 # What was visible stays the source's own pixels, untouched by the resizing to the network's input.
                 result[number] = np.where(where, unfit(guess, shape=shape)[0].numpy(), result[number])
                 hidden[number] = where
-        name = self.output_dir / volume.name
-        restored = volume.normalisation.invert(result)
-        volume.grid.write_nifti(restored, f"{name}_desc-reconstruction.nii.gz", descrip=_DESCRIP, fill=volume.corner)
-        volume.grid.write_nifti(
-            hidden, f"{name}_desc-hidden_mask.nii.gz", descrip="medmae: 1 = hidden from the network"
+        picture, where_hidden = (
+            self.output_dir / f"{volume.name}_desc-{kind}.nii.gz" for kind in ("reconstruction", "hidden_mask")
         )
+        restored = volume.normalisation.invert(result)
+        volume.grid.write_nifti(hidden, where_hidden, descrip="medmae: 1 = hidden from the network")
+        try:
+            volume.grid.write_nifti(restored, picture, descrip=_DESCRIP, fill=volume.corner)
+        except BaseException:
+            # Each file is whole or absent; of the two, neither stays without the other.
+            where_hidden.unlink()
+            raise
 
     def _batches(self, volume: StoredVolume) -> Iterator[tuple[list[int], Tensor]]:
         """Numbers and images ``(B, 1, size, size)`` of the slices that are not empty."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
+import os
 from pathlib import Path
 
 from medmae.errors import DataError
+from medmae.files import atomic_write
 from medmae.training.loader import Loader
 
 
@@ -26,19 +27,30 @@ def require_batches(loader: Loader, *, name: str) -> None:
     )
 
 
-def require_writable(folder: str | Path) -> None:
-    """Writes and removes a probe file.
+def require_writable(*folders: str | Path) -> None:
+    """Writes a probe into each folder as results will be written (temp file, forced to disk, renamed), and removes it.
+
+    Missing parents are made.
 
     Raises:
-        DataError: If the folder cannot be made or written.
+        DataError: If a folder cannot be made or written, or a file is in its place; with the part of the path at fault.
     """
-    try:
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder) as probe:
-            probe.write(b"\0")
-    except OSError as error:
-        raise DataError(
-            f"cannot write there ({error.strerror})",
-            path=folder,
-            remedy="choose another output folder or free space",
-        ) from error
+    for folder in folders:
+        probe = Path(folder) / f".write-probe-{os.getpid()}"
+        try:
+            with atomic_write(probe) as file:
+                file.write(b"\0")
+            probe.unlink()
+        except OSError as error:
+            raise _not_writable(Path(folder), error) from error
+
+
+def _not_writable(folder: Path, error: OSError) -> DataError:
+    there = next(part for part in (folder, *folder.absolute().parents) if part.exists())
+    if not there.is_dir():
+        reason, remedy = f"{there} is a file, not a folder", "choose another output folder, or move that file"
+    elif there != folder:
+        reason, remedy = f"the folder cannot be made in {there} ({error.strerror})", "make it, or mount its disk"
+    else:
+        reason, remedy = f"cannot write there ({error.strerror})", "choose another output folder, or free space"
+    return DataError(f"{reason}; nothing was done", path=folder, remedy=remedy)
