@@ -49,8 +49,8 @@ def _not_writable(folder: Path, error: OSError) -> DataError:
     there = next(part for part in (folder, *folder.absolute().parents) if part.exists())
     if not there.is_dir():
         reason, remedy = f"{there} is a file, not a folder", "choose another output folder, or move that file"
-    elif there != folder:
-        reason, remedy = f"the folder cannot be made in {there} ({error.strerror})", "make it, or mount its disk"
+    elif there != folder.absolute():
+        reason, remedy = f"it cannot be made in {there}: {error.strerror}", "make it, or mount its disk"
     else:
-        reason, remedy = f"cannot write there ({error.strerror})", "choose another output folder, or free space"
-    return DataError(f"{reason}; nothing was done", path=folder, remedy=remedy)
+        reason, remedy = f"{error.strerror}", "choose another output folder, or free space"
+    return DataError(f"cannot write there ({reason}); nothing was done", path=folder, remedy=remedy)
