@@ -94,15 +94,18 @@ def _read_pickled(path: Path) -> State:
 
 
 def _refuse_bad_archive(path: Path) -> None:
-    """Refuses programs, and compares every checksum, which torch does not: a flipped bit would become a weight."""
+    """Refuses bombs and programs, and compares every checksum, which torch does not: a flipped bit is a weight too."""
     try:
         with zipfile.ZipFile(path) as archive:
-            program = any(name.endswith("/constants.pkl") for name in archive.namelist())
+            entries = archive.infolist()
+            unpacked = sum(entry.file_size for entry in entries)
+            if unpacked > path.stat().st_size:  # torch compresses nothing
+                raise damaged(path, f"no file of torch.save: its archive would unpack to {unpacked:,} bytes")
+            if any(entry.filename.endswith("/constants.pkl") for entry in entries):
+                raise damaged(path, "a TorchScript program, not a state dict", remedy=_CONVERT)
             spoilt = archive.testzip()
     except (zipfile.BadZipFile, EOFError, OSError) as error:
         raise damaged(path, "truncated: the table at the end of the archive is missing or broken") from error
-    if program:
-        raise damaged(path, "a TorchScript program, not a state dict", remedy=_CONVERT)
     if spoilt:
         raise damaged(path, f"damaged: the checksum of {spoilt} is wrong")
 

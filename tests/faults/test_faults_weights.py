@@ -5,6 +5,7 @@ import hashlib
 import json
 import pathlib
 import struct
+import zipfile
 
 import numpy as np
 import pytest
@@ -285,6 +286,14 @@ def test_fault_44_a_header_bomb_is_refused_before_anything_is_allocated(tmp_path
     path.write_bytes(struct.pack("<Q", claim) + path.read_bytes()[8:])
     monkeypatch.setattr("medmae.weights.read.load_file", lambda *_: pytest.fail("it was read"))
     refused(path, rf"its header claims {claim:,} bytes")
+
+
+def test_fault_44_an_archive_bomb_is_refused_before_anything_is_unpacked(tmp_path, monkeypatch):
+    path = tmp_path / "model.pt"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("model/data/0", bytes(10_000_000))
+    monkeypatch.setattr(zipfile.ZipFile, "open", lambda *_, **__: pytest.fail("it was unpacked"))
+    refused(path, "would unpack to 10,000,000 bytes")
 
 
 @pytest.mark.parametrize(
