@@ -98,11 +98,11 @@ def _refuse_bad_archive(path: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
+            if any(entry.filename.endswith("/constants.pkl") for entry in entries):
+                raise damaged(path, "a TorchScript program, not a state dict", remedy=_CONVERT)
             unpacked = sum(entry.file_size for entry in entries)
             if unpacked > path.stat().st_size:  # torch compresses nothing
                 raise damaged(path, f"no file of torch.save: its archive would unpack to {unpacked:,} bytes")
-            if any(entry.filename.endswith("/constants.pkl") for entry in entries):
-                raise damaged(path, "a TorchScript program, not a state dict", remedy=_CONVERT)
             spoilt = archive.testzip()
     except (zipfile.BadZipFile, EOFError, OSError) as error:
         raise damaged(path, "truncated: the table at the end of the archive is missing or broken") from error

@@ -4,6 +4,7 @@ import argparse
 import hashlib
 import json
 import pathlib
+import re
 import struct
 import zipfile
 
@@ -87,9 +88,10 @@ def test_fault_40_the_namespace_is_let_in_for_this_one_reading_only(tmp_path):
 # ------------------------------------------------------------------------------------------------ 41: damaged files
 def refused(path, reason, **options):
     """The file is refused by name and size, and not a bit of the module has changed."""
-    with unchanged(encoder()) as module, pytest.raises(DataError, match=reason) as caught:
+    with unchanged(encoder()) as module, pytest.raises(DataError) as caught:
         load_weights(module, path, **options)
     assert caught.value.path == path
+    assert re.search(reason, str(caught.value).removeprefix(str(path)))  # a folder here is called as its test is
     assert f"({path.stat().st_size:,} bytes)" in str(caught.value)
     assert caught.value.remedy
 
@@ -237,9 +239,18 @@ def test_fault_42_a_tensor_that_cannot_be_copied_leaves_the_module_as_it_was(awk
         import_state(module, {**state, last: broken})
 
 
-@pytest.mark.filterwarnings("ignore:Validating sparse tensor invariants")
-def test_fault_42_a_sparse_tensor_in_a_file_is_refused_by_name(tmp_path):
-    torch.save(other_state(norm__bias=torch.ones(32).to_sparse()), tmp_path / "model.pt")
+@pytest.mark.filterwarnings(
+    "ignore:Validating sparse tensor invariants", "ignore:torch.quantize", "ignore:TypedStorage"
+)
+@pytest.mark.parametrize("kind", ["sparse", "meta", "quantised", "number"])
+def test_fault_42_what_is_no_dense_tensor_in_a_file_is_refused(tmp_path, kind):
+    value = {
+        "sparse": torch.ones(32).to_sparse(),
+        "meta": torch.ones(32, device="meta"),
+        "quantised": torch.quantize_per_tensor(torch.ones(32), 0.1, 0, torch.qint8),
+        "number": 3,
+    }[kind]
+    torch.save(other_state(norm__bias=value), tmp_path / "model.pt")
     refused(tmp_path / "model.pt", "no state dict of dense tensors")
 
 
