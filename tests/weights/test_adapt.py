@@ -104,3 +104,9 @@ def test_the_heads_of_another_patch_size_are_never_adapted_and_stay_as_they_were
 def test_a_misspelt_rule_is_refused():
     with pytest.raises(ValueError, match="adapt must be 'positions' or 'channels' or 'patches', got 'position'"):
         import_state(encoder(), encoder().state_dict(), adapt=["position"])
+
+
+def test_a_kernel_that_needs_two_rules_is_not_adapted_by_one():
+    source = encoder(in_channels=3, patch_size=4, image_size=32, seed=1)
+    with pytest.raises(ValueError, match=r"would fit with adapt=\['channels', 'patches'\]"):
+        import_state(encoder(), source.state_dict(), adapt=["channels"])
