@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 
 from medmae.errors import DataError, ExitCode
 from medmae.files import write_text
@@ -60,9 +61,10 @@ class FiniteGuard:
     def is_bad(self, parameters: list[nn.Parameter]) -> bool:
         """Whether a loss or a gradient of this process is not finite; one number is read back for all of them."""
         gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-        losses = torch.stack([seen.loss for seen in self._seen]).sum()
         norm = torch.nn.utils.get_total_norm(gradients) if gradients else torch.zeros(())
-        return not bool(torch.isfinite(losses + norm.to(losses)))
+        if isinstance(norm, DTensor):  # parameters are shared out among processes
+            norm = norm.full_tensor()
+        return not bool(torch.isfinite(sum((seen.loss.to(norm) for seen in self._seen), norm)))
 
     def pass_on(self) -> None:
         """The step is good."""

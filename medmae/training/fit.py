@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytorch_lightning as pl
@@ -14,6 +15,7 @@ from medmae.training.guard import require_batches, require_writable
 from medmae.training.loader import Loader
 from medmae.training.log import continue_log
 from medmae.training.module import MaskedModule
+from medmae.training.out_of_memory import explaining_out_of_memory, training_advice
 from medmae.training.resume import NEWEST, find_checkpoint
 from medmae.training.settings import require_resumable, require_same_shapes
 
@@ -42,7 +44,7 @@ def fit(
         DataError: If there is nothing to train on, nowhere to write, or the checkpoint does not fit.
     """
     keep_freed_memory()
-    require_writable(trainer.default_root_dir)
+    require_writable(trainer.default_root_dir, _folder(trainer))
     require_batches(train_loader, name="training")
     folder = _folder(trainer)
     validation = val_loader if val_loader is not None and len(val_loader) else None
@@ -51,7 +53,16 @@ def fit(
         path = _resume(trainer, module, train_loader, checkpoint, allow_changes=allow_changes)
     elif checkpoints(folder):
         rank_zero_info(f"{folder} holds checkpoints of an earlier run: --checkpoint {NEWEST} goes on from there")
-    trainer.fit(module, train_loader, validation, ckpt_path=str(path) if path else None, weights_only=True)
+    batch_size = int(train_loader.batch_size or 1)
+    advice = partial(
+        training_advice,
+        module.method,
+        batch_size=batch_size,
+        accumulate=trainer.accumulate_grad_batches,
+        precision=trainer.precision,
+    )
+    with explaining_out_of_memory(method=module.method, batch_size=batch_size, advice=advice):
+        trainer.fit(module, train_loader, validation, ckpt_path=str(path) if path else None, weights_only=True)
 
 
 def _folder(trainer: pl.Trainer) -> Path:

@@ -175,7 +175,7 @@ class MaskedModule(pl.LightningModule):
         A checkpoint written in that epoch would then claim that none had been under way.
         """
         progress = self.trainer.fit_loop.epoch_progress
-        if progress.current.ready == progress.current.processed:
+        if progress.current.ready == progress.current.completed:
             progress.increment_ready()
             progress.increment_started()
 

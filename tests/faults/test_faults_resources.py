@@ -210,9 +210,8 @@ def test_fault_36_a_training_step_that_really_runs_out_of_memory_is_explained(tm
     with (
         limited(resource.RLIMIT_AS, now + 300 * 2**20),
         pytest.raises(NotEnoughMemoryError, match="batch_size 1024 and accumulate_grad_batches 2"),
-        explained(learner.method, batch_size=batch_size),
     ):
-        made.fit(learner, loader)
+        fit(trainer=made, module=learner, train_loader=loader)
 
 
 def test_fault_36_inference_without_memory_stops_at_once_and_keeps_only_what_is_whole(tmp_path, monkeypatch):
