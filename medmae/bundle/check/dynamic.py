@@ -121,9 +121,10 @@ def learns(trial: Trial) -> Iterator[Problem]:
 
 def resumes(trial: Trial) -> Iterator[Problem]:
     """Stopped inside an epoch and resumed, it goes on with the losses it would have had."""
+    whole = trial.losses
     before = trial.train(trial.work / "stopped", stop=True)
     after = trial.train(trial.work / "resumed", checkpoint=trial.work / "stopped" / "stopped.ckpt")
-    step = first_difference(trial.losses, before + after)
+    step = first_difference(whole, before + after)
     if step is not None:
         message = f"stopped after step {len(before)} and resumed, the losses differ from step {step + 1} on"
         yield Problem("configs/train", message, "keep sampler order and random states in the checkpoint")
@@ -141,7 +142,8 @@ def outputs(trial: Trial) -> Iterator[Problem]:
 
 def deterministic(trial: Trial) -> Iterator[Problem]:
     """The same seed gives the same losses, bit for bit."""
-    step = first_difference(trial.losses, trial.train(trial.work / "again"))
+    whole = trial.losses
+    step = first_difference(whole, trial.train(trial.work / "again"))
     if step is not None:
         message = f"two runs of one seed differ from step {step + 1} on"
         yield Problem("configs/train", message, "draw only from generators that are seeded")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import math
 import shutil
 from collections.abc import Callable, Iterator
@@ -206,6 +207,15 @@ def all_finite(losses: list[float]) -> bool:
 
 @contextlib.contextmanager
 def quietly(log: Path) -> Iterator[None]:
-    """Sends what trainers and exporters print into a file."""
-    with log.open("a", encoding="utf-8") as file, contextlib.redirect_stdout(file), contextlib.redirect_stderr(file):
-        yield
+    """Sends what trainers and exporters print into a file, and silences what they log."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with (
+            log.open("a", encoding="utf-8") as file,
+            contextlib.redirect_stdout(file),
+            contextlib.redirect_stderr(file),
+        ):
+            yield
+    finally:
+        logging.disable(before)
