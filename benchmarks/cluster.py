@@ -1,4 +1,4 @@
-"""What the cost model says of 1 to 512 GPUs: derived, not measured, under the assumptions that stand below as constants.
+"""What the cost model says of 1 to 512 GPUs: derived, not measured, under the assumptions that stand below.
 
 python benchmarks/cluster.py
 """
@@ -38,6 +38,7 @@ class Plan:
 
     @property
     def sizes(self) -> Sizes:
+        """Of the method at this ratio, without allocating it."""
         with torch.device("meta"):
             return Sizes.of(self.maker()).with_ratio(self.ratio)
 

@@ -18,7 +18,7 @@ from typing import Annotated
 
 import torch
 import typer
-from peers_step import matmul_probe
+from machine import matmul_probe
 
 from medmae.methods.base import Method
 from medmae.methods.mae import MAE, mae_base, mae_tiny
@@ -114,7 +114,8 @@ def measure(
     """A table in Markdown: predicted / measured."""
     print(f"{case}, batch {CASES[case].batch}, torch {torch.__version__}")
     print(
-        "| mask ratio | blocks | GFLOP | kept MiB | peak MiB | s a step | % of the matmul probe |\n|---|---|---|---|---|---|---|"
+        "| mask ratio | blocks | GFLOP | kept MiB | peak MiB | s a step | % of the matmul probe |\n"
+        "|---|---|---|---|---|---|---|"
     )
     for ratio in ratios.split(","):
         for recompute in (False, True):

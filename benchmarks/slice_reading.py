@@ -117,11 +117,11 @@ def readers_for(manifest: Manifest, work: Path, *, size: int | None) -> dict[str
 def report(rates: dict[str, list[float]]) -> list[list[str]]:
     """One line a reader: median, lowest and highest rate, and how many times slower than ours."""
     ours = statistics.median(rates["medmae SliceDataset"])
-    return [
-        [name, f"{statistics.median(values):,.0f}", f"{min(values):,.0f}", f"{max(values):,.0f}"]
-        + [f"{ours / statistics.median(values):.0f}"]
-        for name, values in rates.items()
-    ]
+    rows = []
+    for name, values in rates.items():
+        rate = statistics.median(values)
+        rows.append([name, f"{rate:,.0f}", f"{min(values):,.0f}", f"{max(values):,.0f}", f"{ours / rate:.0f}"])
+    return rows
 
 
 def main() -> None:

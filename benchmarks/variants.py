@@ -2,11 +2,12 @@
 
 All contestants of a seed live in one process, start from the same encoder, see the same batches in the same order and
 take turns of a few seconds each, so that the noise of the machine hits all alike. A contestant's clock counts its own
-training steps only, in CPU seconds of one thread: what a wall clock shows on a quiet machine. At fixed times of that clock its frozen encoder is probed with few labels: nearest neighbours and
-a linear probe on the mean of the patch tokens, averaged over several draws of the labelled images. Raw pixels and the
-untrained encoder (0 seconds) stand beside them. The learning rate is one for all and constant after a warm-up, so that
-no contestant's schedule knows the end. Images are split at random: a data set without patient names cannot be split
-better, so accuracies are for comparing contestants, not for quoting.
+training steps only, in CPU seconds of one thread: what a wall clock shows on a quiet machine. At fixed times of that
+clock its frozen encoder is probed with few labels: nearest neighbours and a linear probe on the mean of the patch
+tokens, averaged over several draws of the labelled images. Raw pixels and the untrained encoder (0 seconds) stand
+beside them. The learning rate is one for all and constant after a warm-up, so that no contestant's schedule knows the
+end. Images are split at random: a data set without patient names cannot be split better, so accuracies are for
+comparing contestants, not for quoting.
 
     python benchmarks/variants.py --data IMAGES.zip --out OUT --seconds 120 --seeds 3
 

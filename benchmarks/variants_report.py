@@ -65,7 +65,8 @@ def table(race: Race) -> str:
     """The summary as Markdown."""
     rate = {name: race.curves(name, "samples_per_second")[:, -1] for name in race.names}
     lines = [
-        f"{len(race.seeds)} seeds, {race.times[-1]:g} s of training each; accuracy in percent, mean ± 95 % (t over seeds). "
+        f"{len(race.seeds)} seeds, {race.times[-1]:g} s of training each; accuracy in percent, mean ± 95 % (t over "
+        "seeds). "
         f"Gain: paired difference to {REFERENCE}. Speed-up: {REFERENCE}'s seconds over the variant's to where "
         f"{REFERENCE} ends (mean curves, linear interpolation; - is never).",
     ]

@@ -62,7 +62,7 @@ class Worker:
         self._process.join()
         return peak, over_import
 
-    def _ask(self) -> Any:  # noqa: ANN401 - whatever was asked for
+    def _ask(self) -> Any:
         try:
             return self._pipe.recv()
         except EOFError:

@@ -10,11 +10,10 @@ from typing import Any
 
 from medmae.bundle.check.finding import Problem, Severity
 from medmae.bundle.check.pickles import pickle_problem
-from medmae.bundle.check.source import Bundle
+from medmae.bundle.check.source import Bundle, declares_large_files
 from medmae.bundle.check.tree import RESULTS
 
 MAX_FILE = 25_000_000  # bytes, the zoo's rule
-_LARGE = "large_files.yml"
 _ENTRY = frozenset({"path", "url", "hash_val", "hash_type"})
 # Headings of the zoo's template, and intended use.
 _SECTIONS = (
@@ -33,17 +32,17 @@ _SECTIONS = (
 
 def large_files(bundle: Bundle) -> Iterator[Problem]:
     """Large files are declared, stay in the bundle, come over https and have a sha256."""
-    content = bundle.documents.get(_LARGE, {})
-    entries = content.get("large_files", [])
-    entries = entries if isinstance(entries, list) else [None]
-    for entry in entries:
-        for reason in _entry_reasons(bundle, entry):
-            yield Problem(_LARGE, f"{_called(entry)} {reason}", "give path, url, hash_val and hash_type: sha256")
-    declared = {entry.get("path") for entry in entries if isinstance(entry, dict)}
+    declared = set()
+    for file in filter(declares_large_files, bundle.documents):
+        entries = bundle.documents[file].get("large_files", [])
+        for entry in entries if isinstance(entries, list) else [None]:
+            declared |= {entry.get("path")} if isinstance(entry, dict) else set()
+            for reason in _entry_reasons(bundle, entry):
+                yield Problem(file, f"{_called(entry)} {reason}", "give path, url, hash_val and hash_type: sha256")
     for name, size in bundle.files.items():
         if size > MAX_FILE and name not in declared:
             message = f"has {size / 1e6:.0f} MB, more than {MAX_FILE / 1e6:.0f}"
-            yield Problem(name, message, f"declare it in {_LARGE}", _own_result(bundle, name))
+            yield Problem(name, message, "declare it in large_files.yml", _own_result(bundle, name))
 
 
 def pages(bundle: Bundle) -> Iterator[Problem]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -29,11 +30,14 @@ class BundleRefusedError(DataError):
 
 
 def require_safe(bundle: Path) -> None:
-    """Takes about a tenth of a second.
+    """Takes about a tenth of a second; what is no error (another major version of numpy, say) is warned of.
 
     Raises:
         BundleRefusedError: If a static check finds an error.
     """
-    found = errors(check_static(bundle))
+    findings = check_static(bundle)
+    found = errors(findings)
     if found:
         raise BundleRefusedError(bundle, found)
+    for finding in findings:
+        warnings.warn(f"{finding.path}: {finding.message} -> {finding.remedy}", stacklevel=3)

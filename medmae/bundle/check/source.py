@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import zipfile
 from collections.abc import Callable, Iterator
@@ -86,7 +87,7 @@ class Bundle:
 
     @cached_property
     def _parsed(self) -> dict[str, tuple[Any, str | None]]:
-        names = [name for name in self.files if _is_config(name) or name == "large_files.yml"]
+        names = [name for name in self.files if _is_config(name) or declares_large_files(name)]
         return {name: self._parse(name) for name in sorted(names)}
 
     def _parse(self, name: str) -> tuple[Any, str | None]:
@@ -95,6 +96,11 @@ class Bundle:
         except ValueError as error:
             return None, str(error)
         return (content, None) if isinstance(content, dict) else (None, "is no mapping of keys to values")
+
+
+def declares_large_files(name: str) -> bool:
+    """Whether MONAI's command that downloads large files would read this file."""
+    return re.fullmatch(r"large_files[^/]*\.(yml|yaml|json)", name) is not None
 
 
 def _is_config(name: str) -> bool:

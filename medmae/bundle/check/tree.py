@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from medmae.bundle.check.finding import Problem
-from medmae.bundle.check.source import METADATA, SUFFIXES, Bundle
+from medmae.bundle.check.source import METADATA, SUFFIXES, Bundle, declares_large_files
 
 # What a run leaves in a bundle of one's own, where results go beside the recipes.
 RESULTS = frozenset({"eval", "evaluation", "logs", "checkpoints", "tensorboard", "run.json", "report.html"})
@@ -28,6 +28,8 @@ def tree(bundle: Bundle) -> Iterator[Problem]:
         named = "a bundle is called <domain>_<method>_<task>, in small letters"
         yield Problem(bundle.name, "says neither task nor data", named, "warning")
     for top in sorted({PurePosixPath(name).parts[0] for name in bundle.files} - _TOP - RESULTS):
+        if declares_large_files(top):
+            continue
         yield Problem(top, "is not part of a bundle", f"a bundle holds {', '.join(sorted(_TOP))}", "warning")
     for name in bundle.files:
         if PurePosixPath(name).suffix.lower() in _CODE:
