@@ -18,7 +18,7 @@ from medmae.evaluate.data_summary import summarise_data
 from medmae.evaluate.reconstruction import DescribedDataset, evaluate_reconstruction
 from medmae.evaluate.report import write_report
 from medmae.files import sha256_of, write_text
-from medmae.methods.base import Method
+from medmae.methods.base import MaskedMethod, Method
 from medmae.weights.io import save_pt, save_safetensors
 
 _RECORDED_PACKAGES = ("medmae", "torch", "monai", "pytorch-lightning", "timm", "numpy", "nibabel")
@@ -27,7 +27,7 @@ _RECORDED_PACKAGES = ("medmae", "torch", "monai", "pytorch-lightning", "timm", "
 @rank_zero_only
 def finish_pretraining(
     *,
-    method: Method,
+    method: MaskedMethod,
     network: nn.Module,
     trainer: pl.Trainer,
     held_out: DescribedDataset,

@@ -17,7 +17,7 @@ from medmae.data.slices import fit, unfit
 from medmae.data.volumes import StoredVolume, VolumeFolder
 from medmae.errors import DataError, SomeFailedError, check_choice
 from medmae.files import atomic_write
-from medmae.methods.base import Method
+from medmae.methods.base import MaskedMethod
 from medmae.nn.heads import pooled
 from medmae.training.guard import require_writable
 from medmae.training.out_of_memory import NotEnoughMemoryError, explaining_out_of_memory, inference_advice
@@ -51,7 +51,7 @@ class VolumeInference:
         self,
         *,
         network: nn.Module,
-        method: Method,
+        method: MaskedMethod,
         volumes: VolumeFolder,
         output: Output,
         output_dir: str | Path,

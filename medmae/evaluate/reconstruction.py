@@ -22,7 +22,7 @@ from medmae.evaluate.panels import Maps, Panels, choose
 from medmae.evaluate.statistics import summarise
 from medmae.files import write_text
 from medmae.masking.base import Mask
-from medmae.methods.base import Method
+from medmae.methods.base import MaskedMethod
 
 FILLS = ("model", "mean_fill", "neighbour")
 _DECIBEL_CAP = 100.0  # of an exact reconstruction
@@ -77,7 +77,7 @@ class Errors:
 
 def evaluate_reconstruction(
     *,
-    method: Method,
+    method: MaskedMethod,
     dataset: DescribedDataset,
     out: str | Path,
     samples_per_volume: int = 12,
@@ -134,7 +134,7 @@ def evaluate_reconstruction(
 
 
 @torch.no_grad()
-def _reconstruct(method: Method, batch: Maps, mask: Mask) -> dict[str, Tensor]:
+def _reconstruct(method: MaskedMethod, batch: Maps, mask: Mask) -> dict[str, Tensor]:
     image = batch["image"]
     hidden = method.encoder.patches.paint(mask.as_bool())  # (B, 1, *size)
     maps = method.reconstruct(batch, mask)

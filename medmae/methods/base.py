@@ -22,29 +22,29 @@ class StepOutput:
     Attributes:
         loss: Scalar to minimise.
         terms: Named parts of the loss, weights applied; they add up to ``loss``.
-        prediction: Predictions by name; rows in the order of ``mask.masked``.
-        mask: The mask that was used.
+        prediction: Predictions by name; of a masked method rows in the order of ``mask.masked``.
+        mask: The mask that was used; None of a method that hides nothing.
     """
 
     loss: Tensor
     terms: dict[str, Tensor]
     prediction: dict[str, Tensor]
-    mask: Mask
+    mask: Mask | None = None
 
     @classmethod
-    def of(cls, *, terms: dict[str, Tensor], prediction: dict[str, Tensor], mask: Mask) -> StepOutput:
+    def of(cls, *, terms: dict[str, Tensor], prediction: dict[str, Tensor], mask: Mask | None = None) -> StepOutput:
         """With the loss as the sum of the terms."""
         return cls(torch.stack(list(terms.values())).sum(), terms, prediction, mask)
 
 
 class Method(nn.Module, ABC):
-    """A self-supervised system: composes tokens, masking, encoder, decoder and objective.
+    """A system: composes tokens, encoder, what stands on it, and objective.
 
-    A method knows nothing of optimisers, files or devices. ``encoder`` is the thing one keeps.
+    A method knows nothing of optimisers, files or devices. ``encoder`` is the thing one keeps. A supervised method
+    derives from this class; a self-supervised one, which hides a part of its input, from :class:`MaskedMethod`.
     """
 
     encoder: MaskedViT
-    masking: Masking
 
     @abstractmethod
     def forward(
@@ -58,20 +58,11 @@ class Method(nn.Module, ABC):
         """One step.
 
         Args:
-            batch: Tensors by name, for instance ``{"image": (B, C, H, W)}``.
-            generator: Where the mask's randomness comes from (on the CPU).
-            mask: Replays this mask instead of drawing one.
+            batch: Tensors by name, for instance ``{"image": (B, C, H, W)}``; each has a row a sample.
+            generator: Where all randomness of the step comes from (on the CPU): the mask's, mostly.
+            mask: Replays this mask instead of drawing one; None for a method that hides nothing.
             progress: Share of training that is done, in [0, 1], for objectives that change on the way.
         """
-
-    def draw_mask(self, batch: Batch, *, generator: torch.Generator | None = None) -> Mask:
-        """The mask that :meth:`forward` would draw, on the device of the batch."""
-        data = next(iter(batch.values()))
-        return self.masking.sample(len(data), generator=generator).to(data.device)
-
-    @abstractmethod
-    def reconstruct(self, batch: Batch, mask: Mask) -> dict[str, Tensor]:
-        """Pictures for people: named maps ``(B, C, *size)``, what was visible pasted from the input."""
 
     @abstractmethod
     def example_batch(self, batch_size: int = 2, *, generator: torch.Generator | None = None) -> dict[str, Tensor]:
@@ -79,3 +70,23 @@ class Method(nn.Module, ABC):
 
     def update_teacher(self, *, progress: float) -> None:
         """Called after each optimiser step; methods with a momentum teacher move it here."""
+
+
+class MaskedMethod(Method):
+    """A self-supervised system: hides some tokens, and learns from what it makes of them."""
+
+    masking: Masking
+
+    def draw_mask(self, batch: Batch, *, generator: torch.Generator | None = None) -> Mask:
+        """The mask that :meth:`forward` would draw, on the device of the batch."""
+        device = next(iter(batch.values())).device
+        return self.masking.sample(count_samples(batch), generator=generator).to(device)
+
+    @abstractmethod
+    def reconstruct(self, batch: Batch, mask: Mask) -> dict[str, Tensor]:
+        """Pictures for people: named maps ``(B, C, *size)``, what was visible pasted from the input."""
+
+
+def count_samples(batch: Batch) -> int:
+    """B, the samples of a batch."""
+    return len(next(iter(batch.values())))

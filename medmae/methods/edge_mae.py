@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from medmae.errors import check_choice
 from medmae.masking.base import Mask, Rounding
 from medmae.masking.random import RandomMasking
-from medmae.methods.base import Batch, Method, StepOutput
+from medmae.methods.base import Batch, MaskedMethod, StepOutput
 from medmae.methods.registry import register
 from medmae.nn.decoder import MaskedDecoder
 from medmae.nn.heads import PatchHead
@@ -65,7 +65,7 @@ def edge_mae_tiny(**options: Any) -> EdgeMAE:
         "volume": edge_mae_volume,
     },
 )
-class EdgeMAE(Method):
+class EdgeMAE(MaskedMethod):
     """Masked autoencoder with an image head and an edge head over one trunk.
 
     Args:

@@ -22,7 +22,7 @@ from torch import Tensor
 from medmae.errors import check_choice
 from medmae.masking.base import Mask, Rounding
 from medmae.masking.random import RandomMasking
-from medmae.methods.base import Batch, Method, StepOutput
+from medmae.methods.base import Batch, MaskedMethod, StepOutput
 from medmae.methods.registry import register
 from medmae.nn.cross_decoder import CrossDecoder
 from medmae.nn.decoder import MaskedDecoder
@@ -90,7 +90,7 @@ def mae_tiny(**options: Any) -> MAE:
         "small_decoder": mae_small_decoder,
     },
 )
-class MAE(Method):
+class MAE(MaskedMethod):
     """The reference composition.
 
     Args:

@@ -15,7 +15,7 @@ from torch.distributed.tensor import DTensor
 from medmae.errors import DataError, ExitCode
 from medmae.files import write_text
 from medmae.masking.base import Mask
-from medmae.methods.base import Batch, Method, StepOutput
+from medmae.methods.base import Batch, Method, StepOutput, count_samples
 from medmae.training.reading import name_of
 
 
@@ -31,12 +31,12 @@ class Seen:
 
     Attributes:
         batch: What the method was given.
-        mask: Which tokens were hidden.
+        mask: Which tokens were hidden, if any.
         loss: What came out.
     """
 
     batch: Batch
-    mask: Mask
+    mask: Mask | None
     loss: Tensor
 
 
@@ -109,8 +109,7 @@ class FiniteGuard:
 
 def _suspects(method: Method, seen: Seen, dataset: object) -> list[dict[str, Any]]:
     """Samples with a non-finite value or loss of their own; all of the batch if none is that by itself."""
-    count = len(seen.mask.visible)
-    found = [_look_at(method, seen, number, dataset) for number in range(count)]
+    found = [_look_at(method, seen, number, dataset) for number in range(count_samples(seen.batch))]
     bad = [sample for sample in found if not (sample["finite_input"] and sample["finite_loss"])]
     return bad or found
 
@@ -118,8 +117,9 @@ def _suspects(method: Method, seen: Seen, dataset: object) -> list[dict[str, Any
 @torch.no_grad()
 def _look_at(method: Method, seen: Seen, number: int, dataset: object) -> dict[str, Any]:
     sample = {name: value[number : number + 1] for name, value in seen.batch.items()}
-    mask = seen.mask.of_sample(number)
-    loss = method(sample, mask=mask).loss
+    mask = seen.mask.of_sample(number) if seen.mask else None
+    # A generator of its own: looking at a sample must not shift what the training draws next.
+    loss = method(sample, mask=mask, generator=torch.Generator().manual_seed(number)).loss
     index = int(sample["index"]) if "index" in sample else None
     return {
         "index": index,

@@ -11,7 +11,7 @@ import torch
 from pytorch_lightning.utilities import rank_zero_warn
 from torch import Tensor
 
-from medmae.methods.base import Batch, Method, StepOutput
+from medmae.methods.base import Batch, MaskedMethod, Method, StepOutput, count_samples
 from medmae.training.finite import FiniteGuard
 from medmae.training.optim import OptimizerSpec
 from medmae.training.randomness import capture, restore
@@ -31,7 +31,8 @@ class MaskedModule(pl.LightningModule):
         optimizer: Its optimiser.
         schedule: Its learning rate over time.
         augment: Training-time transforms of whole batches by name, e.g. ``{"image": MRPretrainAugment()}``.
-        seed: Of masks and augmentation. Validation always draws the same masks, so that its losses compare.
+        seed: Of masks, other draws of the method, and augmentation. Validation always draws the same masks, so that
+            its losses compare.
         skip_limit: Steps in a row whose loss or gradient may be NaN or infinite; each is skipped, counted, and written
             to ``not_finite/`` of the run's folder with the samples at fault.
     """
@@ -72,7 +73,7 @@ class MaskedModule(pl.LightningModule):
         data = {name: self._augmented(name, value) for name, value in batch.items()}
         output = self.method(data, generator=self.generator, progress=self.progress)
         self.guard.watch(data, output)
-        self._log("train", output, on_step=True)
+        self._log("train", output, samples=count_samples(batch), on_step=True)
         return output.loss
 
     def on_validation_epoch_start(self) -> None:
@@ -82,7 +83,7 @@ class MaskedModule(pl.LightningModule):
     def validation_step(self, batch: Batch, batch_index: int) -> None:
         """The loss on held-out data, under the same masks every epoch."""
         output = self.method(batch, generator=self._validation_generator, progress=1.0)
-        self._log("val", output, on_step=False)
+        self._log("val", output, samples=count_samples(batch), on_step=False)
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         """Drops a gradient that is not finite: an optimiser does nothing where there is none, not even decay."""
@@ -120,7 +121,7 @@ class MaskedModule(pl.LightningModule):
         """The settings that a resumed run must share with this one; see :mod:`medmae.training.settings`."""
         return {
             "method": describe(self.method),
-            "masking": describe(self.method.masking),
+            "masking": describe(self.method.masking) if isinstance(self.method, MaskedMethod) else None,
             "optimizer": describe(self.optimizer_spec),
             "schedule": describe(self.schedule),
             "augment": {name: describe(transform) for name, transform in self.augment.items()},
@@ -186,13 +187,12 @@ class MaskedModule(pl.LightningModule):
         loader: Any = self.trainer.train_dataloader
         return int(loader.batch_size or 1)
 
-    def _log(self, stage: str, output: StepOutput, *, on_step: bool) -> None:
-        size = len(output.mask.visible)
+    def _log(self, stage: str, output: StepOutput, *, samples: int, on_step: bool) -> None:
         terms = {f"{stage}/{name}": value.detach() for name, value in output.terms.items()}
         kwargs: dict[str, Any] = {
             "on_step": on_step,
             "on_epoch": not on_step,
-            "batch_size": size,
+            "batch_size": samples,
             "sync_dist": not on_step,
         }
         self.log(f"{stage}/loss", output.loss.detach(), prog_bar=True, **kwargs)

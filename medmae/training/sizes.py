@@ -9,7 +9,7 @@ from typing import Any
 from torch import nn
 
 from medmae.masking.base import visible_count
-from medmae.methods.base import Method
+from medmae.methods.base import MaskedMethod, Method
 from medmae.nn.blocks import Block
 from medmae.nn.decoder import MaskedDecoder
 from medmae.nn.heads import PatchHead
@@ -79,12 +79,14 @@ class Sizes:
 
     @classmethod
     def of(cls, method: Method) -> Sizes:
-        """Reads a method whose decoder is a :class:`MaskedDecoder`.
+        """Reads a masked method whose decoder is a :class:`MaskedDecoder`.
 
         Raises:
-            ValueError: If it has another decoder.
+            ValueError: If it hides nothing, or has another decoder.
         """
         encoder, decoder = method.encoder, getattr(method, "decoder", None)
+        if not isinstance(method, MaskedMethod):
+            raise ValueError(f"the cost of {type(method).__name__} is not known: it hides no tokens")
         if not isinstance(decoder, MaskedDecoder):
             raise ValueError(f"the cost of {type(method).__name__} is not known: its decoder is {type(decoder)}")
         patches, heads = encoder.patches, [part for part in method.modules() if isinstance(part, PatchHead)]

@@ -1,4 +1,7 @@
-"""What every registered method keeps: a new one is tested the moment its file exists."""
+"""What every registered method keeps: a new one is tested the moment its file exists.
+
+Some contracts are about what is hidden and hold for masked methods, some about what is wanted and hold for the others.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from torch.testing import assert_close
 from torch.utils.flop_counter import FlopCounterMode
 
 from medmae.masking import Mask
-from medmae.methods.base import Method
+from medmae.methods.base import MaskedMethod, Method
 from medmae.methods.registry import create, methods
 from medmae.weights.io import import_state, load_state, save_safetensors
 
@@ -43,15 +46,29 @@ def batch(method):
 
 
 @pytest.fixture
-def mask(method, batch):
-    return method.draw_mask(batch, generator=seeded(2))
+def masked(method):
+    if not isinstance(method, MaskedMethod):
+        pytest.skip("a supervised method hides nothing")
+    return method
 
 
 @pytest.fixture
-def patches(method):
-    if not hasattr(method, "patches"):
+def supervised(method):
+    if isinstance(method, MaskedMethod):
+        pytest.skip("the target of a masked method is its own input")
+    return method
+
+
+@pytest.fixture
+def mask(masked, batch):
+    return masked.draw_mask(batch, generator=seeded(2))
+
+
+@pytest.fixture
+def patches(masked):
+    if not hasattr(masked, "patches"):
         pytest.skip("the tokens of this method are not the patches of one image")
-    return method.patches
+    return masked.patches
 
 
 def test_every_method_has_a_tiny_preset_and_names_its_paper(name):
@@ -108,8 +125,8 @@ def test_the_same_seed_gives_the_same_loss(method, batch):
     assert torch.equal(first.loss, second.loss)
 
 
-def test_another_seed_gives_another_mask(method, batch):
-    first, second = (method(batch, generator=seeded(seed)).mask for seed in (5, 6))
+def test_another_seed_gives_another_mask(masked, batch):
+    first, second = (masked(batch, generator=seeded(seed)).mask for seed in (5, 6))
     assert not torch.equal(first.as_bool(), second.as_bool())
 
 
@@ -119,14 +136,14 @@ def test_the_generator_is_the_only_source_of_randomness(method, batch):
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_draw_mask_gives_the_mask_that_forward_draws(method, batch):
-    drawn = method.draw_mask(batch, generator=seeded(5))
-    assert torch.equal(method(batch, generator=seeded(5)).mask.visible, drawn.visible)
+def test_draw_mask_gives_the_mask_that_forward_draws(masked, batch):
+    drawn = masked.draw_mask(batch, generator=seeded(5))
+    assert torch.equal(masked(batch, generator=seeded(5)).mask.visible, drawn.visible)
 
 
-def test_a_mask_handed_in_is_replayed(method, batch):
-    drawn = method(batch, generator=seeded(5))
-    replayed = method(batch, mask=drawn.mask)
+def test_a_mask_handed_in_is_replayed(masked, batch):
+    drawn = masked(batch, generator=seeded(5))
+    replayed = masked(batch, mask=drawn.mask)
     assert torch.equal(replayed.mask.visible, drawn.mask.visible)
     assert torch.equal(replayed.loss, drawn.loss)
 
@@ -142,7 +159,12 @@ def test_a_batch_of_one_works(method):
     out = method(batch, generator=seeded(0))
     assert out.loss.isfinite()
     assert all(len(prediction) == 1 for prediction in out.prediction.values())
-    assert all(len(picture) == 1 for picture in method.reconstruct(batch, out.mask).values())
+
+
+def test_a_batch_of_one_can_be_looked_at(masked):
+    batch = masked.example_batch(1, generator=seeded(1))
+    mask = masked.draw_mask(batch, generator=seeded(0))
+    assert all(len(picture) == 1 for picture in masked.reconstruct(batch, mask).values())
 
 
 def test_prediction_rows_are_in_the_order_of_the_masked_tokens(method, batch, mask):
@@ -180,12 +202,12 @@ def test_what_is_visible_does_influence_the_prediction(method, batch, mask, patc
         assert not torch.allclose(after.prediction[key], prediction, atol=1e-6)
 
 
-def test_weights_survive_safetensors(name, method, batch, mask, tmp_path):
+def test_weights_survive_safetensors(name, method, batch, tmp_path):
     save_safetensors(method.state_dict(), tmp_path / "model.safetensors")
     twin = tiny(name, seed=1)
-    assert not torch.equal(twin(batch, mask=mask).loss, method(batch, mask=mask).loss)
+    assert not torch.equal(twin(batch, generator=seeded(5)).loss, method(batch, generator=seeded(5)).loss)
     import_state(twin, load_state(tmp_path / "model.safetensors"))
-    assert torch.equal(twin(batch, mask=mask).loss, method(batch, mask=mask).loss)
+    assert torch.equal(twin(batch, generator=seeded(5)).loss, method(batch, generator=seeded(5)).loss)
 
 
 def test_reconstruct_pastes_what_was_visible_and_nothing_else(method, batch, mask, patches):
@@ -210,5 +232,33 @@ def test_the_encoder_s_work_falls_with_the_mask_ratio(method, batch, mask):
 def test_the_encoder_alone_needs_no_mask(method, batch):
     tokens = method.encoder(batch["image"])
     assert tokens.shape[0] == len(batch["image"])
-    assert tokens.shape[1] >= method.draw_mask(batch).num_tokens
+    assert tokens.shape[1] >= method.encoder.patches.num_tokens
     assert tokens.isfinite().all()
+
+
+def test_a_supervised_method_takes_no_mask_and_gives_none(supervised, batch):
+    assert supervised(batch).mask is None
+    with pytest.raises(ValueError, match="hides nothing"):
+        supervised(batch, mask=Mask.from_bool(torch.eye(2, dtype=torch.bool)))
+
+
+def test_the_target_does_not_influence_the_prediction(supervised, batch):
+    other = {**batch, "target": torch.rand(batch["target"].shape, generator=seeded(9))}
+    before, after = supervised(batch), supervised(other)
+    assert before.prediction
+    assert all(torch.equal(after.prediction[key], prediction) for key, prediction in before.prediction.items())
+    assert not torch.equal(after.loss, before.loss)
+
+
+def test_a_batch_without_a_target_is_refused(supervised, batch):
+    with pytest.raises(ValueError, match='needs "target"'):
+        supervised({key: value for key, value in batch.items() if key != "target"})
+
+
+def test_the_input_influences_the_prediction_of_its_own_sample_alone(supervised, batch):
+    image = batch["image"].clone()
+    image[0] = torch.rand(image[0].shape, generator=seeded(9))
+    before, after = supervised(batch), supervised({**batch, "image": image})
+    for key, prediction in before.prediction.items():
+        assert not torch.allclose(after.prediction[key][0], prediction[0], atol=1e-6)
+        assert_close(after.prediction[key][1:], prediction[1:], atol=1e-6, rtol=0)
