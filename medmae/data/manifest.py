@@ -72,6 +72,11 @@ class Manifest:
         check_leaks(ordered, path=path)
         return cls(path=path, rows=ordered)
 
+    @classmethod
+    def of(cls, manifest: str | Path | Manifest) -> Manifest:
+        """A manifest as it is, or read from its file or folder."""
+        return manifest if isinstance(manifest, cls) else cls.read(manifest)
+
     @property
     def folder(self) -> Path:
         """Where the shard paths start."""
@@ -107,12 +112,18 @@ class Manifest:
         """The contrasts as given.
 
         Raises:
-            ValueError: If one is not in the data set.
+            DataError: If one is not in the data set.
         """
         names = tuple(contrasts)
         unknown = [name for name in names if name not in self.contrast_names]
         if unknown:
-            raise ValueError(f"no contrast {unknown} in {self.path}, which has {list(self.contrast_names)}")
+            raise DataError(
+                f"no contrast {', '.join(unknown)} in this data set",
+                path=self.path,
+                field="contrasts",
+                value=list(self.contrast_names),
+                remedy="choose among these, or prepare the data with it",
+            )
         return names
 
     def __iter__(self) -> Iterator[Row]:

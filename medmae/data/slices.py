@@ -6,12 +6,14 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from medmae.data.manifest import Manifest, Row
+from medmae.data.selection import filled_slices, usable
 from medmae.data.shards import Shards
 from medmae.errors import DataError
 
@@ -47,7 +49,7 @@ class SliceDataset(Dataset[dict[str, Tensor | int]]):
     ) -> None:
         if size is not None and size < 1:
             raise ValueError(f"size must be positive or None, got {size}")
-        self.manifest = manifest if isinstance(manifest, Manifest) else Manifest.read(manifest)
+        self.manifest = Manifest.of(manifest)
         self.split, self.size = split, size
         self.contrast_names = self.manifest.contrast_names
         wanted = self.contrast_names if contrasts is None else self.manifest.known(contrasts)
@@ -71,9 +73,7 @@ class SliceDataset(Dataset[dict[str, Tensor | int]]):
 
     def __getitem__(self, index: int) -> dict[str, Tensor | int]:
         row, position, z, contrast = self._items[index].tolist()
-        plane = self._shards[self._paths[row]][z, position]  # (H, W)
-        # torch turns float16 into float32 about twenty times faster than numpy does.
-        image = torch.from_numpy(np.array(plane)).float()[None]  # (1, H, W)
+        image = planes(self._shards[self._paths[row]], position=position, z=z)  # (1, H, W)
         if self.size is not None:
             image = fit(image, size=self.size)
         return {"image": image, "contrast": torch.tensor(contrast), "index": index % len(self)}
@@ -87,6 +87,23 @@ class SliceDataset(Dataset[dict[str, Tensor | int]]):
         """Case, subject, contrast and slice number of item ``index``, for tables and pictures."""
         row, contrast, z = self.locate(index)
         return {"case": row["case"], "subject": row["subject"], "contrast": contrast, "slice": z}
+
+
+def planes(shard: np.ndarray, *, position: int, z: int, neighbours: int = 0) -> Tensor:
+    """A slice of one contrast and ``neighbours`` on each side of it, float32 ``(1 + 2 * neighbours, H, W)``.
+
+    Beyond the ends of the shard ``(S, C, H, W)`` its last slice is repeated.
+    """
+    wanted = around(z, neighbours=neighbours, count=len(shard))
+    first, last = int(wanted[0]), int(wanted[-1])
+    read = np.array(shard[first : last + 1, position])
+    # torch turns float16 into float32 about twenty times faster than numpy does.
+    return torch.from_numpy(read if len(read) == len(wanted) else read[wanted - first]).float()
+
+
+def around(slices: npt.ArrayLike, *, neighbours: int, count: int) -> np.ndarray:
+    """Numbers of the slices around each of ``slices``, kept inside ``count``: ``(..., 1 + 2 * neighbours)``."""
+    return (np.asarray(slices)[..., None] + np.arange(-neighbours, neighbours + 1)).clip(0, count - 1)
 
 
 def fit(image: Tensor, *, size: int) -> Tensor:
@@ -115,12 +132,10 @@ def _items(rows: tuple[Row, ...], wanted: Iterable[str], names: tuple[str, ...],
     keep = set(wanted)
     found = [np.empty((0, 4), dtype=np.int32)]
     for number, row in enumerate(rows):
-        slices = np.flatnonzero(np.asarray(row["foreground"]) >= min_foreground)
-        for position, contrast in enumerate(row["contrasts"]):
-            if contrast["name"] not in keep or "constant" in contrast.get("flags", ()):
-                continue
+        slices = filled_slices(row, min_foreground=min_foreground)
+        for name, position in usable(row, keep).items():
             block = np.empty((len(slices), 4), dtype=np.int32)
-            block[:] = (number, position, 0, names.index(contrast["name"]))
+            block[:] = (number, position, 0, names.index(name))
             block[:, 2] = slices
             found.append(block)
     return np.concatenate(found)

@@ -12,7 +12,10 @@ from medmae.files import sha256_of
 
 @pytest.fixture
 def prepared(tmp_path):
-    """Writes a prepared data set of random shards: ``prepared({"p1": "train"}, shape=(6, 20, 16))``."""
+    """Writes a prepared data set of random shards: ``prepared({"p1": "train"}, shape=(6, 20, 16))``.
+
+    ``contrasts`` may differ: ``{"p1": ("T1",), "p2": ("T1", "T2")}``.
+    """
 
     def write(subjects, *, shape=(6, 20, 16), contrasts=("T1", "T2"), dtype="float32", folder="set") -> Path:
         root = tmp_path / folder
@@ -20,7 +23,8 @@ def prepared(tmp_path):
         lines = []
         for number, (subject, split) in enumerate(subjects.items()):
             S, H, W = shape
-            block = np.random.default_rng(number).random((S, len(contrasts), H, W)).astype(dtype)
+            names = contrasts[subject] if isinstance(contrasts, dict) else contrasts
+            block = np.random.default_rng(number).random((S, len(names), H, W)).astype(dtype)
             np.save(root / "shards" / f"{subject}.npy", block)
             grid = Grid.from_affine((W, H, S), np.diag([-1.0, -1.0, 3.0, 1.0]))
             row = {
@@ -33,7 +37,7 @@ def prepared(tmp_path):
                 "dtype": dtype,
                 "contrasts": [
                     {"name": name, "source": "x", "source_sha256": f"{subject}{name}", "normalisation": {}, "flags": []}
-                    for name in contrasts
+                    for name in names
                 ],
                 "labels": [],
                 "grid": grid.to_dict(),

@@ -125,7 +125,7 @@ def test_an_empty_or_missing_manifest_is_refused(tmp_path):
 
 def test_an_unknown_contrast_or_split_is_named(prepared):
     manifest = Manifest.read(prepared({"a": "train"}))
-    with pytest.raises(ValueError, match=r"no contrast \['T9'\]"):
+    with pytest.raises(DataError, match=r"no contrast T9 in this data set \[contrasts = \['T1', 'T2'\]\]"):
         manifest.select(contrasts=["T9"])
     with pytest.raises(ValueError, match="got 'dev'"):
         manifest.select(split="dev")
