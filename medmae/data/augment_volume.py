@@ -70,3 +70,7 @@ class VolumeAugment:
         out = flip_and_turn(volumes, flips=params.flips, turns=params.turns).mul_(255)
         out = adjust_brightness(out, params.brightness, levels=False)
         return adjust_contrast(out, params.contrast, levels=False).div_(255)
+
+    def move(self, maps: Tensor, params: VolumeAugmentParams) -> Tensor:
+        """The geometric part alone, for what lies beside the volumes: maps ``(B, C, D, H, W)`` of any dtype."""
+        return flip_and_turn(maps, flips=params.flips, turns=params.turns)

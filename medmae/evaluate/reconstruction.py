@@ -137,6 +137,8 @@ def evaluate_reconstruction(
 def _reconstruct(method: MaskedMethod, batch: Maps, mask: Mask) -> dict[str, Tensor]:
     image = batch["image"]
     hidden = method.encoder.patches.paint(mask.as_bool())  # (B, 1, *size)
+    if "real" in batch:
+        hidden = hidden & batch["real"]  # nobody is graded on padding
     maps = method.reconstruct(batch, mask)
     return {
         **maps,

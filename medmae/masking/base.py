@@ -59,7 +59,7 @@ class Mask:
         masked: The other token indices, ``(B, M)`` int64: what is decoded and enters the loss.
         num_tokens: N = V + M + skipped. Indices count tokens only, never a class or global token.
         skipped: Tokens that are hidden from the encoder and not decoded either; 0 except where a method decodes a
-            random subset. :meth:`complete` gives the mask that decodes them too.
+            random subset, or where samples are padded. :meth:`complete` gives the mask that decodes them too.
     """
 
     visible: Tensor
@@ -178,8 +178,18 @@ class Mask:
 class Masking(Protocol):
     """A masking strategy: anything that draws a :class:`Mask` for a batch."""
 
-    def sample(self, batch_size: int, *, generator: torch.Generator | None = None, noise: Tensor | None = None) -> Mask:
-        """Draws a mask, or replays one from given noise."""
+    def sample(
+        self,
+        batch_size: int,
+        *,
+        generator: torch.Generator | None = None,
+        noise: Tensor | None = None,
+        real: Tensor | None = None,
+    ) -> Mask:
+        """Draws a mask, or replays one from given noise.
+
+        Where ``real`` ``(B, N)`` is False a token is padding: neither visible nor masked, but skipped.
+        """
 
 
 def gather_tokens(tokens: Tensor, index: Tensor) -> Tensor:

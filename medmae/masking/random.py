@@ -25,21 +25,42 @@ class RandomMasking:
     def __init__(
         self, *, num_tokens: int, ratio: float, rounding: Rounding = "reference", decode_share: float = 1.0
     ) -> None:
-        self.num_tokens = num_tokens
-        self.ratio = ratio
-        self.num_visible = visible_count(num_tokens=num_tokens, ratio=ratio, rounding=rounding)
-        self.num_decoded = decoded_count(num_masked=num_tokens - self.num_visible, share=decode_share)
+        self.num_tokens, self.ratio, self.rounding, self.decode_share = num_tokens, ratio, rounding, decode_share
+        self.num_visible, self.num_decoded = self._counts(num_tokens)
 
-    def sample(self, batch_size: int, *, generator: torch.Generator | None = None, noise: Tensor | None = None) -> Mask:
+    def sample(
+        self,
+        batch_size: int,
+        *,
+        generator: torch.Generator | None = None,
+        noise: Tensor | None = None,
+        real: Tensor | None = None,
+    ) -> Mask:
         """Draws a mask, or replays one from given noise.
+
+        Every sample of a batch has the same number of visible and of masked tokens. Where some are padded, both
+        numbers are those of the sample with the fewest real tokens, and what the others have more is skipped.
 
         Args:
             batch_size: B.
             generator: Source of randomness, on the CPU, so that a seed means the same mask on every device.
             noise: ``(B, N)``; when given, nothing is drawn.
+            real: ``(B, N)`` bool, False where a token is padding: it is neither visible nor masked. None: all are real.
+
+        Raises:
+            ValueError: If the noise has another shape, or a sample has too few real tokens for the ratio.
         """
         if noise is None:
             noise = torch.rand(batch_size, self.num_tokens, generator=generator)  # (B, N)
         if noise.shape != (batch_size, self.num_tokens):
             raise ValueError(f"noise must be {(batch_size, self.num_tokens)}, got {tuple(noise.shape)}")
-        return Mask.from_noise(noise, num_visible=self.num_visible, num_decoded=self.num_decoded)
+        if real is None:
+            return Mask.from_noise(noise, num_visible=self.num_visible, num_decoded=self.num_decoded)
+        visible, decoded = self._counts(int(real.sum(dim=1).min()))
+        # Noise lies in [0, 1): padding comes behind every real token.
+        return Mask.from_noise(noise + ~real.to(noise.device), num_visible=visible, num_decoded=decoded)
+
+    def _counts(self, num_tokens: int) -> tuple[int, int]:
+        """Visible and decoded tokens out of so many."""
+        visible = visible_count(num_tokens=num_tokens, ratio=self.ratio, rounding=self.rounding)
+        return visible, decoded_count(num_masked=num_tokens - visible, share=self.decode_share)

@@ -78,9 +78,14 @@ class MaskedMethod(Method):
     masking: Masking
 
     def draw_mask(self, batch: Batch, *, generator: torch.Generator | None = None) -> Mask:
-        """The mask that :meth:`forward` would draw, on the device of the batch."""
+        """The mask that :meth:`forward` would draw, on the device of the batch.
+
+        A batch of padded samples says in ``real``, bool ``(B, 1, *size)``, which values are their own: a token without
+        any is neither seen nor decoded, so that it enters no loss.
+        """
         device = next(iter(batch.values())).device
-        return self.masking.sample(count_samples(batch), generator=generator).to(device)
+        real = self.encoder.patches.touched(batch["real"]) if "real" in batch else None  # (B, N)
+        return self.masking.sample(count_samples(batch), generator=generator, real=real).to(device)
 
     @abstractmethod
     def reconstruct(self, batch: Batch, mask: Mask) -> dict[str, Tensor]:

@@ -171,14 +171,14 @@ class EdgeMAE(MaskedMethod):
     def predict(self, batch: Batch, mask: Mask) -> dict[str, Tensor]:
         """Head outputs for all tokens in raster order ``(B, N, P)``; those of visible tokens mean nothing."""
         latent = self._encode(self.patches.cut(batch["image"]), batch, mask)
-        trunk = self.decoder(latent, mask, masked_only=False)  # (B, N, D')
+        trunk = self.decoder(latent, mask.complete(), masked_only=False)  # (B, N, D')
         heads = {"image": self.image_head, "edge": self.edge_head}
         return {name: head(trunk) for name, head in heads.items() if head is not None}
 
     @torch.no_grad()
     def reconstruct(self, batch: Batch, mask: Mask) -> dict[str, Tensor]:
         """``image`` and ``edge`` maps ``(B, C, *size)``, visible patches pasted, and the ``edge_target``."""
-        edges = self.sobel(batch["image"])
+        edges, mask = self.sobel(batch["image"]), mask.complete()
         sources = {"image": self.patches.cut(batch["image"]), "edge": self.patches.cut(edges)}
         predicted = self.predict(batch, mask)
         if self.target_norm is not None:

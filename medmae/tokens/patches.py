@@ -95,6 +95,10 @@ class Patches:
             painted = painted.repeat_interleave(extent, dim=axis + 2)
         return painted
 
+    def touched(self, where: Tensor) -> Tensor:
+        """Tokens of which a value is True: bool ``(B, N)`` from bool ``(B, 1, *size)``."""
+        return patchify(where, list(self.patch)).any(dim=2)
+
     def check(self, data: Tensor) -> None:
         """Refuses data of another shape than ``(B, C, *size)``.
 

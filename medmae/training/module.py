@@ -70,7 +70,7 @@ class MaskedModule(pl.LightningModule):
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         """One step; logs the loss, its terms and the learning rate."""
-        data = {name: self._augmented(name, value) for name, value in batch.items()}
+        data = self._augmented(batch)
         output = self.method(data, generator=self.generator, progress=self.progress)
         self.guard.watch(data, output)
         self._log("train", output, samples=count_samples(batch), on_step=True)
@@ -180,8 +180,19 @@ class MaskedModule(pl.LightningModule):
             progress.increment_ready()
             progress.increment_started()
 
-    def _augmented(self, name: str, value: Tensor) -> Tensor:
-        return self.augment[name](value, generator=self.generator) if name in self.augment else value
+    def _augmented(self, batch: Batch) -> dict[str, Tensor]:
+        """Where samples are padded, ``real`` moves with them, or the network would be asked for padding."""
+        data = dict(batch)
+        for name in (name for name in batch if name in self.augment):
+            transform: Any = self.augment[name]
+            if "real" not in batch:
+                data[name] = transform(batch[name], generator=self.generator)
+                continue
+            if not hasattr(transform, "move"):
+                raise ValueError(f"the samples are padded, and {transform} cannot move their padding with the {name}")
+            drawn = transform.draw(batch[name].shape, generator=self.generator)
+            data[name], data["real"] = transform.apply(batch[name], drawn), transform.move(batch["real"], drawn)
+        return data
 
     def _batch_size(self) -> int:
         loader: Any = self.trainer.train_dataloader
