@@ -106,21 +106,27 @@ def _kept(task: CaseTask) -> Row | None:
         row: Row = json.loads(_row_path(task).read_text())
         same = row["options_sha256"] == task.options.fingerprint and row["case"] == task.case.case
         stored = [(entry["name"], entry["source_sha256"]) for entry in (*row["contrasts"], *row["labels"])]
-        shards = [entry["shard"] for entry in (row, *row["labels"])]
+        shards = [(task.shards.parent / entry["shard"], entry["shard_sha256"]) for entry in (row, *row["labels"])]
     except (OSError, ValueError, KeyError, TypeError):
         return None
     sources = (*task.case.contrasts, *task.case.labels)
     if not same or stored != [(source.name, _sha256(source)) for source in sources]:
         return None
-    try:
-        for shard in shards:
-            open_shard(task.shards.parent / shard)
-    except DataError:
+    if not all(_whole(shard, sha256) for shard, sha256 in shards):
         return None
     # A moved source folder does not change a shard; the row tells where the files are now.
     for entry, source in zip((*row["contrasts"], *row["labels"]), sources, strict=True):
         entry["source"] = str(source.path)
     return row | {"subject": task.case.subject, "session": task.case.session}
+
+
+def _whole(shard: Path, sha256: str) -> bool:
+    """Whether a shard is what was written: preparing again must mend what verifying complains of."""
+    try:
+        open_shard(shard)
+        return sha256_of_shard(shard) == sha256
+    except (DataError, OSError):
+        return False
 
 
 def _sha256(source: Source) -> str | None:

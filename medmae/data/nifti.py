@@ -144,16 +144,16 @@ def _promised(header: nib.Nifti1Header, path: Path, *, limit: int) -> int:
     voxels = 1
     for n in shape:
         voxels *= n
-    size = voxels * header.get_data_dtype().itemsize
-    if size > limit:
+    size, offset = voxels * header.get_data_dtype().itemsize, int(header["vox_offset"])
+    if size + offset > limit:
         raise DataError(
-            f"the header promises {size / 1e9:.1f} GB, the limit is {limit / 1e9:.1f} GB",
+            f"the header promises {(size + offset) / 1e9:.1f} GB, the limit is {limit / 1e9:.1f} GB",
             path=path,
-            field="dim",
-            value=shape,
+            field="dim" if size > limit else "vox_offset",
+            value=shape if size > limit else offset,
             remedy="raise --limit-gb if the volume is really so large",
         )
-    return int(header["vox_offset"]) + size
+    return size + offset
 
 
 def _array(header: nib.Nifti1Header, content: bytes, path: Path) -> np.ndarray:
