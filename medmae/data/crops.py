@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from medmae.data.grid import Grid
 from medmae.data.manifest import Manifest, Row
 from medmae.data.selection import usable
 from medmae.data.shards import Shards
@@ -19,7 +20,8 @@ from medmae.errors import DataError
 class CropDataset(Dataset[dict[str, Tensor | int]]):
     """``crops_per_volume`` items for each case and contrast.
 
-    Item ``i`` is ``{"image": float32 (1, D, H, W) in [0, 1], "contrast": int64 scalar, "index": i}``. Where a crop
+    Item ``i`` is ``{"image": float32 (1, D, H, W) in [0, 1], "contrast": int64 scalar, "index": i}``; if a volume of the
+    manifest is smaller than a crop, also ``"real": bool (1, D, H, W)``, False where a voxel is padding. Where a crop
     lies is a function of (seed, epoch, i) alone, so that a resumed run reads the same crops. Voxels are taken as they
     are: anisotropic volumes are not resampled.
 
@@ -58,6 +60,8 @@ class CropDataset(Dataset[dict[str, Tensor | int]]):
             for name, position in usable(row, wanted).items()
         ]
         self._shards = Shards(self.manifest)
+        # Of the whole manifest: all splits give the same keys.
+        self._pads = any(self.windows.pads(Grid.from_dict(row["grid"]).stored_shape) for row in self.manifest)
         if not self._volumes and not may_be_empty:
             raise DataError(
                 "no volume is left to read",
@@ -79,7 +83,10 @@ class CropDataset(Dataset[dict[str, Tensor | int]]):
         row, position, contrast = self._volumes[index // self.windows.crops_per_volume]
         shard = self._shards[self.rows[row]["shard"]]  # (S, C, H, W)
         image = self.windows.read(shard, positions=[position], item=index)  # (1, D, H, W)
-        return {"image": image, "contrast": torch.tensor(contrast), "index": index}
+        item = {"image": image, "contrast": torch.tensor(contrast), "index": index}
+        if self._pads:
+            item["real"] = self.windows.real((shard.shape[0], *shard.shape[2:]))  # (1, D, H, W)
+        return item
 
     def locate(self, index: int) -> tuple[Row, str, Window]:
         """Where item ``index`` of this epoch comes from: manifest row, contrast name, window in the shard."""

@@ -167,7 +167,16 @@ def check_pretraining(pretraining: Manifest, evaluation: Manifest, *, split: str
     Raises:
         DataError: With the subjects of ``evaluation``'s ``split`` that ``pretraining`` trains on.
     """
-    seen = sorted(set(pretraining.subjects("train")) & set(evaluation.subjects(split)))
+    refuse_seen(pretraining.subjects("train"), evaluation, split=split)
+
+
+def refuse_seen(subjects: Iterable[str], evaluation: Manifest, *, split: str = "test") -> None:
+    """The same for subjects of pre-training that are known by name.
+
+    Raises:
+        DataError: With those of them that ``split`` holds.
+    """
+    seen = sorted(set(subjects) & set(evaluation.subjects(split)))
     if seen:
         raise DataError(
             f"pre-training has seen {len(seen)} of the subjects to evaluate: {', '.join(seen)}",

@@ -54,6 +54,16 @@ class CropWindows:
                 crop[place] = torch.from_numpy(np.array(shard[z, position, y, x])).float()
         return crops
 
+    def pads(self, shape: Sequence[int]) -> bool:
+        """Whether a volume ``(S, H, W)`` is smaller than a crop along some axis."""
+        return any(full < n for full, n in zip(shape, self.size, strict=True))
+
+    def real(self, shape: Sequence[int]) -> Tensor:
+        """Which voxels of a crop are the volume's own rather than padding: bool ``(1, *size)``."""
+        real = torch.zeros(1, *self.size, dtype=torch.bool)
+        real[0][_centre(shape, self.size)] = True
+        return real
+
 
 def _centre(shape: Sequence[int], size: Sequence[int]) -> tuple[slice, ...]:
     inner = [min(full, n) for full, n in zip(shape, size, strict=True)]
