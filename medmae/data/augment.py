@@ -21,6 +21,7 @@ from medmae.data.draws import (
     checked_factors,
     device_of,
     draw_factors,
+    draw_flips,
     draw_turns,
 )
 from medmae.data.geometric import flip_and_turn
@@ -112,14 +113,14 @@ class MRPretrainAugment:
         def rand(*size: int) -> Tensor:
             return torch.rand(size, generator=generator, device=device)
 
-        which = rand(B)
+        flips = draw_flips(B, chance=self.flip, generator=generator)
         turns = draw_turns(B, square=H == W, generator=generator)
         noisy = (rand(B) < self.noise).nonzero().flatten()
         specked = (rand(B) < self.salt_and_pepper).nonzero().flatten()
         gauss = torch.randn((len(noisy), C, H, W), generator=generator, device=device)
         specks = rand(len(specked), C, H * W).topk(int(self.fraction * H * W), dim=-1).indices
         return AugmentParams(
-            flips=torch.stack([which < self.flip / 2, (which >= self.flip / 2) & (which < self.flip)], dim=1),
+            flips=flips,
             turns=turns if self.rotate else torch.zeros_like(turns),
             noisy=noisy,
             noise=gauss.mul_(self.noise_std).add_(self.noise_mean),

@@ -32,10 +32,23 @@ def draw_factors(factors: Tensor, batch_size: int, *, generator: torch.Generator
     return factors.to(device)[torch.randint(len(factors), (batch_size,), generator=generator, device=device)]
 
 
+def draw_flips(batch_size: int, *, chance: float, generator: torch.Generator | None) -> Tensor:
+    """``(B, 2)`` bool: up-down, left-right; at most one of them, and both as likely."""
+    which = torch.rand(batch_size, generator=generator, device=device_of(generator))
+    return torch.stack([which < chance / 2, (which >= chance / 2) & (which < chance)], dim=1)
+
+
 def draw_turns(batch_size: int, *, square: bool, generator: torch.Generator | None) -> Tensor:
     """Quarter turns ``(B,)``: 0 to 3 alike, or only 0 and 2 where a quarter would change the shape."""
     drawn = torch.randint(4 if square else 2, (batch_size,), generator=generator, device=device_of(generator))
     return drawn if square else 2 * drawn
+
+
+def draw_some_turns(batch_size: int, *, chance: float, square: bool, generator: torch.Generator | None) -> Tensor:
+    """Quarter turns ``(B,)``: none, or with this chance 1 to 3 alike, or 2 where a quarter would change the shape."""
+    turned = torch.rand(batch_size, generator=generator, device=device_of(generator)) < chance
+    quarters = 1 + torch.randint(3, (batch_size,), generator=generator, device=device_of(generator))
+    return turned * (quarters if square else 2)
 
 
 def device_of(generator: torch.Generator | None) -> torch.device:
