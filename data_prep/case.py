@@ -9,13 +9,14 @@ import tempfile
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
 from data_prep.grids import check_one_grid, content_box, resampled
 from data_prep.layouts import Case, Source
 from data_prep.names import file_name_of
+from data_prep.outcome import CaseResult, Row
 from medmae.data.dicom import load_series, series_sha256
 from medmae.data.grid import Grid
 from medmae.data.intensity import Normalisation, Rule
@@ -27,7 +28,6 @@ from medmae.errors import DataError
 from medmae.files import atomic_write, sha256_of, write_text
 
 FORMAT = 1  # of shards and rows; a new number makes every case be prepared anew
-Row = dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,15 +69,6 @@ class CaseTask:
     options: Options
 
 
-@dataclass(frozen=True, kw_only=True)
-class CaseResult:
-    """A manifest row (without its split), whether it was kept from an earlier run, and the time it took."""
-
-    row: Row
-    kept: bool
-    seconds: float
-
-
 def prepare_case(task: CaseTask) -> CaseResult:
     """Prepares one case, or keeps what an earlier run made of the same bytes with the same options.
 
@@ -89,12 +80,12 @@ def prepare_case(task: CaseTask) -> CaseResult:
         raise task.case.fault
     row = _kept(task)
     if row is not None:
-        return CaseResult(row=row, kept=True, seconds=time.perf_counter() - start)
+        return CaseResult(rows=(row,), kept=True, seconds=time.perf_counter() - start)
     _row_path(task).unlink(missing_ok=True)
     row = _prepared(task)
     # Last, and atomically: a row on disk means that its shards are whole.
     write_text(_row_path(task), json.dumps(row, allow_nan=False) + "\n")
-    return CaseResult(row=row, kept=False, seconds=time.perf_counter() - start)
+    return CaseResult(rows=(row,), kept=False, seconds=time.perf_counter() - start)
 
 
 def _row_path(task: CaseTask) -> Path:

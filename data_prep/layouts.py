@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import re
 from collections import defaultdict
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from data_prep.names import contrast_in, contrast_of, file_name_of, parse_stem, stem_of, subject_session
+from data_prep.tables import read_csv
 from medmae.data.dicom import find_series, is_dicom
 from medmae.errors import DataError
 
@@ -251,28 +251,15 @@ def _told_apart(cases: dict[tuple[str, ...], Case]) -> list[Case]:
 # -------------------------------------------------------------------------------------------------------------- CSV
 def _from_csv(path: Path) -> Found:
     cases: dict[tuple[str, str | None], Case] = {}
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file)
-        reader.fieldnames = [name.strip().lower() for name in reader.fieldnames or ()]
-        missing = {"subject", "contrast", "path"} - set(reader.fieldnames)
-        if missing:
-            raise DataError(
-                "the table lacks columns",
-                path=path,
-                field="columns",
-                value=sorted(missing),
-                remedy="the first line must be: subject,session,contrast,path (session may be left out)",
-            )
-        for row in reader:
-            _add_line(cases, row, path, reader.line_num)
+    needed = ("subject", "contrast", "path")
+    remedy = "the first line must be: subject,session,contrast,path (session may be left out)"
+    for line, values in read_csv(path, needs=needed, remedy=remedy, rows=needed):
+        _add_line(cases, values, path, line)
     return Found(list(cases.values()), [])
 
 
-def _add_line(cases: dict[tuple[str, str | None], Case], row: dict[str, str | None], table: Path, line: int) -> None:
-    values = {key: (value or "").strip() for key, value in row.items() if isinstance(value, str | None) and key}
+def _add_line(cases: dict[tuple[str, str | None], Case], values: dict[str, str], table: Path, line: int) -> None:
     subject, session = values["subject"], values.get("session") or None
-    if not subject or not values["contrast"] or not values["path"]:
-        raise DataError(f"line {line} has an empty field", path=table, field="line", value=values, remedy="fill it in")
     case = cases.setdefault((subject, session), Case(subject, session))
     path = table.parent / values["path"]
     label = parse_stem(values["contrast"]).kind == "label"

@@ -17,35 +17,36 @@ A row of the manifest has ``case``, ``subject``, ``session``, ``split``, ``shard
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from data_prep.case import CaseTask, Options, prepare_case
-from data_prep.engine import run_tasks
 from data_prep.layouts import Case, Layout, find_cases
-from data_prep.outcome import Outcome, PrepResult, manifest_rows, result_of, write_record, write_tables
-from data_prep.tables import (
-    QUARANTINE_COLUMNS,
-    failure_row,
-    print_summary,
-    write_csv,
+from data_prep.outcome import PrepResult, manifest_rows, result_of, write_record, write_tables
+from data_prep.tables import print_summary
+from data_prep.work import (
+    check_names,
+    check_writable,
+    given_split,
+    nothing_usable,
+    run_cases,
+    run_command,
+    workers_for,
 )
 from medmae.data import splits
+from medmae.data.grid import Grid
 from medmae.data.intensity import Rule
 from medmae.data.manifest import NAME
 from medmae.data.nifti import LIMIT_GB, NanPolicy
 from medmae.data.nifti_header import Repair
-from medmae.errors import DataError, ExitCode
-from medmae.files import write_text
 
-_SMALL_JOB = 100_000_000  # bytes of compressed sources: about ten seconds of work
+_COLUMNS = ("case", "subject", "session", "split", "contrasts", "shape", "spacing_mm", "flags", "seconds")
+_SHOWN = {name: name for name in ("case", "split", "contrasts", "shape")} | {"mm": "spacing_mm", "flags": "flags"}
+_PACKAGES = ("numpy", "scipy", "scikit-image", "nibabel", "SimpleITK", "distributed", "zarr")
 
 
 def prepare(
@@ -110,20 +111,24 @@ def prepare(
     _check_arguments(options, fractions)
     out = Path(out)
     found = find_cases(source, layout=layout)
-    _check_names(found.cases)
-    given = None if split is None else _given_split(Path(split), found.cases)
-    _check_writable(out)
+    names = [case.case for case in found.cases]
+    check_names(names)
+    given = None if split is None else given_split(split, (case.subject for case in found.cases))
+    check_writable(out)
     tasks = [CaseTask(case=case, shards=out / "shards", options=options) for case in found.cases]
-    outcome = _run(tasks, workers=_workers(workers, tasks), scheduler=scheduler, console=console)
-    failures = [failure_row(found.cases[i].case, error) for i, error in sorted(outcome.failed.items())]
-    write_csv(out / "quarantine.csv", QUARANTINE_COLUMNS, failures)
+    workers = workers_for(workers, _files(found.cases))
+    outcome = run_cases(prepare_case, tasks, names=names, workers=workers, scheduler=scheduler, console=console)
+    failures = outcome.write_quarantine(out, names)
     if not outcome.done:
-        raise _nothing(outcome.failed, out, source)
-    rows = manifest_rows(outcome, given, fractions=fractions, seed=seed, manifest=out / NAME)
-    write_tables(rows, outcome, out)
-    result = result_of(rows, outcome, found, out)
-    write_record(result, options, source=source, split=split, fractions=fractions, seed=seed)
-    print_summary(console, rows, failures, result.manifest, ignored=result.ignored)
+        raise nothing_usable(outcome.failed, out, source)
+    rows = manifest_rows(outcome.rows, given, fractions=fractions, seed=seed, manifest=out / NAME)
+    lines = [_line(row, outcome.seconds[row["case"]]) for row in rows]
+    write_tables(rows, lines, _COLUMNS, out)
+    result = result_of(rows, outcome, out, ignored=found.ignored)
+    write_record(
+        result, asdict(options), source=source, split=split, fractions=fractions, seed=seed, packages=_PACKAGES
+    )
+    print_summary(console, lines, _SHOWN, failures, result.manifest, notes=_notes(found.ignored))
     return result
 
 
@@ -141,93 +146,31 @@ def _check_arguments(options: Options, fractions: tuple[float, float, float]) ->
     splits.split_by_subject((), fractions=fractions)
 
 
-def _check_names(cases: list[Case]) -> None:
-    names = [case.case for case in cases]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise DataError("different cases have the same name", field="case", value=twice, remedy="rename their subjects")
+def _files(cases: list[Case]) -> list[Path]:
+    sources = [source for case in cases for source in (*case.contrasts, *case.labels)]
+    return [file for source in sources for file in (source.files or (source.path,))]
 
 
-def _given_split(path: Path, cases: list[Case]) -> dict[str, str]:
-    given = splits.read(path)
-    missing = sorted({case.subject for case in cases} - set(given))
-    if missing:
-        raise DataError(
-            f"{len(missing)} subjects have no split: {', '.join(missing[:20])}",
-            path=path,
-            field="subject",
-            value=len(missing),
-            remedy="add a line for each of them",
-        )
-    return given
+def _line(row: dict[str, Any], seconds: float) -> dict[str, Any]:
+    """One line of ``summary.csv``; shape and spacing are those of the stored array (z, y, x)."""
+    grid = Grid.from_dict(row["grid"])
+    flags = [*row["flags"], *(f"{c['name']}:{flag}" for c in row["contrasts"] for flag in c["flags"])]
+    return {
+        "case": row["case"],
+        "subject": row["subject"],
+        "session": row["session"] or "",
+        "split": row["split"],
+        "contrasts": " ".join(contrast["name"] for contrast in row["contrasts"]),
+        "shape": "x".join(str(n) for n in grid.stored_shape),
+        "spacing_mm": "x".join(f"{mm:.3g}" for mm in grid.spacing),
+        "flags": " ".join(flags),
+        "seconds": f"{seconds:.2f}",
+    }
 
 
-def _check_writable(out: Path) -> None:
-    """Fails before the work rather than after it."""
-    probe = out / ".write_probe"
-    try:
-        write_text(probe, "")
-        probe.unlink()
-    except OSError as error:
-        raise DataError(
-            f"the output folder cannot be written ({error.strerror})", path=out, remedy="choose another"
-        ) from error
-
-
-def _workers(workers: int | None, tasks: list[CaseTask]) -> int | None:
-    """Keeps small jobs in this process: starting a cluster costs more than reading them."""
-    if workers is not None:
-        return workers
-    sources = [source for task in tasks for source in (*task.case.contrasts, *task.case.labels)]
-    files = [file for source in sources for file in (source.files or (source.path,))]
-    return 0 if sum(file.stat().st_size for file in files if file.is_file()) < _SMALL_JOB else None
-
-
-def _run(tasks: list[CaseTask], *, workers: int | None, scheduler: str | None, console: Console) -> Outcome:
-    outcome = Outcome()
-    with _progress(console, len(tasks)) as advance:
-        for index, result in run_tasks(prepare_case, tasks, workers=workers, scheduler=scheduler):
-            if isinstance(result, ModuleNotFoundError):  # the machine is at fault, not the case
-                raise result
-            if isinstance(result, Exception):
-                outcome.failed[index] = result
-            else:
-                outcome.done[index] = result
-            advance(tasks[index].case.case, len(outcome.failed))
-    return outcome
-
-
-@contextmanager
-def _progress(console: Console, total: int) -> Iterator[Any]:
-    columns = (
-        TextColumn("preparing"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("cases"),
-        TimeElapsedColumn(),
-        TextColumn("ETA"),
-        TimeRemainingColumn(),
-        TextColumn("{task.description}"),
-    )
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("", total=total)
-
-        def advance(case: str, failed: int) -> None:
-            bar.update(task, advance=1, description=f"{case}" + (f" [red]{failed} failed[/]" if failed else ""))
-
-        yield advance
-
-
-def _nothing(failed: dict[int, Exception], out: Path, source: str | Path) -> Exception:
-    """The error of a run in which no case could be used: of a single case, its own."""
-    first = failed[min(failed)]
-    if len(failed) == 1:
-        return first if isinstance(first, DataError) else DataError(f"{type(first).__name__}: {first}", path=source)
-    return DataError(
-        f"none of the {len(failed)} cases can be used; the first: {first}",
-        path=source,
-        remedy=f"read {out / 'quarantine.csv'}",
-    )
+def _notes(ignored: list[Path]) -> list[str]:
+    names = ", ".join(path.name for path in ignored[:5]) + (" …" if len(ignored) > 5 else "")
+    return [f"{len(ignored)} volumes without a known contrast in their names are ignored: {names}"] if ignored else []
 
 
 def command(
@@ -278,13 +221,7 @@ def main(arguments: list[str] | None = None) -> None:
     Raises:
         SystemExit: Always, with one of :class:`medmae.errors.ExitCode`.
     """
-    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    app.command(epilog="Example: python -m data_prep.mr raw/ prepared/ --resample-to T1")(command)
-    try:
-        app(arguments, prog_name="data_prep.mr")
-    except (ValueError, OSError, ModuleNotFoundError) as error:
-        typer.echo(f"data_prep.mr: {error}", err=True)
-        sys.exit(ExitCode.REFUSED)
+    run_command(command, name="data_prep.mr", example="raw/ prepared/ --resample-to T1", arguments=arguments)
 
 
 if __name__ == "__main__":

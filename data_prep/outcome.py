@@ -3,18 +3,36 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from data_prep.case import CaseResult, Options
-from data_prep.layouts import Found
-from data_prep.tables import SUMMARY_COLUMNS, summary_row, versions, write_csv
+from data_prep.tables import QUARANTINE_COLUMNS, failure_row, versions, write_csv
 from medmae.data import splits
 from medmae.data.manifest import NAME, check_leaks
 from medmae.data.manifest import write as write_manifest
 from medmae.errors import ExitCode
 from medmae.files import write_text
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaseResult:
+    """What became of one case.
+
+    Args:
+        rows: Manifest rows, usually one, without their split unless the source gave it.
+        kept: Whether they are those of an earlier run.
+        seconds: Time it took.
+        failures: Lines of ``quarantine.csv`` about parts of the case that could not be used.
+    """
+
+    rows: tuple[Row, ...]
+    kept: bool
+    seconds: float
+    failures: tuple[Row, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,10 +43,10 @@ class PrepResult:
         manifest: The file that data sets read.
         prepared: Cases prepared now.
         kept: Cases that an earlier run had prepared from the same bytes.
-        quarantined: Cases that could not be used; ``quarantine.csv`` says why.
+        quarantined: Cases, or parts of them, that could not be used; ``quarantine.csv`` says why.
         subjects: Number of subjects in each split.
-        ignored: Volumes whose names say no contrast.
-        exit_code: ``OK``, or ``SOME_FAILED`` when a case was quarantined.
+        ignored: Files whose names say nothing.
+        exit_code: ``OK``, or ``SOME_FAILED`` when something was quarantined.
     """
 
     manifest: Path
@@ -52,65 +70,91 @@ class Outcome:
     done: dict[int, CaseResult] = field(default_factory=dict)
     failed: dict[int, Exception] = field(default_factory=dict)
 
+    @property
+    def rows(self) -> list[Row]:
+        """All rows, in the order of the tasks."""
+        return [row for index in sorted(self.done) for row in self.done[index].rows]
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """Time that each row's case took."""
+        return {row["case"]: result.seconds for result in self.done.values() for row in result.rows}
+
+    def write_quarantine(self, out: Path, names: Sequence[str]) -> list[Row]:
+        """Writes ``quarantine.csv``, also when it stays empty.
+
+        Args:
+            out: Folder.
+            names: Of the cases, by task.
+
+        Returns:
+            Its lines.
+        """
+        lines = [failure_row(names[index], error) for index, error in sorted(self.failed.items())]
+        lines += [line for index in sorted(self.done) for line in self.done[index].failures]
+        write_csv(out / "quarantine.csv", QUARANTINE_COLUMNS, lines)
+        return lines
+
 
 def manifest_rows(
-    outcome: Outcome,
-    given: dict[str, str] | None,
+    rows: Iterable[Row],
+    given: Mapping[str, str] | None,
     *,
     fractions: tuple[float, float, float],
     seed: int,
     manifest: Path,
-) -> list[dict[str, Any]]:
+) -> list[Row]:
     """Manifest rows with their split, sorted by case; leaks are refused before anything is written."""
-    rows = [outcome.done[index].row for index in sorted(outcome.done)]
+    rows = list(rows)
     of = given or splits.split_by_subject((row["subject"] for row in rows), fractions=fractions, seed=seed)
     rows = [_with_split(row, of[row["subject"]]) for row in rows]
     check_leaks(rows, path=manifest)
     return sorted(rows, key=lambda row: row["case"])
 
 
-def _with_split(row: dict[str, Any], split: str) -> dict[str, Any]:
+def _with_split(row: Row, split: str) -> Row:
     head = {key: row[key] for key in ("case", "subject", "session")}
     return head | {"split": split} | {key: value for key, value in row.items() if key not in head}
 
 
-def write_tables(rows: list[dict[str, Any]], outcome: Outcome, out: Path) -> None:
-    """Writes ``summary.csv``, ``splits.csv`` and, when both stand, the manifest."""
-    seconds = {result.row["case"]: result.seconds for result in outcome.done.values()}
-    write_csv(out / "summary.csv", SUMMARY_COLUMNS, [summary_row(row, seconds[row["case"]]) for row in rows])
+def write_tables(rows: list[Row], lines: Iterable[Row], columns: Sequence[str], out: Path) -> None:
+    """Writes ``summary.csv`` (``lines``), ``splits.csv`` and, when both stand, the manifest (``rows``)."""
+    write_csv(out / "summary.csv", columns, lines)
     splits.write(out / "splits.csv", {row["subject"]: row["split"] for row in rows})
     write_manifest(out / NAME, rows)  # last: whoever finds it finds the rest
 
 
-def result_of(rows: list[dict[str, Any]], outcome: Outcome, found: Found, out: Path) -> PrepResult:
+def result_of(rows: list[Row], outcome: Outcome, out: Path, *, ignored: Sequence[Path] = ()) -> PrepResult:
     """Counts, for the caller and its exit code."""
-    kept = sum(result.kept for result in outcome.done.values())
+    kept = {row["case"] for result in outcome.done.values() if result.kept for row in result.rows}
+    quarantined = len(outcome.failed) + sum(len(result.failures) for result in outcome.done.values())
     return PrepResult(
         manifest=out / NAME,
-        prepared=len(outcome.done) - kept,
-        kept=kept,
-        quarantined=len(outcome.failed),
+        prepared=sum(row["case"] not in kept for row in rows),
+        kept=sum(row["case"] in kept for row in rows),
+        quarantined=quarantined,
         subjects={name: len({row["subject"] for row in rows if row["split"] == name}) for name in splits.SPLITS},
-        ignored=tuple(found.ignored),
-        exit_code=ExitCode.SOME_FAILED if outcome.failed else ExitCode.OK,
+        ignored=tuple(ignored),
+        exit_code=ExitCode.SOME_FAILED if quarantined else ExitCode.OK,
     )
 
 
 def write_record(
     result: PrepResult,
-    options: Options,
+    options: Mapping[str, Any],
     *,
     source: str | Path,
     split: str | Path | None,
     fractions: tuple[float, float, float],
     seed: int,
+    packages: Sequence[str],
 ) -> None:
-    """Writes ``prep.json``: options, versions and counts."""
+    """Writes ``prep.json``: options, versions (of ``packages``, too) and counts."""
     record = {
         "source": str(source),
-        "options": asdict(options),
+        "options": options,
         "split": {"file": None if split is None else str(split), "fractions": fractions, "seed": seed},
-        "versions": versions(),
+        "versions": versions(packages),
         "counts": {
             "cases": result.cases,
             "prepared": result.prepared,

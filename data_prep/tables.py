@@ -15,30 +15,11 @@ from rich.markup import escape
 from rich.table import Table
 
 import medmae
-from medmae.data.grid import Grid
 from medmae.errors import DataError
 from medmae.files import write_text
 
-SUMMARY_COLUMNS = ("case", "subject", "session", "split", "contrasts", "shape", "spacing_mm", "flags", "seconds")
 QUARANTINE_COLUMNS = ("case", "file", "field", "value", "reason", "remedy")
 _MOST_LINES = 40  # of the printed table
-
-
-def summary_row(row: Mapping[str, Any], seconds: float) -> dict[str, Any]:
-    """One line of ``summary.csv`` from a manifest row; shape and spacing are those of the stored array (z, y, x)."""
-    grid = Grid.from_dict(row["grid"])
-    flags = [*row["flags"], *(f"{c['name']}:{flag}" for c in row["contrasts"] for flag in c["flags"])]
-    return {
-        "case": row["case"],
-        "subject": row["subject"],
-        "session": row["session"] or "",
-        "split": row["split"],
-        "contrasts": " ".join(contrast["name"] for contrast in row["contrasts"]),
-        "shape": "x".join(str(n) for n in grid.stored_shape),
-        "spacing_mm": "x".join(f"{mm:.3g}" for mm in grid.spacing),
-        "flags": " ".join(flags),
-        "seconds": f"{seconds:.2f}",
-    }
 
 
 def failure_row(case: str, error: Exception) -> dict[str, Any]:
@@ -65,42 +46,90 @@ def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, An
     write_text(path, text.getvalue())
 
 
+def read_csv(
+    path: Path, *, needs: Iterable[str], remedy: str, rows: Iterable[str] = ()
+) -> list[tuple[int, dict[str, str]]]:
+    """Reads a table with a header; names of columns are taken in lower case, values without outer blanks.
+
+    Args:
+        path: The file, UTF-8.
+        needs: Columns that must be there.
+        remedy: What to tell when they are not.
+        rows: Columns that no line may leave empty.
+
+    Returns:
+        ``(number of the line, values)``; a column that a line lacks is an empty string.
+
+    Raises:
+        DataError: Missing file or columns, text that is no UTF-8, an empty field.
+    """
+    if not path.is_file():
+        raise DataError("the table does not exist", path=path, remedy=remedy)
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            reader.fieldnames = [name.strip().lower() for name in reader.fieldnames or ()]
+            missing = sorted(set(needs) - set(reader.fieldnames))
+            if missing:
+                raise DataError("the table lacks columns", path=path, field="columns", value=missing, remedy=remedy)
+            lines = [(reader.line_num, _stripped(line)) for line in reader]
+    except UnicodeDecodeError as error:
+        raise DataError(f"the table is not UTF-8 text ({error})", path=path, remedy="save it as CSV, UTF-8") from error
+    for number, line in lines:
+        if not all(line[name] for name in rows):
+            raise DataError(f"line {number} has an empty field", path=path, field="line", value=line, remedy=remedy)
+    return lines
+
+
+def _stripped(line: Mapping[str, Any]) -> dict[str, str]:
+    return {key: (value or "").strip() for key, value in line.items() if key and isinstance(value, str | None)}
+
+
 def print_summary(
     console: Console,
-    rows: Sequence[Mapping[str, Any]],
+    lines: Sequence[Mapping[str, Any]],
+    shown: Mapping[str, str],
     failures: Sequence[Mapping[str, Any]],
     manifest: Path,
     *,
-    ignored: Sequence[Path],
+    what: str = "case",
+    notes: Sequence[str] = (),
 ) -> None:
-    """Prints one line a case, the quarantined ones last, and where the manifest is."""
-    table = Table(title=f"{len(rows)} {'case' if len(rows) == 1 else 'cases'} prepared")
-    for name in ("case", "split", "contrasts", "shape", "mm", "flags"):
+    """Prints one line a case, the quarantined ones last, and where the manifest is.
+
+    Args:
+        console: Where to.
+        lines: Of ``summary.csv``.
+        shown: Title of a printed column, and the column of ``lines`` that it shows.
+        failures: Lines of ``quarantine.csv``.
+        manifest: The file.
+        what: A line of the table is one.
+        notes: What else to tell.
+    """
+    table = Table(title=f"{len(lines)} {what}{'' if len(lines) == 1 else 's'} prepared")
+    for name in shown:
         table.add_column(name, overflow="fold")
-    for row in rows[:_MOST_LINES]:
-        line = summary_row(row, 0)
-        keys = ("case", "split", "contrasts", "shape", "spacing_mm", "flags")
-        table.add_row(*(escape(str(line[key])) for key in keys))
-    if len(rows) > _MOST_LINES:
-        table.add_row(f"… and {len(rows) - _MOST_LINES} more")
+    for line in lines[:_MOST_LINES]:
+        table.add_row(*(escape(str(line[key])) for key in shown.values()))
+    if len(lines) > _MOST_LINES:
+        table.add_row(f"… and {len(lines) - _MOST_LINES} more")
     console.print(table)
-    for failure in failures:
+    for failure in failures[:_MOST_LINES]:
         text = (
             f"{failure['file']}: {failure['reason']} [{failure['field']} = {failure['value']}] -> {failure['remedy']}"
         )
         console.print(f"[bold red]quarantined[/] {escape(failure['case'])}: {escape(text)}")
-    if ignored:
-        names = ", ".join(path.name for path in ignored[:5]) + (" …" if len(ignored) > 5 else "")
-        console.print(
-            f"[yellow]ignored[/] {len(ignored)} volumes without a known contrast in their names: {escape(names)}"
-        )
+    if len(failures) > _MOST_LINES:
+        console.print(f"[bold red]quarantined[/] … and {len(failures) - _MOST_LINES} more: read quarantine.csv")
+    for note in notes:
+        console.print(f"[yellow]note[/] {escape(note)}")
     console.print(f"manifest: {escape(str(manifest))}")
 
 
-def versions() -> dict[str, str]:
+def versions(packages: Iterable[str]) -> dict[str, str]:
     """Versions of what shaped the shards."""
     found = {"python": platform.python_version(), "medmae": medmae.__version__}
-    for package in ("numpy", "scipy", "scikit-image", "nibabel", "SimpleITK", "distributed", "zarr"):
+    for package in packages:
         try:
             found[package] = version(package)
         except PackageNotFoundError:

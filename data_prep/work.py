@@ -1,0 +1,165 @@
+"""What every preparation does around its cases: checks before the work, the work itself, the end of the command."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from data_prep.engine import run_tasks
+from data_prep.outcome import CaseResult, Outcome
+from medmae.data import splits
+from medmae.errors import DataError, ExitCode
+from medmae.files import write_text
+
+Task = TypeVar("Task")
+_SMALL_JOB = 100_000_000  # bytes of compressed sources: about ten seconds of work
+
+
+def check_names(names: Sequence[str]) -> None:
+    """Refuses two cases of one name, whose files would overwrite each other.
+
+    Raises:
+        DataError: With the names.
+    """
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise DataError("different cases have the same name", field="case", value=twice, remedy="rename their subjects")
+
+
+def given_split(path: str | Path, subjects: Iterable[str]) -> dict[str, str]:
+    """Reads ``subject,split`` and checks that everyone has one.
+
+    Raises:
+        DataError: If not, with who is missing.
+    """
+    given = splits.read(path)
+    missing = sorted(set(subjects) - set(given))
+    if missing:
+        raise DataError(
+            f"{len(missing)} subjects have no split: {', '.join(missing[:20])}",
+            path=path,
+            field="subject",
+            value=len(missing),
+            remedy="add a line for each of them",
+        )
+    return given
+
+
+def check_writable(out: Path) -> None:
+    """Fails before the work rather than after it.
+
+    Raises:
+        DataError: If nothing can be written there.
+    """
+    probe = out / ".write_probe"
+    try:
+        write_text(probe, "")
+        probe.unlink()
+    except OSError as error:
+        raise DataError(
+            f"the output folder cannot be written ({error.strerror})", path=out, remedy="choose another"
+        ) from error
+
+
+def workers_for(workers: int | None, files: Iterable[Path]) -> int | None:
+    """Keeps small jobs in this process: starting a cluster costs more than reading them."""
+    if workers is not None:
+        return workers
+    return 0 if sum(file.stat().st_size for file in files if file.is_file()) < _SMALL_JOB else None
+
+
+def run_cases(
+    function: Callable[[Task], CaseResult],
+    tasks: Sequence[Task],
+    *,
+    names: Sequence[str],
+    workers: int | None,
+    scheduler: str | None,
+    console: Console,
+) -> Outcome:
+    """Runs ``function`` over the tasks, see :func:`data_prep.engine.run_tasks`, and shows how far it is.
+
+    Args:
+        function: Prepares one case.
+        tasks: One a case.
+        names: Of the cases, for the bar.
+        workers: Processes.
+        scheduler: Of Dask.
+        console: Where the bar is drawn.
+
+    Raises:
+        ModuleNotFoundError: If a package is missing: the machine is at fault, not the case.
+    """
+    outcome = Outcome()
+    with _progress(console, len(tasks)) as advance:
+        for index, result in run_tasks(function, tasks, workers=workers, scheduler=scheduler):
+            if isinstance(result, ModuleNotFoundError):
+                raise result
+            if isinstance(result, Exception):
+                outcome.failed[index] = result
+            else:
+                outcome.done[index] = result
+            advance(names[index], len(outcome.failed))
+    return outcome
+
+
+@contextmanager
+def _progress(console: Console, total: int) -> Iterator[Any]:
+    columns = (
+        TextColumn("preparing"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("cases"),
+        TimeElapsedColumn(),
+        TextColumn("ETA"),
+        TimeRemainingColumn(),
+        TextColumn("{task.description}"),
+    )
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("", total=total)
+
+        def advance(case: str, failed: int) -> None:
+            bar.update(task, advance=1, description=escape(case) + (f" [red]{failed} failed[/]" if failed else ""))
+
+        yield advance
+
+
+def nothing_usable(failed: dict[int, Exception], out: Path, source: str | Path) -> Exception:
+    """The error of a run in which no case could be used: of a single case, its own."""
+    first = failed[min(failed)]
+    if len(failed) == 1:
+        return first if isinstance(first, DataError) else DataError(f"{type(first).__name__}: {first}", path=source)
+    return DataError(
+        f"none of the {len(failed)} cases can be used; the first: {first}",
+        path=source,
+        remedy=f"read {out / 'quarantine.csv'}",
+    )
+
+
+def run_command(command: Callable[..., None], *, name: str, example: str, arguments: list[str] | None) -> None:
+    """``python -m NAME SOURCE OUT``: a user's mistake is one message and exit code 2, without a traceback.
+
+    Args:
+        command: What :mod:`medmae.cli` runs, too.
+        name: Of the module.
+        example: Arguments for the help text.
+        arguments: Of the command line; None takes those of this process.
+
+    Raises:
+        SystemExit: Always, with one of :class:`medmae.errors.ExitCode`.
+    """
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command(epilog=f"Example: python -m {name} {example}")(command)
+    try:
+        app(arguments, prog_name=name)
+    except (ValueError, OSError, ModuleNotFoundError) as error:
+        typer.echo(f"{name}: {error}", err=True)
+        sys.exit(ExitCode.REFUSED)
