@@ -19,6 +19,7 @@ from medmae.training.schedule import Schedule, WarmupCosine
 from medmae.training.settings import describe
 
 Augment = Callable[..., Tensor]  # augment(data, generator=...) -> data
+BatchAugment = Callable[..., dict[str, Tensor]]  # augment(batch, generator=...) -> batch
 
 _VALIDATION_SEED = 2**31 - 1
 
@@ -30,7 +31,8 @@ class MaskedModule(pl.LightningModule):
         method: The system to train.
         optimizer: Its optimiser.
         schedule: Its learning rate over time.
-        augment: Training-time transforms of whole batches by name, e.g. ``{"image": MRPretrainAugment()}``.
+        augment: Training-time transforms of whole batches by name, e.g. ``{"image": MRPretrainAugment()}``; or one of
+            everything in a batch, where several parts must move together, e.g. ``PairAugment()``.
         seed: Of masks, other draws of the method, and augmentation. Validation always draws the same masks, so that
             its losses compare.
         skip_limit: Steps in a row whose loss or gradient may be NaN or infinite; each is skipped, counted, and written
@@ -43,7 +45,7 @@ class MaskedModule(pl.LightningModule):
         method: Method,
         optimizer: OptimizerSpec | None = None,
         schedule: Schedule | None = None,
-        augment: Mapping[str, Augment] | None = None,
+        augment: Mapping[str, Augment] | BatchAugment | None = None,
         seed: int = 0,
         skip_limit: int = 10,
     ) -> None:
@@ -51,7 +53,7 @@ class MaskedModule(pl.LightningModule):
         self.method = method
         self.optimizer_spec = optimizer or OptimizerSpec()
         self.schedule = schedule or WarmupCosine()
-        self.augment = dict(augment or {})
+        self.augment = augment if callable(augment) else dict(augment or {})
         self.seed = seed
         self.generator = torch.Generator()  # on the CPU: one seed, the same masks on every device
         self.guard = FiniteGuard(limit=skip_limit)
@@ -124,7 +126,7 @@ class MaskedModule(pl.LightningModule):
             "masking": describe(self.method.masking) if isinstance(self.method, MaskedMethod) else None,
             "optimizer": describe(self.optimizer_spec),
             "schedule": describe(self.schedule),
-            "augment": {name: describe(transform) for name, transform in self.augment.items()},
+            "augment": describe(self.augment),
             "seed": self.seed,
             "epochs": trainer.max_epochs,
             "global_batch": batch_size * trainer.world_size * trainer.accumulate_grad_batches,
@@ -182,6 +184,8 @@ class MaskedModule(pl.LightningModule):
 
     def _augmented(self, batch: Batch) -> dict[str, Tensor]:
         """Where samples are padded, ``real`` moves with them, or the network would be asked for padding."""
+        if callable(self.augment):
+            return self.augment(batch, generator=self.generator)
         data = dict(batch)
         for name in (name for name in batch if name in self.augment):
             transform: Any = self.augment[name]

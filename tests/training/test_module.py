@@ -119,6 +119,32 @@ def test_augmentation_is_applied_in_training_only(tmp_path):
     assert all(generator is learner.generator for generator in calls)
 
 
+def test_one_augmentation_can_move_all_of_a_batch_together(tmp_path, monkeypatch):
+    class Darken:
+        def __init__(self):
+            self.factor = 0.5
+            self.generators = []
+
+        def __call__(self, batch, *, generator):
+            self.generators.append(generator)
+            return {name: value * self.factor for name, value in batch.items()}
+
+    augment = Darken()
+    learner = module(augment=augment)
+    brightest, forward = [], learner.method.forward
+
+    def spy(batch, **options):
+        brightest.append(float(batch["image"].max()))
+        return forward(batch, **options)
+
+    monkeypatch.setattr(learner.method, "forward", spy)
+    run = trainer(tmp_path, num_sanity_val_steps=0)
+    fit(trainer=run, module=learner, train_loader=loader(), val_loader=loader(8))
+    assert augment.generators == [learner.generator] * 2
+    assert max(brightest[:2]) <= 0.5 < brightest[2]  # two steps of training, then validation, which is left as it is
+    assert learner.describe(trainer=run, batch_size=8)["augment"]["factor"] == 0.5  # a resumed run must share it
+
+
 def test_the_teacher_moves_once_after_each_optimiser_step(tmp_path, monkeypatch):
     learner = module()
     moved = []
