@@ -20,10 +20,10 @@ from medmae.errors import DataError
 class CropDataset(Dataset[dict[str, Tensor | int]]):
     """``crops_per_volume`` items for each case and contrast.
 
-    Item ``i`` is ``{"image": float32 (1, D, H, W) in [0, 1], "contrast": int64 scalar, "index": i}``; if a volume of the
-    manifest is smaller than a crop, also ``"real": bool (1, D, H, W)``, False where a voxel is padding. Where a crop
-    lies is a function of (seed, epoch, i) alone, so that a resumed run reads the same crops. Voxels are taken as they
-    are: anisotropic volumes are not resampled.
+    Item ``i`` is ``{"image": float32 (1, D, H, W) in [0, 1], "contrast": int64 scalar, "index": i}``. If a volume of
+    the manifest is smaller than a crop there is also ``"real": bool (1, D, H, W)``, False where a voxel is padding.
+    Where a crop lies is a function of (seed, epoch, i) alone, so that a resumed run reads the same crops. Voxels are
+    taken as they are: anisotropic volumes are not resampled.
 
     Args:
         manifest: ``manifest.jsonl``, its folder, or a :class:`Manifest`.
@@ -61,7 +61,7 @@ class CropDataset(Dataset[dict[str, Tensor | int]]):
         ]
         self._shards = Shards(self.manifest)
         # Of the whole manifest: all splits give the same keys.
-        self._pads = any(self.windows.pads(Grid.from_dict(row["grid"]).stored_shape) for row in self.manifest)
+        self._pads = any(self.windows.pads(_shape(row)) for row in self.manifest)
         if not self._volumes and not may_be_empty:
             raise DataError(
                 "no volume is left to read",
@@ -92,10 +92,15 @@ class CropDataset(Dataset[dict[str, Tensor | int]]):
         """Where item ``index`` of this epoch comes from: manifest row, contrast name, window in the shard."""
         index = range(len(self))[index]
         row, _, contrast = self._volumes[index // self.windows.crops_per_volume]
-        S, _, H, W = self._shards[self.rows[row]["shard"]].shape
-        return self.rows[row], self.contrast_names[contrast], self.windows.window((S, H, W), index)
+        window = self.windows.window(_shape(self.rows[row]), index)
+        return self.rows[row], self.contrast_names[contrast], window
 
     def describe(self, index: int) -> dict[str, str | int]:
         """Case, subject, contrast and middle slice of item ``index``, for tables and pictures."""
         row, contrast, (z, _, _) = self.locate(index)
         return {"case": row["case"], "subject": row["subject"], "contrast": contrast, "slice": (z.start + z.stop) // 2}
+
+
+def _shape(row: Row) -> tuple[int, int, int]:
+    """(S, H, W) of a case, known without its shard, which may be unreadable."""
+    return Grid.from_dict(row["grid"]).stored_shape

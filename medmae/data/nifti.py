@@ -22,6 +22,7 @@ from medmae.errors import DataError
 NanPolicy = Literal["error", "zero", "median"]
 LIMIT_GB = 4.0
 _HEADER_BYTES = 540
+_DEFLATE_RATIO = 1032  # bytes that one byte of gzip can hold at most
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,6 +117,8 @@ def _uncompressed(raw: bytes, path: Path, *, limit: int) -> tuple[nib.Nifti1Head
             header = parse_header(block, path)
             check_header(header, path)
             promised = _promised(header, path, limit=limit)
+            if promised > len(raw) * (_DEFLATE_RATIO if zipped else 1):
+                raise _too_short(path, promised=promised, size=len(raw))
             content = block + stream.read(promised - len(block))
             while stream.read(1 << 20):  # to the end: only there gzip compares checksum and length
                 pass
@@ -128,14 +131,18 @@ def _uncompressed(raw: bytes, path: Path, *, limit: int) -> tuple[nib.Nifti1Head
             remedy="copy the file again",
         ) from error
     if len(content) < promised:
-        raise DataError(
-            f"the file is shorter than its header promises ({promised} bytes)",
-            path=path,
-            field="size",
-            value=len(content),
-            remedy="copy the file again",
-        )
+        raise _too_short(path, promised=promised, size=len(content))
     return header, content
+
+
+def _too_short(path: Path, *, promised: int, size: int) -> DataError:
+    return DataError(
+        f"the file is shorter than its header promises ({promised} bytes)",
+        path=path,
+        field="size",
+        value=size,
+        remedy="copy the file again",
+    )
 
 
 def _promised(header: nib.Nifti1Header, path: Path, *, limit: int) -> int:
