@@ -13,16 +13,17 @@ from typing import Literal
 
 import numpy as np
 
-from data_prep.grids import check_one_grid, content_box, resampled
-from data_prep.layouts import Case, Source
-from data_prep.names import file_name_of
+from data_prep.grids import resampled
 from data_prep.outcome import CaseResult, Row
 from medmae.data.dicom import load_series, series_sha256
 from medmae.data.grid import Grid
 from medmae.data.intensity import Normalisation, Rule
+from medmae.data.layouts import Case, Source
 from medmae.data.manifest import sha256_of_shard
+from medmae.data.names import file_name_of
 from medmae.data.nifti import LIMIT_GB, NanPolicy, Volume, load_volume, settle_nan
 from medmae.data.nifti_header import Repair
+from medmae.data.one_grid import check_one_grid, content_box
 from medmae.data.shards import open_shard
 from medmae.errors import DataError
 from medmae.files import atomic_write, sha256_of, write_text

@@ -25,7 +25,6 @@ import typer
 from rich.console import Console
 
 from data_prep.case import CaseTask, Options, prepare_case
-from data_prep.layouts import Case, Layout, find_cases
 from data_prep.outcome import PrepResult, manifest_rows, result_of, write_record, write_tables
 from data_prep.tables import print_summary
 from data_prep.work import (
@@ -40,6 +39,7 @@ from data_prep.work import (
 from medmae.data import splits
 from medmae.data.grid import Grid
 from medmae.data.intensity import Rule
+from medmae.data.layouts import Case, Layout, find_cases
 from medmae.data.manifest import NAME
 from medmae.data.nifti import LIMIT_GB, NanPolicy
 from medmae.data.nifti_header import Repair

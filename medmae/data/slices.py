@@ -94,7 +94,7 @@ def planes(shard: np.ndarray, *, position: int, z: int, neighbours: int = 0) -> 
 
     Beyond the ends of the shard ``(S, C, H, W)`` its last slice is repeated.
     """
-    wanted = around(z, neighbours=neighbours, count=len(shard))
+    wanted = around(z, neighbours=neighbours, count=shard.shape[0])
     first, last = int(wanted[0]), int(wanted[-1])
     read = np.array(shard[first : last + 1, position])
     # torch turns float16 into float32 about twenty times faster than numpy does.

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from data_prep.names import Named, contrast_in, file_name_of, is_label, parse_stem, subject_session
+from medmae.data.names import Named, contrast_in, file_name_of, is_label, parse_stem, subject_session
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from data_prep.layouts import find_cases
+from medmae.data.layouts import find_cases
 from medmae.errors import DataError
 
 

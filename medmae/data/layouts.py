@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from data_prep.names import contrast_in, contrast_of, file_name_of, parse_stem, stem_of, subject_session
-from data_prep.tables import read_csv
 from medmae.data.dicom import find_series, is_dicom
+from medmae.data.names import contrast_in, contrast_of, file_name_of, parse_stem, stem_of, subject_session
+from medmae.data.tables import read_csv
 from medmae.errors import DataError
 
 Layout = Literal["auto", "bids", "folders", "csv", "dicom"]
