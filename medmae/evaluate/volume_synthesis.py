@@ -1,15 +1,17 @@
-"""A whole volume through a synthesis network: slice by slice, with neighbours."""
+"""A whole volume through a synthesis network: slice by slice with neighbours, or in overlapping 3-d crops."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
+from scipy.ndimage import gaussian_filter1d
 from torch import Tensor
 
-from medmae.data.slices import fit, unfit
+from medmae.data.slices import around, fit, unfit
 from medmae.errors import DataError
+from medmae.evaluate.views import over_views
 
 Network = Callable[[Tensor], Tensor]
 
@@ -19,25 +21,30 @@ def synthesise_volume(
     network: Network,
     volume: np.ndarray,
     *,
-    size: int,
+    size: int | Sequence[int],
     neighbours: int = 0,
+    overlap: float = 0.5,
     batch_size: int = 16,
     device: torch.device | str = "cpu",
 ) -> np.ndarray:
-    """Every slice through a 2-d network, and back to the shape it had.
+    """A volume through a network, and back to the shape it had.
 
-    Slices are fitted as in training (zero-padded to a centred square, resized bilinearly) and results are unfitted;
-    where nothing is resized, because ``size`` is the longer edge of a slice, that is exact. An empty slice (0 in all
-    contrasts) skips the network and stays 0.
+    In 2-d, slices are fitted as in training (zero-padded to a centred square, resized bilinearly) and results are
+    unfitted; where nothing is resized, because ``size`` is the longer edge of a slice, that is exact. In 3-d,
+    overlapping crops are blended with Hann weights, in float64, so that a network that changes nothing gives the volume
+    back bit for bit; a smaller volume is zero-padded, centred. An empty slice (0 in all contrasts) and an empty crop
+    skip the network; an empty slice stays 0.
 
     Args:
-        network: ``(B, C, size, size) -> (B, C', size, size)``; with neighbours C is ``1 + 2 * neighbours``. It lies on
+        network: ``(B, C, *size) -> (B, C', *size)``; with neighbours C is ``1 + 2 * neighbours``. It lies on
             ``device`` and is in evaluation mode.
         volume: ``(S, C, H, W)`` float32 in [0, 1].
-        size: Edge of the network's input in pixels.
-        neighbours: Slices on each side that the network sees as further channels; beyond the ends the last slice is
+        size: Of the network's input: edge of a square slice in pixels, or three numbers, (slices, rows, columns) of a
+            crop.
+        neighbours: Slices on each side that a 2-d network sees as further channels; beyond the ends the last slice is
             repeated. Only for one contrast.
-        batch_size: Slices at once.
+        overlap: Of neighbouring crops, as a share of their size; 3-d only.
+        batch_size: Slices or crops at once.
         device: Where to compute.
 
     Returns:
@@ -47,49 +54,131 @@ def synthesise_volume(
         DataError: If every slice is empty.
         ValueError: If an argument is out of range.
     """
-    _check(volume, neighbours=neighbours, batch_size=batch_size)
+    edges = (size, size) if isinstance(size, int) else tuple(size)
+    _check(volume, edges, neighbours=neighbours, overlap=overlap, batch_size=batch_size)
+    filled = np.flatnonzero(volume.any(axis=(1, 2, 3)))
+    if not len(filled):
+        raise DataError("every slice is empty", remedy="check that the volume holds an image")
+    if len(edges) == 3:
+        return _by_crops(network, volume, edges, filled, overlap=overlap, batch_size=batch_size, device=device)
     shape = (volume.shape[2], volume.shape[3])
     result: np.ndarray | None = None
-    for numbers, images in _batches(volume, size=size, neighbours=neighbours, batch_size=batch_size):
+    for numbers, images in _batches(volume, filled, edges[0], neighbours=neighbours, batch_size=batch_size):
         made = network(images.to(device)).float().cpu()  # (B, C', size, size)
-        back = unfit(made.flatten(0, 1), shape=shape).unflatten(0, made.shape[:2]).numpy()  # (B, C', H, W)
+        back = unfit(made.flatten(0, 1), shape=shape).unflatten(0, made.shape[:2])  # (B, C', H, W)
         if result is None:
             result = np.zeros((len(volume), back.shape[1], *shape), dtype=np.float32)
-        result[numbers] = back
-    if result is None:
-        raise DataError("every slice is empty", remedy="check that the volume holds an image")
+        result[numbers] = back.numpy()
+    assert result is not None
     return result
 
 
-def with_neighbours(volume: np.ndarray, numbers: np.ndarray, *, neighbours: int) -> np.ndarray:
-    """Slices with those around them as channels; beyond the ends the last slice is repeated.
+def uncertainty_volume(
+    network: Network,
+    volume: np.ndarray,
+    *,
+    size: int | Sequence[int],
+    neighbours: int = 0,
+    overlap: float = 0.5,
+    batch_size: int = 16,
+    device: torch.device | str = "cpu",
+) -> tuple[np.ndarray, np.ndarray]:
+    """The same under test-time augmentation: mean and standard deviation over flips and quarter turns.
 
-    Args:
-        volume: ``(S, C, H, W)``.
-        numbers: ``(B,)`` slices.
-        neighbours: k, on each side.
+    Arguments as of :func:`synthesise_volume`; see :func:`medmae.evaluate.views.over_views`. The network works eight
+    times (four where a crop is not square).
 
     Returns:
-        ``(B, (1 + 2k) * C, H, W)``; with C = 1 channel k is the slice itself.
+        ``(S, C', H, W)`` float32 each.
     """
-    around = numbers[:, None] + np.arange(-neighbours, neighbours + 1)  # (B, 1 + 2k)
-    planes = volume[around.clip(0, len(volume) - 1)]  # (B, 1 + 2k, C, H, W)
-    return planes.reshape(len(numbers), -1, *volume.shape[2:])
+    both = synthesise_volume(
+        over_views(network),
+        volume,
+        size=size,
+        neighbours=neighbours,
+        overlap=overlap,
+        batch_size=batch_size,
+        device=device,
+    )
+    mean, std = np.split(both, 2, axis=1)
+    return mean, std
 
 
-def _batches(volume: np.ndarray, *, size: int, neighbours: int, batch_size: int) -> Iterator[tuple[np.ndarray, Tensor]]:
-    """Numbers and fitted images ``(B, C, size, size)`` of the slices that are not empty."""
-    filled = np.flatnonzero(volume.any(axis=(1, 2, 3)))
+def smooth_slices(volume: np.ndarray, *, sigma: float) -> np.ndarray:
+    """Smooths along the slice axis only, against stripes of networks that see one slice at a time.
+
+    Empty slices (0 everywhere) stay empty and do not darken their neighbours.
+
+    Args:
+        volume: ``(S, C, H, W)`` float32.
+        sigma: Standard deviation of the Gaussian, in slices; 0 changes nothing.
+    """
+    if sigma < 0:
+        raise ValueError(f"sigma must be >= 0, got {sigma}")
+    if sigma == 0:
+        return volume
+    filled = volume.any(axis=(1, 2, 3)).astype(np.float32)  # (S,)
+    weight = gaussian_filter1d(filled, sigma, mode="constant")
+    share = np.divide(filled, weight, out=np.zeros_like(weight), where=filled > 0)
+    return gaussian_filter1d(volume, sigma, axis=0, mode="constant") * share[:, None, None, None]
+
+
+def _batches(
+    volume: np.ndarray, filled: np.ndarray, size: int, *, neighbours: int, batch_size: int
+) -> Iterator[tuple[np.ndarray, Tensor]]:
+    """Numbers and fitted images ``(B, (1 + 2k) * C, size, size)`` of the slices that are not empty."""
     for start in range(0, len(filled), batch_size):
         numbers = filled[start : start + batch_size]
-        images = torch.from_numpy(with_neighbours(volume, numbers, neighbours=neighbours)).float()  # (B, C, H, W)
+        planes = volume[around(numbers, neighbours=neighbours, count=len(volume))]  # (B, 1 + 2k, C, H, W)
+        images = torch.from_numpy(planes).float().flatten(1, 2)
         yield numbers, fit(images.flatten(0, 1), size=size).unflatten(0, images.shape[:2])
 
 
-def _check(volume: np.ndarray, *, neighbours: int, batch_size: int) -> None:
+def _by_crops(
+    network: Network,
+    volume: np.ndarray,
+    size: tuple[int, ...],
+    filled: np.ndarray,
+    *,
+    overlap: float,
+    batch_size: int,
+    device: torch.device | str,
+) -> np.ndarray:
+    from monai.inferers import sliding_window_inference  # seconds to import: only for volumes
+
+    def predictor(crops: Tensor) -> Tensor:  # (B, C, D, H, W) float64 on the CPU
+        worth = crops.flatten(1).any(dim=1)
+        made = network((crops[worth] if worth.any() else crops[:1]).float().to(device)).cpu().double()
+        whole = made.new_zeros(len(crops), *made.shape[1:])
+        whole[worth] = made[: int(worth.sum())]
+        return whole
+
+    whole = torch.from_numpy(volume).double().transpose(0, 1)[None]  # (1, C, S, H, W)
+    made = sliding_window_inference(
+        whole, size, batch_size, predictor, overlap=overlap, roi_weight_map=_hann(size), device="cpu", sw_device="cpu"
+    )
+    result = np.zeros((len(volume), made.shape[1], *volume.shape[2:]), dtype=np.float32)
+    result[filled] = made[0].transpose(0, 1).float().numpy()[filled]
+    return result
+
+
+def _hann(size: Sequence[int]) -> Tensor:
+    """Weights of a crop ``size``, highest in its middle and positive at its rim, float64."""
+    weight = torch.ones((), dtype=torch.float64)
+    for n in size:
+        weight = weight[..., None] * torch.hann_window(n + 2, periodic=False, dtype=torch.float64)[1:-1]
+    return weight
+
+
+def _check(volume: np.ndarray, size: tuple[int, ...], *, neighbours: int, overlap: float, batch_size: int) -> None:
     if volume.ndim != 4:
         raise ValueError(f"a volume is (S, C, H, W), got shape {volume.shape}")
-    if neighbours < 0 or batch_size < 1:
-        raise ValueError(f"neighbours must be >= 0 and batch_size >= 1, got {neighbours} and {batch_size}")
-    if neighbours and volume.shape[1] != 1:
-        raise ValueError(f"neighbours are for one contrast, got {volume.shape[1]} with neighbours={neighbours}")
+    if len(size) not in (2, 3) or min(size) < 1 or (len(size) == 2 and size[0] != size[1]):
+        raise ValueError(f"size is the edge of a square slice or (slices, rows, columns), got {size}")
+    if neighbours < 0 or batch_size < 1 or not 0 <= overlap < 1:
+        raise ValueError(
+            "neighbours must be >= 0, batch_size >= 1 and overlap in [0, 1), "
+            f"got {neighbours}, {batch_size} and {overlap}"
+        )
+    if neighbours and (volume.shape[1] != 1 or len(size) == 3):
+        raise ValueError(f"neighbours are for slices of one contrast, got {volume.shape[1]} contrasts and size {size}")
