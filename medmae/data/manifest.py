@@ -4,30 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import Any
 
+from medmae.data.kinds import Row as Row
+from medmae.data.kinds import files_of, row_fault, sources_of
 from medmae.data.splits import SPLITS, check_disjoint
 from medmae.errors import DataError
 from medmae.files import sha256_of, write_text
 
 NAME = "manifest.jsonl"
-Row = dict[str, Any]
-_KEYS: Mapping[str, type | tuple[type, ...]] = {
-    "case": str,
-    "subject": str,
-    "split": str,
-    "shard": str,
-    "shard_sha256": str,
-    "dtype": str,
-    "contrasts": list,
-    "labels": list,
-    "grid": dict,
-    "foreground": list,
-}
 
 
 @dataclass(frozen=True)
@@ -36,7 +24,8 @@ class Manifest:
 
     Args:
         path: The ``manifest.jsonl``; shard paths are relative to its folder.
-        rows: One dict a case, sorted by case; the keys are documented in :mod:`data_prep.mr`.
+        rows: One dict a case, sorted by case; the keys are documented in :mod:`data_prep.mr`, :mod:`data_prep.wsi` and
+            :mod:`data_prep.tiles`.
     """
 
     path: Path
@@ -57,7 +46,7 @@ class Manifest:
         path = Path(path)
         path = path / NAME if path.is_dir() else path
         if not path.is_file():
-            raise DataError("there is no manifest here", path=path, remedy="run `medmae prep mr SOURCE OUT` first")
+            raise DataError("there is no manifest here", path=path, remedy="run `medmae prep` first: it writes one")
         rows, faults = _parsed(path)
         faults += _shard_faults(rows, path.parent, verify=verify) if not faults else []
         if faults:
@@ -85,7 +74,7 @@ class Manifest:
     @cached_property
     def contrast_names(self) -> tuple[str, ...]:
         """Names of all contrasts, sorted: the index of a name is what data sets give as ``contrast``."""
-        return tuple(sorted({contrast["name"] for row in self.rows for contrast in row["contrasts"]}))
+        return tuple(sorted({contrast["name"] for row in self.rows for contrast in row.get("contrasts", ())}))
 
     @cached_property
     def sha256(self) -> str:
@@ -105,7 +94,7 @@ class Manifest:
             row
             for row in self.rows
             if (split is None or row["split"] == split)
-            and (wanted is None or any(contrast["name"] in wanted for contrast in row["contrasts"]))
+            and (wanted is None or any(contrast["name"] in wanted for contrast in row.get("contrasts", ())))
         )
 
     def known(self, contrasts: Iterable[str]) -> tuple[str, ...]:
@@ -150,14 +139,7 @@ def check_leaks(rows: Iterable[Row], *, path: str | Path | None = None) -> None:
     rows = list(rows)
     check_disjoint(((row["subject"], row["split"]) for row in rows), what="subject", path=path)
     check_disjoint(
-        (
-            (contrast["source_sha256"], row["split"])
-            for row in rows
-            for contrast in row["contrasts"]
-            if contrast.get("source_sha256")
-        ),
-        what="source file (sha256)",
-        path=path,
+        ((sha256, row["split"]) for row in rows for sha256 in sources_of(row)), what="source file (sha256)", path=path
     )
 
 
@@ -220,7 +202,7 @@ def _parsed(path: Path) -> tuple[list[tuple[int, Row]], list[str]]:
         fault = None
         try:
             row = json.loads(line)
-            fault = _row_fault(row)
+            fault = row_fault(row)
         except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
             fault = f"not JSON ({error})"
         if fault is None and row["case"] in first:
@@ -233,39 +215,23 @@ def _parsed(path: Path) -> tuple[list[tuple[int, Row]], list[str]]:
     return rows, faults
 
 
-def _row_fault(row: object) -> str | None:
-    if not isinstance(row, dict):
-        return f"a {type(row).__name__} where an object is expected"
-    for key, kind in _KEYS.items():
-        if key not in row:
-            return f"key {key!r} is missing"
-        if not isinstance(row[key], kind):
-            return f"{key!r} is {row[key]!r}"
-    if row["split"] not in SPLITS:
-        return f"split {row['split']!r} is not one of {', '.join(SPLITS)}"
-    names = [contrast.get("name") for contrast in row["contrasts"] if isinstance(contrast, dict)]
-    if not names or len(names) != len(row["contrasts"]) or None in names or len(set(names)) < len(names):
-        return f"'contrasts' must be objects with different names, got {names}"
-    return None
-
-
 def _shard_faults(rows: list[tuple[int, Row]], folder: Path, *, verify: bool) -> list[str]:
     faults = []
     for number, row in rows:
-        for entry in (row, *row["labels"]):
-            fault = _shard_fault(folder, entry, verify=verify)
+        for shard, sha256 in files_of(row):
+            fault = _shard_fault(folder, str(shard), sha256, verify=verify)
             if fault:
                 faults.append(f"line {number}: {fault}")
     return faults
 
 
-def _shard_fault(folder: Path, entry: Row, *, verify: bool) -> str | None:
+def _shard_fault(folder: Path, shard: str, sha256: object, *, verify: bool) -> str | None:
     try:
-        path = inside(folder, str(entry.get("shard")))
+        path = inside(folder, shard)
     except ValueError as error:
         return str(error)
     if not path.exists():
-        return f"shard {entry.get('shard')!r} does not exist"
-    if verify and (found := sha256_of_shard(path)) != entry.get("shard_sha256"):
-        return f"shard {entry['shard']!r} has sha256 {found}, not {entry.get('shard_sha256')}"
+        return f"shard {shard!r} does not exist"
+    if verify and (found := sha256_of_shard(path)) != sha256:
+        return f"shard {shard!r} has sha256 {found}, not {sha256}"
     return None
