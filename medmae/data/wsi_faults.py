@@ -1,0 +1,89 @@
+"""Why a slide cannot be opened: OpenSlide has one sentence for all of it."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import tifffile
+
+from medmae.errors import DataError
+
+_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+
+
+def check_there(path: Path) -> None:
+    """Refuses what is no file, or has nothing in it.
+
+    Raises:
+        DataError: With which of these it is.
+    """
+    if not path.exists():
+        raise DataError("there is no such slide", path=path, remedy="check the path")
+    if not path.is_file():
+        raise DataError("this is no file", path=path, remedy="give the slide's main file, not the folder beside it")
+    if path.stat().st_size == 0:
+        raise DataError("the file is empty", path=path, field="bytes", value=0, remedy="copy the slide again")
+
+
+def explained(path: Path, error: Exception) -> DataError:
+    """What is wrong with a file that OpenSlide refuses."""
+    with path.open("rb") as file:
+        is_tiff = file.read(4) in _TIFF
+    if not is_tiff:
+        return DataError(
+            f"this is no slide format that OpenSlide reads ({error})",
+            path=path,
+            field="suffix",
+            value=path.suffix,
+            remedy="convert it to a tiled pyramidal TIFF; single images go to `medmae prep tiles`",
+        )
+    return _tiff_fault(path) or DataError(
+        f"this TIFF is of no kind that OpenSlide reads ({error})", path=path, remedy="convert it to a tiled pyramid"
+    )
+
+
+def check_whole(path: Path) -> None:
+    """Refuses a TIFF that ends before its tiles do.
+
+    Raises:
+        DataError: With how much is missing.
+    """
+    fault = _truncated(path)
+    if fault is not None:
+        raise fault
+
+
+def _tiff_fault(path: Path) -> DataError | None:
+    try:
+        fault = _truncated(path)
+        with tifffile.TiffFile(path) as tiff:
+            tiled = [bool(page.is_tiled) for page in tiff.pages]
+    except (OSError, ValueError, IndexError, struct.error, tifffile.TiffFileError) as error:
+        return _cut(path, f"its directory cannot be read: {error}")
+    if fault is None and not any(tiled[:1]):
+        return DataError(
+            "this TIFF holds strips, not tiles: it would have to be decoded whole",
+            path=path,
+            field="TileWidth",
+            remedy="convert it: vips tiffsave IN OUT --tile --pyramid --compression jpeg; "
+            "single images go to `medmae prep tiles`",
+        )
+    return fault
+
+
+def _truncated(path: Path) -> DataError | None:
+    size = path.stat().st_size
+    with tifffile.TiffFile(path) as tiff:
+        ends = [
+            offset + count
+            for page in tiff.pages
+            for offset, count in zip(page.dataoffsets, page.databytecounts, strict=False)
+        ]
+    if max(ends, default=0) > size:
+        return _cut(path, f"it has {size} bytes where {max(ends)} are promised")
+    return None
+
+
+def _cut(path: Path, why: str) -> DataError:
+    return DataError(f"the slide is truncated ({why})", path=path, field="bytes", remedy="copy the slide again")
