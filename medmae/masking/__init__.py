@@ -1,6 +1,7 @@
 """How many and which tokens stay visible."""
 
 from medmae.masking.base import Mask, visible_count
+from medmae.masking.budget import BudgetMasking
 from medmae.masking.random import RandomMasking
 
-__all__ = ["Mask", "RandomMasking", "visible_count"]
+__all__ = ["BudgetMasking", "Mask", "RandomMasking", "visible_count"]

@@ -11,7 +11,7 @@ from medmae.errors import check_choice
 from medmae.nn.init import initialise_linears
 from medmae.nn.vit import MaskedViT
 
-Pool = Literal["mean", "class_token"]
+Pool = Literal["mean", "class_token", "all"]
 
 
 class PatchHead(nn.Module):
@@ -38,16 +38,20 @@ class PatchHead(nn.Module):
 
 
 class Classifier(nn.Module):
-    """The downstream classifier of MAE: mean of patch tokens with a fresh norm, or the class token.
+    """The downstream classifier: pooled tokens, a norm, a linear layer.
 
-    ``mean`` pools the last block's patch tokens (class token excluded, encoder norm unused) and normalises with
-    ``fc_norm``; ``class_token`` takes the class token after the pre-trained norm.
+    ``mean`` pools the last block's patch tokens and normalises with a fresh ``fc_norm`` (MAE: the class token is left
+    out, the encoder's norm is dropped); ``all`` does so with every token, the class token too (MultiMAE).
+    ``class_token`` takes that token after the encoder's pre-trained norm; an encoder without one gets ``fc_norm``.
 
     Args:
         encoder: Its positions should be trainable.
         num_classes: K.
-        pool: Which of the two.
+        pool: Which of the three.
         dropout: Before the linear layer.
+
+    Raises:
+        ValueError: If the class token is asked for and there is none.
     """
 
     def __init__(
@@ -60,17 +64,15 @@ class Classifier(nn.Module):
     ) -> None:
         super().__init__()
         check_choice(pool, get_args(Pool), name="pool")
-        if pool == "class_token" and encoder.class_token_place != "first":
-            raise ValueError(
-                f"pool='class_token' needs an encoder whose class token is first, got {encoder.class_token_place!r}"
-            )
+        if pool == "class_token" and encoder.cls_token is None:
+            raise ValueError("pool='class_token' needs an encoder with a class token; this one has none")
         self.encoder = encoder
         self.pool = pool
         self.fc_norm: nn.Module = nn.Identity()
-        if pool == "mean":
+        if pool != "class_token" or isinstance(encoder.norm, nn.Identity):
             # The reference drops the pre-trained norm here, so that counts and checkpoints have none.
-            self.fc_norm = nn.LayerNorm(encoder.embed_dim, eps=encoder.norm.eps)
-            encoder.norm = nn.Identity()  # type: ignore[assignment]
+            self.fc_norm = nn.LayerNorm(encoder.embed_dim, eps=encoder.norm_eps)
+            encoder.norm = nn.Identity()
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(encoder.embed_dim, num_classes)
         nn.init.trunc_normal_(self.head.weight, std=2e-5)
@@ -78,12 +80,13 @@ class Classifier(nn.Module):
 
     def features(self, data: Tensor) -> Tensor:
         """``(B, C, *size)`` -> ``(B, D)``."""
+        tokens = self.encoder(data)  # (B, prefix + N, D)
         if self.pool == "class_token":
-            return self.encoder(data)[:, 0]
-        tokens = self.encoder(data, final_norm=False)
-        first = 1 if self.encoder.class_token_place == "first" else 0
-        patches = tokens[:, first : first + self.encoder.patches.num_tokens]
-        return self.fc_norm(patches.mean(dim=1))
+            return self.fc_norm(tokens[:, 0 if self.encoder.class_token_place == "first" else -1])
+        if self.pool == "mean":
+            first = 1 if self.encoder.class_token_place == "first" else 0
+            tokens = tokens[:, first : first + self.encoder.patches.num_tokens]
+        return self.fc_norm(tokens.mean(dim=1))
 
     def forward(self, data: Tensor) -> Tensor:
         """``(B, C, *size)`` -> logits ``(B, K)``."""

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from torch import nn
 
+_PACKED = {"qkv": 3, "kv": 2}
 
-def initialise_linears(module: nn.Module) -> None:
-    """Xavier-uniform weights and zero biases for every ``Linear`` below ``module`` (MAE; fused qkv as one matrix)."""
-    for child in module.modules():
+
+def initialise_linears(module: nn.Module, *, unpack: bool = False) -> None:
+    """Xavier-uniform weights and zero biases for every ``Linear`` below ``module``.
+
+    Args:
+        module: Holds them.
+        unpack: Treats the matrices packed in ``qkv`` and ``kv`` one by one (MultiMAE); MAE takes them as one, which
+            gives smaller weights.
+    """
+    for name, child in module.named_modules():
         if isinstance(child, nn.Linear):
-            nn.init.xavier_uniform_(child.weight)
+            parts = _PACKED.get(name.rpartition(".")[2], 1) if unpack else 1
+            for matrix in child.weight.detach().chunk(parts):
+                nn.init.xavier_uniform_(matrix)
             if child.bias is not None:
                 nn.init.zeros_(child.bias)

@@ -68,6 +68,7 @@ class MaskedViT(nn.Module):
         axis_order: See :func:`medmae.nn.positions.sincos_table`.
         drop_path: Stochastic depth of the last block (fine-tuning only).
         trainable_positions: False in pre-training; True when the encoder is fine-tuned.
+        last_norm: False builds no norm after the last block (MultiMAE, whose heads have their own).
 
     Raises:
         ValueError: If patches do not tile the size, or the width does not suit the heads or the positions.
@@ -89,6 +90,7 @@ class MaskedViT(nn.Module):
         axis_order: AxisOrder = "last_first",
         drop_path: float = 0.0,
         trainable_positions: bool = False,
+        last_norm: bool = True,
     ) -> None:
         super().__init__()
         check_choice(class_token, get_args(ClassToken), name="class_token")
@@ -112,7 +114,7 @@ class MaskedViT(nn.Module):
             qkv_bias=qkv_bias,
             drop_path=drop_path,
         )
-        self.norm = nn.LayerNorm(embed_dim, eps=norm_eps)
+        self.norm: nn.Module = nn.LayerNorm(embed_dim, eps=norm_eps) if last_norm else nn.Identity()
         initialise_linears(self)
         if self.cls_token is not None:
             nn.init.normal_(self.cls_token, std=0.02)
@@ -150,7 +152,10 @@ class MaskedViT(nn.Module):
         final_norm: bool = True,
     ) -> Tensor:
         """As :meth:`forward`, on patches that are already cut, ``(B, N, P)``."""
-        x = self.embed(rows, visible, extra, use_class_token)
+        return self.forward_tokens(self.embed(rows, visible, extra, use_class_token), final_norm)
+
+    def forward_tokens(self, x: Tensor, final_norm: bool = True) -> Tensor:
+        """Blocks and norm over tokens that are embedded already, ``(B, prefix + V, D)`` -> the same shape."""
         for block in self.blocks:
             x = block(x)
         return self.norm(x) if final_norm else x
@@ -173,8 +178,12 @@ class MaskedViT(nn.Module):
             x = self.patch_embed(rows) + picked
         if extra is not None:
             x = torch.cat([extra, x], dim=1)
+        return self.add_class_token(x) if use_class_token else x
+
+    def add_class_token(self, x: Tensor) -> Tensor:
+        """Puts the class token, if there is one, in its place: ``(B, V, D)`` -> ``(B, V + 1, D)``."""
         token = self.cls_token
-        if token is None or not use_class_token:
+        if token is None:
             return x
         if self.class_token_place == "last":
             return torch.cat([x, token.expand(x.shape[0], -1, -1)], dim=1)

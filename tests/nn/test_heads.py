@@ -59,10 +59,25 @@ def test_the_class_token_is_taken_after_the_encoder_s_norm(data):
     assert_close(model.features(data), encoder(data)[:, 0])
 
 
-@pytest.mark.parametrize("place", ["last", "none"])
-def test_a_class_token_that_is_not_first_cannot_be_pooled(place):
-    with pytest.raises(ValueError, match="needs an encoder whose class token is first"):
-        Classifier(encoder=vit(class_token=place), num_classes=4, pool="class_token")
+@pytest.mark.parametrize("place", ["first", "last"])
+def test_the_class_token_of_an_encoder_without_a_norm_gets_a_fresh_one(data, place):
+    encoder = vit(class_token=place, last_norm=False)
+    model = Classifier(encoder=encoder, num_classes=4, pool="class_token")
+    torch.nn.init.constant_(model.fc_norm.bias, 2.0)
+    token = encoder(data)[:, 0 if place == "first" else -1]
+    assert_close(model.features(data), model.fc_norm(token))
+    assert model.fc_norm.eps == encoder.norm_eps
+
+
+def test_the_mean_of_all_tokens_takes_the_class_token_in(data):
+    encoder = vit(class_token="last")
+    model = Classifier(encoder=encoder, num_classes=4, pool="all")
+    assert_close(model.features(data), model.fc_norm(encoder(data, final_norm=False).mean(dim=1)))
+
+
+def test_a_class_token_that_is_not_there_cannot_be_pooled():
+    with pytest.raises(ValueError, match="needs an encoder with a class token; this one has none"):
+        Classifier(encoder=vit(class_token="none"), num_classes=4, pool="class_token")
 
 
 def test_a_fresh_classifier_says_nothing_yet(data):

@@ -134,6 +134,20 @@ def test_intermediates_are_the_embedding_every_block_and_the_norm(data):
     assert torch.equal(stages[-1], encoder(data))
 
 
+def test_without_a_last_norm_the_last_block_s_output_comes_out(data):
+    plain, normed = vit(last_norm=False), vit()
+    assert not [key for key in plain.state_dict() if key.startswith("norm.")]
+    plain.load_state_dict({key: value for key, value in normed.state_dict().items() if not key.startswith("norm.")})
+    assert torch.equal(plain(data), normed(data, final_norm=False))
+
+
+def test_embedding_and_blocks_apart_are_the_whole(data):
+    encoder = vit(class_token="last")
+    rows = encoder.patches.cut(data)
+    tokens = encoder.add_class_token(encoder.embed(rows, use_class_token=False))
+    assert torch.equal(encoder.forward_tokens(tokens), encoder(data))
+
+
 def test_positions_are_fixed_unless_asked_for():
     assert not vit().pos_embed.requires_grad
     assert vit(trainable_positions=True).pos_embed.requires_grad

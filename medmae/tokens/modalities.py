@@ -1,0 +1,77 @@
+"""Several kinds of data of one sample on one grid of patches, any of which may be missing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from medmae.tokens.patches import Patches
+
+
+class ModalityPatches:
+    """Patches of each modality. Over their concatenation, token ``j`` of modality ``t`` is token ``t * n + j``.
+
+    Args:
+        size: Extent along each axis, the same for all; one integer means a square image.
+        patch: Extent of a patch along each axis.
+        channels: Channels of each modality by name, in the order of their tokens.
+
+    Attributes:
+        patches: :class:`Patches` of each modality by name.
+        names: Their names, in order.
+        num_tokens: n, tokens of one modality.
+
+    Raises:
+        ValueError: If there is no modality, or patches do not tile the size.
+    """
+
+    def __init__(self, *, size: int | Sequence[int], patch: int | Sequence[int], channels: Mapping[str, int]) -> None:
+        if not channels:
+            raise ValueError("at least one modality is needed, got none")
+        self.patches = {name: Patches.of(size=size, patch=patch, channels=count) for name, count in channels.items()}
+        self.names = list(self.patches)
+        self.num_tokens = self.patches[self.names[0]].num_tokens
+
+    def available(self, batch: Mapping[str, Tensor]) -> Tensor:
+        """Which modalities each sample has, ``(B, T)`` bool.
+
+        What is not in the batch is missing in all samples; ``batch["available"]``, ``(B, T)`` bool, may tell that some
+        lack more.
+
+        Raises:
+            ValueError: If none of the modalities is in the batch, or ``available`` has another shape.
+        """
+        given = self._given(batch)
+        there = torch.tensor([name in batch for name in self.names], device=given.device).expand(len(given), -1)
+        if "available" not in batch:
+            return there
+        if batch["available"].shape != there.shape:
+            raise ValueError(
+                f'"available" must be {tuple(there.shape)}, a column each for {", ".join(self.names)}, '
+                f"got {tuple(batch['available'].shape)}"
+            )
+        return there & batch["available"].bool()
+
+    def cut(self, batch: Mapping[str, Tensor]) -> list[Tensor]:
+        """Patches of each modality ``(B, n, P_t)``; zeros where a sample lacks it, whatever the batch holds there."""
+        given, available, rows = self._given(batch), self.available(batch), []
+        for number, (name, patches) in enumerate(self.patches.items()):
+            if name in batch:
+                cut = patches.cut(batch[name])  # (B, n, P)
+                rows.append(torch.where(available[:, number, None, None], cut, 0.0))
+            else:
+                rows.append(given.new_zeros(len(given), self.num_tokens, patches.num_values))
+        return rows
+
+    def split(self, table: Tensor) -> Tensor:
+        """A value for each token of the concatenation, ``(B, T n)``, modality by modality: ``(B, T, n)``."""
+        return table.unflatten(1, (len(self.names), self.num_tokens))
+
+    def _given(self, batch: Mapping[str, Tensor]) -> Tensor:
+        """The first modality that is there."""
+        for name in self.names:
+            if name in batch:
+                return batch[name]
+        raise ValueError(f"the batch has none of the modalities {', '.join(self.names)}, only {', '.join(batch)}")
