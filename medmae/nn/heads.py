@@ -1,8 +1,8 @@
-"""Heads: token -> patch values, encoder -> classes, encoder -> dense feature map."""
+"""Heads: token -> patch values, encoder -> classes, encoder -> dense feature map; encoder and U-Net -> picture."""
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Literal, Protocol, get_args
 
 import torch
 from torch import Tensor, nn
@@ -34,7 +34,7 @@ class PatchHead(nn.Module):
     def forward(self, tokens: Tensor) -> Tensor:
         """``(B, M, D)`` -> ``(B, M, P)``."""
         values = self.pred(self.norm(tokens))
-        return values.sigmoid() if self.sigmoid else values
+        return values.float().sigmoid() if self.sigmoid else values  # of a logit in bfloat16, too, a fine picture
 
 
 class Classifier(nn.Module):
@@ -116,6 +116,60 @@ class FeatureMap(nn.Module):
         tokens = self.encoder(data, use_class_token=self.use_class_token)
         patches = tokens[:, self.first : self.first + self.num_tokens]  # (B, N, D)
         return patches.transpose(1, 2).unflatten(2, self.grid)
+
+
+class Synthesiser(Protocol):
+    """What a synthesis method is made of."""
+
+    @property
+    def encoder(self) -> MaskedViT:
+        """Reads a picture."""
+
+    @property
+    def contrasts(self) -> nn.Module | None:
+        """Makes one row of tokens of those of several contrasts; None where there is one picture."""
+
+    @property
+    def unet(self) -> nn.Module:
+        """Makes a picture of tokens."""
+
+
+class SynthesisNetwork(nn.Module):
+    """A synthesis method as a plain network: one tensor in, one tensor out, no randomness.
+
+    This is what a bundle calls ``network_def`` and what ``models/model.pt`` holds.
+
+    Args:
+        method: Whose encoder and U-Net these are.
+    """
+
+    def __init__(self, method: Synthesiser) -> None:
+        super().__init__()
+        self.encoder = method.encoder
+        self.contrasts = method.contrasts
+        self.unet = method.unet
+
+    def forward(self, data: Tensor) -> Tensor:
+        """A picture in, the synthetic one out.
+
+        Args:
+            data: ``(B, C, *size)`` in [0, 1]. Where a method takes any contrasts, those that are zero throughout are
+                the missing ones.
+
+        Returns:
+            ``(B, 1, *size)`` in (0, 1); or ``(B, C, *size)``, what was given as it is and the missing ones synthesised.
+        """
+        if self.contrasts is None:
+            return self.unet(self.encoder(data, use_class_token=False))
+        given = data.flatten(2).ne(0).any(dim=2)  # (B, C)
+        tokens = self.encoder(data[given].unsqueeze(1), use_class_token=False)  # (K, N, D)
+        return paste_given(self.unet(self.contrasts(tokens, given)), data, given)
+
+
+def paste_given(picture: Tensor, data: Tensor, given: Tensor) -> Tensor:
+    """``picture``, but ``data`` in the channels that are ``given`` ``(B, C)``."""
+    shape = given.shape + (1,) * (data.ndim - 2)
+    return torch.where(given.reshape(shape), data, picture)
 
 
 def pooled(features: Tensor) -> Tensor:

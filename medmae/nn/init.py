@@ -1,4 +1,4 @@
-"""Initialisation of the MAE family."""
+"""Initialisation of the MAE family, and of Swin."""
 
 from __future__ import annotations
 
@@ -20,5 +20,14 @@ def initialise_linears(module: nn.Module, *, unpack: bool = False) -> None:
             parts = _PACKED.get(name.rpartition(".")[2], 1) if unpack else 1
             for matrix in child.weight.detach().chunk(parts):
                 nn.init.xavier_uniform_(matrix)
+            if child.bias is not None:
+                nn.init.zeros_(child.bias)
+
+
+def initialise_swin(module: nn.Module) -> None:
+    """Truncated normal weights (0.02) and zero biases for every ``Linear`` below ``module``, as Swin has them."""
+    for child in module.modules():
+        if isinstance(child, nn.Linear):
+            nn.init.trunc_normal_(child.weight, std=0.02)
             if child.bias is not None:
                 nn.init.zeros_(child.bias)

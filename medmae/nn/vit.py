@@ -192,14 +192,25 @@ class MaskedViT(nn.Module):
 
     @torch.jit.unused
     def forward_intermediates(
-        self, rows: Tensor, visible: Tensor | None = None, *, use_class_token: bool = True
+        self,
+        rows: Tensor,
+        visible: Tensor | None = None,
+        *,
+        use_class_token: bool = True,
+        num_blocks: int | None = None,
     ) -> list[Tensor]:
         """All stages of patches ``(B, N, P)``: the embedding, the output of each block, and the final norm.
 
+        Args:
+            rows: Patches.
+            visible: Token indices ``(B, V)``; None is all.
+            use_class_token: False leaves the class token out.
+            num_blocks: Stops after so many blocks, and computes neither the others nor the norm.
+
         Returns:
-            ``depth + 2`` tensors ``(B, prefix + V, D)``.
+            ``depth + 2`` tensors ``(B, prefix + V, D)``, or ``num_blocks + 1``.
         """
         stages = [self.embed(rows, visible, None, use_class_token)]
-        for block in self.blocks:
+        for block in self.blocks[:num_blocks]:
             stages.append(block(stages[-1]))
-        return [*stages, self.norm(stages[-1])]
+        return [*stages, self.norm(stages[-1])] if num_blocks is None else stages

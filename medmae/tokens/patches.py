@@ -83,10 +83,7 @@ class Patches:
 
     def join(self, rows: Tensor) -> Tensor:
         """Data ``(B, C, *size)`` from patches ``(B, N, P)``; the inverse of :meth:`cut`."""
-        ndim, batch = self.ndim, rows.shape[0]
-        blocks = rows.reshape(batch, *self.grid, *self.patch, self.channels)  # (B, g1..gn, p1..pn, C)
-        axes = [0, 2 * ndim + 1] + [axis for i in range(ndim) for axis in (1 + i, 1 + ndim + i)]
-        return blocks.permute(axes).reshape(batch, self.channels, *self.size)
+        return unpatchify(rows, list(self.grid), list(self.patch), self.channels)
 
     def paint(self, values: Tensor) -> Tensor:
         """One value a token ``(B, N)``, painted over the pixels of its patch: ``(B, 1, *size)``."""
@@ -127,6 +124,17 @@ def patchify(data: Tensor, patch: list[int]) -> Tensor:
     order = [0] + grid_axes + patch_axes + [1]  # noqa: RUF005 - TorchScript has no unpacking
     rows = data.reshape(split).permute(order)  # (B, g1..gn, p1..pn, C)
     return rows.reshape(data.shape[0], -1, values)
+
+
+def unpatchify(rows: Tensor, grid: list[int], patch: list[int], channels: int) -> Tensor:
+    """Data ``(B, C, *size)`` from rows ``(B, N, P)``; the inverse of :func:`patchify`, and as plain."""
+    ndim, batch = len(grid), rows.shape[0]
+    order, size = [0, 2 * ndim + 1], [batch, channels]
+    for axis in range(ndim):
+        order += [1 + axis, 1 + ndim + axis]
+        size.append(grid[axis] * patch[axis])
+    blocks = rows.reshape([batch] + grid + patch + [channels])  # noqa: RUF005 - (B, g1..gn, p1..pn, C)
+    return blocks.permute(order).reshape(size)
 
 
 def check_divisible(*, size: Sequence[int], patch: Sequence[int]) -> None:

@@ -35,7 +35,7 @@ class ImportReport:
         missing: Our keys that the file does not have.
         unexpected: Keys of the file that we do not have.
         reshaped: Keys whose shapes differ, with both shapes.
-        dead: Keys of the file that its own network never uses.
+        dead: Keys of the file that its own network never uses, or that hold nothing learned.
         adapted: Matched keys whose tensors were adapted on request.
     """
 

@@ -15,16 +15,18 @@ class KeyMap:
         source: Where such files come from.
         prefixes: Pairs (theirs, ours); the first that fits is used.
         dead: Their prefixes that no forward pass ever reads; accepted, reported, dropped.
+        computed: Endings of their keys that hold nothing learned and are computed here; treated as dead ones.
     """
 
     source: str
     prefixes: tuple[tuple[str, str], ...]
     dead: tuple[str, ...] = ()
+    computed: tuple[str, ...] = ()
 
     def rename(self, key: str) -> str | None:
         """Our key, or None if theirs is dead. Keys that no rule knows pass unchanged."""
         key = key.removeprefix("module.")  # left by (Distributed)DataParallel
-        if key.startswith(self.dead):
+        if key.startswith(self.dead) or key.endswith(self.computed):
             return None
         for theirs, ours in self.prefixes:
             if key.startswith(theirs):

@@ -1,0 +1,67 @@
+"""The encoder of a pre-training, taken over by what is fine-tuned on it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+
+from torch import nn
+
+from medmae.errors import DataError
+from medmae.nn.vit import MaskedViT
+from medmae.weights.adapt import Adaptation
+from medmae.weights.io import import_state
+from medmae.weights.maps.base import KeyMap
+from medmae.weights.read import State, load_state
+from medmae.weights.report import ImportReport
+
+_PREFIX = "encoder."
+
+
+def load_encoder(
+    encoder: nn.Module,
+    path: str | Path,
+    *,
+    key_map: KeyMap | None = None,
+    sha256: str | None = None,
+    adapt: Collection[Adaptation] = (),
+) -> ImportReport:
+    """Loads the encoder in a file, and nothing else of it, into every masked ViT of a module; into all or none.
+
+    Args:
+        encoder: A :class:`MaskedViT`, or a method: the encoder of MT-UNet and its judge get the same weights.
+        path: A method (``pretraining.safetensors``), a network (``model.safetensors``) or an encoder alone; or a
+            published file.
+        key_map: How the keys of a published file are called here, e.g. ``EDGE_MAE`` for ``EdgeMAE.pth`` and ``E.pth``.
+        sha256: See :func:`medmae.weights.read.load_state`.
+        adapt: See :func:`medmae.weights.adapt.adapt_state`; ``["channels"]`` for an encoder that sees neighbours.
+
+    Returns:
+        What happened to each key of each encoder; ``dead`` are keys of the file that belong to no encoder.
+
+    Raises:
+        DataError: If the file is missing, damaged, or does not fill every encoder; the module is unchanged.
+        ValueError: If the module has no masked ViT.
+    """
+    parts = {name: part for name, part in encoder.named_modules() if isinstance(part, MaskedViT)}
+    if not parts:
+        raise ValueError(f"{type(encoder).__name__} has no masked ViT that weights could be loaded into")
+    state, others = _encoder_of(load_state(path, sha256=sha256), key_map=key_map)
+    targets = nn.ModuleDict({name.replace(".", "/") or "encoder": part for name, part in parts.items()})
+    wanted = {f"{name}.{key}": value for name in targets for key, value in state.items()}
+    try:
+        report = import_state(targets, wanted, adapt=adapt)
+    except ValueError as error:
+        remedy = "build the encoder with the sizes it was pre-trained with, or name the key_map of its source"
+        raise DataError(str(error), path=path, remedy=remedy) from error
+    report.dead.extend(others)
+    return report
+
+
+def _encoder_of(state: State, *, key_map: KeyMap | None) -> tuple[State, list[str]]:
+    """The encoder's own keys, and what else the file holds."""
+    state, others = key_map.apply(state) if key_map else (state, [])
+    encoder = {key.removeprefix(_PREFIX): value for key, value in state.items() if key.startswith(_PREFIX)}
+    if not encoder:  # a file of the encoder alone
+        return state, others
+    return encoder, [*others, *(key for key in state if not key.startswith(_PREFIX))]
