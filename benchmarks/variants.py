@@ -193,6 +193,7 @@ def main(
     seconds: Annotated[float, typer.Option(help="Training seconds of each contestant and seed.")] = 120.0,
     every: Annotated[float, typer.Option(help="Seconds between probes, by each contestant's own clock.")] = 20.0,
     seeds: int = 3,
+    first_seed: Annotated[int, typer.Option(help="So that several machines or cores can share the seeds.")] = 0,
     variants: Annotated[str, typer.Option(help="Separated by commas; all by default.")] = "",
     image_size: int = 64,
     patch_size: int = 8,
@@ -223,8 +224,9 @@ def main(
     out.mkdir(parents=True, exist_ok=True)
     marks = [every * (i + 1) for i in range(round(seconds / every))]
     with (out / "results.csv").open("w", newline="") as file:
-        write_rows(file, judge, ([enter(name, seed) for name in chosen] for seed in range(seeds)), marks, turn)
-    report(out)
+        fields = ([enter(name, seed) for name in chosen] for seed in range(first_seed, first_seed + seeds))
+        write_rows(file, judge, fields, marks, turn)
+    report([out])
 
 
 if __name__ == "__main__":

@@ -1,12 +1,13 @@
 """Table and curves of a race that ``benchmarks/variants.py`` ran: accuracy at equal seconds, seconds at equal accuracy.
 
-python benchmarks/variants_report.py OUT
+python benchmarks/variants_report.py OUT [MORE ...]    # more: folders of other seeds; everything is written into OUT
 """
 
 from __future__ import annotations
 
 import csv
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib as mpl
@@ -22,19 +23,19 @@ REFERENCE = "plain"
 
 
 class Race:
-    """The rows of ``results.csv``, restricted to seeds that every variant finished."""
+    """The rows of every ``results.csv``, restricted to seeds that every variant finished."""
 
-    def __init__(self, out: Path) -> None:
-        rows = list(csv.DictReader((out / "results.csv").open()))
-        self.raw = {metric: float(rows[0][metric]) for metric in METRICS}  # raw pixels
-        rows = rows[1:]
+    def __init__(self, folders: Sequence[Path]) -> None:
+        found = [row for folder in folders for row in csv.DictReader((folder / "results.csv").open())]
+        self.raw = {metric: float(found[0][metric]) for metric in METRICS}  # raw pixels
+        rows = [row for row in found if row["seed"]]
         self.names = list(dict.fromkeys(row["variant"] for row in rows))
         self.times = np.array(sorted({float(row["time"]) for row in rows}))
         self.cells = {(row["variant"], row["seed"], float(row["time"])): row for row in rows}
         seeds = dict.fromkeys(row["seed"] for row in rows)
         self.seeds = [s for s in seeds if all((n, s, t) in self.cells for n in self.names for t in self.times)]
         if not self.seeds:
-            raise ValueError(f"{out / 'results.csv'} has no seed that all of {', '.join(self.names)} finished")
+            raise ValueError(f"{', '.join(map(str, folders))}: no seed that all of {', '.join(self.names)} finished")
 
     def curves(self, name: str, field: str) -> np.ndarray:
         """``(seeds, times)``."""
@@ -105,9 +106,9 @@ def draw(race: Race, path: Path) -> None:
     plt.close(figure)
 
 
-def report(out: Path) -> None:
-    """Writes ``summary.md`` and ``curves.png`` beside ``results.csv``."""
-    race = Race(out)
+def report(folders: list[Path]) -> None:
+    """Writes ``summary.md`` and ``curves.png`` into the first folder."""
+    race, out = Race(folders), folders[0]
     text = table(race)
     (out / "summary.md").write_text(text, encoding="utf-8")
     draw(race, out / "curves.png")

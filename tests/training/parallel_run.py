@@ -7,7 +7,6 @@ Lightning starts the second process by running this command again.
 
 from __future__ import annotations
 
-import copy
 import json
 import sys
 from pathlib import Path
@@ -19,8 +18,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from medmae.methods.mae import mae_tiny
-from medmae.training import MaskedModule, OptimizerSpec, WarmupCosine
-from medmae.training.shard import gather, shard
+from medmae.training import Checkpoints, MaskedModule, OptimizerSpec, WarmupCosine
+from medmae.training.checkpoints import checkpoints
 from tests.training.toys import Blobs, trainer
 
 SAMPLES, GLOBAL_BATCH, EPOCHS = 32, 8, 2
@@ -62,17 +61,6 @@ class SampleMasks(MaskedModule):
 
     losses: list[float]
 
-    def configure_model(self) -> None:
-        if isinstance(self.trainer.strategy, ModelParallelStrategy) and not hasattr(self, "_whole"):
-            self._whole = (self.method,)  # a tuple hides it from nn.Module
-            self.method = copy.deepcopy(self.method)
-            shard(self.method, mesh=self.device_mesh["data_parallel"])
-
-    def on_fit_end(self) -> None:
-        if hasattr(self, "_whole"):
-            gather(self.method, into=self._whole[0])
-            self.method = self._whole[0]
-
     def training_step(self, batch, batch_index: int) -> Tensor:
         seeds = (1000 * self.current_epoch + batch["index"]).tolist()
         noise = [torch.rand(16, generator=torch.Generator().manual_seed(seed)) for seed in seeds]
@@ -84,7 +72,7 @@ class SampleMasks(MaskedModule):
         return loss
 
 
-def train(folder: Path, *, batch_size: int, **options) -> SampleMasks:
+def train(folder: Path, *, batch_size: int, resume: Path | None = None, **options) -> SampleMasks:
     """Trains; ``options`` are the Trainer's."""
     torch.manual_seed(0)
     spec = OptimizerSpec(base_lr=2e-3, scale_by_batch=False, weight_decay=0.05)
@@ -92,12 +80,13 @@ def train(folder: Path, *, batch_size: int, **options) -> SampleMasks:
     module = SampleMasks(method=method, optimizer=spec, schedule=WarmupCosine(warmup_epochs=0.5))
     module.losses = []
     loader = DataLoader(Numbered(), batch_sampler=Shares(batch_size))
-    trainer(folder, epochs=EPOCHS, use_distributed_sampler=False, **options).fit(module, loader)
+    made = trainer(folder, epochs=EPOCHS, use_distributed_sampler=False, **options)
+    made.fit(module, loader, ckpt_path=str(resume) if resume else None, weights_only=True)
     return module
 
 
 def strategy_of(name: str) -> str | pl.strategies.Strategy:
-    """What two processes do: ``ddp`` or ``fsdp2``."""
+    """What two processes do: ``ddp``, ``fsdp2``, or ``fsdp2 resumed``."""
     if name == "ddp":
         return "ddp"
     return ModelParallelStrategy(data_parallel_size=2, tensor_parallel_size=1, save_distributed_checkpoint=False)
@@ -106,7 +95,15 @@ def strategy_of(name: str) -> str | pl.strategies.Strategy:
 def main() -> None:
     torch.set_num_threads(1)
     name, out = sys.argv[1], Path(sys.argv[2])
-    module = train(out, batch_size=GLOBAL_BATCH // 2, devices=2, strategy=strategy_of(name))
+    options = {"batch_size": GLOBAL_BATCH // 2, "devices": 2}
+    resume, earlier = None, []
+    if name.endswith("resumed"):  # from the checkpoint in the middle of an earlier run
+        saver = Checkpoints(folder=out / "checkpoints", every_steps=SAMPLES // GLOBAL_BATCH)
+        options["enable_checkpointing"] = True
+        earlier = train(out, strategy=strategy_of(name), callbacks=[saver], **options).losses[: SAMPLES // GLOBAL_BATCH]
+        resume = checkpoints(out / "checkpoints")[-1]
+    module = train(out, strategy=strategy_of(name), resume=resume, **options)
+    module.losses = [*earlier, *module.losses]
     if module.global_rank == 0:
         torch.save(module.method.state_dict(), out / "method.pt")
         (out / "losses.json").write_text(json.dumps(module.losses))

@@ -1,0 +1,52 @@
+"""The compiled step: the same numbers, one graph, and only where it pays."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pytest
+import torch
+from torch._dynamo.testing import CompileCounter
+
+from medmae.methods.registry import create
+from medmae.training import fit
+from medmae.training.compiled import compiled_step
+from tests.training.toys import loader, module, trainer
+
+GPU = torch.device("cuda")  # only its name is looked at: the data of these tests stay on the CPU
+
+
+@pytest.fixture
+def counter(monkeypatch: pytest.MonkeyPatch) -> CompileCounter:
+    """Graphs are made and counted, and run as they are."""
+    torch._dynamo.reset()
+    counter = CompileCounter()
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend=counter))
+    return counter
+
+
+@pytest.mark.parametrize("name", ["mae", "edge_mae"])
+def test_a_compiled_step_is_one_graph_with_the_same_numbers(name, counter):
+    method = create(name, preset="tiny")
+    batch = method.example_batch(4)
+    step, curves = compiled_step(method, device=GPU), []
+    for call in (step, method):
+        generator = torch.Generator().manual_seed(0)
+        curves.append([call(batch, generator=generator, progress=i / 5).loss.item() for i in range(5)])
+    assert curves[0] == pytest.approx(curves[1], rel=1e-6)
+    assert counter.frame_count == 1
+
+
+def test_compiling_on_a_cpu_is_refused_before_training(tmp_path):
+    with pytest.raises(ValueError, match="compiled=True is for GPUs, got cpu"):
+        fit(trainer=trainer(tmp_path), module=module(compiled=True), train_loader=loader())
+
+
+def test_recomputation_is_a_switch_of_the_module(tmp_path):
+    weights = []
+    for recompute in (False, True):
+        learner = module(recompute=recompute)
+        fit(trainer=trainer(tmp_path / str(recompute)), module=learner, train_loader=loader())
+        assert all(block.recompute == recompute for block in learner.method.encoder.blocks)
+        weights.append(learner.method.encoder.norm.weight.detach().clone())
+    assert torch.equal(*weights)
