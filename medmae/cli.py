@@ -18,7 +18,11 @@ import medmae
 from medmae.errors import ExitCode
 
 console = Console()
-SOURCES = {"mr": "raw/ prepared/ --resample-to T1"}  # module of data_prep -> arguments of an example
+SOURCES = {  # module of data_prep -> arguments of an example
+    "mr": "raw/ prepared/ --resample-to T1",
+    "wsi": "slides/ prepared/ --microns 112",
+    "tiles": "NCT-CRC-HE/ prepared/ --mpp 0.5",
+}
 
 app = typer.Typer(
     name="medmae",

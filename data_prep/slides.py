@@ -1,0 +1,168 @@
+"""Finding slides: files that OpenSlide may read, and what a table says of them."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+from data_prep.patients import compiled, require_match, tcga_patient
+from medmae.data.dicom import is_dicom
+from medmae.data.names import file_name_of
+from medmae.data.tables import read_csv
+from medmae.errors import DataError
+
+SUFFIXES = (".svs", ".tif", ".tiff", ".ndpi", ".mrxs", ".scn", ".bif", ".svslide", ".vms", ".vmu", ".czi")
+_DICOM = ".dcm"
+_WHOLE_SLIDE = "1.2.840.10008.5.1.4.1.1.77.1.6"  # DICOM storage class: VL whole slide microscopy
+_REMEDY = "the first line must be: slide, and some of patient,mpp,label"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SlideSource:
+    """One slide on disk.
+
+    Args:
+        case: Name of its shard.
+        path: Main file, which OpenSlide is given.
+        files: All files that belong to it.
+        subject: Patient.
+        known: Whether the patient is known, rather than the slide taken for one.
+        mpp: Microns a level-0 pixel, as the table has it.
+        label: Of the slide, as the table has it.
+    """
+
+    case: str
+    path: Path
+    files: tuple[Path, ...]
+    subject: str
+    known: bool
+    mpp: float | None = None
+    label: str | None = None
+
+
+def find_slides(source: Path, *, table: Path | None = None, patient_from: str | None = None) -> list[SlideSource]:
+    """The slides below a folder (or the one given), sorted by name.
+
+    The patient of a slide is what the table says, else what ``patient_from`` finds in the file's name, else the
+    patient of a TCGA barcode, else the slide itself.
+
+    Args:
+        source: Folder, or a slide's main file.
+        table: CSV with ``slide`` (file name, with or without suffix) and some of ``patient,mpp,label``.
+        patient_from: Regular expression on the file name without suffix.
+
+    Raises:
+        DataError: No slide; a table that names slides which are not there, or not all patients.
+    """
+    if not source.exists():
+        raise DataError("there is no such file or folder", path=source, remedy="check the path")
+    files = _slide_files(source)
+    if not files:
+        raise DataError("no slide is here", path=source, field="suffixes", value=(*SUFFIXES, _DICOM))
+    names = _names(files, source)
+    pattern = compiled(patient_from, option="--patient-from")
+    stems = {path: path.stem for path in files}
+    matched = {} if pattern is None else require_match(stems.values(), pattern, option="--patient-from")
+    lines = {} if table is None else _lines(table, files)
+    found = []
+    for path, parts in files.items():
+        line = lines.get(path, {})
+        patient = line.get("patient") or matched.get(stems[path]) or tcga_patient(stems[path])
+        found.append(
+            SlideSource(
+                case=names[path],
+                path=path,
+                files=parts,
+                subject=patient or names[path],
+                known=patient is not None,
+                mpp=_mpp(line, table),
+                label=line.get("label") or None,
+            )
+        )
+    return sorted(found, key=lambda slide: slide.case)
+
+
+def _slide_files(source: Path) -> dict[Path, tuple[Path, ...]]:
+    """Main file -> all files of each slide."""
+    files = [source] if source.is_file() else sorted(path for path in source.rglob("*") if path.is_file())
+    files = [path for path in files if not any(part.startswith(".") for part in path.relative_to(source).parts)]
+    found = {path: (path, *_beside(path)) for path in files if path.suffix.lower() in SUFFIXES}
+    dicom = [path for path in files if path.suffix.lower() == _DICOM and is_dicom(path)]
+    return found | (_dicom_slides(dicom) if dicom else {})
+
+
+def _beside(path: Path) -> list[Path]:
+    """MIRAX keeps its tiles in a folder of the slide's name."""
+    folder = path.with_suffix("")
+    if path.suffix.lower() != ".mrxs" or not folder.is_dir():
+        return []
+    return sorted(file for file in folder.iterdir() if file.is_file())
+
+
+def _dicom_slides(paths: list[Path]) -> dict[Path, tuple[Path, ...]]:
+    """One slide a series and folder; its main file is the largest, which is never the label."""
+    try:
+        import pydicom
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            "DICOM slides need the package pydicom: pip install 'medmae[prep]'", name="pydicom"
+        ) from error
+    series: dict[tuple[Path, str], list[Path]] = defaultdict(list)
+    for path in paths:
+        header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=["SOPClassUID", "SeriesInstanceUID"])
+        if header.get("SOPClassUID") == _WHOLE_SLIDE:
+            series[path.parent, str(header.get("SeriesInstanceUID"))].append(path)
+    return {max(some, key=lambda path: path.stat().st_size): tuple(some) for some in series.values()}
+
+
+def _names(files: dict[Path, tuple[Path, ...]], source: Path) -> dict[Path, str]:
+    """File names without suffix (of DICOM, the folder's); where two are the same, the folders above tell them apart."""
+    short = {path: path.parent.name if path.suffix.lower() == _DICOM else path.stem for path in files}
+    times = Counter(file_name_of(name) for name in short.values())
+    return {
+        path: file_name_of(name if times[file_name_of(name)] == 1 else "_".join(path.relative_to(source).parts))
+        for path, name in short.items()
+    }
+
+
+def _lines(table: Path, files: dict[Path, tuple[Path, ...]]) -> dict[Path, dict[str, str]]:
+    """The table's line of each slide."""
+    lines = {line["slide"]: line for _, line in read_csv(table, needs=("slide",), remedy=_REMEDY, rows=("slide",))}
+    found = {path: lines[name] for path in files for name in (path.name, path.stem, path.parent.name) if name in lines}
+    unknown = sorted(set(lines) - {line["slide"] for line in found.values()})
+    if unknown:
+        raise DataError(
+            f"the table names slides that are not here: {', '.join(unknown[:10])}",
+            path=table,
+            field="slide",
+            value=len(unknown),
+            remedy="correct the names: those of files, with or without suffix",
+        )
+    bare = sorted(path.name for path in files if not found.get(path, {}).get("patient"))
+    if any(line.get("patient") for line in lines.values()) and bare:
+        raise DataError(
+            f"the table tells no patient of {len(bare)} slides: {', '.join(bare[:10])}",
+            path=table,
+            field="patient",
+            value=len(bare),
+            remedy="name a patient for each slide, or for none",
+        )
+    return found
+
+
+def _mpp(line: dict[str, str], table: Path | None) -> float | None:
+    text = line.get("mpp")
+    try:
+        value = float(text) if text else None
+    except ValueError:
+        value = -1.0
+    if value is not None and not 0.01 <= value <= 50:
+        raise DataError(
+            f"the table says nothing plausible of slide {line['slide']}",
+            path=table,
+            field="mpp",
+            value=text,
+            remedy="give the microns a level-0 pixel, between 0.01 and 50",
+        )
+    return value

@@ -1,0 +1,127 @@
+"""The tiles of one patient (or slide, or class), from their files to a shard; one a size of image."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from data_prep.growing import GrowingShard, growing_shard
+from data_prep.outcome import CaseResult, Row
+from data_prep.resume import Finished, Stamp, key_of, read_finished, stamp_of, write_finished
+from data_prep.tables import failure_row
+from data_prep.tile_files import TileFile
+from data_prep.tile_groups import Group
+from medmae.data.images import read_bytes, rgb_of
+from medmae.errors import DataError
+from medmae.files import sha256_of
+
+FORMAT = 1  # of shards and rows; a new number makes everything be prepared anew
+_NOT_THERE: Stamp = (-1, -1, "")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TileTask:
+    """What a worker needs for one shard.
+
+    Args:
+        group: Its images.
+        shards: Folder to write to.
+        mpp: Microns a pixel of the images, if known; recorded only.
+    """
+
+    group: Group
+    shards: Path
+    mpp: float | None
+
+
+@dataclass
+class _Shelf:
+    """A shard that grows, and what is in it."""
+
+    path: Path
+    shard: GrowingShard
+    size: tuple[int, int]
+    files: list[TileFile] = field(default_factory=list)
+    hashes: list[str] = field(default_factory=list)
+
+
+def prepare_tiles(task: TileTask) -> CaseResult:
+    """Stores the images of one group, or keeps what an earlier run made of the same files; bad images are left out."""
+    start = time.perf_counter()
+    group = task.group
+    key = key_of(FORMAT, group.case, [[file.name, file.label, file.slide] for file in group.files])
+    record = task.shards / f"{group.case}.json"
+    finished = read_finished(record, key=key, sources=[file.path for file in group.files])
+    kept = finished is not None
+    if finished is None:
+        record.unlink(missing_ok=True)
+        finished = _prepared(task, key, record)
+    named = {"subject": group.subject, "session": None, "split": group.split}
+    told = {"mpp": task.mpp, "options_sha256": key, "flags": list(group.flags)}
+    rows = tuple({"case": row["case"], **named, **row, **told} for row in finished.rows)
+    return CaseResult(rows=rows, kept=kept, seconds=time.perf_counter() - start, failures=finished.failures)
+
+
+def _prepared(task: TileTask, key: str, record: Path) -> Finished:
+    shelves: dict[tuple[int, int], _Shelf] = {}
+    failures: list[Row] = []
+    stamps: list[Stamp] = []
+    with ExitStack() as stack:
+        for file in task.group.files:
+            stamp, pixels = _read(file.path)
+            stamps.append(stamp)
+            if isinstance(pixels, DataError):
+                failures.append(failure_row(task.group.case, pixels))
+                continue
+            size = pixels.shape[:2]
+            if size not in shelves:
+                shelves[size] = _shelf(size, task, stack, first=not shelves)
+            shelves[size].shard.append(pixels)
+            shelves[size].files.append(file)
+            shelves[size].hashes.append(stamp[2])
+    finished = Finished(rows=tuple(_row(shelf) for shelf in shelves.values()), failures=tuple(failures))
+    write_finished(record, finished, key=key, sources=stamps, shards=[shelf.path for shelf in shelves.values()])
+    return finished
+
+
+def _read(path: Path) -> tuple[Stamp, np.ndarray | DataError]:
+    try:
+        data = read_bytes(path)
+    except DataError as error:
+        return (stamp_of(path) if path.is_file() else _NOT_THERE), error
+    stamp = stamp_of(path, hashlib.sha256(data).hexdigest())
+    try:
+        return stamp, rgb_of(data, path=path)
+    except DataError as error:
+        return stamp, error
+
+
+def _shelf(size: tuple[int, int], task: TileTask, stack: ExitStack, *, first: bool) -> _Shelf:
+    H, W = size
+    name = task.group.case if first else f"{task.group.case}_{H}x{W}"
+    path = task.shards / f"{name}.npy"
+    return _Shelf(path=path, shard=stack.enter_context(growing_shard(path, shape=(H, W, 3))), size=size)
+
+
+def _row(shelf: _Shelf) -> Row:
+    tiles = {
+        "name": [file.name for file in shelf.files],
+        "sha256": shelf.hashes,
+        "label": [file.label for file in shelf.files],
+        "slide": [file.slide for file in shelf.files],
+    }
+    return {
+        "case": shelf.path.stem,
+        "kind": "tiles",
+        "dtype": "uint8",
+        "count": len(shelf.files),
+        "size": list(shelf.size),
+        "shard": f"{shelf.path.parent.name}/{shelf.path.name}",
+        "shard_sha256": sha256_of(shelf.path),
+        "tiles": tiles,
+    }

@@ -1,0 +1,109 @@
+"""Which tiles share a shard and a split: those of one patient, or of one slide, or at worst each image by itself."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from data_prep.tile_files import TileFile
+from medmae.data.names import file_name_of
+from medmae.data.splits import check_disjoint, split_by_subject
+from medmae.errors import DataError
+
+NO_PATIENT = "no_patient"  # flag: nothing tells which images are of one patient
+_CHUNK = 2048  # images a shard where nothing else groups them
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """The tiles of one shard.
+
+    Args:
+        case: Name of the shard.
+        subject: Patient; the slide or the shard itself where none is known.
+        split: Theirs.
+        files: Images, sorted by name.
+        flags: For the manifest.
+    """
+
+    case: str
+    subject: str
+    split: str
+    files: tuple[TileFile, ...]
+    flags: tuple[str, ...] = ()
+
+
+def grouped(
+    files: Sequence[TileFile], given: Mapping[str, str] | None, *, fractions: tuple[float, float, float], seed: int
+) -> list[Group]:
+    """Groups tiles and assigns splits.
+
+    Args:
+        files: Sorted by name; all of them have a patient or none, likewise slide and split.
+        given: Split of each patient from a file, if there is one.
+        fractions: Shares of train, val, test in a drawn split.
+        seed: Of the draw.
+
+    Raises:
+        DataError: A patient in two folders of splits; a split file where no patient is known, or beside such folders.
+    """
+    if files[0].patient is None and files[0].slide is None:
+        if given is not None:
+            raise DataError(
+                "a split by patient needs patients",
+                field="--split",
+                remedy="name them: --patient-from, or a CSV with path,label,patient",
+            )
+        return _by_image(files, fractions=fractions, seed=seed)
+    return _by_subject(files, given, fractions=fractions, seed=seed)
+
+
+def _by_subject(
+    files: Sequence[TileFile], given: Mapping[str, str] | None, *, fractions: tuple[float, float, float], seed: int
+) -> list[Group]:
+    of: dict[str, list[TileFile]] = defaultdict(list)
+    for file in files:
+        of[file.patient or file.slide or ""].append(file)
+    own = {subject: some[0].split for subject, some in of.items()}
+    check_disjoint([(subject, file.split) for subject, some in of.items() for file in some if file.split])
+    if given is not None and files[0].split is not None:
+        raise DataError(
+            "the folders (or the table) and --split both say who is in which split", field="--split", remedy="drop one"
+        )
+    split = given or assigned(own, fractions=fractions, seed=seed)
+    flags = () if files[0].patient else (NO_PATIENT, "subject_is_slide")
+    return [
+        Group(case=file_name_of(subject), subject=subject, split=split[subject], files=tuple(some), flags=flags)
+        for subject, some in sorted(of.items())
+    ]
+
+
+def _by_image(files: Sequence[TileFile], *, fractions: tuple[float, float, float], seed: int) -> list[Group]:
+    shelves: dict[tuple[str, str | None], list[TileFile]] = defaultdict(list)
+    for label in sorted({file.label or "" for file in files}):  # each class by itself, so that all splits have all
+        some = [file for file in files if (file.label or "") == label]
+        split = assigned({file.name: file.split for file in some}, fractions=fractions, seed=seed)
+        for file in some:
+            shelves[split[file.name], file.label].append(file)
+    groups = []
+    for (split, label), some in sorted(shelves.items(), key=lambda pair: (pair[0][0], pair[0][1] or "")):
+        for start in range(0, len(some), _CHUNK):
+            case = file_name_of("_".join(filter(None, (split, label, f"{start // _CHUNK:04d}"))))
+            chunk = tuple(some[start : start + _CHUNK])
+            groups.append(
+                Group(case=case, subject=case, split=split, files=chunk, flags=(NO_PATIENT, "split_by_image"))
+            )
+    return groups
+
+
+def assigned(own: Mapping[str, str | None], *, fractions: tuple[float, float, float], seed: int) -> dict[str, str]:
+    """The split of each subject or image: its own, where it has one; of train without val, a part becomes val."""
+    known = {name: split for name, split in own.items() if split is not None}
+    if not known:
+        return split_by_subject(own, fractions=fractions, seed=seed)
+    if "val" in known.values() or fractions[1] == 0:
+        return known
+    both = fractions[0] + fractions[1]
+    learn = [name for name, split in known.items() if split == "train"]
+    return known | split_by_subject(learn, fractions=(fractions[0] / both, fractions[1] / both, 0.0), seed=seed)
