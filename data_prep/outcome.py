@@ -16,6 +16,7 @@ from medmae.errors import ExitCode
 from medmae.files import write_text
 
 Row = dict[str, Any]
+NO_PATIENT = "no_patient"  # flag: nothing tells which slides or images are of one patient
 
 
 @dataclass(frozen=True, kw_only=True)

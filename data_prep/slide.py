@@ -12,7 +12,7 @@ from PIL import Image
 
 from data_prep.child import run_in_child
 from data_prep.growing import growing_shard
-from data_prep.outcome import CaseResult, Row
+from data_prep.outcome import NO_PATIENT, CaseResult, Row
 from data_prep.resume import Finished, key_of, read_finished, stamp_of, write_finished
 from data_prep.slides import SlideSource
 from data_prep.tissue import overlay, tissue_mask, tissue_share
@@ -75,7 +75,7 @@ def prepare_slide(task: SlideTask) -> CaseResult:
         finished = _prepared(task, key, record)
     # A moved source or a corrected table does not change a shard.
     named = {"case": slide.case, "subject": slide.subject, "session": None}
-    rows = tuple({**named, **row, **_told(slide)} for row in finished.rows)
+    rows = tuple({**named, **row, **_told(slide, row)} for row in finished.rows)
     return CaseResult(rows=rows, kept=kept, seconds=time.perf_counter() - start)
 
 
@@ -98,8 +98,9 @@ def _prepared(task: SlideTask, key: str, record: Path) -> Finished:
     return finished
 
 
-def _told(slide: SlideSource) -> Row:
-    return {"source": str(slide.path), "label": slide.label}
+def _told(slide: SlideSource, row: Row) -> Row:
+    flags = [*row["flags"], *([] if slide.known else [NO_PATIENT])]
+    return {"source": str(slide.path), "label": slide.label, "flags": flags}
 
 
 def tile_slide(task: dict[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -111,9 +112,8 @@ def _from_table(table: Path) -> list[TileFile]:
                 f"line {number} names no split", path=table, field="split", value=known["split"], remedy=str(SPLITS)
             )
         files.append(TileFile(name=line["path"], path=table.parent / line["path"], **known))
-    names = [file.name for file in files]
-    if len(set(names)) < len(names):
-        twice = sorted({name for name in names if names.count(name) > 1})
+    twice = sorted(name for name, times in Counter(file.name for file in files).items() if times > 1)
+    if twice:
         raise DataError(f"{len(twice)} images stand twice in the table: {', '.join(twice[:10])}", path=table)
     return files
 

@@ -6,12 +6,12 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from data_prep.outcome import NO_PATIENT
 from data_prep.tile_files import TileFile
 from medmae.data.names import file_name_of
 from medmae.data.splits import check_disjoint, split_by_subject
 from medmae.errors import DataError
 
-NO_PATIENT = "no_patient"  # flag: nothing tells which images are of one patient
 _CHUNK = 2048  # images a shard where nothing else groups them
 
 

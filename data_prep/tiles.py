@@ -1,4 +1,4 @@
-"""Image tiles in class folders, or in a table, to a prepared data set: RGB, labels, split by patient where one is known.
+"""Image tiles in class folders, or in a table, to a prepared data set: RGB, labels, split by patient where known.
 
 What is written to ``out``::
 
@@ -9,8 +9,8 @@ What is written to ``out``::
     prep.json        options, versions, counts, images that lie elsewhere than in a class folder
     shards/          <case>.npy uint8 (N, H, W, 3); <case>.json lets a run go on
 
-A shard holds the tiles of one patient that have one size; where no patient is known those of one slide; where no slide is
-known either, up to 2048 of one class and split. A row of the manifest has ``case``, ``subject``, ``session`` (null),
+A shard holds the tiles of one patient that have one size; where no patient is known those of one slide; where no slide
+is known either, up to 2048 of one class and split. A row of the manifest has ``case``, ``subject``, ``session`` (null),
 ``split``, ``kind`` (``tiles``), ``shard``, ``shard_sha256``, ``dtype``, ``count``, ``size`` (H, W), ``tiles`` (columns
 ``name``, ``sha256``, ``label``, ``slide`` with an entry a tile), ``mpp`` (or null), ``options_sha256`` and ``flags``
 (``no_patient``, and ``subject_is_slide`` or ``split_by_image``).
@@ -26,11 +26,11 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from data_prep.outcome import PrepResult, Row, manifest_rows, result_of, write_record, write_tables
+from data_prep.outcome import NO_PATIENT, PrepResult, Row, manifest_rows, result_of, write_record, write_tables
 from data_prep.tables import print_summary
 from data_prep.tile_case import TileTask, prepare_tiles
 from data_prep.tile_files import find_tiles
-from data_prep.tile_groups import NO_PATIENT, Group, grouped
+from data_prep.tile_groups import Group, grouped
 from data_prep.work import check_names, check_writable, given_split, nothing_usable, run_cases, run_command, workers_for
 from medmae.data import splits
 from medmae.data.manifest import NAME
@@ -139,8 +139,8 @@ def _notes(groups: list[Group], ignored: list[Path]) -> list[str]:
     notes = []
     if any(NO_PATIENT in group.flags for group in groups):
         notes.append(
-            "no patient is known, so images of one patient may be in train and in test, and held-out figures may be too "
-            "good: name patients by --patient-from, or in a CSV with path,label,patient"
+            "no patient is known, so images of one patient may be in train and in test, and held-out figures too good: "
+            "name patients by --patient-from, or in a CSV with path,label,patient"
         )
     if ignored:
         names = ", ".join(path.name for path in ignored[:5]) + (" …" if len(ignored) > 5 else "")

@@ -161,8 +161,8 @@ def _notes(slides: list[SlideSource], empty: list[Row]) -> list[str]:
     alone = [slide for slide in slides if not slide.known]
     if alone:
         notes.append(
-            f"of {len(alone)} slides no patient is known, and each counts as one: if a patient can have several, "
-            "name them in --table (slide,patient) or --patient-from"
+            f"no patient is known of {len(alone)} of {len(slides)} slides, and each of these counts as one: if a "
+            "patient can have several, name them in --table (slide,patient) or by --patient-from"
         )
     if empty:
         notes.append(f"no tissue, hence no tile, in {', '.join(row['case'] for row in empty[:10])}")

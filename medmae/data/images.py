@@ -1,7 +1,7 @@
 """Single images (JPEG, PNG, TIFF) to RGB by one rule, refused where they are too large or damaged.
 
-The rule: 16-bit values keep their upper 8 bits; grey is repeated in three channels; a palette gives its colours; CMYK is
-converted by Pillow; what is transparent shows white. Of a TIFF with several pages the first counts.
+The rule: 16-bit values keep their upper 8 bits; grey is repeated in three channels; a palette gives its colours; CMYK
+is converted by Pillow; what is transparent shows white. Of a TIFF with several pages the first counts.
 """
 
 from __future__ import annotations

@@ -60,7 +60,7 @@ class TileDataset(Dataset[dict[str, Tensor | int]]):
         self.rows = self.manifest.select(split=split)
         _check_kind(self.manifest)
         self.classes = _classes(self.manifest, classes)
-        # Columns: row, place in its shard, class. One array rather than objects, so that forked workers share its pages.
+        # Columns: row, place in its shard, class. One array, no objects, so that forked workers share its pages.
         self._items = _items(self.rows, self.classes, only=classes is not None)  # (N, 3)
         self._shards = Shards(self.manifest)
         if not len(self._items) and not may_be_empty:
@@ -103,7 +103,7 @@ class TileDataset(Dataset[dict[str, Tensor | int]]):
     def describe(self, index: int) -> dict[str, str | int]:
         """Patient, slide and place of item ``index``, for tables and pictures.
 
-        Tiles of slides have ``x`` and ``y``, level-0 pixels of their top left corner; others have their ``tile``'s name.
+        Tiles of slides have ``x`` and ``y``, level-0 pixels of their top left corner; others their ``tile``'s name.
         """
         row, place = self.locate(index)
         known: dict[str, Any] = {"case": row["case"], "subject": row["subject"]}
