@@ -8,6 +8,7 @@ import shutil
 import tempfile
 import time
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -15,16 +16,17 @@ import numpy as np
 
 from data_prep.grids import resampled
 from data_prep.outcome import CaseResult, Row
-from medmae.data.dicom import load_series, series_sha256
+from medmae.data.dicom import series_sha256
 from medmae.data.grid import Grid
 from medmae.data.intensity import Normalisation, Rule
-from medmae.data.layouts import Case, Source
+from medmae.data.layouts import Case
 from medmae.data.manifest import sha256_of_shard
 from medmae.data.names import file_name_of
-from medmae.data.nifti import LIMIT_GB, NanPolicy, Volume, load_volume, settle_nan
+from medmae.data.nifti import LIMIT_GB, NanPolicy, Volume
 from medmae.data.nifti_header import Repair
 from medmae.data.one_grid import check_one_grid, content_box
 from medmae.data.shards import open_shard
+from medmae.data.sources import Source, load_source
 from medmae.errors import DataError
 from medmae.files import atomic_write, sha256_of, write_text
 
@@ -130,8 +132,9 @@ def _sha256(source: Source) -> str | None:
 
 def _prepared(task: CaseTask) -> Row:
     case, options = task.case, task.options
-    images = {source.name: _load(source, options) for source in case.contrasts}
-    labels = {source.name: _load(source, options) for source in case.labels}
+    load = partial(load_source, nan=options.nan, limit_gb=options.limit_gb, repair_affine=options.repair_affine)
+    images = {source.name: load(source) for source in case.contrasts}
+    labels = {source.name: load(source) for source in case.labels}
     paths = {source.name: source.path for source in (*case.contrasts, *case.labels)}
     if options.resample_to is not None:
         images, labels = resampled(images, labels, onto=options.resample_to, case=case.case)
@@ -150,14 +153,6 @@ def _prepared(task: CaseTask) -> Row:
     row["options_sha256"] = options.fingerprint
     row["flags"] = _grid_flags(grid)
     return row
-
-
-def _load(source: Source, options: Options) -> Volume:
-    if not source.files:
-        return load_volume(source.path, nan=options.nan, limit_gb=options.limit_gb, repair_affine=options.repair_affine)
-    volume = load_series(source.files, limit_gb=options.limit_gb)
-    array, flags = settle_nan(volume.array, nan=options.nan, path=source.path)
-    return Volume(array=array, grid=volume.grid, flags=(*volume.flags, *flags), sha256=volume.sha256)
 
 
 def _store_images(images: dict[str, Volume], fits: dict[str, Normalisation], grid: Grid, task: CaseTask) -> Row:

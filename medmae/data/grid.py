@@ -161,7 +161,14 @@ class Grid:
         return np.ascontiguousarray(apply_orientation(whole.transpose(2, 1, 0), back)).reshape(self.shape)
 
     def write_nifti(
-        self, array: np.ndarray, path: str | Path, *, descrip: str = "", fill: float = 0.0, order: int = 1
+        self,
+        array: np.ndarray,
+        path: str | Path,
+        *,
+        descrip: str = "",
+        fill: float = 0.0,
+        order: int = 1,
+        scaling: tuple[float, float] | None = None,
     ) -> None:
         """Writes a stored array as NIfTI with the source's shape, affine, codes, zooms and units, atomically.
 
@@ -171,6 +178,7 @@ class Grid:
             descrip: Free text of the header, at most 79 bytes; never a patient's name.
             fill: Value outside the crop.
             order: See :meth:`from_canonical`.
+            scaling: Slope and intercept that readers will apply; ``array`` and ``fill`` are what is stored.
         """
         path = Path(path)
         if not path.name.endswith((".nii", ".nii.gz")):
@@ -183,7 +191,10 @@ class Grid:
         )
         header = self._header(data.dtype)
         header["descrip"] = descrip.encode()
-        content = nib.Nifti1Image(data, None, header).to_bytes()  # affine None: the header is kept as it is
+        image = nib.Nifti1Image(data, None, header)  # affine None: the header is kept as it is
+        if scaling is not None:
+            image.header.set_slope_inter(*scaling)  # an image forgets those of the header it is made from
+        content = image.to_bytes()
         with atomic_write(path) as file:
             file.write(gzip.compress(content, compresslevel=6, mtime=0) if path.suffix == ".gz" else content)
 

@@ -91,8 +91,8 @@ class Normalisation:
         return np.clip(scaled, 0, 1, out=scaled)
 
     def invert(self, stored: np.ndarray) -> np.ndarray:
-        """[0, 1] back to the source's intensities, float32."""
-        return stored.astype(np.float32) * np.float32(self.maximum) + np.float32(self.background)
+        """[0, 1] back to the source's intensities, float32: exact but for its last bit, and for what was clipped."""
+        return (stored.astype(np.float64) * self.maximum + self.background).astype(np.float32)
 
     def foreground(self, volume: np.ndarray) -> np.ndarray:
         """Which voxels are head rather than air, bool."""

@@ -1,38 +1,32 @@
-"""Finding cases: BIDS, folders (BraTS-like), CSV, and DICOM series in folders."""
+"""Finding cases: BIDS, folders (BraTS-like), CSV, DICOM series in folders, lists of files."""
 
 from __future__ import annotations
 
 import os
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from medmae.data.dicom import find_series, is_dicom
-from medmae.data.names import contrast_in, contrast_of, file_name_of, parse_stem, stem_of, subject_session
+from medmae.data.names import (
+    contrast_in,
+    contrast_of,
+    file_name_of,
+    is_synthetic,
+    parse_stem,
+    stem_of,
+    subject_session,
+)
+from medmae.data.sources import Source
 from medmae.data.tables import read_csv
 from medmae.errors import DataError
 
 Layout = Literal["auto", "bids", "folders", "csv", "dicom"]
 LAYOUTS = ("auto", "bids", "folders", "csv", "dicom")
 _REMEDY = "name the files in a CSV: subject,session,contrast,path"
-
-
-@dataclass(frozen=True)
-class Source:
-    """One volume on disk.
-
-    Args:
-        name: Normalised contrast, or the label's name.
-        path: The NIfTI file, or the folder of a DICOM series.
-        files: The files of a DICOM series; empty for NIfTI.
-    """
-
-    name: str
-    path: Path
-    files: tuple[Path, ...] = ()
 
 
 @dataclass
@@ -102,17 +96,46 @@ def find_cases(source: str | Path, *, layout: Layout = "auto") -> Found:
         raise DataError("there is no such file or folder", path=source, remedy="check the path")
     chosen = _choose(source) if layout == "auto" else layout
     finder = {"bids": _from_bids, "folders": _from_folders, "dicom": _from_folders, "csv": _from_csv}[chosen]
-    found = finder(source)
+    return _checked(finder(source), source, layout=chosen)
+
+
+def _checked(found: Found, source: str | Path, *, layout: str) -> Found:
+    """Cases sorted by name, or a refusal if there is none."""
     found.cases = sorted((case for case in found.cases if case.contrasts or case.fault), key=lambda case: case.case)
     if not found.cases:
         raise DataError(
             "no volume with a known contrast is here",
             path=source,
             field="layout",
-            value=chosen,
+            value=layout,
             remedy=f"{len(found.ignored)} other volumes were seen; {_REMEDY}" if found.ignored else _REMEDY,
         )
     return found
+
+
+def cases_of(files: Sequence[str | Path], *, unnamed: str | None = None) -> Found:
+    """The cases that some NIfTI files make up, grouped by their names and folders as in a search.
+
+    Args:
+        files: The files.
+        unnamed: Contrast of a file whose name tells none; None ignores such a file. Its name is then the case's.
+
+    Raises:
+        DataError: If one does not exist, or none has a known contrast.
+    """
+    paths = [Path(file).absolute() for file in files]
+    for path in paths:
+        if not path.is_file():
+            raise DataError("there is no such file", path=path, remedy="check the path")
+    root = Path(os.path.commonpath([path.parent for path in paths])) if paths else Path()
+    volumes, ignored = [], []
+    for path in paths:
+        parts = path.parent.relative_to(root).parts
+        volume = _nifti_volume(path, parts)
+        if volume is None and unnamed is not None and not is_synthetic(path.name):
+            volume = _Volume(parts, "contrast", stem_of(path.name), Source(unnamed, path))
+        volumes.append(volume) if volume else ignored.append(path)
+    return _checked(Found(_grouped(volumes, root), ignored), ", ".join(map(str, files[:3])), layout="files")
 
 
 def _choose(source: Path) -> Layout:
@@ -184,6 +207,8 @@ def _walk(root: Path) -> Iterator[tuple[Path, list[Path]]]:
 
 
 def _nifti_volume(path: Path, parts: tuple[str, ...]) -> _Volume | None:
+    if is_synthetic(path.name):
+        return None
     named = parse_stem(stem_of(path.name))
     if named.kind == "unknown":
         contrast = contrast_of(parts[-1]) if parts else None  # patient01/T1/image.nii.gz

@@ -60,6 +60,8 @@ _BRATS = re.compile(r"^(?P<subject>BraTS-[A-Za-z]+-\d{4,})-(?P<session>\d{3})$")
 _SEPARATORS = re.compile(r"[_\-. ]+")
 # FLAIR_to_T1 is a FLAIR: a contrast after one of these words is the space, not the image.
 _SPACE_WORDS = {"to", "in", "on", "reg", "regto", "registered", "space"}
+# What medmae writes; see medmae.evaluate.synthesise.
+_OURS = re.compile(r"desc-(?:synthetic|uncertainty|reconstruction|hidden)", re.IGNORECASE)
 # Folders that sort files rather than patients.
 _SHELVES = {"anat", "raw", "nifti", "nii", "images", "image", "dicom", "dcm", "mri", "mr"}
 
@@ -101,6 +103,15 @@ def parse_stem(stem: str) -> Named:
     if contrast is None:
         return Named("unknown", "", _prefix(stem))
     return Named("contrast", contrast, _prefix(stem[: words[place][0]]))
+
+
+def is_synthetic(name: str) -> bool:
+    """Whether a file name says that a network made the image, which must never pass for a patient's own.
+
+    >>> is_synthetic("sub-01_desc-syntheticT2.nii.gz")
+    True
+    """
+    return _OURS.search(name) is not None
 
 
 def contrast_of(name: str) -> str | None:

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import Literal, get_args
 
 import numpy as np
 import torch
-from rich.progress import track
 from torch import Tensor, nn
 
 from medmae.data.slices import fit, unfit
 from medmae.data.volumes import StoredVolume, VolumeFolder
-from medmae.errors import DataError, SomeFailedError, check_choice
-from medmae.files import atomic_write
+from medmae.errors import DataError, check_choice
+from medmae.evaluate.loop import each_volume
+from medmae.files import all_or_none, atomic_write
 from medmae.methods.base import MaskedMethod
 from medmae.nn.heads import pooled
-from medmae.training.guard import require_writable
-from medmae.training.out_of_memory import NotEnoughMemoryError, explaining_out_of_memory, inference_advice
 
-log = logging.getLogger(__name__)
 Output = Literal["features", "reconstruction"]
 _DESCRIP = "medmae: synthetic, hidden parts are a network's guess"
 
@@ -67,28 +62,15 @@ class VolumeInference:
 
     @torch.no_grad()
     def run(self) -> None:
-        """Works through all volumes; one that cannot be read is logged and left out.
-
-        Raises:
-            DataError: Before the first, if the output folder cannot be written.
-            NotEnoughMemoryError: At once, since the next volume would meet the same; what is finished stays.
-            SomeFailedError: At the end, if any was left out.
-        """
-        require_writable(self.output_dir)
-        advice = partial(inference_advice, batch_size=self.batch_size)
-        failed: list[str] = []
-        write = self._write_features if self.output == "features" else self._write_reconstruction
-        for index in track(range(len(self.volumes)), description=f"Writing {self.output}"):
-            try:
-                with explaining_out_of_memory(method=self.method, batch_size=self.batch_size, advice=advice):
-                    write(self.volumes[index])
-            except NotEnoughMemoryError:
-                raise
-            except DataError as error:
-                log.error("left out: %s", error)
-                failed.append(str(error))
-        if failed:
-            raise SomeFailedError(f"{len(failed)} of {len(self.volumes)} volumes were left out: " + "; ".join(failed))
+        """Works through all volumes; see :func:`medmae.evaluate.loop.each_volume`."""
+        each_volume(
+            self.volumes,
+            self._write_features if self.output == "features" else self._write_reconstruction,
+            method=self.method,
+            batch_size=self.batch_size,
+            output_dir=self.output_dir,
+            description=f"Writing {self.output}",
+        )
 
     def _write_features(self, volume: StoredVolume) -> None:
         numbers, features = [], []
@@ -125,13 +107,9 @@ class VolumeInference:
             self.output_dir / f"{volume.name}_desc-{kind}.nii.gz" for kind in ("reconstruction", "hidden_mask")
         )
         restored = volume.normalisation.invert(result)
-        volume.grid.write_nifti(hidden, where_hidden, descrip="medmae: 1 = hidden from the network")
-        try:
+        with all_or_none([where_hidden, picture]):
+            volume.grid.write_nifti(hidden, where_hidden, descrip="medmae: 1 = hidden from the network")
             volume.grid.write_nifti(restored, picture, descrip=_DESCRIP, fill=volume.corner)
-        except BaseException:
-            # Each file is whole or absent; of the two, neither stays without the other.
-            where_hidden.unlink()
-            raise
 
     def _batches(self, volume: StoredVolume) -> Iterator[tuple[list[int], Tensor]]:
         """Numbers and images ``(B, 1, size, size)`` of the slices that are not empty."""

@@ -108,14 +108,14 @@ def test_a_bad_case_is_quarantined_and_the_rest_goes_on(cohort, tmp_path):
 
 
 def test_an_unforeseen_error_is_quarantined_with_its_type(cohort, tmp_path, monkeypatch):
-    real = case_module.load_volume
+    real = case_module.load_source
 
-    def load(path, **options):
-        if path.parent.name == "p1":
+    def load(volume, **options):
+        if volume.path.parent.name == "p1":
             raise MemoryError("no room")
-        return real(path, **options)
+        return real(volume, **options)
 
-    monkeypatch.setattr(case_module, "load_volume", load)
+    monkeypatch.setattr(case_module, "load_source", load)
     result = run(cohort(), tmp_path / "out")
     assert result.exit_code == ExitCode.SOME_FAILED
     assert "MemoryError: no room" in table(tmp_path / "out" / "quarantine.csv")[0]["reason"]
@@ -169,14 +169,14 @@ def test_a_second_run_keeps_what_has_not_changed(cohort, tmp_path, save, monkeyp
 
 def test_a_killed_run_goes_on_where_it_was(cohort, tmp_path, monkeypatch):
     source, out = cohort(), tmp_path / "out"
-    real = case_module.load_volume
+    real = case_module.load_source
 
-    def killed(path, **options):
-        if path.parent.name == "p3":
+    def killed(volume, **options):
+        if volume.path.parent.name == "p3":
             raise KeyboardInterrupt
-        return real(path, **options)
+        return real(volume, **options)
 
-    monkeypatch.setattr(case_module, "load_volume", killed)
+    monkeypatch.setattr(case_module, "load_source", killed)
     with pytest.raises(KeyboardInterrupt):
         run(source, out)
     assert not (out / "manifest.jsonl").exists()
