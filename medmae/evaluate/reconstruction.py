@@ -137,13 +137,11 @@ def evaluate_reconstruction(
 def _reconstruct(method: MaskedMethod, batch: Maps, mask: Mask) -> dict[str, Tensor]:
     image = batch["image"]
     hidden = method.encoder.patches.paint(mask.as_bool())  # (B, 1, *size)
-    if "real" in batch:
-        hidden = hidden & batch["real"]  # nobody is graded on padding
     maps = method.reconstruct(batch, mask)
     return {
         **maps,
         "input": image,
-        "hidden": hidden,
+        "hidden": hidden & batch["real"] if "real" in batch else hidden,  # nobody is graded on padding
         "model": maps["image"],
         "mean_fill": mean_fill(image, hidden),
         "neighbour": neighbour_fill(image, hidden),

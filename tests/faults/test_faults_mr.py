@@ -265,7 +265,7 @@ def test_fault_08_an_empty_contrast_divides_nothing_by_zero_is_flagged_and_not_l
 
 def test_fault_08_patches_without_variance_have_a_finite_loss_and_gradient() -> None:
     method = mae_tiny(in_channels=1)  # regresses patches divided by their own deviation
-    loss = method({"image": torch.full((2, 1, 32, 32), 0.5)}, generator=torch.Generator().manual_seed(0)).loss
+    loss = method({"image": torch.full((2, 1, 32, 32), 0.5)}, generator=seeded(0)).loss
     loss.backward()
     assert torch.isfinite(loss)
     assert all(torch.isfinite(p.grad).all() for p in method.parameters() if p.grad is not None)
@@ -299,6 +299,10 @@ def padded(raw: Path, tmp_path: Path) -> CropDataset:
     return CropDataset(manifest=run(raw, tmp_path / "out", fractions=(1, 0, 0)).manifest, size=SIZE)
 
 
+def seeded(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
 def batch_of(data: CropDataset, *indices: int) -> dict[str, torch.Tensor]:
     return torch.utils.data.default_collate([data[index] for index in indices])
 
@@ -315,7 +319,7 @@ def test_fault_10_a_small_volume_is_padded_centred_and_the_crop_says_where(padde
 def test_fault_10_padding_is_neither_seen_nor_in_the_loss(padded: CropDataset, name: str) -> None:
     method = METHODS[name](image_size=SIZE, patch_size=4, in_channels=1)
     batch = batch_of(padded, 0, 8, 16)
-    mask = method.draw_mask(batch, generator=torch.Generator().manual_seed(0))
+    mask = method.draw_mask(batch, generator=seeded(0))
     real = method.patches.touched(batch["real"])  # (B, N)
     assert 0 < real.sum() < real.numel()
     assert real.gather(1, mask.visible).all()
@@ -330,7 +334,7 @@ def test_fault_10_other_values_in_the_padding_change_no_loss(padded: CropDataset
     padding = ~method.patches.paint(method.patches.touched(batch["real"]))
     assert padding.any()
     other = {**batch, "image": batch["image"].masked_fill(padding, 0.7)}
-    losses = [method(some, generator=torch.Generator().manual_seed(0)).loss for some in (batch, other)]
+    losses = [method(some, generator=seeded(0)).loss for some in (batch, other)]
     assert torch.equal(*losses)
 
 
@@ -357,6 +361,29 @@ def test_fault_10_training_and_evaluation_run_on_padded_crops(padded: CropDatase
     assert learner.guard.skipped == 0
     summary = evaluate_reconstruction(method=method, dataset=padded, out=tmp_path / "evaluation", batch_size=4)
     assert np.isfinite(summary["psnr_model"]["mean"])
+
+
+def test_fault_10_no_figure_of_merit_counts_padding(
+    padded: CropDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from medmae.evaluate.reconstruction import Errors, evaluate_reconstruction
+
+    seen: list[dict[str, torch.Tensor]] = []
+    add = Errors.add
+
+    def noted(self: Errors, maps: dict[str, torch.Tensor], position: int) -> Errors:
+        seen.append({name: picture[position] for name, picture in maps.items()})
+        return add(self, maps, position)
+
+    monkeypatch.setattr(Errors, "add", noted)
+    method = edge_mae_tiny(image_size=SIZE, patch_size=4)
+    evaluate_reconstruction(method=method, dataset=padded, out=tmp_path / "evaluation", batch_size=1)
+    first, real = seen[0], padded[0]["real"]
+    assert not (first["hidden"] & ~real).any()
+    # Nor does the padding count as something that was seen: it would pull the baseline's mean towards 0.
+    seen_tokens = ~method.patches.paint(method.draw_mask(batch_of(padded, 0), generator=seeded(0)).as_bool())[0]
+    expected = float(first["input"][seen_tokens].mean())
+    assert float(first["mean_fill"][first["hidden"]].mean()) == pytest.approx(expected, abs=1e-6)
 
 
 def test_fault_10_volumes_that_fill_a_crop_cost_nothing_more(raw: Path, tmp_path: Path) -> None:
