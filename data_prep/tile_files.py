@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from data_prep.patients import compiled, require_match
 from medmae.data.images import SUFFIXES
@@ -79,7 +80,8 @@ def _layout() -> str:
 def _from_folders(root: Path) -> tuple[list[TileFile], list[Path]]:
     splits = {path: _SPLIT_FOLDERS[path.name.lower()] for path in _folders(root) if path.name.lower() in _SPLIT_FOLDERS}
     files: list[TileFile] = []
-    for shelf, split in (splits or {root: None}).items():
+    shelves: dict[Path, str | None] = {**splits} or {root: None}
+    for shelf, split in shelves.items():
         files += [_tile(path, root, None, split) for path in _images(shelf)]
         for folder in _folders(shelf):
             files += [_tile(path, root, folder.name, split) for path in _images(folder)]
@@ -124,7 +126,8 @@ def _filled(files: list[TileFile], column: str, pattern: str | None) -> list[Til
     if regex is None:
         return files
     found = require_match((file.path.stem for file in files), regex, option=option)
-    return [replace(file, **{column: found[file.path.stem]}) for file in files]
+    changes: list[dict[str, Any]] = [{column: found[file.path.stem]} for file in files]
+    return [replace(file, **change) for file, change in zip(files, changes, strict=True)]
 
 
 def _all_or_none(files: Iterable[TileFile], column: str, source: Path) -> None:

@@ -80,14 +80,14 @@ def _by_subject(
 
 
 def _by_image(files: Sequence[TileFile], *, fractions: tuple[float, float, float], seed: int) -> list[Group]:
-    shelves: dict[tuple[str, str | None], list[TileFile]] = defaultdict(list)
+    shelves: dict[tuple[str, str], list[TileFile]] = defaultdict(list)
     for label in sorted({file.label or "" for file in files}):  # each class by itself, so that all splits have all
         some = [file for file in files if (file.label or "") == label]
-        split = assigned({file.name: file.split for file in some}, fractions=fractions, seed=seed)
+        of = assigned({file.name: file.split for file in some}, fractions=fractions, seed=seed)
         for file in some:
-            shelves[split[file.name], file.label].append(file)
+            shelves[of[file.name], label].append(file)
     groups = []
-    for (split, label), some in sorted(shelves.items(), key=lambda pair: (pair[0][0], pair[0][1] or "")):
+    for (split, label), some in sorted(shelves.items()):
         for start in range(0, len(some), _CHUNK):
             case = file_name_of("_".join(filter(None, (split, label, f"{start // _CHUNK:04d}"))))
             chunk = tuple(some[start : start + _CHUNK])

@@ -58,10 +58,10 @@ def _tiff_fault(path: Path) -> DataError | None:
     try:
         fault = _truncated(path)
         with tifffile.TiffFile(path) as tiff:
-            tiled = [bool(page.is_tiled) for page in tiff.pages]
+            tiled = tiff.pages.first.is_tiled
     except (OSError, ValueError, IndexError, struct.error, tifffile.TiffFileError) as error:
         return _cut(path, f"its directory cannot be read: {error}")
-    if fault is None and not any(tiled[:1]):
+    if fault is None and not tiled:
         return DataError(
             "this TIFF holds strips, not tiles: it would have to be decoded whole",
             path=path,
