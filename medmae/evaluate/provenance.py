@@ -1,0 +1,61 @@
+"""Where a synthetic image comes from: written beside it, so that nobody has to guess or can forget."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from medmae.data.cases import StoredCase
+from medmae.data.intensity import Normalisation
+from medmae.files import sha256_of
+
+WARNING = "synthetic, made by a neural network; not for diagnosis"
+_PACKAGES = ("medmae", "torch", "monai", "pytorch-lightning", "timm", "numpy", "nibabel")
+
+
+def recorded_versions() -> dict[str, str]:
+    """Versions of the packages that shape results."""
+    return {name: version(name) for name in _PACKAGES}
+
+
+def describe_weights(path: str | Path | None) -> dict[str, str] | None:
+    """File name and sha256 of a weight file."""
+    return None if path is None else {"file": Path(path).name, "sha256": sha256_of(path)}
+
+
+def provenance(
+    case: StoredCase,
+    *,
+    target: str,
+    sources: tuple[str, ...],
+    intensity: Normalisation | None,
+    run: Mapping[str, Any],
+) -> dict[str, Any]:
+    """What is written beside a synthetic image. File names of sources are told, their folders are not.
+
+    Args:
+        case: What it was made from.
+        target: The contrast made.
+        sources: The contrasts that the network saw.
+        intensity: How its values were mapped from [0, 1]; None if they are left there.
+        run: What all images of a run share: weights, versions, settings.
+    """
+    return {
+        "warning": WARNING,
+        "case": case.name,
+        "target": target,
+        "sources": [
+            {
+                "contrast": name,
+                "file": case.files[name][0],
+                "sha256": case.files[name][1],
+                "normalisation": case.normalisations[name].to_dict(),
+            }
+            for name in sources
+        ],
+        "intensity": "in [0, 1]: those of the target are unknown" if intensity is None else intensity.to_dict(),
+        "grid": case.grid.to_dict(),
+        **run,
+    }
