@@ -83,7 +83,7 @@ class CropDataset(Dataset[dict[str, Tensor | int]]):
         row, position, contrast = self._volumes[index // self.windows.crops_per_volume]
         shard = self._shards[self.rows[row]["shard"]]  # (S, C, H, W)
         image = self.windows.read(shard, positions=[position], item=index)  # (1, D, H, W)
-        item = {"image": image, "contrast": torch.tensor(contrast), "index": index}
+        item: dict[str, Tensor | int] = {"image": image, "contrast": torch.tensor(contrast), "index": index}
         if self._pads:
             item["real"] = self.windows.real((shard.shape[0], *shard.shape[2:]))  # (1, D, H, W)
         return item
