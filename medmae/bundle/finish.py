@@ -15,13 +15,12 @@ from pytorch_lightning.utilities import rank_zero_only
 from torch import nn
 
 from medmae.evaluate.data_summary import summarise_data
+from medmae.evaluate.provenance import recorded_versions
 from medmae.evaluate.reconstruction import DescribedDataset, evaluate_reconstruction
 from medmae.evaluate.report import write_report
 from medmae.files import sha256_of, write_text
 from medmae.methods.base import MaskedMethod, Method
 from medmae.weights.io import save_pt, save_safetensors
-
-_RECORDED_PACKAGES = ("medmae", "torch", "monai", "pytorch-lightning", "timm", "numpy", "nibabel")
 
 
 @rank_zero_only
@@ -114,7 +113,7 @@ def record_run(
         "method": type(method).__name__,
         "bundle": bundle,
         "config": {name: _plain(value) for name, value in config.items()},
-        "versions": {name: version(name) for name in _RECORDED_PACKAGES},
+        "versions": recorded_versions(),
         "hashes": dict(hashes),
         "data": summarise_data(dataset_dir),
         "seconds": seconds,
