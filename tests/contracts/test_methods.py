@@ -66,9 +66,34 @@ def mask(masked, batch):
 
 @pytest.fixture
 def patches(masked):
+    """Patches by name, in the order in which tokens are counted."""
+    if hasattr(masked, "modalities"):
+        return masked.modalities.patches
     if not hasattr(masked, "patches"):
-        pytest.skip("the tokens of this method are not the patches of one image")
-    return masked.patches
+        pytest.skip("the tokens of this method are not patches")
+    return {"image": masked.patches}
+
+
+@pytest.fixture
+def data(batch):
+    """What the encoder alone takes."""
+    return batch["image"] if "image" in batch else next(iter(batch.values()))
+
+
+def table_by_name(patches, table):
+    """``(B, N)`` over all tokens -> the part of each kind of data."""
+    parts = table.split([part.num_tokens for part in patches.values()], dim=1)
+    return dict(zip(patches, parts, strict=True))
+
+
+def with_other_tokens(batch, patches, which):
+    """The batch with noise in the patches that are True in ``which`` ``(B, N)``."""
+    generator, changed = seeded(9), dict(batch)
+    for name, table in table_by_name(patches, which).items():
+        rows = patches[name].cut(batch[name])
+        noise = torch.rand(rows.shape, generator=generator)
+        changed[name] = patches[name].join(torch.where(table.unsqueeze(2), noise, rows))
+    return changed
 
 
 def test_every_method_has_a_tiny_preset_and_names_its_paper(name):
@@ -168,12 +193,14 @@ def test_a_batch_of_one_can_be_looked_at(masked):
 
 
 def test_prediction_rows_are_in_the_order_of_the_masked_tokens(method, batch, mask):
+    """Or, where samples hide different numbers of a modality's tokens, all of these in raster order."""
     turned = Mask(mask.visible, mask.masked.flip(1), mask.num_tokens)
     straight, reverse = method(batch, mask=mask), method(batch, mask=turned)
     assert straight.prediction
     for key, prediction in straight.prediction.items():
-        assert prediction.shape[:2] == mask.masked.shape
-        assert_close(reverse.prediction[key], prediction.flip(1), atol=1e-5, rtol=1e-4)
+        raster = hasattr(method, "modalities")
+        assert prediction.shape[:2] == (len(mask.masked), method.modalities.num_tokens if raster else mask.num_masked)
+        assert_close(reverse.prediction[key], prediction if raster else prediction.flip(1), atol=1e-5, rtol=1e-4)
     assert_close(reverse.loss, straight.loss, atol=1e-5, rtol=1e-4)
 
 
@@ -185,19 +212,13 @@ def test_the_order_of_visible_tokens_does_not_matter(method, batch, mask):
 
 
 def test_what_is_hidden_does_not_influence_the_prediction(method, batch, mask, patches):
-    rows = patches.cut(batch["image"])
-    other = torch.rand(rows.shape, generator=seeded(9))
-    hidden = patches.join(mask.restore(mask.keep(rows), mask.hidden(other)))
-    before, after = method(batch, mask=mask), method({**batch, "image": hidden}, mask=mask)
+    before, after = method(batch, mask=mask), method(with_other_tokens(batch, patches, mask.as_bool()), mask=mask)
     for key, prediction in before.prediction.items():
         assert_close(after.prediction[key], prediction, atol=1e-6, rtol=0)
 
 
 def test_what_is_visible_does_influence_the_prediction(method, batch, mask, patches):
-    rows = patches.cut(batch["image"])
-    other = torch.rand(rows.shape, generator=seeded(9))
-    visible = patches.join(mask.restore(mask.keep(other), mask.hidden(rows)))
-    before, after = method(batch, mask=mask), method({**batch, "image": visible}, mask=mask)
+    before, after = method(batch, mask=mask), method(with_other_tokens(batch, patches, ~mask.as_bool()), mask=mask)
     for key, prediction in before.prediction.items():
         assert not torch.allclose(after.prediction[key], prediction, atol=1e-6)
 
@@ -212,26 +233,30 @@ def test_weights_survive_safetensors(name, method, batch, tmp_path):
 
 def test_reconstruct_pastes_what_was_visible_and_nothing_else(method, batch, mask, patches):
     pictures = method.reconstruct(batch, mask)
-    assert {picture.shape for picture in pictures.values()} == {batch["image"].shape}
+    assert {picture.shape for picture in pictures.values()} <= {batch[name].shape for name in patches}
     assert not any(picture.requires_grad for picture in pictures.values())
-    rows, pasted = patches.cut(batch["image"]), patches.cut(pictures["image"])
-    assert_close(mask.keep(pasted), mask.keep(rows))
-    assert not torch.isclose(mask.hidden(pasted), mask.hidden(rows)).all(dim=2).any()
+    tables = table_by_name(patches, mask.as_bool())
+    assert patches.keys() & pictures.keys()
+    for name in patches.keys() & pictures.keys():
+        rows, pasted, hidden = patches[name].cut(batch[name]), patches[name].cut(pictures[name]), tables[name]
+        assert_close(pasted[~hidden], rows[~hidden])
+        assert not torch.isclose(pasted[hidden], rows[hidden]).all(dim=1).any()
 
 
-def test_the_encoder_s_work_falls_with_the_mask_ratio(method, batch, mask):
+def test_the_encoder_s_work_falls_with_the_mask_ratio(method, data, mask):
     def work(visible):
         with FlopCounterMode(display=False) as counter:
-            method.encoder(batch["image"], visible)
+            method.encoder(data, visible)
         return counter.get_total_flops()
 
-    half = mask.visible[:, : mask.num_visible // 2]
-    assert 0 < work(half) < work(mask.visible) < work(None)
+    count = method.encoder.patches.num_tokens
+    some = torch.arange(count).expand(len(data), count)
+    assert 0 < work(some[:, : count // 4]) < work(some[:, : count // 2]) < work(None)
 
 
-def test_the_encoder_alone_needs_no_mask(method, batch):
-    tokens = method.encoder(batch["image"])
-    assert tokens.shape[0] == len(batch["image"])
+def test_the_encoder_alone_needs_no_mask(method, data):
+    tokens = method.encoder(data)
+    assert tokens.shape[0] == len(data)
     assert tokens.shape[1] >= method.encoder.patches.num_tokens
     assert tokens.isfinite().all()
 
