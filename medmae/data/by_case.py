@@ -25,13 +25,16 @@ class CaseSlices(Dataset[dict[str, Any]]):
         selection: The cases.
         size: Edge in pixels; None leaves slices as they are stored.
         min_foreground: Smallest share of foreground of a slice.
+        share: Keeps exactly the first ``int(share * N)`` items.
         may_be_empty: Whether no slice at all is fine.
 
     Raises:
         DataError: If nothing is left, unless ``may_be_empty``.
     """
 
-    def __init__(self, *, selection: Selection, size: int | None, min_foreground: float, may_be_empty: bool) -> None:
+    def __init__(
+        self, *, selection: Selection, size: int | None, min_foreground: float, may_be_empty: bool, share: float = 1.0
+    ) -> None:
         if size is not None and size < 1:
             raise ValueError(f"size must be positive or None, got {size}")
         self.selection, self.size = selection, size
@@ -40,15 +43,16 @@ class CaseSlices(Dataset[dict[str, Any]]):
         numbers = [np.full_like(found, number) for number, found in enumerate(slices)]
         empty = np.empty(0, dtype=np.int64)
         # Columns: row, slice. One array rather than objects, so that forked workers share its pages.
-        self._items = np.stack([np.concatenate([empty, *numbers]), np.concatenate([empty, *slices])], axis=1)  # (N, 2)
+        items = np.stack([np.concatenate([empty, *numbers]), np.concatenate([empty, *slices])], axis=1)  # (N, 2)
+        self._items = items[: int(share * len(items))]
         self._shards = Shards(self.manifest)
         if not len(self._items) and not may_be_empty:
             raise DataError(
                 "no slice is left to read",
                 path=self.manifest.path,
-                field="min_foreground",
-                value=min_foreground,
-                remedy="choose a smaller one",
+                field="min_foreground, share of the slices",
+                value=(min_foreground, share),
+                remedy="choose a smaller min_foreground or a larger share",
             )
 
     def __len__(self) -> int:

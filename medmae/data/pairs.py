@@ -74,10 +74,9 @@ class PairDataset(CaseSlices):
             ),
             size=size,
             min_foreground=min_foreground,
+            share=fraction if fraction_by == "slices" else 1.0,
             may_be_empty=may_be_empty,
         )
-        if fraction_by == "slices":
-            self._items = self._items[: int(fraction * len(self._items))]
         self.source, self.target, self.neighbours = source, target, neighbours
 
     def __getitem__(self, index: int) -> dict[str, Tensor | int]:

@@ -94,11 +94,12 @@ def planes(shard: np.ndarray, *, position: int, z: int, neighbours: int = 0) -> 
 
     Beyond the ends of the shard ``(S, C, H, W)`` its last slice is repeated.
     """
-    wanted = around(z, neighbours=neighbours, count=shard.shape[0])
-    first, last = int(wanted[0]), int(wanted[-1])
-    read = np.array(shard[first : last + 1, position])
+    first, last = max(z - neighbours, 0), min(z + neighbours, shard.shape[0] - 1)
     # torch turns float16 into float32 about twenty times faster than numpy does.
-    return torch.from_numpy(read if len(read) == len(wanted) else read[wanted - first]).float()
+    found = torch.from_numpy(np.array(shard[first : last + 1, position])).float()
+    if last - first == 2 * neighbours:
+        return found
+    return found[around(z, neighbours=neighbours, count=shard.shape[0]) - first]
 
 
 def around(slices: npt.ArrayLike, *, neighbours: int, count: int) -> np.ndarray:

@@ -117,8 +117,10 @@ def test_a_split_without_a_pair_is_refused_with_what_its_cases_have(prepared):
         pairs(path, split="test")
     with pytest.raises(DataError, match="the split is empty"):
         pairs(path, split="val")
-    with pytest.raises(DataError, match=r"no slice is left to read \[min_foreground = 0.9\]"):
+    with pytest.raises(DataError, match=r"no slice is left to read \[min_foreground.* = \(0.9, 1.0\)\]"):
         pairs(path, min_foreground=0.9)
+    with pytest.raises(DataError, match=r"no slice is left to read .*\(0.02, 0.1\)"):
+        pairs(path, fraction=0.1, fraction_by="slices")
     assert len(pairs(path, split="val", may_be_empty=True)) == 0
     assert len(pairs(path, min_foreground=0.9, may_be_empty=True)) == 0
 
