@@ -9,7 +9,7 @@ from skimage.filters import threshold_otsu
 
 from medmae.data.slide_grid import SlideGrid
 
-_LEAST, _MOST = 12.0, 40.0  # bounds of the threshold: a blank slide has noise only, a full one nothing but tissue
+_LEAST, _MOST = 12.0, 30.0  # bounds of the threshold: a blank slide has noise only, strong tissue hides pale tissue
 _SMOOTH = 5  # pixels
 _SPECK = 1e-4  # share of the picture; smaller spots are dust, smaller holes are tissue
 _CONTOUR = (0, 160, 70)

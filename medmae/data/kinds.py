@@ -72,9 +72,9 @@ def files_of(row: Row) -> list[tuple[object, object]]:
     return entries + ([(row["coords"], row["coords_sha256"])] if "coords" in row else [])
 
 
-def sources_of(row: Row) -> list[str]:
-    """Hashes of the files that a row was made from, as far as they are known."""
+def sources_of(row: Row) -> list[tuple[str, str]]:
+    """Hash and name of each file that a row was made from, as far as the hash is known."""
     if "tiles" in row:
-        return list(row["tiles"]["sha256"])
-    found = [row.get("source_sha256"), *(contrast.get("source_sha256") for contrast in row.get("contrasts", ()))]
-    return [sha256 for sha256 in found if sha256]
+        return list(zip(row["tiles"]["sha256"], row["tiles"]["name"], strict=True))
+    found = [(entry.get("source_sha256"), str(entry.get("source"))) for entry in (row, *row.get("contrasts", ()))]
+    return [(sha256, name) for sha256, name in found if sha256]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -138,9 +139,13 @@ def check_leaks(rows: Iterable[Row], *, path: str | Path | None = None) -> None:
     """
     rows = list(rows)
     check_disjoint(((row["subject"], row["split"]) for row in rows), what="subject", path=path)
-    check_disjoint(
-        ((sha256, row["split"]) for row in rows for sha256 in sources_of(row)), what="source file (sha256)", path=path
-    )
+    found: dict[str, set[str]] = defaultdict(set)
+    for row in rows:
+        for sha256, name in sources_of(row):
+            found[sha256].add(name)
+    shown = {sha256: f"{', '.join(sorted(names)[:5])} = {sha256}" for sha256, names in found.items()}
+    pairs = ((shown[sha256], row["split"]) for row in rows for sha256, _ in sources_of(row))
+    check_disjoint(pairs, what="source file (sha256)", path=path)
 
 
 def check_pretraining(pretraining: Manifest, evaluation: Manifest, *, split: str = "test") -> None:

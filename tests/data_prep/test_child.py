@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+import pytest
+
+from data_prep.child import ChildError, run_in_child
+from medmae.errors import DataError
+
+WORK = """
+import os, signal, sys, time
+from medmae.errors import DataError
+
+def double(task):
+    print("a library that talks")
+    return {"twice": 2 * task["number"], "process": os.getpid()}
+
+def refuse(task):
+    raise DataError("bad tile", path="a.svs", field="x", value=(1, 2), remedy="mend it")
+
+def fail(task):
+    raise MemoryError("no room")
+
+def lack(task):
+    import no_such_package
+
+def crash(task):
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+def leave(task):
+    print("last words", file=sys.stderr)
+    os._exit(7)
+
+def hang(task):
+    time.sleep(600)
+"""
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """Runs a function of the module above in a child."""
+    (tmp_path / "child_work.py").write_text(WORK)
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def call(function, task=None, *, limit_s=60.0):
+        return run_in_child(f"child_work:{function}", task or {}, path="slide.svs", limit_s=limit_s)
+
+    return call
+
+
+def test_the_work_is_done_in_another_process_and_comes_back(run):
+    answer = run("double", {"number": 21})
+    assert answer["twice"] == 42
+    assert answer["process"] != os.getpid()
+
+
+def test_a_data_error_comes_back_whole(run):
+    with pytest.raises(DataError, match=r"^a\.svs: bad tile \[x = '\(1, 2\)'\] -> mend it$"):
+        run("refuse")
+
+
+def test_other_errors_come_back_by_name(run):
+    with pytest.raises(ChildError, match=r"^MemoryError: no room$"):
+        run("fail")
+    with pytest.raises(ModuleNotFoundError) as caught:
+        run("lack")
+    assert caught.value.name == "no_such_package"
+    with pytest.raises(ChildError, match="code 7: last words"):
+        run("leave")
+
+
+def test_a_crash_is_told_with_the_signal(run):
+    with pytest.raises(DataError, match=r"^slide\.svs: the process that read it was killed \[signal = 'SIGSEGV'\]"):
+        run("crash")
+
+
+def test_a_hang_is_ended_by_the_limit(run):
+    begin = time.monotonic()
+    with pytest.raises(DataError, match="not finished after 2 s"):
+        run("hang", limit_s=2)
+    assert time.monotonic() - begin < 20
+
+
+def test_nothing_of_the_task_is_pickled_or_passed_as_an_argument(run, monkeypatch):
+    import subprocess
+
+    seen = {}
+    real = subprocess.run
+
+    def remember(command, **options):
+        seen.update(command=command, input=options["input"])
+        return real(command, **options)
+
+    monkeypatch.setattr(subprocess, "run", remember)
+    run("double", {"number": 1})
+    assert seen["command"] == [sys.executable, "-m", "data_prep.child", "child_work:double"]
+    assert seen["input"] == '{"number": 1}'
