@@ -8,7 +8,7 @@ import stat
 
 import pytest
 
-from medmae.files import atomic_write, sha256_of, write_text
+from medmae.files import all_or_none, atomic_write, sha256_of, write_text
 
 
 @pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
@@ -61,6 +61,25 @@ def test_the_bytes_are_on_disk_before_the_name_is(tmp_path, monkeypatch):
     monkeypatch.setattr(type(tmp_path), "replace", lambda self, to: (done.append("rename"), replace(self, to))[1])
     write_text(tmp_path / "result.txt", "text")
     assert done == ["sync", "rename", "sync"]  # the second is the folder's
+
+
+@pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
+def test_of_files_that_belong_together_none_stays_when_one_fails(tmp_path, error):
+    image, note = tmp_path / "image", tmp_path / "note"
+    (tmp_path / "other").write_text("mine")
+
+    def write_both(*, fail):
+        with all_or_none([image, note]):
+            write_text(image, "")
+            if fail:
+                raise error
+            write_text(note, "")
+
+    with pytest.raises(error):
+        write_both(fail=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["other"]
+    write_both(fail=False)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["image", "note", "other"]
 
 
 def test_the_hash_is_that_of_the_bytes(tmp_path):
