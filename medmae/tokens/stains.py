@@ -1,0 +1,97 @@
+"""Hematoxylin and eosin of an H&E tile as two grey pictures.
+
+A. Vahadane et al., "Structure-Preserving Color Normalization and Sparse Stain Separation for Histological Images",
+IEEE TMI 2016, doi 10.1109/TMI.2016.2529665, with the constants of wisdomikezogwo/MMAE_Pathology (a5716f5). How a matrix
+is fitted, on a tile or on a slide, is in :mod:`medmae.tokens.stain_fit`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from medmae.tokens.optical_density import brightness, checked_tile, density_table
+from medmae.tokens.stain_fit import RUIFROK, SPARSITY, StainFit, StainMethod, checked_matrix, fit_stains, sparse_codes
+
+
+@dataclass(frozen=True)
+class Stains:
+    """One tile, separated.
+
+    Attributes:
+        hematoxylin: ``(H, W)`` uint8 transmittance: 255 is none of the stain, dark is much.
+        eosin: Likewise.
+        fit: The matrix that was used, and whether it is the tile's own.
+    """
+
+    hematoxylin: np.ndarray
+    eosin: np.ndarray
+    fit: StainFit
+
+
+class StainSeparator:
+    """``separate(tile)``: H and E pictures, with one matrix for all tiles or one fitted on each.
+
+    Args:
+        matrix: ``(3, 2)`` for every tile: a reference, or a slide's. None fits one on each tile.
+        method: How to fit; ``ruifrok`` is a constant matrix.
+        fallback: For tiles on which none can be fitted: the matrix of their slide, or a reference.
+        sparsity: Weight of the codes' sum.
+        brighten: Scales each tile so that its 90th percentile is white; the RGB picture stays as it is.
+        min_tissue: Pixels of tissue below which a tile gets the fallback.
+
+    Raises:
+        ValueError: If a matrix is none.
+
+    >>> white = np.full((32, 32, 3), 255, dtype=np.uint8)
+    >>> stains = StainSeparator()(white)
+    >>> int(stains.hematoxylin.min()), int(stains.eosin.min()), stains.fit.flag
+    (255, 255, 'little_tissue')
+    """
+
+    def __init__(
+        self,
+        *,
+        matrix: np.ndarray | Sequence[Sequence[float]] | None = None,
+        method: StainMethod = "vahadane",
+        fallback: np.ndarray | Sequence[Sequence[float]] = RUIFROK,
+        sparsity: float = SPARSITY,
+        brighten: bool = True,
+        min_tissue: int = 2500,
+    ) -> None:
+        self.matrix = None if matrix is None else checked_matrix(matrix)
+        self.method, self.fallback = method, checked_matrix(fallback)
+        self.sparsity, self.brighten, self.min_tissue = sparsity, brighten, min_tissue
+
+    def __call__(self, tile: np.ndarray) -> Stains:
+        """Separates a tile ``(H, W, 3)`` uint8.
+
+        Raises:
+            ValueError: If it is none.
+        """
+        return self.separate(tile, self.fit(tile))
+
+    def fit(self, *tiles: np.ndarray) -> StainFit:
+        """The matrix for a tile, or from several tiles for their slide; see :func:`fit_stains`."""
+        if self.matrix is not None:
+            return StainFit(self.matrix)
+        return fit_stains(
+            *tiles,
+            method=self.method,
+            fallback=self.fallback,
+            sparsity=self.sparsity,
+            brighten=self.brighten,
+            min_tissue=self.min_tissue,
+        )
+
+    def separate(self, tile: np.ndarray, fit: StainFit) -> Stains:
+        """Pictures of a tile by a given matrix."""
+        white = brightness(checked_tile(tile)) if self.brighten else None
+        density = density_table(white).astype(np.float32).take(tile.reshape(-1, 3)).T  # (3, K)
+        light = sparse_codes(density, fit.matrix, sparsity=self.sparsity)  # (2, K), turned into light in place
+        np.exp(np.negative(light, out=light), out=light)
+        light *= 255
+        hematoxylin, eosin = light.astype(np.uint8).reshape(2, *tile.shape[:2])
+        return Stains(hematoxylin, eosin, fit)

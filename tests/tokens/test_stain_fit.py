@@ -1,0 +1,169 @@
+"""Stain matrices: recovered from mixtures, never thrown, hematoxylin first."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.optimize import nnls
+
+from medmae.tokens.stain_fit import RUIFROK, checked_matrix, fit_stains, macenko, sparse_codes, vahadane
+
+TRUE = checked_matrix([[0.60, 0.20], [0.68, 0.90], [0.42, 0.38]])
+
+
+def angles(matrix, other=TRUE):
+    """Between columns, in degrees."""
+    return np.degrees(np.arccos(np.clip((matrix * other).sum(axis=0), -1, 1)))
+
+
+def mixture(count=20_000, *, matrix=TRUE, seed=0):
+    """Densities ``(3, K)`` of pixels of which some have one stain only."""
+    rng = np.random.default_rng(seed)
+    amounts = rng.gamma(2.0, 0.5, (2, count)) * (rng.random((2, count)) < 0.7)
+    return matrix @ amounts
+
+
+def stained(*, size=96, matrix=TRUE, seed=0, paper=0.1):
+    """A tile ``(H, W, 3)`` uint8, some of it without tissue."""
+    density = mixture(size * size, matrix=matrix, seed=seed)
+    density[:, : int(paper * size * size)] = 0
+    return (255 * np.exp(-density)).round().astype(np.uint8).T.reshape(size, size, 3)
+
+
+def objective(density, matrix, codes, sparsity):
+    return 0.5 * ((density - matrix @ codes) ** 2).sum(axis=0) + sparsity * codes.sum(axis=0)
+
+
+@pytest.mark.parametrize("sparsity", [0.0, 0.01, 0.3])
+def test_codes_are_the_minimum_that_non_negative_least_squares_finds(sparsity):
+    density = np.random.default_rng(1).random((3, 300)) * 2 - 0.3  # some on either side of both axes
+    codes = sparse_codes(density, TRUE, sparsity=sparsity)
+    # sparsity * sum(h) is a linear term: complete the square, so that a plain solver of |Ah - b| has the same minimum.
+    root = np.linalg.cholesky(TRUE.T @ TRUE).T
+    for pixel, code in zip(density.T, codes.T, strict=True):
+        shifted = np.linalg.solve(root.T, TRUE.T @ pixel - sparsity)
+        assert code == pytest.approx(nnls(root, shifted)[0], abs=1e-9)
+    assert {tuple(pair) for pair in (codes > 0).T.tolist()} == {(a, b) for a in (True, False) for b in (True, False)}
+
+
+def test_columns_need_not_be_of_unit_length_for_codes():
+    density, long = mixture(200), TRUE * np.array([0.4, 0.9])
+    codes = sparse_codes(density, long, sparsity=0.05)
+    best = objective(density, long, codes, 0.05)
+    for step in ((1e-3, 0), (-1e-3, 0), (0, 1e-3), (0, -1e-3)):
+        moved = np.maximum(codes + np.array(step)[:, None], 0)
+        assert (objective(density, long, moved, 0.05) >= best - 1e-9).all()
+
+
+def test_codes_keep_the_type_of_the_densities():
+    assert sparse_codes(mixture(10).astype(np.float32), TRUE).dtype == np.float32
+    assert np.allclose(sparse_codes(mixture(10).astype(np.float32), TRUE), sparse_codes(mixture(10), TRUE), atol=1e-5)
+
+
+def test_codes_of_white_are_zero_and_others_rebuild_the_densities_within_the_shrinkage():
+    assert not sparse_codes(np.zeros((3, 5)), TRUE).any()
+    density = mixture(500)
+    assert np.abs(TRUE @ sparse_codes(density, TRUE) - density).max() < 0.02
+
+
+@pytest.mark.parametrize(("fit", "within"), [(vahadane, 2.0), (macenko, 4.0)])
+def test_a_matrix_is_recovered_from_a_mixture(fit, within):
+    matrix = fit(mixture())
+    assert angles(matrix).max() < within
+    assert (matrix >= 0).all()
+    assert np.allclose(np.linalg.norm(matrix, axis=0), 1)
+    assert matrix[0, 0] >= matrix[0, 1]
+
+
+def test_vahadane_rests_at_a_minimum():
+    density = mixture(4000)
+    matrix = vahadane(density)
+
+    def value(candidate):
+        return objective(density, candidate, sparse_codes(density, candidate), 0.01).mean()
+
+    rng, best = np.random.default_rng(2), value(matrix)
+    for _ in range(50):
+        assert value(checked_matrix(np.maximum(matrix + 0.01 * rng.standard_normal((3, 2)), 1e-6))) > best
+
+
+@pytest.mark.parametrize("method", ["vahadane", "macenko"])
+def test_a_tile_is_fitted_on_its_tissue(method):
+    fit = fit_stains(stained(), method=method)
+    assert fit.flag is None
+    assert 0.5 * 96**2 < fit.tissue_pixels <= 0.9 * 96**2
+    assert angles(fit.matrix).max() < 6
+
+
+def test_a_slide_is_fitted_on_several_tiles_of_which_each_counts_alike():
+    other = checked_matrix([[0.80, 0.10], [0.50, 0.95], [0.30, 0.25]])
+    one, two = stained(size=64), stained(size=64, matrix=other)
+    both = fit_stains(one, two, max_pixels=4000).matrix
+    apart = [fit_stains(tile).matrix for tile in (one, two)]
+    assert angles(both, apart[0]).max() > 1
+    assert angles(both, apart[1]).max() > 1
+    assert np.array_equal(fit_stains(one, one).matrix, fit_stains(one, one).matrix)  # nothing is drawn
+    assert fit_stains(one, two).tissue_pixels == fit_stains(one).tissue_pixels + fit_stains(two).tissue_pixels
+
+
+def test_few_pixels_give_nearly_the_matrix_of_all():
+    tile = stained(size=128)
+    assert angles(fit_stains(tile, max_pixels=3000).matrix, fit_stains(tile, max_pixels=20_000).matrix).max() < 1.5
+
+
+def test_a_tile_without_tissue_gets_the_fallback_and_a_flag():
+    white = np.full((64, 64, 3), 250, dtype=np.uint8)
+    for method in ("vahadane", "macenko"):
+        fit = fit_stains(white, method=method, fallback=TRUE)
+        assert (fit.flag, fit.tissue_pixels) == ("little_tissue", 0)
+        assert np.allclose(fit.matrix, TRUE)
+
+
+def test_the_least_amount_of_tissue_is_a_choice():
+    tile = stained(size=40)
+    assert fit_stains(tile).flag == "little_tissue"
+    assert fit_stains(tile, min_tissue=500).flag is None
+
+
+@pytest.mark.parametrize("method", ["vahadane", "macenko"])
+@pytest.mark.parametrize("varied", [False, True], ids=["flat", "varied"])
+def test_a_tile_of_one_stain_gets_the_fallback_and_a_flag(method, varied):
+    rng = np.random.default_rng(0)
+    amount = rng.uniform(0.4, 2.5, (40, 64, 1)) if varied else 1.0
+    one = np.full((64, 64, 3), 255, dtype=np.uint8)
+    one[:40] = (255 * np.exp(-TRUE[:, 0] * amount)).round()
+    fit = fit_stains(one, method=method, fallback=TRUE, min_tissue=100)
+    assert fit.flag == "one_stain"
+    assert np.allclose(fit.matrix, TRUE)
+
+
+def test_a_faint_tile_is_no_case_for_macenko():
+    faint = np.full((64, 64, 3), 255, dtype=np.uint8)
+    faint[:, :40] = (230, 200, 240)
+    fit = fit_stains(faint, method="macenko", min_tissue=100, brighten=False)
+    assert fit.flag == "one_stain"
+
+
+def test_ruifrok_is_a_constant():
+    fit = fit_stains(stained(), method="ruifrok")
+    assert np.array_equal(fit.matrix, RUIFROK)
+    assert (fit.tissue_pixels, fit.flag) == (None, None)
+    assert np.allclose(RUIFROK[:, 0] / RUIFROK[0, 0], [1, 0.70 / 0.65, 0.29 / 0.65])
+
+
+def test_the_column_that_absorbs_more_red_is_hematoxylin():
+    assert np.allclose(checked_matrix(TRUE[:, ::-1]), TRUE)
+    assert np.allclose(checked_matrix(3 * TRUE), TRUE)
+
+
+@pytest.mark.parametrize(
+    "bad", [np.eye(3), -TRUE, TRUE * [1, 0], TRUE * [1, np.nan]], ids=["shape", "negative", "zeros", "nan"]
+)
+def test_what_is_no_stain_matrix_is_refused(bad):
+    with pytest.raises(ValueError, match=r"a stain matrix must be \(3, 2\), not negative"):
+        checked_matrix(bad)
+
+
+def test_a_misspelt_method_is_refused_with_the_choices():
+    with pytest.raises(ValueError, match=r"method must be .*'macenko'.*, got 'macenco'"):
+        fit_stains(stained(), method="macenco")
