@@ -24,8 +24,7 @@ class Panels:
 
     def __init__(self, *, wanted: Sequence[int]) -> None:
         self._order = {index: i for i, index in enumerate(wanted)}
-        self._arrays: dict[str, np.ndarray] = {}
-        self._about: dict[int, dict[str, Any]] = {}
+        self._rows: dict[int, tuple[dict[str, Any], dict[str, np.ndarray]]] = {}
 
     def wants(self, index: int) -> bool:
         """Whether this sample is to be kept."""
@@ -41,16 +40,19 @@ class Panels:
                 ``(B, C, *size)``.
             position: Its place in the batch.
         """
-        i = self._order[index]
-        self._about[i] = dict(about)
-        for name, picture in _pictures(maps, position).items():
-            self._arrays[f"{i}/{name}"] = picture
+        self._rows[self._order[index]] = dict(about), _pictures(maps, position)
 
     def write(self, out: Path) -> None:
         """Writes ``panels.json`` and ``panels.npz``."""
-        write_text(out / "panels.json", json.dumps([self._about[i] for i in sorted(self._about)], indent=2))
-        with atomic_write(out / "panels.npz") as file:
-            np.savez_compressed(file, **self._arrays)  # type: ignore[arg-type]
+        write_panels(out, [self._rows[i] for i in sorted(self._rows)])
+
+
+def write_panels(out: Path, rows: Sequence[tuple[Mapping[str, Any], Mapping[str, np.ndarray]]]) -> None:
+    """Writes ``panels.json`` (what each row shows) and ``panels.npz`` (its pictures as ``"<row>/<name>"``)."""
+    arrays = {f"{i}/{name}": picture for i, (_, pictures) in enumerate(rows) for name, picture in pictures.items()}
+    write_text(out / "panels.json", json.dumps([about for about, _ in rows], indent=2))
+    with atomic_write(out / "panels.npz") as file:
+        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
 
 
 def choose(abouts: Mapping[int, Mapping[str, Any]], *, count: int) -> list[int]:

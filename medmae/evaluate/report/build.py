@@ -2,22 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from medmae import __version__
 from medmae.evaluate.report.cohort import cohort
+from medmae.evaluate.report.definitions import definitions
 from medmae.evaluate.report.folder import RunFolder
 from medmae.evaluate.report.gallery import gallery
-from medmae.evaluate.report.headline import headline_cards, summary_sentence, warnings
-from medmae.evaluate.report.page import Report
+from medmae.evaluate.report.headline import result_cards, size_cards, summary_sentence, warnings
+from medmae.evaluate.report.montages import montages
+from medmae.evaluate.report.page import Card, Report, Section
 from medmae.evaluate.report.provenance import provenance
 from medmae.evaluate.report.results import results
+from medmae.evaluate.report.spread import spread
+from medmae.evaluate.report.synthesis import synthesis, synthesis_cards, synthesis_notes, worst_slices
 from medmae.evaluate.report.training import training
 
 FOOTER = (
     f"medmae {__version__}. Research software, not for diagnosis. "
-    "Reconstructions are synthetic: they show what a network expects, not what a patient has."
+    "What a network draws is synthetic: it shows what the network expects, not what a patient has."
 )
+# To show another kind of evaluation, add its builders here. A builder reads the run and gives None (a card or note
+# builder: nothing) where it has nothing to say of it.
+SECTIONS: tuple[Callable[[RunFolder], Section | None], ...] = (
+    gallery,
+    results,
+    montages,
+    synthesis,
+    worst_slices,
+    spread,
+    training,
+    cohort,
+    definitions,
+    provenance,
+)
+CARDS: tuple[Callable[[RunFolder], list[list[Card]]], ...] = (result_cards, synthesis_cards, size_cards)
+NOTES: tuple[Callable[[RunFolder], list[str]], ...] = (synthesis_notes, warnings)
 
 
 def write_report(run: str | Path, *, out: Path | None = None) -> Path:
@@ -45,14 +66,8 @@ def build_report(run: str | Path) -> Report:
         title=folder.title,
         eyebrow=" · ".join(dict.fromkeys(["medmae report", *origin])),
         summary=summary_sentence(folder),
-        cards=headline_cards(folder),
-        notes=warnings(folder),
-        sections=[
-            gallery(folder, figures=folder.path / "figures"),
-            results(folder),
-            training(folder),
-            cohort(folder),
-            provenance(folder),
-        ],
+        cards=[row for builder in CARDS for row in builder(folder) if row],
+        notes=[text for builder in NOTES for text in builder(folder)],
+        sections=[section for builder in SECTIONS if (section := builder(folder)) is not None],
         footer=FOOTER,
     )

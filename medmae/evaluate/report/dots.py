@@ -28,7 +28,7 @@ class Contender:
     ours: bool = False
 
 
-def dot_chart(rows: Sequence[Contender], *, title: str, unit: str) -> Markup:
+def dot_chart(rows: Sequence[Contender], *, title: str, unit: str, digits: int = 2) -> Markup:
     """Draw the contenders over one axis; thin lines join the dots of the same subject."""
     values = [v for row in rows for v in (*row.dots.values(), row.mean, row.ci_low, row.ci_high) if v is not None]
     pad = 0.06 * (max(values) - min(values)) or 1.0
@@ -40,7 +40,7 @@ def dot_chart(rows: Sequence[Contender], *, title: str, unit: str) -> Markup:
     parts = [
         *(grid_x(to_x(v), tick_label(v), TOP, bottom) for v in linear_ticks(low, high)),
         *(_link(name, shift, placed, to_x) for name, shift in shifts.items() if len(shifts) <= MAX_LINKED),
-        *(_contender(row, y, shifts, to_x, unit) for row, y in placed),
+        *(_contender(row, y, shifts, to_x, unit, digits) for row, y in placed),
         axis_label((LEFT + WIDTH - RIGHT) // 2, bottom + BOTTOM - 4, unit),
     ]
     return chart(title, bottom + BOTTOM, parts)
@@ -58,9 +58,11 @@ def _link(name: str, shift: float, placed: Sequence[tuple[Contender, float]], to
     return Markup('<polyline points="{}" class="link"/>').format(" ".join(points))
 
 
-def _contender(row: Contender, y: float, shifts: Mapping[str, float], to_x: Scale, unit: str) -> Markup:
+def _contender(row: Contender, y: float, shifts: Mapping[str, float], to_x: Scale, unit: str, digits: int) -> Markup:
     dot = Markup("<circle cx={} cy={} r=3.4><title>{}: {} {}</title></circle>")
-    dots = join(dot.format(to_x(v), y + shifts[name], name, number(v), unit) for name, v in row.dots.items())
+    dots = join(
+        dot.format(to_x(v), y + shifts[name], name, number(v, digits=digits), unit) for name, v in row.dots.items()
+    )
     mean = Markup('<line x1={x} x2={x} y1={a} y2={b} class="mean"/>').format(x=to_x(row.mean), a=y - 15, b=y + 15)
     interval = Markup("")
     if row.ci_low is not None and row.ci_high is not None:
@@ -68,7 +70,7 @@ def _contender(row: Contender, y: float, shifts: Mapping[str, float], to_x: Scal
         interval = Markup('<line x1={} x2={} y1={y} y2={y} class="ci"/>').format(*ends, y=y)
     name = Markup('<text x=0 y={} dy=".32em" class="name">{}</text>').format(y, row.label)
     value = Markup('<text x={} y={} dy=".32em" text-anchor=end class="number">{}</text>').format(
-        WIDTH, y, number(row.mean)
+        WIDTH, y, number(row.mean, digits=digits)
     )
     kind = "ours" if row.ours else "theirs"
     return Markup('<g class="{}">{}</g>').format(kind, join([name, dots, interval, mean, value]))

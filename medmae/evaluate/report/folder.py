@@ -5,7 +5,10 @@ Layout (written by a bundle run)::
     <run>/run.json                       title, method, bundle, config, versions, hashes, data, seconds, parameters
     <run>/logs/metrics.csv               Lightning's CSVLogger: sparse rows over step
     <run>/evaluation/summary.json        per metric: mean, std, ci_low, ci_high, n_subjects
-    <run>/evaluation/reconstruction.csv  one row per case and contrast
+    <run>/evaluation/reconstruction.csv  one row per case and contrast; of a synthesis: metrics.csv, case and target
+    <run>/evaluation/metrics.json        of a synthesis: what the columns mean, and which montages there are
+    <run>/evaluation/montage/<case>.png  of a synthesis: pictures to judge it by
+    <run>/evaluation/calibration.json    of a synthesis: whether the spread of its guesses tells their error
     <run>/evaluation/panels.{npz,json}   images to look at, and what they show
     <run>/evaluation/<other>.csv         any further table; shown as it is
 
@@ -29,6 +32,7 @@ from numpy.typing import NDArray
 
 from medmae.errors import DataError
 
+SCORE_FILES = ("metrics.csv", "reconstruction.csv")
 Row = dict[str, str]
 Panel = dict[str, NDArray[Any]]
 
@@ -42,7 +46,9 @@ class RunFolder:
         info: ``run.json``.
         log: Rows of the training log (empty when there is none).
         summary: ``evaluation/summary.json`` (empty when not evaluated).
-        scores: Rows of ``evaluation/reconstruction.csv``.
+        scores: Rows of ``evaluation/reconstruction.csv``, or of a synthesis's ``metrics.csv``.
+        synthesis: ``evaluation/metrics.json`` (empty unless the run is of a synthesis).
+        calibration: ``evaluation/calibration.json``.
         panels: One dict of named images (H, W) or (H, W, 3) per row of ``panel_info``.
         panel_info: ``evaluation/panels.json``.
         tables: Further CSV files in ``evaluation/``, by stem.
@@ -53,6 +59,8 @@ class RunFolder:
     log: list[Row] = field(default_factory=list)
     summary: dict[str, Any] = field(default_factory=dict)
     scores: list[Row] = field(default_factory=list)
+    synthesis: dict[str, Any] = field(default_factory=dict)
+    calibration: dict[str, Any] = field(default_factory=dict)
     panels: list[Panel] = field(default_factory=list)
     panel_info: list[dict[str, Any]] = field(default_factory=list)
     tables: dict[str, list[Row]] = field(default_factory=dict)
@@ -73,13 +81,16 @@ class RunFolder:
             )
         evaluation = path / "evaluation"
         info, images = read_panels(evaluation)
-        others = sorted(set(evaluation.glob("*.csv")) - {evaluation / "reconstruction.csv"})
+        scores = score_file(evaluation)
+        others = sorted(set(evaluation.glob("*.csv")) - {scores})
         return cls(
             path=path,
             info=read_object(path / "run.json"),
             log=read_rows(path / "logs" / "metrics.csv"),
             summary=read_object(evaluation / "summary.json"),
-            scores=read_rows(evaluation / "reconstruction.csv"),
+            scores=read_rows(scores) if scores else [],
+            synthesis=read_object(evaluation / "metrics.json"),
+            calibration=read_object(evaluation / "calibration.json"),
             panels=images,
             panel_info=info,
             tables={file.stem: read_rows(file) for file in others},
@@ -96,6 +107,16 @@ class RunFolder:
         data = self.info.get("data")
         return data if isinstance(data, dict) else {}
 
+    @cached_property
+    def given(self) -> list[str]:
+        """Contrasts from which a synthesis starts."""
+        return sorted({name for row in self.scores for name in row.get("source", "").split("+") if name})
+
+    @cached_property
+    def made(self) -> list[str]:
+        """Contrasts that a synthesis makes."""
+        return sorted({row["target"] for row in self.scores if row.get("target")})
+
     def subjects(self, split: str) -> set[str]:
         """Subjects of a split, as far as ``run.json`` lists the cases."""
         return {str(case.get("subject")) for case in self.data.get("cases", []) if case.get("split") == split}
@@ -109,6 +130,11 @@ class RunFolder:
     def evaluated(self) -> set[str]:
         """Subjects that the evaluation scored."""
         return {row["subject"] for row in self.scores if row.get("subject")}
+
+
+def score_file(evaluation: Path) -> Path | None:
+    """The table of scores of an evaluation: a synthesis's if there is one, else a reconstruction's."""
+    return next((path for name in SCORE_FILES if (path := evaluation / name).is_file()), None)
 
 
 def read_object(path: Path) -> dict[str, Any]:

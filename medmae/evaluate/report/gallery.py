@@ -1,4 +1,4 @@
-"""The section of panels: a row a slice, a column a picture, as many of either as the evaluation wrote."""
+"""Panels: a row a slice, a column a picture, as many of either as the evaluation wrote."""
 
 from __future__ import annotations
 
@@ -37,22 +37,54 @@ LEAD = (
 )
 
 
-def gallery(folder: RunFolder, *, figures: Path) -> Section:
-    """Build the section and write each row as a PNG strip into ``figures``."""
+def gallery(folder: RunFolder) -> Section | None:
+    """Build the section of reconstructions and write each row as a PNG strip into ``figures/``."""
+    if folder.synthesis:
+        return None
     if not any(folder.panels):
         return Section(title=TITLE, blocks=[note(f"No panels: {NOT_EVALUATED}")])
+    swatch = Markup('<i class="swatch" style="background:rgb{}"></i>').format(HIDDEN)
+    hidden = Markup('<span class="key">{}hidden patch</span>').format(swatch)
+    error = f"|input {MINUS} reconstruction|"
+    return panel_section(folder, title=TITLE, lead=LEAD, error=error, limit=error_limit(folder.panels), key=hidden)
+
+
+def panel_section(
+    folder: RunFolder,
+    *,
+    title: str,
+    lead: str,
+    error: str,
+    limit: float,
+    key: Markup | str = "",
+    abreast: bool = False,
+) -> Section:
+    """Show the panels of an evaluation and write each row as a PNG strip into ``figures/``.
+
+    Args:
+        folder: The run; it has panels.
+        title: Of the section.
+        lead: Below the title.
+        error: What the error map shows.
+        limit: Upper end of its scale.
+        key: What else the legend explains.
+        abreast: Whether two rows stand beside each other where there is room.
+    """
+    figures = folder.path / "figures"
     for stale in figures.glob("panel_*.png"):
         stale.unlink()
-    columns, limit = column_names(folder.panels), error_limit(folder.panels)
+    columns = column_names(folder.panels)
     candidates = spread(len(folder.panels), MAX_ROWS)
     encoded = {i: _encode(folder.panels[i], limit, figures / _file_name(i, folder.panel_info[i])) for i in candidates}
     chosen = _within_budget(encoded)
     rows = [_row(folder.panel_info[i], encoded[i], columns) for i in chosen]
-    blocks = [_legend(columns, limit), Markup('<div class="gallery">{}</div>').format(join(rows))]
+    bar = colour_bar(limit, error) if any(map(is_error, columns)) else ""
+    kind = "gallery abreast" if abreast else "gallery"
+    blocks = [_legend(key, bar), Markup('<div class="{}">{}</div>').format(kind, join(rows))]
     if len(chosen) < len(folder.panels):
         left = f"{len(chosen)} of {len(folder.panels)} rows are shown; all lie in evaluation/panels.npz."
         blocks.append(note(left))
-    return Section(title=TITLE, lead=LEAD, blocks=blocks)
+    return Section(title=title, lead=lead, blocks=blocks)
 
 
 @dataclass(frozen=True)
@@ -82,14 +114,11 @@ def _within_budget(encoded: Mapping[int, Mapping[str, _Png]]) -> list[int]:
     return [rows[k] for k in spread(len(rows), room)]
 
 
-def _legend(columns: list[str], limit: float) -> Markup:
-    swatch = Markup('<i class="swatch" style="background:rgb{}"></i>').format(HIDDEN)
-    hidden = Markup('<span class="key">{}hidden patch</span>').format(swatch)
-    bar = colour_bar(limit, f"|input {MINUS} reconstruction|") if any(map(is_error, columns)) else ""
+def _legend(key: Markup | str, bar: Markup | str) -> Markup:
     return Markup(
         '<input type="checkbox" id="larger"><div class="legend">{}{}'
         '<label for="larger" class="toggle">Larger pictures</label></div>'
-    ).format(hidden, bar)
+    ).format(key, bar)
 
 
 def _row(info: Mapping[str, Any], pictures: Mapping[str, _Png], columns: list[str]) -> Markup:
@@ -121,7 +150,9 @@ def _scores(info: Mapping[str, Any]) -> Markup:
         for name, score in ranked:
             kind = "ours" if name.endswith("_model") else "theirs"
             text = number(score, digits=1 if unit == "dB" else 3)
-            label = contender(name.removeprefix(f"{stem}_"))
+            # Alone, a figure needs no name of its owner, but one of its own.
+            alone = len(found) == 1 and stem in KNOWN
+            label = KNOWN[stem][0] if alone else contender(name.removeprefix(f"{stem}_"))
             parts.append(Markup('<span class="{}">{} <b>{}</b> {}</span>').format(kind, label, text, unit))
     return join(parts)
 

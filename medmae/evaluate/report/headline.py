@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from medmae.evaluate.report.folder import RunFolder, as_float
 from medmae.evaluate.report.metrics import Comparison, Score, comparisons, other_scores
@@ -19,9 +19,12 @@ def summary_sentence(folder: RunFolder) -> str:
     train, test = len(folder.subjects("train")), len(folder.subjects("test"))
     slices = sum(_int(case.get("slices")) for case in data.get("cases", []) if case.get("split") == "train")
     parts = [f"{words(method)} was trained"]
+    if folder.synthesis:
+        parts.append(f"to make {listing(folder.made)} from {listing(folder.given)}")
+        slices = 0  # the count is of every contrast, most of which a synthesis does not read
     if train:
         parts.append(f"on {count(slices, 'slice') + ' of ' if slices else ''}{count(train, 'subject')}")
-    if data.get("contrasts"):
+    if data.get("contrasts") and not folder.synthesis:
         parts.append(f"({listing(data['contrasts'])})")
     text = " ".join(parts)
     if not train:
@@ -31,14 +34,20 @@ def summary_sentence(folder: RunFolder) -> str:
     return f"{text}; no subject was held out."
 
 
-def headline_cards(folder: RunFolder) -> list[list[Card]]:
-    """A row for each result with its baselines, one for the other metrics, one for the size of the experiment."""
+def result_cards(folder: RunFolder) -> list[list[Card]]:
+    """A row for each result with its baselines, and one for the other metrics."""
     others = [
         Card(label=score.label.capitalize(), value=number(score.mean, digits=3), detail=_interval(score, 3))
         for score in other_scores(folder)[:4]
     ]
-    results = [list(_result_cards(folder, comparison)) for comparison in comparisons(folder) if not comparison.variant]
-    return [row for row in (*results, others, list(_size_cards(folder))) if row]
+    found = comparisons(folder)
+    results = [result_row(folder, c, _variants(found, c)) for c in found if not c.variant]
+    return [*results, others]
+
+
+def size_cards(folder: RunFolder) -> list[list[Card]]:
+    """A row for the size of the experiment."""
+    return [list(_sizes(folder))]
 
 
 def warnings(folder: RunFolder) -> list[str]:
@@ -51,25 +60,39 @@ def warnings(folder: RunFolder) -> list[str]:
     ]
 
 
-def _result_cards(folder: RunFolder, comparison: Comparison) -> Iterator[Card]:
+def result_row(folder: RunFolder, comparison: Comparison, asides: Iterable[str] = ()) -> list[Card]:
+    """The model's mean with its interval, large, and the best two baselines beside it.
+
+    Args:
+        folder: The run.
+        comparison: What to show.
+        asides: Sentences below the model's number.
+    """
     model, unit, digits = comparison.model, comparison.unit, comparison.digits
     where = "subject" if folder.evaluated & folder.subjects("train") else "held-out subject"
     over = f"{_interval(model, digits)} over {count(model.n_subjects, where)}"
-    yield Card(
+    ours = Card(
         label=comparison.label,
         value=number(model.mean, digits=digits),
         unit=unit,
-        detail=". ".join([over, *_variants(folder, comparison)]),
+        detail=". ".join([over, *asides]),
         wide=True,
     )
-    for baseline in comparison.baselines[:2]:
-        value = number(baseline.mean, digits=digits)
-        yield Card(label=baseline.label, value=value, unit=unit, detail=_gain(comparison, baseline))
+    rivals = [
+        Card(
+            label=baseline.label,
+            value=number(baseline.mean, digits=digits),
+            unit=unit,
+            detail=_gain(comparison, baseline),
+        )
+        for baseline in comparison.baselines[:2]
+    ]
+    return [ours, *rivals]
 
 
-def _variants(folder: RunFolder, comparison: Comparison) -> Iterator[str]:
+def _variants(found: Iterable[Comparison], comparison: Comparison) -> Iterator[str]:
     """The same metric counted otherwise, in half a line each."""
-    for other in comparisons(folder):
+    for other in found:
         if other.stem == comparison.stem and other.variant:
             ours = (
                 f"{words(other.variant).capitalize()} only {number(other.model.mean, digits=other.digits)} {other.unit}"
@@ -79,7 +102,7 @@ def _variants(folder: RunFolder, comparison: Comparison) -> Iterator[str]:
             yield (ours + rival).strip()
 
 
-def _size_cards(folder: RunFolder) -> Iterator[Card]:
+def _sizes(folder: RunFolder) -> Iterator[Card]:
     total = len({str(case.get("subject")) for case in folder.data.get("cases", [])})
     if total:
         held = len(folder.subjects("test"))

@@ -1,7 +1,8 @@
 """Metrics by naming rule: ``<metric>_model`` is ours, any other ``<metric>_<name>`` is a baseline beside it.
 
 A variant is a suffix: ``psnr_model_foreground`` stands beside ``psnr_neighbour_foreground``. ``gain_over_<name>`` is
-the paired advantage on the first metric, with its own interval. So a later method that writes ``auroc_model`` and
+the paired advantage on the metric without a variant, ``gain_over_<name>_<metric>_<variant>`` that on another; each has
+its own interval. So a later method that writes ``auroc_model`` and
 ``auroc_colour_only`` gets its cards, chart and tables without a line here. An entry of ``summary.json`` may carry
 ``label``, ``unit`` and ``better`` ("higher" or "lower") to say how it is shown.
 """
@@ -25,8 +26,28 @@ KNOWN = {
     "ssim": ("SSIM", "", "higher"),
     "mae": ("Mean absolute error", "", "lower"),
     "nmse": ("NMSE", "", "lower"),
+    "stripe": ("Stripe ratio", "", "nearer 1"),
 }
-NAMES = {"model": "Model", "mean_fill": "Mean fill", "neighbour": "Neighbour interpolation"}
+# What a synthesis is scored by, and where: metric -> label, unit; region (a variant) -> label.
+SYNTHESIS = {
+    "psnr": ("PSNR", "dB"),
+    "ssim": ("SSIM", ""),
+    "nmse": ("NMSE", ""),
+    "mae": ("Mean absolute error", ""),
+    "stripe": ("Stripe ratio", ""),
+}
+REGIONS = {
+    "foreground": "Foreground",
+    "lesion": "Lesion label",
+    "whole": "Whole volume",
+    "reference": "Reference definition",
+}
+NAMES = {
+    "model": "Model",
+    "mean_fill": "Mean fill",
+    "neighbour": "Neighbour interpolation",
+    "copy": "Copy of the source",
+}
 
 
 @dataclass(frozen=True)
@@ -37,6 +58,7 @@ class Score:
     label: str
     mean: float | None
     std: float | None
+    median: float | None
     ci_low: float | None
     ci_high: float | None
     n_subjects: int
@@ -79,10 +101,8 @@ def comparisons(folder: RunFolder) -> list[Comparison]:
 
 def other_scores(folder: RunFolder) -> list[Score]:
     """Metrics that belong to no comparison."""
-    names = metric_names(folder)
-    groups = families(names)
-    shown = {name for members in groups.values() for name in members}
-    shown |= {f"gain_over_{contender_key(name, *key)}" for key, members in groups.items() for name in members}
+    names = [name for name in metric_names(folder) if not name.startswith("gain_over_")]
+    shown = {name for members in families(names).values() for name in members}
     return [_score(folder, name, words(name)) for name in names if name not in shown]
 
 
@@ -109,14 +129,14 @@ def contender(key: str) -> str:
 
 
 def metric_names(folder: RunFolder) -> list[str]:
-    """Names of all metrics: those of ``summary.json``, then columns of ``reconstruction.csv`` that it leaves out."""
+    """Names of all metrics: those of ``summary.json``, then columns of the scores that it leaves out."""
     summarised = [name for name, entry in folder.summary.items() if isinstance(entry, dict) and "mean" in entry]
     columns = families(folder.scores[0] if folder.scores else {})
     return list(dict.fromkeys([*summarised, *(name for members in columns.values() for name in members)]))
 
 
 def mean_by(rows: Iterable[Row], metric: str, key: str) -> dict[str, float]:
-    """Mean of a column of ``reconstruction.csv`` for every value of ``key``; cells without a number are left out."""
+    """Mean of a column of the scores for every value of ``key``; cells without a number are left out."""
     groups: dict[str, list[float]] = defaultdict(list)
     for row in rows:
         value = as_float(row.get(metric))
@@ -144,14 +164,14 @@ def _comparison(folder: RunFolder, stem: str, variant: str, names: list[str]) ->
         higher_is_better=higher,
         model=_score(folder, names[0], NAMES["model"]),
         baselines=scores[::-1] if higher else scores,
-        gains={} if variant else _gains(folder, keys),
+        gains=_gains(folder, keys, suffix=f"_{stem}_{variant}" if variant else ""),
     )
 
 
-def _gains(folder: RunFolder, keys: Mapping[str, str]) -> dict[str, tuple[float, float]]:
+def _gains(folder: RunFolder, keys: Mapping[str, str], *, suffix: str) -> dict[str, tuple[float, float]]:
     found = {}
     for name, key in keys.items():
-        entry = _entry(folder, f"gain_over_{key}")
+        entry = _entry(folder, f"gain_over_{key}{suffix}")
         low, high = as_float(entry.get("ci_low")), as_float(entry.get("ci_high"))
         if low is not None and high is not None:
             found[name] = (low, high)
@@ -167,6 +187,7 @@ def _score(folder: RunFolder, name: str, label: str) -> Score:
         label=label,
         mean=fallback if mean is None else mean,
         std=as_float(entry.get("std")),
+        median=as_float(entry.get("median")),
         ci_low=as_float(entry.get("ci_low")),
         ci_high=as_float(entry.get("ci_high")),
         n_subjects=int(as_float(entry.get("n_subjects")) or len(by_subject)),

@@ -8,7 +8,7 @@ from medmae.evaluate.report.dots import Contender, dot_chart
 from medmae.evaluate.report.folder import Row, RunFolder, as_float
 from medmae.evaluate.report.metrics import Comparison, Score, comparisons, mean_by, metric_names, other_scores
 from medmae.evaluate.report.page import NOT_EVALUATED, Section, details, join, note, table
-from medmae.evaluate.report.text import count, number, signed, words
+from medmae.evaluate.report.text import NOTHING, count, number, signed, words
 
 TITLE = "Baselines"
 LEAD = (
@@ -17,10 +17,12 @@ LEAD = (
 MAX_ROWS = 1000  # of the table per case; a larger one is in the CSV
 
 
-def results(folder: RunFolder) -> Section:
+def results(folder: RunFolder) -> Section | None:
     """Build the section from ``summary.json`` and ``reconstruction.csv``."""
+    if folder.synthesis:
+        return None
     found = comparisons(folder)
-    charts = join(_chart(comparison) for comparison in found)
+    charts = join(comparison_chart(comparison) for comparison in found)
     blocks = [Markup('<div class="charts">{}</div>').format(charts)] if charts else []
     blocks += [_numbers(folder, comparison) for comparison in found]
     blocks += _others(folder)
@@ -32,14 +34,17 @@ def results(folder: RunFolder) -> Section:
     return Section(title=TITLE, lead=LEAD if charts and folder.scores else "", blocks=blocks)
 
 
-def _chart(comparison: Comparison) -> Markup:
+def comparison_chart(comparison: Comparison) -> Markup:
+    """Draw the model and its baselines over the subjects."""
     rows = [
         Contender(label=s.label, mean=s.mean, ci_low=s.ci_low, ci_high=s.ci_high, dots=s.by_subject, ours=i == 0)
         for i, s in enumerate([comparison.model, *comparison.baselines])
         if s.mean is not None
     ]
     unit = comparison.unit or ("higher is better" if comparison.higher_is_better else "lower is better")
-    return dot_chart(rows, title=comparison.label, unit=unit) if rows else Markup("")
+    return (
+        dot_chart(rows, title=comparison.label, unit=unit, digits=2 if comparison.unit else 3) if rows else Markup("")
+    )
 
 
 def _numbers(folder: RunFolder, comparison: Comparison) -> Markup:
@@ -49,7 +54,7 @@ def _numbers(folder: RunFolder, comparison: Comparison) -> Markup:
     contrasts = [name for name in columns[comparison.model.name] if name]
     head = [comparison.label, "Mean", "SD", "95 % CI", "Model gains (95 % CI)", "Wins", *contrasts]
     rows = [
-        [s.label, number(s.mean), number(s.std), _interval(s), *_gain(comparison, s),
+        [s.label, number(s.mean), number(s.std), interval(s), *gain(comparison, s),
          *(number(columns[s.name].get(name)) for name in contrasts)]
         for s in scores
     ]  # fmt: skip
@@ -61,7 +66,7 @@ def _plain_table(name: str, rows: list[Row]) -> Markup:
 
 
 def _others(folder: RunFolder) -> list[Markup]:
-    rows = [[s.label.capitalize(), number(s.mean, digits=3), _interval(s), s.n_subjects] for s in other_scores(folder)]
+    rows = [[s.label.capitalize(), number(s.mean, digits=3), interval(s), s.n_subjects] for s in other_scores(folder)]
     return [table(["Metric", "Mean", "95 % CI", "Subjects"], rows, numeric={1, 2, 3})] if rows else []
 
 
@@ -82,15 +87,19 @@ def _cell(text: str, scored: bool) -> str:
     return number(as_float(text)) if scored else text
 
 
-def _interval(score: Score) -> str:
-    return f"{number(score.ci_low)} to {number(score.ci_high)}" if score.ci_low is not None else "–"
+def interval(score: Score, *, digits: int = 2) -> str:
+    """Write the 95 % interval of a mean."""
+    if score.ci_low is None:
+        return NOTHING
+    return f"{number(score.ci_low, digits=digits)} to {number(score.ci_high, digits=digits)}"
 
 
-def _gain(comparison: Comparison, score: Score) -> tuple[str, str]:
-    gain = None if score is comparison.model else comparison.gain(score)
-    if gain is None:
+def gain(comparison: Comparison, score: Score, *, digits: int = 2) -> tuple[str, str]:
+    """Write the model's paired advantage over a baseline with its interval, and on how many subjects it is better."""
+    found = None if score is comparison.model else comparison.gain(score)
+    if found is None:
         return "", ""
-    mean, wins, total = gain
-    interval = comparison.gains.get(score.name)
-    between = f" ({number(interval[0])} to {number(interval[1])})" if interval else ""
-    return signed(mean, digits=2) + between, f"{wins}/{total}"
+    mean, wins, total = found
+    ends = comparison.gains.get(score.name)
+    between = f" ({number(ends[0], digits=digits)} to {number(ends[1], digits=digits)})" if ends else ""
+    return signed(mean, digits=digits) + between, f"{wins}/{total}"

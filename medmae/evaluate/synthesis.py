@@ -1,0 +1,183 @@
+"""How well a network makes one contrast out of others, on held-out cases: figures, pictures, and where it is worst."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.progress import track
+from torch import Tensor
+
+from medmae.data.manifest import Manifest
+from medmae.data.selection import Selection
+from medmae.errors import DataError, SomeFailedError
+from medmae.evaluate.copy_baseline import CopyBaseline
+from medmae.evaluate.montage import draw_montage
+from medmae.evaluate.report.text import slug
+from medmae.evaluate.spread import evaluate_spread
+from medmae.evaluate.synthesis_cases import SynthesisCases, require_tasks
+from medmae.evaluate.synthesis_network import Synthesiser
+from medmae.evaluate.synthesis_scores import definitions, score_case, summarise_scores
+from medmae.evaluate.synthesis_task import Task
+from medmae.evaluate.tables import write_csv
+from medmae.evaluate.worst import Worst
+from medmae.files import write_text
+from medmae.training.guard import require_writable
+
+log = logging.getLogger(__name__)
+
+
+def evaluate_synthesis(
+    *,
+    network: Callable[..., Tensor],
+    manifest: str | Path | Manifest,
+    out: str | Path,
+    size: int | Sequence[int],
+    source: str | Sequence[str] | None = None,
+    target: str | Sequence[str] | None = None,
+    contrasts: Sequence[str] | None = None,
+    split: str = "test",
+    neighbours: int = 0,
+    min_foreground: float = 0.02,
+    uncertainty: bool = False,
+    batch_size: int = 16,
+    device: torch.device | str = "cpu",
+) -> dict[str, dict[str, Any]]:
+    """Makes whole volumes of held-out cases and compares them with the real ones, beside a copy of the source.
+
+    Writes to ``out``: ``metrics.csv`` (a row a case and target), ``metrics.json`` (what the columns mean),
+    ``summary.json``, ``montage/<case>.png``, the ten worst slices as ``panels.npz`` and ``panels.json``, and with
+    ``uncertainty`` ``calibration.json``.
+
+    Args:
+        network: See :class:`medmae.evaluate.synthesis_network.Synthesiser`.
+        manifest: A prepared data set; its training cases give the baseline's histogram.
+        out: Folder.
+        size: Of the network's input, such as its method's ``patches.size``; a number is the edge of a slice.
+        source: What is given; for any-to-any None gives every contrast of a case but the target.
+        target: What is made; for any-to-any None makes each contrast of a case in turn.
+        contrasts: Channels of an any-to-any network, in order; None for a pair.
+        split: Whom to evaluate on.
+        neighbours: Slices on each side that the network sees.
+        min_foreground: Smallest share of foreground of a slice that the reference definition and the worst count.
+        uncertainty: Also judge the spread of test-time augmentation, calibrated on the validation split.
+        batch_size: Slices at once.
+        device: Where to compute.
+
+    Returns:
+        The summary: mean, standard deviation, median, interval and number of subjects of each column.
+
+    Raises:
+        DataError: If no case has both source and target, or every one failed.
+        SomeFailedError: At the end, when all is written, if some case could not be read or made.
+    """
+    require_writable(Path(out))
+    manifest = Manifest.of(manifest)
+    cases_of = partial(
+        SynthesisCases,
+        manifest=manifest,
+        source=source,
+        target=target,
+        contrasts=contrasts,
+        min_foreground=min_foreground,
+    )
+    cases = cases_of(split=split)
+    tasks = require_tasks(cases, split=split, why="there is nothing to evaluate on")
+    synthesiser = Synthesiser(network=network, size=size, neighbours=neighbours, batch_size=batch_size, device=device)
+    fit = require_tasks(cases_of(split="val"), split="val", why="the spread is calibrated on it") if uncertainty else []
+    evaluation = _Evaluation(cases=cases, synthesiser=synthesiser, out=Path(out))
+    for task in track(tasks, description="Evaluating", transient=True):
+        evaluation.add(task)
+    summary = evaluation.write(about={"split": split, "manifest_sha256": manifest.sha256})
+    if fit:
+        evaluate_spread(synthesiser, fit=fit, test=evaluation.done, cases=cases, out=Path(out))
+    evaluation.raise_for_failed()
+    return summary
+
+
+class _Evaluation:
+    """What the cases add up to."""
+
+    def __init__(self, *, cases: SynthesisCases, synthesiser: Synthesiser, out: Path) -> None:
+        self.cases, self.synthesiser, self.out = cases, synthesiser, out
+        self.baselines = {target: _baseline(cases, target) for target in cases.targets}
+        self.worst = Worst()
+        self.done: list[Task] = []
+        self.rows: list[dict[str, Any]] = []
+        self.montages: list[dict[str, str]] = []
+        self.failed: list[str] = []
+        for stale in (*(out / "montage").glob("*.png"), out / "calibration.json"):
+            stale.unlink(missing_ok=True)
+
+    def add(self, task: Task) -> None:
+        """Judges one task; one that cannot be read or made is logged and left out."""
+        try:
+            volumes = self.cases.read(task)
+            synthetic, outputs = self.synthesiser(task, volumes.image)
+        except DataError as error:
+            log.error("left out: %s", error)
+            self.failed.append(str(error))
+            return
+        copied = self.baselines[task.target](volumes.source, foreground=volumes.source_foreground)
+        scores = score_case(
+            volumes,
+            made={"model": synthetic, "copy": copied},
+            outputs=outputs,
+            edge=self.synthesiser.edge,
+            labelled=bool(self.cases.label_names),
+        )
+        self.done.append(task)
+        self.rows.append({**task.about, **scores})
+        about = {"case": task.row["case"], "subject": task.row["subject"], "contrast": task.way}
+        self.worst.add(about, volumes=volumes, synthetic=synthetic)
+        path = self._montage_path(task)
+        draw_montage(volumes, synthetic=synthetic, task=task, scores=scores, path=path)
+        self.montages.append({"case": task.row["case"], "target": task.target, "file": path.name})
+
+    def write(self, *, about: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+        """Writes tables and pictures."""
+        if not self.rows:
+            raise DataError(
+                f"none of the {len(self.failed)} cases can be evaluated; the first: {self.failed[0]}",
+                path=self.cases.selection.manifest.path,
+            )
+        summary = summarise_scores(self.rows)
+        record = {
+            **about,
+            "channels": list(self.cases.channels),
+            "baseline": {target: baseline.description for target, baseline in self.baselines.items()},
+            "definitions": definitions(
+                edge=self.synthesiser.edge, min_foreground=self.cases.min_foreground, labels=self.cases.label_names
+            ),
+            "montages": self.montages,
+            "failed": self.failed,
+        }
+        self.worst.write(self.out)
+        write_csv(self.out / "metrics.csv", self.rows)
+        write_text(self.out / "metrics.json", json.dumps(record, indent=2))
+        write_text(self.out / "summary.json", json.dumps(summary, indent=2))
+        return summary
+
+    def raise_for_failed(self) -> None:
+        """Raises if anything was left out."""
+        if self.failed:
+            total = len(self.failed) + len(self.rows)
+            raise SomeFailedError(f"{len(self.failed)} of {total} volumes were left out: " + "; ".join(self.failed))
+
+    def _montage_path(self, task: Task) -> Path:
+        stem = slug(f"{task.row['case']}__{task.target}" if task.any_to_any else task.row["case"])
+        if any(drawn["file"] == f"{stem}.png" for drawn in self.montages):
+            stem = f"{stem}_{len(self.montages)}"  # two names that differ only in what a file name cannot hold
+        return self.out / "montage" / f"{stem}.png"
+
+
+def _baseline(cases: SynthesisCases, target: str) -> CopyBaseline:
+    training = Selection.choose(
+        cases.selection.manifest, split="train", contrasts=(target,), at_least=1, may_be_empty=True
+    )
+    return CopyBaseline.fit(training)

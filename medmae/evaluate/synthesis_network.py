@@ -1,0 +1,107 @@
+"""A synthesis network applied to the cases of an evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from medmae.errors import DataError
+from medmae.evaluate.synthesis_task import Task
+from medmae.evaluate.volume_synthesis import synthesise_volume, uncertainty_volume
+
+
+@dataclass(frozen=True, kw_only=True)
+class Synthesiser:
+    """Makes the target of a task.
+
+    Args:
+        network: ``(B, 1 + 2 * neighbours, *size) -> (B, 1, *size)``; any-to-any: called with the images ``(B, C,
+            *size)`` and which of them are given, ``(B, C)`` bool, it returns ``(B, C, *size)``. In evaluation mode, on
+            ``device``.
+        size: Of its input: edge in pixels, (rows, columns), or (slices, rows, columns) of a 3-d network.
+        neighbours: Slices on each side that it sees.
+        batch_size: Slices at once.
+        device: Where to compute.
+    """
+
+    network: Callable[..., Tensor]
+    size: int | Sequence[int]
+    neighbours: int = 0
+    batch_size: int = 16
+    device: torch.device | str = "cpu"
+
+    @property
+    def edge(self) -> int | None:
+        """Edge of the slices that the network sees; None if it sees crops of volumes."""
+        if isinstance(self.size, int):
+            return self.size
+        return self.size[0] if len(self.size) == 2 else None
+
+    def __call__(self, task: Task, image: np.ndarray) -> tuple[np.ndarray, dict[int, np.ndarray]]:
+        """The synthetic target, and what a 2-d network itself gave before it was fitted back.
+
+        Args:
+            task: What to make.
+            image: Its input, ``(S, C, H, W)``.
+
+        Returns:
+            ``(S, H, W)`` float32, and ``(size, size)`` by number of the slice; an empty slice has none, nor has a
+            slice of a 3-d network.
+
+        Raises:
+            DataError: If the network gives values that are not finite.
+        """
+        recorded = _Recorded(self._bound(task))
+        made = synthesise_volume(recorded, image, **self._options)[:, task.output]
+        if not np.isfinite(made).all():
+            raise DataError(
+                "the network gave values that are not finite",
+                field="case",
+                value=task.row["case"],
+                remedy="check the weights: training may have diverged",
+            )
+        if self.edge is None:
+            return made, {}
+        outputs = torch.cat(recorded.outputs)[:, task.output].float().cpu().numpy()  # (F, size, size)
+        filled = np.flatnonzero(image.any(axis=(1, 2, 3)))  # those that were not skipped, in the order of the batches
+        assert len(filled) == len(outputs), "synthesise_volume gives the network every slice that is not empty, once"
+        return made, dict(zip(filled.tolist(), outputs, strict=True))
+
+    def with_spread(self, task: Task, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and standard deviation over test-time augmentations, ``(S, H, W)`` float32 each."""
+        mean, std = uncertainty_volume(self._bound(task), image, **self._options)
+        return mean[:, task.output], std[:, task.output]
+
+    @property
+    def _options(self) -> dict[str, Any]:
+        return {
+            "size": self.size,
+            "neighbours": self.neighbours,
+            "batch_size": self.batch_size,
+            "device": self.device,
+        }
+
+    def _bound(self, task: Task) -> Callable[[Tensor], Tensor]:
+        """The network as a function of the images alone."""
+        if not task.any_to_any:
+            return self.network
+        given = torch.from_numpy(task.given).to(self.device)  # (C,)
+        return lambda images: self.network(images, given.expand(len(images), -1))
+
+
+@dataclass
+class _Recorded:
+    """Keeps what a network gives."""
+
+    network: Callable[[Tensor], Tensor]
+    outputs: list[Tensor] = field(default_factory=list)
+
+    def __call__(self, images: Tensor) -> Tensor:
+        made = self.network(images)
+        self.outputs.append(made)
+        return made
