@@ -19,6 +19,7 @@ from data_prep.tissue import overlay, tissue_mask, tissue_share
 from medmae.data.slide_grid import Pair, SlideGrid
 from medmae.data.wsi import Slide
 from medmae.data.wsi_metadata import resolve_mpp
+from medmae.data.wsi_overview import overview
 from medmae.errors import DataError
 from medmae.files import atomic_write, sha256_of
 
@@ -116,7 +117,7 @@ def tile_slide(task: dict[str, Any]) -> dict[str, Any]:
     with Slide(task["path"]) as slide:
         mpp, known_from = resolve_mpp(slide, stated=task["mpp"], from_objective=options.from_objective)
         grid = plan(slide, mpp, options)
-        picture = slide.overview(edge=OVERVIEW)
+        picture, unread = overview(slide, edge=OVERVIEW)
         mask = tissue_mask(picture)
         _save(Image.fromarray(mask.astype(np.uint8) * 255), out / "masks" / f"{case}.png")
         _save(overlay(picture, mask), out / "masks" / f"{case}_overlay.png")
@@ -131,6 +132,7 @@ def tile_slide(task: dict[str, Any]) -> dict[str, Any]:
         row |= {"shard_sha256": sha256_of(shard), "coords": f"shards/{coords.name}", "coords_sha256": sha256_of(coords)}
     hashes = [sha256_of(file) for file in task["files"]]
     flags += [] if known_from == "metadata" else [f"mpp_from_{known_from}"]
+    flags += [f"overview_unreadable:{unread:.4f}"] if unread else []
     row |= {"grid": grid.to_dict(), "tissue": round(float(mask.mean()), 4), "flags": flags}
     row["source_sha256"] = hashes[0] if len(hashes) == 1 else key_of(sorted(hashes))
     return {"row": row, "hashes": hashes}

@@ -21,7 +21,6 @@ from medmae.errors import DataError
 
 LIMIT_MP = 64.0  # 10^6 pixels of 4 bytes in one read
 _SAME_DECODER = 4  # grey levels by which two JPEG decoders may differ
-_STRIP_PIXELS = 8_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,20 +116,6 @@ class Slide:
             return region
         image = region.image.resize(size, Image.Resampling.BILINEAR, box=inner)
         return Region(image=image, outside=region.outside)
-
-    def overview(self, *, edge: int = 1024) -> Image.Image:
-        """The whole slide, its longer side at most ``edge`` pixels, read in strips from the nearest finer level."""
-        scale = min(1.0, edge / max(self.size))
-        width, height = (max(1, round(n * scale)) for n in self.size)
-        level = self.finer(1 / scale)
-        wide, high = self.levels[level].size
-        rows = max(1, int(_STRIP_PIXELS / wide / (high / height)))
-        canvas = Image.new("RGB", (width, height))
-        for top in range(0, height, rows):
-            bottom = min(top + rows, height)
-            box = (0, top * high / height, wide, bottom * high / height)
-            canvas.paste(self.read_scaled(level=level, box=box, size=(width, bottom - top)).image, (0, top))
-        return canvas
 
     def finer(self, downsample: float) -> int:
         """The coarsest level that is at least as fine as a downsample, within the rounding of its size."""

@@ -13,6 +13,7 @@ from data_prep.tiny.wsi import picture, write_pyramid
 from medmae.data.wsi import Slide
 from medmae.data.wsi_direct import TiledJpeg
 from medmae.data.wsi_metadata import levels_of, resolve_mpp
+from medmae.data.wsi_overview import overview
 from medmae.errors import DataError
 from tests.slides import jpeg, write_jpeg_slide
 
@@ -165,12 +166,13 @@ def test_a_tile_at_the_rim_of_a_rounded_level_is_whole(slide):
 
 @pytest.mark.parametrize("edge", [1024, 100, 30])
 def test_the_overview_is_the_whole_slide_however_it_is_cut_into_strips(slide, edge, monkeypatch):
-    monkeypatch.setattr("medmae.data.wsi._STRIP_PIXELS", 3000)
-    overview = Slide(slide).overview(edge=edge)
-    assert max(overview.size) == min(edge, 500)
+    monkeypatch.setattr("medmae.data.wsi_overview._STRIP_PIXELS", 3000)
+    small, unread = overview(Slide(slide), edge=edge)
+    assert max(small.size) == min(edge, 500)
+    assert unread == 0
     with Image.fromarray(picture(500, 380)) as whole:
-        wanted = np.asarray(whole.resize(overview.size, Image.Resampling.BILINEAR)).astype(int)
-    assert np.abs(np.asarray(overview) - wanted).mean() < 6
+        wanted = np.asarray(whole.resize(small.size, Image.Resampling.BILINEAR)).astype(int)
+    assert np.abs(np.asarray(small) - wanted).mean() < 6
 
 
 # -------------------------------------------------------------------------------------------------------- processes

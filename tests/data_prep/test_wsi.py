@@ -17,20 +17,14 @@ from medmae.data import Manifest, TileDataset
 from medmae.data.slide_grid import SlideGrid
 from medmae.data.wsi import Slide
 from medmae.errors import DataError, ExitCode
-from tests.slides import write_jpeg_slide
+from tests.slides import work_here, write_jpeg_slide
 
 QUIET = Console(quiet=True)
 
 
 @pytest.fixture
 def here(monkeypatch):
-    """Works on slides in this process; what the child adds is tested by itself."""
-
-    def call(work, task, *, path, limit_s):
-        assert work == "data_prep.slide:tile_slide"
-        return json.loads(json.dumps(slide_module.tile_slide(json.loads(json.dumps(task)))))
-
-    monkeypatch.setattr(slide_module, "run_in_child", call)
+    work_here(monkeypatch)
 
 
 @pytest.fixture
