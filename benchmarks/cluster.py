@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
+from document import table
 from scale import volume
 
 from medmae.methods.base import Method
@@ -103,11 +104,6 @@ def many_gpus(plan: Plan) -> list[str]:
         cells.append(f"{wait * 1e3:.1f} ms: {step / (step + wait):.0%} to {step / (step + exposed):.0%}")
     fast = wait_seconds(count, 512, FAST_NETWORK)
     return [*cells, f"{512 * plan.batch / (step + fast):,.0f}"]
-
-
-def table(head: list[str], rows: list[list[str]]) -> str:
-    """Markdown."""
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *rows))
 
 
 def main() -> None:

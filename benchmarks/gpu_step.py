@@ -174,11 +174,11 @@ def other_sizes(limit: float) -> str:
     volume = {"image_size": (96, 96, 96), "patch_size": 16, "in_channels": 1, "decoder_dim": 384, "decoder_heads": 12}
     wanted: list[tuple[str, Callable[[], Method], int]] = [
         ("MAE ViT-L/16, 224 px, batch 128", mae_large, 128),
-        ("MAE ViT-H/14, 224 px, batch 64", mae_huge, 64),
         ("Edge-MAE (paper), 256 px, batch 128", edge_mae_paper, 128),
-        ("MAE ViT-B, 96^3 in patches of 16, batch 64", lambda: mae_base(**volume), 64),
         ("half of the hidden tokens decoded, ViT-B/16, batch 256", mae_fast_subset, 256),
         ("CrossMAE's decoder, ViT-B/16, batch 256", mae_fast_cross, 256),
+        ("MAE ViT-B, 96^3 in patches of 16, batch 64", lambda: mae_base(**volume), 64),
+        ("MAE ViT-H/14, 224 px, batch 64", mae_huge, 64),
     ]
     lines = []
     for label, maker, batch in wanted:
@@ -249,7 +249,16 @@ def _losses(name: str) -> list[float]:
 HEADER = ["", "samples/s", "ms a step", "time over the first", "of the probe", "of the data sheet", "s, first 4 steps"]
 
 
+TABLES = {
+    "peers": ("**MAE ViT-B/16, 224 px, batch 256, beside the peer**, 10 rounds of 5 steps", beside_the_peer),
+    "sizes": ("**Other sizes, compiled**, 3 rounds of 5 steps", other_sizes),
+    "memory": ("**Memory beside the cost model**, bfloat16 autocast", lambda _: memory_table()),
+    "numbers": ("**The same numbers**", lambda _: exactness()),
+}
+
+
 def main(
+    tables: Annotated[str, typer.Option(help="Some of them, separated by commas.")] = ",".join(TABLES),
     into_page: Annotated[bool, typer.Option("--into-page", help="Write docs/benchmarks.md, too.")] = False,
 ) -> None:
     """All tables, each printed as soon as it is there."""
@@ -260,14 +269,9 @@ def main(
         f"{limit / 1e12:.0f} TFLOP/s (8192 x 8192, random numbers), data sheet {DATA_SHEET / 1e12:.0f}."
     ]
     print(sections[0], flush=True)
-    for title, make in (
-        ("**MAE ViT-B/16, 224 px, batch 256, beside the peer**, 10 rounds of 5 steps", lambda: beside_the_peer(limit)),
-        ("**Other sizes, compiled**, 3 rounds of 5 steps", lambda: other_sizes(limit)),
-        ("**Memory beside the cost model**, bfloat16 autocast", memory_table),
-        ("**The same numbers**", exactness),
-    ):
+    for title, make in (TABLES[name] for name in tables.split(",")):
         release()
-        sections.append(f"{title}\n\n{make()}")
+        sections.append(f"{title}\n\n{make(limit)}")
         print(sections[-1], end="\n\n", flush=True)
     if into_page:
         write_section("gpu_step", "\n\n".join(sections))
