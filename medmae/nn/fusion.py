@@ -1,7 +1,7 @@
 """Dual-scale Selective Fusion of MT-Net: a decoder chooses, in space and by channel, between two scales.
 
-Li et al., IEEE TMI 2023, doi 10.1109/TMI.2023.3288001. Parameters keep the shapes of the published convolutions, so that
-files load; they are applied as the products that such convolutions are.
+Li et al., IEEE TMI 2023, doi 10.1109/TMI.2023.3288001. Parameters keep the shapes of the published convolutions, for
+the sake of files; they are applied as the products that such convolutions are.
 """
 
 from __future__ import annotations

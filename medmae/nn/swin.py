@@ -53,7 +53,8 @@ class WindowAttention(nn.Module):
         if mask is not None:
             bias = (bias + mask.unsqueeze(1)).repeat(count // mask.shape[0], 1, 1, 1)  # (B * W, heads, L, L)
         mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=bias.to(query.dtype))
-        return self.proj(mixed.transpose(1, 2).reshape(count, length, dim))
+        # Always a copy, though some kernels leave heads beside each other: an exporter may put another in their place.
+        return self.proj(mixed.transpose(1, 2).clone(memory_format=torch.contiguous_format).view(count, length, dim))
 
     def bias(self) -> Tensor:
         """What is added to the score of each pair of tokens: ``(heads, L, L)``."""

@@ -18,6 +18,10 @@ from medmae.weights.report import ImportReport
 _PREFIX = "encoder."
 
 
+class Encoders(nn.ModuleDict):
+    """Masked ViTs side by side, so that one file fills all of them or none."""
+
+
 def load_encoder(
     encoder: nn.Module,
     path: str | Path,
@@ -47,7 +51,7 @@ def load_encoder(
     if not parts:
         raise ValueError(f"{type(encoder).__name__} has no masked ViT that weights could be loaded into")
     state, others = _encoder_of(load_state(path, sha256=sha256), key_map=key_map)
-    targets = nn.ModuleDict({name.replace(".", "/") or "encoder": part for name, part in parts.items()})
+    targets = Encoders({name.replace(".", "/") or "encoder": part for name, part in parts.items()})
     wanted = {f"{name}.{key}": value for name in targets for key, value in state.items()}
     try:
         report = import_state(targets, wanted, adapt=adapt)

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from medmae.nn.heads import Classifier, FeatureMap, PatchHead, pooled
+from medmae.methods.mt_unet import mt_unet_tiny
+from medmae.nn.heads import Classifier, FeatureMap, PatchHead, SynthesisNetwork, paste_given, pooled
 from medmae.nn.vit import MaskedViT
 
 
@@ -35,6 +36,15 @@ def test_a_sigmoid_keeps_predictions_between_0_and_1():
     assert 0 < head(tokens).min() < head(tokens).max() < 1
     assert plain(tokens).min() < 0
     assert_close(head(tokens), plain(tokens).sigmoid())
+
+
+def test_under_autocast_a_sigmoid_keeps_more_than_eight_bits():
+    torch.manual_seed(0)
+    head, tokens = PatchHead(dim=8, num_values=5, sigmoid=True), torch.randn(2, 4, 8)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        values = head(tokens)
+    assert values.dtype == torch.float32
+    assert not torch.equal(values, values.bfloat16().float())
 
 
 @pytest.mark.parametrize("place", ["first", "last", "none"])
@@ -125,3 +135,57 @@ def test_a_scripted_feature_map_gives_what_the_eager_one_gives(sizes, use_class_
     data = torch.randn(3, 1, *eager.encoder.patches.size)
     with torch.no_grad():
         assert_close(torch.jit.load(str(tmp_path / "model.ts"))(data), eager(data))
+
+
+SMALLEST = {
+    "image_size": 32,
+    "embed_dim": 16,
+    "depth": 1,
+    "unet_depths": (1, 2),
+    "unet_heads": (2, 2),
+    "window_size": 2,
+}
+FORMS = {"neighbours": {"neighbours": 1}, "any to any": {"num_contrasts": 3}}
+
+
+def synthesis(form, *, batch_size):
+    """A network, and a picture for it; of several contrasts some are missing, in each sample others."""
+    torch.manual_seed(0)
+    method = mt_unet_tiny(**SMALLEST, **FORMS[form])
+    image = method.example_batch(batch_size, generator=torch.Generator().manual_seed(1))["image"]
+    if method.num_contrasts:
+        image[0, 0] = image[-1, 1:] = 0
+    return SynthesisNetwork(method).eval(), image
+
+
+@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
+@pytest.mark.parametrize("form", FORMS)
+def test_scripted_and_traced_a_synthesis_network_gives_what_the_eager_one_gives(form):
+    network, image = synthesis(form, batch_size=3)
+    with torch.no_grad():
+        expected = network(image)
+        assert expected.shape == (3, 3 if form == "any to any" else 1, *image.shape[2:])
+        assert_close(torch.jit.script(network)(image), expected)
+        assert_close(torch.jit.trace(network, image[-1:])(image), expected)
+
+
+@pytest.mark.slow
+def test_a_synthesis_network_gives_as_onnx_what_the_eager_one_gives(tmp_path):
+    runtime = pytest.importorskip("onnxruntime", reason="onnxruntime is in the onnx extra")
+    network, image = synthesis("neighbours", batch_size=1)
+    torch.onnx.export(network, (image,), str(tmp_path / "model.onnx"), verbose=False)
+    session = runtime.InferenceSession(tmp_path / "model.onnx")
+    (found,) = session.run(None, {session.get_inputs()[0].name: image.numpy()})
+    assert_close(torch.from_numpy(found), network(image).detach(), atol=1e-5, rtol=1e-4)
+
+
+def test_a_synthesis_network_holds_encoder_and_u_net_and_no_judge():
+    parts = {key.split(".")[0] for key in SynthesisNetwork(mt_unet_tiny()).state_dict()}
+    assert parts == {"encoder", "unet"}
+
+
+def test_what_is_given_is_pasted_channel_by_channel():
+    picture, data = torch.zeros(2, 3, 4, 4), torch.ones(2, 3, 4, 4)
+    given = torch.tensor([[True, False, True], [False, True, False]])
+    pasted = paste_given(picture, data, given)
+    assert torch.equal(pasted, given.float()[..., None, None].expand_as(picture))
