@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich import box
 from rich.console import Console
 from rich.table import Table
 from typer.core import TyperGroup
@@ -167,6 +168,43 @@ def report(
     from medmae.evaluate.report import write_report
 
     typer.echo(f"report: {write_report(folder, out=out).resolve()}")
+
+
+@app.command(epilog="Example: medmae compare runs/scratch runs/pretrained --only foreground")
+def compare(
+    run_a: Annotated[Path, typer.Argument(metavar="RUN_A", help="Folder of an evaluated run.")],
+    run_b: Annotated[Path, typer.Argument(metavar="RUN_B", help="Folder of another, evaluated on the same cases.")],
+    out: Annotated[Path, typer.Option(help="Table to write.")] = Path("compare.csv"),
+    only: Annotated[list[str] | None, typer.Option(help="Region to compare, such as foreground; repeatable.")] = None,
+) -> None:
+    """Compare what two runs scored on the same cases: paired differences (RUN_B minus RUN_A) over subjects.
+
+    With 95 % bootstrap intervals and the p of a Wilcoxon signed-rank test, not corrected for the number of figures.
+    Runs that define their figures differently are refused.
+    """
+    from medmae.evaluate.compare import compare_runs
+
+    found = compare_runs(run_a, run_b, out=out, only=only or None)
+    signs = {"higher": "↑", "lower": "↓"}
+    note = "B minus A over subjects; ↑ higher is better, ↓ lower, →1 nearer 1; p: Wilcoxon signed-rank, not corrected"
+    table = Table(
+        title=f"A {run_a}, B {run_b}".replace("[", r"\["),
+        caption=note,
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+    )
+    for head in ("figure", "A", "B", "B - A", "95 % CI", "p", "n"):
+        table.add_column(head, no_wrap=True)
+    for row in found.differences:
+        figure = f"{signs.get(row.better, '→1')} {row.metric.replace('_model', '').replace('_', ' ')}"
+        numbers = (f"{row.mean_a:.3g}", f"{row.mean_b:.3g}", f"{row.difference.mean:+.3g}", row.interval)
+        table.add_row(figure, *numbers, f"{row.p_value:.2g}", str(row.difference.n_subjects))
+    console.print(table)
+    for run, cases in ((run_a, found.only_a), (run_b, found.only_b)):
+        if cases:
+            typer.echo(f"only in {run}, left out: {', '.join(cases)}")
+    typer.echo(f"{found.shared} rows paired; table: {out.resolve()}")
 
 
 @app.command(epilog="Example: medmae doctor")

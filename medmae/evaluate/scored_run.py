@@ -1,0 +1,101 @@
+"""An evaluated run as rows that can be paired with another's, and what its figures mean."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from medmae.errors import DataError
+from medmae.evaluate.report.folder import Row, read_object, read_rows, score_file
+
+AGAIN = "evaluate both runs with the same settings"
+# Settings that decide how hard a reconstruction is, as run.json records them.
+_TASK = ("mask_ratio", "image_size", "patch_size", "samples_per_volume")
+Key = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class ScoredRun:
+    """One run.
+
+    Attributes:
+        path: Its folder.
+        rows: By case and target (of a reconstruction: contrast).
+        definitions: What the figures of each region mean.
+    """
+
+    path: Path
+    rows: dict[Key, Row]
+    definitions: Mapping[str, Any]
+
+    @classmethod
+    def read(cls, path: str | Path) -> ScoredRun:
+        """Reads the scores of a run.
+
+        Raises:
+            DataError: If it has none, or two rows are of the same case and target.
+        """
+        path = Path(path)
+        scores = score_file(path / "evaluation")
+        if scores is None:
+            remedy = "give the folder of an evaluated run: it holds evaluation/metrics.csv or reconstruction.csv"
+            raise DataError("this run has no scores", path=path, remedy=remedy)
+        rows: dict[Key, Row] = {}
+        for row in read_rows(scores):
+            key = (row.get("case", ""), row.get("target", row.get("contrast", "")))
+            if key in rows:
+                raise DataError(
+                    "two rows are of one case and target", path=scores, field="case", value=key, remedy=AGAIN
+                )
+            rows[key] = row
+        return cls(path, rows, {"scores": scores.name, **_definitions(path, scores)})
+
+    @property
+    def columns(self) -> list[str]:
+        """Of the table."""
+        return list(next(iter(self.rows.values()), {}))
+
+
+def check_same_definitions(first: ScoredRun, second: ScoredRun, *, only: Sequence[str] | None) -> None:
+    """Two figures compare only if they mean the same; a region that one run alone has is no contradiction.
+
+    Args:
+        first: One run.
+        second: The other.
+        only: Regions that will be compared; None means all.
+
+    Raises:
+        DataError: With what differs.
+    """
+    for region in sorted(first.definitions.keys() & second.definitions.keys()):
+        theirs, ours = first.definitions[region], second.definitions[region]
+        if theirs != ours and (only is None or region in ("scores", *only)):
+            raise DataError(
+                f"the runs define their figures differently: {first.path} has {_only_in(theirs, ours)}",
+                path=second.path,
+                field=region,
+                value=_only_in(ours, theirs),
+                remedy=f"{AGAIN}, or choose with --only the regions that agree",
+            )
+
+
+def names_of(keys: Iterable[Key]) -> list[str]:
+    """``case target``, sorted, to read."""
+    return sorted(" ".join(part for part in key if part) for key in keys)
+
+
+def _definitions(path: Path, scores: Path) -> dict[str, Any]:
+    if scores.name == "metrics.csv":
+        found = read_object(scores.with_name("metrics.json")).get("definitions")
+        return found if isinstance(found, dict) else {}
+    config = read_object(path / "run.json").get("config")
+    return {"config": {name: config[name] for name in _TASK if name in config}} if isinstance(config, dict) else {}
+
+
+def _only_in(these: object, those: object) -> object:
+    """What of a definition the other one lacks."""
+    if isinstance(these, dict) and isinstance(those, dict):
+        return {name: value for name, value in these.items() if those.get(name) != value}
+    return these
