@@ -121,6 +121,24 @@ class SwinBlock(nn.Module):
         return tokens + self.mlp(self.norm2(tokens))
 
 
+def swin_blocks(
+    *,
+    grid: Sequence[int],
+    dim: int,
+    depth: int,
+    num_heads: int,
+    window_size: int,
+    mlp_ratio: float = 4.0,
+    norm_eps: float = 1e-5,
+) -> nn.ModuleList:
+    """``depth`` blocks on one grid, the second, fourth, ... of them shifted."""
+    sizes = {"dim": dim, "num_heads": num_heads, "window_size": window_size}
+    return nn.ModuleList(
+        SwinBlock(grid=grid, shifted=index % 2 == 1, mlp_ratio=mlp_ratio, norm_eps=norm_eps, **sizes)
+        for index in range(depth)
+    )
+
+
 class PatchMerging(nn.Module):
     """Every 2 x 2 (x 2) tokens become one of twice the width."""
 

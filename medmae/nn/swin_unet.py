@@ -6,7 +6,9 @@ repeated. Skips of both meet in the decoder. The quarter that the published code
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -14,17 +16,17 @@ from torch import Tensor, nn
 from medmae.nn.fusion import DualScaleFusion
 from medmae.nn.heads import PatchHead
 from medmae.nn.init import initialise_swin
-from medmae.nn.swin import PatchExpanding, PatchMerging, SwinBlock, spread_cells
+from medmae.nn.swin import PatchExpanding, PatchMerging, spread_cells, swin_blocks
 from medmae.tokens.patches import unpatchify
 
 
 class SwinStage(nn.Module):
     """Blocks on one grid, then merging."""
 
-    def __init__(self, *, blocks: nn.ModuleList, downsample: PatchMerging) -> None:
+    def __init__(self, *, grid: Sequence[int], dim: int, blocks: nn.ModuleList, norm_eps: float) -> None:
         super().__init__()
         self.blocks = blocks
-        self.downsample = downsample
+        self.downsample = PatchMerging(grid=grid, dim=dim, norm_eps=norm_eps)
 
     def forward(self, tokens: Tensor) -> Tensor:
         """``(B, N, C)`` -> ``(B, N / 2^n, 2 C)``."""
@@ -85,38 +87,29 @@ class SwinUNet(nn.Module):
         super().__init__()
         _check(grid=grid, patch=patch, depths=depths, num_heads=num_heads)
         stages = len(depths)
-        self.grid = list(grid)
-        self.fine_grid = [2 * length for length in grid]
+        self.grid, self.fine_grid = list(grid), [2 * length for length in grid]
         self.fine_patch = [extent // 2 for extent in patch]
         self.out_channels = out_channels
-        grids = [[length >> stage for length in self.fine_grid] for stage in range(stages + 1)]
+        grids = [[length >> stage for length in self.fine_grid] for stage in range(stages + 1)]  # of the fine branch
+        dims = [embed_dim << stage for stage in range(stages + 1)]
+        blocks = partial(swin_blocks, window_size=window_size, mlp_ratio=mlp_ratio, norm_eps=norm_eps)
 
-        def blocks(on: Sequence[int], *, dim: int, stage: int) -> nn.ModuleList:
-            sizes = {"num_heads": num_heads[stage], "window_size": window_size}
-            return nn.ModuleList(
-                SwinBlock(grid=on, dim=dim, shifted=index % 2 == 1, mlp_ratio=mlp_ratio, norm_eps=norm_eps, **sizes)
-                for index in range(depths[stage])
-            )
-
-        def stage(on: Sequence[int], number: int) -> SwinStage:
-            dim = embed_dim << number
-            merging = PatchMerging(grid=on, dim=dim, norm_eps=norm_eps)
-            return SwinStage(blocks=blocks(on, dim=dim, stage=number), downsample=merging)
+        def stage(number: int, on: Sequence[int]) -> SwinStage:
+            row = blocks(grid=on, dim=dims[number], depth=depths[number], num_heads=num_heads[number])
+            return SwinStage(grid=on, dim=dims[number], blocks=row, norm_eps=norm_eps)
 
         def level(number: int) -> DecoderLevel:
-            on, dim = grids[number + 1], embed_dim << (number + 1)
-            return DecoderLevel(grid=on, dim=dim, blocks=blocks(on, dim=dim, stage=number), norm_eps=norm_eps)
+            on, dim = grids[number + 1], dims[number + 1]
+            row = blocks(grid=on, dim=dim, depth=depths[number], num_heads=num_heads[number])
+            return DecoderLevel(grid=on, dim=dim, blocks=row, norm_eps=norm_eps)
 
-        deepest = embed_dim << stages
-        self.coarse = nn.ModuleList(stage(grids[number + 1], number) for number in range(stages - 1))
-        self.fine = nn.ModuleList(stage(grids[number], number) for number in range(stages))
-        self.norm = nn.LayerNorm(deepest, eps=norm_eps)
-        self.expand = PatchExpanding(grid=grids[stages], dim=deepest, norm_eps=norm_eps)
+        self.coarse = nn.ModuleList(stage(number, grids[number + 1]) for number in range(stages - 1))
+        self.fine = nn.ModuleList(stage(number, grids[number]) for number in range(stages))
+        self.norm = nn.LayerNorm(dims[-1], eps=norm_eps)
+        self.expand = PatchExpanding(grid=grids[-1], dim=dims[-1], norm_eps=norm_eps)
         self.levels = nn.ModuleList(level(number) for number in range(stages - 2, -1, -1))
-        values = out_channels
-        for extent in self.fine_patch:
-            values *= extent
         initialise_swin(self)
+        values = out_channels * math.prod(self.fine_patch)
         self.head = PatchHead(dim=embed_dim, num_values=values, norm_eps=norm_eps, sigmoid=True)
         self.head.pred.reset_parameters()  # torch's own, as published
 
