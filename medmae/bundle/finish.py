@@ -55,8 +55,6 @@ def finish_pretraining(
     """
     output = Path(output_dir)
     hashes = save_models(method=method, network=network, model_dir=model_dir)
-    callbacks = trainer.callbacks  # type: ignore[attr-defined]
-    timer = next((c for c in callbacks if isinstance(c, Timer)), None)
     record_run(
         method=method,
         dataset_dir=dataset_dir,
@@ -65,7 +63,7 @@ def finish_pretraining(
         bundle=bundle,
         config=config,
         hashes=hashes,
-        seconds=timer.time_elapsed("train") if timer else None,
+        seconds=seconds_of(trainer),
     )
     if len(held_out):
         evaluate_reconstruction(method=method, dataset=held_out, out=output / "evaluation", device=device)
@@ -122,8 +120,23 @@ def record_run(
     write_text(Path(output_dir) / "run.json", json.dumps(record, indent=2))
 
 
-def save_models(*, method: Method, network: nn.Module, model_dir: str | Path) -> dict[str, str]:
-    """Writes ``model.pt`` and its safetensors twin (the encoder), and ``pretraining.safetensors`` (everything).
+def seconds_of(trainer: pl.Trainer) -> float | None:
+    """How long it trained, if one of its callbacks kept the time."""
+    callbacks = trainer.callbacks  # type: ignore[attr-defined]
+    timer = next((callback for callback in callbacks if isinstance(callback, Timer)), None)
+    return timer.time_elapsed("train") if timer else None
+
+
+def save_models(
+    *, method: Method, network: nn.Module, model_dir: str | Path, whole: str = "pretraining.safetensors"
+) -> dict[str, str]:
+    """Writes ``model.pt`` and its safetensors twin (the plain network), and a file of the whole method.
+
+    Args:
+        method: Everything that was trained.
+        network: The part that is given out.
+        model_dir: Folder.
+        whole: Name of the method's file.
 
     Returns:
         sha256 by file name.
@@ -133,9 +146,7 @@ def save_models(*, method: Method, network: nn.Module, model_dir: str | Path) ->
     return {
         "model.pt": save_pt(network.state_dict(), folder / "model.pt"),
         "model.safetensors": save_safetensors(network.state_dict(), folder / "model.safetensors", metadata=about),
-        "pretraining.safetensors": save_safetensors(
-            method.state_dict(), folder / "pretraining.safetensors", metadata=about
-        ),
+        whole: save_safetensors(method.state_dict(), folder / whole, metadata=about),
     }
 
 

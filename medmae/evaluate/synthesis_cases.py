@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ class SynthesisCases:
     any-to-any network) each target that a case has is made in turn from the sources that it has, without itself.
 
     Args:
-        manifest: A prepared data set.
+        manifest: A prepared data set: ``manifest.jsonl``, its folder, or a :class:`Manifest`.
         split: ``train``, ``val`` or ``test``; None takes all.
         source: What is given; for any-to-any None gives all that there is.
         target: What is made; for any-to-any None makes each in turn.
@@ -39,13 +40,14 @@ class SynthesisCases:
     def __init__(
         self,
         *,
-        manifest: Manifest,
+        manifest: str | Path | Manifest,
         split: str | None,
         source: str | Sequence[str] | None,
         target: str | Sequence[str] | None,
-        contrasts: Sequence[str] | None,
-        min_foreground: float,
+        contrasts: Sequence[str] | None = None,
+        min_foreground: float = 0.02,
     ) -> None:
+        manifest = Manifest.of(manifest)
         sources, targets = _names(source), _names(target)
         if contrasts is None and (len(sources) != 1 or len(targets) != 1 or sources == targets):
             raise ValueError(f"a pair has one source and another target, got {source!r} and {target!r}")
