@@ -100,11 +100,17 @@ def demo(
     out: Annotated[Path, typer.Option(help="Folder of everything that is made.")] = Path("demo"),
     resample_to: Annotated[str | None, typer.Option(help="Contrast onto whose grid others are resampled.")] = None,
 ) -> None:
-    """See it work in minutes: prepare volumes, pre-train Edge-MAE, evaluate, report."""
+    """See it work in minutes: prepare volumes, pre-train Edge-MAE, synthesise a contrast with it, report."""
     from medmae.demo import run_demo
 
     result = run_demo(out=out, data=data, resample_to=resample_to)
-    typer.echo(f"open {result.report.resolve().as_uri()}")
+    typer.echo(f"pre-training:     open {result.report.resolve().as_uri()}")
+    if result.synthesis is None:
+        typer.echo("no case has two contrasts, so none was synthesised")
+    else:
+        typer.echo(f"synthesis:        open {result.synthesis.resolve().as_uri()}")
+    for volume in result.volumes:
+        typer.echo(f"synthetic volume: {volume.resolve()}")
     raise typer.Exit(result.exit_code)
 
 

@@ -18,6 +18,13 @@ FEW_STEPS = {
     "method::_target_": "medmae.methods.edge_mae.edge_mae_tiny",
     "module::schedule::warmup_epochs": 0.0,
 }
+FEW_MORE = {
+    "epochs": 1,
+    "steps_per_epoch": 2,
+    "batch_size": 4,
+    "warmup_epochs": 0.0,
+    "method::_target_": "medmae.methods.mt_unet.mt_unet_tiny",
+}
 
 
 @pytest.fixture(scope="module")
@@ -31,8 +38,12 @@ def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.slow
 def test_volumes_become_weights_a_record_and_a_report(cohort: Path, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
-    result = run_demo(out=Path("out"), data=cohort, overrides=FEW_STEPS)
+    result = run_demo(out=Path("out"), data=cohort, overrides=FEW_STEPS, synthesis_overrides=FEW_MORE)
     assert result.exit_code == ExitCode.OK
+    assert result.synthesis is not None
+    assert "not for diagnosis" in result.synthesis.read_text(encoding="utf-8")
+    (volume,) = result.volumes
+    assert volume.name.endswith("_desc-syntheticT1.nii.gz") or volume.name.endswith("_desc-syntheticFLAIR.nii.gz")
     page = result.report.read_text(encoding="utf-8")
     assert "Edge-MAE" in page
     assert "<script src" not in page  # self-contained

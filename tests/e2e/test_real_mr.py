@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import nibabel as nib
+import numpy as np
 import pytest
 
 from medmae.bundle.recipes import shipped
@@ -18,6 +20,16 @@ FEW_STEPS = {
     "batch_size": 4,
     "method::_target_": "medmae.methods.edge_mae.edge_mae_tiny",
 }
+FEW_MORE = {**FEW_STEPS, "method::_target_": "medmae.methods.mt_unet.mt_unet_tiny", "warmup_epochs": 0.0}
+
+
+SOURCES = {"open_ms_cross": "T1.nii.gz", "open_ms_long_paired": "T1W.nii.gz"}
+
+
+def held_out(out):
+    rows = [json.loads(line) for line in (out / "prepared" / "manifest.jsonl").read_text().splitlines()]
+    (case,) = (row["case"] for row in rows if row["split"] == "test")
+    return case
 
 
 def arguments(overrides):
@@ -34,8 +46,13 @@ def code_of(*given):
 @pytest.mark.parametrize("cohort", ["open_ms_cross", "open_ms_long_paired"])
 def test_real_volumes_become_a_report_with_held_out_figures(shared, tmp_path, cohort):
     out = tmp_path / "out"
-    result = run_demo(out=out, data=shared / "data" / "mri" / cohort, overrides=FEW_STEPS)
+    result = run_demo(out=out, data=shared / "data" / "mri" / cohort, overrides=FEW_STEPS, synthesis_overrides=FEW_MORE)
     assert result.exit_code == ExitCode.OK
+    source = nib.load(shared / "data" / "mri" / cohort / held_out(out) / SOURCES[cohort])
+    (made,) = (nib.load(volume) for volume in result.volumes)
+    assert made.shape == source.shape
+    assert np.array_equal(made.affine, source.affine)
+    assert (out / "synthesis" / "evaluation" / "metrics.csv").is_file()
     summary = json.loads((out / "evaluation" / "summary.json").read_text())
     assert summary["psnr_neighbour"]["mean"] > summary["psnr_mean_fill"]["mean"] > 5
     assert (out / "report.html").stat().st_size > 100_000
