@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,7 +50,8 @@ def find_slides(source: Path, *, table: Path | None = None, patient_from: str | 
 
     Args:
         source: Folder, or a slide's main file.
-        table: CSV with ``slide`` (file name, with or without suffix) and some of ``patient,mpp,label``.
+        table: CSV with ``slide`` and some of ``patient,mpp,label``. A slide is called as its file, with or without
+            suffix, or, if it is DICOM, as its folder.
         patient_from: Regular expression on the file name without suffix.
 
     Raises:
@@ -62,13 +64,12 @@ def find_slides(source: Path, *, table: Path | None = None, patient_from: str | 
         raise DataError("no slide is here", path=source, field="suffixes", value=(*SUFFIXES, _DICOM))
     names = _names(files, source)
     pattern = compiled(patient_from, option="--patient-from")
-    stems = {path: path.stem for path in files}
-    matched = {} if pattern is None else require_match(stems.values(), pattern, option="--patient-from")
-    lines = {} if table is None else _lines(table, files)
+    matched = {} if pattern is None else require_match(map(_short, files), pattern, option="--patient-from")
+    lines = {} if table is None else _lines(table, names)
     found = []
     for path, parts in files.items():
         line = lines.get(path, {})
-        patient = line.get("patient") or matched.get(stems[path]) or tcga_patient(stems[path])
+        patient = line.get("patient") or matched.get(_short(path)) or tcga_patient(_short(path))
         found.append(
             SlideSource(
                 case=names[path],
@@ -116,20 +117,33 @@ def _dicom_slides(paths: list[Path]) -> dict[Path, tuple[Path, ...]]:
     return {max(some, key=lambda path: path.stat().st_size): tuple(some) for some in series.values()}
 
 
-def _names(files: dict[Path, tuple[Path, ...]], source: Path) -> dict[Path, str]:
-    """File names without suffix (of DICOM, the folder's); where two are the same, the folders above tell them apart."""
-    short = {path: path.parent.name if path.suffix.lower() == _DICOM else path.stem for path in files}
-    times = Counter(file_name_of(name) for name in short.values())
+def _short(path: Path) -> str:
+    """What a slide is called: its file without suffix, or the folder of a DICOM slide, whose files say nothing."""
+    return path.parent.name if path.suffix.lower() == _DICOM else path.stem
+
+
+def _names(files: Iterable[Path], source: Path) -> dict[Path, str]:
+    """Names of the cases; where two slides are called the same, the folders above tell them apart."""
+    times = Counter(file_name_of(_short(path)) for path in files)
+    long = {path: "_".join(path.relative_to(source).parts) for path in files}
     return {
-        path: file_name_of(name if times[file_name_of(name)] == 1 else "_".join(path.relative_to(source).parts))
-        for path, name in short.items()
+        path: file_name_of(_short(path) if times[file_name_of(_short(path))] == 1 else name)
+        for path, name in long.items()
     }
 
 
-def _lines(table: Path, files: dict[Path, tuple[Path, ...]]) -> dict[Path, dict[str, str]]:
-    """The table's line of each slide."""
-    lines = {line["slide"]: line for _, line in read_csv(table, needs=("slide",), remedy=_REMEDY, rows=("slide",))}
-    found = {path: lines[name] for path in files for name in (path.name, path.stem, path.parent.name) if name in lines}
+def _lines(table: Path, names: dict[Path, str]) -> dict[Path, dict[str, str]]:
+    """The table's line of each slide: by the name of its case, or of its file where no other is called the same."""
+    lines: dict[str, dict[str, str]] = {}
+    for number, line in read_csv(table, needs=("slide",), remedy=_REMEDY, rows=("slide",)):
+        if line["slide"] in lines:
+            raise DataError(f"line {number} names a slide again", path=table, field="slide", value=line["slide"])
+        lines[line["slide"]] = line
+    called = {
+        path: (case, path.name, _short(path)) if case == file_name_of(_short(path)) else (case,)
+        for path, case in names.items()
+    }
+    found = {path: lines[name] for path, some in called.items() for name in some if name in lines}
     unknown = sorted(set(lines) - {line["slide"] for line in found.values()})
     if unknown:
         raise DataError(
@@ -137,9 +151,9 @@ def _lines(table: Path, files: dict[Path, tuple[Path, ...]]) -> dict[Path, dict[
             path=table,
             field="slide",
             value=len(unknown),
-            remedy="correct the names: those of files, with or without suffix",
+            remedy="correct the names: those of files, or of cases where two files are called the same",
         )
-    bare = sorted(path.name for path in files if not found.get(path, {}).get("patient"))
+    bare = sorted(path.name for path in names if not found.get(path, {}).get("patient"))
     if any(line.get("patient") for line in lines.values()) and bare:
         raise DataError(
             f"the table tells no patient of {len(bare)} slides: {', '.join(bare[:10])}",

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 
 import numpy as np
 import tifffile._imagecodecs as codecs
 from PIL import Image
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.encaps import encapsulate
+from pydicom.uid import JPEGBaseline8Bit, VLWholeSlideMicroscopyImageStorage, generate_uid
 
 from data_prep import slide
 from data_prep.tiny.wsi import picture, write_pyramid
@@ -41,3 +45,42 @@ def work_here(monkeypatch):
         return json.loads(json.dumps(slide.tile_slide(json.loads(json.dumps(task)))))
 
     monkeypatch.setattr(slide, "run_in_child", call)
+
+
+def write_dicom_slide(folder, pixels, *, mpp=0.5, tile=64):
+    """Two levels and a label as DICOM files of one series."""
+    folder.mkdir(parents=True)
+    series = generate_uid()
+    half = np.asarray(Image.fromarray(pixels).reduce(2))
+    for name, level, kind, scale in (("x", pixels, "VOLUME", 1), ("y", half, "VOLUME", 2), ("z", half, "LABEL", 2)):
+        data = _dicom(level, tile=tile, spacing=mpp * scale / 1000)
+        data.ImageType = ["ORIGINAL", "PRIMARY", kind, "NONE"]
+        data.SeriesInstanceUID, data.FrameOfReferenceUID = series, f"{series[:60]}.1"
+        data.save_as(folder / f"{name}.dcm", enforce_file_format=True)
+
+
+def _dicom(pixels, *, tile, spacing):
+    H, W = pixels.shape[:2]
+    frames = []
+    for y, x in itertools.product(range(0, H, tile), range(0, W, tile)):
+        frame = np.full((tile, tile, 3), 255, np.uint8)
+        part = pixels[y : y + tile, x : x + tile]
+        frame[: part.shape[0], : part.shape[1]] = part
+        frames.append(jpeg(frame))
+    data = Dataset()
+    data.file_meta = FileMetaDataset()
+    data.file_meta.TransferSyntaxUID = JPEGBaseline8Bit
+    data.SOPClassUID = data.file_meta.MediaStorageSOPClassUID = VLWholeSlideMicroscopyImageStorage
+    data.SOPInstanceUID = data.file_meta.MediaStorageSOPInstanceUID = generate_uid()
+    data.Rows = data.Columns = tile
+    data.TotalPixelMatrixColumns, data.TotalPixelMatrixRows, data.NumberOfFrames = W, H, len(frames)
+    data.SamplesPerPixel, data.PhotometricInterpretation, data.PlanarConfiguration = 3, "YBR_FULL_422", 0
+    data.BitsAllocated = data.BitsStored = 8
+    data.HighBit, data.PixelRepresentation, data.DimensionOrganizationType = 7, 0, "TILED_FULL"
+    measures, shared = Dataset(), Dataset()
+    measures.PixelSpacing = [spacing, spacing]
+    shared.PixelMeasuresSequence = [measures]
+    data.SharedFunctionalGroupsSequence = [shared]
+    data.PixelData = encapsulate(frames)
+    data["PixelData"].is_undefined_length = True
+    return data

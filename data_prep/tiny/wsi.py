@@ -51,7 +51,7 @@ def write_pyramid(
     path.parent.mkdir(parents=True, exist_ok=True)
     with tifffile.TiffWriter(path) as writer:
         for level in range(levels):
-            scale = {} if mpp is None else {"resolution": (1e4 / mpp / 2**level,) * 2, "resolutionunit": "CENTIMETER"}
+            per_cm = None if mpp is None else 1e4 / mpp / 2**level
             writer.write(
                 pixels,
                 tile=(tile, tile),
@@ -60,7 +60,8 @@ def write_pyramid(
                 metadata=None,
                 photometric=photometric,
                 subsampling=(2, 2) if photometric == "ycbcr" else None,
-                **scale,
+                resolution=None if per_cm is None else (per_cm, per_cm),
+                resolutionunit="CENTIMETER",
             )
             pixels = np.asarray(Image.fromarray(pixels).reduce(2))
     return path

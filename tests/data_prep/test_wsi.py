@@ -17,7 +17,7 @@ from medmae.data import Manifest, TileDataset
 from medmae.data.slide_grid import SlideGrid
 from medmae.data.wsi import Slide
 from medmae.errors import DataError, ExitCode
-from tests.slides import work_here, write_jpeg_slide
+from tests.slides import work_here, write_dicom_slide, write_jpeg_slide
 
 QUIET = Console(quiet=True)
 
@@ -157,6 +157,7 @@ def test_resolution_patient_and_label_come_from_the_table(here, slides, tmp_path
     [
         ("slide,mpp\nz,0.5\n", "names slides that are not here: z"),
         ("slide,patient\na,p1\n", r"no patient of 2 slides: b\.tif, c\.tif"),
+        ("slide,mpp\na,0.5\na,0.25\n", "line 3 names a slide again"),
         ("slide,mpp\na,250\n", "nothing plausible of slide a"),
         ("slide,mpp\na,fast\n", "nothing plausible of slide a"),
         ("name\na\n", "lacks columns"),
@@ -187,6 +188,12 @@ def test_slides_of_one_name_in_two_folders_are_told_apart(here, slides, tmp_path
     write_pyramid(source / "more" / "a.tif", picture(420, 340, seed=5))
     rows = Manifest.read(run(source, tmp_path / "out").manifest)
     assert [row["case"] for row in rows] == ["a.tif", "more_a.tif"]
+    (tmp_path / "t.csv").write_text("slide,label\nmore_a.tif,x\n")
+    rows = Manifest.read(run(source, tmp_path / "out", table=tmp_path / "t.csv").manifest)
+    assert [row["label"] for row in rows] == [None, "x"]
+    (tmp_path / "t.csv").write_text("slide,label\na,x\n")
+    with pytest.raises(DataError, match="not here: a"):
+        run(source, tmp_path / "out", table=tmp_path / "t.csv")
 
 
 def test_a_given_split_is_obeyed(here, slides, tmp_path):
@@ -315,6 +322,20 @@ def test_a_jpeg_pyramid_is_tiled_without_openslide_to_the_same_pixels(here, tmp_
     (other,) = Manifest.read(run(tmp_path / "raw", tmp_path / "slow", mpp=0.7).manifest)
     assert row["shard_sha256"] == other["shard_sha256"]
     assert len(fast) == 1
+
+
+def test_a_dicom_slide_is_one_slide_named_after_its_folder(here, tmp_path):
+    """Levels are files of one series; the label is another of them and is no slide."""
+    folder = tmp_path / "raw" / "slide-7"
+    write_dicom_slide(folder, picture(420, 340))
+    assert len(list(folder.iterdir())) == 3
+    (row,) = manifest = Manifest.read(run(tmp_path / "raw", tmp_path / "out", patient_from=r"-(\d)").manifest)
+    assert (row["case"], row["subject"]) == ("slide-7", "7")
+    assert row["grid"]["slide_size"] == [420, 340]
+    assert row["grid"]["mpp"] == [0.5, 0.5]
+    tile, (x, y) = np.load(manifest.folder / row["shard"])[0], np.load(manifest.folder / row["coords"])[0]
+    assert np.abs(tile - picture(420, 340)[y : y + 64, x : x + 64].astype(int)).mean() < 12  # JPEG
+    assert run(tmp_path / "raw", tmp_path / "out").kept == 1
 
 
 def test_mirax_parts_belong_to_the_slide(slides, tmp_path):
