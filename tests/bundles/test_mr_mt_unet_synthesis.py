@@ -1,0 +1,183 @@
+"""Synthesis from a pre-trained encoder to NIfTI on the source's grid, and what is refused on the way."""
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+import torch
+
+from medmae.bundle.run import run_bundle
+from medmae.data.manifest import Manifest
+from medmae.errors import SomeFailedError
+from medmae.methods.mt_unet import mt_unet_tiny
+from medmae.nn.heads import SynthesisNetwork
+
+NAME = "mr_mt_unet_synthesis"
+TINY = {"method::_target_": "medmae.methods.mt_unet.mt_unet_tiny"}
+QUICK = {**TINY, "batch_size": 4, "epochs": 1, "base_lr": 0.0005, "warmup_epochs": 0}
+
+
+@pytest.fixture(scope="module")
+def pretrained(prepared, tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("pretraining")
+    tiny = {"method::_target_": "medmae.methods.edge_mae.edge_mae_tiny", "batch_size": 4, "epochs": 1}
+    run_bundle(
+        "mr_edge_mae_pretraining", "train", overrides={**tiny, "dataset_dir": str(prepared), "output_dir": str(out)}
+    )
+    return out / "models" / "pretraining.safetensors"
+
+
+def train(prepared: Path, out: Path, config: str = "train", **overrides: object) -> Path:
+    run_bundle(NAME, config, overrides={**QUICK, "dataset_dir": str(prepared), "output_dir": str(out), **overrides})
+    return out
+
+
+@pytest.fixture(scope="module")
+def run(prepared, pretrained, tmp_path_factory) -> Path:
+    return train(prepared, tmp_path_factory.mktemp("synthesis"), pretrained=str(pretrained))
+
+
+def cause(error: BaseException) -> BaseException:
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error
+
+
+def test_a_run_leaves_weights_intensities_figures_montages_and_a_report(run):
+    record = json.loads((run / "run.json").read_text())
+    assert (record["config"]["source"], record["config"]["target"]) == ("T1", "T2")
+    assert set(record["hashes"]) == {"model.pt", "model.safetensors", "synthesis.safetensors"}
+    assert set(json.loads((run / "models" / "target_intensity.json").read_text())["contrasts"]) == {"T2"}
+    (row,) = csv.DictReader((run / "evaluation" / "metrics.csv").open())
+    assert np.isfinite([float(row[name]) for name in row if name.startswith("psnr")]).all()
+    assert list((run / "evaluation" / "montage").glob("*.png"))
+    assert "not for diagnosis" in (run / "report.html").read_text()
+
+
+def test_encoder_and_judge_start_as_they_were_pretrained(prepared, pretrained, tmp_path, monkeypatch):
+    from medmae.weights.io import load_state
+
+    seen = []
+    # Nothing is trained, so that what is saved is what training would have begun with.
+    monkeypatch.setattr("medmae.training.fit", lambda **options: seen.append(options["module"].method))
+    train(prepared, tmp_path, pretrained=str(pretrained))
+    before, after = load_state(pretrained), load_state(tmp_path / "models" / "synthesis.safetensors")
+    for part in ("encoder", "judge"):
+        for key in ("blocks.1.mlp.fc2.weight", "patch_embed.proj.weight", "norm.bias"):
+            assert torch.equal(after[f"{part}.{key}"], before[f"encoder.{key}"])
+
+
+def test_without_a_pretrained_encoder_it_says_what_to_do(prepared, tmp_path):
+    with pytest.raises((RuntimeError, ValueError)) as caught:
+        train(prepared, tmp_path)
+    assert "--feature_weight 0" in str(cause(caught.value))
+    assert not (tmp_path / "models").exists()
+
+
+def test_an_encoder_that_has_seen_a_test_subject_is_refused(prepared, pretrained, tmp_path):
+    other = tmp_path / "prepared"
+    shutil.copytree(prepared, other)
+    rows = [json.loads(line) for line in (other / "manifest.jsonl").read_text().splitlines()]
+    turned = {"train": "test", "test": "train", "val": "val"}
+    text = "".join(json.dumps({**row, "split": turned[row["split"]]}) + "\n" for row in rows)
+    (other / "manifest.jsonl").write_text(text)
+    with pytest.raises((RuntimeError, ValueError)) as caught:
+        train(other, tmp_path / "out", pretrained=str(pretrained))
+    assert "pre-training has seen" in str(cause(caught.value))
+
+
+def test_the_plain_network_is_the_trained_method(run):
+    method = mt_unet_tiny()
+    network = SynthesisNetwork(method)
+    network.load_state_dict(torch.load(run / "models" / "model.pt", weights_only=True), strict=True)
+    image = torch.rand(1, 1, 64, 64)
+    torch.testing.assert_close(network.eval()(image), method.eval().synthesise(image))
+
+
+def test_inference_writes_a_marked_volume_on_the_source_s_grid_with_its_spread_and_origin(run, cohort, tmp_path):
+    where = {"dataset_dir": str(cohort), "output_dir": str(tmp_path), "model_dir": str(run / "models")}
+    run_bundle(NAME, "inference", overrides={**TINY, **where, "uncertainty": True})
+    made = sorted(path.name for path in tmp_path.glob("*.nii.gz"))
+    assert len(made) == 6
+    assert "desc-synthetic" in made[1] + made[0]
+    source = nib.load(cohort / "sub-01" / "anat" / "sub-01_T1w.nii.gz")
+    result = nib.load(next(tmp_path.glob("*sub-01*_desc-syntheticT2.nii.gz")))
+    assert result.shape == source.shape
+    assert np.array_equal(result.affine, source.affine)
+    assert b"synthetic" in bytes(result.header["descrip"])
+    told = json.loads(next(tmp_path.glob("*sub-01*_desc-syntheticT2.json")).read_text())
+    assert "sha256" in json.dumps(told)
+
+
+def test_a_case_without_the_source_is_left_out_and_the_others_are_made(run, cohort, tmp_path):
+    raw = tmp_path / "raw"
+    shutil.copytree(cohort, raw)
+    (raw / "sub-02" / "anat" / "sub-02_T1w.nii.gz").unlink()
+    where = {"dataset_dir": str(raw), "output_dir": str(tmp_path / "out"), "model_dir": str(run / "models")}
+    with pytest.raises((RuntimeError, ValueError)) as caught:
+        run_bundle(NAME, "inference", overrides={**TINY, **where})
+    assert isinstance(cause(caught.value), SomeFailedError)
+    assert "sub-02 has no T1" in str(cause(caught.value))
+    assert len(list((tmp_path / "out").glob("*.nii.gz"))) == 2
+
+
+def test_held_out_subjects_are_evaluated_again_with_the_same_figures(run, prepared, tmp_path):
+    where = {"dataset_dir": str(prepared), "output_dir": str(tmp_path), "model_dir": str(run / "models")}
+    run_bundle(NAME, "evaluate", overrides={**TINY, **where})
+    first, second = (json.loads((folder / "evaluation" / "summary.json").read_text()) for folder in (run, tmp_path))
+    assert first.keys() == second.keys()
+    assert all(first[key]["mean"] == pytest.approx(second[key]["mean"], rel=1e-4) for key in first)
+
+
+@pytest.mark.slow
+def test_any_to_any_trains_evaluates_each_contrast_and_makes_what_a_case_lacks(prepared, pretrained, cohort, tmp_path):
+    names = ["T1", "T2"]
+    out = train(prepared, tmp_path / "run", "train,any_to_any", pretrained=str(pretrained), contrasts=names)
+    rows = list(csv.DictReader((out / "evaluation" / "metrics.csv").open()))
+    assert sorted(row["target"] for row in rows) == names
+    raw = tmp_path / "raw"
+    shutil.copytree(cohort, raw)
+    (raw / "sub-02" / "anat" / "sub-02_T1w.nii.gz").unlink()
+    where = {"dataset_dir": str(raw), "output_dir": str(tmp_path / "out"), "model_dir": str(out / "models")}
+    channels = {"contrasts": names, "source": None, "target": None}
+    run_bundle(NAME, "inference", overrides={**TINY, **where, **channels})
+    assert [path.name for path in (tmp_path / "out").glob("*.nii.gz")] == ["sub-02_desc-syntheticT1.nii.gz"]
+
+
+@pytest.mark.slow
+def test_slices_may_bring_their_neighbours(prepared, pretrained, cohort, tmp_path):
+    out = train(prepared, tmp_path / "run", pretrained=str(pretrained), neighbours=1)
+    where = {"dataset_dir": str(cohort), "output_dir": str(tmp_path / "out"), "model_dir": str(out / "models")}
+    run_bundle(NAME, "inference", overrides={**TINY, **where, "neighbours": 1})
+    assert len(list((tmp_path / "out").glob("*.nii.gz"))) == 3
+
+
+@pytest.mark.slow
+def test_volumes_train_on_crops_and_give_whole_volumes(prepared, cohort, tmp_path):
+    small = {"method::image_size": [8, 32, 32], "method::depth": 1, "method::unet_depths": [1, 1]}
+    small |= {"method::unet_heads": [2, 2], "method::patch_size": 4, "method::embed_dim": 16, "method::num_heads": 2}
+    small |= {"method::_target_": "medmae.methods.mt_unet.mt_unet_volume", "feature_weight": 0.0}
+    crops = {"train::dataset::crops_per_volume": 4, "batch_size": 2}
+    out = train(prepared, tmp_path / "run", "train,volumes", **small, **crops)
+    where = {"dataset_dir": str(cohort), "output_dir": str(tmp_path / "out"), "model_dir": str(out / "models")}
+    run_bundle(NAME, "inference", overrides={**small, **where})
+    source = nib.load(cohort / "sub-01" / "anat" / "sub-01_T1w.nii.gz")
+    assert nib.load(tmp_path / "out" / "sub-01_desc-syntheticT2.nii.gz").shape == source.shape
+
+
+def test_a_share_of_the_pairs_is_whole_subjects(prepared, tmp_path):
+    from monai.bundle import ConfigWorkflow
+
+    from medmae.bundle.recipes import shipped
+
+    config = str(shipped()[NAME] / "configs" / "train.yaml")
+    more = {"dataset_dir": str(prepared), "output_dir": str(tmp_path), "feature_weight": 0.0, "fraction": 0.5}
+    workflow = ConfigWorkflow(config_file=config, workflow_type="train", **TINY, **more)
+    dataset = workflow.parser.get_parsed_content("train::dataset")
+    subjects = {dataset.describe(index)["subject"] for index in range(len(dataset))}
+    everyone = Manifest.read(prepared).subjects("train")
+    assert len(subjects) == max(round(0.5 * len(everyone)), 1)
