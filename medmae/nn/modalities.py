@@ -61,9 +61,11 @@ def modality_encoder(
 
 def adapters_beside(encoder: MaskedViT, modalities: ModalityPatches) -> nn.ModuleDict:
     """A :class:`ModalityEmbed` by name for each modality but the first, which the encoder embeds itself."""
-    sizes = {"dim": encoder.embed_dim, "axis_order": encoder.axis_order}
     return nn.ModuleDict(
-        {name: ModalityEmbed(patches=modalities.patches[name], **sizes) for name in modalities.names[1:]}
+        {
+            name: ModalityEmbed(patches=modalities.patches[name], dim=encoder.embed_dim, axis_order=encoder.axis_order)
+            for name in modalities.names[1:]
+        }
     )
 
 
@@ -92,8 +94,9 @@ def embed_modalities(encoder: MaskedViT, adapters: nn.ModuleDict, rows: Sequence
     batch, each = visible.shape[0], rows[0].shape[1]
     modality, index = (visible // each).flatten(), (visible % each).flatten()  # (B V,) each
     place = torch.arange(batch, device=visible.device).repeat_interleave(visible.shape[1]) * each + index  # (B V,)
+    embeds: list[Callable[..., Tensor]] = [_own(encoder), *adapters.values()]
     parts, owners = [], []
-    for number, (values, embed) in enumerate(zip(rows, [_own(encoder), *adapters.values()], strict=True)):
+    for number, (values, embed) in enumerate(zip(rows, embeds, strict=True)):
         mine = (modality == number).nonzero().squeeze(1)  # (K,)
         parts.append(embed(values.flatten(0, 1).index_select(0, place[mine]), index[mine]))  # (K, D)
         owners.append(mine)
