@@ -53,6 +53,21 @@ def test_pictures_are_the_codes_in_double_precision_to_a_level(brighten):
     assert (difference > 0).mean() < 1e-3
 
 
+@pytest.mark.parametrize("brighten", [False, True])
+def test_a_colour_table_gives_the_codes_in_double_precision_exactly(brighten):
+    tile = np.random.default_rng(4).integers(0, 256, (60, 70, 3), dtype=np.uint8)
+    shown = brightened_table(brightness(tile))[tile] if brighten else tile
+    density = np.log(255 / np.maximum(shown.reshape(-1, 3).T, 1.0))
+    expected = (255 * np.exp(-sparse_codes(density, TRUE))).astype(np.uint8).reshape(2, 60, 70)
+    stains = StainSeparator(matrix=TRUE, brighten=brighten, colour_table=True)(tile)
+    assert np.array_equal(np.stack([stains.hematoxylin, stains.eosin]), expected)
+
+
+def test_a_colour_table_without_a_matrix_is_refused():
+    with pytest.raises(ValueError, match="a colour table needs one matrix for all tiles"):
+        StainSeparator(colour_table=True)
+
+
 def test_stains_put_together_again_are_the_tile():
     field = amounts()
     tile = tile_of(field)
