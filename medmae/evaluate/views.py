@@ -21,14 +21,13 @@ def over_views(network: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor
 
     Returns:
         ``(B, C, *size) -> (B, 2 * C', *size)``: C' means, then C' standard deviations (of the views, not of a sample of
-        more of them), float64 on the CPU.
+        more of them). Where all answers are equal the mean is that answer, bit for bit, and the deviation 0.
     """
 
     def summary(images: Tensor) -> Tensor:
         step = 1 if images.shape[-1] == images.shape[-2] else 2
         views = [(mirrored, turns) for mirrored in (False, True) for turns in range(0, 4, step)]
-        # float64: the mean of equal float32 values is then that value, and their deviation 0.
-        answers = torch.stack([_seen(network, images, *view).cpu().double() for view in views])  # (V, B, C', *size)
+        answers = torch.stack([_seen(network, images, *view) for view in views])  # (V, B, C', *size)
         std, mean = torch.std_mean(answers, dim=0, correction=0)
         return torch.cat([mean, std], dim=1)
 
