@@ -220,16 +220,20 @@ def last_weights(home: Path) -> dict[str, torch.Tensor]:
     return dict(read_checkpoint(checkpoints(home / KEPT)[0])["state_dict"])
 
 
-def attempt(home: Path, setting: Setting, seconds: float, rng: random.Random, tally: Tally) -> None:
-    """Starts, and ends it at a random moment, unless it reaches its end before."""
-    halves = half_saved(home)
-    pid = in_child(lambda: train(home, setting), log=home / "log.txt")
-    until = time.monotonic() + rng.uniform(0, seconds)
+def attempt(home: Path, setting: Setting, seconds: float, rng: random.Random, tally: Tally) -> float:
+    """Starts, and ends it at a random moment within ``seconds``, unless it reaches its end before.
+
+    Returns:
+        How long a whole run takes, as far as is known now: on a machine that others use, too, that changes.
+    """
+    halves, whole = half_saved(home), not checkpoints(home / KEPT)
+    pid, started = in_child(lambda: train(home, setting), log=home / "log.txt"), time.monotonic()
+    until = started + rng.uniform(0, seconds)
     while time.monotonic() < until:
         done, status = os.waitpid(pid, os.WNOHANG)
         if done:
             check_end(home, status, tally, expected=(0,))
-            return
+            return time.monotonic() - started if whole else seconds
         time.sleep(0.002)
     children = children_of(pid)
     number = signal.SIGKILL if rng.random() < 2 / 3 else signal.SIGTERM
@@ -243,6 +247,7 @@ def attempt(home: Path, setting: Setting, seconds: float, rng: random.Random, ta
     tally.in_save += bool(half_saved(home) - halves)
     orphans = [child for child in children if not gone(child)]
     tally.faults += [f"worker {child} outlived its run by 20 s" for child in orphans]
+    return seconds
 
 
 def half_saved(home: Path) -> set[str]:
@@ -310,6 +315,7 @@ def main(
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         references = {setting: untouched(work / f"whole{index}", setting) for index, setting in enumerate(SETTINGS)}
+        seconds = {setting: reference.seconds for setting, reference in references.items()}
         size = checkpoints(work / "whole0" / KEPT)[0].stat().st_size / 2**20
         while tally.kills.total() < kills:
             setting = SETTINGS[tally.runs % len(SETTINGS)]
@@ -317,7 +323,7 @@ def main(
             shutil.rmtree(home, ignore_errors=True)
             home.mkdir()
             while not (home / "finished").exists():
-                attempt(home, setting, references[setting].seconds, rng, tally)
+                seconds[setting] = attempt(home, setting, seconds[setting], rng, tally)
                 print(
                     f"\r{tally.kills.total()} kills, {tally.runs} runs, {len(tally.faults)} faults", end="", flush=True
                 )
