@@ -106,14 +106,14 @@ def make_slide(path: Path, tissue: Path | None) -> Path:
     """A pyramid of 256-pixel JPEG tiles of quality 80."""
     width, height = SIZE
     if tissue is None:
-        pixels = picture(width, height)
+        piece = picture(width // 4, height // 4)
     else:
         with openslide.OpenSlide(tissue) as slide:
             piece = np.asarray(slide.read_region((0, 0), 0, slide.dimensions).convert("RGB"))
-        piece = np.concatenate([piece, piece[::-1]])
-        piece = np.concatenate([piece, piece[:, ::-1]], axis=1)
-        times = -(-height // piece.shape[0]), -(-width // piece.shape[1])
-        pixels = np.ascontiguousarray(np.tile(piece, (*times, 1))[:height, :width])
+    piece = np.concatenate([piece, piece[::-1]])
+    piece = np.concatenate([piece, piece[:, ::-1]], axis=1)
+    times = -(-height // piece.shape[0]), -(-width // piece.shape[1])
+    pixels = np.ascontiguousarray(np.tile(piece, (*times, 1))[:height, :width])
 
     def encode(data: np.ndarray, level: object = None, **_: object) -> bytes:
         file = io.BytesIO()

@@ -1,0 +1,24 @@
+"""Made-up data are what the real preparation makes of made-up files."""
+
+from __future__ import annotations
+
+from data_prep.tiny import make
+from medmae.data import TileDataset
+from tests.slides import work_here
+
+
+def test_tiny_slides_have_all_splits_and_a_label_of_none(tmp_path, monkeypatch):
+    work_here(monkeypatch)
+    prepared, raw = make("wsi", tmp_path)
+    assert len(list(raw.glob("*.tif"))) == 3
+    for split in ("train", "val", "test"):
+        data = TileDataset(manifest=prepared, split=split, size=32)
+        assert len(data) > 10
+        assert set(data.labels.tolist()) == {-1}
+
+
+def test_tiny_tiles_have_both_classes_in_every_split(tmp_path):
+    prepared, _ = make("tiles", tmp_path)
+    data = {split: TileDataset(manifest=prepared, split=split, size=32) for split in ("train", "val", "test")}
+    assert all(set(some.labels.tolist()) == {0, 1} for some in data.values())
+    assert sum(len(set(some.subjects)) for some in data.values()) == 6
