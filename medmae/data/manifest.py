@@ -65,7 +65,7 @@ class Manifest:
     @classmethod
     def of(cls, manifest: str | Path | Manifest) -> Manifest:
         """A manifest as it is, or read from its file or folder."""
-        return manifest if isinstance(manifest, cls) else cls.read(manifest)
+        return manifest if isinstance(manifest, Manifest) else cls.read(manifest)
 
     @property
     def folder(self) -> Path:
