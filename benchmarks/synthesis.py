@@ -239,6 +239,7 @@ def run(
     fractions: str = "1.0,0.7,0.3",
     variants: str = "MT-UNet, pre-trained;MT-UNet, from scratch;MONAI U-Net",
     pretrain_steps: int = 1500,
+    pretrain_batch: int = 64,
     steps: int = 600,
     batch: int = 16,
     plain: Annotated[bool, typer.Option("--plain", help="No CUDA graphs.")] = False,
@@ -253,7 +254,7 @@ def run(
     unpaired = torch.cat([data.of(learners, contrast) for contrast in data.contrasts])
     unpaired = unpaired[unpaired.flatten(1).any(dim=1)]
     started = time.perf_counter()
-    pretrained = pretrain(unpaired, sizes, steps=pretrain_steps, batch=64, seed=seed, plain=plain)
+    pretrained = pretrain(unpaired, sizes, steps=pretrain_steps, batch=pretrain_batch, seed=seed, plain=plain)
     print(f"pre-trained on {len(unpaired)} slices in {time.perf_counter() - started:.0f} s", flush=True)
     new = not out.exists()
     with out.open("a", newline="") as file:
