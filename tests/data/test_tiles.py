@@ -72,6 +72,7 @@ def test_an_item_is_the_tile_that_locate_and_describe_name(folder):
         assert item["label"].dtype == torch.int64
         assert item["label"] == -1
         assert item["index"] == index % 6
+    assert data.subjects.tolist() == ["patient of a"] * 3 + ["patient of b"] * 3
     assert data.describe(4) == {"case": "b", "subject": "patient of b", "slide": "b", "x": 200, "y": 300}
 
 
