@@ -26,7 +26,7 @@ class TileDataset(Dataset[dict[str, Tensor | int]]):
 
     Item ``i`` is ``{"image": (3, size, size), "label": int64 scalar, "index": i}``. The image is float32 in [0, 1], or
     uint8. The label is the place of the tile's class (or its slide's) in :attr:`classes`, -1 where it has none. Stains
-    are separated later, a batch at a time.
+    are added by :class:`medmae.data.stain_tiles.StainTiles`.
 
     Args:
         manifest: ``manifest.jsonl`` of :mod:`data_prep.wsi` or :mod:`data_prep.tiles`, its folder, or a
