@@ -16,6 +16,8 @@ import numpy as np
 import tifffile
 from PIL import Image
 
+from medmae.data.wsi_faults import UNPARSABLE
+
 VENDORS = ("aperio", "generic-tiff")  # whose levels are plain grids of tiles: no overlaps, no padding
 _CACHE_BYTES = 96_000_000  # a row of 256-pixel segments of a slide 100 000 pixels wide
 _JPEG, _RGB, _YCBCR = 7, 2, 6  # TIFF tags Compression and PhotometricInterpretation
@@ -121,12 +123,15 @@ def direct_levels(path: Path, sizes: Sequence[tuple[int, int]]) -> dict[int, Til
         sizes: Width and height of each level, as OpenSlide sees them.
     """
     found = {}
-    with tifffile.TiffFile(path) as tiff:
-        pages = [page for page in tiff.pages if isinstance(page, tifffile.TiffPage) and _is_plain(page)]
-        for level, size in enumerate(sizes):
-            same = [page for page in pages if (page.imagewidth, page.imagelength) == size]
-            if len(same) == 1:  # several of one size are focal planes or channels: OpenSlide knows which is meant
-                found[level] = TiledJpeg(path, same[0])
+    try:
+        with tifffile.TiffFile(path) as tiff:
+            pages = [page for page in tiff.pages if isinstance(page, tifffile.TiffPage) and _is_plain(page)]
+            for level, size in enumerate(sizes):
+                same = [page for page in pages if (page.imagewidth, page.imagelength) == size]
+                if len(same) == 1:  # several of one size are focal planes or channels: OpenSlide knows which is meant
+                    found[level] = TiledJpeg(path, same[0])
+    except UNPARSABLE:
+        return {}
     return found
 
 

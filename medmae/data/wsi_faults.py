@@ -9,6 +9,7 @@ import tifffile
 
 from medmae.errors import DataError
 
+UNPARSABLE = (OSError, ValueError, IndexError, KeyError, struct.error, tifffile.TiffFileError)  # what tifffile raises
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
@@ -46,10 +47,15 @@ def explained(path: Path, error: Exception) -> DataError:
 def check_whole(path: Path) -> None:
     """Refuses a TIFF that ends before its tiles do.
 
+    What OpenSlide can open and tifffile cannot parse is left to OpenSlide.
+
     Raises:
         DataError: With how much is missing.
     """
-    fault = _truncated(path)
+    try:
+        fault = _truncated(path)
+    except UNPARSABLE:
+        return
     if fault is not None:
         raise fault
 
@@ -59,7 +65,7 @@ def _tiff_fault(path: Path) -> DataError | None:
         fault = _truncated(path)
         with tifffile.TiffFile(path) as tiff:
             tiled = tiff.pages.first.is_tiled
-    except (OSError, ValueError, IndexError, struct.error, tifffile.TiffFileError) as error:
+    except UNPARSABLE as error:
         return _cut(path, f"its directory cannot be read: {error}")
     if fault is None and not tiled:
         return DataError(

@@ -107,6 +107,15 @@ def test_segments_that_are_not_jpeg_are_read_through_openslide(tmp_path):
     np.testing.assert_array_equal(array(slide.read(level=0, x=30, y=20, width=99, height=77)), pixels[20:97, 30:129])
 
 
+def test_a_tiff_that_only_openslide_understands_is_left_to_it(slide, monkeypatch):
+    def confused(*_, **__):
+        raise tifffile.TiffFileError("a tag of no known type")
+
+    monkeypatch.setattr(tifffile, "TiffFile", confused)
+    assert Slide(slide)._direct_levels() == {}
+    assert Slide(slide).read(level=1, x=0, y=0, width=9, height=9).image.size == (9, 9)
+
+
 def test_each_segment_is_decoded_once_for_tiles_across_it(slide, monkeypatch):
     fast = Slide(slide)
     level = fast._direct_levels()[0]
