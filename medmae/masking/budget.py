@@ -133,7 +133,7 @@ class BudgetMasking:
         if self.strategy == "one":  # the last modality that is there takes what rounding left
             there = torch.ones_like(counts, dtype=torch.bool) if available is None else available
             after = there.flip(1).cumsum(dim=1).flip(1) - there.long()  # (B, T): modalities that follow
-            stops = torch.where(after == 0, self.num_visible, stops.clamp(max=self.num_visible))
+            stops = torch.where(after == 0, self.num_visible, stops)
         elif available is not None:
             raise ValueError("reference_one knows no missing modality, as published: use strategy 'one'")
         rank = torch.arange(self.tokens_each)

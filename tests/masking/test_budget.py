@@ -141,6 +141,22 @@ def test_a_missing_modality_is_never_visible_and_the_others_get_its_budget(strat
         assert positions(mask).max() == 1
 
 
+@pytest.mark.parametrize("strategy", ["independent", "one"])
+@pytest.mark.parametrize("missing", [0, 1, 2])
+def test_what_rounding_leaves_never_goes_to_a_missing_modality(strategy, missing):
+    """Half of five each is two each: the fifth token is the question."""
+    masking = BudgetMasking(num_modalities=3, tokens_each=8, num_visible=5, strategy=strategy)
+    there = torch.tensor([number != missing for number in range(3)])
+    noise = torch.rand(200, masking.noise_width - 3, generator=seeded(14))
+    mask = masking.replay(
+        shares=(there / 2).expand(200, 3), order=noise[:, :-24], ties=noise[:, -24:], available=there.expand(200, 3)
+    )
+    found = counts(mask)
+    assert not found[:, missing].any()
+    assert torch.equal(found.sum(dim=1), torch.full((200,), 5))
+    assert found[:, there].min() == 2
+
+
 def test_a_modality_that_nobody_lacks_changes_nothing():
     masking, noise = BudgetMasking(**SIZES), torch.rand(8, 3 + 588 + 588, generator=seeded(12), dtype=torch.float64)
     plain, told = masking.sample(8, noise=noise), masking.sample(8, noise=noise, real=real([[True] * 3] * 8))
