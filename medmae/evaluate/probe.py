@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from torch import Tensor
 
 from medmae.nn.heads import FeatureMap, pooled
@@ -53,8 +55,7 @@ def probe_accuracy(
     Raises:
         ValueError: If features and labels differ in number, or there is one class only.
     """
-    model = LogisticRegression(C=1 / penalty, max_iter=1000)
-    return _accuracy(model, features_train, labels_train, features_test, labels_test)
+    return _accuracy(linear_probe(penalty=penalty), features_train, labels_train, features_test, labels_test)
 
 
 def knn_accuracy(
@@ -77,16 +78,46 @@ def knn_accuracy(
     Raises:
         ValueError: If features and labels differ in number, or there are fewer samples than neighbours.
     """
-    model = KNeighborsClassifier(n_neighbors=neighbours, metric="cosine")
-    return _accuracy(model, features_train, labels_train, features_test, labels_test)
+    return _accuracy(
+        nearest_neighbours(neighbours=neighbours), features_train, labels_train, features_test, labels_test
+    )
+
+
+def linear_probe(*, penalty: float = 1.0) -> Pipeline:
+    """Logistic regression on standardised features.
+
+    Args:
+        penalty: Strength of the L2 penalty (the inverse of scikit-learn's ``C``).
+    """
+    return make_pipeline(StandardScaler(), LogisticRegression(C=1 / penalty, max_iter=1000))
+
+
+def nearest_neighbours(*, neighbours: int = 5, temperature: float | None = None, standardise: bool = True) -> Pipeline:
+    """A vote of the nearest training samples by cosine.
+
+    MMAE votes with 10 or 20 neighbours, a temperature of 0.07, and features as they are.
+
+    Args:
+        neighbours: How many vote.
+        temperature: Weighs each vote by ``exp(cosine / temperature)``; None counts votes alike.
+        standardise: Whether features are standardised first.
+    """
+    # A partial of a module's function, not a lambda, so that the pipeline can be cloned and sent to a process.
+    weights = "uniform" if temperature is None else partial(_by_similarity, temperature=temperature)
+    model = KNeighborsClassifier(n_neighbors=neighbours, metric="cosine", weights=weights)
+    return make_pipeline(StandardScaler() if standardise else FunctionTransformer(), model)
+
+
+def _by_similarity(distances: np.ndarray, *, temperature: float) -> np.ndarray:
+    """Weights of votes at cosine distances; divided by that of distance 0, which changes no vote, none overflows."""
+    return np.exp(-distances / temperature)
 
 
 def _accuracy(
-    model: LogisticRegression | KNeighborsClassifier,
+    model: Pipeline,
     features_train: np.ndarray,
     labels_train: np.ndarray,
     features_test: np.ndarray,
     labels_test: np.ndarray,
 ) -> float:
-    pipeline = make_pipeline(StandardScaler(), model)
-    return float(pipeline.fit(features_train, labels_train).score(features_test, labels_test))
+    return float(model.fit(features_train, labels_train).score(features_test, labels_test))

@@ -1,0 +1,102 @@
+"""Figures of classification, and their intervals over patients.
+
+Classes that no sample has are left out of every mean over classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from sklearn.metrics import accuracy_score, f1_score, recall_score, roc_auc_score
+
+METRICS = ("balanced_accuracy", "macro_f1", "auroc", "accuracy")
+DEFINITIONS: Mapping[str, str] = {
+    "balanced_accuracy": "mean over classes of the share of a class that is recognised",
+    "macro_f1": "mean over classes of the harmonic mean of precision and recall",
+    "auroc": "mean over classes of the area under the ROC curve of that class against the rest",
+    "accuracy": "share of tiles that are right",
+}
+
+
+def classification_scores(truth: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
+    """All figures of one set of predictions; the most probable class is the prediction.
+
+    Args:
+        truth: Classes ``(N,)``.
+        probabilities: ``(N, K)``.
+
+    Returns:
+        By name of :data:`METRICS`; AUROC is NaN where there is one class only.
+    """
+    predicted, present = probabilities.argmax(axis=1), np.unique(truth)
+    areas = [roc_auc_score(truth == k, probabilities[:, k]) for k in present if len(present) > 1]
+    over = {"labels": present, "average": "macro", "zero_division": 0}
+    return {
+        "balanced_accuracy": float(recall_score(truth, predicted, **over)),
+        "macro_f1": float(f1_score(truth, predicted, **over)),
+        "auroc": float(np.mean(areas)) if areas else float("nan"),
+        "accuracy": float(accuracy_score(truth, predicted)),
+    }
+
+
+def weighted_scores(truth: np.ndarray, probabilities: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:
+    """As :func:`classification_scores`, of many weightings of the same predictions at once.
+
+    A bootstrap is a weighting: how often each sample was drawn. This is why it takes seconds.
+
+    Args:
+        truth: ``(N,)``.
+        probabilities: ``(N, K)``.
+        weights: ``(R, N)``.
+
+    Returns:
+        ``(R,)`` by name; NaN where no class, or for AUROC only one class, has weight.
+    """
+    classes, predicted = np.arange(probabilities.shape[1]), probabilities.argmax(axis=1)
+    true, called = truth[:, None] == classes, predicted[:, None] == classes  # (N, K) each
+    hits, owned, named = (weights @ part.astype(np.float64) for part in (true & called, true, called))  # (R, K)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        recall = np.where(owned > 0, hits / owned, np.nan)
+        f1 = np.where(owned > 0, 2 * hits / (owned + named), np.nan)
+        areas = [_areas(true[:, k], probabilities[:, k], weights) for k in classes]
+        found = {
+            "balanced_accuracy": _mean(recall),
+            "macro_f1": _mean(f1),
+            "auroc": _mean(np.stack(areas, axis=1)),
+            "accuracy": hits.sum(axis=1) / owned.sum(axis=1),
+        }
+    return found
+
+
+def patient_draws(groups: np.ndarray, *, resamples: int = 1000, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """A bootstrap that draws whole patients.
+
+    Args:
+        groups: Patient of each sample ``(N,)``.
+        resamples: R.
+        seed: Of the draws.
+
+    Returns:
+        How often each of P patients is drawn, ``(R, P)``, and whose each sample is, ``(N,)``: ``draws[:, member]`` are
+        weights for :func:`weighted_scores`.
+    """
+    names, member = np.unique(groups, return_inverse=True)
+    draws = np.random.default_rng(seed).multinomial(len(names), np.full(len(names), 1 / len(names)), size=resamples)
+    return draws.astype(np.float64), member
+
+
+def _areas(positive: np.ndarray, score: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Area under the ROC curve for each weighting ``(R,)``: the share of pairs in order, ties counted half."""
+    order = np.argsort(score, kind="stable")
+    first = np.flatnonzero(np.r_[True, np.diff(score[order]) != 0])  # where each run of equal scores begins
+    ranked, positive = weights[:, order], positive[order]
+    ours, others = (np.add.reduceat(ranked * part, first, axis=1) for part in (positive, ~positive))  # (R, runs)
+    below = np.cumsum(others, axis=1) - others / 2
+    return (ours * below).sum(axis=1) / (ours.sum(axis=1) * others.sum(axis=1))
+
+
+def _mean(values: np.ndarray) -> np.ndarray:
+    """Mean over the classes ``(R, K)`` that are not NaN."""
+    known = ~np.isnan(values)
+    return np.where(known, values, 0).sum(axis=1) / known.sum(axis=1)

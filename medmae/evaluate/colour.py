@@ -1,0 +1,64 @@
+"""What colour alone says about a tile: the baselines that every score in pathology must stand beside.
+
+On NCT-CRC-HE-100K mean colour alone is right on more than half of the tiles, a histogram of colours on more than 82 %
+(A. Ignatov, G. Malivenko, "NCT-CRC-HE: Not All Histopathological Datasets Are Equally Useful", arXiv 2409.11546).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+Describe = Callable[[Tensor], Tensor]
+
+
+def mean_colour(images: Tensor) -> Tensor:
+    """Mean red, green and blue: ``(B, 3, H, W)`` in [0, 1] -> ``(B, 3)``."""
+    return images.mean(dim=(2, 3))
+
+
+def colour_histogram(images: Tensor, *, bins: int = 8) -> Tensor:
+    """Share of pixels in each cell of the RGB cube: ``(B, 3, H, W)`` in [0, 1] -> ``(B, bins ** 3)``."""
+    cells = (images * bins).long().clamp(0, bins - 1).flatten(2)  # (B, 3, H W)
+    index = (cells[:, 0] * bins + cells[:, 1]) * bins + cells[:, 2]  # (B, H W)
+    counts = images.new_zeros(len(images), bins**3)
+    return counts.scatter_add_(1, index, counts.new_ones(index.shape)) / index.shape[1]
+
+
+def raw_pixels(images: Tensor, *, size: int = 16) -> Tensor:
+    """The tile itself, reduced by means over blocks: ``(B, 3, H, W)`` -> ``(B, 3 * size ** 2)``."""
+    return F.adaptive_avg_pool2d(images, size).flatten(1)
+
+
+# What a feature that was learnt is compared with, in the order in which tables show it.
+COLOUR_BASELINES: Mapping[str, Describe] = {
+    "mean_colour": mean_colour,
+    "colour_histogram": colour_histogram,
+    "raw_pixels": raw_pixels,
+}
+
+
+def describe_images(
+    load: Callable[[range], Tensor], *, count: int, by: Mapping[str, Describe], batch_size: int = 64
+) -> dict[str, Tensor]:
+    """Each description of every image, read once.
+
+    Args:
+        load: Images by their numbers, ``(B, C, H, W)``.
+        count: How many there are.
+        by: Descriptions by name, images -> ``(B, D)``.
+        batch_size: Images at once.
+
+    Returns:
+        ``(count, D)`` float32 by name, on the CPU.
+    """
+    parts: dict[str, list[Tensor]] = {name: [] for name in by}
+    with torch.no_grad():
+        for start in range(0, count, batch_size):
+            images = load(range(start, min(start + batch_size, count)))
+            for name, describe in by.items():
+                parts[name].append(describe(images).float().cpu())
+    return {name: torch.cat(some) for name, some in parts.items()}
