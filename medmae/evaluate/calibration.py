@@ -128,8 +128,8 @@ def judge(
 
 def _binned(x: np.ndarray, y: np.ndarray, *, bins: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Means of x and y and the number of members in bins of equally many values; equal values share a bin."""
-    edges = np.unique(np.quantile(x, np.linspace(0, 1, bins + 1)))
-    place = np.clip(np.searchsorted(edges, x, side="right") - 1, 0, max(len(edges) - 2, 0))
+    edges = np.quantile(x, np.linspace(0, 1, bins + 1))
+    place = np.clip(np.searchsorted(edges, x, side="right") - 1, 0, bins - 1)
     counts = np.bincount(place)
     filled = counts > 0
     means = [np.bincount(place, weights=values)[filled] / counts[filled] for values in (x, y)]

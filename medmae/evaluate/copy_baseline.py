@@ -50,7 +50,7 @@ class CopyBaseline:
     def __call__(self, source: np.ndarray, *, foreground: np.ndarray) -> np.ndarray:
         """A copy of ``(S, H, W)`` whose ``foreground`` is matched; the rest stays as it is."""
         made = source.astype(np.float32)
-        if self.quantiles is not None and foreground.any():
+        if self.quantiles is not None:
             made[foreground] = match_histograms(made[foreground], self.quantiles)
         return made
 

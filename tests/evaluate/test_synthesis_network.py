@@ -35,16 +35,16 @@ def test_an_any_to_any_network_is_told_what_is_given_and_asked_for_the_target(ma
     seen = []
 
     def network(images, given):
-        seen.append((images.shape[1], given[0].tolist()))
+        seen.append(given[0].tolist())
         assert given.shape == images.shape[:2]
         t1 = images[:, 2:]
-        return torch.cat([perfect(t1), torch.zeros_like(t1), t1], dim=1)
+        return torch.cat([torch.zeros_like(t1), perfect(t1), t1], dim=1)
 
     task, volumes = first(
-        make_set(contrasts=("T1", "T2", "FLAIR")), source=None, target="T2", contrasts=("T2", "FLAIR", "T1")
+        make_set(contrasts=("T1", "T2", "FLAIR")), source=None, target="T2", contrasts=("FLAIR", "T2", "T1")
     )
     made, _ = Synthesiser(network=network, size=28)(task, volumes.image)
-    assert set(map(str, seen)) == {"(3, [False, True, True])"}
+    assert seen == [[True, False, True]]
     assert np.allclose(made, volumes.real, atol=1e-6)
 
 

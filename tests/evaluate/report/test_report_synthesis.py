@@ -201,8 +201,19 @@ def test_definitions_and_baseline_are_on_the_page(make_synthesis):
     assert "T2: copy of the source, matched" in text
 
 
-def test_nothing_of_a_reconstruction_is_said_to_be_missing(make_synthesis):
-    text = visible_text(write_report(make_synthesis()))
+def test_the_sections_are_those_of_a_synthesis_and_nothing_of_a_reconstruction_is_said_to_be_missing(make_synthesis):
+    run = make_synthesis()
+    assert [section.title for section in build_report(run).sections] == [
+        "Montages",
+        "Scores",
+        "Worst slices",
+        "Uncertainty",
+        "Training",
+        "Data",
+        "Definitions",
+        "Configuration",
+    ]
+    text = visible_text(write_report(run))
     for absent in ("hidden patch", "Reconstructions", "No panels", "No scores", "not been evaluated"):
         assert absent not in text
 
