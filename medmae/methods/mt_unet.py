@@ -9,11 +9,13 @@ features of the true one.
 
 Deviations: the quarter of the published generator that never gets a gradient is not built (an importer accepts and
 reports it), nor is the class token trained; ``freeze_blocks`` is 0 as in the code (6 in the paper's text). Ours are
-volumes, ``neighbours`` (2.5-d input), and ``num_contrasts`` (any contrasts in, any missing ones out).
+volumes, ``neighbours`` (2.5-d input), ``num_contrasts`` (any contrasts in, any missing ones out) and
+``initial_brightness``.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -46,7 +48,7 @@ def mt_unet_volume(**options: Any) -> MTUNet:
 
 def mt_unet_demo(**options: Any) -> MTUNet:
     """96 px, on ``edge_mae_demo``: two stages, for minutes on two cores (ours)."""
-    sizes = {"image_size": 96, "patch_size": 12, "depth": 6, "num_heads": 4}
+    sizes = {"image_size": 96, "patch_size": 12, "depth": 6, "num_heads": 4, "initial_brightness": 0.15}
     return MTUNet(**{**sizes, "unet_depths": (2, 2), "unet_heads": (4, 8), "window_size": 8, **options})
 
 
@@ -89,6 +91,8 @@ class MTUNet(Method):
         freeze_blocks: Encoder blocks, counted from the input, that stay as pre-trained, with the patch embedding.
         neighbours: Slices on each side that the network sees beside the one to translate (ours); 0 in the paper.
         num_contrasts: C; builds the any-to-any form (ours), with batches ``{"image", "available"}``.
+        initial_brightness: What an untrained network shows everywhere, in (0, 1); None is the paper's medium grey. Near
+            the mean of the targets it saves the hundreds of steps in which all pixels are driven to black first.
 
     Raises:
         ValueError: If sizes do not suit each other, or options exclude each other.
@@ -112,6 +116,7 @@ class MTUNet(Method):
         freeze_blocks: int = 0,
         neighbours: int = 0,
         num_contrasts: int | None = None,
+        initial_brightness: float | None = None,
     ) -> None:
         super().__init__()
         if neighbours < 0:
@@ -139,6 +144,8 @@ class MTUNet(Method):
             mlp_ratio=mlp_ratio,
             norm_eps=norm_eps,
         )
+        if initial_brightness is not None:
+            _start_at(self.unet, initial_brightness)
         self.image_weight, self.feature_weight = image_weight, feature_weight
         self.neighbours, self.num_contrasts = neighbours, num_contrasts
 
@@ -218,6 +225,12 @@ def _entry(batch: Batch, name: str) -> Tensor:
     if name not in batch:
         raise ValueError(f'this method needs "{name}" in the batch, got {sorted(batch)}')
     return batch[name]
+
+
+def _start_at(unet: SwinUNet, brightness: float) -> None:
+    if not 0 < brightness < 1:
+        raise ValueError(f"initial_brightness must lie in (0, 1), got {brightness}")
+    torch.nn.init.constant_(unet.head.pred.bias, math.log(brightness / (1 - brightness)))
 
 
 def _freeze(encoder: MaskedViT, *, blocks: int) -> None:

@@ -154,3 +154,19 @@ def test_without_a_judge_there_is_no_feature_term(batch):
     method = tiny(feature_weight=0.0)
     assert method.judge is None
     assert set(method(batch).terms) == {"image"}
+
+
+@pytest.mark.parametrize("brightness", [0.1, 0.5])
+def test_an_untrained_network_shows_the_brightness_it_was_told(brightness):
+    torch.manual_seed(0)
+    method = mt_unet_tiny(initial_brightness=brightness)
+    head = method.unet.head.pred
+    assert torch.all(head.bias.sigmoid().sub(brightness).abs() < 1e-6)
+    torch.nn.init.zeros_(head.weight)
+    assert method.synthesise(torch.rand(1, 1, 64, 64)).mean().item() == pytest.approx(brightness)
+
+
+@pytest.mark.parametrize("brightness", [0.0, 1.0, -0.1])
+def test_a_brightness_that_no_sigmoid_reaches_is_refused(brightness):
+    with pytest.raises(ValueError, match="initial_brightness must lie in"):
+        mt_unet_tiny(initial_brightness=brightness)
