@@ -27,7 +27,8 @@ def load(numbers):
 
 def tuned(**options):
     torch.manual_seed(0)
-    return FineTune(encoder=mae_tiny().encoder, **{"load": load, "epochs": 12, "base_lr": 0.1, "mixing": None, **options})
+    options = {"load": load, "epochs": 12, "base_lr": 0.1, "mixing": None, **options}
+    return FineTune(encoder=mae_tiny().encoder, **options)
 
 
 def accuracy(probabilities):

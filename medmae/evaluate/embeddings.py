@@ -1,0 +1,142 @@
+"""Embeddings of tiles, computed once and kept: a file a slide, which every later evaluation reads."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from rich.progress import track
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Subset
+
+from medmae.data.kinds import kind_of
+from medmae.data.shards import open_shard
+from medmae.data.slide_grid import SlideGrid
+from medmae.data.tiles import TileDataset
+from medmae.errors import DataError, SomeFailedError
+from medmae.evaluate.embedding_files import Precision, attributes_of, write_embeddings
+from medmae.evaluate.tile_encoder import TileEncoder
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TileCase:
+    """What one file is made of.
+
+    Attributes:
+        name: Of the case; the file is called so.
+        subject: Patient.
+        tiles: Items with an ``image`` ``(3, H, W)`` in [0, 1], of one size.
+        source_sha256: Of what the tiles are read from, and which of them.
+        coords: Top left corners in level-0 pixels ``(N, 2)``; None if the tiles come from no slide.
+        grid: Where they lie; None likewise.
+        names: Of the tiles, likewise.
+    """
+
+    name: str
+    subject: str
+    tiles: Dataset[dict[str, Tensor | int]]
+    source_sha256: str
+    coords: np.ndarray | None = None
+    grid: SlideGrid | None = None
+    names: Sequence[str] = ()
+
+
+def embed_cases(
+    cases: Sequence[TileCase],
+    *,
+    encoder: TileEncoder,
+    out: str | Path,
+    precision: Precision = "float16",
+    patch_tokens: bool = False,
+    batch_size: int = 64,
+    num_workers: int = 0,
+) -> list[Path]:
+    """Writes ``<out>/<case>.h5`` for every case; one that is there, of the same encoder and tiles, is kept.
+
+    Args:
+        cases: From :func:`cases_of`, or :func:`medmae.evaluate.coords.case_of_slide`.
+        encoder: Makes the features.
+        out: Folder.
+        precision: Of features and tokens.
+        patch_tokens: Also write the tokens of every patch: ``(N, P, D)``, a hundred times as much.
+        batch_size: Tiles at once.
+        num_workers: Processes that read tiles.
+
+    Returns:
+        The files, in the order of the cases.
+
+    Raises:
+        SomeFailedError: At the end, if a case could not be read; the others are finished.
+    """
+    files, failed = [], []
+    for case in track(cases, description=f"Embedding by {encoder.name}", transient=True):
+        about = _about(case, encoder) | {"precision": precision, "patch_tokens": int(patch_tokens)}
+        path = Path(out) / f"{case.name}.h5"
+        files.append(path)
+        if about.items() <= attributes_of(path).items():
+            continue
+        loader = DataLoader(case.tiles, batch_size=batch_size, num_workers=num_workers)
+        try:
+            write_embeddings(
+                path,
+                _parts(loader, encoder, patch_tokens),
+                about=about,
+                coords=case.coords,
+                grid=case.grid,
+                names=case.names,
+                precision=precision,
+            )
+        except DataError as error:
+            log.error("left out: %s", error)
+            failed.append(str(error))
+    if failed:
+        raise SomeFailedError(f"{len(failed)} of {len(cases)} cases were left out: " + "; ".join(failed))
+    return files
+
+
+def _about(case: TileCase, encoder: TileEncoder) -> dict[str, str | int]:
+    return {
+        "case": case.name,
+        "subject": case.subject,
+        "encoder": encoder.name,
+        "encoder_sha256": encoder.sha256,
+        "pool": encoder.pool,
+        "source_sha256": case.source_sha256,
+    }
+
+
+def cases_of(dataset: TileDataset) -> list[TileCase]:
+    """The cases of a data set of tiles, float32 and of one size, in its order."""
+    members: dict[str, list[int]] = {}
+    for index in range(len(dataset)):
+        members.setdefault(dataset.locate(index)[0]["case"], []).append(index)
+    return [_case(dataset, numbers) for numbers in members.values()]
+
+
+def _case(dataset: TileDataset, numbers: list[int]) -> TileCase:
+    row, places = dataset.locate(numbers[0])[0], [dataset.locate(number)[1] for number in numbers]
+    made_of = f"{row['shard_sha256']} {dataset.size} {places if len(places) < row['count'] else 'all'}"
+    found = TileCase(
+        name=row["case"],
+        subject=row["subject"],
+        tiles=Subset(dataset, numbers),
+        source_sha256=hashlib.sha256(made_of.encode()).hexdigest(),
+    )
+    if kind_of(row) == "slide":
+        coords = open_shard(dataset.manifest.folder / row["coords"])[places]
+        return replace(found, coords=coords, grid=SlideGrid.from_dict(row["grid"]))
+    return replace(found, names=[row["tiles"]["name"][place] for place in places])
+
+
+def _parts(
+    loader: DataLoader[dict[str, Tensor]], encoder: TileEncoder, patch_tokens: bool
+) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
+    for batch in loader:
+        features, tokens = encoder.with_tokens(batch["image"])
+        yield features.cpu().numpy(), tokens.cpu().numpy() if patch_tokens else None

@@ -1,0 +1,75 @@
+"""A frozen encoder as a plain function of tiles: one row of features each, and their patch tokens if wanted."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal, get_args
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from medmae.errors import check_choice
+from medmae.nn.vit import MaskedViT
+
+TilePool = Literal["class_token", "mean"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TileEncoder:
+    """``encode(images)``: features of tiles, without mask, gradient or randomness.
+
+    An encoder without a norm of its own (MMAE, whose classifier has it) gets a plain layer norm after pooling, as that
+    classifier begins with.
+
+    Args:
+        encoder: Put to evaluation mode and to ``device``.
+        normalise: Applied to images first, such as :func:`medmae.data.augment_stains.normalise_rgb`.
+        pool: ``class_token``, or ``mean`` over patch tokens.
+        name: What tables and files call it.
+        device: Where to compute.
+
+    Raises:
+        ValueError: If the class token is asked for and there is none.
+    """
+
+    encoder: MaskedViT
+    normalise: Callable[[Tensor], Tensor] | None = None
+    pool: TilePool = "mean"
+    name: str = "encoder"
+    device: torch.device | str = "cpu"
+
+    def __post_init__(self) -> None:
+        check_choice(self.pool, get_args(TilePool), name="pool")
+        if self.pool == "class_token" and self.encoder.cls_token is None:
+            raise ValueError("pool='class_token' needs an encoder with a class token; this one has none")
+        self.encoder.to(self.device).eval()
+
+    @cached_property
+    def sha256(self) -> str:
+        """Of the encoder's tensors, names and shapes: the same weights have the same one wherever they came from."""
+        digest = hashlib.sha256()
+        for name, value in sorted(self.encoder.state_dict().items()):
+            tensor = value.detach().cpu().contiguous()
+            digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}\n".encode())
+            digest.update(tensor.view(torch.uint8).numpy().tobytes() if tensor.ndim else tensor.numpy().tobytes())
+        return digest.hexdigest()
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Features only: ``(B, 3, H, W)`` in [0, 1] -> ``(B, D)`` float32."""
+        return self.with_tokens(images)[0]
+
+    @torch.no_grad()
+    def with_tokens(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Features ``(B, D)`` and patch tokens ``(B, N, D)``, rows of the grid one after the other."""
+        images = images.to(self.device)
+        tokens = self.encoder(images if self.normalise is None else self.normalise(images))  # (B, prefix + N, D)
+        first = int(self.encoder.class_token_place == "first")
+        patches = tokens[:, first : first + self.encoder.patches.num_tokens]
+        features = tokens[:, 0 if first else -1] if self.pool == "class_token" else patches.mean(dim=1)
+        if isinstance(self.encoder.norm, nn.Identity):
+            features = F.layer_norm(features, features.shape[1:], eps=self.encoder.norm_eps)
+        return features.float(), patches.float()
