@@ -85,7 +85,7 @@ def _headlines(folder: RunFolder) -> list[Comparison]:
 
 def _aside(whole: Comparison | None) -> Iterator[str]:
     if whole is not None:
-        yield f"Whole volume {number(whole.model.mean, digits=whole.digits)} {whole.unit}".strip()
+        yield f"Whole volume {number(whole.model.mean, digits=whole.digits)}\u00a0{whole.unit}".strip()
 
 
 def _other_cards(found: Mapping[tuple[str, str], Comparison]) -> Iterator[Card]:
