@@ -1,0 +1,191 @@
+"""What a classifier says of every tile of whole slides: pictures, files for QuPath, tables a slide and a patient."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from rich.progress import track
+
+from medmae.data.wsi import Slide
+from medmae.data.wsi_overview import overview
+from medmae.errors import DataError, SomeFailedError
+from medmae.evaluate.embedding_files import Embeddings, read_embeddings
+from medmae.evaluate.report.text import slug
+from medmae.evaluate.tables import write_csv
+from medmae.evaluate.tile_map import TileMap, draw_map, write_geojson
+from medmae.files import write_text
+
+log = logging.getLogger(__name__)
+FOLDER, RECORD = "heatmaps", "heatmaps.json"
+Line = dict[str, object]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SlideVerdict:
+    """What was said of one slide.
+
+    Attributes:
+        case: The slide.
+        patient: Whose it is.
+        coords: Of its tiles, ``(N, 2)``.
+        probabilities: ``(N, K)``.
+    """
+
+    case: str
+    patient: str
+    coords: np.ndarray
+    probabilities: np.ndarray
+
+
+def map_slides(
+    files: Sequence[str | Path],
+    *,
+    classify: Callable[[np.ndarray], np.ndarray],
+    classes: Sequence[str],
+    slides: Mapping[str, str | Path],
+    out: str | Path,
+    shown: Sequence[str] | None = None,
+    edge: int = 1024,
+) -> list[SlideVerdict]:
+    """Draws and tables what a classifier says of slides.
+
+    Writes ``<case>_<class>.png``, ``<case>.geojson``, ``tiles.csv``, ``slides.csv`` and ``patients.csv`` to
+    ``<out>/heatmaps``, and ``<out>/heatmaps.json``, which the report reads.
+
+    Args:
+        files: Embeddings, one file a slide.
+        classify: Features ``(N, D)`` -> probabilities ``(N, K)``, such as ``predict_proba`` of a fitted pipeline.
+        classes: K names.
+        slides: File of each case, for its picture.
+        out: Evaluation folder of a run.
+        shown: Classes to draw; None draws all.
+        edge: Longer side of a picture of the slide, in pixels.
+
+    Raises:
+        ValueError: If a class to draw is none.
+        SomeFailedError: At the end, if a slide could not be read; tables hold the others.
+    """
+    wanted = list(classes if shown is None else shown)
+    if unknown := sorted(set(wanted) - set(classes)):
+        raise ValueError(f"no class {', '.join(unknown)} among {', '.join(classes)}")
+    folder, verdicts, drawn, failed = Path(out) / FOLDER, list[SlideVerdict](), list[Line](), list[str]()
+    for file in track(files, description="Mapping slides", transient=True):
+        try:
+            found = read_embeddings(file)
+            verdict = _verdict(found, classify)
+            drawn += _draw(found, verdict, classes, wanted, slides, folder=folder, edge=edge)
+            verdicts.append(verdict)
+        except DataError as error:
+            log.error("left out: %s", error)
+            failed.append(str(error))
+    if verdicts:
+        write_verdicts(folder, verdicts, classes)
+        write_text(Path(out) / RECORD, json.dumps({"classes": list(classes), "pictures": drawn}, indent=2))
+    if failed:
+        raise SomeFailedError(f"{len(failed)} of {len(files)} slides were left out: " + "; ".join(failed))
+    return verdicts
+
+
+def write_verdicts(folder: Path, verdicts: Sequence[SlideVerdict], classes: Sequence[str]) -> None:
+    """Writes ``tiles.csv``, ``slides.csv`` and ``patients.csv``.
+
+    A slide has the mean probabilities of its tiles, and the share of tiles of each class; a patient the means of their
+    slides, each of which counts alike.
+    """
+    write_csv(folder / "tiles.csv", [row for verdict in verdicts for row in _tile_rows(verdict, classes)])
+    write_csv(folder / "slides.csv", [_row([one], classes, slide=one.case) for one in verdicts])
+    by_patient: dict[str, list[SlideVerdict]] = {}
+    for verdict in verdicts:
+        by_patient.setdefault(verdict.patient, []).append(verdict)
+    write_csv(folder / "patients.csv", [_row(some, classes, slides=len(some)) for some in by_patient.values()])
+
+
+def _verdict(found: Embeddings, classify: Callable[[np.ndarray], np.ndarray]) -> SlideVerdict:
+    if found.coords is None or found.grid is None:
+        raise DataError(
+            "these embeddings do not say where tiles lie",
+            path=found.path,
+            field="coords",
+            remedy="embed the slide here; coordinates of another tool can be handed in",
+        )
+    case = str(found.about.get("case", found.path.stem))
+    patient = str(found.about.get("subject", case))
+    return SlideVerdict(
+        case=case, patient=patient, coords=found.coords, probabilities=np.asarray(classify(found.features))
+    )
+
+
+def _draw(
+    found: Embeddings,
+    verdict: SlideVerdict,
+    classes: Sequence[str],
+    wanted: Sequence[str],
+    slides: Mapping[str, str | Path],
+    *,
+    folder: Path,
+    edge: int,
+) -> list[Line]:
+    """The pictures that were written, as ``heatmaps.json`` lists them."""
+    case, grid, lines = verdict.case, found.grid, list[Line]()
+    assert grid is not None
+    if case not in slides:
+        raise DataError("nobody said where this slide is", field="slides", value=case, remedy="name its file")
+    with Slide(slides[case]) as slide:
+        picture, _ = overview(slide, edge=edge)
+        if slide.size != grid.slide_size:
+            raise DataError(
+                f"the slide has {slide.size} pixels, the embeddings are of one with {grid.slide_size}",
+                path=slide.path,
+                field="slide_size",
+                value=slide.size,
+                remedy="embed this slide again, or name the file that was embedded",
+            )
+    write_geojson(
+        folder / f"{case}.geojson",
+        grid=grid,
+        coords=verdict.coords,
+        probabilities=verdict.probabilities,
+        classes=classes,
+    )
+    for name in wanted:
+        values = verdict.probabilities[:, list(classes).index(name)]
+        tile_map = TileMap(grid=grid, coords=verdict.coords, values=values, name=f"probability of {name}")
+        path = folder / f"{case}_{slug(name)}.png"
+        draw_map(tile_map, slide=picture, title=case, path=path)
+        about = {"tiles": len(values), "mean": float(values.mean())}
+        lines.append({"case": case, "patient": verdict.patient, "class": name, "file": path.name, **about})
+    return lines
+
+
+def _tile_rows(verdict: SlideVerdict, classes: Sequence[str]) -> list[Line]:
+    called = verdict.probabilities.argmax(axis=1)
+    return [
+        {
+            "slide": verdict.case,
+            "patient": verdict.patient,
+            "x": x,
+            "y": y,
+            "predicted": classes[label],
+            **{f"p_{name}": float(share) for name, share in zip(classes, shares, strict=True)},
+        }
+        for (x, y), label, shares in zip(verdict.coords.tolist(), called, verdict.probabilities, strict=True)
+    ]
+
+
+def _row(some: Sequence[SlideVerdict], classes: Sequence[str], **what: str | int) -> Line:
+    means = np.mean([verdict.probabilities.mean(axis=0) for verdict in some], axis=0)  # (K,)
+    kinds = np.arange(len(classes))
+    shares = np.mean([(one.probabilities.argmax(axis=1)[:, None] == kinds).mean(axis=0) for one in some], axis=0)
+    return {
+        **what,
+        "patient": some[0].patient,
+        "tiles": sum(len(verdict.coords) for verdict in some),
+        "predicted": classes[int(means.argmax())],
+        **{f"p_{name}": float(mean) for name, mean in zip(classes, means, strict=True)},
+        **{f"share_{name}": float(share) for name, share in zip(classes, shares, strict=True)},
+    }
