@@ -71,15 +71,23 @@ def test_a_modality_without_a_visible_token_still_has_a_gradient_of_zero(encoder
     assert not adapters["e"].proj.weight.grad.any()
 
 
-def test_only_visible_tokens_are_embedded(encoder, adapters, rows):
+def test_embedding_costs_one_projection_of_each_modality_for_a_visible_token_and_nothing_for_a_hidden_one(
+    encoder, adapters, rows
+):
     def work(visible):
         with FlopCounterMode(display=False) as counter:
             embed_modalities(encoder, adapters, rows, visible)
         return counter.get_total_flops()
 
-    patches = {"rgb": 48, "h": 16, "e": 16}
-    assert work(torch.tensor([[0, 5, 7], [0, 1, 2], [6, 8, 13], [3, 9, 17]])) == 2 * 16 * (6 * 48 + 6 * 16)
-    assert work(torch.arange(18).expand(4, 18)) == 2 * 16 * 4 * 6 * sum(patches.values())
+    values = 48 + 16 + 16
+    assert work(torch.tensor([[0, 5, 7], [0, 1, 2], [6, 8, 13], [3, 9, 17]])) == 2 * 16 * 4 * 3 * values
+    assert work(torch.tensor([[0], [1], [6], [17]])) == 2 * 16 * 4 * values
+
+
+def test_shapes_do_not_depend_on_the_mask_so_that_the_step_is_one_graph(encoder, adapters, rows, visible):
+    explained = torch._dynamo.explain(lambda: embed_modalities(encoder, adapters, rows, visible).sum())()
+    torch._dynamo.reset()
+    assert (explained.graph_count, explained.graph_break_count) == (1, 0)
 
 
 @pytest.mark.parametrize("modality", [0, 1, 2])
