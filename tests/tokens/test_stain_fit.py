@@ -111,6 +111,18 @@ def test_few_pixels_give_nearly_the_matrix_of_all():
     assert angles(fit_stains(tile, max_pixels=3000).matrix, fit_stains(tile, max_pixels=20_000).matrix).max() < 1.5
 
 
+def test_so_many_pixels_are_used_and_as_many_from_each_tile(monkeypatch):
+    used = []
+    monkeypatch.setattr("medmae.tokens.stain_fit.vahadane", lambda density, sparsity: used.append(density) or TRUE)
+    one, two = stained(size=64), stained(size=96, seed=1)
+    fit_stains(one, two, max_pixels=1000)
+    fit_stains(one)
+    fit_stains(stained(size=200))
+    assert [density.shape[1] for density in used] == [1000, fit_stains(one).tissue_pixels, 10_000]
+    first = -np.log(np.maximum(one[one[..., 1] < 200], 1) / 255).T  # its tissue, and a little more
+    assert used[0][:, :500].mean() == pytest.approx(first.mean(), rel=0.1)
+
+
 def test_a_tile_without_tissue_gets_the_fallback_and_a_flag():
     white = np.full((64, 64, 3), 250, dtype=np.uint8)
     for method in ("vahadane", "macenko"):
