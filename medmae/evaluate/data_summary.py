@@ -20,8 +20,8 @@ def summarise_data(folder: str | Path) -> dict[str, Any]:
     Returns:
         ``{"manifest_sha256", "contrasts": [...], "cases": [...], "quarantine": [...]}``. A case has ``case``,
         ``subject``, ``session``, ``split``, ``contrasts``, ``shape``, ``spacing_mm``, ``flags`` and ``slices`` (every
-        stored slice of every contrast); a quarantined record ``case``, ``file``, ``field``, ``value``, ``reason``,
-        ``remedy``.
+        stored slice of every contrast; 0 of tiles, which have ``tiles`` and what else ``summary.csv`` tells); a
+        quarantined record ``case``, ``file``, ``field``, ``value``, ``reason``, ``remedy``.
 
     Raises:
         DataError: There is no manifest in ``folder``.
@@ -32,9 +32,9 @@ def summarise_data(folder: str | Path) -> dict[str, Any]:
         raise DataError("no manifest.jsonl here", path=root, remedy="give the folder that `medmae prep` wrote")
     content = manifest.read_bytes()
     rows = [json.loads(line) for line in content.decode().splitlines() if line.strip()]
-    slices = {row["case"]: len(row.get("foreground", [])) * len(row["contrasts"]) for row in rows}
+    slices = {row["case"]: len(row.get("foreground", [])) * len(row.get("contrasts", [])) for row in rows}
     cases = [{**row, "slices": slices.get(row["case"], 0)} for row in _rows(root / "summary.csv")]
-    names = dict.fromkeys(contrast["name"] for row in rows for contrast in row["contrasts"])
+    names = dict.fromkeys(contrast["name"] for row in rows for contrast in row.get("contrasts", []))
     return {
         "manifest_sha256": hashlib.sha256(content).hexdigest(),
         "contrasts": list(names),

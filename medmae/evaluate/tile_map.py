@@ -45,14 +45,15 @@ class TileMap:
     def paint(self, size: tuple[int, int]) -> np.ndarray:
         """Values as a picture of the whole slide: float ``(height, width)``, NaN where no tile lies.
 
-        Where tiles overlap their mean is shown. Neighbours share a border exactly, and each shows at least one pixel.
+        Where tiles overlap their mean is shown. A pixel that a tile covers in part is its own, so that there are no
+        seams between neighbours, whose corners lie on whole pixels and whose sizes need not.
 
         Args:
             size: Width and height in pixels.
         """
         scale = np.array(size) / self.grid.slide_size
-        starts = np.rint(self.coords * scale).astype(int)
-        stops = np.maximum(np.rint((self.coords + self.grid.tile_size) * scale).astype(int), starts + 1)
+        starts = np.floor(self.coords * scale + 1e-6).astype(int)
+        stops = np.ceil((self.coords + self.grid.tile_size) * scale - 1e-6).astype(int)
         total, count = np.zeros(size[::-1]), np.zeros(size[::-1])
         for (left, top), (right, bottom), value in zip(starts, stops, self.values, strict=True):
             total[top:bottom, left:right] += value

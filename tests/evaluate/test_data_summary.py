@@ -25,3 +25,12 @@ def test_a_prepared_folder_is_summed_up_per_case(tmp_path):
 def test_a_folder_without_manifest_is_refused(tmp_path):
     with pytest.raises(DataError, match=r"manifest\.jsonl"):
         summarise_data(tmp_path)
+
+
+def test_tiles_have_no_slices_and_keep_what_the_summary_says(tmp_path):
+    row = {"case": "s1", "kind": "slide", "count": 12}
+    (tmp_path / "manifest.jsonl").write_text(json.dumps(row) + "\n")
+    (tmp_path / "summary.csv").write_text("case,subject,split,tiles,seconds\ns1,p1,train,12,2.5\n")
+    summary = summarise_data(tmp_path)
+    assert summary["contrasts"] == []
+    assert summary["cases"] == [{"case": "s1", "subject": "p1", "split": "train", "tiles": "12", "slices": 0}]

@@ -8,11 +8,13 @@ from pathlib import Path
 from medmae import __version__
 from medmae.evaluate.report.cohort import cohort
 from medmae.evaluate.report.definitions import definitions
+from medmae.evaluate.report.few_labels import few_label_cards, few_label_notes, few_labels
 from medmae.evaluate.report.folder import RunFolder
 from medmae.evaluate.report.gallery import gallery
 from medmae.evaluate.report.headline import result_cards, size_cards, summary_sentence, warnings
 from medmae.evaluate.report.montages import montages
 from medmae.evaluate.report.page import Card, Report, Section
+from medmae.evaluate.report.pathology import embedding_map, heatmaps, stains
 from medmae.evaluate.report.provenance import provenance
 from medmae.evaluate.report.results import results
 from medmae.evaluate.report.spread import spread
@@ -28,6 +30,10 @@ FOOTER = (
 SECTIONS: tuple[Callable[[RunFolder], Section | None], ...] = (
     gallery,
     results,
+    few_labels,
+    heatmaps,
+    embedding_map,
+    stains,
     montages,
     synthesis,
     worst_slices,
@@ -37,8 +43,13 @@ SECTIONS: tuple[Callable[[RunFolder], Section | None], ...] = (
     definitions,
     provenance,
 )
-CARDS: tuple[Callable[[RunFolder], list[list[Card]]], ...] = (result_cards, synthesis_cards, size_cards)
-NOTES: tuple[Callable[[RunFolder], list[str]], ...] = (synthesis_notes, warnings)
+CARDS: tuple[Callable[[RunFolder], list[list[Card]]], ...] = (
+    result_cards,
+    synthesis_cards,
+    few_label_cards,
+    size_cards,
+)
+NOTES: tuple[Callable[[RunFolder], list[str]], ...] = (synthesis_notes, few_label_notes, warnings)
 
 
 def write_report(run: str | Path, *, out: Path | None = None) -> Path:

@@ -14,7 +14,12 @@ from medmae.evaluate.report.text import NOTHING, count, listing, plain, words
 TITLE = "Data"
 SPLITS = ("train", "val", "test")
 NAMES = {"train": "Training", "val": "Validation", "test": "Test (held out)"}
-CASE_COLUMNS = ("case", "subject", "session", "split", "contrasts", "shape", "spacing_mm", "slices", "flags")
+CASE_COLUMNS = (
+    *("case", "subject", "session", "split", "contrasts", "shape", "spacing_mm", "slices"),  # of volumes
+    *("tiles", "size", "classes", "tissue", "mpp", "flags"),  # of tiles and slides
+)
+ALWAYS = ("Split", "Subjects", "Cases", "Flagged")  # columns; others are left out where nothing is known of them
+NUMERIC = ("Subjects", "Cases", "Slices", "Tiles")
 KNOWN = {"cases", "quarantine", "contrasts", "manifest_sha256"}
 
 
@@ -44,25 +49,25 @@ def _lead(folder: RunFolder) -> Iterator[str]:
 def _splits(cases: list[Mapping[str, Any]]) -> Markup:
     names = [name for name in SPLITS if any(case.get("split") == name for case in cases)]
     names += sorted({str(case.get("split")) for case in cases} - set(names))
-    return table(
-        ["Split", "Subjects", "Cases", "Slices", "Shapes", "Spacing (mm)", "Flagged"],
-        [_split(name, [case for case in cases if str(case.get("split")) == name]) for name in names],
-        numeric={1, 2, 3},
-    )
+    lines = [_split(name, [case for case in cases if str(case.get("split")) == name]) for name in names]
+    head = [name for name in lines[0] if name in ALWAYS or any(line[name] != NOTHING for line in lines)]
+    numeric = [i for i, name in enumerate(head) if name in NUMERIC]
+    return table(head, [[line[name] for name in head] for line in lines], numeric=numeric)
 
 
-def _split(name: str, cases: list[Mapping[str, Any]]) -> list[object]:
-    slices = sum(int(as_float(case.get("slices")) or 0) for case in cases)
+def _split(name: str, cases: list[Mapping[str, Any]]) -> dict[str, object]:
+    totals = {key: sum(int(as_float(case.get(key)) or 0) for case in cases) for key in ("slices", "tiles")}
     flagged = sum(plain(case.get("flags")) != NOTHING for case in cases)
-    return [
-        NAMES.get(name, name),
-        len({case.get("subject") for case in cases}),
-        len(cases),
-        f"{slices:,}" if slices else NOTHING,
-        _variants(cases, "shape"),
-        _variants(cases, "spacing_mm"),
-        flagged or NOTHING,
-    ]
+    return {
+        "Split": NAMES.get(name, name),
+        "Subjects": len({case.get("subject") for case in cases}),
+        "Cases": len(cases),
+        "Slices": f"{totals['slices']:,}" if totals["slices"] else NOTHING,
+        "Tiles": f"{totals['tiles']:,}" if totals["tiles"] else NOTHING,
+        "Shapes": _variants(cases, "shape"),
+        "Spacing (mm)": _variants(cases, "spacing_mm"),
+        "Flagged": flagged or NOTHING,
+    }
 
 
 def _variants(cases: list[Mapping[str, Any]], key: str) -> str:
@@ -73,7 +78,7 @@ def _variants(cases: list[Mapping[str, Any]], key: str) -> str:
 def _cases(cases: list[Mapping[str, Any]]) -> Markup:
     columns = [key for key in CASE_COLUMNS if any(plain(case.get(key)) != NOTHING for case in cases)]
     rows = [[_field(case, key) for key in columns] for case in cases]
-    numeric = [i for i, key in enumerate(columns) if key == "slices"]
+    numeric = [i for i, key in enumerate(columns) if key in ("slices", "tiles", "tissue")]
     body = table([words(key) for key in columns], rows, numeric=numeric)
     return details(f"Every case ({len(cases):,})", body)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from medmae.evaluate.report.text import number
 
 MAX_LINKED = 40  # beyond this many subjects the lines that join them hide the dots
 PITCH, LEFT, RIGHT, TOP, BOTTOM = 62, 150, 64, 8, 40
+NAME_LETTERS = 19  # of a line of a contender's name
 SPREAD = 26  # height over which the dots of a row are spread
 
 
@@ -68,7 +70,12 @@ def _contender(row: Contender, y: float, shifts: Mapping[str, float], to_x: Scal
     if row.ci_low is not None and row.ci_high is not None:
         ends = to_x(row.ci_low), to_x(row.ci_high)
         interval = Markup('<line x1={} x2={} y1={y} y2={y} class="ci"/>').format(*ends, y=y)
-    name = Markup('<text x=0 y={} dy=".32em" class="name">{}</text>').format(y, row.label)
+    lines = textwrap.wrap(row.label, NAME_LETTERS) or [""]
+    first = y - 8.5 * (len(lines) - 1)
+    name = join(
+        Markup('<text x=0 y={} dy=".32em" class="name">{}</text>').format(first + 17 * i, line)
+        for i, line in enumerate(lines)
+    )
     value = Markup('<text x={} y={} dy=".32em" text-anchor=end class="number">{}</text>').format(
         WIDTH, y, number(row.mean, digits=digits)
     )

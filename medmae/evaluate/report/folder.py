@@ -10,6 +10,10 @@ Layout (written by a bundle run)::
     <run>/evaluation/montage/<case>.png  of a synthesis: pictures to judge it by
     <run>/evaluation/calibration.json    of a synthesis: whether the spread of its guesses tells their error
     <run>/evaluation/panels.{npz,json}   images to look at, and what they show
+    <run>/evaluation/few_labels.json     of tiles: what few labels give; few_labels/*.csv are its tables
+    <run>/evaluation/heatmaps.json       of slides: the pictures in heatmaps/, with tables a slide and a patient
+    <run>/evaluation/embedding_map.json  of tiles: their embeddings as points in a plane
+    <run>/evaluation/stains/panels.*     of tiles: their stains
     <run>/evaluation/<other>.csv         any further table; shown as it is
 
 A missing optional file is ``None`` or empty here and is stated on the page; one that exists but cannot be read is a
@@ -106,6 +110,11 @@ class RunFolder:
         """The summary of the data set in ``run.json`` (see :func:`medmae.evaluate.data_summary.summarise_data`)."""
         data = self.info.get("data")
         return data if isinstance(data, dict) else {}
+
+    @cached_property
+    def few_labels(self) -> dict[str, Any]:
+        """What few labels gave (see :mod:`medmae.evaluate.few_labels`); empty if that was not asked."""
+        return read_object(self.path / "evaluation" / "few_labels.json")
 
     @cached_property
     def given(self) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,7 @@ LEAD = (
 
 def gallery(folder: RunFolder) -> Section | None:
     """Build the section of reconstructions and write each row as a PNG strip into ``figures/``."""
-    if folder.synthesis:
+    if folder.synthesis or (folder.few_labels and not folder.panels):
         return None
     if not any(folder.panels):
         return Section(title=TITLE, blocks=[note(f"No panels: {NOT_EVALUATED}")])
@@ -70,21 +70,46 @@ def panel_section(
         key: What else the legend explains.
         abreast: Whether two rows stand beside each other where there is room.
     """
-    figures = folder.path / "figures"
-    for stale in figures.glob("panel_*.png"):
+    bar = colour_bar(limit, error) if any(map(is_error, column_names(folder.panels))) else ""
+    rows = panel_rows(
+        folder.panel_info, folder.panels, figures=folder.path / "figures", stem="panel", limit=limit, abreast=abreast
+    )
+    return Section(title=title, lead=lead, blocks=[_legend(key, bar), rows])
+
+
+def panel_rows(
+    info: Sequence[Mapping[str, Any]],
+    panels: Sequence[Panel],
+    *,
+    figures: Path,
+    stem: str,
+    limit: float = 1.0,
+    abreast: bool = False,
+) -> Markup:
+    """Rows of pictures; each is also written as a PNG strip.
+
+    Args:
+        info: What stands beside each row.
+        panels: Its pictures.
+        figures: Folder of the strips; older ones of this stem are removed.
+        stem: Begins their names.
+        limit: Upper end of the error map's scale.
+        abreast: Whether two rows stand beside each other where there is room.
+    """
+    for stale in figures.glob(f"{stem}_*.png"):
         stale.unlink()
-    columns = column_names(folder.panels)
-    candidates = spread(len(folder.panels), MAX_ROWS)
-    encoded = {i: _encode(folder.panels[i], limit, figures / _file_name(i, folder.panel_info[i])) for i in candidates}
+    columns = column_names(panels)
+    encoded = {
+        i: _encode(panels[i], limit, figures / f"{stem}_{_file_name(i, info[i])}")
+        for i in spread(len(panels), MAX_ROWS)
+    }
     chosen = _within_budget(encoded)
-    rows = [_row(folder.panel_info[i], encoded[i], columns) for i in chosen]
-    bar = colour_bar(limit, error) if any(map(is_error, columns)) else ""
+    rows = join(_row(info[i], encoded[i], columns) for i in chosen)
     kind = "gallery abreast" if abreast else "gallery"
-    blocks = [_legend(key, bar), Markup('<div class="{}">{}</div>').format(kind, join(rows))]
-    if len(chosen) < len(folder.panels):
-        left = f"{len(chosen)} of {len(folder.panels)} rows are shown; all lie in evaluation/panels.npz."
-        blocks.append(note(left))
-    return Section(title=title, lead=lead, blocks=blocks)
+    shown = Markup('<div class="{}">{}</div>').format(kind, rows)
+    if len(chosen) == len(panels):
+        return shown
+    return shown + note(f"{len(chosen)} of {len(panels)} rows are shown; all lie in panels.npz of the evaluation.")
 
 
 @dataclass(frozen=True)
@@ -103,7 +128,7 @@ def _encode(row: Panel, limit: float, path: Path) -> dict[str, _Png]:
 
 
 def _file_name(i: int, info: Mapping[str, Any]) -> str:
-    return f"panel_{i:02d}_{slug('_'.join(plain(info.get(key)) for key in KEYS))}.png"
+    return f"{i:02d}_{slug('_'.join(plain(info.get(key)) for key in KEYS))}.png"
 
 
 def _within_budget(encoded: Mapping[int, Mapping[str, _Png]]) -> list[int]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from medmae.evaluate.report.folder import RunFolder, as_float
 from medmae.evaluate.report.metrics import Comparison, Score, comparisons, other_scores
@@ -15,6 +16,8 @@ FEW_SUBJECTS = 5  # below this a bootstrap over subjects says little
 def summary_sentence(folder: RunFolder) -> str:
     """Say in one sentence what was trained on what, and what was held out."""
     method = str(folder.info.get("method") or "A model")
+    if folder.few_labels:
+        return _few_label_sentence(method, folder.few_labels)
     data = folder.data
     train, test = len(folder.subjects("train")), len(folder.subjects("test"))
     slices = sum(_int(case.get("slices")) for case in data.get("cases", []) if case.get("split") == "train")
@@ -32,6 +35,13 @@ def summary_sentence(folder: RunFolder) -> str:
     if test:
         return f"{text}; {count(test, 'subject was', 'subjects were')} held out and never seen in training."
     return f"{text}; no subject was held out."
+
+
+def _few_label_sentence(method: str, record: Mapping[str, Any]) -> str:
+    figures = next(iter(record["scores"].values()))["metrics"]
+    units = count(next(iter(figures.values()))["n_units"], record["unit"])
+    kinds = listing(record["classes"])
+    return f"{words(method)} was to tell {kinds} apart by {count(record['labels'], 'label')}; it was tested on {units}."
 
 
 def result_cards(folder: RunFolder) -> list[list[Card]]:
@@ -104,7 +114,7 @@ def _variants(found: Iterable[Comparison], comparison: Comparison) -> Iterator[s
 
 def _sizes(folder: RunFolder) -> Iterator[Card]:
     total = len({str(case.get("subject")) for case in folder.data.get("cases", [])})
-    if total:
+    if total and not folder.few_labels:  # which say themselves whom they were tested on
         held = len(folder.subjects("test"))
         yield Card(label="Held-out subjects", value=str(held), detail=f"of {count(total, 'subject')}")
     seconds = as_float(folder.info.get("seconds"))
@@ -127,7 +137,7 @@ def _subject_warnings(folder: RunFolder) -> Iterator[str]:
             f"The evaluation includes {count(len(seen), 'subject')} that the model was trained on "
             f"({listing(seen, limit=4)}): these figures do not show how it does on new patients."
         )
-    elif folder.data.get("cases") and not folder.subjects("test"):
+    elif folder.data.get("cases") and not folder.subjects("test") and not folder.few_labels:
         yield "No held-out subject: nothing here shows how the model does on a patient it has not seen."
     if folder.evaluated and not seen and held_out < FEW_SUBJECTS:
         yield (

@@ -43,21 +43,31 @@ def montages(folder: RunFolder) -> Section | None:
 
 
 def _figure(folder: RunFolder, drawn: Mapping[str, Any], score: float | None) -> Markup:
-    content, (width, height) = _jpeg(folder.path / "evaluation" / "montage" / Path(str(drawn["file"])).name)
-    name = f"{plain(drawn['case'])}, {plain(drawn['target'])}"
-    return Markup(
-        '<figure><label><input type="checkbox" aria-label="Enlarge the montage of {name}">'
-        '<img src="data:image/jpeg;base64,{data}" width={w} height={h} alt="Montage of {name}"></label>'
-        "<figcaption><b>{case}</b> {target}, {score} dB</figcaption></figure>"
-    ).format(
-        name=name,
-        data=base64.b64encode(content).decode("ascii"),
-        w=width,
-        h=height,
-        case=plain(drawn["case"]),
-        target=plain(drawn["target"]),
-        score=number(score, digits=1),
+    case, target = plain(drawn["case"]), plain(drawn["target"])
+    return enlargeable(
+        folder.path / "evaluation" / "montage" / Path(str(drawn["file"])).name,
+        name=f"Montage of {case}, {target}",
+        caption=Markup("<b>{}</b> {}, {} dB").format(case, target, number(score, digits=1)),
     )
+
+
+def enlargeable(path: Path, *, name: str, caption: Markup) -> Markup:
+    """A picture that fills the screen when it is selected.
+
+    Args:
+        path: Of the picture; a smaller copy goes into the page.
+        name: For those who do not see it.
+        caption: Below it.
+
+    Raises:
+        DataError: If it cannot be read.
+    """
+    content, (width, height) = _jpeg(path)
+    return Markup(
+        '<figure><label><input type="checkbox" aria-label="Enlarge {name}">'
+        '<img src="data:image/jpeg;base64,{data}" width={w} height={h} alt="{name}"></label>'
+        "<figcaption>{caption}</figcaption></figure>"
+    ).format(name=name, data=base64.b64encode(content).decode("ascii"), w=width, h=height, caption=caption)
 
 
 def _jpeg(path: Path) -> tuple[bytes, tuple[int, int]]:
@@ -67,7 +77,7 @@ def _jpeg(path: Path) -> tuple[bytes, tuple[int, int]]:
             small = picture.convert("RGB")
     except (OSError, UnidentifiedImageError) as error:
         remedy = "run the evaluation again, then `medmae report` on this folder"
-        raise DataError(f"the montage cannot be read ({error})", path=path, remedy=remedy) from error
+        raise DataError(f"the picture cannot be read ({error})", path=path, remedy=remedy) from error
     if small.width > MAX_WIDTH:
         small = small.resize((MAX_WIDTH, round(small.height * MAX_WIDTH / small.width)), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()

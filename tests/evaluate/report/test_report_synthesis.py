@@ -249,7 +249,7 @@ def test_a_montage_that_cannot_be_read_is_named(make_synthesis):
     (run / "evaluation" / "montage" / "sub-04.png").write_bytes(b"no picture")
     for subject in SUBJECTS[1:]:
         shutil.copy(run / "evaluation" / "montage" / "sub-04.png", run / "evaluation" / "montage" / f"{subject}.png")
-    with pytest.raises(DataError, match=r"montage cannot be read.*") as caught:
+    with pytest.raises(DataError, match=r"picture cannot be read.*") as caught:
         write_report(run)
     assert str(caught.value.path).endswith(".png")
 

@@ -1,0 +1,49 @@
+"""A few tiles beside their stains: whether the separation can be believed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from medmae.data.stain_tiles import StainTiles
+from medmae.evaluate.panels import write_panels
+from medmae.tokens.stains import Stains
+
+FOLDER = "stains"  # of an evaluation
+
+
+def write_stain_panels(tiles: StainTiles, *, indices: Iterable[int], out: str | Path) -> None:
+    """Writes ``<out>/stains/panels.{json,npz}``: the tile, hematoxylin, eosin, and the tile made of them again.
+
+    What was made again lacks what two stains cannot explain: blood, pigment, ink, or a wrong matrix.
+
+    Args:
+        tiles: The tiles.
+        indices: Which of them.
+        out: Evaluation folder of a run.
+    """
+    rows = []
+    for index in indices:
+        stains, place = tiles.stains(index), tiles.describe(index)
+        rgb = torch.as_tensor(tiles.tiles[index]["image"]).permute(1, 2, 0).numpy() / np.float32(255)
+        pictures = {
+            "tile": rgb,
+            "hematoxylin": stains.hematoxylin / np.float32(255),
+            "eosin": stains.eosin / np.float32(255),
+            "both": rebuilt(stains),
+        }
+        where = f"{place['x']}, {place['y']}" if "x" in place else str(place.get("tile", index))
+        flag = stains.fit.flag
+        about = {"case": place["case"], "contrast": where, "flag": flag}
+        rows.append((about, pictures))
+    write_panels(Path(out) / FOLDER, rows)
+
+
+def rebuilt(stains: Stains) -> np.ndarray:
+    """RGB ``(H, W, 3)`` in [0, 1] of the two stains alone."""
+    pictures = np.stack([stains.hematoxylin, stains.eosin], axis=-1).astype(np.float32)
+    codes = -np.log(np.maximum(pictures, 1) / 255)  # (H, W, 2)
+    return np.exp(-codes @ stains.fit.matrix.T.astype(np.float32))
