@@ -1,6 +1,6 @@
 """Activation checkpointing: keep what enters a block, and compute its inside again in the backward pass.
 
-Chen et al., Training Deep Nets with Sublinear Memory Cost, arXiv 1604.06174. About a third more arithmetic buys a
+Chen et al., Training Deep Nets with Sublinear Memory Cost, arXiv 1604.06174. About a quarter more arithmetic buys a
 fraction of the memory (docs/scale.md has the figures). Values and gradients stay what they were.
 """
 

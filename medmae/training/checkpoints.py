@@ -100,11 +100,9 @@ class Checkpoints(Checkpoint):
         for logger in trainer.loggers:
             logger.save()  # a resumed run goes on from a log that reaches as far as its checkpoint
         path = self.folder / f"step-{trainer.global_step:08d}.ckpt"
-        try:
-            trainer.save_checkpoint(path, weights_only=False)  # the optimiser, too
-        except OSError as error:
-            self._fail(error, path, give_up=last_chance)
-            trainer.strategy.barrier("Trainer.save_checkpoint")  # where the other processes wait
+        failure = _try_to_save(trainer, path)
+        if trainer.strategy.reduce_boolean_decision(failure is not None, all=False):  # all go on, or all stop
+            self._fail(failure or OSError("in the process that writes"), path, give_up=last_chance)
             return
         self.failures, self._saved_at_step = 0, trainer.global_step
         self._wait(self.every_minutes)
@@ -125,6 +123,15 @@ class Checkpoints(Checkpoint):
             ) from error
         warnings.warn(f"{path} could not be written ({error}); training goes on, another try follows", stacklevel=2)
         self._wait(min(_RETRY_MINUTES, self.every_minutes))
+
+
+def _try_to_save(trainer: pl.Trainer, path: Path) -> OSError | None:
+    try:
+        trainer.save_checkpoint(path, weights_only=False)  # the optimiser, too
+    except OSError as error:
+        trainer.strategy.barrier("Trainer.save_checkpoint")  # where the other processes wait
+        return error
+    return None
 
 
 def checkpoints(folder: str | Path) -> list[Path]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,31 +72,45 @@ class FiniteGuard:
         self._seen.clear()
         self.in_a_row = 0
 
-    def skip(self, method: Method, *, step: int, folder: Path, dataset: object) -> None:
+    def skip(
+        self,
+        method: Method,
+        *,
+        step: int,
+        folder: Path,
+        dataset: object,
+        rank: int | None = None,
+        decide: Callable[[bool], bool] = bool,
+    ) -> None:
         """Counts a bad step and writes down what is known of it.
 
         Args:
             method: Is run again on each sample alone, to find the ones at fault.
             step: Its number.
-            folder: Receives ``step-00000012.json``.
+            folder: Receives ``step-00000012.json``, of several processes ``step-00000012-rank-0.json`` and so on.
             dataset: Its ``describe(index)`` names a sample, where it has one.
+            rank: Of this process, if there are several.
+            decide: Whether any process says yes: where one has the bad sample, the others have none to name.
 
         Raises:
             NotFiniteError: If it is one too many in a row.
         """
         self.skipped += 1
         self.in_a_row += 1
+        looked_at = [sample for seen in self._seen for sample in _look(method, seen, dataset)]
+        bad = [sample for sample in looked_at if not (sample["finite_input"] and sample["finite_loss"])]
         record: dict[str, Any] = {
             "step": step,
             "losses": [float(seen.loss) for seen in self._seen],
-            "samples": [sample for seen in self._seen for sample in _suspects(method, seen, dataset)],
+            # If no sample is bad by itself, each may be at fault.
+            "samples": bad if decide(bool(bad)) else looked_at,
             "parameters": [name for name, p in method.named_parameters() if not _finite(p)],
             "gradients": [name for name, p in method.named_parameters() if p.grad is not None and not _finite(p.grad)],
         }
         self._seen.clear()
-        path = folder / f"step-{step:08d}.json"
+        path = folder / f"step-{step:08d}{'' if rank is None else f'-rank-{rank}'}.json"
         write_text(path, json.dumps(record, indent=2))
-        named = "; ".join(str(sample["name"]) for sample in record["samples"][:5])
+        named = "; ".join(str(sample["name"]) for sample in record["samples"][:5]) or "a sample of another process"
         warnings.warn(f"step {step} is skipped: its loss or gradient is not finite ({named}); see {path}", stacklevel=2)
         if self.in_a_row > self.limit:
             raise NotFiniteError(
@@ -107,11 +122,9 @@ class FiniteGuard:
             )
 
 
-def _suspects(method: Method, seen: Seen, dataset: object) -> list[dict[str, Any]]:
-    """Samples with a non-finite value or loss of their own; all of the batch if none is that by itself."""
-    found = [_look_at(method, seen, number, dataset) for number in range(count_samples(seen.batch))]
-    bad = [sample for sample in found if not (sample["finite_input"] and sample["finite_loss"])]
-    return bad or found
+def _look(method: Method, seen: Seen, dataset: object) -> list[dict[str, Any]]:
+    """What is known of each sample of a batch by itself."""
+    return [_look_at(method, seen, number, dataset) for number in range(count_samples(seen.batch))]
 
 
 @torch.no_grad()

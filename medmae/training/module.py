@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from medmae.training.finite import FiniteGuard
 from medmae.training.optim import OptimizerSpec
 from medmae.training.randomness import capture, restore
 from medmae.training.schedule import Schedule, WarmupCosine
-from medmae.training.settings import describe
+from medmae.training.settings import describe, describe_method
 from medmae.training.shard import gather, shard
 
 Augment = Callable[..., Tensor]  # augment(data, generator=...) -> data
@@ -128,7 +129,9 @@ class MaskedModule(pl.LightningModule):
             return
         folder = Path(self.trainer.default_root_dir) / "not_finite"
         dataset = getattr(self.trainer.train_dataloader, "dataset", None)
-        self.guard.skip(self.method, step=self.global_step, folder=folder, dataset=dataset)
+        decide = partial(self.trainer.strategy.reduce_boolean_decision, all=False)
+        rank = self.global_rank if self.trainer.world_size > 1 else None
+        self.guard.skip(self.method, step=self.global_step, folder=folder, dataset=dataset, rank=rank, decide=decide)
         optimizer.zero_grad(set_to_none=True)
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
@@ -153,13 +156,18 @@ class MaskedModule(pl.LightningModule):
 
     def describe(self, *, trainer: pl.Trainer, batch_size: int) -> dict[str, Any]:
         """The settings that a resumed run must share with this one; see :mod:`medmae.training.settings`."""
+        method = self._whole[0] if self._whole else self.method  # sharding gives classes other names
         return {
-            "method": describe(self.method),
-            "masking": describe(self.method.masking) if isinstance(self.method, MaskedMethod) else None,
+            "method": describe_method(method),
+            "masking": describe(method.masking) if isinstance(method, MaskedMethod) else None,
             "optimizer": describe(self.optimizer_spec),
             "schedule": describe(self.schedule),
             "augment": describe(self.augment),
             "seed": self.seed,
+            "recompute": self.recompute,
+            "compiled": self.compiled,
+            "precision": str(trainer.precision),
+            "gradient_clipping": [trainer.gradient_clip_val, trainer.gradient_clip_algorithm],
             "epochs": trainer.max_epochs,
             "global_batch": batch_size * trainer.world_size * trainer.accumulate_grad_batches,
         }

@@ -79,12 +79,12 @@ def training_advice(method: Method, *, batch_size: int, accumulate: int = 1, pre
         parts = next(n for n in range(2, batch_size + 1) if batch_size % n == 0)
         smaller, more = batch_size // parts, accumulate * parts
         need = expected(batch=smaller)
-        advice.append(f"batch_size {smaller} and accumulate_grad_batches {more}, as many samples a step{need}")
+        advice.append(f"--batch_size {smaller} --accumulate {more}, as many samples a step{need}")
     if not recomputing:
         need = expected(checkpointing=True)
-        advice.append(f"checkpoint_activations(method), about a third more arithmetic{need}")
-    if precision == "32-true":
-        advice.append(f"precision bf16-mixed{expected(precision='bf16-mixed')}")
+        advice.append(f"--recompute true, about a quarter more arithmetic{need}")
+    if precision == "32-true" and torch.cuda.is_available():  # most CPUs have no units for it
+        advice.append(f"--train::trainer::precision bf16-mixed{expected(precision='bf16-mixed')}")
     return [*advice, f"a smaller method than this one{expected()}"]
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import is_dataclass
 from typing import Any
+
+from torch import nn
 
 from medmae.errors import DataError
 
-# Settings that may change without a word: they change when a run ends, not what it does until then.
-_FREE = frozenset({"epochs"})
+# Settings that may change: they change when a run ends, or how fast it gets there, not what it does until then.
+_FREE = frozenset({"epochs", "recompute", "compiled"})
 # What the position in the data and the schedule are counted in.
 _COUNTED = frozenset({"global_batch"})
 _PLAIN = (bool, int, float, str)
@@ -17,7 +20,7 @@ _PLAIN = (bool, int, float, str)
 def describe(value: object) -> Any:  # noqa: ANN401
     """The settings of an object as plain numbers, texts, lists and dicts: its public attributes of such types.
 
-    Tensors and modules are left out: what a network is shows in the shapes of its weights.
+    Tensors are left out: what a network is shows in the shapes of its weights. See :func:`describe_method`, too.
     """
     if value is None or isinstance(value, _PLAIN):
         return value
@@ -26,7 +29,14 @@ def describe(value: object) -> Any:  # noqa: ANN401
     if isinstance(value, Mapping):
         return {str(key): describe(item) for key, item in value.items()}
     public = {name: item for name, item in vars(value).items() if not name.startswith("_") and name != "training"}
-    return {"type": type(value).__name__, **{name: describe(item) for name, item in public.items() if _is_plain(item)}}
+    kept = {name: item for name, item in public.items() if _is_plain(item) or is_dataclass(item)}
+    return {"type": type(value).__name__, **{name: describe(item) for name, item in kept.items()}}
+
+
+def describe_method(method: nn.Module) -> dict[str, Any]:
+    """The settings of a method and of its parts: encoder, decoder, heads, ..."""
+    parts = {name: describe(part) for name, part in method.named_children()}
+    return {**describe(method), "parts": {name: part for name, part in parts.items() if len(part) > 1}}
 
 
 def _is_plain(value: object) -> bool:

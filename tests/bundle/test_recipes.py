@@ -48,3 +48,14 @@ def test_an_unknown_configuration_is_refused_with_the_names_that_exist(bundle: P
         find_config(bundle, "trian")
     with pytest.raises(FileNotFoundError):
         find_config(bundle, "../../secret")
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_every_recipe_that_trains_keeps_checkpoints_that_a_kill_cannot_halve(name: str) -> None:
+    from monai.bundle import ConfigParser
+
+    if "train" not in configs(shipped()[name]):
+        pytest.skip("this bundle trains nothing under Lightning")
+    trainer = ConfigParser.load_config_files([str(find_config(shipped()[name], "train"))])["train"]["trainer"]
+    assert {"_target_": "medmae.training.resume.AtomicCheckpointIO"} in trainer["plugins"]
+    assert "medmae.training.Checkpoints" in [callback["_target_"] for callback in trainer["callbacks"]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import random
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -249,19 +250,28 @@ class Numbered(Blobs):
         return {"image": self.images[index], "index": index}
 
 
+def careless(data: torch.Tensor, *, generator: torch.Generator) -> torch.Tensor:
+    """Draws from every global generator, as the code of a user may."""
+    return data + 0.01 * (random.random() + np.random.rand() + torch.rand(()).item())
+
+
 @pytest.mark.parametrize("workers", [0, pytest.param(2, marks=pytest.mark.slow)])
 def test_fault_32_a_run_stopped_inside_an_epoch_goes_on_with_its_samples_masks_and_losses(
     tmp_path: Path, workers: int
 ) -> None:
     def train(folder: Path, *, stop_after: int | None = None, checkpoint: str | None = None) -> list[object]:
-        torch.manual_seed(99 if checkpoint else 1)  # a new process knows nothing of the old one's generators
+        seed = 99 if checkpoint else 1  # a new process knows nothing of the old one's generators
+        torch.manual_seed(seed)
+        random.seed(seed)
+        np.random.seed(seed)
         diary = Diary(stop_after=stop_after)
         keeper = Checkpoints(folder=folder / "checkpoints", every_steps=1)
         made = trainer(folder, epochs=2, enable_checkpointing=True, callbacks=[keeper])
         made.callbacks.append(diary)  # behind the keeper
         batches = ResumableLoader(dataset=Numbered(16), batch_size=4, seed=3, num_workers=workers)
         try:
-            fit(trainer=made, module=remember_masks(module()), train_loader=batches, checkpoint=checkpoint)
+            learner = remember_masks(module(augment={"image": careless}))
+            fit(trainer=made, module=learner, train_loader=batches, checkpoint=checkpoint)
         except SystemExit:
             assert stop_after is not None
         return diary.pages

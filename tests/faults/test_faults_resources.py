@@ -133,7 +133,7 @@ def test_fault_36_the_end_of_memory_is_told_with_batch_tokens_and_settings_that_
         pytest.raises(
             NotEnoughMemoryError,
             match=r"out of memory \(.*batch_size, tokens of a sample = \(20, 64\).*"
-            r"batch_size 10 and accumulate_grad_batches 2.*checkpoint_activations.*bf16-mixed",
+            r"--batch_size 10 --accumulate 2, as many samples a step.*--recompute true",
         ) as caught,
         explained(method),
     ):
@@ -164,7 +164,8 @@ def test_fault_36_the_end_of_memory_is_known_by_all_its_names(error, ends):
         raise error
 
 
-def test_fault_36_each_setting_comes_with_what_the_cost_model_expects_of_it():
+def test_fault_36_each_setting_comes_with_what_the_cost_model_expects_of_it(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     method = edge_mae_tiny()
     advice = training_advice(method, batch_size=512, accumulate=3)
     sizes = Sizes.of(method)
@@ -174,15 +175,20 @@ def test_fault_36_each_setting_comes_with_what_the_cost_model_expects_of_it():
         memory(sizes, batch=512, precision="bf16-mixed"),
         memory(sizes, batch=512),
     ]
-    assert "batch_size 256 and accumulate_grad_batches 6" in advice[0]
+    assert "--batch_size 256 --accumulate 6" in advice[0]
     for line, cost in zip(advice, wanted, strict=True):
         assert f"(about {cost.total / 2**20:,.0f} MiB)" in line
     assert len({line.rpartition("(")[2] for line in advice}) == 4
 
 
-@pytest.mark.parametrize(("batch_size", "advised"), [(15, "batch_size 5 and accumulate_grad_batches 6"), (7, "1 and")])
+@pytest.mark.parametrize(("batch_size", "advised"), [(15, "--batch_size 5 --accumulate 6"), (7, "1 --accumulate")])
 def test_fault_36_a_smaller_batch_keeps_the_samples_of_a_step_so_that_the_run_can_be_resumed(batch_size, advised):
     assert advised in training_advice(edge_mae_tiny(), batch_size=batch_size, accumulate=2)[0]
+
+
+def test_fault_36_bfloat16_is_not_advised_on_a_cpu_that_emulates_it(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert "bf16" not in " ".join(training_advice(edge_mae_tiny(), batch_size=8))
 
 
 def test_fault_36_what_is_done_already_is_not_advised():
@@ -209,7 +215,7 @@ def test_fault_36_a_training_step_that_really_runs_out_of_memory_is_explained(tm
     now = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
     with (
         limited(resource.RLIMIT_AS, now + 300 * 2**20),
-        pytest.raises(NotEnoughMemoryError, match="batch_size 1024 and accumulate_grad_batches 2"),
+        pytest.raises(NotEnoughMemoryError, match="--batch_size 1024 --accumulate 2"),
     ):
         fit(trainer=made, module=learner, train_loader=loader)
 

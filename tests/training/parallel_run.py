@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from medmae.methods.mae import mae_tiny
-from medmae.training import Checkpoints, MaskedModule, OptimizerSpec, WarmupCosine
+from medmae.training import Checkpoints, MaskedModule, OptimizerSpec, WarmupCosine, fit
 from medmae.training.checkpoints import checkpoints
 from tests.training.toys import Blobs, trainer
 
@@ -81,7 +81,7 @@ def train(folder: Path, *, batch_size: int, resume: Path | None = None, **option
     module.losses = []
     loader = DataLoader(Numbered(), batch_sampler=Shares(batch_size))
     made = trainer(folder, epochs=EPOCHS, use_distributed_sampler=False, **options)
-    made.fit(module, loader, ckpt_path=str(resume) if resume else None, weights_only=True)
+    fit(trainer=made, module=module, train_loader=loader, checkpoint=resume)
     return module
 
 

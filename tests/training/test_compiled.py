@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch._dynamo.testing import CompileCounter
 
-from medmae.methods.registry import create
+from medmae.methods.registry import create, methods
 from medmae.training import fit
 from medmae.training.compiled import compiled_step
 from tests.training.toys import loader, module, trainer
@@ -25,7 +25,7 @@ def counter(monkeypatch: pytest.MonkeyPatch) -> CompileCounter:
     return counter
 
 
-@pytest.mark.parametrize("name", ["mae", "edge_mae"])
+@pytest.mark.parametrize("name", methods())
 def test_a_compiled_step_is_one_graph_with_the_same_numbers(name, counter):
     method = create(name, preset="tiny")
     batch = method.example_batch(4)

@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader
 
 from medmae.methods.mt_unet import mt_unet_tiny
 from medmae.nn.checkpointing import checkpoint_activations
-from medmae.training import fit
+from medmae.training import Checkpoints, ResumableLoader, fit
 from medmae.training.out_of_memory import training_advice
 from medmae.training.sizes import Sizes
 from tests.training.toys import Blobs, module, trainer
@@ -78,6 +78,21 @@ def test_what_is_given_is_drawn_from_the_run_s_generator_and_validation_draws_th
     assert not torch.equal(drawn[0], drawn[3])
 
 
+def test_a_stopped_run_goes_on_as_if_it_had_not_been(tmp_path):
+    def run(folder, *, checkpoint=None, **options):
+        keeper = Checkpoints(folder=tmp_path / folder / "checkpoints", every_steps=1)
+        made = trainer(tmp_path / folder, epochs=2, enable_checkpointing=True, callbacks=[keeper], **options)
+        learner = module(method=mt_unet_tiny(num_contrasts=3))
+        batches = ResumableLoader(dataset=Stacks(), batch_size=4, shuffle=False)
+        fit(trainer=made, module=learner, train_loader=batches, checkpoint=checkpoint)
+        return learner.method.state_dict()
+
+    whole = run("whole")
+    run("parts", max_steps=3)
+    parts = run("parts", checkpoint="newest")
+    assert all(torch.equal(value, parts[key]) for key, value in whole.items())
+
+
 def test_a_sample_that_is_not_finite_is_named(tmp_path):
     learner = module(method=mt_unet_tiny())
     with pytest.warns(UserWarning, match=r"step 1 is skipped.*6 \(case case-6\)"):
@@ -102,8 +117,8 @@ def test_where_the_cost_is_not_known_advice_is_given_without_figures():
     with pytest.raises(ValueError, match="the cost of MTUNet is not known: it hides no tokens"):
         Sizes.of(method)
     advice = training_advice(method, batch_size=8)
-    assert advice[0] == "batch_size 4 and accumulate_grad_batches 2, as many samples a step"
-    assert any("checkpoint_activations" in line for line in advice)
+    assert advice[0] == "--batch_size 4 --accumulate 2, as many samples a step"
+    assert any("--recompute true" in line for line in advice)
     assert not any("MiB" in line for line in advice)
     checkpoint_activations(method)
-    assert not any("checkpoint_activations" in line for line in training_advice(method, batch_size=8))
+    assert not any("--recompute true" in line for line in training_advice(method, batch_size=8))

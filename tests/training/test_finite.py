@@ -1,0 +1,39 @@
+"""Who names the samples of a step that is skipped, where several processes train."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+
+from medmae.methods.edge_mae import edge_mae_tiny
+from medmae.training.finite import FiniteGuard
+from tests.training.toys import Blobs
+
+
+def skipped(folder, *, spoilt: bool, rank: int | None, anyone: bool) -> dict:
+    """The record of one process, whose own batch is spoilt or not."""
+    method, guard = edge_mae_tiny(), FiniteGuard()
+    images = Blobs(2).images.clone()
+    images[1] *= float("nan") if spoilt else 1.0
+    batch = {"image": images, "index": torch.tensor([4, 5])}
+    guard.watch(batch, method(batch, generator=torch.Generator().manual_seed(0)))
+    with pytest.warns(UserWarning, match="step 3 is skipped"):
+        guard.skip(method, step=3, folder=folder, dataset=None, rank=rank, decide=lambda mine: mine or anyone)
+    (path,) = folder.glob("*.json")
+    return {"file": path.name, **json.loads(path.read_text())}
+
+
+def test_every_process_writes_a_record_of_its_own(tmp_path):
+    assert skipped(tmp_path / "a", spoilt=True, rank=1, anyone=True)["file"] == "step-00000003-rank-1.json"
+    assert skipped(tmp_path / "b", spoilt=True, rank=None, anyone=False)["file"] == "step-00000003.json"
+
+
+def test_only_the_process_with_the_bad_sample_names_one(tmp_path):
+    assert [s["index"] for s in skipped(tmp_path / "bad", spoilt=True, rank=0, anyone=True)["samples"]] == [5]
+    assert skipped(tmp_path / "good", spoilt=False, rank=1, anyone=True)["samples"] == []
+
+
+def test_where_no_sample_is_bad_by_itself_all_are_named(tmp_path):
+    assert [s["index"] for s in skipped(tmp_path, spoilt=False, rank=0, anyone=False)["samples"]] == [4, 5]
