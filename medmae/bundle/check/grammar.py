@@ -6,57 +6,29 @@ import ast
 import re
 from collections.abc import Mapping
 
-from medmae.bundle.check.allowed import BUILTINS, PACKAGES, refusal_in_expression
+from medmae.bundle.check.allowed import BUILTINS, refusal_in_expression
+from medmae.bundle.check.definitions import Definitions
 from medmae.bundle.check.ids import references, substituted
 from medmae.bundle.check.targets import FORBIDDEN_ARGUMENTS
 
 MAX_LENGTH = 2000
 _REFS = "__local_refs"
 _METHODS = frozenset({"run"})  # of objects that a recipe made
-# Attributes by which an object leads to its frame, and the frame to everything.
-_FRAMES = ("ag_", "co_", "cr_", "f_", "func_", "gi_", "tb_")
+# Attributes that recipes read: the encoder of a method, and the sizes of its patches. Any other leads further, as from
+# a loader to its `multiprocessing_context`, and from there to `os`.
+ATTRIBUTES = frozenset({("encoder",), ("patches", "patch"), ("patches", "size")})
+_ATTRIBUTES = ", ".join(sorted(".".join(way) for way in ATTRIBUTES))
 _OPERATORS = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv)
 _UNARY = (ast.USub, ast.Not)
-# What MONAI gives to every expression without an import.
-_DEFAULT_NAMES = {"monai": "monai", "torch": "torch", "np": "numpy", "numpy": "numpy"}
 
 
-def import_refusal(text: str) -> str | None:
-    """Why a text after ``$`` is not one of the import lines that are allowed; None if it is."""
-    if match := re.fullmatch(r"import (\w+)", text, flags=re.ASCII):
-        return None if match[1] in PACKAGES else f"imports {match[1]}; there are {', '.join(PACKAGES)}"
-    if match := re.fullmatch(r"from ([\w.]+) import (\w+)", text, flags=re.ASCII):
-        name = f"{match[1]}.{match[2]}"
-        reason = refusal_in_expression(name)
-        return reason and f"{name!r} {reason}"
-    return "is not `import PACKAGE` or `from MODULE import NAME`, one name a line"
-
-
-def imported(lines: object) -> dict[str, str]:
-    """Names that the allowed import lines of a recipe make, and what they stand for."""
-    names = dict(_DEFAULT_NAMES)
-    for line in lines if isinstance(lines, list) else ():
-        if isinstance(line, str) and line.startswith("$") and import_refusal(line[1:]) is None:
-            words = line[1:].split()
-            names[words[-1]] = words[1] if words[0] == "import" else f"{words[1]}.{words[3]}"
-    return names
-
-
-def is_import(expression: str) -> bool:
-    """Whether MONAI would read an expression as an import."""
-    try:
-        body = ast.parse(expression[1:].lstrip()).body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return "import" in expression.split("(")[0].split()
-    return bool(body) and isinstance(body[0], ast.Import | ast.ImportFrom)
-
-
-def expression_refusal(expression: str, names: Mapping[str, str]) -> str | None:
+def expression_refusal(expression: str, names: Mapping[str, str], known: Definitions) -> str | None:
     """Why an expression is outside the grammar; None if it is inside.
 
     Args:
         expression: With its ``$``.
-        names: What :func:`imported` gave.
+        names: What :func:`~medmae.bundle.check.imports.imported` gave.
+        known: What its references may be.
     """
     if len(expression) > MAX_LENGTH:
         return f"has {len(expression)} characters, at most {MAX_LENGTH} are read"
@@ -72,7 +44,7 @@ def expression_refusal(expression: str, names: Mapping[str, str]) -> str | None:
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return "is no single Python expression"
     try:
-        _Grammar(names).visit(body)
+        _Grammar(names, known).visit(body)
     except _OutsideError as error:
         return str(error)
     except RecursionError:
@@ -96,8 +68,8 @@ class _OutsideError(Exception):
 class _Grammar(ast.NodeVisitor):
     """Visits only what is allowed; the rest, and whatever Python brings next, ends in ``generic_visit``."""
 
-    def __init__(self, names: Mapping[str, str]) -> None:
-        self.names = names
+    def __init__(self, names: Mapping[str, str], known: Definitions) -> None:
+        self.names, self.known = names, known
 
     def generic_visit(self, node: ast.AST) -> None:
         raise _OutsideError(f"uses {type(node).__name__}, which no recipe needs")
@@ -116,20 +88,17 @@ class _Grammar(ast.NodeVisitor):
         if dotted:
             self._symbol(dotted.partition(".")[0], dotted)
             return
-        if node.attr.startswith(("_", *_FRAMES)):
-            raise _OutsideError(f"reads the attribute {node.attr!r}")
-        self.visit(node.value)
+        name, way = attribute_of(node)
+        if name is None or way not in ATTRIBUTES or not self.known.is_made_of(name, prefix="medmae.methods."):
+            raise _OutsideError(f"reads the attribute {node.attr!r}; recipes read {_ATTRIBUTES} of a method")
 
     def visit_Subscript(self, node: ast.Subscript) -> None:
-        if _is_reference(node):
+        if reference_of(node) is not None:
             return
+        if not isinstance(node.value, ast.Attribute | ast.Subscript):
+            raise _OutsideError("takes a part of what is no @id")
         self.visit(node.value)
         self.visit(node.slice)
-
-    def visit_Slice(self, node: ast.Slice) -> None:
-        for part in (node.lower, node.upper, node.step):
-            if part is not None:
-                self.visit(part)
 
     def visit_BinOp(self, node: ast.BinOp) -> None:
         sides = (node.left, node.right)
@@ -168,20 +137,27 @@ class _Grammar(ast.NodeVisitor):
     def visit_Call(self, node: ast.Call) -> None:
         self._callee(node.func)
         for keyword in node.keywords:
-            if keyword.arg is None or keyword.arg in FORBIDDEN_ARGUMENTS:
+            if keyword.arg is None or keyword.arg in FORBIDDEN_ARGUMENTS or self._is_builtin(node.func):
                 raise _OutsideError(f"passes {keyword.arg or '**'}")
         for value in (*node.args, *(keyword.value for keyword in node.keywords)):
             self.visit(value)
 
     def _callee(self, function: ast.expr) -> None:
-        if isinstance(function, ast.Name) and function.id in BUILTINS and function.id not in self.names:
+        if self._is_builtin(function):
             return
         if _dotted(function):
             self.visit(function)
-        elif isinstance(function, ast.Attribute) and _is_reference(function.value) and function.attr in _METHODS:
-            return
-        elif not _is_reference(function):
+        elif isinstance(function, ast.Attribute) and function.attr in _METHODS:
+            name = reference_of(function.value)
+            if name is None or not self.known.is_made_of(name, prefix="medmae."):
+                raise _OutsideError(f"calls {function.attr} of what is no object of medmae")
+        elif (name := reference_of(function)) is None:
             raise _OutsideError("calls what is neither an imported function, nor @id, nor @id.run")
+        elif not self.known.is_function(name):
+            raise _OutsideError(f"calls @{name}, which is no target with `_mode_: callable`")
+
+    def _is_builtin(self, function: ast.expr) -> bool:
+        return isinstance(function, ast.Name) and function.id in BUILTINS and function.id not in self.names
 
     def _symbol(self, root: str, dotted: str) -> None:
         if root not in self.names:
@@ -200,9 +176,21 @@ def _dotted(node: ast.expr) -> str | None:
     return ".".join([node.id, *reversed(parts)]) if isinstance(node, ast.Name) else None
 
 
-def _is_reference(node: ast.expr) -> bool:
+def reference_of(node: ast.expr) -> str | None:
+    """The id that a look-up is of, as MONAI writes ``@id`` into an expression; None if it is something else."""
     named = isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name) and node.value.id == _REFS
-    return named and isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant)
+    if named and isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
+        return str(node.slice.value)
+    return None
+
+
+def attribute_of(node: ast.expr) -> tuple[str | None, tuple[str, ...]]:
+    """An id, and the attributes that are read of it, one of the other."""
+    way: list[str] = []
+    while isinstance(node, ast.Attribute):
+        way.insert(0, node.attr)
+        node = node.value
+    return reference_of(node), tuple(way)
 
 
 def _is_sequence(node: ast.expr) -> bool:

@@ -66,6 +66,16 @@ def target(name: str) -> Plant:
     return train(f"planted:\n  _target_: {json.dumps(name)}")
 
 
+def both(recipe: str, overlay: str) -> Plant:
+    """A recipe, and an overlay that says it is for another one: whoever runs it may merge any over any."""
+
+    def plant(bundle: Path) -> None:
+        train(recipe)(bundle)
+        append("configs/other.yaml", f"merged_over: evaluate\n{overlay}\n")(bundle)
+
+    return plant
+
+
 def metadata(key: str, value: object) -> Plant:
     def plant(bundle: Path) -> None:
         file = bundle / "configs" / "metadata.json"
@@ -120,6 +130,25 @@ def saved(content: object) -> bytes:
     return buffer.getvalue()
 
 
+SYSTEM = """\
+pipes:
+  _target_: torch.utils.data.DataLoader
+  dataset: [a]
+  num_workers: 1
+  multiprocessing_context: fork
+found: $@pipes.multiprocessing_context.reducer.os.system"""
+READER = "read: $@train::trainer.strategy.checkpoint_io.load_checkpoint"
+CALLED = """\
+called:
+  _target_: torch.nn.GELU
+  _mode_: callable
+planted: $@called()"""
+CALLED_PART = """\
+made:
+  called:
+    _target_: torch.nn.GELU
+    _mode_: callable
+planted: $@made::called()"""
 LOG = "configs/logging.conf"
 FAULTS: dict[str, tuple[int, Plant]] = {
     # 1: tree
@@ -213,6 +242,20 @@ FAULTS: dict[str, tuple[int, Plant]] = {
     "a reference in a text": (8, expression("'@seed'")),
     "two statements": (8, expression("1; 2")),
     "too long an expression": (8, expression("1 + " * 2000 + "1")),
+    "a method by another id": (8, train(f"{SYSTEM}\nplanted: $@found('touch {CANARY}')")),
+    "a checkpoint reader by another id": (8, train(f"{READER}\nplanted: $@read('x', None, False)")),
+    "a function as key of max": (8, train(f"{SYSTEM}\nplanted: \"$max(['touch {CANARY}'], key=@found)\"")),
+    "the format of a text": (8, train("text: '{0.args}'\nfound: $@text.format\nplanted: $@found(@device)")),
+    "a call of an alias": (8, train("alias: '@train::inferer'\nplanted: $@alias()")),
+    "a call of what only an overlay makes no function": (8, both(CALLED, "called: $@method.encoder")),
+    "a call of an object": (8, train(CALLED.replace("callable", "default"))),
+    "a call of a part of a macro": (8, both(CALLED_PART, "made: '%record'")),
+    "run of what is no part of medmae": (8, train("planted: $@train::trainer.run()")),
+    "an attribute of an attribute": (8, expression("@method.encoder.patches.size")),
+    "an attribute of a call": (8, expression("fit().patches")),
+    "a slice": (8, expression("@bundle_root[1:]")),
+    "a part of a text": (8, expression("'x/y'[1]")),
+    "a builtin with a keyword": (8, expression("int('1', base=2)")),
     "an import of os": (8, edit("configs/train.yaml", "  - $import torch\n", "  - $import torch\n  - $import os\n")),
     "an import of os through torch": (8, edit("configs/train.yaml", "- $import torch\n", "- $from torch import os\n")),
     "an import from builtins": (8, imports("$from builtins import eval")),
