@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import torch
 from rich.progress import track
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Subset
@@ -135,8 +136,8 @@ def _case(dataset: TileDataset, numbers: list[int]) -> TileCase:
 
 
 def _parts(
-    loader: DataLoader[dict[str, Tensor]], encoder: TileEncoder, patch_tokens: bool
+    loader: DataLoader[dict[str, Tensor | int]], encoder: TileEncoder, patch_tokens: bool
 ) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
     for batch in loader:
-        features, tokens = encoder.with_tokens(batch["image"])
+        features, tokens = encoder.with_tokens(torch.as_tensor(batch["image"]))
         yield features.cpu().numpy(), tokens.cpu().numpy() if patch_tokens else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from sklearn.metrics import confusion_matrix
@@ -25,6 +25,7 @@ class Samples:
         classes: Their names.
         names: What names each sample, for tables: rows of the same keys, such as slide, x, y.
         groups: Patient of each sample; None where none is known.
+        unit: What a group is.
         test: True where a sample belongs to a test set of its own; None has none.
     """
 
@@ -32,6 +33,7 @@ class Samples:
     classes: Sequence[str]
     names: Sequence[Mapping[str, str | int]]
     groups: np.ndarray | None = None
+    unit: Literal["patient", "slide"] = "patient"
     test: np.ndarray | None = None
 
 

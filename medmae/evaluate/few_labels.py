@@ -114,7 +114,7 @@ def evaluate_few_labels(
         "seeds": list(seeds),
         "tested_on": "the held-out fold" if samples.test is None else "a test set of its own",
         "pooled": samples.test is None,
-        "unit": "tile" if samples.groups is None else "patient",
+        "unit": "tile" if samples.groups is None else samples.unit,
         "baselines": list(baselines),
         "scores": score_all(
             fits,

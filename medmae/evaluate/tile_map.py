@@ -116,8 +116,8 @@ def write_geojson(
 
 def class_colours(classes: Sequence[str]) -> Mapping[str, list[int]]:
     """A colour ``[red, green, blue]`` for each class, the same wherever classes are the same."""
-    table = colormaps["tab10"].colors if len(classes) <= 10 else colormaps["tab20"].colors
-    return {name: [round(255 * c) for c in table[i % len(table)]] for i, name in enumerate(classes)}
+    table = colormaps["tab10" if len(classes) <= 10 else "tab20"]
+    return {name: [round(255 * share) for share in table(i % table.N)[:3]] for i, name in enumerate(classes)}
 
 
 def _outline(grid: SlideGrid, x: int, y: int) -> list[list[float]]:

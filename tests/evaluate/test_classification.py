@@ -47,6 +47,7 @@ def test_a_class_that_no_sample_has_counts_nowhere():
         assert np.squeeze(scores["macro_f1"]) == pytest.approx((2 / 3 + 1) / 2)
 
 
+@pytest.mark.filterwarnings("error")
 def test_one_class_has_no_area_under_a_curve():
     truth, probabilities = np.zeros(3, dtype=int), np.array([[1.0, 0.0], [0.9, 0.1], [0.2, 0.8]])
     assert np.isnan(classification_scores(truth, probabilities)["auroc"])

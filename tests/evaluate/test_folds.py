@@ -48,6 +48,11 @@ def test_the_same_seed_gives_the_same_folds_and_another_one_others():
     assert chosen(1)[0] != chosen(1)[1]
 
 
+def test_samples_are_drawn_from_everywhere_not_the_first_ones():
+    fold = few_label_folds(LABELS, budget=40, folds=2)[0]
+    assert fold.train.max() > 300
+
+
 def test_without_a_budget_all_samples_are_learnt_from():
     folds = few_label_folds(LABELS, budget=None, folds=4, validate=False)
     for fold in folds:

@@ -96,7 +96,7 @@ def few_label_notes(folder: RunFolder) -> list[str]:
         )
     units = record["scores"][ours]["metrics"][HEADLINE]["n_units"]
     if record["unit"] != "patient":
-        notes.append("No patient is known: tiles of one patient may be on both sides, and intervals are too narrow.")
+        notes.append("No patient is known: one may be on both sides. Figures are too good then, intervals too narrow.")
     elif units < FEW_SUBJECTS:
         notes.append(f"Only {count(units, 'patient')} to test on: figures and intervals are rough.")
     return notes

@@ -1,0 +1,206 @@
+"""Tissue phenotyping with few labels, and maps of whole slides: from encoders and tiles to an evaluated run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.pipeline import Pipeline
+from torch import Tensor
+
+from medmae.data.kinds import kind_of
+from medmae.data.tiles import UNLABELLED, TileDataset
+from medmae.errors import DataError
+from medmae.evaluate.colour import COLOUR_BASELINES, describe_images
+from medmae.evaluate.embedding_files import read_embeddings
+from medmae.evaluate.embedding_map import Layout, write_embedding_map
+from medmae.evaluate.embeddings import cases_of, embed_cases
+from medmae.evaluate.few_label_scores import Samples
+from medmae.evaluate.few_labels import Contender, OnFeatures, evaluate_few_labels
+from medmae.evaluate.fine_tune import FineTune
+from medmae.evaluate.heatmap import map_slides
+from medmae.evaluate.probe import linear_probe, nearest_neighbours
+from medmae.evaluate.tile_encoder import TileEncoder
+from medmae.nn.vit import MaskedViT
+
+EMBEDDINGS = "embeddings"  # folder of a run, one below it an encoder
+
+
+def evaluate_phenotyping(
+    *,
+    tiles: TileDataset,
+    encoders: Mapping[str, TileEncoder],
+    out: str | Path,
+    test: TileDataset | None = None,
+    tuned: Mapping[str, MaskedViT] | None = None,
+    tuning: Mapping[str, Any] | None = None,
+    classifiers: Mapping[str, Pipeline] | None = None,
+    budget: int | None = 100,
+    folds: int = 5,
+    seeds: Sequence[int] = (0,),
+    validate: bool = True,
+    layout: Layout = "pca",
+) -> dict[str, Any]:
+    """Few labels by every encoder and classifier beside colour alone, and a map of the first encoder's embeddings.
+
+    Args:
+        tiles: Labelled tiles, float32 and of the size that the encoders take.
+        encoders: Frozen ones by name; classifiers learn from their features.
+        out: Evaluation folder of a run. Embeddings go to ``embeddings/<encoder>`` beside it, and are used again.
+        test: A test set of its own, of the same classes and other patients; see
+            :func:`medmae.evaluate.folds.few_label_folds`.
+        tuned: Encoders that are trained whole, by name; one with random weights is "from scratch".
+        tuning: Options of :class:`medmae.evaluate.fine_tune.FineTune`, ``encoder`` and ``load`` apart.
+        classifiers: On features, by name; None takes a linear probe and 5 nearest neighbours.
+        budget: Labels over all classes.
+        folds: How many.
+        seeds: One a repetition.
+        validate: See :func:`few_label_folds`.
+        layout: Of the map.
+
+    Returns:
+        What ``few_labels.json`` holds.
+
+    Raises:
+        DataError: If a tile has no label, the test set has other classes, or a fold cannot be drawn.
+    """
+    samples, sets = samples_of(tiles, test), [tiles] if test is None else [tiles, test]
+    load = _Loader(sets)
+    on = classifiers or {"linear probe": linear_probe(), "5 neighbours": nearest_neighbours()}
+    features = {name: _features(sets, encoder, _folder(out, name)) for name, encoder in encoders.items()}
+    contenders: dict[str, Contender] = {
+        f"{name}, {kind}": OnFeatures(features=found, model=model)
+        for name, found in features.items()
+        for kind, model in on.items()
+    }
+    contenders |= {
+        f"{name}, fine-tuned": FineTune(encoder=encoder, load=load, **(tuning or {}))
+        for name, encoder in (tuned or {}).items()
+    }
+    colours = describe_images(load, count=len(samples.labels), by=COLOUR_BASELINES)
+    baselines = {name: OnFeatures(features=found.numpy(), model=linear_probe()) for name, found in colours.items()}
+    for name, found in list(features.items())[:1]:
+        write_embedding_map(found, labels=samples.labels, classes=samples.classes, out=out, layout=layout, encoder=name)
+    return evaluate_few_labels(
+        contenders,
+        baselines=baselines,
+        samples=samples,
+        out=out,
+        budget=budget,
+        folds=folds,
+        seeds=seeds,
+        validate=validate,
+    )
+
+
+def map_phenotypes(
+    *,
+    tiles: TileDataset,
+    slides: TileDataset,
+    encoder: TileEncoder,
+    out: str | Path,
+    classifier: Pipeline | None = None,
+    shown: Sequence[str] | None = None,
+    edge: int = 1024,
+) -> None:
+    """A classifier that learns from all labelled tiles, on every tile of whole slides.
+
+    Args:
+        tiles: Labelled tiles.
+        slides: Tiles of slides, which need no label; the slides themselves must lie where they were prepared from.
+        encoder: Of both.
+        out: Evaluation folder of a run.
+        classifier: On features; None takes a linear probe.
+        shown: Classes to draw; None draws all.
+        edge: Longer side of a picture of a slide, in pixels.
+
+    Raises:
+        SomeFailedError: At the end, if a slide could not be read.
+    """
+    samples, folder = samples_of(tiles), _folder(out, encoder.name)
+    model = (classifier or linear_probe()).fit(_features([tiles], encoder, folder), samples.labels)
+    map_slides(
+        embed_cases(cases_of(slides), encoder=encoder, out=folder, precision="float32"),
+        classify=model.predict_proba,
+        classes=samples.classes,
+        slides={row["case"]: row["source"] for row in slides.rows if kind_of(row) == "slide"},
+        out=out,
+        shown=shown,
+        edge=edge,
+    )
+
+
+def samples_of(tiles: TileDataset, test: TileDataset | None = None) -> Samples:
+    """Labels, names and patients of the tiles, those of the test set last.
+
+    Patients are the groups where they are known, slides where only these are; where neither is, there are none.
+
+    Raises:
+        DataError: If a tile has no label, or the sets have other classes.
+    """
+    sets = [tiles] if test is None else [tiles, test]
+    if test is not None and test.classes != tiles.classes:
+        raise DataError(
+            "the test set has other classes",
+            path=test.manifest.path,
+            field="classes",
+            value=(tiles.classes, test.classes),
+            remedy="name the same classes for both",
+        )
+    labels = np.concatenate([some.labels for some in sets]).astype(np.int64)
+    if (labels == UNLABELLED).any():
+        raise DataError(
+            f"{(labels == UNLABELLED).sum()} tiles have no label",
+            path=tiles.manifest.path,
+            field="label",
+            remedy="name the classes: tiles of none of them are left out",
+        )
+    flags = {flag for some in sets for row in some.rows for flag in row.get("flags", ())}
+    by_image, own = "split_by_image" in flags, np.zeros(len(labels), dtype=bool)
+    own[len(tiles) :] = True
+    return Samples(
+        labels=labels,
+        classes=tiles.classes,
+        names=[_name(some, index) for some in sets for index in range(len(some))],
+        groups=None if by_image else np.concatenate([some.subjects for some in sets]),
+        unit="slide" if "no_patient" in flags else "patient",
+        test=None if test is None else own,
+    )
+
+
+class _Loader:
+    """Images of several data sets by one number, as a batch."""
+
+    def __init__(self, sets: Sequence[TileDataset]) -> None:
+        self.sets = sets
+
+    def __call__(self, numbers: Sequence[int]) -> Tensor:
+        images = []
+        for number in numbers:
+            some = 0
+            while number >= len(self.sets[some]):
+                number, some = number - len(self.sets[some]), some + 1
+            images.append(torch.as_tensor(self.sets[some][number]["image"]))
+        return torch.stack(images)
+
+
+def _features(sets: Sequence[TileDataset], encoder: TileEncoder, folder: Path) -> np.ndarray:
+    """``(N, D)`` in the order of the tiles."""
+    parts = []
+    for some in sets:
+        files = embed_cases(cases_of(some), encoder=encoder, out=folder, precision="float32")
+        # Read before the next set is embedded, which may have a case of the same name.
+        parts += [read_embeddings(file).features for file in files]
+    return np.concatenate(parts)
+
+
+def _folder(out: str | Path, encoder: str) -> Path:
+    return Path(out).parent / EMBEDDINGS / encoder
+
+
+def _name(tiles: TileDataset, index: int) -> dict[str, str | int]:
+    known = tiles.describe(index)
+    return {key: known.get(key, "") for key in ("case", "slide", "tile", "x", "y")}
