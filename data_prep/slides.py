@@ -102,7 +102,7 @@ def _beside(path: Path) -> list[Path]:
 
 
 def _dicom_slides(paths: list[Path]) -> dict[Path, tuple[Path, ...]]:
-    """One slide a series and folder; its main file is the largest, which is never the label."""
+    """One slide a series and folder, if it has a volume: a label that is a series by itself is no slide."""
     try:
         import pydicom
     except ModuleNotFoundError as error:
@@ -110,11 +110,17 @@ def _dicom_slides(paths: list[Path]) -> dict[Path, tuple[Path, ...]]:
             "DICOM slides need the package pydicom: pip install 'medmae[prep]'", name="pydicom"
         ) from error
     series: dict[tuple[Path, str], list[Path]] = defaultdict(list)
+    main: dict[Path, tuple[Path, str]] = {}
+    tags = ["SOPClassUID", "SeriesInstanceUID", "ImageType"]
     for path in paths:
-        header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=["SOPClassUID", "SeriesInstanceUID"])
-        if header.get("SOPClassUID") == _WHOLE_SLIDE:
-            series[path.parent, str(header.get("SeriesInstanceUID"))].append(path)
-    return {max(some, key=lambda path: path.stat().st_size): tuple(some) for some in series.values()}
+        header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=tags)
+        if header.get("SOPClassUID") != _WHOLE_SLIDE:
+            continue
+        key = path.parent, str(header.get("SeriesInstanceUID"))
+        series[key].append(path)
+        if "VOLUME" in header.get("ImageType", ()) and key not in main.values():
+            main[path] = key
+    return {path: tuple(series[key]) for path, key in main.items()}
 
 
 def _short(path: Path) -> str:

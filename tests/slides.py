@@ -52,7 +52,7 @@ def write_dicom_slide(folder, pixels, *, mpp=0.5, tile=64):
     folder.mkdir(parents=True)
     series = generate_uid()
     half = np.asarray(Image.fromarray(pixels).reduce(2))
-    for name, level, kind, scale in (("x", pixels, "VOLUME", 1), ("y", half, "VOLUME", 2), ("z", half, "LABEL", 2)):
+    for name, level, kind, scale in (("a", half, "LABEL", 2), ("b", half, "VOLUME", 2), ("c", pixels, "VOLUME", 1)):
         data = _dicom(level, tile=tile, spacing=mpp * scale / 1000)
         data.ImageType = ["ORIGINAL", "PRIMARY", kind, "NONE"]
         data.SeriesInstanceUID, data.FrameOfReferenceUID = series, f"{series[:60]}.1"

@@ -136,6 +136,14 @@ def test_folders_of_splits_are_obeyed_and_val_is_drawn_from_train(classes, tmp_p
     assert len(result.ignored) == 2  # what lies deeper is no class
 
 
+def test_a_val_folder_is_not_added_to(classes, tmp_path):
+    source = classes(
+        {f"{split}/TUM": [f"{split}{n}" for n in range(9)] for split in ("train", "valid", "test")}, each=1
+    )
+    result = run(source, tmp_path / "out", **BY_PATIENT)
+    assert result.subjects == {"train": 9, "val": 9, "test": 9}
+
+
 def test_the_folders_of_nct_crc_are_known(classes, tmp_path):
     classes({"NCT-CRC-HE-100K/ADI": ["x"], "CRC-VAL-HE-7K/ADI": ["y"]}, each=3)
     manifest = Manifest.read(run(tmp_path / "raw", tmp_path / "out", fractions=(1, 0, 0)).manifest)
@@ -253,9 +261,7 @@ def test_nothing_usable_is_refused(classes, tmp_path):
 def test_one_image_in_two_splits_is_refused(classes, tmp_path):
     source = classes({"train/ADI": ["p1"], "test/ADI": ["p2"]})
     shutil.copy(source / "train/ADI/p1_0.png", source / "test/ADI/p2_9.png")
-    with pytest.raises(
-        DataError, match=r"split: test/ADI/p2_9\.png, train/ADI/p1_0\.png = \w{64} \(test, train"
-    ):
+    with pytest.raises(DataError, match=r"split: test/ADI/p2_9\.png, train/ADI/p1_0\.png = \w{64} \(test, train"):
         run(source, tmp_path / "out", **BY_PATIENT)
 
 
@@ -276,6 +282,14 @@ def test_a_second_run_keeps_what_has_not_changed(classes, tmp_path, monkeypatch)
     save(source / "TUM" / "p3_7.png", seed=50)
     assert run(source, out, **BY_PATIENT).prepared == 1
     Manifest.read(out, verify=True)
+
+
+def test_a_corrected_label_reaches_the_manifest(tmp_path):
+    save(tmp_path / "a.png", seed=1)
+    for label in ("TUM", "STR"):
+        (tmp_path / "t.csv").write_text(f"path,label,patient\na.png,{label},p1\n")
+        (row,) = Manifest.read(run(tmp_path / "t.csv", tmp_path / "out").manifest)
+        assert row["tiles"]["label"] == [label]
 
 
 @pytest.mark.slow

@@ -278,6 +278,15 @@ def test_what_has_changed_is_made_anew(here, slides, tmp_path):
     Manifest.read(out, verify=True)
 
 
+def test_another_resolution_in_the_table_makes_the_slide_anew(here, slides, tmp_path):
+    source, table = slides(("a", "b"), mpp=None), tmp_path / "t.csv"
+    table.write_text("slide,mpp\na,0.5\nb,0.5\n")
+    run(source, tmp_path / "out", table=table)
+    table.write_text("slide,mpp\na,0.4\nb,0.5\n")
+    result = run(source, tmp_path / "out", table=table)
+    assert (result.prepared, result.kept) == (1, 1)
+
+
 def test_a_corrected_table_changes_names_without_new_shards(here, slides, tmp_path):
     source, out = slides(), tmp_path / "out"
     run(source, out)
@@ -301,12 +310,13 @@ def test_a_run_killed_between_shard_and_record_does_not_trust_the_shard(here, sl
     assert not (out / "shards" / "a.json").exists()
 
 
-def test_bad_options_are_refused_with_the_value(slides, tmp_path):
+def test_bad_options_are_refused_with_the_value(slides, tmp_path, capsys):
     source = slides(("a",))
     for options in ({"tile": 0}, {"mpp": 0.0}, {"overlap": 1.0}, {"min_tissue": 2}, {"limit_s": 0}):
         with pytest.raises(ValueError, match="got"):
             run(source, tmp_path / "out", **options)
     assert code_of(source, tmp_path / "out", "--mpp", 1, "--microns", 100) == ExitCode.REFUSED
+    assert "say the same thing" in capsys.readouterr().err
 
 
 def test_microns_of_a_tile_are_another_way_to_say_its_resolution(here, slides, tmp_path):
@@ -327,10 +337,12 @@ def test_a_jpeg_pyramid_is_tiled_without_openslide_to_the_same_pixels(here, tmp_
 
 
 def test_a_dicom_slide_is_one_slide_named_after_its_folder(here, tmp_path):
-    """Levels are files of one series; the label is another of them and is no slide."""
+    """Levels are files of one series; the label is one of them, or a series by itself, and is no slide."""
     folder = tmp_path / "raw" / "slide-7"
     write_dicom_slide(folder, picture(420, 340))
-    assert len(list(folder.iterdir())) == 3
+    write_dicom_slide(tmp_path / "more", picture(420, 340))
+    (tmp_path / "more" / "a.dcm").rename(folder / "0.dcm")
+    assert len(list(folder.iterdir())) == 4
     (row,) = manifest = Manifest.read(run(tmp_path / "raw", tmp_path / "out", patient_from=r"-(\d)").manifest)
     assert (row["case"], row["subject"]) == ("slide-7", "7")
     assert row["grid"]["slide_size"] == [420, 340]
