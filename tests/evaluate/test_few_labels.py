@@ -27,7 +27,8 @@ def features(labels, *, apart, seed=0):
 
 
 def cohort(*, patients=10, each=9, grouped=True, test=None):
-    labels = np.tile(np.arange(patients * each) % 3, 1)
+    rows = np.tile(np.arange(each) % 3, (patients, 1))  # each patient has every class, in an order of their own
+    labels = np.random.default_rng(0).permuted(rows, axis=1).ravel()
     groups = np.repeat([f"p{n}" for n in range(patients)], each)
     names = [{"case": str(group), "tile": f"{n}.png"} for n, group in enumerate(groups)]
     return Samples(labels=labels, classes=CLASSES, names=names, groups=groups if grouped else None, test=test)
