@@ -21,7 +21,8 @@ def contents(bundle: Bundle) -> Iterator[tuple[str, dict[str, Any]]]:
     for path, content in bundle.configs.items():
         yield f"{path}: ", content
     settings = (bundle.metadata or {}).get("medmae_check")
-    for key in _TRIED if isinstance(settings, dict) else ():
+    settings = settings if isinstance(settings, dict) else {}
+    for key in _TRIED:
         if isinstance(settings.get(key), dict):
             yield f"{METADATA}: medmae_check::{key}::", settings[key]
 

@@ -24,7 +24,13 @@ _STATE_DICT = frozenset(
     }
     | {"torch ShortStorage", "torch.storage UntypedStorage"}
 )
-_NAMING = frozenset({"GLOBAL"})
+_NAMING = frozenset({"GLOBAL", "INST", "STACK_GLOBAL", "EXT1", "EXT2", "EXT4"})
+# After a name: what calls it, or the end, at which the name is the result. Text that happens to begin like a pickle
+# has no name of one word on each of two lines, with such an opcode behind them.
+_CALLING = frozenset({"BUILD", "INST", "NEWOBJ", "NEWOBJ_EX", "OBJ", "REDUCE", "STOP"})
+_GROUPING = frozenset({"EMPTY_TUPLE", "MARK", "TUPLE1", "TUPLE2", "TUPLE3"})
+_MAX_OPCODES = 1_000_000  # so many in a row are no chance; whether one of them calls is not looked for any longer
+_NAME = re.compile(r"[A-Za-z_][\w.]* [A-Za-z_][\w.]*")
 _REFUSED = frozenset({"STACK_GLOBAL", "INST", "OBJ", "NEWOBJ", "NEWOBJ_EX", "EXT1", "EXT2", "EXT4", "PERSID"})
 
 
@@ -41,9 +47,28 @@ def pickle_problem(bundle: Bundle, name: str) -> str | None:
             return "is a pickle by its bytes"
         if _OBJECT_ARRAY.match(head):
             return "is an array of pickled objects"
+        file.seek(0)
         if head[:2] == b"PK":
             return _archive_problem(file)
-    return None
+        return "is a pickle by its bytes" if _calls(file) else None
+
+
+def _calls(file: IO[bytes]) -> bool:
+    """Whether Python would import and call something if it unpickled a file, of whatever protocol, from its start."""
+    seen: set[str] = set()
+    try:
+        for count, (opcode, argument, _) in enumerate(pickletools.genops(file)):
+            if count == _MAX_OPCODES:
+                return True
+            if opcode.name in _NAMING and isinstance(argument, str) and not _NAME.fullmatch(argument):
+                return False
+            seen.add(opcode.name)
+            grouped = opcode.name == "STOP" or seen & _GROUPING
+            if opcode.name in _CALLING and grouped and seen & _NAMING:
+                return True
+    except (ValueError, OverflowError, MemoryError, zipfile.BadZipFile):
+        return False
+    return False
 
 
 def _archive_problem(file: IO[bytes]) -> str | None:
@@ -53,7 +78,9 @@ def _archive_problem(file: IO[bytes]) -> str | None:
             for info in archive.infolist():
                 with archive.open(info) as member:
                     head = member.read(512)
-                if info.filename.endswith(".pkl") or _PROTOCOL.match(head) or _OBJECT_ARRAY.match(head):
+                    member.seek(0)
+                    found = _PROTOCOL.match(head) or _OBJECT_ARRAY.match(head) or _calls(member)
+                if found or info.filename.endswith(".pkl"):
                     return f"holds the pickle {info.filename}"
     except (zipfile.BadZipFile, RuntimeError, NotImplementedError, OSError) as error:
         return f"is a zip file that cannot be looked into ({error})"
@@ -67,7 +94,7 @@ def _state_dict_problem(file: IO[bytes]) -> str | None:
             if len(programs) != 1 or programs[0].file_size > _MAX_PICKLE:
                 return f"holds {len(programs)} pickles; a state dict has one"
             for opcode, argument, _ in pickletools.genops(archive.read(programs[0])):
-                if opcode.name in _REFUSED or (opcode.name in _NAMING and argument not in _STATE_DICT):
+                if opcode.name in _REFUSED or (opcode.name == "GLOBAL" and argument not in _STATE_DICT):
                     return f"holds more than tensors ({opcode.name} {argument or ''})".replace(" )", ")")
     except (zipfile.BadZipFile, RuntimeError, NotImplementedError, ValueError, OSError) as error:
         return f"is no file of torch.save ({error})"

@@ -19,7 +19,7 @@ from medmae.bundle.check.zipped import is_plain, member_problems
 MAX_TEXT = 1_000_000  # bytes; the largest recipe of the zoo has 20 000
 SUFFIXES = (".yaml", ".yml", ".json")
 METADATA = "configs/metadata.json"
-_SKIPPED = {".git", ".DS_Store", ".gitignore", ".gitattributes"}
+_HISTORY = ".git"  # left out where git itself puts it, at the top; anywhere else such a folder is looked into
 
 
 @dataclass
@@ -110,7 +110,7 @@ def _is_config(name: str) -> bool:
 def _from_folder(folder: Path) -> Bundle:
     files: dict[str, int] = {}
     problems: list[Problem] = []
-    for path in _walk(folder):
+    for path in _walk(folder, leave_out=_HISTORY):
         name = path.relative_to(folder).as_posix()
         status = path.lstat()
         if stat.S_ISREG(status.st_mode):
@@ -120,10 +120,10 @@ def _from_folder(folder: Path) -> Bundle:
     return Bundle(folder.name, files, lambda name: (folder / name).open("rb"), problems, folder)
 
 
-def _walk(folder: Path) -> Iterator[Path]:
+def _walk(folder: Path, *, leave_out: str = "") -> Iterator[Path]:
     with os.scandir(folder) as entries:
         for entry in sorted(entries, key=lambda entry: entry.name):
-            if entry.name in _SKIPPED:
+            if entry.name == leave_out:
                 continue
             if entry.is_dir(follow_symlinks=False):
                 yield from _walk(Path(entry.path))

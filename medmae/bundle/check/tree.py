@@ -12,6 +12,7 @@ from medmae.bundle.check.source import METADATA, SUFFIXES, Bundle, declares_larg
 
 # What a run leaves in a bundle of one's own, where results go beside the recipes.
 RESULTS = frozenset({"eval", "evaluation", "logs", "checkpoints", "tensorboard", "run.json", "report.html"})
+_BESIDE = frozenset({".DS_Store", ".gitattributes", ".gitignore"})  # of file managers and git; harmless, no matter
 _TOP = frozenset({"LICENSE", "configs", "docs", "models", "large_files.yml"})
 # Running a bundle puts its folder on Python's search path: any of these could be imported instead of a package.
 _CODE = frozenset(
@@ -27,7 +28,7 @@ def tree(bundle: Bundle) -> Iterator[Problem]:
     if not re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)+", bundle.name):
         named = "a bundle is called <domain>_<method>_<task>, in small letters"
         yield Problem(bundle.name, "says neither task nor data", named, "warning")
-    for top in sorted({PurePosixPath(name).parts[0] for name in bundle.files} - _TOP - RESULTS):
+    for top in sorted({PurePosixPath(name).parts[0] for name in bundle.files} - _TOP - _BESIDE - RESULTS):
         if declares_large_files(top):
             continue
         yield Problem(top, "is not part of a bundle", f"a bundle holds {', '.join(sorted(_TOP))}", "warning")
@@ -45,6 +46,7 @@ def parses(bundle: Bundle) -> Iterator[Problem]:
 
 def _configs(bundle: Bundle) -> Iterator[Problem]:
     paths = [PurePosixPath(name) for name in bundle.files if name.startswith("configs/")]
+    paths = [path for path in paths if path.name not in _BESIDE or len(path.parts) > 2]
     stems = Counter(path.stem for path in paths if path.suffix in SUFFIXES)
     for path in paths:
         if len(path.parts) > 2:

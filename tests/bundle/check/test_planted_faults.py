@@ -91,7 +91,7 @@ def metadata(key: str, value: object) -> Plant:
 
 def binary(name: str, content: bytes) -> Plant:
     def plant(bundle: Path) -> None:
-        (bundle / name).parent.mkdir(exist_ok=True)
+        (bundle / name).parent.mkdir(parents=True, exist_ok=True)
         (bundle / name).write_bytes(content)
 
     return plant
@@ -99,7 +99,7 @@ def binary(name: str, content: bytes) -> Plant:
 
 def sparse(name: str, size: int) -> Plant:
     def plant(bundle: Path) -> None:
-        (bundle / name).parent.mkdir(exist_ok=True)
+        (bundle / name).parent.mkdir(parents=True, exist_ok=True)
         with (bundle / name).open("wb") as file:
             file.truncate(size)
 
@@ -127,6 +127,13 @@ class Payload:
 def saved(content: object) -> bytes:
     buffer = io.BytesIO()
     torch.save(content, buffer)
+    return buffer.getvalue()
+
+
+def archive(name: str, content: bytes) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as file:
+        file.writestr(name, content)
     return buffer.getvalue()
 
 
@@ -158,6 +165,8 @@ FAULTS: dict[str, tuple[int, Plant]] = {
     "a link out of the bundle": (1, link("docs/data", "../../..")),
     "two files for one configuration": (1, append("configs/demo.json", '{"batch_size": 8}')),
     "a configuration in a deeper folder": (1, binary("configs/more/x.txt", b"x")),
+    "code in a folder called .git": (1, binary("docs/.git/x.py", b"")),
+    "a module called .DS_Store": (1, binary("docs/.DS_Store/x.so", b"")),
     # 2: parse
     "a key twice in YAML": (2, train("seed: 1")),
     "a key twice in JSON": (2, append("configs/twice.json", '{"a": 1, "a": 2}')),
@@ -324,6 +333,13 @@ FAULTS: dict[str, tuple[int, Plant]] = {
     # 15: pickles
     "a pickle": (15, binary("docs/table.pkl", pickle.dumps(Payload()))),
     "a pickle by another name": (15, binary("docs/table.bin", pickle.dumps(Payload()))),
+    "a pickle that is text": (15, binary("docs/notes.md", b"cos\nsystem\n(S'touch canary'\ntR.")),
+    "a pickle that calls and does not end": (15, binary("docs/notes.txt", b"(S'touch canary'\nios\nsystem\n")),
+    "a pickle without a header": (15, binary("docs/a.bin", b"\x8c\x02os\x8c\x06system\x93\x8c\x01x\x85R.")),
+    "a pickle behind a long text": (15, binary("docs/b.bin", b"V" + b"x" * 100_000 + b"\n0cos\nsystem\n(tR.")),
+    "a million opcodes": (15, binary("docs/b.bin", b"N" * 1_000_001)),
+    "a pickle in an archive": (15, binary("docs/c.npz", archive("c", b"cos\nsystem\n(tR."))),
+    "a pickle in a folder called .git": (15, binary("docs/.git/table.bin", pickle.dumps(Payload()))),
     "a checkpoint": (15, binary("models/last.ckpt", saved({"a": torch.zeros(1)}))),
     "a model that is a program": (15, binary("models/model.pt", saved({"a": Payload()}))),
     "a model that is a bare pickle": (15, binary("models/model.pt", pickle.dumps(Payload()))),
@@ -349,6 +365,20 @@ def test_a_planted_fault_is_found_by_its_check_alone_and_nothing_runs(bundle: Pa
     assert found == {number}, check_static(bundle)
     assert not list(bundle.parent.glob(CANARY))
     assert not {name for name in set(sys.modules) - before if name.partition(".")[0] in {"monai", "data_prep"}}
+
+
+@pytest.mark.parametrize(
+    "text", ["", "in the\nbeginning\n", "cat\ndog\n", "(c) by\nus\n", "changes\nlist.\n\nRest", "i"]
+)
+def test_a_text_that_begins_like_a_pickle_is_none(bundle: Path, text: str) -> None:
+    (bundle / "docs" / "notes.txt").write_text(text)
+    assert errors_of(bundle) == set()
+
+
+def test_what_git_and_file_managers_leave_is_no_fault(bundle: Path) -> None:
+    for name in (".git/config", ".gitignore", ".DS_Store", "configs/.DS_Store"):
+        binary(name, b"x")(bundle)
+    assert check_static(bundle) == []
 
 
 def test_every_finding_says_where_what_and_what_to_do(bundle: Path) -> None:
