@@ -6,6 +6,7 @@ import json
 
 import pytest
 import torch
+from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.loggers import CSVLogger
 from torch.utils.data import DataLoader
 
@@ -46,8 +47,13 @@ def loader(data):
     return DataLoader(data, batch_size=4)
 
 
+def learning(**options):
+    torch.manual_seed(0)
+    return module(method=mt_unet_tiny(**options))
+
+
 def test_it_learns_and_its_terms_are_logged(tmp_path):
-    learner = module(method=mt_unet_tiny())
+    learner = learning()
     logger = CSVLogger(tmp_path, name="", version="logs")
     run = trainer(tmp_path, epochs=4, logger=logger, log_every_n_steps=1)
     fit(trainer=run, module=learner, train_loader=loader(Pairs()), val_loader=loader(Pairs(4)))
@@ -62,7 +68,7 @@ def test_it_learns_and_its_terms_are_logged(tmp_path):
 
 
 def test_what_is_given_is_drawn_from_the_run_s_generator_and_validation_draws_the_same(tmp_path, monkeypatch):
-    learner = module(method=mt_unet_tiny(num_contrasts=3))
+    learner = learning(num_contrasts=3)
     drawn, predict = [], learner.method.predict
 
     def spy(image, given):
@@ -78,23 +84,36 @@ def test_what_is_given_is_drawn_from_the_run_s_generator_and_validation_draws_th
     assert not torch.equal(drawn[0], drawn[3])
 
 
+class Interrupt(Callback):
+    """Breaks off after some steps; the learning rate is then what it would have been."""
+
+    def __init__(self, *, after):
+        self.after = after
+
+    def on_train_batch_end(self, trainer, *_):
+        if trainer.global_step == self.after:
+            raise KeyboardInterrupt
+
+
 def test_a_stopped_run_goes_on_as_if_it_had_not_been(tmp_path):
-    def run(folder, *, checkpoint=None, **options):
+    def run(folder, *, checkpoint=None, after=None):
         keeper = Checkpoints(folder=tmp_path / folder / "checkpoints", every_steps=1)
-        made = trainer(tmp_path / folder, epochs=2, enable_checkpointing=True, callbacks=[keeper], **options)
-        learner = module(method=mt_unet_tiny(num_contrasts=3))
+        made = trainer(tmp_path / folder, epochs=2, enable_checkpointing=True, callbacks=[keeper])
+        made.callbacks.append(Interrupt(after=after))  # at the end, for Lightning puts the keeper last
+        learner = learning(num_contrasts=3)
         batches = ResumableLoader(dataset=Stacks(), batch_size=4, shuffle=False)
         fit(trainer=made, module=learner, train_loader=batches, checkpoint=checkpoint)
         return learner.method.state_dict()
 
     whole = run("whole")
-    run("parts", max_steps=3)
+    with pytest.raises(SystemExit):
+        run("parts", after=3)
     parts = run("parts", checkpoint="newest")
     assert all(torch.equal(value, parts[key]) for key, value in whole.items())
 
 
 def test_a_sample_that_is_not_finite_is_named(tmp_path):
-    learner = module(method=mt_unet_tiny())
+    learner = learning()
     with pytest.warns(UserWarning, match=r"step 1 is skipped.*6 \(case case-6\)"):
         fit(trainer=trainer(tmp_path), module=learner, train_loader=loader(Pairs(nan=[6])))
     record = json.loads((tmp_path / "not_finite" / "step-00000001.json").read_text())
@@ -105,7 +124,7 @@ def test_a_sample_that_is_not_finite_is_named(tmp_path):
 def test_looking_for_the_sample_draws_nothing_that_the_training_would_have_drawn(tmp_path):
     states = []
     for nan in ((), (6,)):
-        learner = module(method=mt_unet_tiny(num_contrasts=3))
+        learner = learning(num_contrasts=3)
         fit(trainer=trainer(tmp_path), module=learner, train_loader=loader(Stacks(nan=nan)))
         states.append((learner.generator.get_state(), torch.get_rng_state()))
         assert learner.guard.skipped == len(nan)
