@@ -104,8 +104,8 @@ class _Grammar(ast.NodeVisitor):
         sides = (node.left, node.right)
         if not isinstance(node.op, _OPERATORS):
             raise _OutsideError(f"uses {type(node.op).__name__}, which no recipe needs")
-        if isinstance(node.op, ast.Mult) and any(map(_is_sequence, sides)):
-            raise _OutsideError("repeats a text or a list")
+        if isinstance(node.op, ast.Mult) and any(isinstance(side, ast.List | ast.Tuple) for side in sides):
+            raise _OutsideError("repeats a list")
         for side in sides:
             self.visit(side)
 
@@ -191,8 +191,3 @@ def attribute_of(node: ast.expr) -> tuple[str | None, tuple[str, ...]]:
         way.insert(0, node.attr)
         node = node.value
     return reference_of(node), tuple(way)
-
-
-def _is_sequence(node: ast.expr) -> bool:
-    text = isinstance(node, ast.Constant) and isinstance(node.value, str)
-    return text or isinstance(node, ast.List | ast.Tuple)

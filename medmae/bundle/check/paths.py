@@ -6,14 +6,17 @@ import ast
 import re
 from collections.abc import Iterator
 
+from medmae.bundle.check.definitions import Definitions, contents
 from medmae.bundle.check.finding import Problem
+from medmae.bundle.check.grammar import MAX_LENGTH
 from medmae.bundle.check.ids import substituted, walk
 from medmae.bundle.check.source import MAX_TEXT, Bundle
+from medmae.bundle.check.texts import JoinedError, Texts
 from medmae.bundle.check.tree import RESULTS
 
-_ABSOLUTE = re.compile(r"/|~|[A-Za-z]:[\\/]|\\\\")
+_ABSOLUTE = re.compile(r"/|~|[A-Za-z]:[\\/]|\\")
 _HOME = re.compile(r"(?<![\w.<])/(?:root|home|Users)/[\w.]|[A-Za-z]:\\+Users\\")
-_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://", flags=re.IGNORECASE)
+_ADDRESS = re.compile(r"[A-Za-z0-9+.-]:[\\/]")  # also file:/x, which fsspec reads like /x
 _TOKENS = re.compile(
     r"\b(?:hf_[A-Za-z0-9]{20,}|gh[opsu]_[A-Za-z0-9]{30,}|github_pat_\w{20,}|glpat-[\w-]{20,}|sk-[\w-]{20,}"
     r"|AKIA[0-9A-Z]{16}|xox[abp]-[\w-]{10,}|eyJ[\w-]{10,}\.eyJ[\w-]{10,})|-----BEGIN [A-Z ]*PRIVATE KEY"
@@ -24,13 +27,15 @@ _TEXTS = (".conf", ".json", ".md", ".txt", ".yaml", ".yml")
 
 def paths(bundle: Bundle) -> Iterator[Problem]:
     """Values of the configurations, then the text of every file."""
-    for path, content in bundle.configs.items():
+    everything = list(contents(bundle))
+    texts = Texts(Definitions(*(content for _, content in everything)))
+    for where, content in everything:
         for at, value in walk(content):
             if isinstance(value, str):
-                for reason in _value_reasons(value):
-                    yield Problem(f"{path}: {at}", f"{value!r} {reason}", "give a relative path; users override it")
+                for reason in _value_reasons(value, texts):
+                    yield Problem(f"{where}{at}", f"{value!r} {reason}", "give a relative path; users override it")
                 if _KEYS.fullmatch(at.rpartition("::")[2]) and value and value[0] not in "@$":
-                    yield Problem(f"{path}: {at}", "looks like a secret", "take it out, and revoke it")
+                    yield Problem(f"{where}{at}", "looks like a secret", "take it out, and revoke it")
     for name in bundle.files:
         if name.endswith(_TEXTS) and name.partition("/")[0] not in RESULTS and bundle.files[name] <= MAX_TEXT:
             yield from _text(bundle, name)
@@ -49,24 +54,32 @@ def _text(bundle: Bundle, name: str) -> Iterator[Problem]:
             yield Problem(name, f"line {number} looks like a secret", "take it out, and revoke it")
 
 
-def _value_reasons(value: str) -> Iterator[str]:
-    texts = _starts(value) if value.startswith("$") else [(value, True)]
-    for text, first in texts:
+def _value_reasons(value: str, texts: Texts) -> Iterator[str]:
+    try:
+        found = list(_texts(value, texts)) if value.startswith("$") else [(value, True)]
+    except (JoinedError, RecursionError) as error:
+        yield f"{error or 'refers too deep'}: a path has to be known beforehand"
+        return
+    for text, first in found:
         if first and _ABSOLUTE.match(text):
             yield "is an absolute path"
-        if ".." in re.split(r"[\\/]", text):
+        if {"..", ".git"} & set(re.split(r"[\\/]", text)):
             yield "leaves its folder"
         if _ADDRESS.search(text):
             yield "is an address: a recipe reads local files only"
 
 
-def _starts(expression: str) -> list[tuple[str, bool]]:
-    """Texts in an expression, and whether a path could begin with them: what is added to something does not."""
+def _texts(expression: str, texts: Texts) -> Iterator[tuple[str, bool]]:
+    """Texts in an expression, alone and joined, and whether a path could begin with them: what is added does not."""
+    if len(expression) > MAX_LENGTH:
+        return  # check 8 says so
     try:
-        tree = ast.parse(substituted(expression), mode="eval")
+        nodes = list(ast.walk(ast.parse(substituted(expression), mode="eval").body))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return [(expression[1:], False)]
-    added = {id(node.right) for node in ast.walk(tree) if isinstance(node, ast.BinOp)}
-    keys = {id(node.slice) for node in ast.walk(tree) if isinstance(node, ast.Subscript)}
-    texts = [node for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
-    return [(str(node.value), id(node) not in added) for node in texts if id(node) not in keys]
+        return  # check 8 says so
+    added = {id(node.right) for node in nodes if isinstance(node, ast.BinOp)}
+    for node in nodes:
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value, id(node) not in added
+        elif isinstance(node, ast.BinOp):
+            yield from ((text, True) for text in texts.of(node) or ())

@@ -245,7 +245,7 @@ FAULTS: dict[str, tuple[int, Plant]] = {
     "a walrus": (8, expression("(a := 1)")),
     "an f-string": (8, expression("f'{@seed}'")),
     "a power": (8, expression("9 ** 9 ** 9")),
-    "a text that is repeated": (8, expression("'x' * 1000000000")),
+    "a list that is repeated": (8, expression("[1] * 1000000000")),
     "unpacked arguments": (8, expression("fit(**@record)")),
     "weights_only in a call": (8, expression("fit(weights_only=False)")),
     "a reference in a text": (8, expression("'@seed'")),
@@ -311,6 +311,26 @@ FAULTS: dict[str, tuple[int, Plant]] = {
     "a home": (12, edit("configs/train.yaml", "dataset_dir: ./prepared", f"dataset_dir: {HOME}")),
     "an absolute path": (12, edit("configs/train.yaml", "dataset_dir: ./prepared", "dataset_dir: /srv/data")),
     "an absolute path in an expression": (12, expression("'/srv' + @seed")),
+    "an absolute path behind nothing": (12, expression("'' + '/tmp/x'")),
+    "an absolute path behind an id that is empty": (12, train("empty: ''\nplanted: $@empty + '/tmp/x'")),
+    "an absolute path behind an id that an overlay empties": (12, both("part: a\nplanted: $@part + '/x'", "part: ''")),
+    "an absolute path behind a choice": (12, expression("(@bundle_root if @seed else '') + '/x'")),
+    "an absolute path in brackets": (12, expression("@bundle_root + ('/x' + '/y')")),
+    "an address in two parts": (12, expression("'http:' + '//127.0.0.1:9/x.ckpt'")),
+    "an address behind an id": (12, train("scheme: 'http:'\nplanted: $@scheme + '//x.org/x'")),
+    "an address of fsspec": (12, train("planted: 'file:/tmp/x'")),
+    "a path upwards in parts": (12, expression("@bundle_root + '/.' + './.' + './escaped'")),
+    "a path upwards out of ids": (12, train("dot: '.'\nplanted: $@dot + @dot + '/escaped'")),
+    "a path upwards out of a macro": (12, train("dot: '.'\nsame: '%dot'\nplanted: $@same + @dot")),
+    "a path upwards by way of an expression": (12, train("dot: '.'\nsame: $@dot\nplanted: $@same + @dot")),
+    "a path upwards by way of str": (12, train("dot: '.'\nplanted: $str(@dot) + str(@dot)")),
+    "a text that is repeated": (12, expression("'x' * 1000000000")),
+    "a list of an id that is repeated": (12, train("one: [1]\nplanted: $@one * 1000000000")),
+    "a text times a number": (12, train("dot: '.'\nplanted: $@dot * 2")),
+    "a part of a list times a number": (12, train("dots: ['.']\nplanted: $@dots[0] * 2")),
+    "a text of an object": (12, expression("@train::inferer + '/x'")),
+    "git's own folder": (12, expression("@bundle_root + '/.git/x'")),
+    "a text that doubles": (12, train("\n".join(["a0: xxxx", *(f"a{n + 1}: $@a{n} + @a{n}" for n in range(40))]))),
     "a path upwards": (12, expression("@bundle_root + '/../../x'")),
     "a home on the page": (12, append("docs/README.md", f"\nOurs lie in {HOME}.\n")),
     "an address": (12, edit("configs/train.yaml", "checkpoint: null", "checkpoint: https://x.org/last.ckpt")),
@@ -373,6 +393,23 @@ def test_a_planted_fault_is_found_by_its_check_alone_and_nothing_runs(bundle: Pa
 def test_a_text_that_begins_like_a_pickle_is_none(bundle: Path, text: str) -> None:
     (bundle / "docs" / "notes.txt").write_text(text)
     assert errors_of(bundle) == set()
+
+
+CALCULATIONS = [
+    "@batch_size * @epochs // 2",
+    "0.5 * @base_lr / @batch_size + 1",
+    "@method.patches.size[0] // 2 + @method.patches.patch[0] * 2",
+    "@output_dir + '/fold-' + str(@seed) + '/checkpoints'",
+    "torch.cuda.device_count() * @batch_size",
+    "max(1, @epochs // 10) * 2",
+    "len(@contrasts) + 1",
+]
+
+
+@pytest.mark.parametrize("text", CALCULATIONS)
+def test_numbers_are_calculated_and_folders_joined(bundle: Path, text: str) -> None:
+    expression(text)(bundle)
+    assert check_static(bundle) == []
 
 
 def test_what_git_and_file_managers_leave_is_no_fault(bundle: Path) -> None:
