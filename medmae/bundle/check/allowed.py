@@ -26,7 +26,7 @@ _SINGLE = frozenset(
 )
 
 # Every class of these modules; the others are named one by one, because some of their neighbours download, unpickle,
-# look up names from strings (monai.transforms.LoadImage does) or start processes.
+# look up names from strings (monai.transforms.LoadImage and monai.inferers.PatchInferer do) or start processes.
 _MODULES_OF_CLASSES = frozenset(
     {
         "pytorch_lightning.callbacks",
@@ -36,7 +36,7 @@ _MODULES_OF_CLASSES = frozenset(
     }
 )
 MONAI_SHORT = {
-    "monai.inferers": ("PatchInferer", "SimpleInferer", "SliceInferer", "SlidingWindowInferer"),
+    "monai.inferers": ("SimpleInferer", "SliceInferer", "SlidingWindowInferer"),
     "monai.losses": ("DiceCELoss", "DiceFocalLoss", "DiceLoss", "FocalLoss", "SSIMLoss", "TverskyLoss"),
     "monai.metrics": ("DiceMetric", "MAEMetric", "MSEMetric", "PSNRMetric", "RMSEMetric", "SSIMMetric"),
     "monai.networks.nets": ("BasicUNet", "DynUNet", "SegResNet", "SwinUNETR", "UNETR", "UNet"),

@@ -157,6 +157,7 @@ made:
     _mode_: callable
 planted: $@made::called()"""
 LOG = "configs/logging.conf"
+CONSOLE = "class=StreamHandler\nlevel=WARNING\nformatter=plain\nargs=(sys.stderr,)\n"
 FAULTS: dict[str, tuple[int, Plant]] = {
     # 1: tree
     "no metadata": (1, lambda bundle: (bundle / "configs" / "metadata.json").unlink()),
@@ -203,6 +204,8 @@ FAULTS: dict[str, tuple[int, Plant]] = {
     "a bundle in a bundle": (7, target("monai.bundle.run")),
     "LoadImage, which looks its reader up by name": (7, target("monai.transforms.LoadImage")),
     "LoadImage by its short name": (7, target("LoadImage")),
+    "PatchInferer, which looks its merger up by name": (7, target("monai.inferers.PatchInferer")),
+    "PatchInferer by its short name": (7, target("PatchInferer")),
     "the command line": (7, target("medmae.cli.main")),
     "the runner": (7, target("medmae.bundle.run.run_bundle")),
     "writing any file": (7, target("medmae.files.write_text")),
@@ -306,6 +309,9 @@ FAULTS: dict[str, tuple[int, Plant]] = {
     "args put together": (11, edit(LOG, "args=(sys.stderr,)", "args=(%(level)s,)")),
     "defaults of a formatter": (11, append(LOG, "defaults=__import__('os').environ\n")),
     "a section for all": (11, append(LOG, "\n[DEFAULT]\nargs=(open('x'),)\n")),
+    "a log that empties a file": (11, edit(LOG, CONSOLE, "class=FileHandler\nargs=('thesis.docx','w')\n")),
+    "a log that renames files": (11, edit(LOG, "class=StreamHandler", "class=handlers.RotatingFileHandler")),
+    "a log as keyword": (11, edit(LOG, "args=(sys.stderr,)", "args=()\nkwargs={'stream': sys.stdin}")),
     "a log at an absolute path": (11, edit(LOG, "args=(sys.stderr,)", "args=('/etc/x',)")),
     # 12: paths
     "a home": (12, edit("configs/train.yaml", "dataset_dir: ./prepared", f"dataset_dir: {HOME}")),
