@@ -161,7 +161,8 @@ class HEMMAE(MaskedMethod):
     ) -> StepOutput:
         """One step on ``{"rgb": (B, 3, H, W), "h": (B, 1, H, W), "e": (B, 1, H, W)[, "available": (B, 3) bool]}``.
 
-        A modality that a sample lacks is False in ``available``; one that all lack may be left out of the batch.
+        A modality that a sample lacks is False in ``available``; one that all lack may be left out of the batch. All of
+        them may also be the channels of one ``image``.
         Predictions are all tokens of their modality in raster order, ``(B, n, P)``: samples hide different numbers.
         """
         rows = self.modalities.cut(batch)  # T tensors (B, n, P)

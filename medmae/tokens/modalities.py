@@ -13,6 +13,8 @@ from medmae.tokens.patches import Patches
 class ModalityPatches:
     """Patches of each modality. Over their concatenation, token ``j`` of modality ``t`` is token ``t * n + j``.
 
+    A batch holds each modality by its name, ``(B, C_t, *size)``, or all of them as the channels of one ``image``.
+
     Args:
         size: Extent along each axis, the same for all; one integer means a square image.
         patch: Extent of a patch along each axis.
@@ -43,8 +45,9 @@ class ModalityPatches:
         Raises:
             ValueError: If none of the modalities is in the batch, or ``available`` has another shape.
         """
-        given = self._given(batch)
-        there = torch.tensor([name in batch for name in self.names], device=given.device).expand(len(given), -1)
+        given = self.given(batch)
+        first = next(iter(given.values()))
+        there = torch.tensor([name in given for name in self.names], device=first.device).expand(len(first), -1)
         if "available" not in batch:
             return there
         if batch["available"].shape != there.shape:
@@ -56,22 +59,34 @@ class ModalityPatches:
 
     def cut(self, batch: Mapping[str, Tensor]) -> list[Tensor]:
         """Patches of each modality ``(B, n, P_t)``; zeros where a sample lacks it, whatever the batch holds there."""
-        given, available, rows = self._given(batch), self.available(batch), []
+        given, available, rows = self.given(batch), self.available(batch), []
+        first = next(iter(given.values()))
         for number, (name, patches) in enumerate(self.patches.items()):
-            if name in batch:
-                cut = patches.cut(batch[name])  # (B, n, P)
+            if name in given:
+                cut = patches.cut(given[name])  # (B, n, P)
                 rows.append(torch.where(available[:, number, None, None], cut, 0.0))
             else:
-                rows.append(given.new_zeros(len(given), self.num_tokens, patches.num_values))
+                rows.append(first.new_zeros(len(first), self.num_tokens, patches.num_values))
         return rows
 
     def split(self, table: Tensor) -> Tensor:
         """A value for each token of the concatenation, ``(B, T n)``, modality by modality: ``(B, T, n)``."""
         return table.unflatten(1, (len(self.names), self.num_tokens))
 
-    def _given(self, batch: Mapping[str, Tensor]) -> Tensor:
-        """The first modality that is there."""
-        for name in self.names:
-            if name in batch:
-                return batch[name]
-        raise ValueError(f"the batch has none of the modalities {', '.join(self.names)}, only {', '.join(batch)}")
+    def given(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The modalities that are in the batch, by name.
+
+        Raises:
+            ValueError: If there is none, or ``image`` has not one channel for each of theirs.
+        """
+        given = {name: batch[name] for name in self.names if name in batch}
+        if given:
+            return given
+        channels = [patches.channels for patches in self.patches.values()]
+        if "image" not in batch or batch["image"].shape[1] != sum(channels):
+            held = {name: tuple(value.shape) for name, value in batch.items()}
+            raise ValueError(
+                f"a batch needs one of {', '.join(self.names)}, or all as the {sum(channels)} channels of 'image'; "
+                f"got {held}"
+            )
+        return dict(zip(self.names, batch["image"].split(channels, dim=1), strict=True))

@@ -287,6 +287,18 @@ def test_mr_contrasts_are_modalities_like_any_other():
     assert method.encoder.patches.channels == 1
 
 
+def test_a_stack_of_contrasts_as_the_data_sets_give_it_is_enough():
+    """``{"image": (B, C, H, W), "available": (B, C)}``, missing contrasts 0: medmae.data.stacks."""
+    sizes = {"image_size": 32, "patch_size": 8, "embed_dim": 32, "depth": 1, "num_heads": 4, "num_visible": 12}
+    method = he_mmae_mri(**sizes, decoder_dim=16, decoder_depth=1, decoder_heads=2)
+    named = method.example_batch(2, generator=seeded(1))
+    available = torch.tensor([[True, True, False], [True, True, True]])
+    stack = {"image": torch.cat(list(named.values()), dim=1), "available": available, "index": torch.arange(2)}
+    stack["image"][0, 2] = 0
+    out = method(stack, generator=seeded(2))
+    assert torch.equal(out.loss, method({**named, "available": available}, generator=seeded(2)).loss)
+
+
 def test_a_volume_of_contrasts_is_rebuilt_too():
     sizes = {"image_size": (8, 16, 16), "patch_size": 8, "embed_dim": 24, "depth": 1, "num_heads": 2, "num_visible": 3}
     method = he_mmae_mri(**sizes, decoder_dim=12, decoder_depth=1, decoder_heads=2)

@@ -58,9 +58,24 @@ def test_a_table_over_all_tokens_splits_by_modality(tokens):
     assert torch.equal(tokens.split(table)[1, 2], torch.arange(30, 36))
 
 
+def test_all_modalities_may_be_the_channels_of_one_image(tokens, batch):
+    stack = {"image": torch.cat([batch["rgb"], batch["h"], batch["e"]], dim=1)}
+    assert all(torch.equal(one, other) for one, other in zip(tokens.cut(stack), tokens.cut(batch), strict=True))
+    assert tokens.available(stack).all()
+    some = torch.tensor([[True, False, True], [False, True, True]])
+    assert torch.equal(tokens.available({**stack, "available": some}), some)
+
+
+def test_an_image_beside_named_modalities_is_something_else(tokens, batch):
+    assert set(tokens.given({**batch, "image": torch.rand(2, 5, 8, 12)})) == {"rgb", "h", "e"}
+    del batch["h"]
+    assert set(tokens.given({**batch, "image": torch.rand(2, 5, 8, 12)})) == {"rgb", "e"}
+
+
 def test_a_batch_without_any_modality_is_refused(tokens):
-    with pytest.raises(ValueError, match="none of the modalities rgb, h, e, only image"):
-        tokens.cut({"image": torch.rand(1, 3, 8, 12)})
+    for batch in ({"picture": torch.rand(1, 5, 8, 12)}, {"image": torch.rand(1, 3, 8, 12)}):
+        with pytest.raises(ValueError, match=r"one of rgb, h, e, or all as the 5 channels of 'image'; got .*8, 12"):
+            tokens.cut(batch)
 
 
 def test_an_availability_of_another_shape_is_refused(tokens, batch):
