@@ -10,6 +10,7 @@ import yaml
 
 _MAX_DEPTH = 50
 _PLAIN = {f"tag:yaml.org,2002:{kind}" for kind in ("map", "seq", "str", "int", "float", "bool", "null")}
+_NUMBERS = {f"tag:yaml.org,2002:{kind}" for kind in ("int", "float")}
 
 
 class _Loader(yaml.SafeLoader):
@@ -21,6 +22,8 @@ class _Loader(yaml.SafeLoader):
         node = super().compose_node(parent, index)
         if node is not None and node.tag not in _PLAIN:
             raise ValueError(f"line {node.start_mark.line + 1}: tag {node.tag!r}; only plain values are read")
+        if isinstance(node, yaml.ScalarNode) and node.tag in _NUMBERS and ":" in node.value:
+            raise ValueError(f"line {node.start_mark.line + 1}: a number to the base of 60: put it into quotes")
         return node
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
@@ -70,11 +73,12 @@ def _children(value: Any) -> list[Any]:  # noqa: ANN401
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    keys = [key for key, _ in pairs]
-    twice = next((key for key in keys if keys.count(key) > 1), None)
-    if twice is not None:
-        raise ValueError(f"key {twice!r} stands twice")
-    return dict(pairs)
+    content: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in content:
+            raise ValueError(f"key {key!r} stands twice")
+        content[key] = value
+    return content
 
 
 def _no_constant(name: str) -> None:

@@ -10,7 +10,7 @@ from medmae.bundle.check.definitions import Definitions, contents
 from medmae.bundle.check.finding import Problem
 from medmae.bundle.check.grammar import MAX_LENGTH
 from medmae.bundle.check.ids import substituted, walk
-from medmae.bundle.check.source import MAX_TEXT, Bundle
+from medmae.bundle.check.source import Bundle
 from medmae.bundle.check.texts import JoinedError, Texts
 from medmae.bundle.check.tree import RESULTS
 
@@ -19,7 +19,7 @@ _HOME = re.compile(r"(?<![\w.<])/(?:root|home|Users)/[\w.]|[A-Za-z]:\\+Users\\")
 _ADDRESS = re.compile(r"[A-Za-z0-9+.-]:[\\/]")  # also file:/x, which fsspec reads like /x
 _TOKENS = re.compile(
     r"\b(?:hf_[A-Za-z0-9]{20,}|gh[opsu]_[A-Za-z0-9]{30,}|github_pat_\w{20,}|glpat-[\w-]{20,}|sk-[\w-]{20,}"
-    r"|AKIA[0-9A-Z]{16}|xox[abp]-[\w-]{10,}|eyJ[\w-]{10,}\.eyJ[\w-]{10,})|-----BEGIN [A-Z ]*PRIVATE KEY"
+    r"|AKIA[0-9A-Z]{16}|xox[abp]-[\w-]{10,}|(?<!-)eyJ[\w-]{10,}\.eyJ[\w-]{10})|-----BEGIN [A-Z ]*PRIVATE KEY"
 )
 _KEYS = re.compile(r"(?:api_?key|password|passwd|secret|token)", flags=re.IGNORECASE)
 _TEXTS = (".conf", ".json", ".md", ".txt", ".yaml", ".yml")
@@ -37,7 +37,7 @@ def paths(bundle: Bundle) -> Iterator[Problem]:
                 if _KEYS.fullmatch(at.rpartition("::")[2]) and value and value[0] not in "@$":
                     yield Problem(f"{where}{at}", "looks like a secret", "take it out, and revoke it")
     for name in bundle.files:
-        if name.endswith(_TEXTS) and name.partition("/")[0] not in RESULTS and bundle.files[name] <= MAX_TEXT:
+        if name.endswith(_TEXTS) and name.partition("/")[0] not in RESULTS and bundle.is_text(name):
             yield from _text(bundle, name)
 
 

@@ -53,11 +53,30 @@ def pickle_problem(bundle: Bundle, name: str) -> str | None:
         return "is a pickle by its bytes" if _calls(file) else None
 
 
+class _Start:
+    """The start of a file, for a reader that believes the lengths which the file declares."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file, self._left = file, _MAX_PICKLE
+
+    def read(self, size: int) -> bytes:
+        """So many bytes; fewer at the end."""
+        return self._given(self._file.read(min(size, self._left)))
+
+    def readline(self) -> bytes:
+        """A line; a part of it at the end."""
+        return self._given(self._file.readline(self._left))
+
+    def _given(self, content: bytes) -> bytes:
+        self._left -= len(content)
+        return content
+
+
 def _calls(file: IO[bytes]) -> bool:
     """Whether Python would import and call something if it unpickled a file, of whatever protocol, from its start."""
     seen: set[str] = set()
     try:
-        for count, (opcode, argument, _) in enumerate(pickletools.genops(file)):
+        for count, (opcode, argument, _) in enumerate(pickletools.genops(_Start(file))):
             if count == _MAX_OPCODES:
                 return True
             if opcode.name in _NAMING and isinstance(argument, str) and not _NAME.fullmatch(argument):

@@ -95,19 +95,20 @@ def _circle(values: Mapping[str, Any], targets: Mapping[str, list[str]]) -> list
     """A way from an id back to itself, by what it refers to and what it is made of."""
     done: set[str] = set()
     for start in values:
-        stack, way = [(start, iter(_next(start, values, targets)))], [start]
+        stack, way = [(start, iter(_next(start, values, targets)))], {start: None}  # ordered, and quick to look into
         while stack and start not in done:
             at, following = stack[-1]
             step = next(following, None)
             if step is None:
                 done.add(at)
                 stack.pop()
-                way.pop()
+                way.popitem()
             elif step in way:
-                return [*way[way.index(step) :], step]
+                names = list(way)
+                return [*names[names.index(step) :], step]
             elif step not in done:
                 stack.append((step, iter(_next(step, values, targets))))
-                way.append(step)
+                way[step] = None
     return None
 
 

@@ -16,7 +16,8 @@ from medmae.bundle.check.documents import load
 from medmae.bundle.check.finding import Problem
 from medmae.bundle.check.zipped import is_plain, member_problems
 
-MAX_TEXT = 1_000_000  # bytes; the largest recipe of the zoo has 20 000
+MAX_TEXT = 1_000_000  # bytes
+MAX_CONFIG = 200_000  # bytes; the largest recipe of the zoo has 20 000, and every run of a bundle reads all of them
 SUFFIXES = (".yaml", ".yml", ".json")
 METADATA = "configs/metadata.json"
 _HISTORY = ".git"  # left out where git itself puts it, at the top; anywhere else such a folder is looked into
@@ -60,10 +61,14 @@ class Bundle:
         Raises:
             ValueError: If it is too large or not UTF-8.
         """
-        if self.files[name] > MAX_TEXT:
-            raise ValueError(f"{self.files[name]} bytes; a text file of a bundle has at most {MAX_TEXT}")
+        if not self.is_text(name):
+            raise ValueError(f"{self.files[name]} bytes; such a file of a bundle has at most {_limit(name)}")
         with self.opener(name) as file:
-            return file.read(MAX_TEXT + 1).decode("utf-8")
+            return file.read(_limit(name)).decode("utf-8")
+
+    def is_text(self, name: str) -> bool:
+        """Whether a file is small enough to be read as text."""
+        return self.files[name] <= _limit(name)
 
     @cached_property
     def documents(self) -> dict[str, Any]:
@@ -101,6 +106,10 @@ class Bundle:
 def declares_large_files(name: str) -> bool:
     """Whether MONAI's command that downloads large files would read this file."""
     return re.fullmatch(r"large_files[^/]*\.(yml|yaml|json)", name) is not None
+
+
+def _limit(name: str) -> int:
+    return MAX_CONFIG if _is_config(name) or declares_large_files(name) else MAX_TEXT
 
 
 def _is_config(name: str) -> bool:

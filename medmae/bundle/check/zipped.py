@@ -20,11 +20,12 @@ _REMEDY = "zip the folder anew; do not unpack this file"
 def member_problems(archive: zipfile.ZipFile) -> Iterator[Problem]:
     """What is wrong with the members of a zip file, by their names and declared sizes alone."""
     infos = archive.infolist()
-    names = [info.filename for info in infos]
+    seen: set[str] = set()
     total = sum(info.file_size for info in infos)
     where = Path(archive.filename or "zip").name
     if len(infos) > MAX_MEMBERS or total > MAX_TOTAL:
         yield Problem(where, f"{len(infos)} members of {total} bytes: a bomb", _REMEDY)
+        return
     for info in infos:
         if not _stays_inside(info.filename):
             yield Problem(info.filename, "leaves the folder into which the zip is unpacked", _REMEDY)
@@ -32,8 +33,9 @@ def member_problems(archive: zipfile.ZipFile) -> Iterator[Problem]:
             yield Problem(info.filename, "is a link or is encrypted", _REMEDY)
         elif info.file_size > max(info.compress_size, 1) * MAX_RATIO and info.file_size > 1_000_000:
             yield Problem(info.filename, f"grows {MAX_RATIO} times or more when unpacked: a bomb", _REMEDY)
-        elif names.count(info.filename) > 1:
+        elif info.filename in seen:
             yield Problem(info.filename, "stands twice", _REMEDY)
+        seen.add(info.filename)
 
 
 def is_plain(info: zipfile.ZipInfo) -> bool:

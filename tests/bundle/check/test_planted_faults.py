@@ -8,6 +8,7 @@ import pickle
 import re
 import shutil
 import sys
+import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +16,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from medmae.bundle.check.documents import load
 from medmae.bundle.check.static import check_static
+from medmae.bundle.check.zipped import member_problems
 from medmae.bundle.recipes import shipped
 
 NAME = "mr_edge_mae_pretraining"
@@ -173,6 +176,8 @@ FAULTS: dict[str, tuple[int, Plant]] = {
     "a key twice in JSON": (2, append("configs/twice.json", '{"a": 1, "a": 2}')),
     "a Python tag": (2, train(f"planted: !!python/object/apply:builtins.open [{CANARY}, w]")),
     "an alias": (2, train("planted: [&a 1, *a]")),
+    "a number to the base of 60": (2, train("planted: 1" + ":1" * 90_000)),
+    "70,000 keys": (2, append("configs/big.json", json.dumps(dict.fromkeys(map(str, range(70_000)))))),
     "no YAML": (2, train("planted: [1, 2")),
     "no mapping": (2, append("configs/list.yaml", "- 1")),
     "not a number of JSON": (2, append("configs/nan.json", '{"a": NaN}')),
@@ -477,6 +482,18 @@ def test_a_hostile_member_of_a_zip_file_is_found_and_never_unpacked(bundle: Path
     with pytest.raises(ValueError, match=re.escape(str(path))):
         unpack(path, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_seventy_thousand_keys_or_members_take_no_time(bundle: Path, tmp_path: Path) -> None:
+    names = [f"{NAME}/docs/{number}" for number in range(70_000)]
+    text = json.dumps(dict.fromkeys(names))
+    path = zipped(tmp_path / "many.zip", members_of(bundle) | dict.fromkeys(names, b""))
+    start = time.process_time()
+    assert len(load(text, json_format=True)) == len(names)
+    with zipfile.ZipFile(path) as archive:
+        assert [problem.message for problem in member_problems(archive)][0].endswith("a bomb")
+        assert len(list(member_problems(archive))) == 1
+    assert time.process_time() - start < 2
 
 
 def test_two_folders_in_a_zip_file_are_refused(bundle: Path, tmp_path: Path) -> None:
