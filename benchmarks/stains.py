@@ -27,7 +27,7 @@ from skimage.color import rgb2hed
 
 from medmae.allocator import keep_freed_memory
 from medmae.data.images import SUFFIXES, read_bytes, rgb_of
-from medmae.tokens.stain_fit import RUIFROK
+from medmae.tokens.stain_matrices import RUIFROK
 from medmae.tokens.stains import StainSeparator
 
 PEER = "scikit-image rgb2hed"

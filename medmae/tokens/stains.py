@@ -14,7 +14,8 @@ from functools import cached_property
 import numpy as np
 
 from medmae.tokens.optical_density import brightened_table, brightness, checked_tile, density_table
-from medmae.tokens.stain_fit import RUIFROK, SPARSITY, StainFit, StainMethod, checked_matrix, fit_stains, sparse_codes
+from medmae.tokens.stain_fit import StainFit, StainMethod, fit_stains
+from medmae.tokens.stain_matrices import RUIFROK, SPARSITY, checked_matrix, sparse_codes
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from torchvision.transforms.v2 import functional as F
 
 from medmae.data.augment_stains import StainAugment, StainNormalise, normalise_rgb, standardised, unit
 from medmae.data.resized_crops import crop_and_resize
-from medmae.tokens.stain_fit import RUIFROK
+from medmae.tokens.stain_matrices import RUIFROK
 from medmae.tokens.stains import StainSeparator
 
 

@@ -14,7 +14,8 @@ from medmae.data.augment_stains import StainNormalise, normalise_rgb
 from medmae.data.stain_tiles import StainTiles
 from medmae.errors import DataError
 from medmae.files import sha256_of
-from medmae.tokens.stain_fit import RUIFROK, checked_matrix, fit_stains
+from medmae.tokens.stain_fit import fit_stains
+from medmae.tokens.stain_matrices import RUIFROK, checked_matrix
 from medmae.tokens.stains import StainSeparator
 
 OTHER = checked_matrix([[0.80, 0.10], [0.50, 0.95], [0.30, 0.25]])

@@ -14,7 +14,8 @@ from medmae.nn.modalities import embed_modalities, encode_modalities
 from medmae.objectives.modalities import Output
 from medmae.tokens.modalities import ModalityPatches
 from medmae.tokens.optical_density import brightened_table, brightness, density_table, tissue_mask
-from medmae.tokens.stain_fit import fit_stains, sparse_codes
+from medmae.tokens.stain_fit import fit_stains
+from medmae.tokens.stain_matrices import sparse_codes
 from medmae.tokens.stains import StainSeparator
 from medmae.weights.io import import_state
 from medmae.weights.maps.he_mmae import HE_MMAE

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from medmae.tokens.optical_density import brightened_table, brightness
-from medmae.tokens.stain_fit import RUIFROK, checked_matrix, fit_stains, sparse_codes
+from medmae.tokens.stain_fit import fit_stains
+from medmae.tokens.stain_matrices import RUIFROK, checked_matrix, sparse_codes
 from medmae.tokens.stains import StainSeparator
 
 TRUE = checked_matrix([[0.60, 0.20], [0.68, 0.90], [0.42, 0.38]])
