@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import permutations
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from medmae.bundle.run import run_bundle
 from medmae.errors import ExitCode
+from medmae.evaluate.tables import write_csv
 
 if TYPE_CHECKING:
     from medmae.data.manifest import Manifest
@@ -94,13 +96,26 @@ def _synthesise(
     sized = {key: value for key, value in {**_NETWORK, **overrides}.items() if key.startswith("method::")}
     trained = {"dataset_dir": str(manifest.folder), "bundle_root": str(out / "synthesis"), "pretrained": str(weights)}
     home = run_bundle(SYNTHESIS, CONFIG, overrides={**trained, **named, **overrides})
-    files = [
-        contrast["source"]
-        for row in (manifest.select(split="test", contrasts=pair[:1]) or manifest.select(contrasts=pair[:1])[-1:])
-        for contrast in row["contrasts"]
-        if contrast["name"] == pair[0]
-    ]
     volumes = out / "synthesis" / "volumes"
-    places = {"dataset_dir": files, "bundle_root": str(volumes), "output_dir": str(volumes)}
+    table = _held_out(manifest, pair[0], out / "synthesis" / "held_out.csv")
+    places = {"dataset_dir": str(table), "bundle_root": str(volumes), "output_dir": str(volumes)}
     run_bundle(SYNTHESIS, "inference", overrides={**places, "model_dir": str(home / "models"), **named, **sized})
     return home / "report.html", tuple(sorted(volumes.glob("*_desc-synthetic*.nii.gz")))
+
+
+def _held_out(manifest: Manifest, contrast: str, path: Path) -> Path:
+    """A table of the sources of test cases (files, or folders of DICOM), or, where no subject is held out, of one."""
+    rows = manifest.select(split="test", contrasts=[contrast])
+    if not rows:
+        warnings.warn(
+            "no subject is held out: the synthetic volume is one of a subject that was trained on", stacklevel=3
+        )
+        rows = manifest.select(contrasts=[contrast])[-1:]
+    lines = [
+        {"subject": row["subject"], "session": row.get("session") or "", "contrast": contrast, "path": entry["source"]}
+        for row in rows
+        for entry in row["contrasts"]
+        if entry["name"] == contrast
+    ]
+    write_csv(path, lines)
+    return path

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -104,8 +104,12 @@ def record_run(
     config: Mapping[str, Any],
     hashes: Mapping[str, str],
     seconds: float | None,
+    pretrained_on: Collection[str] = (),
 ) -> None:
-    """Writes ``run.json``: what ran, on what data, with which settings, versions and weights."""
+    """Writes ``run.json``: what ran, on what data, with which settings, versions and weights.
+
+    Arguments as in :func:`finish_pretraining`, and ``pretrained_on``: subjects that the weights it began with had seen.
+    """
     record = {
         "title": title,
         "method": type(method).__name__,
@@ -114,6 +118,7 @@ def record_run(
         "versions": recorded_versions(),
         "hashes": dict(hashes),
         "data": summarise_data(dataset_dir),
+        "pretrained_on": sorted(pretrained_on),
         "seconds": seconds,
         "parameters": sum(p.numel() for p in method.parameters()),
     }

@@ -1,7 +1,8 @@
-"""How a synthesis bundle begins, on a pre-trained encoder, and what it does when training is over."""
+"""How a synthesis bundle begins, on a pre-trained encoder, and what it does when training or evaluation is over."""
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,45 +13,136 @@ import torch
 from pytorch_lightning.utilities import rank_zero_only
 from torch import nn
 
-from medmae.bundle.finish import record_run, save_models, seconds_of
+from medmae.bundle.finish import finish_evaluation, record_run, save_models, seconds_of
 from medmae.data.target_intensity import NAME, write_target_intensities
-from medmae.evaluate.leakage import require_unseen
+from medmae.errors import DataError, SomeFailedError
+from medmae.evaluate.leakage import require_unseen, subjects_seen
 from medmae.evaluate.reconstruction import DescribedDataset
 from medmae.evaluate.report import write_report
 from medmae.evaluate.synthesis_method import evaluate_method
+from medmae.files import write_text
 from medmae.methods.mt_unet import MTUNet
+from medmae.weights.adapt import Adaptation
+from medmae.weights.io import load_weights
 from medmae.weights.maps.edge_mae import EDGE_MAE
 from medmae.weights.pretrained import load_encoder
 
 WEIGHTS = "synthesis.safetensors"
+TASK = "task.json"  # what a network was trained to make of what
+Contrasts = Sequence[str] | None
 
 
-def start_synthesis(*, method: MTUNet, pretrained: str | Path | None, manifest: str | Path) -> None:
-    """Loads the pre-trained encoder into the encoder and the judge of a method.
+def start_synthesis(
+    *,
+    method: MTUNet,
+    pretrained: str | Path | None,
+    manifest: str | Path,
+    model_dir: str | Path,
+    source: str | None,
+    target: str | None,
+    contrasts: Contrasts = None,
+) -> None:
+    """Loads the pre-trained encoder into encoder and judge, and notes what is to be made of what.
 
     Args:
         method: Not trained yet.
         pretrained: ``pretraining.safetensors`` of an Edge-MAE run, or a published ``EdgeMAE.pth`` or ``E.pth``; None
             trains from scratch.
         manifest: Of the data to train on; its test subjects must not have been pre-trained on.
+        model_dir: Receives ``target_intensity.json`` and ``task.json``, before anything is trained.
+        source: Contrast that a network of pairs starts from.
+        target: Contrast that it makes.
+        contrasts: Channels of an any-to-any network, which has neither of these.
 
     Raises:
-        DataError: If the weights do not fit, or have seen a test subject.
-        ValueError: If there are none, and yet features are to be judged by them.
+        DataError: If the weights do not fit or have seen a test subject, or a target is unknown to training subjects.
+        ValueError: If there are no weights, and yet features are to be judged by them.
     """
-    if pretrained is None:
-        if method.judge is not None:
-            raise ValueError(
-                "without a pre-trained encoder nothing can judge features: give --pretrained PATH to the "
-                "pretraining.safetensors that medmae run mr_edge_mae_pretraining train makes, or train from scratch "
-                "with --feature_weight 0"
-            )
-        warnings.warn("no pre-trained encoder: training from scratch, without feature consistency", stacklevel=2)
+    _load_pretrained(method, pretrained, manifest=manifest)
+    made = list(contrasts) if contrasts else [str(target)]
+    write_target_intensities(Path(model_dir) / NAME, manifest=manifest, contrasts=made)
+    write_text(Path(model_dir) / TASK, json.dumps(_task(source, target, contrasts), indent=2) + "\n")
+
+
+def load_synthesis(
+    *, method: MTUNet, model_dir: str | Path, source: str | None, target: str | None, contrasts: Contrasts = None
+) -> None:
+    """Loads trained weights, for the task that they were trained for.
+
+    Args:
+        method: Receives them.
+        model_dir: Folder of ``synthesis.safetensors`` and ``task.json``.
+        source: As wanted now.
+        target: As wanted now.
+        contrasts: As wanted now, in order: a channel means a contrast.
+
+    Raises:
+        DataError: If the weights do not fit, or were trained to make something else.
+    """
+    load_weights(method, Path(model_dir) / WEIGHTS)
+    path, wanted = Path(model_dir) / TASK, _task(source, target, contrasts)
+    if not path.is_file():
+        warnings.warn(f"there is no {TASK} at {model_dir}: nobody can tell what these weights make", stacklevel=2)
         return
-    require_unseen(model_dir=Path(pretrained).parent, manifest=manifest)
-    published = Path(pretrained).suffix in (".pth", ".pt")
-    adapt = ("channels",) if method.neighbours else ()
-    load_encoder(method, pretrained, key_map=EDGE_MAE if published else None, adapt=adapt)
+    trained = json.loads(path.read_text(encoding="utf-8"))
+    if trained != wanted:
+        raise DataError(
+            f"these weights were trained for another task ({trained})",
+            path=path,
+            field="source, target, contrasts",
+            value=wanted,
+            remedy="pass --source, --target and --contrasts as they were in training",
+        )
+
+
+def evaluate_run(
+    *,
+    method: MTUNet,
+    manifest: str | Path,
+    dataset_dir: str | Path,
+    output_dir: str | Path,
+    model_dir: str | Path,
+    source: str | None,
+    target: str | None,
+    contrasts: Contrasts = None,
+    split: str = "test",
+    uncertainty: bool = False,
+    batch_size: int = 16,
+    device: torch.device | str = "cpu",
+    title: str,
+    bundle: str,
+    config: Mapping[str, Any],
+) -> None:
+    """Evaluates trained weights on a split, records that, and reports, also when some case could not be read.
+
+    Arguments as in :func:`finish_synthesis`.
+
+    Raises:
+        SomeFailedError: At the end, with the cases that were left out.
+    """
+    failed = _evaluate(
+        method=method,
+        manifest=manifest,
+        out=Path(output_dir) / "evaluation",
+        source=None if contrasts else source,
+        target=None if contrasts else target,
+        contrasts=contrasts,
+        split=split,
+        uncertainty=uncertainty,
+        batch_size=batch_size,
+        device=device,
+    )
+    finish_evaluation(
+        method=method,
+        dataset_dir=dataset_dir,
+        output_dir=output_dir,
+        weights=Path(model_dir) / WEIGHTS,
+        title=title,
+        bundle=bundle,
+        config=config,
+    )
+    if failed:
+        raise failed
 
 
 @rank_zero_only
@@ -64,9 +156,10 @@ def finish_synthesis(
     dataset_dir: str | Path,
     output_dir: str | Path,
     model_dir: str | Path,
+    pretrained: str | Path | None,
     source: str | None,
     target: str | None,
-    contrasts: Sequence[str] | None = None,
+    contrasts: Contrasts = None,
     uncertainty: bool = False,
     batch_size: int = 16,
     device: torch.device | str = "cpu",
@@ -74,7 +167,7 @@ def finish_synthesis(
     bundle: str,
     config: Mapping[str, Any],
 ) -> None:
-    """Writes weights and what intensities the targets have, evaluates whole volumes, records the run, and reports.
+    """Writes weights, evaluates whole volumes, records the run, and reports.
 
     Args:
         method: The trained method.
@@ -84,7 +177,8 @@ def finish_synthesis(
         manifest: Of the prepared data set.
         dataset_dir: Its folder.
         output_dir: The run directory.
-        model_dir: Receives ``model.pt``, ``model.safetensors``, ``synthesis.safetensors``, ``target_intensity.json``.
+        model_dir: Receives ``model.pt``, ``model.safetensors`` and ``synthesis.safetensors``.
+        pretrained: What training began with; whom that has seen is recorded, too.
         source: Contrast that a network of pairs starts from.
         target: Contrast that it makes.
         contrasts: Channels of an any-to-any network, which has neither of these.
@@ -94,11 +188,12 @@ def finish_synthesis(
         title: Of the report.
         bundle: Its name.
         config: What a reader should know of the settings.
+
+    Raises:
+        SomeFailedError: At the end, with the held-out cases that could not be read.
     """
     output = Path(output_dir)
     hashes = save_models(method=method, network=network, model_dir=model_dir, whole=WEIGHTS)
-    made = [target] if target else list(contrasts or ())
-    write_target_intensities(Path(model_dir) / NAME, manifest=manifest, contrasts=made)
     record_run(
         method=method,
         dataset_dir=dataset_dir,
@@ -108,9 +203,11 @@ def finish_synthesis(
         config=config,
         hashes=hashes,
         seconds=seconds_of(trainer),
+        pretrained_on=subjects_seen(Path(pretrained).parent) if pretrained else (),
     )
+    failed = None
     if len(held_out):
-        evaluate_method(
+        failed = _evaluate(
             method=method,
             manifest=manifest,
             out=output / "evaluation",
@@ -122,3 +219,36 @@ def finish_synthesis(
             device=device,
         )
     print(f"report: {write_report(output)}")
+    if failed:
+        raise failed
+
+
+def _evaluate(**options: Any) -> SomeFailedError | None:
+    try:
+        evaluate_method(**options)
+    except SomeFailedError as error:
+        return error
+    return None
+
+
+def _load_pretrained(method: MTUNet, pretrained: str | Path | None, *, manifest: str | Path) -> None:
+    if pretrained is None:
+        if method.judge is not None:
+            raise ValueError(
+                "without a pre-trained encoder nothing can judge features: give --pretrained PATH to the "
+                "pretraining.safetensors that medmae run mr_edge_mae_pretraining train makes, or train from scratch "
+                "with --feature_weight 0"
+            )
+        warnings.warn("no pre-trained encoder: training from scratch, without feature consistency", stacklevel=3)
+        return
+    require_unseen(model_dir=Path(pretrained).parent, manifest=manifest)
+    published = Path(pretrained).suffix in (".pth", ".pt")
+    adapt: tuple[Adaptation, ...] = ("channels",) if method.neighbours else ()
+    load_encoder(method, pretrained, key_map=EDGE_MAE if published else None, adapt=adapt)
+
+
+def _task(source: str | None, target: str | None, contrasts: Contrasts) -> dict[str, Any]:
+    """What a network makes of what; a pair, or the channels of an any-to-any network."""
+    if contrasts:
+        return {"contrasts": list(contrasts)}
+    return {"source": source, "target": target}

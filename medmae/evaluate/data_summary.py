@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from medmae.data.splits import SPLITS
 from medmae.errors import DataError
 
 
@@ -18,7 +19,8 @@ def summarise_data(folder: str | Path) -> dict[str, Any]:
         folder: The folder that ``medmae prep`` wrote (``manifest.jsonl``, ``summary.csv``, ``quarantine.csv``).
 
     Returns:
-        ``{"manifest_sha256", "contrasts": [...], "cases": [...], "quarantine": [...]}``. A case has ``case``,
+        ``{"manifest_sha256", "contrasts": [...], "subjects": {split: [...]}, "cases": [...], "quarantine": [...]}``.
+        Subjects are those of the manifest, whatever else is there. A case has ``case``,
         ``subject``, ``session``, ``split``, ``contrasts``, ``shape``, ``spacing_mm``, ``flags`` and ``slices`` (every
         stored slice of every contrast; 0 of tiles, which have ``tiles`` and what else ``summary.csv`` tells); a
         quarantined record ``case``, ``file``, ``field``, ``value``, ``reason``, ``remedy``.
@@ -38,6 +40,7 @@ def summarise_data(folder: str | Path) -> dict[str, Any]:
     return {
         "manifest_sha256": hashlib.sha256(content).hexdigest(),
         "contrasts": list(names),
+        "subjects": {split: sorted({r["subject"] for r in rows if r["split"] == split}) for split in SPLITS},
         "cases": cases,
         "quarantine": _rows(root / "quarantine.csv"),
     }

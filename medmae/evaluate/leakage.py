@@ -27,23 +27,31 @@ def require_unseen(*, model_dir: str | Path, manifest: str | Path, split: str = 
     Raises:
         DataError: With the subjects that were seen, or if the record cannot be read.
     """
-    folder = Path(model_dir).absolute()
-    record = next((path for path in (folder / RECORD, folder.parent / RECORD) if path.is_file()), None)
-    if record is None:
-        warnings.warn(f"there is no {RECORD} at {folder}: nobody can tell whom these weights have seen", stacklevel=2)
+    seen = subjects_seen(model_dir)
+    if not seen:
+        warnings.warn(f"no {RECORD} at {model_dir} tells whom these weights have seen: nobody can", stacklevel=2)
         return
     try:
-        refuse_seen(_trained_on(record), Manifest.read(manifest), split=split)
+        refuse_seen(seen, Manifest.read(manifest), split=split)
     except DataError as error:
         if not allow or error.field != "subject":
             raise
         warnings.warn(f"transductive evaluation: {error.reason}", stacklevel=2)
 
 
-def _trained_on(record: Path) -> set[str]:
+def subjects_seen(model_dir: str | Path) -> set[str]:
+    """Whom the run behind some weights trained on, and those behind the weights that it began with; maybe nobody.
+
+    Raises:
+        DataError: If there is a record that cannot be read.
+    """
+    folder = Path(model_dir).absolute()
+    record = next((path for path in (folder / RECORD, folder.parent / RECORD) if path.is_file()), None)
+    if record is None:
+        return set()
     try:
-        cases = json.loads(record.read_text(encoding="utf-8"))["data"]["cases"]
-        return {case["subject"] for case in cases if case["split"] == "train"}
+        content = json.loads(record.read_text(encoding="utf-8"))
+        return {*content["data"]["subjects"]["train"], *content.get("pretrained_on", ())}
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(
             "the record of the run cannot be read", path=record, remedy="train again, or take other weights"

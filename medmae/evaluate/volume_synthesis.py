@@ -26,6 +26,7 @@ def synthesise_volume(
     overlap: float = 0.5,
     batch_size: int = 16,
     device: torch.device | str = "cpu",
+    keep_background: bool = True,
 ) -> np.ndarray:
     """A volume through a network, and back to the shape it had.
 
@@ -46,6 +47,8 @@ def synthesise_volume(
         overlap: Of neighbouring crops, as a share of their size; 3-d only.
         batch_size: Slices or crops at once.
         device: Where to compute.
+        keep_background: Voxels that are 0 in every contrast given stay 0, as in the real images: a network's sigmoid
+            never reaches it, and tools take what is not 0 for the head.
 
     Returns:
         ``(S, C', H, W)`` float32.
@@ -60,10 +63,28 @@ def synthesise_volume(
     if not len(filled):
         raise DataError("every slice is empty", remedy="check that the volume holds an image")
     if len(edges) == 3:
-        return _by_crops(network, volume, edges, filled, overlap=overlap, batch_size=batch_size, device=device)
+        made = _by_crops(network, volume, edges, filled, overlap=overlap, batch_size=batch_size, device=device)
+    else:
+        made = _by_slices(
+            network, volume, edges[0], filled, neighbours=neighbours, batch_size=batch_size, device=device
+        )
+    background = (volume == 0).all(axis=1, keepdims=True)  # (S, 1, H, W)
+    return np.where(background, np.float32(0), made) if keep_background else made
+
+
+def _by_slices(
+    network: Network,
+    volume: np.ndarray,
+    edge: int,
+    filled: np.ndarray,
+    *,
+    neighbours: int,
+    batch_size: int,
+    device: torch.device | str,
+) -> np.ndarray:
     shape = (volume.shape[2], volume.shape[3])
     result: np.ndarray | None = None
-    for numbers, images in _batches(volume, filled, edges[0], neighbours=neighbours, batch_size=batch_size):
+    for numbers, images in _batches(volume, filled, edge, neighbours=neighbours, batch_size=batch_size):
         made = network(images.to(device)).float().cpu()  # (B, C', size, size)
         back = unfit(made.flatten(0, 1), shape=shape).unflatten(0, made.shape[:2])  # (B, C', H, W)
         if result is None:

@@ -101,16 +101,18 @@ def test_the_plain_network_is_the_trained_method(run):
 def test_inference_writes_a_marked_volume_on_the_source_s_grid_with_its_spread_and_origin(run, cohort, tmp_path):
     where = {"dataset_dir": str(cohort), "output_dir": str(tmp_path), "model_dir": str(run / "models")}
     run_bundle(NAME, "inference", overrides={**TINY, **where, "uncertainty": True})
-    made = sorted(path.name for path in tmp_path.glob("*.nii.gz"))
-    assert len(made) == 6
-    assert "desc-synthetic" in made[1] + made[0]
+    made = sorted(path.name.split("_desc-")[1] for path in tmp_path.glob("*.nii.gz"))
+    assert made == ["syntheticT2.nii.gz"] * 3 + ["uncertaintyT2.nii.gz"] * 3
     source = nib.load(cohort / "sub-01" / "anat" / "sub-01_T1w.nii.gz")
     result = nib.load(next(tmp_path.glob("*sub-01*_desc-syntheticT2.nii.gz")))
     assert result.shape == source.shape
     assert np.array_equal(result.affine, source.affine)
     assert b"synthetic" in bytes(result.header["descrip"])
     told = json.loads(next(tmp_path.glob("*sub-01*_desc-syntheticT2.json")).read_text())
-    assert "sha256" in json.dumps(told)
+    assert told["weights"]["sha256"] == json.loads((run / "run.json").read_text())["hashes"]["synthesis.safetensors"]
+    values, given = np.asarray(result.dataobj), np.asarray(source.dataobj)
+    assert np.all(values[given == 0] == 0)  # background stays background
+    assert 200 < values[given != 0].mean() < 800  # intensities of T2, not of [0, 1]
 
 
 def test_a_case_without_the_source_is_left_out_and_the_others_are_made(run, cohort, tmp_path):
@@ -143,7 +145,7 @@ def test_any_to_any_trains_evaluates_each_contrast_and_makes_what_a_case_lacks(p
     shutil.copytree(cohort, raw)
     (raw / "sub-02" / "anat" / "sub-02_T1w.nii.gz").unlink()
     where = {"dataset_dir": str(raw), "output_dir": str(tmp_path / "out"), "model_dir": str(out / "models")}
-    channels = {"contrasts": names, "source": None, "target": None}
+    channels = {"contrasts": names}
     run_bundle(NAME, "inference", overrides={**TINY, **where, **channels})
     assert [path.name for path in (tmp_path / "out").glob("*.nii.gz")] == ["sub-02_desc-syntheticT1.nii.gz"]
 
@@ -181,3 +183,37 @@ def test_a_share_of_the_pairs_is_whole_subjects(prepared, tmp_path):
     subjects = {dataset.describe(index)["subject"] for index in range(len(dataset))}
     everyone = Manifest.read(prepared).subjects("train")
     assert len(subjects) == max(round(0.5 * len(everyone)), 1)
+
+
+def test_weights_are_used_for_the_task_they_were_trained_for_only(run, prepared, cohort, tmp_path):
+    where = {"output_dir": str(tmp_path), "model_dir": str(run / "models"), "source": "T2", "target": "T1"}
+    for config, data in (("evaluate", prepared), ("inference", cohort)):
+        with pytest.raises((RuntimeError, ValueError)) as caught:
+            run_bundle(NAME, config, overrides={**TINY, **where, "dataset_dir": str(data)})
+        assert "trained for another task" in str(cause(caught.value))
+    assert not list(tmp_path.glob("*.nii.gz"))
+
+
+def test_whom_the_pretraining_saw_is_remembered(run, prepared):
+    record = json.loads((run / "run.json").read_text())
+    assert record["pretrained_on"] == list(Manifest.read(prepared).subjects("train"))
+    assert record["data"]["subjects"]["test"] == list(Manifest.read(prepared).subjects("test"))
+
+
+def test_a_held_out_case_that_cannot_be_read_leaves_a_report_and_its_name(run, prepared, tmp_path, monkeypatch):
+    def broken(**options):
+        options["out"].mkdir(parents=True)
+        raise SomeFailedError("case sub-09 was left out")
+
+    monkeypatch.setattr("medmae.bundle.synthesis.evaluate_method", broken)
+    where = {"dataset_dir": str(prepared), "output_dir": str(tmp_path), "model_dir": str(run / "models")}
+    with pytest.raises((RuntimeError, ValueError)) as caught:
+        run_bundle(NAME, "evaluate", overrides={**TINY, **where})
+    assert isinstance(cause(caught.value), SomeFailedError)
+    assert (tmp_path / "report.html").is_file()
+
+
+def test_without_known_intensities_a_volume_lies_between_0_and_1(run, cohort, tmp_path):
+    where = {"dataset_dir": str(cohort), "output_dir": str(tmp_path), "model_dir": str(run / "models")}
+    run_bundle(NAME, "inference", overrides={**TINY, **where, "target_intensity": None})
+    assert np.asarray(nib.load(next(tmp_path.glob("*.nii.gz"))).dataobj).max() <= 1

@@ -19,7 +19,9 @@ _SINGLE = frozenset(
     {
         "medmae.bundle.finish.finish_evaluation",
         "medmae.bundle.finish.finish_pretraining",
+        "medmae.bundle.synthesis.evaluate_run",
         "medmae.bundle.synthesis.finish_synthesis",
+        "medmae.bundle.synthesis.load_synthesis",
         "medmae.bundle.synthesis.start_synthesis",
         "medmae.weights.io.load_weights",
     }
