@@ -103,32 +103,39 @@ def evaluate_few_labels(
         for seed in seeds
     }
     fits = {name: _fit_all(name, each, repeats, samples) for name, each in {**contenders, **baselines}.items()}
-    first = repeats[seeds[0]][0]
-    record = {
-        "definitions": dict(DEFINITIONS),
-        "classes": list(samples.classes),
-        "budget": budget,
-        "labels": len(first.train),
-        "validation": len(first.val),
-        "folds": folds,
-        "seeds": list(seeds),
-        "tested_on": "the held-out fold" if samples.test is None else "a test set of its own",
-        "pooled": samples.test is None,
-        "unit": "tile" if samples.groups is None else samples.unit,
-        "baselines": list(baselines),
-        "scores": score_all(
-            fits,
-            samples.labels,
-            groups=samples.groups,
-            pool_folds=samples.test is None,
-            baselines=list(baselines),
-            resamples=resamples,
-        ),
-    }
+    record = _describe(samples, repeats, budget=budget, baselines=list(baselines))
+    record["scores"] = score_all(
+        fits,
+        samples.labels,
+        groups=samples.groups,
+        pool_folds=samples.test is None,
+        baselines=list(baselines),
+        resamples=resamples,
+    )
     write_tables(Path(out) / FOLDER, fits, samples)
     write_text(Path(out) / RECORD, json.dumps(record, indent=2))  # last: it is there only when all is
     print_scores(record, console or Console())
     return record
+
+
+def _describe(
+    samples: Samples, repeats: Mapping[int, Sequence[Fold]], *, budget: int | None, baselines: list[str]
+) -> dict[str, Any]:
+    """What the record says apart from scores."""
+    found = next(iter(repeats.values()))
+    return {
+        "definitions": dict(DEFINITIONS),
+        "classes": list(samples.classes),
+        "budget": budget,
+        "labels": len(found[0].train),
+        "validation": len(found[0].val),
+        "folds": len(found),
+        "seeds": list(repeats),
+        "tested_on": "the held-out fold" if samples.test is None else "a test set of its own",
+        "pooled": samples.test is None,
+        "unit": "tile" if samples.groups is None else samples.unit,
+        "baselines": baselines,
+    }
 
 
 def _fit_all(name: str, contender: Contender, repeats: Mapping[int, Sequence[Fold]], samples: Samples) -> list[Fit]:

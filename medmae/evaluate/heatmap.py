@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,30 +15,12 @@ from medmae.data.wsi_overview import overview
 from medmae.errors import DataError, SomeFailedError
 from medmae.evaluate.embedding_files import Embeddings, read_embeddings
 from medmae.evaluate.report.text import slug
-from medmae.evaluate.tables import write_csv
 from medmae.evaluate.tile_map import TileMap, draw_map, write_geojson
+from medmae.evaluate.verdicts import Line, SlideVerdict, write_verdicts
 from medmae.files import write_text
 
 log = logging.getLogger(__name__)
 FOLDER, RECORD = "heatmaps", "heatmaps.json"
-Line = dict[str, object]
-
-
-@dataclass(frozen=True, kw_only=True)
-class SlideVerdict:
-    """What was said of one slide.
-
-    Attributes:
-        case: The slide.
-        patient: Whose it is.
-        coords: Of its tiles, ``(N, 2)``.
-        probabilities: ``(N, K)``.
-    """
-
-    case: str
-    patient: str
-    coords: np.ndarray
-    probabilities: np.ndarray
 
 
 def map_slides(
@@ -89,20 +70,6 @@ def map_slides(
     if failed:
         raise SomeFailedError(f"{len(failed)} of {len(files)} slides were left out: " + "; ".join(failed))
     return verdicts
-
-
-def write_verdicts(folder: Path, verdicts: Sequence[SlideVerdict], classes: Sequence[str]) -> None:
-    """Writes ``tiles.csv``, ``slides.csv`` and ``patients.csv``.
-
-    A slide has the mean probabilities of its tiles, and the share of tiles of each class; a patient the means of their
-    slides, each of which counts alike.
-    """
-    write_csv(folder / "tiles.csv", [row for verdict in verdicts for row in _tile_rows(verdict, classes)])
-    write_csv(folder / "slides.csv", [_row([one], classes, slide=one.case) for one in verdicts])
-    by_patient: dict[str, list[SlideVerdict]] = {}
-    for verdict in verdicts:
-        by_patient.setdefault(verdict.patient, []).append(verdict)
-    write_csv(folder / "patients.csv", [_row(some, classes, slides=len(some)) for some in by_patient.values()])
 
 
 def _verdict(found: Embeddings, classify: Callable[[np.ndarray], np.ndarray]) -> SlideVerdict:
@@ -160,32 +127,3 @@ def _draw(
         about = {"tiles": len(values), "mean": float(values.mean())}
         lines.append({"case": case, "patient": verdict.patient, "class": name, "file": path.name, **about})
     return lines
-
-
-def _tile_rows(verdict: SlideVerdict, classes: Sequence[str]) -> list[Line]:
-    called = verdict.probabilities.argmax(axis=1)
-    return [
-        {
-            "slide": verdict.case,
-            "patient": verdict.patient,
-            "x": x,
-            "y": y,
-            "predicted": classes[label],
-            **{f"p_{name}": float(share) for name, share in zip(classes, shares, strict=True)},
-        }
-        for (x, y), label, shares in zip(verdict.coords.tolist(), called, verdict.probabilities, strict=True)
-    ]
-
-
-def _row(some: Sequence[SlideVerdict], classes: Sequence[str], **what: str | int) -> Line:
-    means = np.mean([verdict.probabilities.mean(axis=0) for verdict in some], axis=0)  # (K,)
-    kinds = np.arange(len(classes))
-    shares = np.mean([(one.probabilities.argmax(axis=1)[:, None] == kinds).mean(axis=0) for one in some], axis=0)
-    return {
-        **what,
-        "patient": some[0].patient,
-        "tiles": sum(len(verdict.coords) for verdict in some),
-        "predicted": classes[int(means.argmax())],
-        **{f"p_{name}": float(mean) for name, mean in zip(classes, means, strict=True)},
-        **{f"share_{name}": float(share) for name, share in zip(classes, shares, strict=True)},
-    }

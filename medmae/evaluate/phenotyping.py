@@ -7,23 +7,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from sklearn.pipeline import Pipeline
-from torch import Tensor
 
 from medmae.data.kinds import kind_of
-from medmae.data.tiles import UNLABELLED, TileDataset
-from medmae.errors import DataError
+from medmae.data.tiles import TileDataset
 from medmae.evaluate.colour import COLOUR_BASELINES, describe_images
 from medmae.evaluate.embedding_files import read_embeddings
 from medmae.evaluate.embedding_map import Layout, write_embedding_map
 from medmae.evaluate.embeddings import cases_of, embed_cases
-from medmae.evaluate.few_label_scores import Samples
 from medmae.evaluate.few_labels import Contender, OnFeatures, evaluate_few_labels
 from medmae.evaluate.fine_tune import FineTune
 from medmae.evaluate.heatmap import map_slides
 from medmae.evaluate.probe import linear_probe, nearest_neighbours
 from medmae.evaluate.tile_encoder import TileEncoder
+from medmae.evaluate.tile_samples import TileLoader, samples_of
 from medmae.nn.vit import MaskedViT
 
 EMBEDDINGS = "embeddings"  # folder of a run, one below it an encoder
@@ -68,7 +65,7 @@ def evaluate_phenotyping(
         DataError: If a tile has no label, the test set has other classes, or a fold cannot be drawn.
     """
     samples, sets = samples_of(tiles, test), [tiles] if test is None else [tiles, test]
-    load = _Loader(sets)
+    load = TileLoader(sets)
     on = classifiers or {"linear probe": linear_probe(), "5 neighbours": nearest_neighbours()}
     features = {name: _features(sets, encoder, _folder(out, name)) for name, encoder in encoders.items()}
     contenders: dict[str, Contender] = {
@@ -133,60 +130,6 @@ def map_phenotypes(
     )
 
 
-def samples_of(tiles: TileDataset, test: TileDataset | None = None) -> Samples:
-    """Labels, names and patients of the tiles, those of the test set last.
-
-    Patients are the groups where they are known, slides where only these are; where neither is, there are none.
-
-    Raises:
-        DataError: If a tile has no label, or the sets have other classes.
-    """
-    sets = [tiles] if test is None else [tiles, test]
-    if test is not None and test.classes != tiles.classes:
-        raise DataError(
-            "the test set has other classes",
-            path=test.manifest.path,
-            field="classes",
-            value=(tiles.classes, test.classes),
-            remedy="name the same classes for both",
-        )
-    labels = np.concatenate([some.labels for some in sets]).astype(np.int64)
-    if (labels == UNLABELLED).any():
-        raise DataError(
-            f"{(labels == UNLABELLED).sum()} tiles have no label",
-            path=tiles.manifest.path,
-            field="label",
-            remedy="name the classes: tiles of none of them are left out",
-        )
-    flags = {flag for some in sets for row in some.rows for flag in row.get("flags", ())}
-    by_image, own = "split_by_image" in flags, np.zeros(len(labels), dtype=bool)
-    own[len(tiles) :] = True
-    return Samples(
-        labels=labels,
-        classes=tiles.classes,
-        names=[_name(some, index) for some in sets for index in range(len(some))],
-        groups=None if by_image else np.concatenate([some.subjects for some in sets]),
-        unit="slide" if "no_patient" in flags else "patient",
-        test=None if test is None else own,
-    )
-
-
-class _Loader:
-    """Images of several data sets by one number, as a batch."""
-
-    def __init__(self, sets: Sequence[TileDataset]) -> None:
-        self.sets = sets
-
-    def __call__(self, numbers: Sequence[int]) -> Tensor:
-        images = []
-        for number in numbers:
-            some = 0
-            while number >= len(self.sets[some]):
-                number, some = number - len(self.sets[some]), some + 1
-            images.append(torch.as_tensor(self.sets[some][number]["image"]))
-        return torch.stack(images)
-
-
 def _features(sets: Sequence[TileDataset], encoder: TileEncoder, folder: Path) -> np.ndarray:
     """``(N, D)`` in the order of the tiles."""
     parts = []
@@ -199,8 +142,3 @@ def _features(sets: Sequence[TileDataset], encoder: TileEncoder, folder: Path) -
 
 def _folder(out: str | Path, encoder: str) -> Path:
     return Path(out).parent / EMBEDDINGS / encoder
-
-
-def _name(tiles: TileDataset, index: int) -> dict[str, str | int]:
-    known = tiles.describe(index)
-    return {key: known.get(key, "") for key in ("case", "slide", "tile", "x", "y")}

@@ -63,6 +63,7 @@ def test_a_feature_that_knows_the_class_beats_one_that_does_not_and_the_interval
     assert 0.2 < gain["ci_low"] < gain["mean"] < gain["ci_high"]
     assert "gains" not in record["scores"]["mean_colour"]
     assert record["unit"] == "patient"
+    assert list(record["scores"]) == ["encoder", "mean_colour"]  # baselines last
     assert ours["auroc"]["n_units"] == 10
     assert ours["auroc"]["fits"]["n"] == 10  # 5 folds, 2 seeds
 
@@ -75,9 +76,9 @@ def test_everything_is_written_and_adds_up(tmp_path):
     assert len(predictions) == 2 * 90
     assert set(predictions[0]) == {"contender", "case", "tile", "label", "predicted", "p_ADI", "p_LYM", "p_TUM"}
     assert sum(float(predictions[0][f"p_{name}"]) for name in CLASSES) == pytest.approx(1)
-    patients = [row for row in rows(tmp_path / "few_labels" / "patients.csv") if row["contender"] == "encoder"]
+    patients = [row for row in rows(tmp_path / "few_labels" / "patients.csv") if row["contender"] == "mean_colour"]
     assert sum(int(row["tiles"]) for row in patients) == 90
-    right = sum(row["label"] == row["predicted"] for row in predictions if row["contender"] == "encoder")
+    right = sum(row["label"] == row["predicted"] for row in predictions if row["contender"] == "mean_colour")
     assert sum(int(row["right"]) for row in patients) == right
     assert np.array(record["scores"]["encoder"]["confusion"]).sum(axis=1).tolist() == [30, 30, 30]
 
@@ -92,8 +93,8 @@ def test_with_a_test_set_of_its_own_every_fit_is_judged_on_all_of_it(tmp_path):
     fits = rows(tmp_path / "few_labels" / "fits.csv")
     assert {row["tested"] for row in fits} == {"36"}
     assert record["scores"]["encoder"]["metrics"]["accuracy"]["n_units"] == 4
-    over_fits = np.mean([float(row["auroc"]) for row in fits if row["contender"] == "encoder"])
-    assert record["scores"]["encoder"]["metrics"]["auroc"]["mean"] == pytest.approx(over_fits)
+    over_fits = np.mean([float(row["auroc"]) for row in fits if row["contender"] == "mean_colour"])
+    assert record["scores"]["mean_colour"]["metrics"]["auroc"]["mean"] == pytest.approx(over_fits)
 
 
 def test_without_patients_tiles_are_drawn_and_no_patient_is_listed(tmp_path):

@@ -14,8 +14,9 @@ from data_prep.tiny.wsi import picture, write_pyramid
 from medmae.data.slide_grid import SlideGrid
 from medmae.errors import SomeFailedError
 from medmae.evaluate.embedding_files import write_embeddings
-from medmae.evaluate.heatmap import SlideVerdict, map_slides, write_verdicts
+from medmae.evaluate.heatmap import map_slides
 from medmae.evaluate.tile_map import TileMap, class_colours, draw_map
+from medmae.evaluate.verdicts import SlideVerdict, write_verdicts
 
 GRID = SlideGrid(
     slide_size=(400, 300), mpp=(0.5, 0.5), level=1, downsample=(2.0, 2.0), tile=25, tile_mpp=1.0, stride=25.0

@@ -13,9 +13,10 @@ from data_prep.tiny.wsi import picture, write_pyramid
 from data_prep.wsi import prepare
 from medmae.data import TileDataset
 from medmae.errors import DataError
-from medmae.evaluate.phenotyping import _features, evaluate_phenotyping, map_phenotypes, samples_of
+from medmae.evaluate.phenotyping import _features, evaluate_phenotyping, map_phenotypes
 from medmae.evaluate.probe import linear_probe
 from medmae.evaluate.tile_encoder import TileEncoder
+from medmae.evaluate.tile_samples import samples_of
 from medmae.files import sha256_of
 from medmae.methods.mae import mae_tiny
 
