@@ -72,7 +72,8 @@ def run_demo(
     home = run_bundle(PRETRAINING, CONFIG, overrides=settings)
     manifest = Manifest.read(prepared.manifest)
     pair = choose_pair(manifest)
-    synthesis, volumes = None, ()
+    synthesis: Path | None = None
+    volumes: tuple[Path, ...] = ()
     if pair is not None:
         weights = home / "models" / "pretraining.safetensors"
         synthesis, volumes = _synthesise(out, manifest, pair, weights, synthesis_overrides or {})

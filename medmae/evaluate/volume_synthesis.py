@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -62,12 +63,11 @@ def synthesise_volume(
     filled = np.flatnonzero(volume.any(axis=(1, 2, 3)))
     if not len(filled):
         raise DataError("every slice is empty", remedy="check that the volume holds an image")
+    options: dict[str, Any] = {"batch_size": batch_size, "device": device}
     if len(edges) == 3:
-        made = _by_crops(network, volume, edges, filled, overlap=overlap, batch_size=batch_size, device=device)
+        made = _by_crops(network, volume, edges, filled, overlap=overlap, **options)
     else:
-        made = _by_slices(
-            network, volume, edges[0], filled, neighbours=neighbours, batch_size=batch_size, device=device
-        )
+        made = _by_slices(network, volume, edges[0], filled, neighbours=neighbours, **options)
     background = (volume == 0).all(axis=1, keepdims=True)  # (S, 1, H, W)
     return np.where(background, np.float32(0), made) if keep_background else made
 
