@@ -9,7 +9,8 @@ from medmae.bundle.check.ids import walk
 from medmae.bundle.check.source import METADATA, Bundle
 
 # Parts of the metadata that the dynamic checks give to MONAI as overrides.
-_TRIED = ("overrides", "train", "evaluate", "inference")
+_PARTS = ("overrides", "train", "evaluate", "inference")
+TRIED = tuple(f"medmae_check::{part}::" for part in _PARTS)
 
 
 def contents(bundle: Bundle) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -22,9 +23,9 @@ def contents(bundle: Bundle) -> Iterator[tuple[str, dict[str, Any]]]:
         yield f"{path}: ", content
     settings = (bundle.metadata or {}).get("medmae_check")
     settings = settings if isinstance(settings, dict) else {}
-    for key in _TRIED:
-        if isinstance(settings.get(key), dict):
-            yield f"{METADATA}: medmae_check::{key}::", settings[key]
+    for part, begin in zip(_PARTS, TRIED, strict=True):
+        if isinstance(settings.get(part), dict):
+            yield f"{METADATA}: {begin}", settings[part]
 
 
 class Definitions:

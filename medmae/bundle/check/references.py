@@ -6,10 +6,11 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from medmae.bundle.check.definitions import contents
 from medmae.bundle.check.finding import Problem
 from medmae.bundle.check.grammar import reference_refusal
 from medmae.bundle.check.ids import BASE_KEY, Recipe, normal, recipes, references, walk
-from medmae.bundle.check.source import SUFFIXES, Bundle
+from medmae.bundle.check.source import METADATA, SUFFIXES, Bundle
 
 _COMMON = ("bundle_root", "device", "dataset_dir")
 # From monai/bundle/properties.py, which takes seconds to import; a test compares them.
@@ -17,6 +18,12 @@ REQUIRED = {
     "train": (*_COMMON, "train::trainer", "train::trainer::max_epochs", "train::dataset", "train::inferer"),
     "infer": (*_COMMON, "dataset", "evaluator", "network_def", "inferer"),
 }
+# Parameters of MONAI's commands to which the dynamic checks give overrides; a logging file would be evaluated.
+RESERVED = frozenset(
+    {"args_file", "ckpt_file", "config_file", "converter_kwargs", "filepath", "final_id", "init_id", "input_shape"}
+    | {"key_in_ckpt", "logging_file", "meta_file", "net_id", "override", "properties_path", "run_id", "tracking"}
+    | {"use_trace", "workflow_type"}
+)
 _RUNNABLE = ("run",)
 
 
@@ -24,6 +31,7 @@ def resolves(bundle: Bundle) -> Iterator[Problem]:
     """References of every recipe, overlays merged over theirs."""
     for recipe, at, message, remedy in _once(bundle, _resolve):
         yield Problem(f"{recipe.path}: {at}", message, remedy)
+    yield from _overrides(bundle)
 
 
 def required(bundle: Bundle) -> Iterator[Problem]:
@@ -64,6 +72,15 @@ def _resolve(recipe: Recipe) -> Iterator[Fault]:
                 yield at, f"@{name} does not exist", "define it, or mend the reference"
     if circle := _circle(values, targets):
         yield circle[0], f"goes in a circle: {' -> '.join(circle)}", "break the circle"
+
+
+def _overrides(bundle: Bundle) -> Iterator[Problem]:
+    """Those by which the metadata have the bundle tried out."""
+    tops = {normal(str(key)).partition("::")[0] for content in bundle.configs.values() for key in content}
+    for where, content in contents(bundle):
+        for key in content if where.startswith(METADATA) else ():
+            if normal(key).partition("::")[0] not in tops - RESERVED:
+                yield Problem(f"{where}{key}", "overrides no id of a recipe", "name one; the checks set the rest")
 
 
 def _require(recipe: Recipe) -> Iterator[Fault]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from medmae.bundle.check.allowed import PACKAGES, refusal
+from medmae.bundle.check.definitions import TRIED, contents
 from medmae.bundle.check.finding import Problem
 from medmae.bundle.check.ids import walk
 from medmae.bundle.check.source import METADATA, Bundle
@@ -17,33 +18,31 @@ _MODES = ("default", "callable")
 
 
 def targets(bundle: Bundle) -> Iterator[Problem]:
-    """Targets of all configurations, and of the metadata, which MONAI parses as a part of them."""
-    for path, content in bundle.configs.items():
-        yield from target_problems(path, content)
+    """Targets of everything that MONAI makes objects of, and of the rest of the metadata, which have none."""
+    for where, content in contents(bundle):
+        yield from target_problems(where, content)
     for at, value in walk(bundle.metadata or {}):
-        if at.startswith("medmae_check::") and at.endswith("_target_"):
-            yield from _target(METADATA, at, value)
-        elif at.rpartition("::")[2] == "_target_":
-            yield Problem(f"{METADATA}: {at}", "metadata name no target", "move it into a recipe")
+        if at.rpartition("::")[2] == "_target_" and not at.startswith(TRIED):
+            yield Problem(f"{METADATA}: {at}", f"metadata name no target, and here stands {value!r}", "leave it out")
 
 
-def target_problems(path: str, content: dict[str, Any]) -> Iterator[Problem]:
-    """Those of one configuration."""
+def target_problems(where: str, content: dict[str, Any]) -> Iterator[Problem]:
+    """Those of one configuration; ``where`` is what the paths of the findings begin with."""
     for at, value in walk(content):
         key = at.rpartition("::")[2]
         if key == "_target_":
-            yield from _target(path, at, value)
+            yield from _target(f"{where}{at}", value)
         elif key in FORBIDDEN_ARGUMENTS:
-            yield Problem(f"{path}: {at}", f"no recipe needs {key}", "leave it out")
+            yield Problem(f"{where}{at}", f"no recipe needs {key}", "leave it out")
         elif key == "_mode_" and value not in _MODES:
-            yield Problem(f"{path}: {at}", f"is {value!r}", f"use {' or '.join(_MODES)}")
+            yield Problem(f"{where}{at}", f"is {value!r}", f"use {' or '.join(_MODES)}")
         elif key == "_disabled_" and not isinstance(value, bool):
-            yield Problem(f"{path}: {at}", f"is {value!r}", "write true or false")
+            yield Problem(f"{where}{at}", f"is {value!r}", "write true or false")
         elif key == "_desc_" and (not isinstance(value, str) or value[:1] in "$@%"):
-            yield Problem(f"{path}: {at}", "is no plain text", "write a sentence")
+            yield Problem(f"{where}{at}", "is no plain text", "write a sentence")
 
 
-def _target(path: str, at: str, value: object) -> Iterator[Problem]:
+def _target(where: str, value: object) -> Iterator[Problem]:
     reason = refusal(value)
     if reason:
-        yield Problem(f"{path}: {at}", f"{value!r} {reason}", _REMEDY)
+        yield Problem(where, f"{value!r} {reason}", _REMEDY)

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 
-from monai.bundle import ConfigParser
+from monai.bundle import ConfigParser, ConfigWorkflow, ckpt_export, onnx_export
 from monai.bundle.properties import InferProperties, TrainProperties
 from monai.bundle.reference_resolver import ReferenceResolver
 
 from medmae.bundle.check import ids
 from medmae.bundle.check.allowed import _IN_EXPRESSIONS, _NAMED, MONAI_SHORT
-from medmae.bundle.check.references import REQUIRED
+from medmae.bundle.check.references import REQUIRED, RESERVED
 from medmae.bundle.recipes import shipped
 
 
 def test_the_required_ids_are_those_of_monais_properties() -> None:
     for kind, properties in (("train", TrainProperties), ("infer", InferProperties)):
         assert set(REQUIRED[kind]) == {item["id"] for item in properties.values() if item["required"]}
+
+
+def test_what_no_override_may_be_called_are_the_parameters_of_monais_commands() -> None:
+    commands = (ConfigWorkflow.__init__, ckpt_export, onnx_export)
+    assert {name for command in commands for name in inspect.signature(command).parameters} - {"self"} == RESERVED
 
 
 def test_every_name_on_the_list_exists() -> None:
