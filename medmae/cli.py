@@ -210,6 +210,8 @@ def compare(
     for run, cases in ((run_a, found.only_a), (run_b, found.only_b)):
         if cases:
             typer.echo(f"only in {run}, left out: {', '.join(cases)}")
+    if not found.same_data:
+        typer.echo("warning: the manifests of the runs' data sets differ; cases are paired by name alone")
     typer.echo(f"{found.shared} rows paired; table: {out.resolve()}")
 
 

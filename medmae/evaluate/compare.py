@@ -64,12 +64,14 @@ class RunComparison:
         shared: How many rows were paired.
         only_a: Cases (with their target) of the first run alone.
         only_b: Of the second alone.
+        same_data: False if both runs say what data they were evaluated on, and it differs.
     """
 
     differences: list[Difference]
     shared: int
     only_a: list[str]
     only_b: list[str]
+    same_data: bool
 
 
 def compare_runs(
@@ -108,6 +110,7 @@ def compare_runs(
         shared=len(shared),
         only_a=names_of(first.rows.keys() - second.rows.keys()),
         only_b=names_of(second.rows.keys() - first.rows.keys()),
+        same_data=len({run.manifest_sha256 for run in (first, second)} - {""}) < 2,
     )
 
 

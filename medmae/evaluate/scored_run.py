@@ -24,11 +24,13 @@ class ScoredRun:
         path: Its folder.
         rows: By case and target (of a reconstruction: contrast).
         definitions: What the figures of each region mean.
+        manifest_sha256: Of the data it was evaluated on; empty if the run does not say.
     """
 
     path: Path
     rows: dict[Key, Row]
     definitions: Mapping[str, Any]
+    manifest_sha256: str = ""
 
     @classmethod
     def read(cls, path: str | Path) -> ScoredRun:
@@ -50,7 +52,9 @@ class ScoredRun:
                     "two rows are of one case and target", path=scores, field="case", value=key, remedy=AGAIN
                 )
             rows[key] = row
-        return cls(path, rows, {"scores": scores.name, **_definitions(path, scores)})
+        manifest = read_object(path / "evaluation" / "metrics.json").get("manifest_sha256")
+        definitions = {"scores": scores.name, **_definitions(path, scores)}
+        return cls(path, rows, definitions, manifest if isinstance(manifest, str) else "")
 
     @property
     def columns(self) -> list[str]:

@@ -14,7 +14,7 @@ DEFINITIONS = {"whole": {"data_range": 1.0, "psnr": "peak 1"}, "foreground": {"d
 CASES = "abcdef"
 
 
-def write_run(folder, scores, *, definitions=DEFINITIONS, scored="metrics.csv", config=None, **columns):
+def write_run(folder, scores, *, definitions=DEFINITIONS, scored="metrics.csv", config=None, manifest=None, **columns):
     """A run with ``psnr_model_foreground`` by case (and target); further columns by name."""
     evaluation = folder / "evaluation"
     evaluation.mkdir(parents=True)
@@ -29,7 +29,7 @@ def write_run(folder, scores, *, definitions=DEFINITIONS, scored="metrics.csv", 
             for (case, target), *values in zip(keys, *named.values(), strict=True)
         )
     if scored == "metrics.csv":
-        (evaluation / "metrics.json").write_text(json.dumps({"definitions": definitions}))
+        (evaluation / "metrics.json").write_text(json.dumps({"definitions": definitions, "manifest_sha256": manifest}))
     (folder / "run.json").write_text(json.dumps({"config": config or {}}))
     return folder
 
@@ -183,3 +183,12 @@ def test_the_command_refuses_what_cannot_be_compared_with_exit_code_2(runs, tmp_
     assert stop.value.code == ExitCode.REFUSED
     assert "share no case" in capsys.readouterr().err
     assert not (tmp_path / "x.csv").exists()
+
+
+@pytest.mark.parametrize(("first", "second", "warned"), [("a1", "b2", True), ("a1", "a1", False), ("a1", None, False)])
+def test_the_command_warns_of_runs_on_different_data(runs, tmp_path, capsys, first, second, warned):
+    a, b = runs({"scores": shifted(0), "manifest": first}, {"scores": shifted(1), "manifest": second})
+    with pytest.raises(SystemExit) as stop:
+        main(["compare", str(a), str(b), "--out", str(tmp_path / "x.csv")])
+    assert stop.value.code == ExitCode.OK
+    assert ("warning: the manifests of the runs' data sets differ" in capsys.readouterr().out) is warned
