@@ -1,5 +1,6 @@
 """What must stand beside every registered method."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,9 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.mark.parametrize("name", methods())
 def test_every_method_has_a_page_with_its_results_and_stands_in_the_readme(name):
     page = (ROOT / "docs" / "methods" / f"{name}.md").read_text(encoding="utf-8")
-    assert "## Measured results" in page
+    section = re.search(r"^## Measured results\n(.*?)(?=^## |\Z)", page, re.MULTILINE | re.DOTALL)
+    assert section, "the page has no section of measured results"
+    assert re.search(r"^(\|.*\||Not measured yet\b)", section[1], re.MULTILINE), "neither a table nor why there is none"
     assert f"docs/methods/{name}.md" in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
