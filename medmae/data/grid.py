@@ -126,6 +126,12 @@ class Grid:
         z, y, x = (round(n * factor) for n, factor in zip(padded, self.scale, strict=True))
         return z, y, x
 
+    @property
+    def start(self) -> tuple[int, int, int]:
+        """Where the first stored voxel lies in the whole canonical volume (z, y, x); below 0 in the padding."""
+        z, y, x = (crop[0] - pad[0] for crop, pad in zip(self._crop(), self.pad, strict=True))
+        return z, y, x
+
     def cropped(self, crop: Pairs) -> Grid:
         """The same grid with another crop."""
         return replace(self, crop=crop)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import dataclass
+from typing import Literal
 
 # Spelling (lower case, without separators) -> the one name used from here on.
 CONTRASTS = {
@@ -53,6 +55,11 @@ _LABELS = {
         "tumour",
     ),
 }
+# What label maps mark. A brain mask is no lesion, whoever drew it; a bare "mask" is one of the brain.
+_ANATOMY = {"aseg", "aparc"}
+_BRAIN = {"brain", "brainmask", "bet"}
+_LESION = {"lesion", "lesions", "tumor", "tumour"}
+_DRAWN = {"gold", "goldstandard", "seg", "segm", "segmentation", "consensus", "manual", "gt", "groundtruth", "roi"}
 _SESSION = r"(?:ses|session|study|visit|scan|tp|timepoint|time|day|week|month|year|followup|fu|baseline|bl|pre|post)"
 _ENDS_IN_SESSION = re.compile(rf"^(?P<subject>.+?)[_\-. ]+(?P<session>{_SESSION}[-_]?\d*)$", re.IGNORECASE)
 _ONLY_SESSION = re.compile(rf"^{_SESSION}(?:[-_]?\d+|[-_]\w+)?$", re.IGNORECASE)
@@ -127,6 +134,23 @@ def contrast_in(text: str) -> str | None:
 def is_label(name: str) -> bool:
     """Whether a name is one of a mask or label map rather than of a contrast."""
     return parse_stem(name).kind == "label"
+
+
+def label_kind(name: str) -> Literal["lesion", "brain", "other"]:
+    """What a label map marks, by its name; ``other`` is anatomy, or a name that does not say.
+
+    >>> label_kind("consensus_gt"), label_kind("bet_t1c_mask"), label_kind("aparc_aseg")
+    ('lesion', 'brain', 'other')
+    """
+    words = [word.rstrip("0123456789") for word in re.split(r"[^a-z0-9]+", name.lower()) if word]
+    found = {*words, *(first + second for first, second in itertools.pairwise(words))}
+    if found & _ANATOMY:
+        return "other"
+    if found & _LESION:
+        return "lesion"
+    if found & _BRAIN or words in (["mask"], ["masks"]):
+        return "brain"
+    return "lesion" if found & _DRAWN else "other"
 
 
 def _last_contrast(words: list[str]) -> tuple[int, str | None]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 
@@ -74,6 +75,9 @@ def test_a_crop_is_undone_with_background_outside():
     crop = tuple((int(low), int(high) + 1) for low, high in zip(inside.min(0), inside.max(0), strict=True))
     cropped = grid.cropped(crop)
     assert (cropped.to_canonical(array) == 7.0).all()
+    assert cropped.start == tuple(inside.min(0))
+    assert dataclasses.replace(cropped, pad=((2, 0), (0, 1), (1, 1))).start == tuple(inside.min(0) - (2, 0, 1))
+    assert grid.start == (0, 0, 0)
     np.testing.assert_array_equal(cropped.from_canonical(cropped.to_canonical(array), fill=-3.0), array)
 
 

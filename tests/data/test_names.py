@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from medmae.data.names import Named, contrast_in, file_name_of, is_label, parse_stem, subject_session
+from medmae.data.names import Named, contrast_in, file_name_of, is_label, label_kind, parse_stem, subject_session
 
 
 @pytest.mark.parametrize(
@@ -76,3 +76,16 @@ def test_free_text_gives_its_last_contrast():
 def test_case_names_become_safe_file_names():
     assert file_name_of("../a b/c:1") == "a_b_c_1"
     assert file_name_of("...") == "case"
+
+
+@pytest.mark.parametrize(
+    ("kind", "names"),
+    [
+        ("lesion", ["lesion", "lesion_mask", "tumour", "brain_tumor_seg", "gold_standard", "ground_truth", "t1ce_seg"]),
+        ("lesion", ["Segm", "consensus_gt", "manual", "roi", "seg2"]),
+        ("brain", ["brainmask", "brain_mask", "bet", "bet_t1c_mask", "mask", "brain_seg"]),
+        ("other", ["aseg", "aparc_seg", "aparc+aseg", "gm_probseg", "label", "t1_mask", ""]),
+    ],
+)
+def test_a_label_s_name_says_whether_it_marks_a_lesion_or_the_brain(kind, names):
+    assert {name: label_kind(name) for name in names} == dict.fromkeys(names, kind)
