@@ -58,13 +58,7 @@ class Synthesiser:
         """
         recorded = _Recorded(self._bound(task))
         made = synthesise_volume(recorded, image, **self._options)[:, task.output]
-        if not np.isfinite(made).all():
-            raise DataError(
-                "the network gave values that are not finite",
-                field="case",
-                value=task.row["case"],
-                remedy="check the weights: training may have diverged",
-            )
+        _require_finite(made, task)
         if self.edge is None:
             return made, {}
         outputs = torch.cat(recorded.outputs)[:, task.output].float().cpu().numpy()  # (F, size, size)
@@ -73,9 +67,15 @@ class Synthesiser:
         return made, dict(zip(filled.tolist(), outputs, strict=True))
 
     def with_spread(self, task: Task, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and standard deviation over test-time augmentations, ``(S, H, W)`` float32 each."""
-        mean, std = uncertainty_volume(self._bound(task), image, **self._options)
-        return mean[:, task.output], std[:, task.output]
+        """Mean and standard deviation over test-time augmentations, ``(S, H, W)`` float32 each.
+
+        Raises:
+            DataError: If the network gives values that are not finite.
+        """
+        mean, std = (made[:, task.output] for made in uncertainty_volume(self._bound(task), image, **self._options))
+        for made in (mean, std):
+            _require_finite(made, task)
+        return mean, std
 
     @property
     def _options(self) -> dict[str, Any]:
@@ -92,6 +92,16 @@ class Synthesiser:
             return self.network
         given = torch.from_numpy(task.given).to(self.device)  # (C,)
         return lambda images: self.network(images, given.expand(len(images), -1))
+
+
+def _require_finite(made: np.ndarray, task: Task) -> None:
+    if not np.isfinite(made).all():
+        raise DataError(
+            "the network gave values that are not finite",
+            field="case",
+            value=task.row["case"],
+            remedy="check the weights: training may have diverged",
+        )
 
 
 @dataclass

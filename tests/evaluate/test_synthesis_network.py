@@ -75,6 +75,19 @@ def test_values_that_are_not_finite_are_refused_with_the_case(make_set):
         Synthesiser(network=lambda images: images / 0.0, size=28)(task, volumes.image)
 
 
+@pytest.mark.parametrize("broken", [0, 1])
+def test_a_spread_that_is_not_finite_is_refused_too(make_set, monkeypatch, broken):
+    def augmented(network, image, **_):
+        made = [np.zeros_like(image), np.zeros_like(image)]
+        made[broken][0, 0, 0, 0] = np.nan
+        return made
+
+    monkeypatch.setattr("medmae.evaluate.synthesis_network.uncertainty_volume", augmented)
+    task, volumes = first(make_set())
+    with pytest.raises(DataError, match=r"not finite.*'d'"):
+        Synthesiser(network=None, size=28).with_spread(task, volumes.image)
+
+
 def test_a_network_that_treats_all_sides_alike_has_no_spread(make_set, perfect):
     task, volumes = first(make_set())
     mean, std = Synthesiser(network=perfect, size=28).with_spread(task, volumes.image)
