@@ -26,12 +26,14 @@ class Plane:
 
     Attributes:
         name: ``axial``, ``coronal`` or ``sagittal``.
-        number: Of the slice along its axis.
+        index: Of the slice in the stored arrays.
+        number: Of the same slice in the whole volume, in canonical orientation (LPS), counted from 0.
         size: Millimetres, (height, width).
         sides: What lies left and right in the picture: R, L, A or P.
     """
 
     name: str
+    index: int
     number: int
     size: tuple[float, float]
     sides: tuple[str, str]
@@ -39,8 +41,8 @@ class Plane:
     def cut(self, volume: np.ndarray) -> np.ndarray:
         """The plane of a stored volume ``(S, H, W)``, head up, as a radiologist sees it."""
         if self.name == "axial":
-            return volume[self.number]
-        return volume[::-1, self.number] if self.name == "coronal" else volume[::-1, :, self.number]
+            return volume[self.index]
+        return volume[::-1, self.index] if self.name == "coronal" else volume[::-1, :, self.index]
 
 
 def choose_planes(volumes: CaseVolumes) -> list[Plane]:
@@ -52,11 +54,11 @@ def choose_planes(volumes: CaseVolumes) -> list[Plane]:
     low, high = (int(filled[0]), int(filled[-1])) if len(filled) else (0, len(shown) - 1)
     step = round((high - low) / 5)
     axial = dict.fromkeys(min(max(z + shift, low), high) for shift in (step, 0, -step))
-    (S, H, W), (dz, dy, dx) = shown.shape, volumes.spacing
+    (S, H, W), (dz, dy, dx), (z0, y0, x0) = shown.shape, volumes.spacing, volumes.start
     return [
-        *(Plane(name="axial", number=n, size=(H * dy, W * dx), sides=("R", "L")) for n in axial),
-        Plane(name="coronal", number=y, size=(S * dz, W * dx), sides=("R", "L")),
-        Plane(name="sagittal", number=x, size=(S * dz, H * dy), sides=("A", "P")),
+        *(Plane(name="axial", index=n, number=n + z0, size=(H * dy, W * dx), sides=("R", "L")) for n in axial),
+        Plane(name="coronal", index=y, number=y + y0, size=(S * dz, W * dx), sides=("R", "L")),
+        Plane(name="sagittal", index=x, number=x + x0, size=(S * dz, H * dy), sides=("A", "P")),
     ]
 
 
@@ -115,7 +117,7 @@ def _write_heads(sheet: Sheet, task: Task, scores: Mapping[str, float]) -> None:
 
 
 def _write_foot_and_scale(sheet: Sheet, *, body: int) -> None:
-    foot = "synthetic image, not for diagnosis"
+    foot = "synthetic image, not for diagnosis · slices are numbered in the whole canonical (LPS) volume, from 0"
     sheet.write(foot, left=_LEFT, top=_TOP + body + 18, size=8.5, colour=SOFT)
     left = _LEFT + len(COLUMNS) * (_COLUMN + _GAP) + 8
     axes = sheet.axes(left=left, top=_TOP, width=11, height=body)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from rich.progress import track
 
+from medmae.errors import DataError
 from medmae.evaluate.calibration import NOMINAL_COVERAGE, fit_calibration, judge
 from medmae.evaluate.statistics import summarise
 from medmae.evaluate.synthesis_cases import SynthesisCases
@@ -17,15 +20,50 @@ from medmae.evaluate.synthesis_network import Synthesiser
 from medmae.evaluate.synthesis_task import Task
 from medmae.files import write_text
 
+log = logging.getLogger(__name__)
+
 _VOXELS = 100_000  # of each case, so that a large head weighs no more than a small one
+_DEFINITION = {
+    "spread": "standard deviation over test-time augmentations, of each voxel",
+    "error": "|mean over augmentations - real|, of each voxel of the foreground",
+    "before": "the spread taken for the standard deviation of a normal error",
+    "after": "isotonic map from spread to expected absolute error, fitted on validation subjects",
+    "coverage": "share of voxels whose real value lies within two standard deviations",
+    "nominal_coverage": NOMINAL_COVERAGE,
+    "voxels_a_case": _VOXELS,
+}
+
+
+def refuse_shared(fit: list[Task], judged: list[Task], *, split: str | None, path: Path) -> None:
+    """A calibration tells nothing about the subjects that it was fitted on.
+
+    Args:
+        fit: Tasks to calibrate on.
+        judged: Tasks to judge the calibration on.
+        split: Where these come from.
+        path: Of the manifest.
+
+    Raises:
+        DataError: If a subject has tasks in both.
+    """
+    shared = sorted({task.row["subject"] for task in fit} & {task.row["subject"] for task in judged})
+    if shared:
+        raise DataError(
+            f"the spread would be judged on {len(shared)} of the subjects it is calibrated on: {', '.join(shared[:5])}",
+            path=path,
+            field="split",
+            value=split,
+            remedy="evaluate on the split 'test', or without uncertainty",
+        )
 
 
 def evaluate_spread(
     synthesiser: Synthesiser, *, fit: list[Task], test: list[Task], cases: SynthesisCases, out: Path
-) -> None:
+) -> list[str]:
     """Writes ``calibration.json``: the fitted map, and for the test cases reliability before and after it.
 
-    Errors are those of the mean over augmentations, in the foreground of the real target.
+    Errors are those of the mean over augmentations, in the foreground of the real target. Without a single case on
+    either side that could be measured, nothing is written.
 
     Args:
         synthesiser: Makes mean and spread.
@@ -33,43 +71,57 @@ def evaluate_spread(
         test: Tasks of other subjects.
         cases: Reads both.
         out: Folder.
+
+    Returns:
+        What had to be left out, and why; each is logged.
     """
-    spreads, errors = _measure(synthesiser, fit, cases)
-    calibration = fit_calibration(np.concatenate(list(spreads.values())), np.concatenate(list(errors.values())))
+    fitted, tested = (_measure(synthesiser, tasks, cases) for tasks in (fit, test))
+    failed = [*fitted.failed, *tested.failed]
+    if not (fitted.std and tested.std):
+        lacks = f"no case to {'judge on' if fitted.std else 'calibrate on'} could be measured: there is no calibration"
+        log.error(lacks)
+        return [*failed, lacks]
+    calibration = fit_calibration(*(np.concatenate(list(by.values())) for by in (fitted.std, fitted.error)))
     subjects = {_name(task): task.row["subject"] for task in test}
-    judged = judge(calibration, **dict(zip(("std", "error"), _measure(synthesiser, test, cases), strict=True)))
-    record = {
-        "definition": {
-            "spread": "standard deviation over test-time augmentations, of each voxel",
-            "error": "|mean over augmentations - real|, of each voxel of the foreground",
-            "before": "the spread taken for the standard deviation of a normal error",
-            "after": "isotonic map from spread to expected absolute error, fitted on validation subjects",
-            "coverage": "share of voxels whose real value lies within two standard deviations",
-            "nominal_coverage": NOMINAL_COVERAGE,
-            "voxels_a_case": _VOXELS,
-        },
-        "fitted_on": sorted({task.row["subject"] for task in fit}),
+    record: dict[str, Any] = {
+        "definition": _DEFINITION,
+        "fitted_on": sorted({task.row["subject"] for task in fit if _name(task) in fitted.std}),
+        "failed": failed,
         "map": calibration.as_dict(),
     }
+    judged = judge(calibration, std=tested.std, error=tested.error)
     record |= {when: _over_subjects(found, subjects) for when, found in judged.items()}
     write_text(out / "calibration.json", json.dumps(record, indent=2))
+    return failed
 
 
-def _measure(
-    synthesiser: Synthesiser, tasks: list[Task], cases: SynthesisCases
-) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+@dataclass(frozen=True)
+class _Measured:
     """Spread and absolute error of a sample of the foreground voxels of each task, ``(N,)`` by name."""
-    spreads, errors = {}, {}
+
+    std: dict[str, np.ndarray] = field(default_factory=dict)
+    error: dict[str, np.ndarray] = field(default_factory=dict)
+    failed: list[str] = field(default_factory=list)
+
+
+def _measure(synthesiser: Synthesiser, tasks: list[Task], cases: SynthesisCases) -> _Measured:
+    """Measures tasks; one that cannot be read or made is logged and left out."""
+    found = _Measured()
     for number, task in enumerate(track(tasks, description="Measuring the spread", transient=True)):
-        volumes = cases.read(task)
-        mean, std = synthesiser.with_spread(task, volumes.image)
+        try:
+            volumes = cases.read(task)
+            mean, std = synthesiser.with_spread(task, volumes.image)
+        except DataError as error:
+            log.error("left out of the calibration: %s", error)
+            found.failed.append(str(error))
+            continue
         inside = np.flatnonzero(volumes.foreground)
         if len(inside) > _VOXELS:
             inside = np.random.default_rng(number).choice(inside, _VOXELS, replace=False)
         if len(inside):
-            spreads[_name(task)] = std.ravel()[inside].astype(np.float64)
-            errors[_name(task)] = np.abs(mean - volumes.real).ravel()[inside].astype(np.float64)
-    return spreads, errors
+            found.std[_name(task)] = std.ravel()[inside].astype(np.float64)
+            found.error[_name(task)] = np.abs(mean - volumes.real).ravel()[inside].astype(np.float64)
+    return found
 
 
 def _over_subjects(found: Mapping[str, Any], subjects: Mapping[str, str]) -> dict[str, Any]:

@@ -19,10 +19,10 @@ from medmae.errors import DataError, SomeFailedError
 from medmae.evaluate.copy_baseline import CopyBaseline
 from medmae.evaluate.montage import draw_montage
 from medmae.evaluate.report.text import slug
-from medmae.evaluate.spread import evaluate_spread
+from medmae.evaluate.spread import evaluate_spread, refuse_shared
 from medmae.evaluate.synthesis_cases import SynthesisCases, require_tasks
 from medmae.evaluate.synthesis_network import Synthesiser
-from medmae.evaluate.synthesis_scores import definitions, score_case, summarise_scores
+from medmae.evaluate.synthesis_scores import LABELLED, definitions, score_case, summarise_scores
 from medmae.evaluate.synthesis_task import Task
 from medmae.evaluate.tables import write_csv
 from medmae.evaluate.worst import Worst
@@ -73,7 +73,8 @@ def evaluate_synthesis(
         The summary: mean, standard deviation, median, interval and number of subjects of each column.
 
     Raises:
-        DataError: If no case has both source and target, or every one failed.
+        DataError: If no case has both source and target, every one failed, or the spread would be judged on subjects
+            that it is calibrated on.
         SomeFailedError: At the end, when all is written, if some case could not be read or made.
     """
     require_writable(Path(out))
@@ -90,12 +91,13 @@ def evaluate_synthesis(
     tasks = require_tasks(cases, split=split, why="there is nothing to evaluate on")
     synthesiser = Synthesiser(network=network, size=size, neighbours=neighbours, batch_size=batch_size, device=device)
     fit = require_tasks(cases_of(split="val"), split="val", why="the spread is calibrated on it") if uncertainty else []
+    refuse_shared(fit, tasks, split=split, path=manifest.path)
     evaluation = _Evaluation(cases=cases, synthesiser=synthesiser, out=Path(out))
     for task in track(tasks, description="Evaluating", transient=True):
         evaluation.add(task)
     summary = evaluation.write(about={"split": split, "manifest_sha256": manifest.sha256})
     if fit:
-        evaluate_spread(synthesiser, fit=fit, test=evaluation.done, cases=cases, out=Path(out))
+        evaluation.unmeasured = evaluate_spread(synthesiser, fit=fit, test=evaluation.done, cases=cases, out=Path(out))
     evaluation.raise_for_failed()
     return summary
 
@@ -111,6 +113,7 @@ class _Evaluation:
         self.rows: list[dict[str, Any]] = []
         self.montages: list[dict[str, str]] = []
         self.failed: list[str] = []
+        self.unmeasured: list[str] = []  # what the calibration of the spread had to leave out
         for stale in (*(out / "montage").glob("*.png"), out / "calibration.json"):
             stale.unlink(missing_ok=True)
 
@@ -129,7 +132,7 @@ class _Evaluation:
             made={"model": synthetic, "copy": copied},
             outputs=outputs,
             edge=self.synthesiser.edge,
-            labelled=bool(self.cases.label_names),
+            labelled=LABELLED.keys() & self.cases.labels.keys(),
         )
         self.done.append(task)
         self.rows.append({**task.about, **scores})
@@ -152,8 +155,9 @@ class _Evaluation:
             "channels": list(self.cases.channels),
             "baseline": {target: baseline.description for target, baseline in self.baselines.items()},
             "definitions": definitions(
-                edge=self.synthesiser.edge, min_foreground=self.cases.min_foreground, labels=self.cases.label_names
+                edge=self.synthesiser.edge, min_foreground=self.cases.min_foreground, labels=self.cases.labels
             ),
+            "labels": self.cases.labels,
             "montages": self.montages,
             "failed": self.failed,
         }
@@ -165,9 +169,14 @@ class _Evaluation:
 
     def raise_for_failed(self) -> None:
         """Raises if anything was left out."""
+        parts = []
         if self.failed:
             total = len(self.failed) + len(self.rows)
-            raise SomeFailedError(f"{len(self.failed)} of {total} volumes were left out: " + "; ".join(self.failed))
+            parts.append(f"{len(self.failed)} of {total} volumes were left out: " + "; ".join(self.failed))
+        if self.unmeasured:
+            parts.append("the spread was not measured everywhere: " + "; ".join(self.unmeasured))
+        if parts:
+            raise SomeFailedError(". ".join(parts))
 
     def _montage_path(self, task: Task) -> Path:
         stem = slug(f"{task.row['case']}__{task.target}" if task.any_to_any else task.row["case"])

@@ -11,6 +11,7 @@ import numpy as np
 from medmae.data.grid import Grid
 from medmae.data.kinds import Row
 from medmae.data.manifest import Manifest
+from medmae.data.names import label_kind
 from medmae.data.selection import Selection, filled_slices
 from medmae.data.shards import Shards
 from medmae.errors import DataError
@@ -78,21 +79,26 @@ class SynthesisCases:
                 image[:, channel] = shard[:, places[name]]
         source = image[:, task.channels.index(task.sources[0])]
         real = np.asarray(shard[:, places[task.target]]).astype(np.float32)
+        grid = Grid.from_dict(row["grid"])
         return CaseVolumes(
             image=image,
             source=source,
             real=real,
             source_foreground=stored_foreground(source, row["contrasts"][places[task.sources[0]]]),
             foreground=stored_foreground(real, row["contrasts"][places[task.target]]),
-            lesion=self._lesion(row),
+            lesion=self._marked(row, "lesion"),
+            brain=self._marked(row, "brain"),
             filled=filled_slices(row, min_foreground=self.min_foreground),
-            spacing=Grid.from_dict(row["grid"]).spacing,
+            spacing=grid.spacing,
+            start=grid.start,
         )
 
     @property
-    def label_names(self) -> list[str]:
-        """Label maps that any case of the split has."""
-        return sorted({label["name"] for row in self.selection.rows for label in row["labels"]})
+    def labels(self) -> dict[str, list[str]]:
+        """Names of the label maps that any case of the split has: ``lesion``, ``brain`` and ``other``, if there are."""
+        names = sorted({label["name"] for row in self.selection.rows for label in row["labels"]})
+        kinds = {kind: [name for name in names if label_kind(name) == kind] for kind in ("lesion", "brain", "other")}
+        return {kind: found for kind, found in kinds.items() if found}
 
     def _available(self) -> list[tuple[Row, list[str]]]:
         names = self.selection.contrasts
@@ -107,8 +113,9 @@ class SynthesisCases:
                 found.append(Task(row=row, channels=self.channels, sources=sources, target=target))
         return found
 
-    def _lesion(self, row: Row) -> np.ndarray | None:
-        maps = [np.asarray(self._shards[label["shard"]]) > 0 for label in row["labels"]]
+    def _marked(self, row: Row, kind: str) -> np.ndarray | None:
+        shards = [label["shard"] for label in row["labels"] if label_kind(label["name"]) == kind]
+        maps = [np.asarray(self._shards[shard]) > 0 for shard in shards]
         return np.logical_or.reduce(maps) if maps else None
 
 

@@ -6,7 +6,7 @@ Columns are ``<metric>_<contender>_<region>``: ``psnr_model_foreground`` stands 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,8 @@ from medmae.evaluate.statistics import summarise
 from medmae.evaluate.synthesis_task import CaseVolumes
 
 _BETTER = {metric: KNOWN[metric][2] for metric in SYNTHESIS}
+# Regions that label maps mark, and how their masks are described.
+LABELLED = {"lesion": "voxels that a label map marks", "brain": "voxels that a brain mask marks"}
 _NATIVE = "as stored, at its own resolution, to which the network's slices are fitted back; nothing is clipped"
 
 
@@ -28,7 +30,7 @@ def score_case(
     made: Mapping[str, np.ndarray],
     outputs: Mapping[int, np.ndarray],
     edge: int | None,
-    labelled: bool,
+    labelled: Collection[str],
 ) -> dict[str, float | int]:
     """All figures of a case.
 
@@ -37,14 +39,14 @@ def score_case(
         made: The synthetic volume of each contender, ``(S, H, W)``.
         outputs: What the network itself gave, ``(edge, edge)`` by number of the slice.
         edge: Of the slices that the network sees; None compares slices as they are stored.
-        labelled: Whether any case of the split has a label map, so that there are columns for it.
+        labelled: Regions of ``LABELLED`` that any case of the split has, so that there are columns for them.
     """
     row: dict[str, float | int] = {"slices": len(volumes.real), "slices_filled": len(volumes.filled)}
-    regions = {"whole": None, "foreground": volumes.foreground}
-    if labelled:
-        lesion = np.zeros_like(volumes.foreground) if volumes.lesion is None else volumes.lesion
-        regions["lesion"] = lesion
-        row["lesion_voxels"] = int(lesion.sum())
+    marked = {"lesion": volumes.lesion, "brain": volumes.brain}
+    nothing = np.zeros_like(volumes.foreground)
+    labels = {region: nothing if mask is None else mask for region, mask in marked.items() if region in labelled}
+    row |= {f"{region}_voxels": int(mask.sum()) for region, mask in labels.items()}
+    regions = {"whole": None, "foreground": volumes.foreground, **labels}
     real = _slices(volumes.real, volumes.filled, edge=edge)  # (F, H, W)
     own = _slices(made["model"], volumes.filled, edge=edge)
     for place, z in enumerate(volumes.filled.tolist()):
@@ -60,7 +62,9 @@ def score_case(
     return row
 
 
-def definitions(*, edge: int | None, min_foreground: float, labels: Sequence[str]) -> dict[str, dict[str, Any]]:
+def definitions(
+    *, edge: int | None, min_foreground: float, labels: Mapping[str, Sequence[str]]
+) -> dict[str, dict[str, Any]]:
     """What the columns of each region mean, for people and for :mod:`medmae.evaluate.compare`.
 
     A comparison wants them equal to the letter: to change a word here is to say that older figures mean something else.
@@ -90,9 +94,8 @@ def definitions(*, edge: int | None, min_foreground: float, labels: Sequence[str
             **DEFINITIONS["reference"],
         },
     }
-    if labels:
-        found["lesion"] = {**standard, "mask": f"voxels that a label map marks ({', '.join(labels)})"}
-    return found
+    marked = {region: f"{mask} ({', '.join(labels[region])})" for region, mask in LABELLED.items() if region in labels}
+    return found | {region: {**standard, "mask": mask} for region, mask in marked.items()}
 
 
 def summarise_scores(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:

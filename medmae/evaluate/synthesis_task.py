@@ -62,9 +62,11 @@ class CaseVolumes:
         real: The target as it was acquired, ``(S, H, W)``.
         source_foreground: Where the source shows the patient, ``(S, H, W)`` bool.
         foreground: Where the real target does.
-        lesion: Where a label map is above 0; None where the case has no label map.
+        lesion: Where a label map of a lesion is above 0; None where the case has none.
+        brain: Where a brain mask is above 0; None where the case has none.
         filled: Numbers of the slices that show enough of the head.
         spacing: Millimetres along (slices, rows, columns).
+        start: Place of the first voxel in the whole canonical volume, of which only a box is stored.
     """
 
     image: np.ndarray
@@ -73,5 +75,7 @@ class CaseVolumes:
     source_foreground: np.ndarray
     foreground: np.ndarray
     lesion: np.ndarray | None
+    brain: np.ndarray | None
     filled: np.ndarray
     spacing: tuple[float, float, float]
+    start: tuple[int, int, int]

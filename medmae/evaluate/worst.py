@@ -18,6 +18,7 @@ class Worst:
 
     Slivers at the ends of a head are all rim, so a slice counts only if it shows at least ``share`` of what the fullest
     one of its case does. Neighbours show the same mistake: of a case, no two kept slices lie closer than ``apart``.
+    Slices are numbered in the whole volume, in canonical orientation (LPS), from 0.
 
     Args:
         count: How many.
@@ -47,7 +48,7 @@ class Worst:
             if len(chosen) < self.count and all(abs(z - other) >= apart for other in chosen):
                 chosen.append(z)
                 shown = {name: _square_pixels(volume[z], volumes.spacing[1:]) for name, volume in pictures.items()}
-                self._kept.append((means[z], {**about, "slice": z, "mae_model": means[z]}, shown))
+                self._kept.append((means[z], {**about, "slice": z + volumes.start[0], "mae_model": means[z]}, shown))
         self._kept = sorted(self._kept, key=lambda entry: -entry[0])[: self.count]
 
     def write(self, out: Path) -> None:

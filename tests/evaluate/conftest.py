@@ -42,9 +42,10 @@ def write_set(
     splits: Mapping[str, str] = SPLITS,
     contrasts: Sequence[str] | Mapping[str, Sequence[str]] = ("T1", "T2"),
     lesion: Sequence[str] = (),
+    brain: Sequence[str] = (),
     shape: tuple[int, int, int] = SHAPE,
 ) -> Manifest:
-    """Write shards and a manifest; ``lesion`` names the subjects that have a label map."""
+    """Write shards and a manifest; ``lesion`` and ``brain`` name the subjects that have such a label map."""
     (folder / "shards").mkdir(parents=True)
     rows = []
     for number, (subject, split) in enumerate(splits.items()):
@@ -66,6 +67,9 @@ def write_set(
             spot[S // 2 : S // 2 + 2, 10:14, 10:14] = 3
             row["labels"] = [{"name": "lesion", "source": "y", "source_sha256": f"{subject}l"}
                              | stored(folder, f"{subject}__lesion", spot)]  # fmt: skip
+        if subject in brain:
+            about = {"name": "brain_mask", "source": "z", "source_sha256": f"{subject}b"}
+            row["labels"].append(about | stored(folder, f"{subject}__brain", ball(shape).astype(np.uint8)))
         row |= {"grid": grid.to_dict(), "foreground": [round(float(v), 5) for v in (t1 > 0).mean(axis=(1, 2))]}
         rows.append(row)
     return Manifest.read(write(folder / "manifest.jsonl", rows))

@@ -1,5 +1,7 @@
 """The picture of a case: true to scale, through the lesion, errors on one scale."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
@@ -53,6 +55,14 @@ def test_without_a_lesion_planes_go_through_the_middle(case):
     assert [plane.number for plane in choose_planes(volumes)[1:]] == [5, 3, 13, 11]
 
 
+def test_planes_are_numbered_in_the_whole_volume_and_cut_from_the_stored_box(case):
+    _, volumes = case
+    moved = choose_planes(dataclasses.replace(volumes, start=(40, 70, 90)))
+    for plane, same, offset in zip(moved, choose_planes(volumes), (40, 40, 40, 70, 90), strict=True):
+        assert plane.number == same.number + offset
+        assert np.array_equal(plane.cut(volumes.real), same.cut(volumes.real))
+
+
 def test_a_head_is_upright_and_its_right_is_on_the_left(case):
     _, volumes = case
     axial, coronal, sagittal = choose_planes(volumes)[2:]
@@ -87,7 +97,7 @@ def test_errors_share_one_scale_and_a_wrong_brightness_shows(case, shown, tmp_pa
     draw_montage(volumes, synthetic=0.5 * volumes.real, task=task, scores=SCORES, path=tmp_path / "m.png")
     (_, _, source), (_, _, synthetic), (_, _, real), (error, _, scale) = shown[:4]
     assert scale["vmax"] == SYNTHESIS_ERROR
-    assert error.max() == pytest.approx(0.5 * volumes.real[choose_planes(volumes)[0].number].max())
+    assert error.max() == pytest.approx(0.5 * volumes.real[choose_planes(volumes)[0].index].max())
     assert synthetic["vmax"] == real["vmax"] == pytest.approx(np.percentile(volumes.real[volumes.real > 0], 99.5))
     assert source["vmax"] != real["vmax"]
 

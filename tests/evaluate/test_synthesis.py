@@ -155,6 +155,46 @@ def test_uncertainty_is_calibrated_on_validation_subjects(evaluated):
     assert set(record["after"]["coverage"]["by_case"]) == {"d T2", "e T2"}
 
 
+@pytest.mark.parametrize("split", ["val", None])
+def test_a_spread_is_not_judged_on_the_subjects_that_calibrate_it(pair, tmp_path, split):
+    with pytest.raises(DataError, match="1 of the subjects it is calibrated on: c") as caught:
+        pair(halfway, uncertainty=True, split=split)
+    assert (caught.value.field, caught.value.value) == ("split", split)
+    assert "without uncertainty" in caught.value.remedy
+    assert not (tmp_path / "out" / "metrics.csv").exists()
+
+
+def test_a_broken_validation_case_is_left_out_of_the_calibration_and_the_end_says_so(pair, make_set, tmp_path, caplog):
+    manifest = make_set(splits={"a": "train", "b": "val", "c": "val", "d": "test"})
+    (manifest.folder / "shards" / "b.npy").write_bytes(b"cut off")
+    with pytest.raises(SomeFailedError, match=r"^the spread was not measured everywhere: .*b\.npy"):
+        pair(halfway, manifest=manifest, uncertainty=True)
+    record = json.loads((tmp_path / "out" / "calibration.json").read_text())
+    assert record["fitted_on"] == ["c"]
+    assert "b.npy" in record["failed"][0]
+    assert "left out of the calibration" in caplog.text
+    assert [row["case"] for row in read(tmp_path / "out")[0]] == ["d"]
+
+
+def test_without_any_readable_validation_case_the_scores_stand_and_there_is_no_calibration(pair, make_set, tmp_path):
+    manifest = make_set()
+    (manifest.folder / "shards" / "c.npy").write_bytes(b"cut off")
+    with pytest.raises(SomeFailedError, match=r"c\.npy.*no case to calibrate on"):
+        pair(halfway, manifest=manifest, uncertainty=True)
+    assert (tmp_path / "out" / "metrics.csv").is_file()
+    assert not (tmp_path / "out" / "calibration.json").exists()
+
+
+def test_a_brain_mask_is_a_region_of_its_own(pair, make_set, tmp_path):
+    summary = pair(halfway, manifest=make_set(brain=("d",)))
+    rows, about = read(tmp_path / "out")
+    assert not [name for name in rows[0] if "lesion" in name]
+    assert int(rows[0]["brain_voxels"]) > 1000
+    assert summary["psnr_model_brain"]["n_subjects"] == 1
+    assert about["definitions"]["brain"]["mask"] == "voxels that a brain mask marks (brain_mask)"
+    assert about["labels"] == {"brain": ["brain_mask"]}
+
+
 def test_uncertainty_without_validation_subjects_is_refused_before_the_work(pair, make_set, tmp_path):
     manifest = make_set(splits={"a": "train", "d": "test"})
     with pytest.raises(DataError, match="calibrated on it; put at least one subject"):

@@ -57,7 +57,19 @@ def test_a_task_s_arrays_are_those_of_its_case_and_the_target_is_hidden(make_set
     assert np.array_equal(volumes.foreground, shard[:, 1] > 0)
     assert volumes.lesion.sum() == 2 * 4 * 4
     assert volumes.spacing == (4.0, 1.0, 1.5)
-    assert found.label_names == ["lesion"]
+    assert volumes.start == (0, 0, 0)
+    assert found.labels == {"lesion": ["lesion"]}
+
+
+def test_a_brain_mask_is_no_lesion_and_anatomy_is_neither(make_set):
+    manifest = make_set(lesion=("d",), brain=("d", "e"))
+    manifest.rows[4]["labels"].append({**manifest.rows[4]["labels"][0], "name": "aseg"})
+    found = cases(manifest)
+    both, masked = (found.read(task) for task in found.tasks())
+    assert both.lesion.sum() == 2 * 4 * 4
+    assert both.brain.sum() == masked.brain.sum() > 1000
+    assert masked.lesion is None
+    assert found.labels == {"lesion": ["lesion"], "brain": ["brain_mask"], "other": ["aseg"]}
 
 
 def test_a_case_without_label_map_has_no_lesion(make_set):

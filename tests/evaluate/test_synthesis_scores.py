@@ -19,7 +19,7 @@ def volumes(make_set):
 
 def scored(volumes, synthetic, *, copy=None, outputs=None, edge=28):
     made = {"model": synthetic, "copy": volumes.source if copy is None else copy}
-    return score_case(volumes, made=made, outputs=outputs or {}, edge=edge, labelled=True)
+    return score_case(volumes, made=made, outputs=outputs or {}, edge=edge, labelled=("lesion",))
 
 
 def test_an_error_outside_a_region_does_not_count_in_it(volumes):
@@ -53,7 +53,7 @@ def _fitted(volumes):
 def test_a_3d_network_s_reference_figures_are_of_slices_as_they_are_stored(volumes):
     row = scored(volumes, volumes.real, edge=None)
     assert row["ssim_model_reference"] == pytest.approx(1.0)
-    assert "as stored" in definitions(edge=None, min_foreground=0.02, labels=[])["reference"]["volume"]
+    assert "as stored" in definitions(edge=None, min_foreground=0.02, labels={})["reference"]["volume"]
 
 
 def test_stripes_are_judged_against_the_real_volume(volumes):
@@ -95,7 +95,7 @@ def test_cases_without_a_figure_are_left_out_and_a_figure_without_cases_too():
 
 
 def test_the_definitions_say_range_mask_and_dimensions_of_every_region():
-    found = definitions(edge=64, min_foreground=0.02, labels=["lesion"])
+    found = definitions(edge=64, min_foreground=0.02, labels={"lesion": ["lesion"], "other": ["aseg"]})
     assert set(found) == {"whole", "foreground", "reference", "lesion"}
     for how in found.values():
         assert {"data_range", "mask", "psnr", "ssim", "nmse", "mae"} <= set(how)
@@ -103,4 +103,4 @@ def test_the_definitions_say_range_mask_and_dimensions_of_every_region():
     assert found["foreground"]["data_range"] == 1.0
     assert "64 x 64" in found["reference"]["volume"]
     assert "(lesion)" in found["lesion"]["mask"]
-    assert "lesion" not in definitions(edge=64, min_foreground=0.02, labels=[])
+    assert "lesion" not in definitions(edge=64, min_foreground=0.02, labels={})

@@ -1,5 +1,6 @@
 """Which slices are shown as the worst."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -59,6 +60,13 @@ def test_pictures_have_square_pixels_and_the_error_is_the_difference(volumes, tm
         assert set(arrays.files) == {"0/source", "0/synthetic", "0/real", "0/error"}
         assert arrays["0/real"].shape == (28, 36)  # 24 columns of 1.5 mm, 28 rows of 1 mm
         assert arrays["0/error"].max() == pytest.approx(0.25, abs=1e-5)
+
+
+def test_slices_are_numbered_in_the_whole_volume_and_not_in_the_stored_box(volumes, tmp_path):
+    worst = Worst(count=1)
+    moved = dataclasses.replace(volumes, start=(40, 7, 9))
+    worst.add({"case": "d"}, volumes=moved, synthetic=wrong(volumes, {5: 0.2}))
+    assert kept(worst, tmp_path) == [("d", 45)]
 
 
 def test_a_case_without_foreground_has_no_worst_slice(volumes, tmp_path):

@@ -39,6 +39,7 @@ SYNTHESIS = {
 REGIONS = {
     "foreground": "Foreground",
     "lesion": "Lesion label",
+    "brain": "Brain mask",
     "whole": "Whole volume",
     "reference": "Reference definition",
 }
