@@ -12,9 +12,11 @@ import medmae
 PACKAGES = ("medmae", "monai", "torch", "pytorch_lightning")
 _ROOT = Path(medmae.__file__).parent
 
-# Rooms of medmae whose public classes and functions a recipe may name; what runs other things (cli, demo, the bundle
-# runner) and what writes any file (files) is not among them.
+# Rooms of medmae whose public classes a recipe may name; what runs other things (cli, demo, the bundle runner) and what
+# writes any file (files) is not among them. Of functions there are those that build a method, and these single ones:
+# others write a text of the caller's choice to a path of the caller's choice, be it a module that Python then imports.
 _ROOMS = frozenset({"data", "evaluate", "masking", "methods", "nn", "objectives", "tokens", "training"})
+_NO_BUILDERS = frozenset({"medmae.methods.base", "medmae.methods.registry"})
 _SINGLE = frozenset(
     {
         "medmae.bundle.finish.finish_evaluation",
@@ -23,6 +25,15 @@ _SINGLE = frozenset(
         "medmae.bundle.synthesis.finish_synthesis",
         "medmae.bundle.synthesis.load_synthesis",
         "medmae.bundle.synthesis.start_synthesis",
+        "medmae.evaluate.few_labels.evaluate_few_labels",
+        "medmae.evaluate.leakage.require_unseen",
+        "medmae.evaluate.phenotyping.evaluate_phenotyping",
+        "medmae.evaluate.reconstruction.evaluate_reconstruction",
+        "medmae.evaluate.spread.evaluate_spread",
+        "medmae.evaluate.synthesis.evaluate_synthesis",
+        "medmae.evaluate.synthesis_method.evaluate_method",
+        "medmae.training.fit",
+        "medmae.training.fit.fit",
         "medmae.weights.io.load_weights",
     }
 )
@@ -87,12 +98,15 @@ def refusal(name: object) -> str | None:
         return None
     module, _, symbol = name.rpartition(".")
     top = name.partition(".")[0]
-    if module in _MODULES_OF_CLASSES and re.fullmatch(r"[A-Z][A-Za-z0-9]*", symbol):
+    is_class = re.fullmatch(r"[A-Z][A-Za-z0-9]*", symbol)
+    if module in _MODULES_OF_CLASSES and is_class:
         return None
-    if top == "medmae" and module.split(".")[1:2] and module.split(".")[1] in _ROOMS and symbol in defined(module):
+    room = module.split(".")[1] if top == "medmae" and "." in module else None
+    builds = room == "methods" and module not in _NO_BUILDERS
+    if room in _ROOMS and (is_class or builds) and symbol in defined(module):
         return None
     if top == "medmae":
-        return "is no public class or function of the parts of medmae that recipes are made of"
+        return "is no class or function of those of medmae that recipes are made of"
     if top in PACKAGES:
         return f"is of {top}, but not on the list of what recipes need"
     return f"is neither of {', '.join(PACKAGES)} nor the short name of a known part of MONAI"

@@ -6,7 +6,7 @@ import pickletools
 import re
 import zipfile
 from pathlib import PurePosixPath
-from typing import IO
+from typing import IO, cast
 
 from medmae.bundle.check.source import Bundle
 
@@ -76,7 +76,7 @@ def _calls(file: IO[bytes]) -> bool:
     """Whether Python would import and call something if it unpickled a file, of whatever protocol, from its start."""
     seen: set[str] = set()
     try:
-        for count, (opcode, argument, _) in enumerate(pickletools.genops(_Start(file))):
+        for count, (opcode, argument, _) in enumerate(pickletools.genops(cast(IO[bytes], _Start(file)))):
             if count == _MAX_OPCODES:
                 return True
             if opcode.name in _NAMING and isinstance(argument, str) and not _NAME.fullmatch(argument):
