@@ -2,12 +2,12 @@
 
 For each fold, held-out patients are seen by nothing. Edge-MAE pre-trains on all contrasts of all training patients;
 then, for each share of *paired* training patients, contestants learn source -> target with the same steps, batches and
-optimiser: MT-UNet on the pre-trained encoder (with feature consistency), MT-UNet from scratch
-(without: there is nothing to judge with), and MONAI's U-Net with as much arithmetic a step and the same L1 loss. The
-source itself, with its histogram matched to the training targets, stands beside them. Scores are of the packed slices of
-held-out patients (8 bits, at the network's size), pooled to one row a patient. Nothing is augmented (some hundred steps
-are too few to learn what quarter turns add), and each network has a learning rate that was tried on the training
-patients of the made cohort.
+optimiser: MT-UNet on the pre-trained encoder (with feature consistency), MT-UNet from scratch (without: there is
+nothing to judge with), and MONAI's U-Net with as much arithmetic a step and the same L1 loss. The source itself, with
+its histogram matched to the training targets, stands beside them. Scores are of the packed slices of held-out patients
+(8 bits, at the network's size), pooled to one row a patient. Nothing is augmented (some hundred steps are too few to
+learn what quarter turns add), and each network has a learning rate that was tried on the training patients of the made
+cohort.
 
     python benchmarks/synthesis.py pack PREPARED... --contrasts T1,T2,FLAIR --size 192 --out real.npz
     python benchmarks/synthesis.py run real.npz --fold 0 --out results.csv        # leave one patient out
