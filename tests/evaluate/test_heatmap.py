@@ -40,13 +40,13 @@ def test_a_tile_is_painted_where_it_lies_and_nowhere_else():
 
 
 def test_the_whole_grid_leaves_no_seam_at_any_size():
-    # Of 50.1 level-0 pixels, tiles begin on whole ones.
-    grid = replace(GRID, slide_size=(2405, 2005), mpp=(0.499, 0.499))
+    # Tiles of 64.13 level-0 pixels that begin on whole ones.
+    grid = replace(GRID, slide_size=(2220, 2967), mpp=(0.499, 0.499), tile=64, tile_mpp=0.5, stride=32.0)
     corners = grid.origins()
-    for size in ((240, 200), (173, 129), (7, 5)):
+    for size in ((524, 700), (740, 989), (7, 5)):
         painted = tile_map(corners, np.ones(len(corners)), grid).paint(size)
-        covered = ~np.isnan(painted)
-        assert (painted[covered.any(axis=1)][:, covered.any(axis=0)] == 1).all()
+        rows, columns = (np.flatnonzero((painted == 1).any(axis=axis)) for axis in (1, 0))
+        assert (painted[: rows[-1] + 1, : columns[-1] + 1] == 1).all()
 
 
 def test_where_tiles_overlap_their_mean_is_shown():
