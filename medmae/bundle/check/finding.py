@@ -65,8 +65,14 @@ class Check:
     function: Callable[[Bundle], Iterator[Problem]]
 
     def __call__(self, bundle: Bundle) -> list[Finding]:
-        """All its findings in a bundle."""
-        return [found(self.number, self.name, problem) for problem in dict.fromkeys(self.function(bundle))]
+        """All its findings in a bundle; that it cannot be made is one, too: no reason to run a bundle."""
+        try:
+            problems = list(dict.fromkeys(self.function(bundle)))
+        except Exception as error:  # a bundle may hold anything
+            problems = [
+                Problem(".", f"cannot be checked ({type(error).__name__}: {error})", "mend what is unusual in it")
+            ]
+        return [found(self.number, self.name, problem) for problem in problems]
 
 
 def found(number: int, name: str, problem: Problem) -> Finding:

@@ -56,6 +56,8 @@ def reference_refusal(reference: str) -> str | None:
     """Why nothing may refer to an id; None if it may."""
     if reference == "imports" or reference.startswith("imports::"):
         return "refers to the imports: a module is no value"
+    if reference == "_meta_" or reference.startswith("_meta_::"):
+        return "refers to the metadata, which are for people to read"
     if not reference or reference.endswith("::") or "::::" in reference or reference.startswith("::"):
         return "refers to the whole configuration, or to a relative id"
     return None

@@ -85,7 +85,7 @@ def recipes(bundle: Bundle) -> list[Recipe]:
     made = []
     for path, content in bundle.configs.items():
         recipe = Recipe(path, {}, overlay=_is_overlay(PurePosixPath(path).stem, content))
-        base = content.get(BASE_KEY, "train") if recipe.overlay else None
+        base = str(content.get(BASE_KEY, "train")) if recipe.overlay else None
         if base in unreadable:
             continue
         if base is not None and (base not in by_stem or by_stem[base] is content):

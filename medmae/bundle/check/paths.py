@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from medmae.bundle.check.definitions import Definitions, contents
 from medmae.bundle.check.finding import Problem
-from medmae.bundle.check.grammar import MAX_LENGTH
+from medmae.bundle.check.grammar import MAX_LENGTH, reference_of
 from medmae.bundle.check.ids import substituted, walk
 from medmae.bundle.check.source import Bundle
 from medmae.bundle.check.texts import JoinedError, Texts
@@ -17,6 +17,9 @@ from medmae.bundle.check.tree import RESULTS
 _ABSOLUTE = re.compile(r"/|~|[A-Za-z]:[\\/]|\\")
 _HOME = re.compile(r"(?<![\w.<])/(?:root|home|Users)/[\w.]|[A-Za-z]:\\+Users\\")
 _ADDRESS = re.compile(r"[A-Za-z0-9+.-]:[\\/]")  # also file:/x, which fsspec reads like /x
+# What fsspec, os.path.expandvars and the file names of Lightning make of a text is not the text that was looked at.
+_REWRITTEN = re.compile(r"::|\$[A-Za-z_{]|%[A-Za-z_]+%")
+_NUMBER = re.compile(r"\{[\w/]+(?::[\d.]*[defg]?)?\}")
 _TOKENS = re.compile(
     r"\b(?:hf_[A-Za-z0-9]{20,}|gh[opsu]_[A-Za-z0-9]{30,}|github_pat_\w{20,}|glpat-[\w-]{20,}|sk-[\w-]{20,}"
     r"|AKIA[0-9A-Z]{16}|xox[abp]-[\w-]{10,}|(?<!-)eyJ[\w-]{10,}\.eyJ[\w-]{10})|-----BEGIN [A-Z ]*PRIVATE KEY"
@@ -31,10 +34,10 @@ def paths(bundle: Bundle) -> Iterator[Problem]:
     texts = Texts(Definitions(*(content for _, content in everything)))
     for where, content in everything:
         for at, value in walk(content):
-            if isinstance(value, str):
+            if isinstance(value, str) and value[:1] not in {"@", "%"}:  # those are looked at where they lead
                 for reason in _value_reasons(value, texts):
                     yield Problem(f"{where}{at}", f"{value!r} {reason}", "give a relative path; users override it")
-                if _KEYS.fullmatch(at.rpartition("::")[2]) and value and value[0] not in "@$":
+                if _KEYS.fullmatch(at.rpartition("::")[2]) and value and value[0] != "$":
                     yield Problem(f"{where}{at}", "looks like a secret", "take it out, and revoke it")
     for name in bundle.files:
         if name.endswith(_TEXTS) and name.partition("/")[0] not in RESULTS and bundle.is_text(name):
@@ -56,7 +59,9 @@ def _text(bundle: Bundle, name: str) -> Iterator[Problem]:
 
 def _value_reasons(value: str, texts: Texts) -> Iterator[str]:
     try:
-        found = list(_texts(value, texts)) if value.startswith("$") else [(value, True)]
+        found = (
+            list(_texts(value, texts)) if value.startswith("$") else [(value, True)] if value[:1] not in "@%" else []
+        )
     except (JoinedError, RecursionError) as error:
         yield f"{error or 'refers too deep'}: a path has to be known beforehand"
         return
@@ -67,6 +72,8 @@ def _value_reasons(value: str, texts: Texts) -> Iterator[str]:
             yield "leaves its folder"
         if _ADDRESS.search(text):
             yield "is an address: a recipe reads local files only"
+        if _REWRITTEN.search(text) or "{" in _NUMBER.sub("", text):
+            yield "is not taken as it stands: a variable, a format or a chain of file systems"
 
 
 def _texts(expression: str, texts: Texts) -> Iterator[tuple[str, bool]]:
@@ -77,9 +84,11 @@ def _texts(expression: str, texts: Texts) -> Iterator[tuple[str, bool]]:
         nodes = list(ast.walk(ast.parse(substituted(expression), mode="eval").body))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return  # check 8 says so
+    parts = [node for node in nodes if isinstance(node, ast.Subscript)]
+    names = {id(node.slice) for node in parts if reference_of(node) is not None}
     added = {id(node.right) for node in nodes if isinstance(node, ast.BinOp)}
     for node in nodes:
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in names:
             yield node.value, id(node) not in added
         elif isinstance(node, ast.BinOp):
             yield from ((text, True) for text in texts.of(node) or ())

@@ -54,11 +54,11 @@ class Texts:
         return _NO_TEXT if no_text else None
 
     def of_id(self, name: str) -> Known:
-        """Texts of an id; not known while they are being looked for, in a circle."""
+        """Texts of an id; not known where nothing defines it, nor in a circle."""
         if name not in self._ids:
             self._ids[name] = None
             values = self._known.of(name)
-            self._ids[name] = None if values is None else _either(map(self._value, values))
+            self._ids[name] = _either(map(self._value, values)) if values else None
         return self._ids[name]
 
     def _value(self, value: Any) -> Known:  # noqa: ANN401

@@ -10,13 +10,15 @@ import shutil
 import sys
 import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import torch
 
 from medmae.bundle.check.documents import load
+from medmae.bundle.check.finding import Check, Problem
+from medmae.bundle.check.source import Bundle
 from medmae.bundle.check.static import check_static
 from medmae.bundle.check.zipped import member_problems
 from medmae.bundle.recipes import shipped
@@ -24,6 +26,7 @@ from medmae.bundle.recipes import shipped
 NAME = "mr_edge_mae_pretraining"
 HOME = "/ho" + "me/somebody/data"  # in halves: a test of the project forbids such paths in its files
 CANARY = "canary"
+OVER = "merged_over: evaluate\n"
 Plant = Callable[[Path], None]
 
 
@@ -74,7 +77,7 @@ def both(recipe: str, overlay: str, *more: Plant) -> Plant:
 
     def plant(bundle: Path) -> None:
         train(recipe)(bundle)
-        append("configs/other.yaml", f"merged_over: evaluate\n{overlay}\n")(bundle)
+        append("configs/other.yaml", f"{OVER if 'merged_over' not in overlay else ''}{overlay}\n")(bundle)
         for another in more:
             another(bundle)
 
@@ -152,6 +155,7 @@ def archive(name: str, content: bytes) -> bytes:
     return buffer.getvalue()
 
 
+TWICE = "planted: $@parts::1 + @parts::1"
 SYSTEM = """\
 pipes:
   _target_: torch.utils.data.DataLoader
@@ -198,6 +202,7 @@ FAULTS: dict[str, tuple[int, Plant]] = {
     "no task": (3, metadata("task", None)),
     "supported_apps as a list": (3, metadata("supported_apps", ["x"])),
     "a size that is a program": (3, edit("configs/metadata.json", "[256, 256]", '["__import__(1)", 256]')),
+    "a size that is computed for ever": (3, edit("configs/metadata.json", "[256, 256]", '["9**9**9**9", 256]')),
     # 4: change log
     "a version without an entry": (4, metadata("version", "9.9.9")),
     "no semantic version": (4, edit("configs/metadata.json", '"0.1.0"', '"0.1"')),
@@ -282,7 +287,7 @@ FAULTS: dict[str, tuple[int, Plant]] = {
     "a method by another id": (8, train(f"{SYSTEM}\nplanted: $@found('touch {CANARY}')")),
     "a checkpoint reader by another id": (8, train(f"{READER}\nplanted: $@read('x', None, False)")),
     "a function as key of max": (8, train(f"{SYSTEM}\nplanted: \"$max(['touch {CANARY}'], key=@found)\"")),
-    "the format of a text": (8, train("text: '{0.args}'\nfound: $@text.format\nplanted: $@found(@device)")),
+    "the format of a text": (8, train("text: a\nfound: $@text.format\nplanted: $@found(@device)")),
     "a call of an alias": (8, train("alias: '@train::inferer'\nplanted: $@alias()")),
     "a call of what only an overlay makes no function": (8, both(CALLED, "called: $@method.encoder")),
     "a call of an object": (8, train(CALLED.replace("callable", "default"))),
@@ -302,6 +307,8 @@ FAULTS: dict[str, tuple[int, Plant]] = {
     "an import elsewhere": (8, expression("import os")),
     "an import by the key of an overlay": (8, append("configs/demo.yaml", "\nimports::0: $import os\n")),
     "an import in the metadata": (8, metadata("intended_use", "$import os")),
+    "a text of the metadata": (8, both("", "x: '@_meta_::away'", metadata("away", "/tmp/x"))),
+    "a macro of the metadata": (8, both("", "x: '%_meta_::away'", metadata("away", "/tmp/x"))),
     "a relative id": (8, train("planted: '@##seed'")),
     "a macro of another file": (8, train("planted: '%../other.yaml::x'")),
     "a macro of a file of the working directory": (8, train("planted: '%configs/demo.yaml::epochs'")),
@@ -314,6 +321,7 @@ FAULTS: dict[str, tuple[int, Plant]] = {
     "a circle through a part": (9, train("a:\n  b: '@a'")),
     "a circle made by an overlay": (9, append("configs/demo.yaml", "\nmethod::mask_ratio: '@record'\n")),
     "an overlay of what is not there": (9, append("configs/demo.yaml", "\nmodul::seed: 1\n")),
+    "an overlay over a list": (9, append("configs/other.yaml", "merged_over: [train]\nx: 1\n")),
     "an overlay over an unknown recipe": (9, append("configs/demo.yaml", "\nmerged_over: trian\n")),
     "a key that hides another": (9, train("planted:\n  a::b: 1")),
     "a macro of nothing": (9, train("planted: '%nothing'")),
@@ -359,8 +367,13 @@ FAULTS: dict[str, tuple[int, Plant]] = {
     "a path upwards out of ids": (12, train("dot: '.'\nplanted: $@dot + @dot + '/escaped'")),
     "a path upwards out of a macro": (12, train("dot: '.'\nsame: '%dot'\nplanted: $@same + @dot")),
     "a path upwards by way of an expression": (12, train("dot: '.'\nsame: $@dot\nplanted: $@same + @dot")),
+    "a path upwards out of a longer list": (12, both("parts: [a]", "merged_over: train\n+parts: ['.']\n" + TWICE)),
     "a path upwards by way of str": (12, train("dot: '.'\nplanted: $str(@dot) + str(@dot)")),
     "a text that is repeated": (12, expression("'x' * 1000000000")),
+    "a format that makes a character of a number": (12, train("planted: '{step:c}{step:c}/x'")),
+    "a format that reads an attribute": (12, train("planted: '{step.real}'")),
+    "a variable of the environment": (12, train("planted: 'a${HOME}'")),
+    "a chain of file systems": (12, train("planted: 'simplecache::file'")),
     "a list of an id that is repeated": (12, train("one: [1]\nplanted: $@one * 1000000000")),
     "a text times a number": (12, train("dot: '.'\nplanted: $@dot * 2")),
     "a part of a list times a number": (12, train("dots: ['.']\nplanted: $@dots[0] * 2")),
@@ -454,6 +467,15 @@ def test_what_git_and_file_managers_leave_is_no_fault(bundle: Path) -> None:
     for name in (".git/config", ".gitignore", ".DS_Store", "configs/.DS_Store"):
         binary(name, b"x")(bundle)
     assert check_static(bundle) == []
+
+
+def test_a_check_that_fails_is_a_finding_of_its_own(bundle: Path) -> None:
+    def fails(bundle: Bundle) -> Iterator[Problem]:
+        raise TypeError(bundle.name)
+
+    (finding,) = Check(3, "fails", fails)(Bundle.open(bundle))
+    assert (finding.number, finding.severity) == (3, "error")
+    assert f"TypeError: {NAME}" in finding.message
 
 
 def test_every_finding_says_where_what_and_what_to_do(bundle: Path) -> None:
