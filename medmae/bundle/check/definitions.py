@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -62,10 +63,10 @@ class Definitions:
         for part in name.split("::"):
             value = value.get(part) if isinstance(value, Mapping) else None
         called = isinstance(value, Mapping) and value.get("_mode_") == "callable"
-        return called and self.is_made_of(name, prefix="")
+        return called and self.is_made_of(name, ".*")
 
-    def is_made_of(self, name: str, *, prefix: str) -> bool:
-        """Whether an id is everywhere made by a target whose name begins with a prefix; never by an expression."""
+    def is_made_of(self, name: str, pattern: str) -> bool:
+        """Whether an id is everywhere made by a target whose name fits a pattern; never by an expression."""
         values = self.of(name)
         made = bool(values) and all(isinstance(value, Mapping) and "_target_" in value for value in values or [])
-        return made and all(str(target).startswith(prefix) for target in self._values[f"{name}::_target_"])
+        return made and all(re.fullmatch(pattern, str(target)) for target in self._values[f"{name}::_target_"])

@@ -17,6 +17,7 @@ _METHODS = frozenset({"run"})  # of objects that a recipe made
 # Attributes that recipes read: the encoder of a method, and the sizes of its patches. Any other leads further, as from
 # a loader to its `multiprocessing_context`, and from there to `os`.
 ATTRIBUTES = frozenset({("encoder",), ("patches", "patch"), ("patches", "size")})
+_METHOD = r"medmae\.methods\.\w+\.[a-z]\w*"  # what its builder made: its class takes parts of any kind
 _ATTRIBUTES = ", ".join(sorted(".".join(way) for way in ATTRIBUTES))
 _OPERATORS = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv)
 _UNARY = (ast.USub, ast.Not)
@@ -91,7 +92,7 @@ class _Grammar(ast.NodeVisitor):
             self._symbol(dotted.partition(".")[0], dotted)
             return
         name, way = attribute_of(node)
-        if name is None or way not in ATTRIBUTES or not self.known.is_made_of(name, prefix="medmae.methods."):
+        if name is None or way not in ATTRIBUTES or not self.known.is_made_of(name, _METHOD):
             raise _OutsideError(f"reads the attribute {node.attr!r}; recipes read {_ATTRIBUTES} of a method")
 
     def visit_Subscript(self, node: ast.Subscript) -> None:
@@ -151,7 +152,7 @@ class _Grammar(ast.NodeVisitor):
             self.visit(function)
         elif isinstance(function, ast.Attribute) and function.attr in _METHODS:
             name = reference_of(function.value)
-            if name is None or not self.known.is_made_of(name, prefix="medmae."):
+            if name is None or not self.known.is_made_of(name, r"medmae\..*"):
                 raise _OutsideError(f"calls {function.attr} of what is no object of medmae")
         elif (name := reference_of(function)) is None:
             raise _OutsideError("calls what is neither an imported function, nor @id, nor @id.run")
