@@ -68,6 +68,8 @@ class Check:
         """All its findings in a bundle; that it cannot be made is one, too: no reason to run a bundle."""
         try:
             problems = list(dict.fromkeys(self.function(bundle)))
+        except (ImportError, OSError):
+            raise  # of this installation or machine, not of the bundle
         except Exception as error:  # a bundle may hold anything
             problems = [
                 Problem(".", f"cannot be checked ({type(error).__name__}: {error})", "mend what is unusual in it")
