@@ -49,11 +49,6 @@ def test_a_slide_is_fitted_on_several_tiles_of_which_each_counts_alike():
     assert fit_stains(one, two).tissue_pixels == fit_stains(one).tissue_pixels + fit_stains(two).tissue_pixels
 
 
-def test_few_pixels_give_nearly_the_matrix_of_all():
-    tile = stained(size=128)
-    assert angles(fit_stains(tile, max_pixels=3000).matrix, fit_stains(tile, max_pixels=20_000).matrix).max() < 1.5
-
-
 def test_so_many_pixels_are_used_and_as_many_from_each_tile(monkeypatch):
     used = []
     monkeypatch.setattr("medmae.tokens.stain_fit.vahadane", lambda density, sparsity: used.append(density) or TRUE)
