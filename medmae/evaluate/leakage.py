@@ -29,7 +29,9 @@ def require_unseen(*, model_dir: str | Path, manifest: str | Path, split: str = 
     """
     seen = subjects_seen(model_dir)
     if not seen:
-        warnings.warn(f"no {RECORD} at {model_dir} with subjects: nobody can tell whom these weights have seen", stacklevel=2)
+        warnings.warn(
+            f"no {RECORD} at {model_dir} with subjects: nobody can tell whom these weights have seen", stacklevel=2
+        )
         return
     try:
         refuse_seen(seen, Manifest.read(manifest), split=split)
