@@ -113,7 +113,12 @@ def _held_out(manifest: Manifest, contrast: str, path: Path) -> Path:
         )
         rows = manifest.select(contrasts=[contrast])[-1:]
     lines = [
-        {"subject": row["subject"], "session": row.get("session") or "", "contrast": contrast, "path": entry["source"]}
+        {
+            "subject": row["subject"],
+            "session": row.get("session") or "",
+            "contrast": contrast,
+            "path": Path(entry["source"]).absolute(),  # a table's own paths start at its folder
+        }
         for row in rows
         for entry in row["contrasts"]
         if entry["name"] == contrast

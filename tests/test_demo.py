@@ -38,7 +38,8 @@ def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.slow
 def test_volumes_become_weights_a_record_and_a_report(cohort: Path, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
-    result = run_demo(out=Path("out"), data=cohort, overrides=FEW_STEPS, synthesis_overrides=FEW_MORE)
+    shutil.copytree(cohort, tmp_path / "cohort")  # named as from the working directory, as the demo's own is
+    result = run_demo(out=Path("out"), data=Path("cohort"), overrides=FEW_STEPS, synthesis_overrides=FEW_MORE)
     assert result.exit_code == ExitCode.OK
     assert result.synthesis is not None
     assert "not for diagnosis" in result.synthesis.read_text(encoding="utf-8")
