@@ -24,7 +24,7 @@ from worker import Entry, Worker
 
 HEADER = ["", "s, median", "s, least", "times ours, paired median", "of least", "peak MiB", "over imports", "of probe"]
 DRESSES = ((False, False), (True, False), (True, True))  # fused, held
-ROUNDS = {"s16_96": 21, "volume_96": 13, "b16_224": 7}
+ROUNDS = {"s16_96": 15, "volume_96": 9, "b16_224": 5}
 
 
 @dataclass(frozen=True)
