@@ -18,22 +18,19 @@ it goes, and OUT/summary.md and OUT/curves.png at the end (``benchmarks/variants
 from __future__ import annotations
 
 import csv
-import io
-import time
-import zipfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any, TextIO
 
 import numpy as np
 import torch
 import typer
-from PIL import Image
+from image_sets import ImageSet, read_at_random
+from race import Contestant, race
 from torch import Tensor
 from variants_report import report
 
-from medmae.evaluate.probe import frozen_features, knn_accuracy, probe_accuracy
+from medmae.evaluate.probe import knn_accuracy, probe_accuracy
 from medmae.methods.mae import MAE
 
 FIELDS = ("variant", "seed", "time", "seconds", "steps", "samples_per_second", "knn", "probe")
@@ -53,87 +50,10 @@ def contestants(dim: int, depth: int, heads: int) -> dict[str, dict[str, Any]]:
     }
 
 
-@dataclass(frozen=True)
-class Pictures:
-    """Images ``(N, C, S, S)`` in [0, 1], labels ``(N,)``: a pool (pre-training, labelled draws) and a test set."""
-
-    pool: Tensor
-    pool_labels: np.ndarray
-    test: Tensor
-    test_labels: np.ndarray
-
-    @classmethod
-    def read(cls, path: Path, *, size: int, num_test: int) -> Pictures:
-        """From a zip of class folders or an npz; resized to ``size``, split at random with a fixed seed."""
-        arrays, labels = _read_zip(path) if path.suffix == ".zip" else _read_npz(path)
-        resized = [np.asarray(Image.fromarray(a).resize((size, size), Image.Resampling.BILINEAR)) for a in arrays]
-        images = torch.from_numpy(np.stack(resized)).float().div(255)
-        images = images.unsqueeze(1) if images.ndim == 3 else images.movedim(-1, 1)
-        order = np.random.default_rng(0).permutation(len(labels))
-        test, pool = order[:num_test], order[num_test:]
-        return cls(images[pool], labels[pool], images[test], labels[test])
-
-
-def _read_zip(path: Path) -> tuple[list[np.ndarray], np.ndarray]:
-    arrays, labels = [], []
-    with zipfile.ZipFile(path) as archive:
-        for name in sorted(archive.namelist()):
-            if Path(name).suffix.lower() in (".jpg", ".jpeg", ".png"):
-                arrays.append(np.asarray(Image.open(io.BytesIO(archive.read(name)))))
-                labels.append(Path(name).parent.name)
-    return arrays, np.array(labels)
-
-
-def _read_npz(path: Path) -> tuple[list[np.ndarray], np.ndarray]:
-    with np.load(path, allow_pickle=False) as archive:
-        return list(archive["images"]), archive["labels"].reshape(-1)
-
-
-class Contestant:
-    """A variant in training, with a clock of its own."""
-
-    def __init__(self, *, name: str, method: MAE, images: Tensor, batch_size: int, lr: float, seed: int) -> None:
-        self.name, self.method, self.seed, self.lr = name, method, seed, lr
-        self.images, self.batch_size = images, batch_size
-        self.optimizer = torch.optim.AdamW(method.parameters(), lr=lr, betas=(0.9, 0.95), weight_decay=0.05, fused=True)
-        self.order = torch.Generator().manual_seed(seed)
-        self.masks = torch.Generator().manual_seed(seed + 1000)
-        self.batches = self._endless()
-        self.seconds, self.steps = 0.0, 0
-
-    def _endless(self) -> Iterator[Tensor]:
-        while True:
-            for part in torch.randperm(len(self.images), generator=self.order).split(self.batch_size):
-                if len(part) == self.batch_size:
-                    yield self.images[part]
-
-    def train_until(self, clock: float) -> None:
-        """Steps until the own clock shows at least ``clock`` seconds."""
-        while self.seconds < clock:
-            started = time.process_time()
-            for group in self.optimizer.param_groups:
-                group["lr"] = self.lr * min((self.steps + 1) / 50, 1.0)
-            self.method({"image": next(self.batches)}, generator=self.masks).loss.backward()
-            self.optimizer.step()
-            self.optimizer.zero_grad(set_to_none=True)
-            self.seconds += time.process_time() - started
-            self.steps += 1
-
-    def about(self, mark: float) -> dict[str, Any]:
-        """Who, when and how fast, for the table."""
-        row = {"variant": self.name, "seed": self.seed, "time": mark, "seconds": round(self.seconds, 2)}
-        rate = self.steps * self.batch_size / self.seconds if self.seconds else 0.0
-        return {**row, "steps": self.steps, "samples_per_second": round(rate, 2)}
-
-    def features(self, images: Tensor) -> np.ndarray:
-        """Frozen features of whole images ``(N, C, S, S)``."""
-        return frozen_features(self.method.encoder, images)
-
-
 class Judge:
     """Few-label accuracy of features, over the same draws of labelled images for everyone."""
 
-    def __init__(self, data: Pictures, *, per_class: int, draws: int) -> None:
+    def __init__(self, data: ImageSet, *, per_class: int, draws: int) -> None:
         self.data, self.draws = data, []
         for seed in range(draws):
             rng = np.random.default_rng(seed)
@@ -155,21 +75,6 @@ class Judge:
             scores["knn"].append(knn_accuracy(**sets))
             scores["probe"].append(probe_accuracy(**sets))
         return {name: round(100 * float(np.mean(values)), 3) for name, values in scores.items()}
-
-
-def race(field: list[Contestant], *, marks: Sequence[float], turn: float) -> Iterator[tuple[float, Contestant]]:
-    """Trains all in turns of ``turn`` seconds, each round in the reverse order of the last.
-
-    Yields a mark and a contestant whose clock has just passed it.
-    """
-    clock, order = 0.0, list(field)
-    for mark in marks:
-        while clock < mark:
-            clock = min(clock + turn, mark)
-            for contestant in order:
-                contestant.train_until(clock)
-            order.reverse()
-        yield from ((mark, contestant) for contestant in field)
 
 
 def write_rows(file: TextIO, judge: Judge, fields: Iterable[list[Contestant]], marks: list[float], turn: float) -> None:
@@ -208,7 +113,7 @@ def main(
 ) -> None:
     """Runs the race once a seed."""
     torch.set_num_threads(1)
-    pictures = Pictures.read(data, size=image_size, num_test=test_images)
+    pictures = read_at_random(data, size=image_size, num_test=test_images)
     judge = Judge(pictures, per_class=labels_per_class, draws=draws)
     options = contestants(*decoder)
     chosen = variants.split(",") if variants else list(options)
