@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import copy
+import math
 
 import torch
 from torch import Tensor, nn
 
 
 class EMATeacher(nn.Module):
-    """A frozen copy that follows its student; buffers are copied, parameters averaged.
+    """A frozen copy that follows its student; parameters are averaged, by name, and buffers copied.
 
-    The copy runs in evaluation mode and never receives a gradient.
+    The copy never receives a gradient. A part of it may be taken away (``teacher.network.norm = nn.Identity()``): what
+    the copy has not is not followed.
 
     Args:
         student: The network to follow.
+        own_statistics: False keeps the copy in evaluation mode. True lets it train and evaluate as the student does
+            and leaves its buffers to itself: its batch norms know the batches that it saw, not the student's (CMAE).
     """
 
-    def __init__(self, *, student: nn.Module) -> None:
+    def __init__(self, *, student: nn.Module, own_statistics: bool = False) -> None:
         super().__init__()
-        self.network = copy.deepcopy(student).requires_grad_(False).eval()
+        self.own_statistics = own_statistics
+        self.network = copy.deepcopy(student).requires_grad_(False)
+        self.train(student.training)
 
     @torch.no_grad()
     def update(self, student: nn.Module, *, momentum: float) -> None:
@@ -30,16 +36,24 @@ class EMATeacher(nn.Module):
         """
         if not 0.0 <= momentum <= 1.0:
             raise ValueError(f"momentum must lie in [0, 1], got {momentum}")
-        mine: list[Tensor] = list(self.network.parameters())
-        theirs = [p.detach() for p in student.parameters()]
-        torch._foreach_lerp_(mine, theirs, 1.0 - momentum)
-        for mine_buffer, their_buffer in zip(self.network.buffers(), student.buffers(), strict=True):
-            mine_buffer.copy_(their_buffer)
+        mine, theirs = dict(self.network.named_parameters()), dict(student.named_parameters())
+        values: list[Tensor] = list(mine.values())
+        torch._foreach_lerp_(values, [theirs[name].detach() for name in mine], 1.0 - momentum)
+        if self.own_statistics:
+            return
+        buffers = dict(student.named_buffers())
+        for name, buffer in self.network.named_buffers():
+            buffer.copy_(buffers[name])
 
     def train(self, mode: bool = True) -> EMATeacher:
-        """Stays in evaluation mode whatever the student does."""
-        return super().train(False)
+        """Stays in evaluation mode whatever the student does, unless its statistics are its own."""
+        return super().train(mode and self.own_statistics)
 
     def forward(self, *args: Tensor) -> Tensor:
         """The averaged network's output."""
         return self.network(*args)
+
+
+def cosine_momentum(*, first: float, last: float, progress: float) -> float:
+    """Momentum at a share of training that is done, from ``first`` to ``last`` along half a cosine (BYOL's rule)."""
+    return last - (last - first) * (math.cos(math.pi * progress) + 1) / 2

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.testing import assert_close
 
-from medmae.nn.ema import EMATeacher
+from medmae.nn.ema import EMATeacher, cosine_momentum
 
 
 @pytest.fixture
@@ -68,3 +68,37 @@ def test_the_teacher_stays_in_evaluation_mode(student):
 def test_a_momentum_outside_0_to_1_is_refused(student, momentum):
     with pytest.raises(ValueError, match=rf"must lie in \[0, 1\], got {momentum}"):
         EMATeacher(student=student).update(student, momentum=momentum)
+
+
+def test_parameters_are_found_by_name_where_the_copy_has_lost_a_part(student):
+    teacher = EMATeacher(student=student)
+    before = teacher.network[1].weight.clone()
+    teacher.network[0] = nn.Identity()  # the first, so that a match by order would be wrong
+    moved(student)
+    teacher.update(student, momentum=0.9)
+    assert_close(teacher.network[1].weight.detach(), 0.9 * before + 0.1 * student[1].weight.detach())
+    assert torch.equal(teacher.network[1].running_mean, student[1].running_mean)
+
+
+def test_a_teacher_with_statistics_of_its_own_trains_as_its_student_does(student):
+    teacher = EMATeacher(student=student, own_statistics=True)
+    pair = nn.ModuleList([student, teacher])
+    for mode in (True, False):
+        pair.train(mode)
+        assert {module.training for module in teacher.modules()} == {mode}
+    assert not any(parameter.requires_grad for parameter in teacher.parameters())
+
+
+def test_a_teacher_with_statistics_of_its_own_keeps_them(student):
+    teacher = EMATeacher(student=student, own_statistics=True)
+    teacher(torch.randn(8, 3) - 5)
+    mean = teacher.network[1].running_mean.clone()
+    teacher.update(moved(student), momentum=0.0)
+    assert torch.equal(teacher.network[1].running_mean, mean)
+    assert torch.equal(teacher.network[0].weight, student[0].weight)
+
+
+def test_the_momentum_of_a_cosine_goes_from_its_first_to_its_last_value():
+    rates = [cosine_momentum(first=0.99, last=1.0, progress=share) for share in (0.0, 0.25, 0.5, 1.0)]
+    assert rates == pytest.approx([0.99, 0.9914645, 0.995, 1.0], abs=1e-7)
+    assert {cosine_momentum(first=0.996, last=0.996, progress=share / 7) for share in range(8)} == {0.996}
