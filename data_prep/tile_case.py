@@ -14,8 +14,8 @@ from data_prep.growing import GrowingShard, growing_shard
 from data_prep.outcome import CaseResult, Row
 from data_prep.resume import Finished, Stamp, key_of, read_finished, stamp_of, write_finished
 from data_prep.tables import failure_row
-from data_prep.tile_files import TileFile
 from data_prep.tile_groups import Group
+from medmae.data.image_files import ImageFile
 from medmae.data.images import read_bytes, rgb_of
 from medmae.errors import DataError
 from medmae.files import sha256_of
@@ -46,7 +46,7 @@ class _Shelf:
     path: Path
     shard: GrowingShard
     size: tuple[int, int]
-    files: list[TileFile] = field(default_factory=list)
+    files: list[ImageFile] = field(default_factory=list)
     hashes: list[str] = field(default_factory=list)
 
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from data_prep.outcome import NO_PATIENT
-from data_prep.tile_files import TileFile
+from medmae.data.image_files import ImageFile
 from medmae.data.names import file_name_of
-from medmae.data.splits import check_disjoint, split_by_subject
+from medmae.data.splits import check_disjoint, completed
 from medmae.errors import DataError
 
 _CHUNK = 2048  # images a shard where nothing else groups them
@@ -30,12 +30,12 @@ class Group:
     case: str
     subject: str
     split: str
-    files: tuple[TileFile, ...]
+    files: tuple[ImageFile, ...]
     flags: tuple[str, ...] = ()
 
 
 def grouped(
-    files: Sequence[TileFile], given: Mapping[str, str] | None, *, fractions: tuple[float, float, float], seed: int
+    files: Sequence[ImageFile], given: Mapping[str, str] | None, *, fractions: tuple[float, float, float], seed: int
 ) -> list[Group]:
     """Groups tiles and assigns splits.
 
@@ -60,9 +60,9 @@ def grouped(
 
 
 def _by_subject(
-    files: Sequence[TileFile], given: Mapping[str, str] | None, *, fractions: tuple[float, float, float], seed: int
+    files: Sequence[ImageFile], given: Mapping[str, str] | None, *, fractions: tuple[float, float, float], seed: int
 ) -> list[Group]:
-    of: dict[str, list[TileFile]] = defaultdict(list)
+    of: dict[str, list[ImageFile]] = defaultdict(list)
     for file in files:
         of[file.patient or file.slide or ""].append(file)
     own = {subject: some[0].split for subject, some in of.items()}
@@ -71,7 +71,7 @@ def _by_subject(
         raise DataError(
             "the folders (or the table) and --split both say who is in which split", field="--split", remedy="drop one"
         )
-    split = given or assigned(own, fractions=fractions, seed=seed)
+    split = given or completed(own, fractions=fractions, seed=seed)
     flags = () if files[0].patient else (NO_PATIENT, "subject_is_slide")
     return [
         Group(case=file_name_of(subject), subject=subject, split=split[subject], files=tuple(some), flags=flags)
@@ -79,11 +79,11 @@ def _by_subject(
     ]
 
 
-def _by_image(files: Sequence[TileFile], *, fractions: tuple[float, float, float], seed: int) -> list[Group]:
-    shelves: dict[tuple[str, str], list[TileFile]] = defaultdict(list)
+def _by_image(files: Sequence[ImageFile], *, fractions: tuple[float, float, float], seed: int) -> list[Group]:
+    shelves: dict[tuple[str, str], list[ImageFile]] = defaultdict(list)
     for label in sorted({file.label or "" for file in files}):  # each class by itself, so that all splits have all
         some = [file for file in files if (file.label or "") == label]
-        of = assigned({file.name: file.split for file in some}, fractions=fractions, seed=seed)
+        of = completed({file.name: file.split for file in some}, fractions=fractions, seed=seed)
         for file in some:
             shelves[of[file.name], label].append(file)
     groups = []
@@ -95,15 +95,3 @@ def _by_image(files: Sequence[TileFile], *, fractions: tuple[float, float, float
                 Group(case=case, subject=case, split=split, files=chunk, flags=(NO_PATIENT, "split_by_image"))
             )
     return groups
-
-
-def assigned(own: Mapping[str, str | None], *, fractions: tuple[float, float, float], seed: int) -> dict[str, str]:
-    """The split of each subject or image: its own, where it has one; of train without val, a part becomes val."""
-    known = {name: split for name, split in own.items() if split is not None}
-    if not known:
-        return split_by_subject(own, fractions=fractions, seed=seed)
-    if "val" in known.values() or fractions[1] == 0:
-        return known
-    both = fractions[0] + fractions[1]
-    learn = [name for name, split in known.items() if split == "train"]
-    return known | split_by_subject(learn, fractions=(fractions[0] / both, fractions[1] / both, 0.0), seed=seed)

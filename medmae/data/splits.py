@@ -48,6 +48,24 @@ def split_by_subject(
     return dict(sorted(split.items()))
 
 
+def completed(own: Mapping[str, str | None], *, fractions: tuple[float, float, float], seed: int) -> dict[str, str]:
+    """The split of each name: its own, where it has one; of train without val, a part becomes val; else drawn.
+
+    Args:
+        own: Split by name; None of all where none is known.
+        fractions: Shares of train, val, test; they add up to 1.
+        seed: Of the draw.
+    """
+    known = {name: split for name, split in own.items() if split is not None}
+    if not known:
+        return split_by_subject(own, fractions=fractions, seed=seed)
+    if "val" in known.values() or fractions[1] == 0:
+        return known
+    both = fractions[0] + fractions[1]
+    learn = [name for name, split in known.items() if split == "train"]
+    return known | split_by_subject(learn, fractions=(fractions[0] / both, fractions[1] / both, 0.0), seed=seed)
+
+
 def _count(fraction: float, n: int, *, least: int) -> int:
     if fraction == 0 or n < least:
         return 0
