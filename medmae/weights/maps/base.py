@@ -2,38 +2,92 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
+
+Pairs = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Join:
+    """Several of their tensors that, put one below the other, are one of ours.
+
+    Attributes:
+        ours: Ending of our key.
+        theirs: Endings of theirs, in order; None stands for zeros, where their network has no such tensor. The first
+            is never None.
+    """
+
+    ours: str
+    theirs: tuple[str | None, ...]
+
+    def apply(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
+        """``state`` with every complete group joined; an incomplete one stays, and is unexpected further on."""
+        first = str(self.theirs[0])
+        joined = dict(state)
+        for key in state:
+            stem = key.removesuffix(first)
+            group = [None if part is None else stem + part for part in self.theirs]
+            if not key.endswith(first) or not all(name is None or name in state for name in group):
+                continue
+            parts = [torch.zeros_like(state[key]) if name is None else state[name] for name in group]
+            for name in group:
+                joined.pop(name or key, None)
+            joined[stem + self.ours] = torch.cat(parts)
+        return joined
+
+    def split(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The inverse of :meth:`apply`.
+
+        Raises:
+            ValueError: If theirs has no place for a part of ours that is not zero.
+        """
+        separate = {}
+        for key, value in state.items():
+            if not key.endswith(self.ours):
+                separate[key] = value
+                continue
+            for ending, part in zip(self.theirs, value.chunk(len(self.theirs)), strict=True):
+                if ending is not None:
+                    separate[key.removesuffix(self.ours) + ending] = part
+                elif part.any():
+                    raise ValueError(f"{key} has a part that their layout has no place for, and it is not zero")
+        return separate
 
 
 @dataclass(frozen=True)
 class KeyMap:
-    """Renames the keys of a published layout by prefix.
+    """Renames the keys of a published layout.
 
     Attributes:
         source: Where such files come from.
-        prefixes: Pairs (theirs, ours); the first that fits is used.
+        prefixes: Pairs (theirs, ours); the first that fits the beginning of a key is used.
         dead: Their prefixes that no forward pass ever reads; accepted, reported, dropped.
         computed: Endings of their keys that hold nothing learned and are computed here; treated as dead ones.
+        parts: Pairs (theirs, ours) replaced anywhere in a key, one after the other, before prefixes are.
+        joins: Tensors that are one here, e.g. :data:`QKV`; their endings are those after ``parts``.
     """
 
     source: str
-    prefixes: tuple[tuple[str, str], ...]
+    prefixes: Pairs
     dead: tuple[str, ...] = ()
     computed: tuple[str, ...] = ()
+    parts: Pairs = ()
+    joins: tuple[Join, ...] = ()
 
     def rename(self, key: str) -> str | None:
         """Our key, or None if theirs is dead. Keys that no rule knows pass unchanged."""
         key = key.removeprefix("module.")  # left by (Distributed)DataParallel
         if key.startswith(self.dead) or key.endswith(self.computed):
             return None
-        for theirs, ours in self.prefixes:
-            if key.startswith(theirs):
-                return ours + key.removeprefix(theirs)
-        return key
+        for theirs, ours in self.parts:
+            key = key.replace(theirs, ours)
+        return _swapped(key, self.prefixes)
 
-    def apply(self, state: dict[str, Tensor]) -> tuple[dict[str, Tensor], list[str]]:
+    def apply(self, state: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], list[str]]:
         """Renamed state, and the dead keys that were dropped."""
         renamed, dead = {}, []
         for key, value in state.items():
@@ -42,15 +96,47 @@ class KeyMap:
                 dead.append(key)
             else:
                 renamed[ours] = value
+        for join in self.joins:
+            renamed = join.apply(renamed)
         return renamed, dead
 
 
-ENCODER_PREFIXES = tuple(
+class TwoWayMap(KeyMap):
+    """A map of a layout that is written, too: where two of their names mean the same, the first is the one written."""
+
+    def write(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Our state under their keys: the inverse of :meth:`apply`, bit for bit."""
+        separate = dict(state)
+        for join in self.joins:
+            separate = join.split(separate)
+        return {self._theirs(key): value for key, value in separate.items()}
+
+    def _theirs(self, key: str) -> str:
+        key = _swapped(key, tuple((ours, theirs) for theirs, ours in self.prefixes))
+        for theirs, ours in self.parts:
+            key = key.replace(ours, theirs)
+        return key
+
+
+def _swapped(key: str, pairs: Pairs) -> str:
+    for old, new in pairs:
+        if key.startswith(old):
+            return new + key.removeprefix(old)
+    return key
+
+
+ENCODER_PREFIXES: Pairs = tuple(
     (key, f"encoder.{key}") for key in ("cls_token", "pos_embed", "patch_embed.", "blocks.", "norm.")
 )
-DECODER_PREFIXES = (
+DECODER_PREFIXES: Pairs = (
     ("mask_token", "decoder.mask_token"),
     ("decoder_pos_embed", "decoder.pos_embed"),
     ("decoder_embed.", "decoder.embed."),
     ("decoder_blocks.", "decoder.blocks."),
 )
+# Queries, keys and values apart (HF, SAIM); and a fused weight with biases of queries and values only (BootMAE): a bias
+# of keys adds the same to every logit of a query, which softmax ignores, so that zeros are exact.
+QKV = tuple(
+    Join(f"attn.qkv.{kind}", (f"attn.q.{kind}", f"attn.k.{kind}", f"attn.v.{kind}")) for kind in ("weight", "bias")
+)
+QV_BIAS = Join("attn.qkv.bias", ("attn.q_bias", None, "attn.v_bias"))

@@ -1,8 +1,8 @@
 """facebookresearch/mae: pre-training, encoder-only and fine-tuned files; timm's `*.mae` have the same keys."""
 
-from medmae.weights.maps.base import DECODER_PREFIXES, ENCODER_PREFIXES, KeyMap
+from medmae.weights.maps.base import DECODER_PREFIXES, ENCODER_PREFIXES, KeyMap, TwoWayMap
 
-MAE = KeyMap(
+MAE = TwoWayMap(
     source="facebookresearch/mae",
     prefixes=(
         *ENCODER_PREFIXES,
