@@ -33,6 +33,7 @@ def finish_pretraining(
     dataset_dir: str | Path,
     output_dir: str | Path,
     model_dir: str | Path,
+    foreground: bool = True,
     device: torch.device | str = "cpu",
     title: str,
     bundle: str,
@@ -48,6 +49,7 @@ def finish_pretraining(
         dataset_dir: The prepared data set.
         output_dir: The run directory.
         model_dir: Receives ``model.pt``, ``model.safetensors`` and ``pretraining.safetensors``.
+        foreground: See :func:`medmae.evaluate.reconstruction.evaluate_reconstruction`.
         device: Evaluates there.
         title: Of the report.
         bundle: Its name.
@@ -66,7 +68,8 @@ def finish_pretraining(
         seconds=seconds_of(trainer),
     )
     if len(held_out):
-        evaluate_reconstruction(method=method, dataset=held_out, out=output / "evaluation", device=device)
+        evaluation = output / "evaluation"
+        evaluate_reconstruction(method=method, dataset=held_out, out=evaluation, foreground=foreground, device=device)
     print(f"report: {write_report(output)}")
 
 

@@ -122,6 +122,10 @@ class StainNormalise:
             out[name] = standardised(unit(batch[name])) if self.standardise else unit(batch[name])
         return out
 
+    def undo(self, name: str, images: Tensor) -> Tensor:
+        """Float pictures of one name in [0, 1] again; standardised ones, whose mean nobody kept, as they are."""
+        return denormalise_rgb(images) if name in self.rgb else images
+
 
 def unit(images: Tensor) -> Tensor:
     """uint8 to float32 in [0, 1]; floats as they are."""
@@ -130,11 +134,23 @@ def unit(images: Tensor) -> Tensor:
 
 def normalise_rgb(images: Tensor) -> Tensor:
     """RGB ``(B, 3, H, W)``, uint8 or float in [0, 1], by the mean and deviation of ImageNet."""
+    mean, deviation = _imagenet(images)
+    return (unit(images) - mean) / deviation
+
+
+def denormalise_rgb(images: Tensor) -> Tensor:
+    """What :func:`normalise_rgb` made, back to [0, 1]."""
+    mean, deviation = _imagenet(images)
+    return images * deviation + mean
+
+
+def _imagenet(images: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and deviation ``(3, 1, 1)`` where the images are."""
     mean, deviation = (
         images.new_tensor(values, dtype=torch.float32).view(3, 1, 1)
         for values in (IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD)
     )
-    return (unit(images) - mean) / deviation
+    return mean, deviation
 
 
 def standardised(images: Tensor) -> Tensor:

@@ -68,6 +68,10 @@ class StainTiles(Dataset[dict[str, Tensor | int]]):
         """As :meth:`TileDataset.describe`."""
         return self.tiles.describe(index)
 
+    def unscaled(self, name: str, images: Tensor) -> Tensor:
+        """Pictures ``(B, C, H, W)`` of ``rgb``, ``h`` or ``e`` as they were before they were scaled, in [0, 1]."""
+        return self.normalise.undo(name, images)
+
     def stains(self, index: int) -> Stains:
         """The pictures of item ``index`` as uint8, the matrix, and whether it is a fallback."""
         return self._separated(index, self.tiles[index]["image"])

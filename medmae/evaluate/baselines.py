@@ -8,16 +8,17 @@ from torch.nn import functional as F
 
 
 def mean_fill(image: Tensor, hidden: Tensor) -> Tensor:
-    """Every hidden pixel gets the mean of the visible pixels of its sample.
+    """Every hidden pixel gets the mean of the visible pixels of its sample and channel, and 0.5 where there are none.
 
     Args:
         image: ``(B, C, *size)``.
         hidden: True where hidden, ``(B, 1, *size)``.
     """
-    axes = tuple(range(1, image.ndim))
-    visible = (~hidden).expand_as(image)
-    mean = (image * visible).sum(axes, keepdim=True) / visible.sum(axes, keepdim=True)
-    return torch.where(hidden, mean, image)
+    axes = tuple(range(2, image.ndim))
+    visible = ~hidden
+    count = visible.sum(axes, keepdim=True)  # (B, 1, 1, ...)
+    mean = (image * visible).sum(axes, keepdim=True) / count.clamp_min(1)  # (B, C, 1, ...)
+    return torch.where(hidden, torch.where(count > 0, mean, 0.5), image)
 
 
 def neighbour_fill(image: Tensor, hidden: Tensor, *, sweeps: int = 200) -> Tensor:

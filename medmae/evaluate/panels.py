@@ -24,27 +24,27 @@ class Panels:
 
     def __init__(self, *, wanted: Sequence[int]) -> None:
         self._order = {index: i for i, index in enumerate(wanted)}
-        self._rows: dict[int, tuple[dict[str, Any], dict[str, np.ndarray]]] = {}
+        self._rows: dict[int, list[tuple[dict[str, Any], dict[str, np.ndarray]]]] = {}
 
     def wants(self, index: int) -> bool:
         """Whether this sample is to be kept."""
         return index in self._order
 
     def add(self, index: int, *, about: Mapping[str, Any], maps: Maps, position: int) -> None:
-        """Keeps one sample.
+        """Keeps a row of one sample; those of one sample stand together, in the order in which they come.
 
         Args:
             index: Its number.
             about: What stands beside the pictures: case, contrast, slice, figures.
-            maps: ``input``, ``hidden``, ``model`` and, where there are edges, ``edge`` and ``edge_target``;
-                ``(B, C, *size)``.
+            maps: ``input`` and ``hidden``; of what is rebuilt ``model``; where there are such outputs ``by_patch``,
+                ``edge`` and ``edge_target``; ``(B, C, *size)``.
             position: Its place in the batch.
         """
-        self._rows[self._order[index]] = dict(about), _pictures(maps, position)
+        self._rows.setdefault(self._order[index], []).append((dict(about), _pictures(maps, position)))
 
     def write(self, out: Path) -> None:
         """Writes ``panels.json`` and ``panels.npz``."""
-        write_panels(out, [self._rows[i] for i in sorted(self._rows)])
+        write_panels(out, [row for i in sorted(self._rows) for row in self._rows[i]])
 
 
 def write_panels(out: Path, rows: Sequence[tuple[Mapping[str, Any], Mapping[str, np.ndarray]]]) -> None:
@@ -59,12 +59,12 @@ def choose(abouts: Mapping[int, Mapping[str, Any]], *, count: int) -> list[int]:
     """The middle sample of each subject and contrast, subjects taking turns, contrasts too.
 
     Args:
-        abouts: ``subject`` and ``contrast`` by number, in the order of the volumes.
+        abouts: ``subject`` and, if any, ``contrast`` by number, in the order of the volumes.
         count: How many are wanted.
     """
     volumes: dict[str, dict[str, list[int]]] = {}
     for index, about in abouts.items():
-        volumes.setdefault(str(about["subject"]), {}).setdefault(str(about["contrast"]), []).append(index)
+        volumes.setdefault(str(about["subject"]), {}).setdefault(str(about.get("contrast")), []).append(index)
     queues = []
     for turn, (_, contrasts) in enumerate(sorted(volumes.items())):
         centres = [members[len(members) // 2] for _, members in sorted(contrasts.items())]
@@ -76,17 +76,30 @@ def choose(abouts: Mapping[int, Mapping[str, Any]], *, count: int) -> list[int]:
 
 
 def _pictures(maps: Maps, position: int) -> dict[str, np.ndarray]:
-    image, hidden, model = (_plane(maps[name][position]) for name in ("input", "hidden", "model"))
-    pictures = {"input": image, "visible": np.where(hidden > 0, np.nan, image), "reconstruction": model}
+    image, hidden = _plane(maps["input"][position]), _plane(maps["hidden"][position]) > 0
+    visible = np.where(hidden[..., None] if image.ndim == 3 else hidden, np.nan, image)
+    pictures = {"input": image, "visible": visible}
+    if "model" not in maps:
+        return pictures
+    pictures["reconstruction"] = _plane(maps["model"][position])
+    if "by_patch" in maps:
+        pictures["by patch"] = _plane(maps["by_patch"][position])
     if "edge" in maps:
         pictures["edge_target"] = _plane(maps["edge_target"][position])
         pictures["edge_prediction"] = _plane(maps["edge"][position])
-    return {**pictures, "error": np.abs(image - model)}
+    error = np.abs(image - pictures["reconstruction"])
+    return {**pictures, "error": error.mean(axis=-1) if error.ndim == 3 else error}
 
 
 def _plane(data: Tensor) -> np.ndarray:
-    """One grey picture ``(H, W)`` of ``(C, *size)``: first channel, and the middle of a volume's slices."""
-    picture = data[0].float().cpu().numpy()
+    """One picture of ``(C, *size)``: RGB ``(H, W, 3)`` of three channels in a plane, else the first channel ``(H, W)``.
+
+    Of a volume it is the middle slice.
+    """
+    picture = data.float().cpu().numpy()
+    if len(picture) == 3 and picture.ndim == 3:
+        return np.moveaxis(picture, 0, -1)
+    picture = picture[0]
     while picture.ndim > 2:
         picture = picture[len(picture) // 2]
     return picture

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from rich.progress import track
@@ -19,14 +14,10 @@ from torch.utils.data import default_collate
 from medmae.errors import DataError
 from medmae.evaluate.baselines import mean_fill, neighbour_fill
 from medmae.evaluate.panels import Maps, Panels, choose
-from medmae.evaluate.statistics import summarise
-from medmae.files import write_text
-from medmae.masking.base import Mask
+from medmae.evaluate.reconstruction_scores import Errors, Figures, summary_of, write_tables
 from medmae.methods.base import MaskedMethod
 
-FILLS = ("model", "mean_fill", "neighbour")
-_DECIBEL_CAP = 100.0  # of an exact reconstruction
-Figures = dict[str, float | int | None]
+IMAGE = "image"  # what a method calls its data if it knows one kind only
 
 
 class DescribedDataset(Protocol):
@@ -36,43 +27,18 @@ class DescribedDataset(Protocol):
         """Items."""
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        """``{"image": (C, *size), ...}``."""
+        """``{"image": (C, *size), ...}``, or other names that the method knows."""
 
     def describe(self, index: int) -> Mapping[str, Any]:
-        """``case``, ``subject``, ``contrast``, ``slice`` of an item."""
+        """``case`` and ``subject`` of an item; also ``contrast``, ``slice`` or what else tells it from others."""
 
 
-@dataclass
-class Errors:
-    """Squared errors summed over hidden pixels: all of them, and those inside the body."""
+@runtime_checkable
+class ScaledDataset(DescribedDataset, Protocol):
+    """One whose values are scaled for the network, and do not lie in [0, 1]."""
 
-    squared: dict[str, float] = field(default_factory=lambda: dict.fromkeys(FILLS, 0.0))
-    squared_inside: dict[str, float] = field(default_factory=lambda: dict.fromkeys(FILLS, 0.0))
-    pixels: float = 0.0
-    pixels_inside: float = 0.0
-    slices: int = 0
-
-    def add(self, maps: Maps, position: int) -> Errors:
-        """Adds one sample of a batch of maps."""
-        image = maps["input"][position]
-        hidden = maps["hidden"][position].expand_as(image)
-        inside = hidden & (image > 0)
-        self.slices += 1
-        self.pixels += float(hidden.sum())
-        self.pixels_inside += float(inside.sum())
-        for name in FILLS:
-            squared = (maps[name][position] - image).square()
-            self.squared[name] += float(squared[hidden].sum())
-            self.squared_inside[name] += float(squared[inside].sum())
-        return self
-
-    def row(self) -> dict[str, float | int]:
-        """PSNR of each fill, in decibels, peak 1."""
-        row: dict[str, float | int] = {"slices": self.slices}
-        for name in FILLS:
-            row[f"psnr_{name}"] = _decibel(self.squared[name], self.pixels)
-            row[f"psnr_{name}_foreground"] = _decibel(self.squared_inside[name], self.pixels_inside)
-        return row
+    def unscaled(self, name: str, images: Tensor) -> Tensor:
+        """Images ``(B, C, *size)`` of one name, in [0, 1] again."""
 
 
 def evaluate_reconstruction(
@@ -83,21 +49,24 @@ def evaluate_reconstruction(
     samples_per_volume: int = 12,
     batch_size: int = 8,
     num_panels: int = 8,
+    foreground: bool = True,
     device: torch.device | str = "cpu",
     seed: int = 0,
 ) -> dict[str, Figures]:
     """Masked-patch PSNR per case and contrast, a summary with intervals over subjects, and panels to look at.
 
-    Errors are pooled over the hidden pixels of a case and contrast before taking decibels (peak 1). ``foreground``
-    columns count only hidden pixels with signal, so that empty background flatters nobody.
+    Errors are pooled over the hidden pixels of a case and contrast before taking decibels (peak 1). Of a method that
+    knows several kinds of data each is a contrast; what it is shown and does not rebuild is only in the panels.
+    ``foreground`` columns count only hidden pixels with signal, so that empty background flatters nobody.
 
     Args:
         method: The trained method.
-        dataset: Held-out samples.
+        dataset: Held-out samples; one that scales its values is a :class:`ScaledDataset`.
         out: Receives ``reconstruction.csv``, ``summary.json``, ``panels.npz`` and ``panels.json``.
-        samples_per_volume: Slices (or crops) of each case and contrast, evenly spread.
+        samples_per_volume: Slices, crops or tiles of each case and contrast, evenly spread.
         batch_size: Samples at once.
-        num_panels: Pictures kept, spread over cases and contrasts.
+        num_panels: Rows of pictures, spread over cases and contrasts; whole samples, so that it may be a few more.
+        foreground: False for data without a background of zeros, such as photographs.
         device: Where to compute.
         seed: Of the masks.
 
@@ -105,53 +74,90 @@ def evaluate_reconstruction(
         The summary: mean, standard deviation, interval and number of subjects of each figure.
 
     Raises:
-        DataError: If the data set is empty.
+        DataError: If the data set is empty, or nothing of it was hidden.
     """
     if not len(dataset):
         raise DataError("no held-out samples to evaluate on", remedy="put at least one subject in the test split")
     method.to(device).eval()
     generator = torch.Generator().manual_seed(seed)
     abouts = _spread(dataset, samples_per_volume)
-    errors: dict[tuple[str, str, str], Errors] = {}
-    panels = Panels(wanted=choose(abouts, count=num_panels))
-    picked = list(abouts)
+    picked, errors, panels = list(abouts), dict[tuple[str, str, str], Errors](), Panels(wanted=[])
     for start in track(range(0, len(picked), batch_size), description="Evaluating", transient=True):
         indices = picked[start : start + batch_size]
         batch = _to_device(default_collate([dataset[i] for i in indices]), device)
-        maps = _reconstruct(method, batch, method.draw_mask(batch, generator=generator))
+        parts = _reconstruct(method, dataset, batch, generator=generator)
+        if not start:
+            panels = Panels(wanted=choose(abouts, count=-(-num_panels // len(parts))))
         for position, index in enumerate(indices):
-            about = abouts[index]
-            key = (str(about["case"]), str(about["subject"]), str(about["contrast"]))
-            errors.setdefault(key, Errors()).add(maps, position)
-            if panels.wants(index):
-                figures = Errors().add(maps, position).row()
-                panels.add(index, about={**about, **figures}, maps=maps, position=position)
-    rows = [dict(zip(("case", "subject", "contrast"), key, strict=True)) | e.row() for key, e in sorted(errors.items())]
-    summary = _summary(rows)
-    _write_tables(Path(out), rows, summary)
+            for name, maps in parts.items():
+                _judge(
+                    errors, panels, maps, position, index=index, about=_about(abouts[index], name), inside=foreground
+                )
+    if not errors:
+        raise DataError("nothing was hidden that the method rebuilds", remedy="hide more, or rebuild other outputs")
+    rows = [_row(key, found) for key, found in sorted(errors.items())]
+    summary = summary_of(rows)
+    write_tables(Path(out), rows, summary)
     panels.write(Path(out))
     return summary
 
 
+def _judge(
+    errors: dict[tuple[str, str, str], Errors],
+    panels: Panels,
+    maps: Maps,
+    position: int,
+    *,
+    index: int,
+    about: Mapping[str, Any],
+    inside: bool,
+) -> None:
+    """Adds one kind of data of one sample to the errors and pictures; nothing if none of it was hidden."""
+    if not maps["hidden"][position].any():
+        return
+    figures: Mapping[str, float] = {}
+    if "model" in maps:
+        key = (str(about["case"]), str(about["subject"]), str(about["contrast"]))
+        errors.setdefault(key, Errors(foreground=inside)).add(maps, position)
+        figures = Errors(foreground=inside).add(maps, position).figures() if panels.wants(index) else {}
+    if panels.wants(index):
+        panels.add(index, about={**about, **figures}, maps=maps, position=position)
+
+
 @torch.no_grad()
-def _reconstruct(method: MaskedMethod, batch: Maps, mask: Mask) -> dict[str, Tensor]:
-    image = batch["image"]
-    hidden = method.encoder.patches.paint(mask.as_bool())  # (B, 1, *size)
-    maps = method.reconstruct(batch, mask)
-    return {
-        **maps,
-        "input": image,
-        "hidden": hidden & batch["real"] if "real" in batch else hidden,  # nobody is graded on padding
-        "model": maps["image"],
-        "mean_fill": mean_fill(image, hidden),
-        "neighbour": neighbour_fill(image, hidden),
-    }
+def _reconstruct(
+    method: MaskedMethod, dataset: DescribedDataset, batch: Maps, *, generator: torch.Generator
+) -> dict[str, Maps]:
+    """Maps of each kind of data ``(B, C, *size)``, by its name."""
+    mask = method.draw_mask(batch, generator=generator)
+    made, parts = method.reconstruct(batch, mask), {}
+    for name, given in method.given(batch, mask).items():
+        image = _unscaled(dataset, name, given.image)
+        hidden = given.hidden & batch["real"] if "real" in batch else given.hidden  # nobody is graded on padding
+        maps = {"input": image, "hidden": hidden}
+        if name in made:
+            maps["model"] = _unscaled(dataset, name, made[name])
+            maps["mean_fill"] = mean_fill(image, given.hidden)
+            maps["neighbour"] = neighbour_fill(image, given.hidden)
+        if f"norm_{name}" in made:
+            maps["by_patch"] = _unscaled(dataset, name, made[f"norm_{name}"])
+        if name == IMAGE:
+            maps |= {other: made[other] for other in ("edge", "edge_target") if other in made}
+        parts[name] = maps
+    return parts
 
 
-def _decibel(squared: float, pixels: float) -> float:
-    if pixels == 0:
-        return math.nan
-    return min(-10 * math.log10(max(squared / pixels, 1e-12)), _DECIBEL_CAP)
+def _unscaled(dataset: DescribedDataset, name: str, images: Tensor) -> Tensor:
+    return dataset.unscaled(name, images) if isinstance(dataset, ScaledDataset) else images
+
+
+def _about(about: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """What stands beside one kind of data of a sample: its own contrast if it is the only kind, else its name."""
+    return {**about, "contrast": about.get("contrast", name) if name == IMAGE else name}
+
+
+def _row(key: tuple[str, str, str], errors: Errors) -> dict[str, Any]:
+    return dict(zip(("case", "subject", "contrast"), key, strict=True), slices=errors.samples) | errors.figures()
 
 
 def _spread(dataset: DescribedDataset, per_volume: int) -> dict[int, Mapping[str, Any]]:
@@ -159,7 +165,7 @@ def _spread(dataset: DescribedDataset, per_volume: int) -> dict[int, Mapping[str
     volumes: dict[tuple[str, str], list[int]] = {}
     abouts = {index: dataset.describe(index) for index in range(len(dataset))}
     for index, about in abouts.items():
-        volumes.setdefault((str(about["case"]), str(about["contrast"])), []).append(index)
+        volumes.setdefault((str(about["case"]), str(about.get("contrast"))), []).append(index)
     return {i: abouts[i] for members in volumes.values() for i in _evenly(members, per_volume)}
 
 
@@ -167,28 +173,6 @@ def _evenly(members: Sequence[int], count: int) -> list[int]:
     if len(members) <= count:
         return list(members)
     return [members[round((k + 0.5) * len(members) / count - 0.5)] for k in range(count)]
-
-
-def _summary(rows: Sequence[Mapping[str, Any]]) -> dict[str, Figures]:
-    figures = {name: {i: row[name] for i, row in enumerate(rows)} for name in rows[0] if name.startswith("psnr_")}
-    for other in FILLS[1:]:
-        figures[f"gain_over_{other}"] = {i: row["psnr_model"] - row[f"psnr_{other}"] for i, row in enumerate(rows)}
-    summary = {}
-    for name, values in figures.items():
-        known = [i for i, value in values.items() if not math.isnan(value)]  # a volume may have no foreground at all
-        if known:
-            subjects = [rows[i]["subject"] for i in known]
-            summary[name] = summarise([values[i] for i in known], subjects).as_dict()
-    return summary
-
-
-def _write_tables(out: Path, rows: Sequence[Mapping[str, Any]], summary: Mapping[str, Any]) -> None:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({k: f"{v:.4f}" if isinstance(v, float) else v for k, v in row.items()} for row in rows)
-    write_text(out / "reconstruction.csv", text.getvalue())
-    write_text(out / "summary.json", json.dumps(summary, indent=2))
 
 
 def _to_device(batch: Mapping[str, Any], device: torch.device | str) -> dict[str, Tensor]:

@@ -37,6 +37,19 @@ class StepOutput:
         return cls(torch.stack(list(terms.values())).sum(), terms, prediction, mask)
 
 
+@dataclass(frozen=True)
+class Given:
+    """One kind of data as a masked method was shown it.
+
+    Attributes:
+        image: ``(B, C, *size)``, hidden parts too.
+        hidden: True where it was hidden, bool ``(B, 1, *size)``; nowhere in a sample that lacks this kind.
+    """
+
+    image: Tensor
+    hidden: Tensor
+
+
 class Method(nn.Module, ABC):
     """A system: composes tokens, encoder, what stands on it, and objective.
 
@@ -86,6 +99,10 @@ class MaskedMethod(Method):
         device = next(iter(batch.values())).device
         real = self.encoder.patches.touched(batch["real"]) if "real" in batch else None  # (B, N)
         return self.masking.sample(count_samples(batch), generator=generator, real=real).to(device)
+
+    def given(self, batch: Batch, mask: Mask) -> dict[str, Given]:
+        """What the encoder was shown, by the names of :meth:`reconstruct` (which may make less, and more)."""
+        return {"image": Given(batch["image"], self.encoder.patches.paint(mask.as_bool()))}
 
     @abstractmethod
     def reconstruct(self, batch: Batch, mask: Mask) -> dict[str, Tensor]:

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from medmae.masking.base import Mask
 from medmae.masking.budget import BudgetMasking, Strategy
-from medmae.methods.base import Batch, MaskedMethod, StepOutput
+from medmae.methods.base import Batch, Given, MaskedMethod, StepOutput
 from medmae.methods.registry import register
 from medmae.nn.modalities import adapters_beside, encode_modalities, modality_encoder
 from medmae.nn.modality_decoder import ModalityDecoder
@@ -134,6 +134,7 @@ class HEMMAE(MaskedMethod):
         self.encoder = modality_encoder(
             self.modalities, dim=embed_dim, depth=depth, num_heads=num_heads, mlp_ratio=mlp_ratio, norm_eps=norm_eps
         )
+        self.patches = self.encoder.patches
         self.adapters = adapters_beside(self.encoder, self.modalities)
         decoder = {"dim": decoder_dim, "depth": decoder_depth, "num_heads": decoder_heads}
         self.decoders = nn.ModuleDict(
@@ -168,7 +169,7 @@ class HEMMAE(MaskedMethod):
         rows = self.modalities.cut(batch)  # T tensors (B, n, P)
         mask = mask or self.draw_mask(batch, generator=generator)
         prediction = self._decode(rows, mask)
-        counted = self.modalities.split(mask.as_bool()) & self.modalities.available(batch).unsqueeze(2)  # (B, T, n)
+        counted = self._hidden(batch, mask)  # (B, T, n)
         terms = {}
         for name, output in self.outputs.items():
             terms[name] = self._weighted(name, output.loss(prediction[name], rows, counted[:, output.number]))
@@ -181,6 +182,12 @@ class HEMMAE(MaskedMethod):
         available = self.modalities.available(batch)
         real = None if available.all() else available.repeat_interleave(self.modalities.num_tokens, dim=1)  # (B, N)
         return self.masking.sample(len(available), generator=generator, real=real).to(available.device)
+
+    def given(self, batch: Batch, mask: Mask) -> dict[str, Given]:
+        """See :meth:`MaskedMethod.given`: every modality of the batch by its name."""
+        hidden, names = self._hidden(batch, mask), self.modalities.names
+        painted = {name: self.modalities.patches[name].paint(hidden[:, number]) for number, name in enumerate(names)}
+        return {name: Given(image, painted[name]) for name, image in self.modalities.given(batch).items()}
 
     def predict(self, batch: Batch, mask: Mask) -> dict[str, Tensor]:
         """All tokens of each output, ``(B, n, P)`` in raster order; those of visible tokens mean nothing."""
@@ -206,6 +213,10 @@ class HEMMAE(MaskedMethod):
             name: torch.rand(batch_size, patches.channels, *patches.size, generator=generator)
             for name, patches in self.modalities.patches.items()
         }
+
+    def _hidden(self, batch: Batch, mask: Mask) -> Tensor:
+        """True for each hidden token of a modality that the sample has: ``(B, T, n)``."""
+        return self.modalities.split(mask.as_bool()) & self.modalities.available(batch).unsqueeze(2)
 
     def _decode(self, rows: Sequence[Tensor], mask: Mask) -> dict[str, Tensor]:
         latent = encode_modalities(self.encoder, self.adapters, rows, mask.visible)  # (B, V + 1, D)

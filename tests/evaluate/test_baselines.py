@@ -51,3 +51,11 @@ def test_more_sweeps_change_the_neighbour_fill_by_less_than_a_tenth_of_a_decibel
 
     few, many = decibel(neighbour_fill(image, hidden)), decibel(neighbour_fill(image, hidden, sweeps=4000))
     assert abs(few - many) < 0.1
+
+
+def test_each_channel_has_its_own_mean_and_where_nothing_is_visible_it_is_one_half():
+    image, hidden = torch.stack([torch.zeros(8, 8), torch.ones(8, 8)])[None], hidden_middle(8, 8)
+    assert torch.equal(mean_fill(image, hidden), image)
+    everywhere = torch.ones_like(hidden)
+    assert (mean_fill(image, everywhere) == 0.5).all()
+    assert (neighbour_fill(image, everywhere) == 0.5).all()

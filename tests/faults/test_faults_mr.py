@@ -366,7 +366,8 @@ def test_fault_10_training_and_evaluation_run_on_padded_crops(padded: CropDatase
 def test_fault_10_no_figure_of_merit_counts_padding(
     padded: CropDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from medmae.evaluate.reconstruction import Errors, evaluate_reconstruction
+    from medmae.evaluate.reconstruction import evaluate_reconstruction
+    from medmae.evaluate.reconstruction_scores import Errors
 
     seen: list[dict[str, torch.Tensor]] = []
     add = Errors.add
