@@ -26,13 +26,18 @@ def equal(one, two):
     return one.keys() == two.keys() and all(torch.equal(value, two[key]) for key, value in one.items())
 
 
+def perturbed(module):
+    """With biases and norms that are not trivial; position tables stay."""
+    for parameter in module.parameters():
+        if parameter.requires_grad:
+            parameter.data.add_(0.05 * torch.randn_like(parameter))
+    return module
+
+
 @pytest.fixture
 def method():
     torch.manual_seed(1)
-    method = mae_tiny()
-    for parameter in method.parameters():  # biases and norms must not be trivial
-        parameter.data.add_(0.05 * torch.randn_like(parameter))
-    return method
+    return perturbed(mae_tiny())
 
 
 @pytest.fixture
@@ -57,10 +62,7 @@ def theirs(transformers):
         layer_norm_eps=1e-6,
         norm_pix_loss=True,
     )
-    model = transformers.ViTMAEForPreTraining(config).eval()
-    for parameter in model.parameters():
-        parameter.data.add_(0.05 * torch.randn_like(parameter))
-    return model
+    return perturbed(transformers.ViTMAEForPreTraining(config).eval())
 
 
 # ----------------------------------------------------------------------------------------------------- the map itself
