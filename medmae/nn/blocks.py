@@ -1,4 +1,4 @@
-"""timm's ViT block, and what masked pre-training needs beyond it: its last tokens alone, and recomputation."""
+"""timm's ViT block, and what pre-training needs beyond it: fewer outputs, other sources, less memory."""
 
 from __future__ import annotations
 
@@ -20,13 +20,27 @@ class Block(TimmBlock):
 
     recompute = False  # see medmae.nn.checkpointing.checkpoint_activations
 
-    def forward(self, x: Tensor, num_tail: int | None = None) -> Tensor:
-        """``(B, N, D)`` -> ``(B, N, D)``, or only its last ``num_tail`` tokens (see :func:`forward_tail`)."""
+    def forward(
+        self, x: Tensor, num_tail: int | None = None, source: Tensor | None = None, causal: bool = False
+    ) -> Tensor:
+        """The block, in one of its uses.
+
+        Args:
+            x: ``(B, N, D)``.
+            num_tail: Gives only the last ``num_tail`` tokens (see :func:`forward_tail`).
+            source: Tokens ``(B, L, D)`` that are read in place of ``x`` itself; normalised here, with the same norm.
+            causal: Token k reads no more than the first k + 1 tokens.
+
+        Returns:
+            ``(B, N, D)``, or ``(B, num_tail, D)``.
+        """
         if torch.jit.is_scripting():  # type: ignore[attr-defined]
             return self.whole(x)
-        if num_tail is None:
-            return recomputed(self, self.whole, x)
-        return recomputed(self, self.tail, x, num_tail)
+        if num_tail is not None:
+            return recomputed(self, self.tail, x, num_tail)
+        if causal or source is not None:
+            return recomputed(self, self.reading, x, source, causal)
+        return recomputed(self, self.whole, x)
 
     def whole(self, x: Tensor) -> Tensor:
         """The block itself."""
@@ -36,17 +50,33 @@ class Block(TimmBlock):
     @torch.jit.unused
     def tail(self, tokens: Tensor, num_tail: int) -> Tensor:
         """See :func:`forward_tail`."""
-        attention, dim = self.attn, tokens.shape[2]
         normed = self.norm1(tokens)
+        return self._rest(tokens[:, -num_tail:], self._attend(normed[:, -num_tail:], normed))
+
+    @torch.jit.unused
+    def reading(self, tokens: Tensor, source: Tensor | None, causal: bool) -> Tensor:
+        """Attention to ``source``, or to the tokens themselves; causal or not."""
+        normed = self.norm1(tokens)
+        return self._rest(tokens, self._attend(normed, normed if source is None else self.norm1(source), causal=causal))
+
+    @torch.jit.unused
+    def _attend(self, normed: Tensor, source: Tensor, causal: bool = False) -> Tensor:
+        """Queries of ``(B, M, D)``, keys and values of ``(B, L, D)``: ``(B, M, D)``."""
+        attention, dim = self.attn, normed.shape[2]
         weight_q, weight_kv = attention.qkv.weight.split([dim, 2 * dim])
         bias_q, bias_kv = (None, None) if attention.qkv.bias is None else attention.qkv.bias.split([dim, 2 * dim])
-        query = F.linear(normed[:, -num_tail:], weight_q, bias_q)  # (B, M, D)
-        key, value = F.linear(normed, weight_kv, bias_kv).chunk(2, dim=2)  # (B, N, D) each
+        query = F.linear(normed, weight_q, bias_q)  # (B, M, D)
+        key, value = F.linear(source, weight_kv, bias_kv).chunk(2, dim=2)  # (B, L, D) each
         heads = (attention.num_heads, -1)
         query, key, value = (part.unflatten(2, heads).transpose(1, 2) for part in (query, key, value))
-        mixed = F.scaled_dot_product_attention(query, key, value).transpose(1, 2).flatten(2)  # (B, M, D)
-        tail = tokens[:, -num_tail:] + attention.proj(mixed)
-        return tail + self.mlp(self.norm2(tail))
+        mixed = F.scaled_dot_product_attention(query, key, value, is_causal=causal)  # (B, H, M, D / H)
+        return attention.proj(mixed.transpose(1, 2).flatten(2))
+
+    @torch.jit.unused
+    def _rest(self, tokens: Tensor, attended: Tensor) -> Tensor:
+        """Everything after attention, ``(B, M, D)`` -> ``(B, M, D)``."""
+        tokens = tokens + self.drop_path1(self.ls1(attended))
+        return tokens + self.drop_path2(self.ls2(self.mlp(self.norm2(tokens))))
 
 
 def make_blocks(
@@ -80,7 +110,7 @@ def forward_tail(block: nn.Module, tokens: Tensor, num_tail: int) -> Tensor:
     last block of a decoder no other output is ever read.
 
     Args:
-        block: A :class:`Block` without dropout, drop path or layer scale, as decoders have them.
+        block: A :class:`Block` without dropout, as decoders have them.
         tokens: ``(B, N, D)``.
         num_tail: M.
 

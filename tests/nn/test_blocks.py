@@ -1,4 +1,4 @@
-"""timm's block, and its last tokens alone."""
+"""timm's block, its last tokens alone, and what it reads."""
 
 from __future__ import annotations
 
@@ -48,6 +48,35 @@ def test_the_tail_costs_less_than_the_whole():
         forward_tail(block, tokens, 2)
     # Of 12 parts of linear work, keys and values (2) stay whole and the rest is done for a quarter of the tokens.
     assert tail.get_total_flops() < 0.45 * whole.get_total_flops()
+
+
+@pytest.mark.parametrize("given", [False, True], ids=["itself", "another source"])
+def test_a_causal_token_reads_the_first_tokens_up_to_its_own_number_and_no_later_one(block, given):
+    tokens, source = torch.randn(2, 8, 24), torch.randn(2, 8, 24)
+    read = source if given else tokens
+    changed = torch.cat([read[:, :5], torch.randn(2, 3, 24)], dim=1)
+    before = block(tokens, source=source if given else None, causal=True)
+    after = block(tokens if given else changed, source=changed if given else None, causal=True)
+    assert torch.equal(after[:, :5], before[:, :5])
+    assert (after[:, 5:] - before[:, 5:]).abs().amax(dim=2).min() > 1e-3
+    first = block(tokens[:, :1], source=read[:, :1])
+    assert_close(before[:, :1], first, atol=1e-5, rtol=1e-5)
+
+
+def test_tokens_that_read_themselves_are_the_plain_block(block):
+    tokens = torch.randn(2, 8, 24)
+    assert_close(block(tokens, source=tokens), block(tokens), atol=1e-5, rtol=1e-5)
+    assert_close(block(tokens, causal=True)[:, -1:], forward_tail(block, tokens, 1), atol=1e-5, rtol=1e-5)
+
+
+def test_a_source_of_another_length_is_read_whole_and_normalised_with_the_block_s_own_norm(block):
+    tokens, source = torch.randn(2, 4, 24), torch.randn(2, 7, 24)
+    joined = torch.cat([source, tokens], dim=1)  # keys and values of the first seven, queries of the last four
+    query, key, value = block.attn.qkv(block.norm1(joined)).unflatten(2, (3, 3, 8)).permute(2, 0, 3, 1, 4)
+    weights = (query[:, :, -4:] @ key[:, :, :7].transpose(2, 3) / 8**0.5).softmax(dim=3)
+    expected = tokens + block.attn.proj((weights @ value[:, :, :7]).transpose(1, 2).flatten(2))
+    expected = expected + block.mlp(block.norm2(expected))
+    assert_close(block(tokens, source=source), expected, atol=1e-5, rtol=1e-5)
 
 
 def test_drop_path_grows_linearly_from_nothing():
