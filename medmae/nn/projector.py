@@ -1,0 +1,43 @@
+"""The small network through which contrastive methods compare features."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class Projector(nn.Module):
+    """Linear, batch norm, ReLU, Linear without bias: ``(B, D)`` -> ``(B, D')`` (CMAE's projector and predictor).
+
+    Linear layers keep torch's own initialisation. A batch's statistics are those of one process, unless the Trainer is
+    told ``sync_batchnorm: true``, which the published runs have.
+
+    Args:
+        dim: D.
+        hidden_dim: Width between.
+        out_dim: D'.
+        norm_eps: Epsilon of the batch norm.
+    """
+
+    def __init__(self, *, dim: int, hidden_dim: int, out_dim: int, norm_eps: float = 1e-6) -> None:
+        super().__init__()
+        self.hidden = nn.Linear(dim, hidden_dim)
+        self.norm = SampleNorm(hidden_dim, eps=norm_eps)
+        self.output = nn.Linear(hidden_dim, out_dim, bias=False)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """``(B, D)`` -> ``(B, D')``."""
+        return self.output(self.norm(self.hidden(features)).abs())
+
+
+class SampleNorm(nn.BatchNorm1d):
+    """Batch norm of features ``(B, D)``; one sample, which has no deviation, is normalised by the running statistics.
+
+    They are left as they are then.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - the name that torch gave it
+        """``(B, D)`` -> the same shape."""
+        if self.training and len(input) == 1:
+            return F.batch_norm(input, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
+        return super().forward(input)

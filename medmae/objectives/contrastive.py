@@ -1,0 +1,60 @@
+"""Contrast (InfoNCE): of all samples of a batch, which one belongs to this one?
+
+van den Oord et al., Representation Learning with Contrastive Predictive Coding, arXiv 1807.03748; with negatives of all
+processes as SimCLR and MoCo v3 take them.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+from torch.distributed.nn.functional import all_gather
+from torch.nn import functional as F
+
+
+def info_nce(query: Tensor, key: Tensor, *, temperature: float | Tensor, symmetric: bool = False) -> Tensor:
+    """Mean cross-entropy, in nats, of finding each query's key among the keys of the whole batch by cosine similarity.
+
+    Where several processes train, the batch is that of all of them. Its loss is then the mean of the processes' losses,
+    as its gradient is the mean of their gradients: two processes with B samples each learn what one with 2 B does.
+
+    Args:
+        query: ``(B, D)``, of any length: rows are normalised here.
+        key: ``(B, D)``; row i belongs to query i. Every process must bring the same B.
+        temperature: Divides similarities; a tensor where it is learned.
+        symmetric: Half of the loss is that of finding each key's query among the queries.
+
+    Returns:
+        A scalar; :func:`chance_level` is what knowing nothing costs.
+    """
+    query, key = F.normalize(query.float(), dim=1), F.normalize(key.float(), dim=1)
+    loss = _find(query, key, temperature)
+    return (loss + _find(key, query, temperature)) / 2 if symmetric else loss
+
+
+def chance_level(*, num_keys: int) -> float:
+    """What :func:`info_nce` gives where all keys look alike: ``ln(num_keys)``, with the batch of all processes."""
+    return math.log(num_keys)
+
+
+def gather_rows(rows: Tensor) -> tuple[Tensor, int]:
+    """The rows of all processes, in their order, and where this one's begin; with a gradient for all of them.
+
+    Args:
+        rows: ``(B, D)``, the same B in every process.
+
+    Returns:
+        ``(G B, D)`` and rank * B; one process alone gets its own rows and 0.
+    """
+    if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:
+        return rows, 0
+    return torch.cat(all_gather(rows.contiguous())), dist.get_rank() * len(rows)
+
+
+def _find(query: Tensor, key: Tensor, temperature: float | Tensor) -> Tensor:
+    keys, first = gather_rows(key)  # (G B, D)
+    logits = query @ keys.T / temperature  # (B, G B)
+    return F.cross_entropy(logits, torch.arange(first, first + len(query), device=logits.device))

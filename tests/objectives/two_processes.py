@@ -1,0 +1,44 @@
+"""One of two processes that contrast the halves of a batch; writes the loss and gradients that it gets.
+
+python -m tests.objectives.two_processes RANK FOLDER
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from medmae.objectives.contrastive import info_nce
+
+SAMPLES, DIM = 6, 5
+
+
+def rows() -> tuple[Tensor, Tensor]:
+    """Queries and keys of both processes together."""
+    generator = torch.Generator().manual_seed(0)
+    query, key = (torch.randn(SAMPLES, DIM, generator=generator) for _ in range(2))
+    return query, key
+
+
+def contrast(query: Tensor, key: Tensor, *, symmetric: bool) -> dict[str, Tensor]:
+    query, key = query.clone().requires_grad_(), key.clone().requires_grad_()
+    loss = info_nce(query, key, temperature=0.2, symmetric=symmetric)
+    loss.backward()
+    return {"loss": loss.detach(), "query": query.grad, "key": key.grad}
+
+
+def main() -> None:
+    rank, folder = int(sys.argv[1]), Path(sys.argv[2])
+    dist.init_process_group("gloo", init_method=f"file://{folder / 'meeting'}", rank=rank, world_size=2)
+    mine = [part.chunk(2)[rank] for part in rows()]
+    torch.save({symmetric: contrast(*mine, symmetric=symmetric) for symmetric in (False, True)}, folder / f"{rank}.pt")
+    dist.barrier()
+    dist.destroy_process_group()
+
+
+if __name__ == "__main__":
+    main()
