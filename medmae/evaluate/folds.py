@@ -42,6 +42,8 @@ def few_label_folds(
     With a test set of its own, ``test``, each fold learns from the other folds, and the held-out one chooses the epoch:
     the protocol of MMAE. Without, the held-out fold is the test set, and a part of the rest chooses the epoch.
 
+    With a test set of its own there may also be one fold only: all others are learnt from, and nothing is held out.
+
     Of K classes, ``budget // K`` samples each are drawn to learn from, and up to as many for validation.
 
     Args:
@@ -77,6 +79,8 @@ def _checked(
     labels: np.ndarray, groups: np.ndarray | None, test: np.ndarray | None, *, budget: int | None, folds: int
 ) -> int | None:
     """Labels of each class to learn from; None for all."""
+    if folds < 1 or (folds == 1 and test is None):
+        raise ValueError(f"at least 2 folds are needed (1 with a test set of its own), got {folds}")
     classes = int(labels.max()) + 1
     if labels.min() < 0 or len(np.unique(labels)) != classes:
         raise ValueError(f"labels must be 0 to K - 1, each at least once, got {np.unique(labels).tolist()}")
@@ -106,6 +110,8 @@ def _split(
     pool: np.ndarray, labels: np.ndarray, groups: np.ndarray | None, folds: int, seed: int
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """Pairs of what is kept and what is held out."""
+    if folds == 1:
+        return [(pool, _NONE)]
     splitter = (StratifiedKFold if groups is None else StratifiedGroupKFold)(folds, shuffle=True, random_state=seed)
     pairs = splitter.split(pool, labels[pool], None if groups is None else groups[pool])
     return [(pool[kept], pool[held_out]) for kept, held_out in pairs]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -44,6 +45,31 @@ class Mixing:
         else:
             images = share * images + (1 - share) * images.flip(0)
         return images, share * targets + (1 - share) * targets.flip(0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelledAugment:
+    """``augment(batch, generator=...)`` for training on labels: moves the images, then mixes images and labels.
+
+    Args:
+        num_classes: K.
+        augment: Of the images alone, such as :class:`medmae.data.augment_stains.StainAugment`; None leaves them.
+        mixing: None leaves images and labels as they are.
+    """
+
+    num_classes: int
+    augment: Callable[..., Mapping[str, Tensor]] | None = None
+    mixing: Mixing | None = Mixing()
+
+    def __call__(self, batch: Mapping[str, Tensor], *, generator: torch.Generator) -> dict[str, Tensor]:
+        """A batch with ``image`` and ``label`` -> the same with ``target``, shares of the classes ``(B, K)``."""
+        moved = dict(self.augment(batch, generator=generator) if self.augment is not None else batch)
+        if self.mixing is None:
+            return {**moved, "target": F.one_hot(moved["label"].long(), self.num_classes).float()}
+        image, target = self.mixing(
+            moved["image"], moved["label"].long(), num_classes=self.num_classes, generator=generator
+        )
+        return {**moved, "image": image, "target": target}
 
 
 def _beta(alpha: float, generator: torch.Generator) -> float:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, Protocol, get_args
 
 import torch
+from timm.data.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 from torch import Tensor, nn
 
 from medmae.errors import check_choice
@@ -68,6 +70,8 @@ class Classifier(nn.Module):
             raise ValueError("pool='class_token' needs an encoder with a class token; this one has none")
         self.encoder = encoder
         self.pool = pool
+        self.num_tokens = encoder.patches.num_tokens
+        self.first = 1 if encoder.class_token_place == "first" else 0
         self.fc_norm: nn.Module = nn.Identity()
         if pool != "class_token" or isinstance(encoder.norm, nn.Identity):
             # The reference drops the pre-trained norm here, so that counts and checkpoints have none.
@@ -82,15 +86,44 @@ class Classifier(nn.Module):
         """``(B, C, *size)`` -> ``(B, D)``."""
         tokens = self.encoder(data)  # (B, prefix + N, D)
         if self.pool == "class_token":
-            return self.fc_norm(tokens[:, 0 if self.encoder.class_token_place == "first" else -1])
+            return self.fc_norm(tokens[:, 0 if self.first else -1])
         if self.pool == "mean":
-            first = 1 if self.encoder.class_token_place == "first" else 0
-            tokens = tokens[:, first : first + self.encoder.patches.num_tokens]
+            tokens = tokens[:, self.first : self.first + self.num_tokens]
         return self.fc_norm(tokens.mean(dim=1))
 
     def forward(self, data: Tensor) -> Tensor:
         """``(B, C, *size)`` -> logits ``(B, K)``."""
         return self.head(self.dropout(self.features(data)))
+
+
+class Scaled(nn.Module):
+    """A network of scaled images as one that takes them in [0, 1]: ``network((images - mean) / deviation)``.
+
+    Args:
+        network: ``(B, C, H, W)`` -> anything.
+        mean: Of each channel; ImageNet's RGB if nothing is said.
+        deviation: Likewise.
+    """
+
+    def __init__(
+        self,
+        *,
+        network: nn.Module,
+        mean: Sequence[float] = IMAGENET_DEFAULT_MEAN,
+        deviation: Sequence[float] = IMAGENET_DEFAULT_STD,
+    ) -> None:
+        super().__init__()
+        self.network = network
+        for name, values in (("mean", mean), ("deviation", deviation)):
+            self.register_buffer(name, torch.tensor(values).reshape(-1, 1, 1), persistent=False)
+
+    def scale(self, images: Tensor) -> Tensor:
+        """What the network is given."""
+        return (images - self.mean) / self.deviation
+
+    def forward(self, images: Tensor) -> Tensor:
+        """``(B, C, H, W)`` in [0, 1] -> what the network makes of it."""
+        return self.network(self.scale(images))
 
 
 class FeatureMap(nn.Module):

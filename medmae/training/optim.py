@@ -21,12 +21,17 @@ class OptimizerSpec:
         scale_by_batch: Peak rate = base_lr * effective batch / 256.
         betas: AdamW's.
         weight_decay: Not applied to one-dimensional parameters.
+        decay_all: Applies it to them, too, as MMAE's pre-training does.
+        layer_decay: Factor of the rate from layer to layer, down from the head, for fine-tuning; see
+            :func:`layer_decay_groups`. None gives every layer the same rate.
     """
 
     base_lr: float = 1.5e-4
     scale_by_batch: bool = True
     betas: tuple[float, float] = (0.9, 0.95)
     weight_decay: float = 0.05
+    decay_all: bool = False
+    layer_decay: float | None = None
 
     def peak_lr(self, *, batch_size: int) -> float:
         """Peak learning rate for an effective batch (all devices, accumulated steps included)."""
@@ -34,9 +39,21 @@ class OptimizerSpec:
 
     def build(self, module: nn.Module, *, batch_size: int) -> torch.optim.Optimizer:
         """The optimiser over all trainable parameters of ``module``; fused, which is several times faster."""
-        groups = parameter_groups(module, weight_decay=self.weight_decay)
-        return torch.optim.AdamW(
-            groups, lr=self.peak_lr(batch_size=batch_size), betas=(self.betas[0], self.betas[1]), fused=True
+        groups, peak = self._groups(module), self.peak_lr(batch_size=batch_size)
+        for group in groups:
+            group["lr"] = peak * group.get("lr_scale", 1.0)
+        return torch.optim.AdamW(groups, lr=peak, betas=(self.betas[0], self.betas[1]), fused=True)
+
+    def _groups(self, module: nn.Module) -> list[Group]:
+        if self.layer_decay is None:
+            spare = (lambda _name, _parameter: False) if self.decay_all else None
+            return parameter_groups(module, weight_decay=self.weight_decay, no_decay=spare)
+        if self.decay_all:
+            raise ValueError("layer_decay spares one-dimensional parameters: leave decay_all out")
+        name, encoder = next((n, part) for n, part in module.named_modules() if part is module.encoder)
+        depth = len(encoder.blocks)  # type: ignore[arg-type]
+        return layer_decay_groups(
+            module, depth=depth, layer_decay=self.layer_decay, weight_decay=self.weight_decay, encoder=f"{name}."
         )
 
 

@@ -81,3 +81,16 @@ def test_what_cannot_be_split_is_refused():
     with pytest.raises(DataError, match="in the test set and among those") as caught:
         few_label_folds(LABELS, groups=PATIENTS, test=np.arange(400) >= 390, folds=2)
     assert caught.value.value == ["p8", "p9"]
+
+
+def test_with_a_test_set_of_its_own_one_fold_learns_from_all_others():
+    test = np.arange(400) >= 320
+    (fold,) = few_label_folds(LABELS, test=test, budget=None, folds=1)
+    assert fold.train.tolist() == list(range(320))
+    assert fold.test.tolist() == list(range(320, 400))
+    assert len(fold.val) == 0
+
+
+def test_one_fold_without_a_test_set_of_its_own_is_refused():
+    with pytest.raises(ValueError, match="at least 2 folds are needed"):
+        few_label_folds(LABELS, folds=1)
