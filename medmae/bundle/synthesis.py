@@ -106,6 +106,7 @@ def evaluate_run(
     target: str | None,
     contrasts: Contrasts = None,
     split: str = "test",
+    smooth: float = 0.0,
     uncertainty: bool = False,
     batch_size: int = 16,
     device: torch.device | str = "cpu",
@@ -115,7 +116,7 @@ def evaluate_run(
 ) -> None:
     """Evaluates trained weights on a split, records that, and reports, also when some case could not be read.
 
-    Arguments as in :func:`finish_synthesis`.
+    Arguments as in :func:`finish_synthesis`; ``split`` is whom to evaluate on, and ``smooth`` as inference has it.
 
     Raises:
         SomeFailedError: At the end, with the cases that were left out.
@@ -128,6 +129,7 @@ def evaluate_run(
         target=None if contrasts else target,
         contrasts=contrasts,
         split=split,
+        smooth=smooth,
         uncertainty=uncertainty,
         batch_size=batch_size,
         device=device,

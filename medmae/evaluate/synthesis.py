@@ -43,6 +43,7 @@ def evaluate_synthesis(
     contrasts: Sequence[str] | None = None,
     split: str = "test",
     neighbours: int = 0,
+    smooth: float = 0.0,
     min_foreground: float = 0.02,
     uncertainty: bool = False,
     batch_size: int = 16,
@@ -64,6 +65,7 @@ def evaluate_synthesis(
         contrasts: Channels of an any-to-any network, in order; None for a pair.
         split: Whom to evaluate on.
         neighbours: Slices on each side that the network sees.
+        smooth: Standard deviation, in slices, of a Gaussian along the slice axis, as inference may be told.
         min_foreground: Smallest share of foreground of a slice that the reference definition and the worst count.
         uncertainty: Also judge the spread of test-time augmentation, calibrated on the validation split.
         batch_size: Slices at once.
@@ -89,13 +91,15 @@ def evaluate_synthesis(
     )
     cases = cases_of(split=split)
     tasks = require_tasks(cases, split=split, why="there is nothing to evaluate on")
-    synthesiser = Synthesiser(network=network, size=size, neighbours=neighbours, batch_size=batch_size, device=device)
+    synthesiser = Synthesiser(
+        network=network, size=size, neighbours=neighbours, smooth=smooth, batch_size=batch_size, device=device
+    )
     fit = require_tasks(cases_of(split="val"), split="val", why="the spread is calibrated on it") if uncertainty else []
     refuse_shared(fit, tasks, split=split, path=manifest.path)
     evaluation = _Evaluation(cases=cases, synthesiser=synthesiser, out=Path(out))
     for task in track(tasks, description="Evaluating", transient=True):
         evaluation.add(task)
-    summary = evaluation.write(about={"split": split, "manifest_sha256": manifest.sha256})
+    summary = evaluation.write(about={"split": split, "manifest_sha256": manifest.sha256, "smooth": smooth})
     if fit:
         evaluation.unmeasured = evaluate_spread(synthesiser, fit=fit, test=evaluation.done, cases=cases, out=Path(out))
     evaluation.raise_for_failed()

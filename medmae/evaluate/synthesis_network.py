@@ -12,7 +12,7 @@ from torch import Tensor
 
 from medmae.errors import DataError
 from medmae.evaluate.synthesis_task import Task
-from medmae.evaluate.volume_synthesis import synthesise_volume, uncertainty_volume
+from medmae.evaluate.volume_synthesis import smooth_slices, synthesise_volume, uncertainty_volume
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +25,7 @@ class Synthesiser:
             ``device``.
         size: Of its input: edge in pixels, (rows, columns), or (slices, rows, columns) of a 3-d network.
         neighbours: Slices on each side that it sees.
+        smooth: Standard deviation, in slices, of a Gaussian along the slice axis of what it makes.
         batch_size: Slices at once.
         device: Where to compute.
     """
@@ -32,6 +33,7 @@ class Synthesiser:
     network: Callable[..., Tensor]
     size: int | Sequence[int]
     neighbours: int = 0
+    smooth: float = 0.0
     batch_size: int = 16
     device: torch.device | str = "cpu"
 
@@ -43,7 +45,7 @@ class Synthesiser:
         return self.size[0] if len(self.size) == 2 else None
 
     def __call__(self, task: Task, image: np.ndarray) -> tuple[np.ndarray, dict[int, np.ndarray]]:
-        """The synthetic target, and what a 2-d network itself gave before it was fitted back.
+        """The synthetic target, and what a 2-d network itself gave (smoothed likewise) before it was fitted back.
 
         Args:
             task: What to make.
@@ -64,7 +66,10 @@ class Synthesiser:
         outputs = torch.cat(recorded.outputs)[:, task.output].float().cpu().numpy()  # (F, size, size)
         filled = np.flatnonzero(image.any(axis=(1, 2, 3)))  # those that were not skipped, in the order of the batches
         assert len(filled) == len(outputs), "synthesise_volume gives the network every slice that is not empty, once"
-        return made, dict(zip(filled.tolist(), outputs, strict=True))
+        slices = np.zeros((len(image), 1, *outputs.shape[1:]), dtype=np.float32)
+        slices[filled, 0] = outputs
+        smoothed = smooth_slices(slices, sigma=self.smooth)[filled, 0]  # (F, size, size)
+        return made, dict(zip(filled.tolist(), smoothed, strict=True))
 
     def with_spread(self, task: Task, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Mean and standard deviation over test-time augmentations, ``(S, H, W)`` float32 each.
@@ -82,6 +87,7 @@ class Synthesiser:
         return {
             "size": self.size,
             "neighbours": self.neighbours,
+            "smooth": self.smooth,
             "batch_size": self.batch_size,
             "device": self.device,
         }

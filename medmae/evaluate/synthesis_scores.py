@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from medmae.evaluate.report.metrics import KNOWN, REGIONS, SYNTHESIS
 from medmae.evaluate.similarity import DEFINITIONS, METRICS, similarity, ssim_map, stripe_ratio
 from medmae.evaluate.statistics import summarise
 from medmae.evaluate.synthesis_task import CaseVolumes
+from medmae.evaluate.volume_synthesis import Box, source_box
 
 _BETTER = {metric: KNOWN[metric][2] for metric in SYNTHESIS}
 # Regions that label maps mark, and how their masks are described.
@@ -47,8 +49,8 @@ def score_case(
     labels = {region: nothing if mask is None else mask for region, mask in marked.items() if region in labelled}
     row |= {f"{region}_voxels": int(mask.sum()) for region, mask in labels.items()}
     regions = {"whole": None, "foreground": volumes.foreground, **labels}
-    real = _slices(volumes.real, volumes.filled, edge=edge)  # (F, H, W)
-    own = _slices(made["model"], volumes.filled, edge=edge)
+    slices = partial(_slices, numbers=volumes.filled, box=source_box(volumes.image), edge=edge)
+    real, own = slices(volumes.real), slices(made["model"])  # (F, H, W)
     for place, z in enumerate(volumes.filled.tolist()):
         own[place] = outputs.get(z, own[place])  # what was fitted back and fitted anew would have lost sharpness
     for name, volume in made.items():
@@ -57,7 +59,7 @@ def score_case(
             found = similarity(volume, volumes.real, mask=mask, quality=quality)
             row |= {f"{metric}_{name}_{region}": value for metric, value in found.items()}
         row[f"stripe_{name}_foreground"] = stripe_ratio(volume, volumes.real, mask=volumes.foreground)
-        theirs = own if name == "model" else _slices(volume, volumes.filled, edge=edge)
+        theirs = own if name == "model" else slices(volume)
         row |= {f"{metric}_{name}_reference": value for metric, value in _reference(theirs, real).items()}
     return row
 
@@ -76,7 +78,7 @@ def definitions(
         "data_range": 1.0,
         **DEFINITIONS["standard"],
     }
-    fitted = "as stored" if edge is None else f"fitted to {edge} x {edge} pixels"
+    fitted = "as stored" if edge is None else f"the box around the source, fitted to {edge} x {edge} pixels"
     slices = f"each slice with at least {min_foreground:.0%} foreground, {fitted}; mean over the slices of a case"
     found: dict[str, dict[str, Any]] = {
         "whole": {**standard, "mask": "none: the box around the head, background included"},
@@ -134,7 +136,9 @@ def _reference(prediction: np.ndarray, target: np.ndarray) -> dict[str, float]:
     return similarity(prediction, target, definition="reference")
 
 
-def _slices(volume: np.ndarray, numbers: np.ndarray, *, edge: int | None) -> np.ndarray:
-    """Some slices of a volume, fitted to the network's input: ``(F, H, W)``."""
+def _slices(volume: np.ndarray, *, numbers: np.ndarray, box: Box, edge: int | None) -> np.ndarray:
+    """Some slices of a volume, cut and fitted as the network's input is, ``(F, edge, edge)``; else as stored."""
     chosen = volume[numbers]
-    return chosen if edge is None else fit(torch.from_numpy(chosen), size=edge).numpy()  # they travel as channels
+    if edge is None:
+        return chosen
+    return fit(torch.from_numpy(chosen[:, box[1], box[2]]), size=edge).numpy()  # they travel as channels

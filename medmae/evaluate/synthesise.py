@@ -17,7 +17,7 @@ from medmae.errors import DataError, check_choice
 from medmae.evaluate.loop import each_volume
 from medmae.evaluate.provenance import describe_weights, provenance, recorded_versions
 from medmae.evaluate.synthetic_files import Dtype, Result, write_results
-from medmae.evaluate.volume_synthesis import Network, smooth_slices, synthesise_volume, uncertainty_volume
+from medmae.evaluate.volume_synthesis import Network, synthesise_volume, uncertainty_volume
 from medmae.methods.mt_unet import MTUNet
 
 log = logging.getLogger(__name__)
@@ -139,6 +139,7 @@ class VolumeSynthesis:
             "size": self.method.patches.size,
             "neighbours": self.method.neighbours,
             "overlap": self.overlap,
+            "smooth": self.smooth,
             "batch_size": self.batch_size,
             "device": self.device,
         }
@@ -154,7 +155,7 @@ class VolumeSynthesis:
                 value=case.name,
                 remedy="check the weights; training may have diverged",
             )
-        return smooth_slices(images, sigma=self.smooth), spreads
+        return images, spreads
 
     def _network(self, given: np.ndarray) -> Network:
         """The method as a function of images alone."""

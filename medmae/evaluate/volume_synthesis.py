@@ -10,11 +10,27 @@ import torch
 from scipy.ndimage import gaussian_filter1d
 from torch import Tensor
 
+from medmae.data.cases import MARGIN
+from medmae.data.grid import bounding_box
 from medmae.data.slices import around, fit, unfit
 from medmae.errors import DataError
 from medmae.evaluate.views import over_views
 
 Network = Callable[[Tensor], Tensor]
+Box = tuple[slice, slice, slice]
+
+
+def source_box(volume: np.ndarray) -> Box:
+    """What a network sees of a volume: the box around all that is not background, with the margin of preparation.
+
+    The contrasts given decide alone. A stored case may be wider, since its box holds the target and labels, too, which
+    whoever has only the source does not know.
+
+    Args:
+        volume: ``(S, C, H, W)``; 0 is background, and where a contrast is not given.
+    """
+    z, y, x = (slice(*ends) for ends in bounding_box(volume.any(axis=1), margin=MARGIN))
+    return z, y, x
 
 
 @torch.no_grad()
@@ -25,17 +41,18 @@ def synthesise_volume(
     size: int | Sequence[int],
     neighbours: int = 0,
     overlap: float = 0.5,
+    smooth: float = 0.0,
     batch_size: int = 16,
     device: torch.device | str = "cpu",
     keep_background: bool = True,
 ) -> np.ndarray:
     """A volume through a network, and back to the shape it had.
 
-    In 2-d, slices are fitted as in training (zero-padded to a centred square, resized bilinearly) and results are
-    unfitted; where nothing is resized, because ``size`` is the longer edge of a slice, that is exact. In 3-d,
-    overlapping crops are blended with Hann weights, in float64, so that a network that changes nothing gives the volume
-    back bit for bit; a smaller volume is zero-padded, centred. An empty slice (0 in all contrasts) and an empty crop
-    skip the network; an empty slice stays 0.
+    The network sees the :func:`source_box`; outside it the result is 0. In 2-d, slices are fitted as in training
+    (zero-padded to a centred square, resized bilinearly) and results are unfitted; where nothing is resized, because
+    ``size`` is the longer edge of the box, that is exact. In 3-d, overlapping crops are blended with Hann weights, in
+    float64, so that a network that changes nothing gives the volume back bit for bit; a smaller box is zero-padded,
+    centred. An empty slice (0 in all contrasts) and an empty crop skip the network; an empty slice stays 0.
 
     Args:
         network: ``(B, C, *size) -> (B, C', *size)``; with neighbours C is ``1 + 2 * neighbours``. It lies on
@@ -46,6 +63,7 @@ def synthesise_volume(
         neighbours: Slices on each side that a 2-d network sees as further channels; beyond the ends the last slice is
             repeated. Only for one contrast.
         overlap: Of neighbouring crops, as a share of their size; 3-d only.
+        smooth: Standard deviation, in slices, of a Gaussian along the slice axis of the result; 0 leaves it as it is.
         batch_size: Slices or crops at once.
         device: Where to compute.
         keep_background: Voxels that are 0 in every contrast given stay 0, as in the real images: a network's sigmoid
@@ -60,16 +78,21 @@ def synthesise_volume(
     """
     edges = (size, size) if isinstance(size, int) else tuple(size)
     _check(volume, edges, neighbours=neighbours, overlap=overlap, batch_size=batch_size)
-    filled = np.flatnonzero(volume.any(axis=(1, 2, 3)))
+    z, y, x = source_box(volume)
+    inner = volume[z, :, y, x]
+    filled = np.flatnonzero(inner.any(axis=(1, 2, 3)))
     if not len(filled):
         raise DataError("every slice is empty", remedy="check that the volume holds an image")
     options: dict[str, Any] = {"batch_size": batch_size, "device": device}
     if len(edges) == 3:
-        made = _by_crops(network, volume, edges, filled, overlap=overlap, **options)
+        made = _by_crops(network, inner, edges, filled, overlap=overlap, **options)
     else:
-        made = _by_slices(network, volume, edges[0], filled, neighbours=neighbours, **options)
-    background = (volume == 0).all(axis=1, keepdims=True)  # (S, 1, H, W)
-    return np.where(background, np.float32(0), made) if keep_background else made
+        made = _by_slices(network, inner, edges[0], filled, neighbours=neighbours, **options)
+    whole = np.zeros((len(volume), made.shape[1], *volume.shape[2:]), dtype=np.float32)
+    whole[z, :, y, x] = made
+    if not keep_background:
+        return smooth_slices(whole, sigma=smooth)
+    return _smoothed(_without_background(whole, volume), volume, sigma=smooth)
 
 
 def _by_slices(
@@ -101,13 +124,14 @@ def uncertainty_volume(
     size: int | Sequence[int],
     neighbours: int = 0,
     overlap: float = 0.5,
+    smooth: float = 0.0,
     batch_size: int = 16,
     device: torch.device | str = "cpu",
 ) -> tuple[np.ndarray, np.ndarray]:
     """The same under test-time augmentation: mean and standard deviation over flips and quarter turns.
 
     Arguments as of :func:`synthesise_volume`; see :func:`medmae.evaluate.views.over_views`. The network works eight
-    times (four where a crop is not square).
+    times (four where a crop is not square). ``smooth`` smooths the mean and leaves the deviation.
 
     Returns:
         ``(S, C', H, W)`` float32 each.
@@ -122,7 +146,7 @@ def uncertainty_volume(
         device=device,
     )
     mean, std = np.split(both, 2, axis=1)
-    return mean, std
+    return _smoothed(mean, volume, sigma=smooth), std
 
 
 def smooth_slices(volume: np.ndarray, *, sigma: float) -> np.ndarray:
@@ -142,6 +166,16 @@ def smooth_slices(volume: np.ndarray, *, sigma: float) -> np.ndarray:
     weight = gaussian_filter1d(filled, sigma, mode="constant")
     share = np.divide(filled, weight, out=np.zeros_like(weight), where=filled > 0)
     return gaussian_filter1d(volume, sigma, axis=0, mode="constant") * share[:, None, None, None]
+
+
+def _smoothed(made: np.ndarray, volume: np.ndarray, *, sigma: float) -> np.ndarray:
+    """Smoothed along the slices, without what that spreads into the background of ``volume``."""
+    return _without_background(smooth_slices(made, sigma=sigma), volume) if sigma else made
+
+
+def _without_background(made: np.ndarray, volume: np.ndarray) -> np.ndarray:
+    background = (volume == 0).all(axis=1, keepdims=True)  # (S, 1, H, W)
+    return np.where(background, np.float32(0), made)
 
 
 def _batches(

@@ -24,7 +24,7 @@ def to_t2(t1):
 
 
 def ball(shape=SHAPE):
-    axes = (np.linspace(-1.2, 1.2, n) for n in shape)
+    axes = (np.linspace(-1.15, 1.15, n) for n in shape)  # 2 voxels of air at each side, as preparation leaves them
     return (np.stack(np.meshgrid(*axes, indexing="ij")) ** 2).sum(axis=0) < 1
 
 

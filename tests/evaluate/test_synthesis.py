@@ -225,6 +225,16 @@ def test_a_folder_that_cannot_be_written_is_refused_before_the_work(make_set, tm
         evaluate_synthesis(network=None, manifest=make_set(), out=tmp_path / "file", size=28, source="T1", target="T2")
 
 
+def test_smoothing_is_an_option_that_the_record_tells(pair, make_set, tmp_path):
+    manifest = make_set()
+    stripes = lambda images: images * (1 + torch.arange(len(images))[:, None, None, None] % 2) / 2  # noqa: E731
+    rough, smooth = (
+        pair(stripes, manifest=manifest, smooth=sigma)["stripe_model_foreground"]["mean"] for sigma in (0.0, 1.0)
+    )
+    assert smooth < 0.6 * rough
+    assert read(tmp_path / "out")[1]["smooth"] == 1.0
+
+
 def test_a_method_can_be_evaluated_as_it_is(pair):
     method = mt_unet_tiny().eval()
     summary = pair(method.synthesise, size=method.patches.size)

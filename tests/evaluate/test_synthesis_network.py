@@ -54,6 +54,16 @@ def test_neighbours_reach_the_network(make_set, perfect):
     assert np.allclose(made, volumes.real, atol=1e-6)
 
 
+def test_volume_and_the_network_s_own_slices_are_smoothed_alike(make_set):
+    task, volumes = first(make_set(shape=(12, 24, 24)))
+    stripes = lambda images: images * torch.linspace(0.2, 1, len(images))[:, None, None, None].roll(1, 0)  # noqa: E731
+    made, outputs = Synthesiser(network=stripes, size=24, smooth=1.0)(task, volumes.image)
+    rough, _ = Synthesiser(network=stripes, size=24)(task, volumes.image)
+    assert not np.allclose(made, rough, atol=0.01)
+    head = volumes.source > 0
+    assert all(np.allclose(made[z][head[z]], outputs[z][head[z]], atol=1e-6) for z in outputs)
+
+
 def test_a_3d_network_is_asked_for_crops_and_has_no_slices_of_its_own(make_set, monkeypatch):
     task, volumes = first(make_set())
 

@@ -4,7 +4,9 @@ import math
 
 import numpy as np
 import pytest
+import torch
 
+from medmae.data.slices import fit
 from medmae.evaluate.synthesis_cases import SynthesisCases
 from medmae.evaluate.synthesis_scores import definitions, score_case, summarise_scores
 
@@ -43,11 +45,23 @@ def test_the_reference_definition_is_of_what_the_network_itself_gave(volumes):
 
 
 def _fitted(volumes):
-    import torch
-
-    from medmae.data.slices import fit
-
     return fit(torch.from_numpy(volumes.real[volumes.filled]), size=28).numpy()
+
+
+def test_the_reference_definition_looks_at_the_box_around_the_source(make_set):
+    manifest = make_set(shape=(12, 40, 30))
+    path = manifest.folder / "shards" / "d.npy"
+    block = np.load(path)
+    block[:, :, :12], block[:, :, :, 22:] = 0, 0
+    block[:, 1, 0, 0] = 0.7  # a target that reaches further than its source
+    np.save(path, block)
+    found = SynthesisCases(manifest=manifest, split="test", source="T1", target="T2")
+    case = found.read(found.tasks()[0])
+    rows, columns = (np.flatnonzero(case.source.any(axis=axes)) for axes in ((0, 2), (0, 1)))
+    made = case.real[case.filled][:, rows[0] - 2 : rows[-1] + 3, columns[0] - 2 : columns[-1] + 3]
+    own = fit(torch.from_numpy(made), size=28).numpy()
+    row = scored(case, np.zeros_like(case.real), outputs=dict(zip(case.filled.tolist(), own, strict=True)))
+    assert row["psnr_model_reference"] == 100.0
 
 
 def test_a_3d_network_s_reference_figures_are_of_slices_as_they_are_stored(volumes):

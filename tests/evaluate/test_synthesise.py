@@ -11,10 +11,12 @@ import pytest
 import torch
 from torch import nn
 
+from data_prep.mr import prepare
 from medmae.data.cases import VolumeCases
 from medmae.data.intensity import Normalisation
 from medmae.errors import DataError
 from medmae.evaluate.provenance import WARNING
+from medmae.evaluate.synthesis import evaluate_synthesis
 from medmae.evaluate.synthesise import VolumeSynthesis
 from medmae.files import sha256_of
 from medmae.methods.mt_unet import mt_unet_tiny
@@ -230,6 +232,23 @@ def test_smoothing_along_slices_is_an_option(tmp_path):
     rough, smooth = (nib.load(next((tmp_path / n).glob("*.nii.gz"))).get_fdata() for n in ("rough", "smooth"))
     stripes = [np.abs(np.diff(image[8:12, 10:14, 3:7], axis=2)).mean() for image in (rough, smooth)]
     assert stripes[1] < 0.6 * stripes[0]
+
+
+# ----------------------------------------------------------------------------------------------------------- evaluation
+def test_evaluation_shows_a_network_what_inference_shows_it_though_the_target_is_wider(tmp_path):
+    for number in range(2):
+        write(tmp_path / "raw" / f"p{number}" / "T1.nii.gz", seed=number, shape=(20, 24, 10), reach=1.6)
+        write(tmp_path / "raw" / f"p{number}" / "T2.nii.gz", seed=number, shape=(20, 24, 10))
+    (tmp_path / "split.csv").write_text("subject,split\np0,train\np1,test\n")
+    options = {"split": tmp_path / "split.csv", "dtype": "float32", "workers": 0}
+    prepared = prepare(source=tmp_path / "raw", out=tmp_path / "prepared", **options)
+    seen = {"evaluation": [], "inference": []}
+    network = Stub(size=32, answer=lambda image: seen["evaluation"].append(image) or image)
+    pair = {"source": "T1", "target": "T2", "size": 32}
+    evaluate_synthesis(network=network.synthesise, manifest=prepared.manifest, out=tmp_path / "evaluation", **pair)
+    method = Stub(size=32, answer=lambda image: seen["inference"].append(image) or image)
+    synthesis(tmp_path / "raw" / "p1" / "T1.nii.gz", tmp_path / "out", method=method).run()
+    torch.testing.assert_close(*(torch.cat(images) for images in seen.values()), rtol=0, atol=0)
 
 
 # ----------------------------------------------------------------------------------------------------------- any to any

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 
 from medmae.data.slices import fit, unfit
 from medmae.errors import DataError
-from medmae.evaluate.volume_synthesis import smooth_slices, synthesise_volume, uncertainty_volume
+from medmae.evaluate.volume_synthesis import smooth_slices, source_box, synthesise_volume, uncertainty_volume
 
 SIZES = [20, (8, 16, 16), (12, 24, 8)]  # the longer edge of a slice; crops smaller and larger than the volume
 
@@ -78,6 +78,20 @@ def test_slices_are_fitted_as_in_training_and_results_are_unfitted():
     plane = torch.from_numpy(array[1])
     torch.testing.assert_close(network.seen[0][0], fit(plane, size=32))
     np.testing.assert_allclose(result[1], unfit(fit(plane, size=32), shape=(20, 15)).numpy(), atol=1e-6)
+
+
+@pytest.mark.parametrize("size", [20, (8, 16, 16)])
+def test_the_network_sees_the_box_around_what_is_given_however_wide_the_volume_is(size):
+    array = volume(shape=(9, 2, 16, 13), empty=())
+    array[:, 1] = 0  # a contrast that is not given widens nothing
+    wide = np.pad(array, ((5, 3), (0, 0), (0, 9), (4, 0)))
+    wide_network, network = Network(), Network()
+    result = synthesise_volume(wide_network, wide, size=size)
+    margin = np.pad(array, ((2, 2), (0, 0), (0, 2), (2, 0)))
+    np.testing.assert_allclose(result[3:-1, :, :18, 2:], synthesise_volume(network, margin, size=size))
+    assert result.shape == wide.shape
+    assert all(torch.equal(*pair) for pair in zip(wide_network.seen, network.seen, strict=True))
+    assert source_box(wide) == (slice(3, 16), slice(0, 18), slice(2, 17))
 
 
 def test_neighbours_are_the_slices_around_and_the_last_one_is_repeated_beyond_the_ends():
@@ -153,6 +167,22 @@ def test_empty_slices_neither_brighten_nor_darken_their_neighbours_in_smoothing(
     array = np.ones((7, 1, 2, 2), np.float32)
     array[[0, 3]] = 0
     np.testing.assert_allclose(smooth_slices(array, sigma=1.5), array, atol=1e-6)
+
+
+@pytest.mark.parametrize("make", [synthesise_volume, lambda *args, **kwargs: uncertainty_volume(*args, **kwargs)[0]])
+def test_a_smoothed_volume_keeps_the_background_of_its_source(make):
+    array = volume(empty=())
+    array[5, 0, :10] = 0
+    rough, smooth = (make(Network(), array, size=20, smooth=sigma) for sigma in (0.0, 1.0))
+    np.testing.assert_array_equal(rough, array)
+    assert np.abs(np.diff(smooth, axis=0))[:, 0, 10:].mean() < 0.5 * np.abs(np.diff(rough, axis=0))[:, 0, 10:].mean()
+    assert (smooth[5, 0, :10] == 0).all()
+
+
+def test_smoothing_leaves_the_uncertainty_as_it_is():
+    network = lambda x: x * torch.linspace(0, 1, x.shape[-1])  # noqa: E731
+    stds = [uncertainty_volume(network, volume(), size=20, smooth=sigma)[1] for sigma in (0.0, 1.0)]
+    np.testing.assert_array_equal(*stds)
 
 
 def test_an_empty_volume_is_refused():
