@@ -9,12 +9,18 @@ from medmae.data.manifest import Manifest
 
 if TYPE_CHECKING:
     from medmae.data.crops import CropDataset
+    from medmae.data.image_dataset import ImageDataset
     from medmae.data.slices import SliceDataset
     from medmae.data.tiles import TileDataset
 
-__all__ = ["CropDataset", "Grid", "Manifest", "Normalisation", "SliceDataset", "TileDataset"]
+__all__ = ["CropDataset", "Grid", "ImageDataset", "Manifest", "Normalisation", "SliceDataset", "TileDataset"]
 
-_DATA_SETS = {"CropDataset": "crops", "SliceDataset": "slices", "TileDataset": "tiles"}  # name -> module
+_DATA_SETS = {  # name -> module
+    "CropDataset": "crops",
+    "ImageDataset": "image_dataset",
+    "SliceDataset": "slices",
+    "TileDataset": "tiles",
+}
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - the data sets need torch, which preparing data does not load

@@ -1,4 +1,4 @@
-"""DICOM series to a volume and its grid: geometry and pixels only, never a patient's name or identifier."""
+"""DICOM series to a volume and its grid, and single images: never a patient's name or identifier is read."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from medmae.data.grid import Grid
+from medmae.data.images import stretched
 from medmae.data.nifti import LIMIT_GB, Volume
 from medmae.errors import DataError
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 # Tags read besides geometry; none of them names a person.
 _SERIES, _DESCRIPTION, _PROTOCOL, _MODALITY = "0020|000e", "0008|103e", "0018|1030", "0008|0060"
+_CENTRE, _WIDTH, _PHOTOMETRIC = "0028|1050", "0028|1051", "0028|0004"
 _SPACING_TOLERANCE = 0.01  # of the slice distance
 _LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
@@ -91,6 +93,41 @@ def load_series(files: Iterable[str | Path], *, limit_gb: float = LIMIT_GB) -> V
         raise DataError(f"SimpleITK cannot read the pixels ({_last(error)})", path=paths[0].parent) from error
     array = itk.GetArrayFromImage(image).transpose(2, 1, 0)  # (z, y, x) -> (x, y, z)
     return Volume(array=array, grid=Grid.from_affine(array.shape, _affine(image)), sha256=series_sha256(ordered))
+
+
+def load_image(path: str | Path) -> np.ndarray:
+    """One DICOM image: grey ``(H, W, 1)`` float32 in [0, 1], or colour ``(H, W, 3)`` uint8; geometry is left out.
+
+    Grey values are rescaled as the file says, then cut to its (first) window, or, without one, to their least and
+    greatest value. MONOCHROME1, whose greatest value is black, comes inverted; its window is not used.
+
+    Raises:
+        DataError: Several frames, or pixels that cannot be read.
+    """
+    path = Path(path)
+    reader = _header(path)
+    if reader.GetDimension() > 2 and reader.GetSize()[2] != 1:
+        raise DataError(
+            "one frame a file is expected", path=path, field="frames", value=reader.GetSize()[2], remedy="split it"
+        )
+    try:
+        array = _simpleitk().GetArrayFromImage(reader.Execute())
+    except RuntimeError as error:
+        raise DataError(f"SimpleITK cannot read the pixels ({_last(error)})", path=path) from error
+    if reader.GetNumberOfComponents() == 3:
+        return array.reshape(*array.shape[-3:]).astype(np.uint8)
+    grey = array.reshape(*array.shape[-2:], 1)
+    if _tag(reader, _PHOTOMETRIC) == "MONOCHROME1":
+        return stretched(grey)  # SimpleITK has turned these over, but not their window
+    return _windowed(grey, _tag(reader, _CENTRE), _tag(reader, _WIDTH))
+
+
+def _windowed(values: np.ndarray, centre: str, width: str) -> np.ndarray:
+    try:
+        middle, extent = (float(text.split("\\")[0]) for text in (centre, width))
+    except ValueError:  # no window
+        return stretched(values)
+    return ((values.astype(np.float32) - middle) / max(extent, 1.0) + 0.5).clip(0, 1)
 
 
 def series_sha256(files: Iterable[Path]) -> str:

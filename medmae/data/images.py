@@ -1,7 +1,7 @@
-"""Single images (JPEG, PNG, TIFF) to RGB by one rule, refused where they are too large or damaged.
+"""Single images (JPEG, PNG, TIFF) to RGB, or to grey where they are, refused where they are too large or damaged.
 
-The rule: 16-bit values keep their upper 8 bits; grey is repeated in three channels; a palette gives its colours; CMYK
-is converted by Pillow; what is transparent shows white. Of a TIFF with several pages the first counts.
+The rule of RGB: 16-bit values keep their upper 8 bits; grey is repeated in three channels; a palette gives its colours;
+CMYK is converted by Pillow; what is transparent shows white. Of a TIFF with several pages the first counts.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import struct
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +52,33 @@ def rgb_of(data: bytes, *, path: Path) -> np.ndarray:
     Raises:
         DataError: No such format, damaged or truncated, more pixels than Pillow's limit, floating-point or other modes.
     """
+    return _decoded(data, _converted, path=path)
+
+
+def pixels_of(data: bytes, *, path: Path) -> np.ndarray:
+    """Decodes an image in its own channels: grey ``(H, W, 1)``, all else RGB ``(H, W, 3)``.
+
+    Grey of 8 bits is uint8. Grey of 16 bits, which seldom uses all of them, is scaled from its least to its greatest
+    value: float32 in [0, 1].
+
+    Args:
+        data: Content of the file.
+        path: Its name, for messages.
+
+    Raises:
+        DataError: As :func:`rgb_of`.
+    """
+    return _decoded(data, _own_channels, path=path)
+
+
+def stretched(values: np.ndarray) -> np.ndarray:
+    """Values from their least to their greatest: float32 in [0, 1]; 0 where all are equal."""
+    values = values.astype(np.float32)
+    low, high = float(values.min()), float(values.max())
+    return (values - low) / (high - low) if high > low else np.zeros_like(values)
+
+
+def _decoded(data: bytes, convert: Callable[[Image.Image], np.ndarray], *, path: Path) -> np.ndarray:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # an error of ours, two lines below
@@ -74,9 +102,17 @@ def rgb_of(data: bytes, *, path: Path) -> np.ndarray:
             remedy="convert it to 8-bit RGB",
         )
     try:
-        return _converted(image)
+        return convert(image)
     except _DAMAGED as error:
         raise _damaged(path, error) from error
+
+
+def _own_channels(image: Image.Image) -> np.ndarray:
+    if image.mode in _SIXTEEN_BITS:
+        return stretched(np.asarray(image))[:, :, None]
+    if image.mode in ("1", "L") and not image.has_transparency_data:
+        return np.asarray(image.convert("L"))[:, :, None]
+    return _converted(image)
 
 
 def _converted(image: Image.Image) -> np.ndarray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -65,20 +66,29 @@ def draw_crops(
     return Crops(boxes=torch.stack([top, left, height, width], dim=1), flips=uniform(0, 1, B) < flip)
 
 
-def crop_and_resize(images: Tensor, crops: Crops, *, size: int) -> Tensor:
-    """Float images ``(B, C, H, W)`` cut, resized (bilinear, antialiased where they shrink) and mirrored.
+def crop_and_resize(
+    images: Tensor, crops: Crops, *, size: int | Sequence[int], mode: Literal["bilinear", "bicubic"] = "bilinear"
+) -> Tensor:
+    """Float images ``(B, C, H, W)`` cut, resized (antialiased where they shrink) and mirrored.
 
     Sample by sample, which is faster on a CPU than one resampling of the batch, and torchvision's arithmetic exactly.
 
+    Args:
+        images: ``(B, C, H, W)``.
+        crops: Where, and which are mirrored.
+        size: Height and width of what comes out; one integer is a square.
+        mode: Of the resizing; ``bicubic`` overshoots at edges.
+
     Returns:
-        ``(B, C, size, size)``.
+        ``(B, C, *size)``.
     """
-    out = images.new_empty(*images.shape[:2], size, size)
+    rows, columns = (size, size) if isinstance(size, int) else size
+    out = images.new_empty(*images.shape[:2], rows, columns)
     for image, box, flip, target in zip(images, crops.boxes.tolist(), crops.flips.tolist(), out, strict=True):
         top, left, height, width = box
         part = image[None, :, top : top + height, left : left + width]
-        shrinks = max(height, width) > size
-        part = F.interpolate(part, size=(size, size), mode="bilinear", align_corners=False, antialias=shrinks)[0]
+        shrinks = height > rows or width > columns
+        part = F.interpolate(part, size=(rows, columns), mode=mode, align_corners=False, antialias=shrinks)[0]
         target.copy_(part.flip(-1) if flip else part)
     return out
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torchvision.transforms.v2 import RandomResizedCrop
+from torchvision.transforms.v2 import InterpolationMode, RandomResizedCrop
 from torchvision.transforms.v2 import functional as F
 
 from medmae.data.resized_crops import Crops, crop_and_resize, draw_crops
@@ -61,6 +61,15 @@ def test_a_crop_is_torchvision_s_to_rounding(size):
     ours = crop_and_resize(images, crops, size=size)
     for image, box, flip, mine in zip(images, crops.boxes.tolist(), crops.flips.tolist(), ours, strict=True):
         theirs = F.resized_crop(image, *box, [size, size], antialias=True)
+        torch.testing.assert_close(mine, F.horizontal_flip(theirs) if flip else theirs, atol=1e-6, rtol=0)
+
+
+def test_a_crop_may_become_any_shape_and_be_bicubic():
+    images, crops = torch.rand(4, 2, 40, 60), draw((4, 2, 40, 60))
+    ours = crop_and_resize(images, crops, size=(16, 24), mode="bicubic")
+    mode = InterpolationMode.BICUBIC
+    for image, box, flip, mine in zip(images, crops.boxes.tolist(), crops.flips.tolist(), ours, strict=True):
+        theirs = F.resized_crop(image, *box, [16, 24], interpolation=mode, antialias=True)
         torch.testing.assert_close(mine, F.horizontal_flip(theirs) if flip else theirs, atol=1e-6, rtol=0)
 
 

@@ -1,0 +1,60 @@
+"""Augmentation of whole batches of images."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from medmae.data.augment_images import ImageAugment
+
+
+def seeded(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.mark.parametrize("channels", [1, 3, 5])
+def test_batches_of_any_channels_keep_values_and_get_the_size(channels):
+    augment = ImageAugment(size=(20, 28), jitter=0.4, blur=0.5)
+    out = augment(torch.rand(6, channels, 32, 40, generator=seeded()), generator=seeded())
+    assert out.shape == (6, channels, 20, 28)
+    assert 0 <= out.min() <= out.max() <= 1
+
+
+def test_bytes_and_floats_give_the_same():
+    images = torch.randint(0, 256, (4, 3, 24, 24), generator=seeded(), dtype=torch.uint8)
+    augment = ImageAugment(size=16)
+    first, second = augment(images, generator=seeded()), augment(images / 255, generator=seeded())
+    torch.testing.assert_close(first, second)
+
+
+def test_the_generator_decides_everything_and_torch_s_own_is_left_alone():
+    augment, images = ImageAugment(size=16, jitter=0.4, blur=0.5), torch.rand(8, 3, 24, 24)
+    before, copy = torch.get_rng_state(), images.clone()
+    assert torch.equal(augment(images, generator=seeded()), augment(images, generator=seeded()))
+    assert not torch.equal(augment(images, generator=seeded()), augment(images, generator=seeded(1)))
+    assert torch.equal(torch.get_rng_state(), before)
+    assert torch.equal(images, copy)
+
+
+def test_jitter_changes_brightness_within_its_bounds_and_none_changes_nothing():
+    images = torch.full((200, 1, 8, 8), 0.5)
+    whole = {"size": 8, "scale": (1.0, 1.0), "ratio": (1.0, 1.0), "flip": 0.0}
+    assert torch.allclose(ImageAugment(**whole)(images, generator=seeded()), images)
+    means = ImageAugment(**whole, jitter=0.4)(images, generator=seeded()).mean((1, 2, 3))
+    assert 0.3 - 1e-4 <= means.min() < 0.33
+    assert 0.67 < means.max() <= 0.7 + 1e-4
+
+
+def test_a_blur_touches_only_those_that_were_drawn():
+    images = torch.rand(40, 1, 16, 16, generator=seeded())
+    augment = ImageAugment(size=16, scale=(1.0, 1.0), ratio=(1.0, 1.0), flip=0.0, blur=0.5)
+    params = augment.draw(images.shape, generator=seeded())
+    changed = (augment.apply(images, params) - images).abs().amax((1, 2, 3)) > 1e-4
+    assert set(changed.nonzero().flatten().tolist()) <= set(params.blurred.tolist())
+    assert 10 < changed.sum() <= len(params.blurred) < 30  # the smallest blur changes nothing
+
+
+def test_impossible_settings_are_refused():
+    for options in ({"scale": (0.5, 0.2)}, {"flip": 2.0}, {"mode": "nearest"}, {"size": 0}):
+        with pytest.raises(ValueError, match="must"):
+            ImageAugment(**options)
