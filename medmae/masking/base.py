@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol, get_args
 
 import torch
@@ -168,11 +168,11 @@ class Mask:
     def of_sample(self, index: int) -> Mask:
         """The mask of one sample, as a batch of one."""
         rows = slice(index, index + 1)
-        return Mask(self.visible[rows], self.masked[rows], self.num_tokens, self.skipped)
+        return replace(self, visible=self.visible[rows], masked=self.masked[rows])
 
     def to(self, device: torch.device | str) -> Mask:
         """The same mask on another device."""
-        return Mask(self.visible.to(device), self.masked.to(device), self.num_tokens, self.skipped)
+        return replace(self, visible=self.visible.to(device), masked=self.masked.to(device))
 
 
 class Masking(Protocol):

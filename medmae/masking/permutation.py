@@ -1,0 +1,71 @@
+"""Stochastic permutation: the order in which tokens are predicted, one after the other (SAIM, AAAI 2023)."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor
+
+from medmae.errors import check_choice
+from medmae.masking.base import Mask, Rounding
+from medmae.masking.random import RandomMasking
+
+Order = Literal["random", "raster"]
+
+
+class Permutation(Mask):
+    """A mask whose tokens have an order: the visible ones as they stand, then the masked ones.
+
+    Each token is predicted from those before it, so none is hidden from all. Where a picture is painted, the visible
+    ones are shown, as of any mask. Skipped tokens (padding) have no place in the order.
+    """
+
+    @property
+    def order(self) -> Tensor:
+        """Token indices in the order of their prediction, ``(B, N - skipped)``."""
+        return torch.cat([self.visible, self.masked], dim=1)
+
+
+class PermutationMasking:
+    """Draws an order of its own for every sample.
+
+    Args:
+        num_tokens: N, tokens of one sample.
+        ratio: Share of tokens, the last ones, that count as hidden where a picture is painted. Orders do not depend
+            on it.
+        rounding: See :func:`medmae.masking.base.visible_count`.
+        order: ``random``, or ``raster``: the same for all samples, from the first token to the last (iGPT).
+
+    Raises:
+        ValueError: If the ratio leaves 0 or all tokens visible.
+    """
+
+    def __init__(
+        self, *, num_tokens: int, ratio: float = 0.75, rounding: Rounding = "reference", order: Order = "random"
+    ) -> None:
+        check_choice(order, get_args(Order), name="order")
+        self.drawn = RandomMasking(num_tokens=num_tokens, ratio=ratio, rounding=rounding)
+        self.num_tokens, self.ratio, self.rounding, self.order = num_tokens, ratio, rounding, order
+
+    def sample(
+        self,
+        batch_size: int,
+        *,
+        generator: torch.Generator | None = None,
+        noise: Tensor | None = None,
+        real: Tensor | None = None,
+    ) -> Permutation:
+        """Draws an order, or replays one: a token with smaller noise comes earlier.
+
+        Args:
+            batch_size: B.
+            generator: Source of randomness, on the CPU; a raster order draws nothing.
+            noise: ``(B, N)`` in [0, 1); when given, nothing is drawn.
+            real: ``(B, N)`` bool, False where a token is padding. All samples then have an order of as many tokens as
+                the sample with the fewest real ones; what the others have more is skipped.
+        """
+        if noise is None and self.order == "raster":
+            noise = torch.linspace(0, 1, self.num_tokens + 1)[:-1].expand(batch_size, -1)  # (B, N), ascending
+        mask = self.drawn.sample(batch_size, generator=generator, noise=noise, real=real)
+        return Permutation(mask.visible, mask.masked, mask.num_tokens, mask.skipped)

@@ -1,0 +1,202 @@
+"""SAIM: predict every patch from those before it, in an order that is drawn anew for each image.
+
+Paper: Y. Qi, F. Yang, Y. Zhu, Y. Liu, L. Wu, R. Zhao, W. Li, "Exploring Stochastic Autoregressive Image Modeling for
+Visual Representation", AAAI 2023, 37(2), 2074-2081, arXiv 2212.01610. Reference: qiy20/SAIM (08d36c3).
+
+Two streams of tokens run side by side. The content stream is the encoder that one keeps: a token reads itself and those
+before it. The query stream starts from bare positions; a query reads the content of strictly earlier tokens, and says
+what lies at its place. Nothing is dropped and everything is predicted, the first patch from its position alone.
+
+Deviations: tokens stand in the order of their prediction, so that both masks of the reference are plain causal
+attention (same loss, exactly); not computed is what no loss reads: the query of the class token, the content of the
+last patch. Queries, keys and values are one matrix, initialised as three; signals, volumes and further channels are
+ours. So is a mask without an order: its hidden tokens are predicted, each from all visible ones; this paints pictures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal, get_args
+
+import torch
+from timm.layers import Mlp
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from medmae.errors import check_choice
+from medmae.masking.base import Mask, gather_tokens
+from medmae.masking.permutation import Order, Permutation, PermutationMasking
+from medmae.methods.base import Batch, MaskedMethod, StepOutput
+from medmae.methods.registry import register
+from medmae.nn.blocks import make_blocks
+from medmae.nn.init import initialise_linears
+from medmae.nn.positions import AxisOrder
+from medmae.nn.vit import MaskedViT
+from medmae.objectives.modalities import Error
+from medmae.objectives.pixel import PatchNorm
+from medmae.objectives.smoothing import GaussianSmoothing
+
+Head = Literal["mlp", "linear"]
+
+
+def saim_base(**options: Any) -> SAIM:
+    """ViT-B/16, 224 px, as published: 175,575,552 parameters."""
+    return SAIM(**options)
+
+
+def saim_small_images(**options: Any) -> SAIM:
+    """64 px in 64 patches of 8, two streams of 6 blocks of width 192 (ours)."""
+    sizes = {"image_size": 64, "patch_size": 8, "embed_dim": 192, "depth": 6, "num_heads": 3, "query_depth": 6}
+    return SAIM(**{**sizes, **options})
+
+
+def saim_tiny(**options: Any) -> SAIM:
+    """32 px, for tests."""
+    sizes = {"image_size": 32, "patch_size": 8, "embed_dim": 48, "depth": 4, "num_heads": 4, "query_depth": 4}
+    return SAIM(**{**sizes, **options})
+
+
+@register(
+    "saim",
+    title="SAIM",
+    paper="Qi et al., Exploring Stochastic Autoregressive Image Modeling, AAAI 2023, arXiv 2212.01610",
+    presets={"tiny": saim_tiny, "base": saim_base, "small_images": saim_small_images},
+)
+class SAIM(MaskedMethod):
+    """Stochastic autoregression with a parallel encoder and decoder.
+
+    Args:
+        image_size: Extent along each axis; an integer means a square image.
+        patch_size: Extent of a patch along each axis.
+        in_channels: C.
+        embed_dim: Width of both streams.
+        depth: Blocks of the content stream, the encoder.
+        num_heads: Attention heads of both.
+        query_depth: Blocks of the query stream; each reads the content after another ``depth / query_depth`` blocks.
+        share_weights: The query stream runs through the encoder's first blocks instead of blocks of its own.
+        head: ``mlp`` has one hidden layer; ``linear`` none.
+        mlp_ratio: MLP width over width, in blocks and head.
+        norm_eps: LayerNorm epsilon.
+        axis_order: Order of axes in the position table.
+        order: ``random``, or ``raster`` for iGPT's.
+        mask_ratio: Share of patches that are hidden in pictures; nothing is hidden in training.
+        error: ``mse`` or ``l1``; a mean over all patches.
+        target_norm: Normalisation of the target patches; None regresses pixels.
+        smoothing: Of the target, before its normalisation; None leaves it sharp.
+
+    Raises:
+        ValueError: If ``query_depth`` does not divide ``depth``, or a choice is not known.
+    """
+
+    def __init__(
+        self,
+        *,
+        image_size: int | Sequence[int] = 224,
+        patch_size: int | Sequence[int] = 16,
+        in_channels: int = 3,
+        embed_dim: int = 768,
+        depth: int = 12,
+        num_heads: int = 12,
+        query_depth: int = 12,
+        share_weights: bool = False,
+        head: Head = "mlp",
+        mlp_ratio: float = 4.0,
+        norm_eps: float = 1e-6,
+        axis_order: AxisOrder = "last_first",
+        order: Order = "random",
+        mask_ratio: float = 0.75,
+        error: Error = "mse",
+        target_norm: PatchNorm | None = PatchNorm(),  # noqa: B008 - frozen
+        smoothing: GaussianSmoothing | None = GaussianSmoothing(),  # noqa: B008 - frozen
+    ) -> None:
+        super().__init__()
+        check_choice(head, get_args(Head), name="head")
+        check_choice(error, get_args(Error), name="error")
+        if query_depth < 1 or depth % query_depth:
+            divisors = [count for count in range(1, depth + 1) if depth % count == 0]
+            raise ValueError(f"query_depth must divide the depth of {depth}, got {query_depth}: choose of {divisors}")
+        blocks = {"num_heads": num_heads, "mlp_ratio": mlp_ratio, "norm_eps": norm_eps}
+        self.encoder = MaskedViT(
+            image_size=image_size,
+            patch_size=patch_size,
+            in_channels=in_channels,
+            embed_dim=embed_dim,
+            depth=depth,
+            axis_order=axis_order,
+            **blocks,
+        )
+        self.patches = self.encoder.patches
+        self.query_blocks = None if share_weights else make_blocks(dim=embed_dim, depth=query_depth, **blocks)
+        values = self.patches.num_values
+        self.head: nn.Module = nn.Linear(embed_dim, values)
+        if head == "mlp":
+            self.head = Mlp(embed_dim, hidden_features=int(embed_dim * mlp_ratio), out_features=values)
+        initialise_linears(self, unpack=True)
+        self.masking = PermutationMasking(num_tokens=self.patches.num_tokens, ratio=mask_ratio, order=order)
+        self.query_depth, self.error, self.target_norm, self.smoothing = query_depth, error, target_norm, smoothing
+
+    def forward(
+        self,
+        batch: Batch,
+        *,
+        generator: torch.Generator | None = None,
+        mask: Mask | None = None,
+        progress: float = 1.0,
+    ) -> StepOutput:
+        """One step on ``{"image": (B, C, *size)}``; see :meth:`Method.forward`."""
+        mask = mask or self.draw_mask(batch, generator=generator)
+        asked = mask.order if isinstance(mask, Permutation) else mask.masked  # (B, A)
+        prediction = self.predict(batch, mask)  # (B, A, P)
+        target = gather_tokens(self.target(batch["image"]), asked)
+        error = F.mse_loss if self.error == "mse" else F.l1_loss
+        hidden = prediction[:, -mask.num_masked :]  # (B, M, P), the last ones of an order
+        return StepOutput.of(terms={"image": error(prediction, target)}, prediction={"image": hidden}, mask=mask)
+
+    def predict(self, batch: Batch, mask: Mask) -> Tensor:
+        """What the head says of the tokens that enter the loss.
+
+        Returns:
+            Of a permutation all tokens ``(B, N, P)`` in its order, each predicted from those before it. Of a mask
+            without order the hidden ones ``(B, M, P)``, each from all visible ones, which are read in raster order.
+        """
+        rows = self.patches.cut(batch["image"])  # (B, N, P)
+        if isinstance(mask, Permutation):
+            return self._ask(rows, known=mask.order[:, :-1], asked=mask.order, causal=True)
+        return self._ask(rows, known=mask.visible.sort(dim=1).values, asked=mask.masked, causal=False)
+
+    def target(self, image: Tensor) -> Tensor:
+        """What the head regresses, ``(B, C, *size)`` -> ``(B, N, P)``."""
+        rows = self._smooth(image)
+        return rows if self.target_norm is None else self.target_norm(rows, channels=self.patches.channels)
+
+    @torch.no_grad()
+    def reconstruct(self, batch: Batch, mask: Mask) -> dict[str, Tensor]:
+        """``{"image": (B, C, *size)}``, smooth as the target; its normalisation is undone with the true statistics."""
+        rows, mask = self.patches.cut(batch["image"]), Mask.from_bool(mask.as_bool())  # without order
+        predicted = self.predict(batch, mask)  # (B, M, P)
+        if self.target_norm is not None:
+            true = mask.hidden(self._smooth(batch["image"]))
+            predicted = self.target_norm.invert(predicted, true, channels=self.patches.channels)
+        return {"image": self.patches.join(mask.restore(mask.keep(rows), predicted))}
+
+    def example_batch(self, batch_size: int = 2, *, generator: torch.Generator | None = None) -> dict[str, Tensor]:
+        """See :meth:`Method.example_batch`."""
+        return {"image": torch.rand(batch_size, self.patches.channels, *self.patches.size, generator=generator)}
+
+    def _ask(self, rows: Tensor, *, known: Tensor, asked: Tensor, causal: bool) -> Tensor:
+        """Both streams: content of tokens ``known`` ``(B, K)``, queries at places ``asked`` ``(B, A)``.
+
+        Behind the class token, which all may read, query k of a causal question reads the first k known tokens.
+        """
+        content = self.encoder.embed(rows, known)  # (B, 1 + K, D)
+        query = gather_tokens(self.encoder.pos_embed[:, 1:], asked)  # (B, A, D)
+        step = len(self.encoder.blocks) // self.query_depth
+        readers = self.encoder.blocks if self.query_blocks is None else self.query_blocks
+        for index, block in enumerate(self.encoder.blocks, start=1):
+            content = block(content, causal=True)
+            if index % step == 0:
+                query = readers[index // step - 1](query, source=content, causal=causal)
+        return self.head(self.encoder.norm(query))  # (B, A, P)
+
+    def _smooth(self, image: Tensor) -> Tensor:
+        return self.patches.cut(image if self.smoothing is None else self.smoothing(image))
