@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import torch
@@ -26,6 +26,7 @@ def import_state(
     key_map: KeyMap | None = None,
     strict: bool = True,
     adapt: Collection[Adaptation] = (),
+    file_grid: Sequence[int] | None = None,
 ) -> ImportReport:
     """Loads a state dict into ``module``, whole or not at all.
 
@@ -36,12 +37,13 @@ def import_state(
         strict: Refuse missing, unexpected or reshaped keys. Without it what fits is loaded, if that is at least
             95 % of the encoder's keys, and the report says what did not.
         adapt: Which tensors of other shapes may be made to fit; see :func:`medmae.weights.adapt.adapt_state`.
+        file_grid: Tokens along each axis of the file's position tables, if they are not of equal edges.
 
     Raises:
         ValueError: With the whole table, and ``module`` unchanged.
     """
     renamed, dead = key_map.apply(state) if key_map else (dict(state), [])
-    renamed, adapted = adapt_state(module, renamed, wanted=adapt)
+    renamed, adapted = adapt_state(module, renamed, wanted=adapt, file_grid=file_grid)
     own = module.state_dict()
     report = ImportReport.compare(renamed, own, dead=dead, adapted=adapted)
     name = type(module).__name__
@@ -96,6 +98,7 @@ def load_weights(
     key_map: KeyMap | None = None,
     strict: bool = True,
     adapt: Collection[Adaptation] = (),
+    file_grid: Sequence[int] | None = None,
 ) -> ImportReport:
     """Loads a file into ``module``, whole or not at all; arguments as :func:`load_state` and :func:`import_state`.
 
@@ -104,7 +107,7 @@ def load_weights(
     """
     state = load_state(path, sha256=sha256)
     try:
-        return import_state(module, state, key_map=key_map, strict=strict, adapt=adapt)
+        return import_state(module, state, key_map=key_map, strict=strict, adapt=adapt, file_grid=file_grid)
     except ValueError as error:
         remedy = "build the network with the sizes it was trained with, for instance the same --method::_target_"
         raise DataError(str(error), path=path, remedy=remedy) from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from torch import nn
@@ -29,6 +29,7 @@ def load_encoder(
     key_map: KeyMap | None = None,
     sha256: str | None = None,
     adapt: Collection[Adaptation] = (),
+    file_grid: Sequence[int] | None = None,
 ) -> ImportReport:
     """Loads the encoder in a file, and nothing else of it, into every masked ViT of a module; into all or none.
 
@@ -39,6 +40,7 @@ def load_encoder(
         key_map: How the keys of a published file are called here, e.g. ``EDGE_MAE`` for ``EdgeMAE.pth`` and ``E.pth``.
         sha256: See :func:`medmae.weights.read.load_state`.
         adapt: See :func:`medmae.weights.adapt.adapt_state`; ``["channels"]`` for an encoder that sees neighbours.
+        file_grid: See :func:`medmae.weights.io.import_state`.
 
     Returns:
         What happened to each key of each encoder; ``dead`` are keys of the file that belong to no encoder.
@@ -54,7 +56,7 @@ def load_encoder(
     targets = Encoders({name.replace(".", "/") or "encoder": part for name, part in parts.items()})
     wanted = {f"{name}.{key}": value for name in targets for key, value in state.items()}
     try:
-        report = import_state(targets, wanted, adapt=adapt)
+        report = import_state(targets, wanted, adapt=adapt, file_grid=file_grid)
     except ValueError as error:
         remedy = "build the encoder with the sizes it was pre-trained with, or name the key_map of its source"
         raise DataError(str(error), path=path, remedy=remedy) from error

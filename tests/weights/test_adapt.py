@@ -1,16 +1,19 @@
 """Weights of other sizes: each rule keeps what it says it keeps, and nothing is touched unasked."""
 
 import pytest
+import timm
 import torch
 from torch.nn import functional as F
 
 from medmae.methods.edge_mae import edge_mae_tiny
-from medmae.nn.positions import resize_positions
-from medmae.weights.adapt import adapt_channels, adapt_patches, adapt_state
+from medmae.methods.mae import mae_tiny
+from medmae.nn.positions import resize_positions, sincos_table
+from medmae.weights.adapt import adapt_state
 from medmae.weights.io import import_state
+from medmae.weights.kernels import adapt_channels, adapt_patches, inflate
 from tests.faults.weights import encoder
 
-ALL = ("positions", "channels", "patches")
+ALL = ("positions", "channels", "patches", "inflate")
 
 
 def tokens(network, data):
@@ -74,7 +77,7 @@ def test_position_tables_of_encoder_and_decoder_are_interpolated_to_the_new_grid
 
 def test_a_table_of_a_grid_that_is_not_square_is_refused_with_another_way():
     source = encoder(image_size=(32, 64), seed=1)
-    with pytest.raises(ValueError, match=r"33 rows, 1 of them for class tokens.*medmae\.nn\.positions"):
+    with pytest.raises(ValueError, match=r"33 rows, 1 of them for class tokens.*file_grid=\(rows, columns\)"):
         import_state(encoder(), source.state_dict(), adapt=["positions"])
 
 
@@ -102,7 +105,7 @@ def test_the_heads_of_another_patch_size_are_never_adapted_and_stay_as_they_were
 
 
 def test_a_misspelt_rule_is_refused():
-    with pytest.raises(ValueError, match="adapt must be 'positions' or 'channels' or 'patches', got 'position'"):
+    with pytest.raises(ValueError, match=r"adapt must be 'positions' or .* or 'inflate_centre', got 'position'"):
         import_state(encoder(), encoder().state_dict(), adapt=["position"])
 
 
@@ -110,3 +113,128 @@ def test_a_kernel_that_needs_two_rules_is_not_adapted_by_one():
     source = encoder(in_channels=3, patch_size=4, image_size=32, seed=1)
     with pytest.raises(ValueError, match=r"would fit with adapt=\['channels', 'patches'\]"):
         import_state(encoder(), source.state_dict(), adapt=["channels"])
+
+
+# -------------------------------------------------------------------------------------------------- rules for channels
+def test_a_sum_makes_one_channel_and_is_refused_for_more():
+    kernel = torch.randn(5, 3, 4, 4)
+    assert torch.equal(
+        adapt_channels(kernel, channels=1, rule="channels_sum"), adapt_channels(kernel, channels=1, rule="channels")
+    )
+    with pytest.raises(ValueError, match="channels_sum makes one channel, and there are 2"):
+        adapt_channels(kernel, channels=2, rule="channels_sum")
+
+
+def test_the_mean_rule_weighs_every_channel_as_one_did():
+    kernel = torch.randn(5, 3, 4, 4)
+    for channels in (1, 4):
+        adapted = adapt_channels(kernel, channels=channels, rule="channels_mean")
+        assert adapted.shape == (5, channels, 4, 4)
+        assert all(torch.equal(adapted[:, index], kernel.mean(dim=1)) for index in range(channels))
+
+
+@pytest.mark.parametrize("channels", [1, 4, 6])
+def test_repeated_kernels_are_those_of_timm(channels):
+    kernel = torch.randn(5, 3, 4, 4)
+    if channels == 1:  # timm sums here instead
+        assert torch.equal(adapt_channels(kernel, channels=1, rule="channels_repeat")[:, 0], 3 * kernel[:, 0])
+        return
+    adapted = adapt_channels(kernel, channels=channels, rule="channels_repeat")
+    assert torch.allclose(adapted, timm.models.adapt_input_conv(channels, kernel), atol=1e-6)
+
+
+def test_two_rules_of_one_kind_are_refused():
+    with pytest.raises(ValueError, match="one of channels and channels_sum, got both"):
+        import_state(encoder(), encoder(in_channels=3).state_dict(), adapt=["channels_sum", "channels"])
+
+
+def test_the_rule_that_was_named_is_the_one_that_is_used():
+    source, target = encoder(in_channels=3, seed=1), encoder()
+    import_state(target, source.state_dict(), adapt=["channels_mean"])
+    assert torch.equal(target.patch_embed.proj.weight[:, 0], source.patch_embed.proj.weight.mean(dim=1))
+
+
+# ------------------------------------------------------------------------------------------------ pictures for volumes
+VOLUME = {"image_size": (8, 32, 32), "patch_size": (4, 8, 8)}
+
+
+@pytest.mark.parametrize("rule", ["inflate", "inflate_centre"])
+def test_a_volume_of_equal_slices_gives_the_tokens_of_its_slices_at_every_depth(rule):
+    flat, deep = encoder(image_size=32, seed=1), encoder(**VOLUME)
+    report = import_state(deep, flat.state_dict(), adapt=["positions", rule])
+    assert report.adapted == ["patch_embed.proj.weight", "pos_embed"]
+    picture = torch.rand(2, 1, 32, 32)
+    volume = picture.unsqueeze(2).expand(-1, -1, 8, -1, -1)
+    assert torch.allclose(tokens(deep, volume), tokens(flat, picture).repeat(1, 2, 1), atol=1e-5)
+    for depth in range(2):
+        assert torch.equal(deep.pos_embed[:, 1 + 16 * depth :][:, :16], flat.pos_embed[:, 1:])
+
+
+def test_the_centre_alone_is_seen_after_inflating_it():
+    kernel, patch = torch.randn(6, 1, 4, 4), torch.randn(3, 1, 5, 4, 4)
+    inflated = inflate(kernel, depth=5, rule="inflate_centre")
+    seen = torch.einsum("dczyx,bczyx->bd", inflated, patch)
+    assert torch.allclose(seen, torch.einsum("dcyx,bcyx->bd", kernel, patch[:, :, 2]), atol=1e-5)
+
+
+def test_colour_pictures_of_another_patch_size_make_grey_volumes_where_all_rules_are_named():
+    source = encoder(in_channels=3, patch_size=4, image_size=16, seed=1).state_dict()
+    with pytest.raises(ValueError, match=r"would fit with adapt=\['channels', 'patches', 'inflate'\]"):
+        import_state(encoder(**VOLUME), source, adapt=["positions", "inflate"])
+    deep = encoder(**VOLUME)
+    import_state(deep, source, adapt=ALL)
+    kernel = adapt_patches(adapt_channels(source["patch_embed.proj.weight"], channels=1), patch=(8, 8))
+    assert torch.equal(deep.patch_embed.proj.weight, inflate(kernel, depth=4))
+
+
+def test_volumes_never_become_pictures():
+    rules = ("positions_own", "channels", "patches", "inflate")
+    with pytest.raises(ValueError, match=r"reshaped +1  patch_embed\.proj\.weight"):
+        import_state(encoder(image_size=32), encoder(**VOLUME, seed=1).state_dict(), adapt=rules)
+
+
+def test_heads_are_never_inflated():
+    flat = mae_tiny(in_channels=1, image_size=32, patch_size=8)
+    deep = mae_tiny(in_channels=1, image_size=(8, 32, 32), patch_size=(4, 8, 8))
+    with pytest.raises(ValueError, match=r"reshaped +2  head\.pred\.bias, head\.pred\.weight"):
+        import_state(deep, flat.state_dict(), adapt=ALL)
+
+
+# ------------------------------------------------------------------------------------------------------ position tables
+def test_a_table_of_a_named_grid_is_interpolated_from_it():
+    source, target = encoder(image_size=(32, 64), seed=1), encoder(image_size=(64, 32))
+    report = import_state(target, source.state_dict(), adapt=["positions"], file_grid=(4, 8))
+    assert report.adapted == ["pos_embed"]
+    assert torch.equal(target.pos_embed, resize_positions(source.pos_embed, old_grid=(4, 8), new_grid=(8, 4)))
+
+
+def test_a_named_grid_of_other_rows_is_refused():
+    with pytest.raises(ValueError, match=r"33 rows.* no grid of \(4, 9\)"):
+        import_state(encoder(), encoder(image_size=(32, 64)).state_dict(), adapt=["positions"], file_grid=(4, 9))
+
+
+def test_our_own_table_may_stay():
+    source, target = encoder(image_size=(32, 64), seed=1), encoder(image_size=96)
+    before = target.pos_embed.clone()
+    report = import_state(target, source.state_dict(), adapt=["positions_own"])
+    assert report.adapted == ["pos_embed"]
+    assert torch.equal(target.pos_embed, before)
+
+
+def test_the_fixed_table_of_a_square_is_not_taken_for_that_of_a_strip_of_as_many_tokens():
+    square, strip = encoder(image_size=32, seed=1), encoder(image_size=(16, 64))
+    with pytest.raises(ValueError, match=r"pos_embed has as many rows as ours, but of another grid.*\['positions'\]"):
+        import_state(strip, square.state_dict())
+    report = import_state(strip, square.state_dict(), adapt=["positions"])
+    assert report.adapted == ["pos_embed"]
+    assert torch.equal(strip.pos_embed, resize_positions(square.pos_embed, old_grid=(4, 4), new_grid=(2, 8)))
+    import_state(encoder(image_size=(16, 64)), strip.state_dict())  # its own kind passes
+
+
+def test_tables_are_resized_for_the_encoder_that_they_belong_to():
+    """One of two encoders of other grids, as methods of sound and pictures have."""
+    both = torch.nn.ModuleDict({"sound": encoder(image_size=(32, 64)), "sight": encoder(image_size=96)})
+    state = both.state_dict() | {"sight.pos_embed": sincos_table(grid=(8, 8), dim=32, prefix=1)}
+    import_state(both, state, adapt=["positions"])
+    wanted = resize_positions(state["sight.pos_embed"], old_grid=(8, 8), new_grid=(12, 12))
+    assert torch.equal(both["sight"].pos_embed, wanted)
