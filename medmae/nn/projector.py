@@ -27,7 +27,7 @@ class Projector(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """``(B, D)`` -> ``(B, D')``."""
-        return self.output(self.norm(self.hidden(features)).abs())
+        return self.output(self.norm(self.hidden(features)).relu())
 
 
 class SampleNorm(nn.BatchNorm1d):
