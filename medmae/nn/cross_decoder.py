@@ -24,20 +24,31 @@ from medmae.nn.vit import MaskedViT
 
 
 class CrossAttention(nn.Module):
-    """Queries of width ``dim`` read keys and values of width ``source_dim``."""
+    """Queries of width ``dim`` read keys and values of width ``source_dim``.
 
-    def __init__(self, *, dim: int, source_dim: int, num_heads: int) -> None:
+    Args:
+        dim: Width of what asks, and of the output.
+        source_dim: Width of what is read.
+        num_heads: Attention heads.
+        head_dim: Width of a head; None shares ``dim`` out, which must then be a multiple of the heads.
+
+    Raises:
+        ValueError: If the width does not suit the heads.
+    """
+
+    def __init__(self, *, dim: int, source_dim: int, num_heads: int, head_dim: int | None = None) -> None:
         super().__init__()
-        if dim % num_heads:
+        if head_dim is None and dim % num_heads:
             raise ValueError(f"width {dim} is not a multiple of {num_heads} heads")
+        inner = num_heads * (head_dim or dim // num_heads)
         self.num_heads = num_heads
-        self.q = nn.Linear(dim, dim)
-        self.kv = nn.Linear(source_dim, 2 * dim)
-        self.proj = nn.Linear(dim, dim)
+        self.q = nn.Linear(dim, inner)
+        self.kv = nn.Linear(source_dim, 2 * inner)
+        self.proj = nn.Linear(inner, dim)
 
     def forward(self, tokens: Tensor, source: Tensor) -> Tensor:
         """``(B, M, dim)`` and ``(B, L, source_dim)`` -> ``(B, M, dim)``."""
-        key, value = self.kv(source).chunk(2, dim=2)  # (B, L, dim) each
+        key, value = self.kv(source).chunk(2, dim=2)  # (B, L, inner) each
         parts = (part.unflatten(2, (self.num_heads, -1)).transpose(1, 2) for part in (self.q(tokens), key, value))
         return self.proj(F.scaled_dot_product_attention(*parts).transpose(1, 2).flatten(2))
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -57,3 +59,14 @@ class EMATeacher(nn.Module):
 def cosine_momentum(*, first: float, last: float, progress: float) -> float:
     """Momentum at a share of training that is done, from ``first`` to ``last`` along half a cosine (BYOL's rule)."""
     return last - (last - first) * (math.cos(math.pi * progress) + 1) / 2
+
+
+def ramped_momentum(epoch: float, *, at: Sequence[float], values: Sequence[float]) -> float:
+    """Momentum ``values`` at the epochs ``at``, linear between them and constant after the last (BootMAE's rule).
+
+    Raises:
+        ValueError: If there are not as many values as epochs.
+    """
+    if len(at) != len(values):
+        raise ValueError(f"momentum needs a value at each of the epochs {tuple(at)}, got {tuple(values)}")
+    return float(np.interp(epoch, at, values))
