@@ -112,6 +112,28 @@ def _about(case: TileCase, encoder: TileEncoder) -> dict[str, str | int]:
     }
 
 
+def embed_tiles(
+    *,
+    tiles: TileDataset,
+    encoder: TileEncoder,
+    out: str | Path,
+    precision: Precision = "float16",
+    patch_tokens: bool = False,
+    batch_size: int = 64,
+    num_workers: int = 0,
+) -> list[Path]:
+    """:func:`embed_cases` of all cases of a data set: float32 tiles of the size that the encoder takes."""
+    return embed_cases(
+        cases_of(tiles),
+        encoder=encoder,
+        out=out,
+        precision=precision,
+        patch_tokens=patch_tokens,
+        batch_size=batch_size,
+        num_workers=num_workers,
+    )
+
+
 def cases_of(dataset: TileDataset) -> list[TileCase]:
     """The cases of a data set of tiles, float32 and of one size, in its order."""
     members: dict[str, list[int]] = {}

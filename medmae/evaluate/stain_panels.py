@@ -10,23 +10,25 @@ import torch
 
 from medmae.data.stain_tiles import StainTiles
 from medmae.evaluate.panels import write_panels
+from medmae.evaluate.report.figures import spread as spread_over
 from medmae.tokens.stains import Stains
 
 FOLDER = "stains"  # of an evaluation
+_FEW = 6
 
 
-def write_stain_panels(tiles: StainTiles, *, indices: Iterable[int], out: str | Path) -> None:
+def write_stain_panels(*, tiles: StainTiles, out: str | Path, indices: Iterable[int] | None = None) -> None:
     """Writes ``<out>/stains/panels.{json,npz}``: the tile, hematoxylin, eosin, and the tile made of them again.
 
     What was made again lacks what two stains cannot explain: blood, pigment, ink, or a wrong matrix.
 
     Args:
         tiles: The tiles.
-        indices: Which of them.
         out: Evaluation folder of a run.
+        indices: Which of them; None takes a few, evenly spread.
     """
     rows = []
-    for index in indices:
+    for index in spread_over(len(tiles), _FEW) if indices is None else indices:
         stains, place = tiles.stains(index), tiles.describe(index)
         rgb = torch.as_tensor(tiles.tiles[index]["image"]).permute(1, 2, 0).numpy() / np.float32(255)
         pictures = {

@@ -30,7 +30,7 @@ def test_a_tile_of_two_stains_is_made_again_from_them(tmp_path):
     tiles = StainTiles(
         tiles=TileDataset(manifest=tmp_path, size=None, dtype="uint8"), separator=StainSeparator(brighten=False)
     )
-    write_stain_panels(tiles, indices=[0, 1], out=tmp_path / "evaluation")
+    write_stain_panels(tiles=tiles, indices=[0, 1], out=tmp_path / "evaluation")
     folder = tmp_path / "evaluation" / "stains"
     about = json.loads((folder / "panels.json").read_text())
     assert [(row["contrast"], row["flag"]) for row in about] == [("a.png", None), ("b.png", "little_tissue")]

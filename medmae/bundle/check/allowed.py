@@ -25,16 +25,20 @@ _SINGLE = frozenset(
         "medmae.bundle.synthesis.finish_synthesis",
         "medmae.bundle.synthesis.load_synthesis",
         "medmae.bundle.synthesis.start_synthesis",
+        "medmae.data.augment_stains.normalise_rgb",
+        "medmae.evaluate.embeddings.embed_tiles",
         "medmae.evaluate.few_labels.evaluate_few_labels",
         "medmae.evaluate.leakage.require_unseen",
         "medmae.evaluate.phenotyping.evaluate_phenotyping",
         "medmae.evaluate.reconstruction.evaluate_reconstruction",
         "medmae.evaluate.spread.evaluate_spread",
+        "medmae.evaluate.stain_panels.write_stain_panels",
         "medmae.evaluate.synthesis.evaluate_synthesis",
         "medmae.evaluate.synthesis_method.evaluate_method",
         "medmae.training.fit",
         "medmae.training.fit.fit",
         "medmae.weights.io.load_weights",
+        "medmae.weights.pretrained.load_encoder",
     }
 )
 

@@ -71,7 +71,9 @@ class Trial:
         made = {
             "bundle_root": str(output),
             "output_dir": str(output),
-            "dataset_dir": str(raw if name == "inference" else prepared),
+            "dataset_dir": str(
+                raw if name == "inference" and not self.settings.get("inference_takes_prepared") else prepared
+            ),
         }
         if name != "train":
             made["model_dir"] = str(self.trained / "models")
