@@ -69,7 +69,7 @@ class ImageDataset(Dataset[dict[str, Tensor | int]]):
             raise ValueError("in_memory needs one size and one number of channels, got None")
         table = source if isinstance(source, ImageTable) else read_images(source, subject_from=subject_from)
         self.manifest = table.split(fractions=(fractions[0], fractions[1], fractions[2]), seed=seed)
-        self.split_name, self.dtype, self.channels = split, dtype, channels
+        self.split, self.dtype, self.channels = split, dtype, channels
         self.size = (size, size) if isinstance(size, int) else None if size is None else (size[0], size[1])
         self.classes = _classes(self.manifest, classes)
         number = {name: place for place, name in enumerate(self.classes)}

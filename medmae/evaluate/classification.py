@@ -15,7 +15,7 @@ DEFINITIONS: Mapping[str, str] = {
     "balanced_accuracy": "mean over classes of the share of a class that is recognised",
     "macro_f1": "mean over classes of the harmonic mean of precision and recall",
     "auroc": "mean over classes of the area under the ROC curve of that class against the rest",
-    "accuracy": "share of tiles that are right",
+    "accuracy": "share of all that are right",
 }
 
 

@@ -13,6 +13,7 @@ from sklearn.metrics import confusion_matrix
 from medmae.evaluate.classification import METRICS, classification_scores, patient_draws, weighted_scores
 from medmae.evaluate.statistics import summarise
 
+Unit = Literal["patient", "slide"]
 _BLOCK = 20_000_000  # weights of a bootstrap at once
 
 
@@ -27,14 +28,16 @@ class Samples:
         groups: Patient of each sample; None where none is known.
         unit: What a group is.
         test: True where a sample belongs to a test set of its own; None has none.
+        item: What a sample is, for tables.
     """
 
     labels: np.ndarray
     classes: Sequence[str]
     names: Sequence[Mapping[str, str | int]]
     groups: np.ndarray | None = None
-    unit: Literal["patient", "slide"] = "patient"
+    unit: Unit = "patient"
     test: np.ndarray | None = None
+    item: str = "tile"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -88,6 +88,33 @@ def evaluate_few_labels(
         ValueError: If there is no baseline, or names repeat.
         DataError: See :func:`few_label_folds`.
     """
+    record, fits = contest(
+        contenders,
+        baselines=baselines,
+        samples=samples,
+        budget=budget,
+        folds=folds,
+        seeds=seeds,
+        validate=validate,
+        resamples=resamples,
+    )
+    write_contest(record, fits, samples=samples, out=out)
+    print_scores(record, console or Console())
+    return record
+
+
+def contest(
+    contenders: Mapping[str, Contender],
+    *,
+    baselines: Mapping[str, Contender],
+    samples: Samples,
+    budget: int | None,
+    folds: int,
+    seeds: Sequence[int],
+    validate: bool = True,
+    resamples: int = 1000,
+) -> tuple[dict[str, Any], dict[str, list[Fit]]]:
+    """The record of :func:`evaluate_few_labels`, and the fits by contender; nothing is written."""
     if not baselines or set(baselines) & set(contenders):
         raise ValueError(f"give baselines, under other names than contenders; got {list(baselines)}")
     repeats = {
@@ -112,10 +139,15 @@ def evaluate_few_labels(
         baselines=list(baselines),
         resamples=resamples,
     )
+    return record, fits
+
+
+def write_contest(
+    record: Mapping[str, Any], fits: Mapping[str, Sequence[Fit]], *, samples: Samples, out: str | Path
+) -> None:
+    """Writes ``few_labels.json`` and the tables beside it."""
     write_tables(Path(out) / FOLDER, fits, samples)
     write_text(Path(out) / RECORD, json.dumps(record, indent=2))  # last: it is there only when all is
-    print_scores(record, console or Console())
-    return record
 
 
 def _describe(
@@ -133,7 +165,7 @@ def _describe(
         "seeds": list(repeats),
         "tested_on": "the held-out fold" if samples.test is None else "a test set of its own",
         "pooled": samples.test is None,
-        "unit": "tile" if samples.groups is None else samples.unit,
+        "unit": samples.item if samples.groups is None else samples.unit,
         "baselines": baselines,
     }
 

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from medmae.evaluate.folds import Fold
 from medmae.evaluate.mixing import Mixing
+from medmae.nn.blocks import set_drop_path
 from medmae.nn.heads import Classifier, Pool
 from medmae.nn.vit import MaskedViT
 from medmae.training.optim import layer_decay_groups
@@ -36,7 +37,7 @@ class FineTune:
     used in every epoch. The defaults are MMAE's.
 
     Args:
-        encoder: Copied for every fit, and left as it is. Its ``drop_path`` is MMAE's 0.1 if it was built so.
+        encoder: Copied for every fit, and left as it is.
         load: Images by number, ``(B, C, H, W)``, in [0, 1].
         augment: Of batches ``{"image": ...}`` in training: ``augment(batch, generator=...)``.
         normalise: Applied last, in training and evaluation.
@@ -49,6 +50,8 @@ class FineTune:
         layer_decay: Factor of the rate from layer to layer.
         weight_decay: AdamW's.
         mixing: None learns from plain images and labels.
+        drop_path: Stochastic depth of the last block; None keeps the encoder's own.
+        learn_positions: Whether position tables are trained, too, as in MAE's fine-tuning.
         device: Where to compute.
     """
 
@@ -65,6 +68,8 @@ class FineTune:
     layer_decay: float = 0.65
     weight_decay: float = 0.05
     mixing: Mixing | None = Mixing()  # noqa: RUF009 - it is immutable
+    drop_path: float | None = None
+    learn_positions: bool = False
     device: torch.device | str = "cpu"
 
     def __call__(self, fold: Fold, labels: np.ndarray, *, num_classes: int, seed: int = 0) -> np.ndarray:
@@ -88,8 +93,7 @@ class FineTune:
 
     def _fit(self, fold: Fold, labels: np.ndarray, *, num_classes: int, seed: int) -> Classifier:
         generator = torch.Generator().manual_seed(seed)
-        model = Classifier(encoder=copy.deepcopy(self.encoder), num_classes=num_classes, pool=self.pool)
-        model = model.to(self.device)
+        model = self._model(num_classes)
         optimizer = self._optimizer(model)
         best, kept = (-1.0, 0.0), None
         for epoch in range(self.epochs):
@@ -102,6 +106,14 @@ class FineTune:
         if kept is not None:
             model.load_state_dict(kept)
         return model.eval()
+
+    def _model(self, num_classes: int) -> Classifier:
+        encoder = copy.deepcopy(self.encoder)
+        if self.drop_path is not None:
+            set_drop_path(encoder.blocks, self.drop_path)
+        if self.learn_positions:
+            encoder.pos_embed.requires_grad_(True)
+        return Classifier(encoder=encoder, num_classes=num_classes, pool=self.pool).to(self.device)
 
     def _optimizer(self, model: nn.Module) -> torch.optim.Optimizer:
         groups = layer_decay_groups(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 import torch
+from timm.layers import DropPath
 from timm.models.vision_transformer import Block as TimmBlock
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -96,11 +97,21 @@ def make_blocks(
     """
     if dim % num_heads:
         raise ValueError(f"width {dim} is not a multiple of {num_heads} heads")
-    rates = [drop_path * index / max(depth - 1, 1) for index in range(depth)]
+    rates = _drop_rates(depth, drop_path)
     norm = partial(nn.LayerNorm, eps=norm_eps)
     return nn.ModuleList(
         Block(dim, num_heads, mlp_ratio=mlp_ratio, qkv_bias=qkv_bias, norm_layer=norm, drop_path=rate) for rate in rates
     )
+
+
+def set_drop_path(blocks: nn.ModuleList, rate: float) -> None:
+    """Stochastic depth that grows linearly from 0 to ``rate``, in blocks that were built with another."""
+    for block, own in zip(blocks, _drop_rates(len(blocks), rate), strict=True):
+        block.drop_path1, block.drop_path2 = (DropPath(own) if own else nn.Identity() for _ in range(2))
+
+
+def _drop_rates(depth: int, last: float) -> list[float]:
+    return [last * index / max(depth - 1, 1) for index in range(depth)]
 
 
 def forward_tail(block: nn.Module, tokens: Tensor, num_tail: int) -> Tensor:

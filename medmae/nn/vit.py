@@ -28,7 +28,11 @@ class PatchProjection(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.empty(dim, channels, *patch))
         self.bias = nn.Parameter(torch.empty(dim))
-        fan_in = channels * math.prod(patch)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Xavier-uniform weights of the flattened matrix; the bias as a convolution's."""
+        dim, fan_in = len(self.weight), math.prod(self.weight.shape[1:])
         nn.init.xavier_uniform_(self.weight.view(dim, -1))
         nn.init.uniform_(self.bias, -(fan_in**-0.5), fan_in**-0.5)
 

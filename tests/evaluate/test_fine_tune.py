@@ -56,6 +56,15 @@ def test_the_same_seed_gives_the_same_probabilities_whatever_was_drawn_before():
     assert not np.array_equal(first, tune(FOLD, LABELS, num_classes=2, seed=4))
 
 
+def test_drop_path_and_positions_are_those_of_the_copy_that_is_trained():
+    tune = tuned(drop_path=0.2, learn_positions=True)
+    model = tune._model(2)
+    assert [getattr(block.drop_path1, "drop_prob", 0.0) for block in model.encoder.blocks] == [0.0, 0.1, 0.2]
+    assert model.encoder.pos_embed.requires_grad
+    assert not tune.encoder.pos_embed.requires_grad
+    assert all(isinstance(block.drop_path1, torch.nn.Identity) for block in tune.encoder.blocks)
+
+
 def test_every_training_sample_is_used_in_every_epoch():
     seen = []
 

@@ -1,0 +1,46 @@
+"""Features of images, computed once by each encoder and kept beside the run."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from medmae.data.image_dataset import ImageDataset
+from medmae.evaluate.embedding_files import read_embeddings
+from medmae.evaluate.embeddings import TileCase, embed_cases
+from medmae.evaluate.tile_encoder import TileEncoder
+
+
+def embedded(
+    encoder: TileEncoder, sets: Sequence[ImageDataset], *, folder: str | Path, batch_size: int = 64
+) -> np.ndarray:
+    """Features of all images of some sets ``(N, D)`` float32, in their order.
+
+    ``<folder>/<set>.h5`` holds those of each set; what is there, of the same weights and images, is read, not computed.
+
+    Args:
+        encoder: Makes the features.
+        sets: Of different splits, float32, of the size and channels that the encoder takes.
+        folder: Where the files go.
+        batch_size: Images at once.
+    """
+    files = embed_cases(
+        [case_of_images(some) for some in sets], encoder=encoder, out=folder, precision="float32", batch_size=batch_size
+    )
+    return np.concatenate([read_embeddings(file).features for file in files])
+
+
+def case_of_images(images: ImageDataset) -> TileCase:
+    """One file of embeddings for a whole set of images."""
+    names = [str(images.describe(index)["case"]) for index in range(len(images))]
+    made_of = repr((images.manifest.sha256, images.size, images.channels, names))
+    return TileCase(
+        name=images.split or "all",
+        subject="",
+        tiles=images,
+        source_sha256=hashlib.sha256(made_of.encode()).hexdigest(),
+        names=names,
+    )

@@ -1,0 +1,72 @@
+"""MAE's linear probe: a batch norm without weights and a linear layer, trained with LARS on frozen features."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils import skip_init
+
+from medmae.evaluate.folds import Fold
+from medmae.training.optim import LARS
+from medmae.training.schedule import WarmupCosine
+
+
+@dataclass(frozen=True, kw_only=True)
+class LarsProbe:
+    """``probe(fold, labels, ...)``: probabilities of a linear classifier on features that were computed once.
+
+    K. He et al., arXiv 2111.06377, appendix A: batch norm (epsilon 1e-6, no affine) before a linear layer, LARS
+    (momentum 0.9, trust 0.001, no decay), 10 of 90 epochs of warm-up, cosine. Deviations: features of plain images,
+    not of a random crop an epoch; and the peak rate is that of the paper's batch, 6.4, whatever the batch is here:
+    scaled down to a small batch, LARS would take thousands of epochs to move.
+
+    Args:
+        features: Of all samples, ``(N, D)``.
+        lr: Peak rate.
+        epochs: Passes over the training samples.
+        warmup_epochs: Of these.
+        batch_size: Samples a step.
+    """
+
+    features: np.ndarray
+    lr: float = 6.4
+    epochs: int = 90
+    warmup_epochs: float = 10.0
+    batch_size: int = 64
+
+    def __call__(self, fold: Fold, labels: np.ndarray, *, num_classes: int, seed: int) -> np.ndarray:
+        """Probabilities of the fold's test samples ``(len(fold.test), K)``; ``fold.val`` is not used."""
+        generator = torch.Generator().manual_seed(seed)
+        head = nn.Sequential(
+            nn.BatchNorm1d(self.features.shape[1], affine=False, eps=1e-6),
+            skip_init(nn.Linear, self.features.shape[1], num_classes),  # draws nothing from torch's own generator
+        )
+        nn.init.trunc_normal_(head[1].weight, std=0.01, generator=generator)
+        nn.init.zeros_(head[1].bias)
+        features, targets = self._rows(fold.train), torch.from_numpy(labels[fold.train]).long()
+        self._train(head, features, targets, generator)
+        with torch.no_grad():
+            return head.eval()(self._rows(fold.test)).softmax(dim=1).numpy()
+
+    def _train(self, head: nn.Module, features: Tensor, targets: Tensor, generator: torch.Generator) -> None:
+        optimizer = LARS(head.parameters(), lr=self.lr)
+        schedule = WarmupCosine(warmup_epochs=self.warmup_epochs)
+        head.train()
+        for epoch in range(self.epochs):
+            order = torch.randperm(len(features), generator=generator)
+            batches = order.tensor_split(-(-len(order) // self.batch_size))  # of like size; none is dropped
+            for step, batch in enumerate(batches):
+                rate = schedule.value(epoch + step / len(batches), peak=self.lr, epochs=self.epochs)
+                for group in optimizer.param_groups:
+                    group["lr"] = rate
+                loss = F.cross_entropy(head(features[batch]), targets[batch])
+                optimizer.zero_grad(set_to_none=True)
+                loss.backward()
+                optimizer.step()
+
+    def _rows(self, places: np.ndarray) -> Tensor:
+        return torch.from_numpy(self.features[places]).float()
