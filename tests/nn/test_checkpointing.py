@@ -37,7 +37,7 @@ def step(method):
     return loss.detach(), gradients, kept_bytes
 
 
-@pytest.mark.parametrize("name", ["mae", "edge_mae", "mt_unet"])
+@pytest.mark.parametrize("name", ["mae", "edge_mae", "mt_unet", "saim"])
 def test_loss_and_gradients_are_the_same_bit_for_bit_and_less_is_kept(name):
     torch.manual_seed(0)
     method = create(name, preset="tiny")
