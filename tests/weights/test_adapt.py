@@ -163,6 +163,8 @@ def test_a_volume_of_equal_slices_gives_the_tokens_of_its_slices_at_every_depth(
     flat, deep = encoder(image_size=32, seed=1), encoder(**VOLUME)
     report = import_state(deep, flat.state_dict(), adapt=["positions", rule])
     assert report.adapted == ["patch_embed.proj.weight", "pos_embed"]
+    kernel = flat.patch_embed.proj.weight
+    assert torch.equal(deep.patch_embed.proj.weight, inflate(kernel, depth=4, rule=rule))
     picture = torch.rand(2, 1, 32, 32)
     volume = picture.unsqueeze(2).expand(-1, -1, 8, -1, -1)
     assert torch.allclose(tokens(deep, volume), tokens(flat, picture).repeat(1, 2, 1), atol=1e-5)

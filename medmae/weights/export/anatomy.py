@@ -1,0 +1,127 @@
+"""What an encoder is made of, as targets ask for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from torch import Tensor, nn
+
+from medmae.nn.blocks import Block
+from medmae.nn.vit import ClassToken, MaskedViT
+from medmae.weights.adapt import Adaptation
+from medmae.weights.io import import_state
+
+
+@dataclass(frozen=True)
+class Anatomy:
+    """Sizes and choices of a masked ViT.
+
+    Attributes:
+        size: Extent of the data along each axis.
+        patch: Extent of a patch along each axis.
+        channels: C.
+        dim: D.
+        depth: Blocks.
+        heads: Attention heads.
+        hidden: Width of the MLP.
+        eps: Of every LayerNorm.
+        qkv_bias: Whether queries, keys and values have biases.
+        class_token: Its place.
+        final_norm: Whether there is a norm after the last block.
+    """
+
+    size: tuple[int, ...]
+    patch: tuple[int, ...]
+    channels: int
+    dim: int
+    depth: int
+    heads: int
+    hidden: int
+    eps: float
+    qkv_bias: bool
+    class_token: ClassToken
+    final_norm: bool
+
+    @classmethod
+    def of(cls, encoder: MaskedViT) -> Anatomy:
+        """Of this encoder."""
+        block = cast(Block, encoder.blocks[0])
+        patches = encoder.patches
+        return cls(
+            size=patches.size,
+            patch=patches.patch,
+            channels=patches.channels,
+            dim=encoder.embed_dim,
+            depth=len(encoder.blocks),
+            heads=block.attn.num_heads,
+            hidden=block.mlp.fc1.out_features,
+            eps=encoder.norm_eps,
+            qkv_bias=block.attn.qkv.bias is not None,
+            class_token=cast(ClassToken, encoder.class_token_place),
+            final_norm=not isinstance(encoder.norm, nn.Identity),
+        )
+
+    def build(self, **changes: Any) -> MaskedViT:
+        """A fresh encoder of this anatomy; ``changes`` are arguments of :class:`MaskedViT`."""
+        return MaskedViT(
+            **{
+                "image_size": self.size,
+                "patch_size": self.patch,
+                "in_channels": self.channels,
+                "embed_dim": self.dim,
+                "depth": self.depth,
+                "num_heads": self.heads,
+                "mlp_ratio": self.hidden / self.dim,
+                "norm_eps": self.eps,
+                "qkv_bias": self.qkv_bias,
+                "class_token": self.class_token,
+                "last_norm": self.final_norm,
+                **changes,
+            }
+        )
+
+
+def resized(
+    encoder: MaskedViT,
+    *,
+    size: Sequence[int],
+    patch: Sequence[int],
+    channels: int,
+    adapt: Sequence[Adaptation] = (),
+) -> tuple[MaskedViT, list[str]]:
+    """The encoder at another size, and the keys that were adapted; itself, if nothing differs.
+
+    Raises:
+        ValueError: If a tensor needs a rule that ``adapt`` does not name; see
+            :func:`medmae.weights.adapt.adapt_state`.
+    """
+    old = encoder.patches
+    if (tuple(size), tuple(patch), channels) == (old.size, old.patch, old.channels):
+        return encoder, []
+    twin = Anatomy.of(encoder).build(
+        image_size=tuple(size), patch_size=tuple(patch), in_channels=channels, axis_order=encoder.axis_order
+    )
+    report = import_state(twin, encoder.state_dict(), adapt=adapt, file_grid=old.grid)
+    return twin, report.adapted
+
+
+def refuse(target: str, reasons: Mapping[str, bool]) -> None:
+    """Refuses what a target cannot hold.
+
+    Args:
+        target: Its name.
+        reasons: Sentences, and whether they hold.
+
+    Raises:
+        ValueError: With every sentence that holds.
+    """
+    told = [f"- {reason}" for reason, holds in reasons.items() if holds]
+    if told:
+        raise ValueError("\n".join([f"{target} cannot hold this encoder as it is:", *told]))
+
+
+def without_prefix(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The part of a state below ``prefix``, without it."""
+    return {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
