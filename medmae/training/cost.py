@@ -55,7 +55,7 @@ class Work:
         linear: Matrix products of the forward pass; backward does them twice, for weights and for inputs.
         attention: Of the forward pass; the fused kernel does 2.5 times as much backward, scores being formed anew.
         leaf: Products whose input needs no gradient; backward does them once.
-        fixed: Done without gradient.
+        fixed: Done without gradient: targets, teachers.
         redone: What recomputation adds: all of a block but its last product, whose output nothing needs.
     """
 
@@ -69,6 +69,15 @@ class Work:
         """Forward and backward."""
         attention = self.attention * 7 // 2
         return 3 * self.linear + attention + 2 * self.leaf + self.fixed + checkpointing * self.redone
+
+    def __add__(self, other: Work) -> Work:
+        return Work(
+            self.linear + other.linear,
+            self.attention + other.attention,
+            self.leaf + other.leaf,
+            self.fixed + other.fixed,
+            self.redone + other.redone,
+        )
 
     def times(self, count: int) -> Work:
         """``count`` such parts."""
