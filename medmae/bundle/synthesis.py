@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +13,17 @@ from pytorch_lightning.utilities import rank_zero_only
 from torch import nn
 
 from medmae.bundle.finish import finish_evaluation, record_run, save_models, seconds_of
+from medmae.bundle.synthesis_task import Contrasts, paired_subjects, require_task, write_task
+from medmae.data.by_case import CaseCrops, CaseSlices
+from medmae.data.manifest import Manifest
 from medmae.data.target_intensity import NAME, write_target_intensities
-from medmae.errors import DataError, SomeFailedError
+from medmae.errors import SomeFailedError
+from medmae.evaluate.calibration_file import NAME as CALIBRATION
+from medmae.evaluate.calibration_file import FittedSpread, read_calibration
 from medmae.evaluate.leakage import require_unseen, subjects_seen
 from medmae.evaluate.reconstruction import DescribedDataset
 from medmae.evaluate.report import write_report
-from medmae.evaluate.synthesis_method import evaluate_method
-from medmae.files import write_text
+from medmae.evaluate.synthesis_method import calibrate_method, evaluate_method
 from medmae.methods.mt_unet import MTUNet
 from medmae.weights.adapt import Adaptation
 from medmae.weights.io import load_weights
@@ -28,8 +31,6 @@ from medmae.weights.maps.edge_mae import EDGE_MAE
 from medmae.weights.pretrained import load_encoder
 
 WEIGHTS = "synthesis.safetensors"
-TASK = "task.json"  # what a network was trained to make of what
-Contrasts = Sequence[str] | None
 
 
 def start_synthesis(
@@ -38,6 +39,7 @@ def start_synthesis(
     pretrained: str | Path | None,
     manifest: str | Path,
     model_dir: str | Path,
+    dataset: CaseSlices | CaseCrops,
     source: str | None,
     target: str | None,
     contrasts: Contrasts = None,
@@ -50,18 +52,20 @@ def start_synthesis(
             trains from scratch.
         manifest: Of the data to train on; its test subjects must not have been pre-trained on.
         model_dir: Receives ``target_intensity.json`` and ``task.json``, before anything is trained.
+        dataset: Pairs to train on: target intensities are those of its subjects, of all training subjects or a share.
         source: Contrast that a network of pairs starts from.
         target: Contrast that it makes.
         contrasts: Channels of an any-to-any network, which has neither of these.
 
     Raises:
-        DataError: If the weights do not fit or have seen a test subject, or a target is unknown to training subjects.
+        DataError: If the weights do not fit or have seen a test subject, or no subject of the data set has a target.
         ValueError: If there are no weights, and yet features are to be judged by them.
     """
     _load_pretrained(method, pretrained, manifest=manifest)
     made = list(contrasts) if contrasts else [str(target)]
-    write_target_intensities(Path(model_dir) / NAME, manifest=manifest, contrasts=made)
-    write_text(Path(model_dir) / TASK, json.dumps(_task(source, target, contrasts), indent=2) + "\n")
+    known, paired = Manifest.of(manifest), dataset.subjects
+    write_target_intensities(Path(model_dir) / NAME, manifest=known, contrasts=made, subjects=paired)
+    write_task(model_dir, source=source, target=target, contrasts=contrasts, manifest=known, paired=paired)
 
 
 def load_synthesis(
@@ -80,19 +84,7 @@ def load_synthesis(
         DataError: If the weights do not fit, or were trained to make something else.
     """
     load_weights(method, Path(model_dir) / WEIGHTS)
-    path, wanted = Path(model_dir) / TASK, _task(source, target, contrasts)
-    if not path.is_file():
-        warnings.warn(f"there is no {TASK} at {model_dir}: nobody can tell what these weights make", stacklevel=2)
-        return
-    trained = json.loads(path.read_text(encoding="utf-8"))
-    if trained != wanted:
-        raise DataError(
-            f"these weights were trained for another task ({trained})",
-            path=path,
-            field="source, target, contrasts",
-            value=wanted,
-            remedy="pass --source, --target and --contrasts as they were in training",
-        )
+    require_task(model_dir, source=source, target=target, contrasts=contrasts)
 
 
 def evaluate_run(
@@ -125,6 +117,8 @@ def evaluate_run(
         method=method,
         manifest=manifest,
         out=Path(output_dir) / "evaluation",
+        paired=paired_subjects(model_dir, manifest=manifest),
+        calibration=_stored_calibration(model_dir) if uncertainty else None,
         source=None if contrasts else source,
         target=None if contrasts else target,
         contrasts=contrasts,
@@ -143,8 +137,7 @@ def evaluate_run(
         bundle=bundle,
         config=config,
     )
-    if failed:
-        raise failed
+    _raise(failed)
 
 
 @rank_zero_only
@@ -179,12 +172,13 @@ def finish_synthesis(
         manifest: Of the prepared data set.
         dataset_dir: Its folder.
         output_dir: The run directory.
-        model_dir: Receives ``model.pt``, ``model.safetensors`` and ``synthesis.safetensors``.
+        model_dir: Receives ``model.pt``, ``model.safetensors`` and ``synthesis.safetensors``, and with ``uncertainty``
+            ``calibration.json``.
         pretrained: What training began with; whom that has seen is recorded, too.
         source: Contrast that a network of pairs starts from.
         target: Contrast that it makes.
         contrasts: Channels of an any-to-any network, which has neither of these.
-        uncertainty: Also judge the spread of test-time augmentation.
+        uncertainty: Also calibrate the spread of test-time augmentation on validation subjects, and judge it on others.
         batch_size: Slices at once.
         device: Evaluates there.
         title: Of the report.
@@ -194,7 +188,8 @@ def finish_synthesis(
     Raises:
         SomeFailedError: At the end, with the held-out cases that could not be read.
     """
-    output = Path(output_dir)
+    output, stored = Path(output_dir), Path(model_dir) / CALIBRATION
+    stored.unlink(missing_ok=True)  # an earlier training's: of other weights
     hashes = save_models(method=method, network=network, model_dir=model_dir, whole=WEIGHTS)
     record_run(
         method=method,
@@ -207,30 +202,39 @@ def finish_synthesis(
         seconds=seconds_of(trainer),
         pretrained_on=subjects_seen(Path(pretrained).parent) if pretrained else (),
     )
-    failed = None
+    options: dict[str, Any] = {"method": method, "manifest": manifest, "batch_size": batch_size, "device": device}
+    options |= {"source": source, "target": target, "contrasts": contrasts}
+    fitted, failed = _calibrate(stored, hashes[WEIGHTS], **options) if uncertainty else (None, [])
     if len(held_out):
-        failed = _evaluate(
-            method=method,
-            manifest=manifest,
-            out=output / "evaluation",
-            source=source,
-            target=target,
-            contrasts=contrasts,
-            uncertainty=uncertainty,
-            batch_size=batch_size,
-            device=device,
-        )
+        paired = paired_subjects(model_dir, manifest=manifest)
+        more = {"uncertainty": fitted is not None, "calibration": fitted, "paired": paired}
+        failed += _evaluate(out=output / "evaluation", **options, **more)
     print(f"report: {write_report(output)}")
-    if failed:
-        raise failed
+    _raise(failed)
 
 
-def _evaluate(**options: Any) -> SomeFailedError | None:
+def _calibrate(path: Path, weights_sha256: str, **options: Any) -> tuple[FittedSpread | None, list[str]]:
+    fitted, failed = calibrate_method(path=path, weights_sha256=weights_sha256, **options)
+    return fitted, ["the spread was not calibrated on everyone: " + "; ".join(failed)] if failed else []
+
+
+def _evaluate(**options: Any) -> list[str]:
     try:
         evaluate_method(**options)
     except SomeFailedError as error:
-        return error
-    return None
+        return [str(error)]
+    return []
+
+
+def _raise(failed: list[str]) -> None:
+    if failed:
+        raise SomeFailedError(". ".join(failed))
+
+
+def _stored_calibration(model_dir: str | Path) -> FittedSpread | None:
+    """What training measured; None if it did not, and evaluation then fits its own."""
+    path = Path(model_dir) / CALIBRATION
+    return read_calibration(path, weights=Path(model_dir) / WEIGHTS) if path.is_file() else None
 
 
 def _load_pretrained(method: MTUNet, pretrained: str | Path | None, *, manifest: str | Path) -> None:
@@ -247,10 +251,3 @@ def _load_pretrained(method: MTUNet, pretrained: str | Path | None, *, manifest:
     published = Path(pretrained).suffix in (".pth", ".pt")
     adapt: tuple[Adaptation, ...] = ("channels",) if method.neighbours else ()
     load_encoder(method, pretrained, key_map=EDGE_MAE if published else None, adapt=adapt)
-
-
-def _task(source: str | None, target: str | None, contrasts: Contrasts) -> dict[str, Any]:
-    """What a network makes of what; a pair, or the channels of an any-to-any network."""
-    if contrasts:
-        return {"contrasts": list(contrasts)}
-    return {"source": source, "target": target}

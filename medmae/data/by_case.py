@@ -58,6 +58,11 @@ class CaseSlices(Dataset[dict[str, Any]]):
     def __len__(self) -> int:
         return len(self._items)
 
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        """Whom the items show, sorted."""
+        return tuple(sorted({self.rows[number]["subject"] for number in np.unique(self._items[:, 0])}))
+
     def locate(self, index: int) -> tuple[Row, int]:
         """Where item ``index`` comes from: manifest row and slice number in the shard."""
         row, z = self._items[index].tolist()
@@ -110,6 +115,11 @@ class CaseCrops(Dataset[dict[str, Any]]):
 
     def __len__(self) -> int:
         return len(self.rows) * self.windows.crops_per_volume
+
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        """Whom the items show, sorted."""
+        return tuple(sorted({row["subject"] for row in self.rows}))
 
     def locate(self, index: int) -> tuple[Row, Window]:
         """Where item ``index`` of this epoch comes from: manifest row and window in the shard."""

@@ -26,6 +26,8 @@ class StoredCase:
 
     Attributes:
         name: Of the case, such as ``sub-01_ses-02``.
+        subject: Of whom.
+        there: Names of all contrasts that the case has, also of those that nobody asked for.
         contrasts: C names of the channels.
         array: ``(S, C, H, W)`` float32 in [0, 1], LPS, cropped to the content; 0 where the case lacks a contrast.
         grid: Where it lies in the sources.
@@ -34,6 +36,8 @@ class StoredCase:
     """
 
     name: str
+    subject: str
+    there: frozenset[str]
     contrasts: tuple[str, ...]
     array: np.ndarray
     grid: Grid
@@ -117,6 +121,8 @@ class VolumeCases:
             array[:, self.contrasts.index(name)] = fits[name].apply(grid.to_canonical(volume.array))
         return StoredCase(
             name=case.case,
+            subject=case.subject,
+            there=frozenset(source.name for source in case.contrasts),
             contrasts=self.contrasts,
             array=array,
             grid=grid,

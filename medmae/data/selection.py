@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -94,6 +94,11 @@ class Selection:
             rows=tuple(row for row, _ in found),
             positions=positions.reshape(len(found), len(names)),
         )
+
+    def of(self, subjects: Collection[str]) -> Selection:
+        """Only the cases of some subjects; maybe none."""
+        kept = [number for number, row in enumerate(self.rows) if row["subject"] in subjects]
+        return replace(self, rows=tuple(self.rows[number] for number in kept), positions=self.positions[kept])
 
 
 def some_subjects(subjects: Iterable[str], *, fraction: float, seed: int | None) -> frozenset[str]:

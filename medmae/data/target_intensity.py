@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from statistics import median
 
 from medmae.data.intensity import Normalisation
-from medmae.data.manifest import Manifest
+from medmae.data.manifest import Manifest, Row
 from medmae.errors import DataError
 from medmae.files import write_text
 
@@ -16,19 +16,22 @@ NAME = "target_intensity.json"
 _NUMBERS = ("lower", "upper", "maximum", "background")
 
 
-def median_normalisation(manifest: Manifest, *, contrast: str, split: str | None = "train") -> Normalisation:
+def median_normalisation(
+    manifest: Manifest, *, contrast: str, split: str | None = "train", subjects: Collection[str] | None = None
+) -> Normalisation:
     """The median of each constant over the subjects of a split; of several visits of a subject their median counts.
 
     Args:
         manifest: Prepared data.
         contrast: Its name.
         split: None takes all.
+        subjects: Whose to measure; None takes all of the split.
 
     Raises:
-        DataError: If no case of the split has the contrast.
+        DataError: If no case of theirs has the contrast.
     """
     found: dict[str, list[dict[str, float]]] = {}
-    for row in manifest.select(split=split, contrasts=[contrast]):
+    for row in _rows(manifest, contrast, split=split, subjects=subjects):
         for entry in row["contrasts"]:
             if entry["name"] == contrast and "constant" not in entry.get("flags", ()):
                 found.setdefault(row["subject"], []).append(entry["normalisation"])
@@ -46,7 +49,12 @@ def median_normalisation(manifest: Manifest, *, contrast: str, split: str | None
 
 
 def write_target_intensities(
-    path: str | Path, *, manifest: str | Path | Manifest, contrasts: Sequence[str], split: str | None = "train"
+    path: str | Path,
+    *,
+    manifest: str | Path | Manifest,
+    contrasts: Sequence[str],
+    split: str | None = "train",
+    subjects: Collection[str] | None = None,
 ) -> None:
     """Writes the median normalisation of some contrasts as JSON, to stand beside a model's weights.
 
@@ -55,23 +63,29 @@ def write_target_intensities(
         manifest: What the model was trained on.
         contrasts: What it can make.
         split: Whose subjects.
+        subjects: Some of them, such as those whose pairs the model learns from; None takes all.
 
     Raises:
         DataError: If the data set or the split lacks one of the contrasts.
     """
     manifest = Manifest.of(manifest)
-    subjects = {name: {row["subject"] for row in manifest.select(split=split, contrasts=[name])} for name in contrasts}
+    measured = {name: _rows(manifest, name, split=split, subjects=subjects) for name in contrasts}
     record = {
         "what": "median over subjects of what maps a contrast to [0, 1]; intensity = stored * maximum + background",
         "manifest_sha256": manifest.sha256,
         "split": split,
         "contrasts": {
-            name: median_normalisation(manifest, contrast=name, split=split).to_dict()
-            | {"subjects": len(subjects[name])}
-            for name in contrasts
+            name: median_normalisation(manifest, contrast=name, split=split, subjects=subjects).to_dict()
+            | {"subjects": len({row["subject"] for row in rows})}
+            for name, rows in measured.items()
         },
     }
     write_text(path, json.dumps(record, indent=2) + "\n")
+
+
+def _rows(manifest: Manifest, contrast: str, *, split: str | None, subjects: Collection[str] | None) -> list[Row]:
+    found = manifest.select(split=split, contrasts=[contrast])
+    return [row for row in found if subjects is None or row["subject"] in subjects]
 
 
 def read_target_intensities(path: str | Path) -> dict[str, Normalisation]:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from medmae.data.cases import StoredCase
 from medmae.data.intensity import Normalisation
 from medmae.files import sha256_of
+
+if TYPE_CHECKING:
+    from medmae.evaluate.calibration_file import FittedSpread  # scikit-learn is not wanted by all who describe a run
 
 WARNING = "synthetic, made by a neural network; not for diagnosis"
 _PACKAGES = ("medmae", "torch", "monai", "pytorch-lightning", "timm", "numpy", "nibabel")
@@ -23,6 +26,24 @@ def recorded_versions() -> dict[str, str]:
 def describe_weights(path: str | Path | None) -> dict[str, str] | None:
     """File name and sha256 of a weight file."""
     return None if path is None else {"file": Path(path).name, "sha256": sha256_of(path)}
+
+
+def describe_uncertainty(fitted: FittedSpread | None, *, path: str | Path | None) -> dict[str, Any]:
+    """What the voxels of an uncertainty map are, and how that is known.
+
+    Args:
+        fitted: The calibration; None if there is none.
+        path: Its file.
+    """
+    if fitted is None or path is None:
+        return {"calibrated": False, "what": "standard deviation over flips and quarter turns, in units of the image"}
+    return {
+        "calibrated": True,
+        "what": "absolute error to expect, in units of the image; 0 in the background",
+        "file": Path(path).name,
+        "sha256": sha256_of(path),
+        "validation_subjects": len(fitted.subjects),
+    }
 
 
 def provenance(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from rich.progress import track
 
 from medmae.errors import DataError
 from medmae.evaluate.calibration import NOMINAL_COVERAGE, fit_calibration, judge
+from medmae.evaluate.calibration_file import NAME, FittedSpread
 from medmae.evaluate.statistics import summarise
 from medmae.evaluate.synthesis_cases import SynthesisCases
 from medmae.evaluate.synthesis_network import Synthesiser
@@ -34,19 +35,19 @@ _DEFINITION = {
 }
 
 
-def refuse_shared(fit: list[Task], judged: list[Task], *, split: str | None, path: Path) -> None:
+def refuse_shared(fitted: Collection[str], judged: list[Task], *, split: str | None, path: Path) -> None:
     """A calibration tells nothing about the subjects that it was fitted on.
 
     Args:
-        fit: Tasks to calibrate on.
+        fitted: Subjects to calibrate on.
         judged: Tasks to judge the calibration on.
         split: Where these come from.
         path: Of the manifest.
 
     Raises:
-        DataError: If a subject has tasks in both.
+        DataError: If a subject is in both.
     """
-    shared = sorted({task.row["subject"] for task in fit} & {task.row["subject"] for task in judged})
+    shared = sorted(set(fitted) & {task.row["subject"] for task in judged})
     if shared:
         raise DataError(
             f"the spread would be judged on {len(shared)} of the subjects it is calibrated on: {', '.join(shared[:5])}",
@@ -57,42 +58,74 @@ def refuse_shared(fit: list[Task], judged: list[Task], *, split: str | None, pat
         )
 
 
-def evaluate_spread(
-    synthesiser: Synthesiser, *, fit: list[Task], test: list[Task], cases: SynthesisCases, out: Path
-) -> list[str]:
-    """Writes ``calibration.json``: the fitted map, and for the test cases reliability before and after it.
+def fit_spread(
+    synthesiser: Synthesiser, *, tasks: list[Task], cases: SynthesisCases
+) -> tuple[FittedSpread | None, list[str]]:
+    """Fits the map from spread to error.
 
-    Errors are those of the mean over augmentations, in the foreground of the real target. Without a single case on
-    either side that could be measured, nothing is written.
+    Errors are those of the mean over augmentations, in the foreground of the real target.
 
     Args:
         synthesiser: Makes mean and spread.
-        fit: Validation tasks.
-        test: Tasks of other subjects.
-        cases: Reads both.
-        out: Folder.
+        tasks: Of validation subjects.
+        cases: Reads them.
 
     Returns:
-        What had to be left out, and why; each is logged.
+        The map, None if no case could be measured; and what had to be left out, and why, each of which is logged.
     """
-    fitted, tested = (_measure(synthesiser, tasks, cases) for tasks in (fit, test))
-    failed = [*fitted.failed, *tested.failed]
-    if not (fitted.std and tested.std):
-        lacks = f"no case to {'judge on' if fitted.std else 'calibrate on'} could be measured: there is no calibration"
-        log.error(lacks)
-        return [*failed, lacks]
-    calibration = fit_calibration(*(np.concatenate(list(by.values())) for by in (fitted.std, fitted.error)))
+    found = _measure(synthesiser, tasks, cases)
+    if not found.std:
+        return None, [*found.failed, _nothing_to("calibrate on")]
+    calibration = fit_calibration(*(np.concatenate(list(by.values())) for by in (found.std, found.error)))
+    subjects = sorted({task.row["subject"] for task in tasks if _name(task) in found.std})
+    return FittedSpread(calibration=calibration, subjects=tuple(subjects)), found.failed
+
+
+def evaluate_spread(
+    synthesiser: Synthesiser,
+    *,
+    fitted: FittedSpread,
+    test: list[Task],
+    cases: SynthesisCases,
+    out: Path,
+    failed: Sequence[str] = (),
+) -> list[str]:
+    """Writes ``calibration.json``: the fitted map, and for the test cases reliability before and after it.
+
+    Without a single case that could be measured, nothing is written.
+
+    Args:
+        synthesiser: Makes mean and spread.
+        fitted: The map.
+        test: Tasks of other subjects than it was fitted on.
+        cases: Reads them.
+        out: Folder.
+        failed: What fitting had to leave out.
+
+    Returns:
+        That, and what had to be left out here, and why; each is logged.
+    """
+    tested = _measure(synthesiser, test, cases)
+    failed = [*failed, *tested.failed]
+    if not tested.std:
+        return [*failed, _nothing_to("judge on")]
     subjects = {_name(task): task.row["subject"] for task in test}
     record: dict[str, Any] = {
         "definition": _DEFINITION,
-        "fitted_on": sorted({task.row["subject"] for task in fit if _name(task) in fitted.std}),
+        "fitted_on": list(fitted.subjects),
         "failed": failed,
-        "map": calibration.as_dict(),
+        "map": fitted.calibration.as_dict(),
     }
-    judged = judge(calibration, std=tested.std, error=tested.error)
+    judged = judge(fitted.calibration, std=tested.std, error=tested.error)
     record |= {when: _over_subjects(found, subjects) for when, found in judged.items()}
-    write_text(out / "calibration.json", json.dumps(record, indent=2))
+    write_text(out / NAME, json.dumps(record, indent=2))
     return failed
+
+
+def _nothing_to(do: str) -> str:
+    lacks = f"no case to {do} could be measured: there is no calibration"
+    log.error(lacks)
+    return lacks
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,11 @@ from torch import Tensor
 from medmae.data.manifest import Manifest
 from medmae.data.selection import Selection
 from medmae.errors import DataError, SomeFailedError
+from medmae.evaluate.calibration_file import FittedSpread
 from medmae.evaluate.copy_baseline import CopyBaseline
 from medmae.evaluate.montage import draw_montage
 from medmae.evaluate.report.text import slug
-from medmae.evaluate.spread import evaluate_spread, refuse_shared
+from medmae.evaluate.spread import evaluate_spread, fit_spread, refuse_shared
 from medmae.evaluate.synthesis_cases import SynthesisCases, require_tasks
 from medmae.evaluate.synthesis_network import Synthesiser
 from medmae.evaluate.synthesis_scores import LABELLED, definitions, score_case, summarise_scores
@@ -46,6 +47,8 @@ def evaluate_synthesis(
     smooth: float = 0.0,
     min_foreground: float = 0.02,
     uncertainty: bool = False,
+    calibration: FittedSpread | None = None,
+    paired: Collection[str] | None = None,
     batch_size: int = 16,
     device: torch.device | str = "cpu",
 ) -> dict[str, dict[str, Any]]:
@@ -57,7 +60,7 @@ def evaluate_synthesis(
 
     Args:
         network: See :class:`medmae.evaluate.synthesis_network.Synthesiser`.
-        manifest: A prepared data set; its training cases give the baseline's histogram.
+        manifest: A prepared data set.
         out: Folder.
         size: Of the network's input, such as its method's ``patches.size``; a number is the edge of a slice.
         source: What is given; for any-to-any None gives every contrast of a case but the target.
@@ -67,12 +70,16 @@ def evaluate_synthesis(
         neighbours: Slices on each side that the network sees.
         smooth: Standard deviation, in slices, of a Gaussian along the slice axis, as inference may be told.
         min_foreground: Smallest share of foreground of a slice that the reference definition and the worst count.
-        uncertainty: Also judge the spread of test-time augmentation, calibrated on the validation split.
+        uncertainty: Also judge the spread of test-time augmentation.
+        calibration: Of that spread, as inference applies it; None fits one on the validation split.
+        paired: Training subjects whose pairs the network learnt from: their targets, and no others, give the baseline's
+            histogram. None takes all training subjects.
         batch_size: Slices at once.
         device: Where to compute.
 
     Returns:
-        The summary: mean, standard deviation, median, interval and number of subjects of each column.
+        The summary: mean, standard deviation, median, interval and number of subjects of each column. Where several
+        contrasts are made these are over all of them, and ``by_target`` has the same for each.
 
     Raises:
         DataError: If no case has both source and target, every one failed, or the spread would be judged on subjects
@@ -94,14 +101,14 @@ def evaluate_synthesis(
     synthesiser = Synthesiser(
         network=network, size=size, neighbours=neighbours, smooth=smooth, batch_size=batch_size, device=device
     )
-    fit = require_tasks(cases_of(split="val"), split="val", why="the spread is calibrated on it") if uncertainty else []
-    refuse_shared(fit, tasks, split=split, path=manifest.path)
-    evaluation = _Evaluation(cases=cases, synthesiser=synthesiser, out=Path(out))
+    val = cases_of(split="val")
+    fit = _calibration_tasks(val, tasks, calibration=calibration, split=split) if uncertainty else []
+    evaluation = _Evaluation(cases=cases, synthesiser=synthesiser, paired=paired, out=Path(out))
     for task in track(tasks, description="Evaluating", transient=True):
         evaluation.add(task)
     summary = evaluation.write(about={"split": split, "manifest_sha256": manifest.sha256, "smooth": smooth})
-    if fit:
-        evaluation.unmeasured = evaluate_spread(synthesiser, fit=fit, test=evaluation.done, cases=cases, out=Path(out))
+    if uncertainty:
+        evaluation.judge_spread(calibration, fit=fit)
     evaluation.raise_for_failed()
     return summary
 
@@ -109,9 +116,11 @@ def evaluate_synthesis(
 class _Evaluation:
     """What the cases add up to."""
 
-    def __init__(self, *, cases: SynthesisCases, synthesiser: Synthesiser, out: Path) -> None:
+    def __init__(
+        self, *, cases: SynthesisCases, synthesiser: Synthesiser, paired: Collection[str] | None, out: Path
+    ) -> None:
         self.cases, self.synthesiser, self.out = cases, synthesiser, out
-        self.baselines = {target: _baseline(cases, target) for target in cases.targets}
+        self.baselines = {target: _baseline(cases, target, paired=paired) for target in cases.targets}
         self.worst = Worst()
         self.done: list[Task] = []
         self.rows: list[dict[str, Any]] = []
@@ -154,6 +163,10 @@ class _Evaluation:
                 path=self.cases.selection.manifest.path,
             )
         summary = summarise_scores(self.rows)
+        made = sorted({row["target"] for row in self.rows})
+        if len(made) > 1:  # one contrast may be easier than another: their mean alone tells little
+            each = {target: [row for row in self.rows if row["target"] == target] for target in made}
+            summary["by_target"] = {target: summarise_scores(rows) for target, rows in each.items()}
         record = {
             **about,
             "channels": list(self.cases.channels),
@@ -170,6 +183,18 @@ class _Evaluation:
         write_text(self.out / "metrics.json", json.dumps(record, indent=2))
         write_text(self.out / "summary.json", json.dumps(summary, indent=2))
         return summary
+
+    def judge_spread(self, calibration: FittedSpread | None, *, fit: list[Task]) -> None:
+        """Judges a calibration, or one that it fits, on the cases that could be evaluated."""
+        failed: list[str] = []
+        fitted = calibration
+        if fitted is None:
+            fitted, failed = fit_spread(self.synthesiser, tasks=fit, cases=self.cases)
+        if fitted is not None:
+            failed = evaluate_spread(
+                self.synthesiser, fitted=fitted, test=self.done, cases=self.cases, out=self.out, failed=failed
+            )
+        self.unmeasured = failed
 
     def raise_for_failed(self) -> None:
         """Raises if anything was left out."""
@@ -189,8 +214,18 @@ class _Evaluation:
         return self.out / "montage" / f"{stem}.png"
 
 
-def _baseline(cases: SynthesisCases, target: str) -> CopyBaseline:
+def _calibration_tasks(
+    val: SynthesisCases, judged: list[Task], *, calibration: FittedSpread | None, split: str
+) -> list[Task]:
+    """Validation tasks to fit a calibration on; none where one is given. Whom it was fitted on cannot be judged."""
+    fit = [] if calibration else require_tasks(val, split="val", why="the spread is calibrated on it")
+    subjects = calibration.subjects if calibration else {task.row["subject"] for task in fit}
+    refuse_shared(subjects, judged, split=split, path=val.selection.manifest.path)
+    return fit
+
+
+def _baseline(cases: SynthesisCases, target: str, *, paired: Collection[str] | None) -> CopyBaseline:
     training = Selection.choose(
         cases.selection.manifest, split="train", contrasts=(target,), at_least=1, may_be_empty=True
     )
-    return CopyBaseline.fit(training)
+    return CopyBaseline.fit(training if paired is None else training.of(paired))

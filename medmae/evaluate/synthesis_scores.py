@@ -127,7 +127,8 @@ def _summary(name: str, values: Sequence[float], rows: Sequence[Mapping[str, Any
         return found
     metric, _, region = name.split("_")
     label, unit = SYNTHESIS[metric]
-    return found | {"label": f"{label}, {REGIONS[region].lower()}", "unit": unit, "better": _BETTER[metric]}
+    mixed = ", all contrasts" if len({row.get("target") for row in rows}) > 1 else ""
+    return found | {"label": f"{label}, {REGIONS[region].lower()}{mixed}", "unit": unit, "better": _BETTER[metric]}
 
 
 def _reference(prediction: np.ndarray, target: np.ndarray) -> dict[str, float]:

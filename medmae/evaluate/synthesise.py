@@ -11,12 +11,13 @@ import numpy as np
 import torch
 
 from medmae.data.cases import StoredCase, VolumeCases
-from medmae.data.intensity import Normalisation
-from medmae.data.target_intensity import read_target_intensities
 from medmae.errors import DataError, check_choice
+from medmae.evaluate.calibration_file import FittedSpread, read_calibration
+from medmae.evaluate.leakage import subjects_seen
 from medmae.evaluate.loop import each_volume
-from medmae.evaluate.provenance import describe_weights, provenance, recorded_versions
-from medmae.evaluate.synthetic_files import Dtype, Result, write_results
+from medmae.evaluate.provenance import describe_uncertainty, describe_weights, provenance, recorded_versions
+from medmae.evaluate.synthesis_plan import check_targets, known_intensities, plan_any, plan_pair
+from medmae.evaluate.synthetic_files import Dtype, Kind, Result, write_results
 from medmae.evaluate.volume_synthesis import Network, synthesise_volume, uncertainty_volume
 from medmae.methods.mt_unet import MTUNet
 
@@ -28,8 +29,10 @@ class VolumeSynthesis:
 
     For each it writes ``<case>_desc-synthetic<TARGET>.nii.gz`` with the shape, affine, codes, zooms and units of the
     source, a ``.json`` of the same name that tells where it comes from, and with ``uncertainty`` also
-    ``<case>_desc-uncertainty<TARGET>.nii.gz`` and ``.json``: the standard deviation over flips and quarter turns, whose
-    mean is then the image. A case leaves all of its files or none.
+    ``<case>_desc-uncertainty<TARGET>.nii.gz`` and ``.json``: the absolute error to expect, from the standard deviation
+    over flips and quarter turns, whose mean is then the image. Without a calibration that deviation itself is written,
+    as ``<case>_desc-uncalibrated<TARGET>``. A case leaves all of its files or none. At the end the log tells which
+    cases had the target already, and whom training saw.
 
     Args:
         method: The trained network.
@@ -37,11 +40,15 @@ class VolumeSynthesis:
         output_dir: Receives the files.
         targets: What to make. A network of pairs makes one; an any-to-any network makes these even where a case has
             them (it does not see them then), or, with None, all that a case lacks.
-        weights: The file that ``method`` was loaded from; its hash is recorded.
+        remake: Whether a network of pairs makes its target of a case that has it, too; such cases are passed over else.
+        weights: The file that ``method`` was loaded from; its hash is recorded, and the ``run.json`` beside it or in
+            the folder above tells whom training saw.
         target_intensity: ``target_intensity.json`` of the model, which gives images the intensities that the target
             usually has; without it they lie in [0, 1].
         dtype: ``float32``, or ``int16`` with a slope: half the size, steps of 1 / 32767 of the largest value.
         uncertainty: Whether to look from all sides; eight times the work.
+        calibration: ``calibration.json`` of the model: what error a spread means, measured on validation subjects. If
+            there is no such file, or with None, spreads are uncalibrated.
         smooth: Standard deviation, in slices, of a Gaussian along the slice axis of images; 0 leaves them as they are.
         overlap: Of neighbouring crops of a 3-d network.
         batch_size: Slices or crops at once.
@@ -57,10 +64,12 @@ class VolumeSynthesis:
         cases: VolumeCases,
         output_dir: str | Path,
         targets: Sequence[str] | None = None,
+        remake: bool = False,
         weights: str | Path | None = None,
         target_intensity: str | Path | None = None,
         dtype: Dtype = "float32",
         uncertainty: bool = False,
+        calibration: str | Path | None = None,
         smooth: float = 0.0,
         overlap: float = 0.5,
         batch_size: int = 16,
@@ -69,10 +78,14 @@ class VolumeSynthesis:
     ) -> None:
         check_choice(dtype, get_args(Dtype), name="dtype")
         self.method, self.cases, self.output_dir = method.to(device).eval(), cases, Path(output_dir)
-        self.targets = _checked_targets(targets, contrasts=cases.contrasts, num_contrasts=method.num_contrasts)
-        self.intensities = _intensities(target_intensity, targets=self.targets or cases.contrasts)
+        self.targets = check_targets(targets, contrasts=cases.contrasts, num_contrasts=method.num_contrasts)
+        self.remake = remake
+        self.intensities = known_intensities(target_intensity, targets=self.targets or cases.contrasts)
         self.dtype: Dtype = dtype
         self.uncertainty, self.smooth, self.overlap = uncertainty, smooth, overlap
+        self.calibration = _calibration(calibration, weights=weights) if uncertainty else None
+        self.promise = describe_uncertainty(self.calibration, path=calibration)
+        self.seen = frozenset(subjects_seen(Path(weights).parent) if weights else ())
         self.batch_size, self.device = batch_size, device
         self.about = {
             "weights": describe_weights(weights),
@@ -89,48 +102,66 @@ class VolumeSynthesis:
 
     def run(self) -> None:
         """Works through all cases; see :func:`medmae.evaluate.loop.each_volume`."""
-        each_volume(
-            self.cases,
-            self._write,
-            method=self.method,
-            batch_size=self.batch_size,
-            output_dir=self.output_dir,
-            description="Synthesising",
-        )
+        self.complete: list[str] = []  # cases that have every target
+        self.trained_on: list[str] = []  # cases of subjects whom training saw
+        try:
+            each_volume(
+                self.cases,
+                self._write,
+                method=self.method,
+                batch_size=self.batch_size,
+                output_dir=self.output_dir,
+                description="Synthesising",
+            )
+        finally:
+            self._report()
 
     def _write(self, case: StoredCase) -> None:
         targets, given = self._plan(case)
         if not targets:
-            log.info("case %s has every contrast: nothing to make", case.name)
+            self.complete.append(case.name)
             return
+        if case.subject in self.seen:
+            self.trained_on.append(case.name)
         images, spreads = self._synthesise(case, given)  # (S, C', H, W)
         sources = tuple(name for name, yes in zip(case.contrasts, given, strict=True) if yes)
         results: list[Result] = []
         for target in targets:
             channel = case.contrasts.index(target) if self.method.num_contrasts else 0
             to = self.intensities[target] if self.intensities else None
-            about = provenance(case, target=target, sources=sources, intensity=to, run=self.about)
+            run = {**self.about, "subject_in_training": case.subject in self.seen if self.seen else "unknown"}
+            about = provenance(case, target=target, sources=sources, intensity=to, run=run)
             results.append(Result.image(images[:, channel], target=target, to=to, about=about))
             if spreads is not None:
-                results.append(Result.spread(spreads[:, channel], target=target, to=to, about=about))
+                about = {**about, "uncertainty": self.promise}
+                kind: Kind = "uncalibrated" if self.calibration is None else "uncertainty"
+                results.append(Result.spread(spreads[:, channel], kind=kind, target=target, to=to, about=about))
         write_results(results, case=case.name, grid=case.grid, folder=self.output_dir, dtype=self.dtype)
+
+    def _report(self) -> None:
+        """Logs what a user may not expect."""
+        if self.complete:
+            more = "" if self.method.num_contrasts or self.remake else "; --remake true makes it nevertheless"
+            log.warning(
+                "%d of %d cases have the target already and were passed over: %s%s",
+                len(self.complete),
+                len(self.cases),
+                ", ".join(self.complete),
+                more,
+            )
+        if self.trained_on:
+            log.warning(
+                "%d cases are of subjects whom training saw, and tell nothing of new patients: %s",
+                len(self.trained_on),
+                ", ".join(self.trained_on),
+            )
 
     def _plan(self, case: StoredCase) -> tuple[tuple[str, ...], np.ndarray]:
         """What to make of a case, and which channels the network sees, ``(C,)`` bool."""
-        if not self.method.num_contrasts:
-            assert self.targets is not None
-            return self.targets, case.available
-        missing = tuple(name for name, there in zip(case.contrasts, case.available, strict=True) if not there)
-        targets = missing if self.targets is None else self.targets
-        given = case.available & np.array([name not in targets for name in case.contrasts])
-        if not given.any():
-            raise DataError(
-                f"case {case.name} has nothing but what is to be made",
-                field="targets",
-                value=list(targets),
-                remedy="give another contrast of the case, or ask for fewer targets",
-            )
-        return targets, given
+        if self.method.num_contrasts:
+            return plan_any(case, targets=self.targets)
+        assert self.targets is not None
+        return plan_pair(case, target=self.targets[0], remake=self.remake)
 
     def _synthesise(self, case: StoredCase, given: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         """Images and, if asked for, spreads, ``(S, C', H, W)`` each, in [0, 1]."""
@@ -146,6 +177,7 @@ class VolumeSynthesis:
         spreads = None
         if self.uncertainty:
             images, spreads = uncertainty_volume(self._network(given), volume, **options)
+            spreads = self._as_error(spreads, volume)
         else:
             images = synthesise_volume(self._network(given), volume, **options)
         if not np.isfinite(images).all():
@@ -157,6 +189,13 @@ class VolumeSynthesis:
             )
         return images, spreads
 
+    def _as_error(self, spread: np.ndarray, volume: np.ndarray) -> np.ndarray:
+        """The error to expect of a spread where that is known; the background, which nothing is made of, has none."""
+        if self.calibration is None:
+            return spread
+        inside = volume.any(axis=1, keepdims=True)  # (S, 1, H, W)
+        return np.where(inside, self.calibration.calibration(spread), 0).astype(np.float32)
+
     def _network(self, given: np.ndarray) -> Network:
         """The method as a function of images alone."""
         if not self.method.num_contrasts:
@@ -165,33 +204,12 @@ class VolumeSynthesis:
         return lambda images: self.method.synthesise(images, seen.expand(len(images), -1))
 
 
-def _checked_targets(
-    targets: Sequence[str] | None, *, contrasts: tuple[str, ...], num_contrasts: int | None
-) -> tuple[str, ...] | None:
-    names = None if targets is None else tuple(targets)
-    if isinstance(targets, str):
-        raise ValueError(f"targets is a list of contrasts, got {targets!r}")
-    if num_contrasts is None:
-        if names is None or len(names) != 1 or len(contrasts) != 1 or names == contrasts:
-            raise ValueError(f"a network of pairs makes one target of one other source, got {names} of {contrasts}")
-    elif len(contrasts) != num_contrasts:
-        raise ValueError(f"the network has {num_contrasts} contrasts, the cases are read for {contrasts}")
-    elif names is not None and not (names and set(names) <= set(contrasts) and len(set(names)) == len(names)):
-        raise ValueError(f"targets must be some of {contrasts}, each once, got {names}")
-    return names
-
-
-def _intensities(path: str | Path | None, *, targets: Sequence[str]) -> dict[str, Normalisation] | None:
-    if path is None:
-        return None
-    known = read_target_intensities(path)
-    unknown = [name for name in targets if name not in known]
-    if unknown:
-        raise DataError(
-            f"it does not tell the intensities of {', '.join(unknown)}",
-            path=path,
-            field="contrasts",
-            value=sorted(known),
-            remedy="write it anew for all targets, or leave it out for intensities in [0, 1]",
-        )
-    return known
+def _calibration(path: str | Path | None, *, weights: str | Path | None) -> FittedSpread | None:
+    """What the model's spreads mean; None, said aloud, where nobody measured it."""
+    if path is not None and Path(path).is_file():
+        return read_calibration(path, weights=weights)
+    log.warning(
+        "there is no calibration of these weights: the spread is written as it comes, marked as uncalibrated; "
+        "training with --uncertainty true measures it on validation subjects"
+    )
+    return None

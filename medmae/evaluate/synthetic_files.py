@@ -16,8 +16,12 @@ from medmae.data.intensity import Normalisation
 from medmae.files import all_or_none, write_text
 
 Dtype = Literal["float32", "int16"]
-Kind = Literal["synthetic", "uncertainty"]
-DESCRIP = "medmae: synthetic, made by a network, not for diagnosis"  # at most 79 bytes
+Kind = Literal["synthetic", "uncertainty", "uncalibrated"]
+DESCRIP: dict[Kind, str] = {  # at most 79 bytes each
+    "synthetic": "medmae: synthetic, made by a network, not for diagnosis",
+    "uncertainty": "medmae: error to expect of a synthetic image, not for diagnosis",
+    "uncalibrated": "medmae: uncalibrated spread of a synthetic image, not for diagnosis",
+}
 _INT16 = 32767
 
 
@@ -27,7 +31,7 @@ class Result:
 
     Attributes:
         target: The contrast.
-        kind: The image itself, or how unsure the network is of it.
+        kind: The image itself, the error to expect of it, or the spread of the network's guesses as it comes.
         values: ``(S, H, W)`` float32, stored orientation, in the units of the file.
         background: Value outside the crop.
         about: What the JSON beside it says.
@@ -46,10 +50,12 @@ class Result:
         return cls(target=target, kind="synthetic", values=values, background=background, about=about)
 
     @classmethod
-    def spread(cls, values: np.ndarray, *, target: str, to: Normalisation | None, about: Mapping[str, Any]) -> Result:
-        """Its standard deviation: a difference of intensities, stretched as they are, but not moved."""
+    def spread(
+        cls, values: np.ndarray, *, kind: Kind, target: str, to: Normalisation | None, about: Mapping[str, Any]
+    ) -> Result:
+        """How unsure the network is: a difference of intensities, stretched as they are, but not moved."""
         values = values * np.float32(1.0 if to is None else to.maximum)
-        return cls(target=target, kind="uncertainty", values=values, background=0.0, about=about)
+        return cls(target=target, kind=kind, values=values, background=0.0, about=about)
 
 
 def write_results(results: Sequence[Result], *, case: str, grid: Grid, folder: Path, dtype: Dtype) -> list[Path]:
@@ -77,13 +83,13 @@ def write_results(results: Sequence[Result], *, case: str, grid: Grid, folder: P
 
 def _write_image(result: Result, path: Path, *, grid: Grid, dtype: Dtype) -> None:
     if dtype == "float32":
-        grid.write_nifti(result.values.astype(np.float32), path, descrip=DESCRIP, fill=result.background)
+        grid.write_nifti(result.values.astype(np.float32), path, descrip=DESCRIP[result.kind], fill=result.background)
         return
     # The intercept is the background, which so stays exact.
     above = result.values.astype(np.float64) - result.background
     slope = float(np.float32(np.abs(above).max() / _INT16)) or 1.0
     stored = np.rint(above / slope).clip(-_INT16, _INT16).astype(np.int16)
-    grid.write_nifti(stored, path, descrip=DESCRIP, fill=0, scaling=(slope, result.background))
+    grid.write_nifti(stored, path, descrip=DESCRIP[result.kind], fill=0, scaling=(slope, result.background))
 
 
 def _label(target: str) -> str:

@@ -29,7 +29,7 @@ def source_box(volume: np.ndarray) -> Box:
     Args:
         volume: ``(S, C, H, W)``; 0 is background, and where a contrast is not given.
     """
-    z, y, x = (slice(*ends) for ends in bounding_box(volume.any(axis=1), margin=MARGIN))
+    z, y, x = (slice(*ends) for ends in bounding_box(np.any(volume, axis=1), margin=MARGIN))
     return z, y, x
 
 

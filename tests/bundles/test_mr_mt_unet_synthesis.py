@@ -18,6 +18,7 @@ from medmae.nn.heads import SynthesisNetwork
 
 NAME = "mr_mt_unet_synthesis"
 TINY = {"method::_target_": "medmae.methods.mt_unet.mt_unet_tiny"}
+REMAKE = {"remake": True}  # every case of the cohort has a T2 already
 QUICK = {**TINY, "batch_size": 4, "epochs": 1, "base_lr": 0.0005, "warmup_epochs": 0}
 
 
@@ -38,7 +39,7 @@ def train(prepared: Path, out: Path, config: str = "train", **overrides: object)
 
 @pytest.fixture(scope="module")
 def run(prepared, pretrained, tmp_path_factory) -> Path:
-    return train(prepared, tmp_path_factory.mktemp("synthesis"), pretrained=str(pretrained))
+    return train(prepared, tmp_path_factory.mktemp("synthesis"), pretrained=str(pretrained), uncertainty=True)
 
 
 def cause(error: BaseException) -> BaseException:
@@ -56,6 +57,43 @@ def test_a_run_leaves_weights_intensities_figures_montages_and_a_report(run):
     assert np.isfinite([float(row[name]) for name in row if name.startswith("psnr")]).all()
     assert list((run / "evaluation" / "montage").glob("*.png"))
     assert "not for diagnosis" in (run / "report.html").read_text()
+
+
+def test_the_spread_is_calibrated_on_validation_subjects_for_these_weights(run, prepared):
+    record, hashes = (
+        json.loads((run / "models" / "calibration.json").read_text()),
+        json.loads((run / "run.json").read_text()),
+    )
+    assert record["fitted_on"] == list(Manifest.read(prepared).subjects("val"))
+    assert record["weights_sha256"] == hashes["hashes"]["synthesis.safetensors"]
+    judged = json.loads((run / "evaluation" / "calibration.json").read_text())
+    assert (judged["map"], judged["fitted_on"]) == (record["map"], record["fitted_on"])
+
+
+def test_training_without_uncertainty_leaves_no_calibration_of_earlier_weights(prepared, tmp_path, monkeypatch):
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "calibration.json").write_text("{}")
+    monkeypatch.setattr("medmae.training.fit", lambda **_: None)
+    train(prepared, tmp_path, feature_weight=0.0)
+    assert not (tmp_path / "models" / "calibration.json").exists()
+
+
+def test_intensities_are_those_of_the_pairs_that_are_trained_on(prepared, tmp_path, monkeypatch):
+    seen = {}
+    monkeypatch.setattr("medmae.bundle.synthesis.evaluate_method", lambda **options: seen.update(options))
+    monkeypatch.setattr("medmae.training.fit", lambda **_: None)
+    other = tmp_path / "prepared"
+    shutil.copytree(prepared, other)
+    path = other / "manifest.jsonl"
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    splits = dict(zip(("sub-01", "sub-02", "sub-03"), ("train", "train", "test"), strict=True))
+    path.write_text("".join(json.dumps({**row, "split": splits[row["subject"]]}) + "\n" for row in rows))
+    train(other, tmp_path / "out", feature_weight=0.0, fraction=0.5)
+    known = json.loads((tmp_path / "out" / "models" / "target_intensity.json").read_text())["contrasts"]["T2"]
+    (row,) = (row for row in rows if row["subject"] == "sub-01")
+    (t2,) = (contrast for contrast in row["contrasts"] if contrast["name"] == "T2")
+    assert (known["subjects"], known["maximum"]) == (1, t2["normalisation"]["maximum"])
+    assert seen["paired"] == ("sub-01",)
 
 
 def test_encoder_and_judge_start_as_they_were_pretrained(prepared, pretrained, tmp_path, monkeypatch):
@@ -100,9 +138,12 @@ def test_the_plain_network_is_the_trained_method(run):
 
 def test_inference_writes_a_marked_volume_on_the_source_s_grid_with_its_spread_and_origin(run, cohort, tmp_path):
     where = {"dataset_dir": str(cohort), "output_dir": str(tmp_path), "model_dir": str(run / "models")}
-    run_bundle(NAME, "inference", overrides={**TINY, **where, "uncertainty": True})
+    run_bundle(NAME, "inference", overrides={**TINY, **where, **REMAKE, "uncertainty": True})
     made = sorted(path.name.split("_desc-")[1] for path in tmp_path.glob("*.nii.gz"))
     assert made == ["syntheticT2.nii.gz"] * 3 + ["uncertaintyT2.nii.gz"] * 3
+    seen = json.loads((run / "run.json").read_text())["data"]["subjects"]["train"]
+    notes = {path.name.split("_")[0]: json.loads(path.read_text()) for path in tmp_path.glob("*_desc-synthetic*.json")}
+    assert {name for name, note in notes.items() if note["subject_in_training"]} == set(seen)
     source = nib.load(cohort / "sub-01" / "anat" / "sub-01_T1w.nii.gz")
     result = nib.load(next(tmp_path.glob("*sub-01*_desc-syntheticT2.nii.gz")))
     assert result.shape == source.shape
@@ -121,7 +162,7 @@ def test_a_case_without_the_source_is_left_out_and_the_others_are_made(run, coho
     (raw / "sub-02" / "anat" / "sub-02_T1w.nii.gz").unlink()
     where = {"dataset_dir": str(raw), "output_dir": str(tmp_path / "out"), "model_dir": str(run / "models")}
     with pytest.raises((RuntimeError, ValueError)) as caught:
-        run_bundle(NAME, "inference", overrides={**TINY, **where})
+        run_bundle(NAME, "inference", overrides={**TINY, **where, **REMAKE})
     assert isinstance(cause(caught.value), SomeFailedError)
     assert "sub-02 has no T1" in str(cause(caught.value))
     assert len(list((tmp_path / "out").glob("*.nii.gz"))) == 2
@@ -129,7 +170,9 @@ def test_a_case_without_the_source_is_left_out_and_the_others_are_made(run, coho
 
 def test_held_out_subjects_are_evaluated_again_with_the_same_figures(run, prepared, tmp_path):
     where = {"dataset_dir": str(prepared), "output_dir": str(tmp_path), "model_dir": str(run / "models")}
-    run_bundle(NAME, "evaluate", overrides={**TINY, **where})
+    run_bundle(NAME, "evaluate", overrides={**TINY, **where, "uncertainty": True})
+    maps = [json.loads((f / "evaluation" / "calibration.json").read_text())["map"] for f in (run, tmp_path)]
+    assert maps[0] == maps[1]  # the one that inference applies
     first, second = (json.loads((folder / "evaluation" / "summary.json").read_text()) for folder in (run, tmp_path))
     assert first.keys() == second.keys()
     assert all(first[key]["mean"] == pytest.approx(second[key]["mean"], rel=1e-4) for key in first)
@@ -154,7 +197,7 @@ def test_any_to_any_trains_evaluates_each_contrast_and_makes_what_a_case_lacks(p
 def test_slices_may_bring_their_neighbours(prepared, pretrained, cohort, tmp_path):
     out = train(prepared, tmp_path / "run", pretrained=str(pretrained), neighbours=1)
     where = {"dataset_dir": str(cohort), "output_dir": str(tmp_path / "out"), "model_dir": str(out / "models")}
-    run_bundle(NAME, "inference", overrides={**TINY, **where, "neighbours": 1})
+    run_bundle(NAME, "inference", overrides={**TINY, **where, **REMAKE, "neighbours": 1})
     assert len(list((tmp_path / "out").glob("*.nii.gz"))) == 3
 
 
@@ -166,7 +209,7 @@ def test_volumes_train_on_crops_and_give_whole_volumes(prepared, cohort, tmp_pat
     crops = {"train::dataset::crops_per_volume": 4, "batch_size": 2}
     out = train(prepared, tmp_path / "run", "train,volumes", **small, **crops)
     where = {"dataset_dir": str(cohort), "output_dir": str(tmp_path / "out"), "model_dir": str(out / "models")}
-    run_bundle(NAME, "inference", overrides={**small, **where})
+    run_bundle(NAME, "inference", overrides={**small, **where, **REMAKE})
     source = nib.load(cohort / "sub-01" / "anat" / "sub-01_T1w.nii.gz")
     assert nib.load(tmp_path / "out" / "sub-01_desc-syntheticT2.nii.gz").shape == source.shape
 
@@ -215,5 +258,5 @@ def test_a_held_out_case_that_cannot_be_read_leaves_a_report_and_its_name(run, p
 
 def test_without_known_intensities_a_volume_lies_between_0_and_1(run, cohort, tmp_path):
     where = {"dataset_dir": str(cohort), "output_dir": str(tmp_path), "model_dir": str(run / "models")}
-    run_bundle(NAME, "inference", overrides={**TINY, **where, "target_intensity": None})
+    run_bundle(NAME, "inference", overrides={**TINY, **where, **REMAKE, "target_intensity": None})
     assert np.asarray(nib.load(next(tmp_path.glob("*.nii.gz"))).dataobj).max() <= 1

@@ -89,7 +89,7 @@ def test_a_file_of_another_contrast_is_not_taken_for_the_one_wanted(tmp_path):
 
 def test_synthetic_images_never_pass_for_a_patients_own(tmp_path):
     save(tmp_path / "p1" / "T1.nii.gz")
-    for name in ("p1_desc-syntheticT2.nii.gz", "p1_desc-uncertaintyT2.nii.gz"):
+    for name in ("p1_desc-syntheticT2.nii.gz", "p1_desc-uncertaintyT2.nii.gz", "p1_desc-uncalibratedT2.nii.gz"):
         made = save(tmp_path / "p1" / name)
         save(tmp_path / "p1" / "T2" / name)  # not even in a folder of that name
         with pytest.raises(DataError, match="no volume with a known contrast"):

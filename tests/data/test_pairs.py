@@ -100,6 +100,8 @@ def test_a_seed_shuffles_the_subjects_alike_every_time_and_smaller_shares_are_pa
 def test_by_slices_the_first_ones_are_kept_to_the_number_even_through_a_subject(prepared):
     path = prepared(TEN)
     data, everything = pairs(path, fraction=0.35, fraction_by="slices"), pairs(path)
+    assert data.subjects == tuple(dict.fromkeys(subjects(data)))
+    assert len(data.subjects) == 4 < len(everything.subjects)
     assert len(data) == int(0.35 * 50) == 17
     assert [data.describe(index) for index in range(17)] == [everything.describe(index) for index in range(17)]
     assert subjects(data) == sorted(TEN)[:4]

@@ -34,6 +34,15 @@ def test_each_constant_is_the_median_over_training_subjects(measured):
     assert fit.invert(np.array([0.0, 0.5, 1.0])).tolist() == [2.0, 102.0, 202.0]
 
 
+def test_some_subjects_may_be_asked_for_alone(measured, tmp_path):
+    path = measured(maxima=[100, 600, 200])
+    write_target_intensities(tmp_path / "x.json", manifest=path, contrasts=["T2"], subjects=["p1", "q"])
+    assert read_target_intensities(tmp_path / "x.json")["T2"].maximum == 600
+    assert json.loads((tmp_path / "x.json").read_text())["contrasts"]["T2"]["subjects"] == 1
+    with pytest.raises(DataError, match="no case has T2"):
+        median_normalisation(Manifest.read(path), contrast="T2", subjects=["q"])  # of the test split
+
+
 def test_visits_of_one_subject_count_as_one(measured):
     path = measured(maxima=[100, 100, 100, 600])
     text = path.read_text()

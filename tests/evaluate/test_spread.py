@@ -5,7 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from medmae.evaluate.spread import evaluate_spread
+from medmae.evaluate.calibration import Calibration
+from medmae.evaluate.calibration_file import FittedSpread
+from medmae.evaluate.spread import evaluate_spread, fit_spread
 from medmae.evaluate.synthesis_cases import SynthesisCases
 
 
@@ -27,13 +29,19 @@ def cases(manifest, split):
     return SynthesisCases(manifest=manifest, split=split, source="T1", target="T2", contrasts=None, min_foreground=0.02)
 
 
+def judged(network, manifest, out):
+    val, test = cases(manifest, "val"), cases(manifest, "test")
+    fitted, failed = fit_spread(network, tasks=val.tasks(), cases=val)
+    assert failed == evaluate_spread(network, fitted=fitted, test=test.tasks(), cases=test, out=out) == []
+    return json.loads((out / "calibration.json").read_text())
+
+
 @pytest.fixture
 def record(make_set, tmp_path):
-    manifest, network = make_set(), Honest()
-    test = cases(manifest, "test")
-    evaluate_spread(network, fit=cases(manifest, "val").tasks(), test=test.tasks(), cases=test, out=tmp_path)
+    network = Honest()
+    found = judged(network, make_set(), tmp_path)
     assert network.asked == ["c", "d", "e"]
-    return json.loads((tmp_path / "calibration.json").read_text())
+    return found
 
 
 def test_the_map_is_fitted_on_validation_and_judged_on_test_subjects(record):
@@ -51,8 +59,16 @@ def test_calibration_mends_a_spread_that_is_half_of_the_error(record):
 def test_a_large_case_weighs_no_more_than_a_small_one(make_set, tmp_path, monkeypatch):
     monkeypatch.setattr("medmae.evaluate.spread._VOXELS", 200)
     manifest = make_set()
-    test = cases(manifest, "test")
-    evaluate_spread(Honest(), fit=cases(manifest, "val").tasks(), test=test.tasks(), cases=test, out=tmp_path)
-    record = json.loads((tmp_path / "calibration.json").read_text())
+    record = judged(Honest(), manifest, tmp_path)
     shares = np.array(record["before"]["curve"]["share"]) * 400
     assert shares == pytest.approx(np.round(shares))
+
+
+def test_a_map_that_is_given_is_judged_as_it_is(make_set, tmp_path):
+    double = Calibration(std=(0.0, 1.0), error=(0.0, 2.0))
+    given = FittedSpread(calibration=double, subjects=("z",))
+    test = cases(make_set(), "test")
+    evaluate_spread(Honest(), fitted=given, test=test.tasks(), cases=test, out=tmp_path, failed=["y was broken"])
+    record = json.loads((tmp_path / "calibration.json").read_text())
+    assert (record["map"], record["fitted_on"]) == (double.as_dict(), ["z"])
+    assert record["failed"] == ["y was broken"]

@@ -7,7 +7,10 @@ import numpy as np
 import pytest
 import torch
 
+from medmae.data.manifest import Manifest
 from medmae.errors import DataError, SomeFailedError
+from medmae.evaluate.calibration import Calibration
+from medmae.evaluate.calibration_file import FittedSpread
 from medmae.evaluate.similarity import similarity
 from medmae.evaluate.synthesis import evaluate_synthesis
 from medmae.methods.mt_unet import mt_unet_tiny
@@ -100,6 +103,19 @@ def test_the_record_says_what_the_columns_mean_and_what_the_baseline_is(evaluate
     assert len(about["manifest_sha256"]) == 64
 
 
+def test_the_copy_knows_the_targets_of_those_alone_whose_pairs_were_trained_on(pair, make_set, tmp_path):
+    manifest = make_set()
+    pair(halfway, manifest=manifest, paired=["a"])
+    rows, about = read(tmp_path / "out")
+    assert "1 training cases" in about["baseline"]["T2"]
+    path = manifest.folder / "shards" / "b.npy"
+    np.save(path, 0.5 * np.load(path))  # of the other
+    pair(halfway, manifest=manifest, paired=["a"])
+    assert read(tmp_path / "out")[0] == rows
+    pair(halfway, manifest=manifest)
+    assert read(tmp_path / "out")[0] != rows
+
+
 def test_every_case_has_a_montage(evaluated):
     _, about = read(evaluated)
     assert about["montages"] == [{"case": name, "target": "T2", "file": f"{name}.png"} for name in "de"]
@@ -145,6 +161,14 @@ def test_any_to_any_has_a_row_and_a_montage_for_each_target(pair, make_set, tmp_
         ("d", "FLAIR+T1", "T2"),
     ]
     assert summary["psnr_model_foreground"]["n_subjects"] == 2
+    assert "all contrasts" in summary["psnr_model_foreground"]["label"]
+    for target in three:
+        values = [float(row["psnr_model_foreground"]) for row in rows if row["target"] == target]
+        found = summary["by_target"][target]["psnr_model_foreground"]
+        assert found["mean"] == pytest.approx(np.mean(values), rel=1e-4)
+        assert (found["n_subjects"], "all contrasts" in found["label"]) == (2, False)
+        assert summary["by_target"][target]["gain_over_copy_psnr_foreground"]["n_subjects"] == 2
+    assert json.loads((tmp_path / "out" / "summary.json").read_text()) == summary
     assert about["montages"][0]["file"] == "d__FLAIR.png"
     assert set(about["baseline"]) == set(three)
 
@@ -153,6 +177,15 @@ def test_uncertainty_is_calibrated_on_validation_subjects(evaluated):
     record = json.loads((evaluated / "calibration.json").read_text())
     assert record["fitted_on"] == ["c"]
     assert set(record["after"]["coverage"]["by_case"]) == {"d T2", "e T2"}
+
+
+def test_a_calibration_that_is_given_is_judged_and_none_is_fitted(pair, make_set, tmp_path):
+    given = FittedSpread(calibration=Calibration(std=(0.0, 1.0), error=(0.0, 1.0)), subjects=("z",))
+    pair(halfway, manifest=make_set(splits={"a": "train", "d": "test"}), uncertainty=True, calibration=given)
+    assert json.loads((tmp_path / "out" / "calibration.json").read_text())["fitted_on"] == ["z"]
+    seen = FittedSpread(calibration=given.calibration, subjects=("d",))
+    with pytest.raises(DataError, match="1 of the subjects it is calibrated on: d"):
+        pair(halfway, manifest=Manifest.read(tmp_path / "set"), uncertainty=True, calibration=seen)
 
 
 @pytest.mark.parametrize("split", ["val", None])

@@ -15,6 +15,8 @@ from data_prep.mr import prepare
 from medmae.data.cases import VolumeCases
 from medmae.data.intensity import Normalisation
 from medmae.errors import DataError
+from medmae.evaluate.calibration import Calibration
+from medmae.evaluate.calibration_file import FittedSpread, write_calibration
 from medmae.evaluate.provenance import WARNING
 from medmae.evaluate.synthesis import evaluate_synthesis
 from medmae.evaluate.synthesise import VolumeSynthesis
@@ -210,18 +212,75 @@ def test_name_header_and_note_say_that_the_image_is_synthetic(tmp_path):
     assert str(tmp_path) not in json.dumps(note)  # folders may name a patient
 
 
-def test_uncertainty_has_an_image_and_a_note_of_its_own(tmp_path):
+def test_an_uncertainty_that_nobody_calibrated_has_an_image_and_a_note_that_say_so(tmp_path, caplog):
     source = write(tmp_path / "p1" / "T1.nii.gz")
     lean = lambda image: image * torch.linspace(0, 1, image.shape[-1])  # noqa: E731
     options = {"uncertainty": True, "target_intensity": intensities_of(source)}
     synthesis(source, tmp_path / "out", method=Stub(size=24, answer=lean), **options).run()
-    names = [f"p1_desc-{kind}T2.{ending}" for kind in ("synthetic", "uncertainty") for ending in ("json", "nii.gz")]
+    names = [f"p1_desc-{kind}T2.{ending}" for kind in ("synthetic", "uncalibrated") for ending in ("json", "nii.gz")]
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == names
-    spread = nib.load(tmp_path / "out" / "p1_desc-uncertaintyT2.nii.gz").get_fdata()
+    image = nib.load(tmp_path / "out" / "p1_desc-uncalibratedT2.nii.gz")
+    spread = image.get_fdata()
     assert spread.min() == 0  # a spread is not moved by the target's background
     assert 100 < spread.max() < 1024  # but stretched
-    note = json.loads((tmp_path / "out" / "p1_desc-uncertaintyT2.json").read_text())
+    assert b"uncalibrated spread" in bytes(image.header["descrip"])
+    note = json.loads((tmp_path / "out" / "p1_desc-uncalibratedT2.json").read_text())
     assert note["settings"]["uncertainty"] is True
+    assert note["uncertainty"]["calibrated"] is False
+    assert "marked as uncalibrated" in caplog.text
+
+
+def test_with_a_calibration_the_error_to_expect_is_written_and_nothing_in_the_background(tmp_path):
+    source = write(tmp_path / "p1" / "T1.nii.gz")
+    lean = lambda image: image * torch.linspace(0, 1, image.shape[-1])  # noqa: E731
+    options = {"uncertainty": True, "target_intensity": intensities_of(source), "method": Stub(size=24, answer=lean)}
+    fitted = FittedSpread(calibration=Calibration(std=(0.0, 1.0), error=(0.25, 2.25)), subjects=("v1", "v2"))
+    weights = tmp_path / "weights.safetensors"
+    weights.write_bytes(b"weights")
+    write_calibration(tmp_path / "calibration.json", fitted, weights_sha256=sha256_of(weights))
+    synthesis(source, tmp_path / "raw", **options).run()
+    synthesis(source, tmp_path / "out", **options, weights=weights, calibration=tmp_path / "calibration.json").run()
+    spread = nib.load(tmp_path / "raw" / "p1_desc-uncalibratedT2.nii.gz").get_fdata()
+    image = nib.load(tmp_path / "out" / "p1_desc-uncertaintyT2.nii.gz")
+    scale = Normalisation.fit(head()).maximum
+    np.testing.assert_allclose(image.get_fdata(), np.where(head() > 0, 0.25 * scale + 2 * spread, 0), rtol=1e-5)
+    assert b"error to expect" in bytes(image.header["descrip"])
+    about = json.loads((tmp_path / "out" / "p1_desc-uncertaintyT2.json").read_text())["uncertainty"]
+    assert (about["calibrated"], about["validation_subjects"]) == (True, 2)
+    assert about["sha256"] == sha256_of(tmp_path / "calibration.json")
+
+
+# ------------------------------------------------------------------------------------------- whose image, and made when
+def test_a_target_that_a_case_has_is_not_made_by_a_network_of_pairs_unless_it_is_asked_to(tmp_path, caplog):
+    for case, contrasts in {"p1": ("T1", "T2"), "p2": ("T1", "FLAIR")}.items():
+        for contrast in contrasts:
+            write(tmp_path / "raw" / case / f"{contrast}.nii.gz")
+    synthesis(tmp_path / "raw", tmp_path / "out").run()
+    assert [path.name for path in (tmp_path / "out").glob("*.nii.gz")] == ["p2_desc-syntheticT2.nii.gz"]
+    assert "1 of 2 cases have the target already and were passed over: p1; --remake true" in caplog.text
+    caplog.clear()
+    synthesis(tmp_path / "raw", tmp_path / "out", remake=True).run()
+    assert len(list((tmp_path / "out").glob("*.nii.gz"))) == 2
+    assert "passed over" not in caplog.text
+
+
+def test_an_image_says_whether_training_saw_its_subject(tmp_path, caplog):
+    for name in ("p1", "p2"):
+        write(tmp_path / "raw" / name / "T1.nii.gz")
+    weights = tmp_path / "run" / "models" / "weights.safetensors"
+    weights.parent.mkdir(parents=True)
+    weights.write_bytes(b"weights")
+
+    def told(**options):
+        synthesis(tmp_path / "raw", tmp_path / "out", **options).run()
+        notes = (json.loads((tmp_path / "out" / f"{p}_desc-syntheticT2.json").read_text()) for p in ("p1", "p2"))
+        return [note["subject_in_training"] for note in notes]
+
+    assert told() == told(weights=weights) == ["unknown", "unknown"]
+    assert "whom training saw" not in caplog.text
+    (tmp_path / "run" / "run.json").write_text(json.dumps({"data": {"subjects": {"train": ["p2"]}}}))
+    assert told(weights=weights) == [False, True]
+    assert "1 cases are of subjects whom training saw, and tell nothing of new patients: p2" in caplog.text
 
 
 def test_smoothing_along_slices_is_an_option(tmp_path):

@@ -127,12 +127,23 @@ def _line(comparison: Comparison, name: str) -> list[str]:
 
 
 def _by_target(folder: RunFolder) -> Markup:
-    """The headline's figures for each contrast that was made."""
+    """The headline's figures for each contrast that was made: one may be easier than another."""
     columns = [score for c in _headlines(folder) for score in (c.model, *c.baselines)]
     names = [f"{METRICS[c.stem]}, {s.label.lower()}" for c in _headlines(folder) for s in (c.model, *c.baselines)]
     means = [mean_by(folder.scores, score.name, "target") for score in columns]
-    rows = [[made, *(number(mean.get(made), digits=3) for mean in means)] for made in folder.made]
-    return table(["Made", *names], rows, numeric=range(1, len(names) + 1))
+    cells = list(zip(columns, means, strict=True))
+    rows = [
+        [made, *(_of_target(folder, made, score.name, mean.get(made)) for score, mean in cells)] for made in folder.made
+    ]
+    return table(["Made", *(f"{name} (95 % CI)" for name in names)], rows, numeric=range(1, len(names) + 1))
+
+
+def _of_target(folder: RunFolder, made: str, column: str, mean: float | None) -> str:
+    """A figure of one contrast; with the interval over its subjects where it was summarised."""
+    found = folder.summary.get("by_target", {}).get(made, {}).get(column, {})
+    low, high = as_float(found.get("ci_low")), as_float(found.get("ci_high"))
+    ends = "" if low is None or high is None else f" ({number(low, digits=3)} to {number(high, digits=3)})"
+    return f"{number(as_float(found.get('mean', mean)), digits=3)}{ends}"
 
 
 def _every_case(folder: RunFolder) -> Markup:

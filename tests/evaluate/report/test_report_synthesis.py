@@ -235,6 +235,14 @@ def test_several_targets_get_a_row_each(make_synthesis):
     assert "Made PSNR (dB), model" in text
 
 
+def test_each_contrast_that_is_made_has_its_interval(make_synthesis):
+    run = make_synthesis(targets=("FLAIR", "T2"))
+    path = run / "evaluation" / "summary.json"
+    entry = {"mean": 21.5, "ci_low": 20.25, "ci_high": 22.75, "n_subjects": 5}
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"by_target": {"T2": {"psnr_model_foreground": entry}}}))
+    assert "T2 21.500 (20.250 to 22.750)" in visible_text(write_report(run))
+
+
 def test_the_page_needs_no_file_and_stays_below_six_megabytes(make_synthesis):
     page = write_report(make_synthesis(rows=10))
     html = page.read_text()
