@@ -46,7 +46,7 @@ def saim_base(**options: Any) -> SAIM:
 
 def saim_small_images(**options: Any) -> SAIM:
     """64 px in 64 patches of 8, two streams of 6 blocks of width 192 (ours)."""
-    sizes = {"image_size": 64, "patch_size": 8, "embed_dim": 192, "depth": 6, "num_heads": 3, "query_depth": 6}
+    sizes = {"image_size": 64, "patch_size": 8, "embed_dim": 192, "depth": 6, "num_heads": 6, "query_depth": 6}
     return SAIM(**{**sizes, **options})
 
 
