@@ -5,9 +5,9 @@ then, for each share of *paired* training patients, contestants learn source -> 
 optimiser: MT-UNet on the pre-trained encoder (with feature consistency), MT-UNet from scratch (without: there is
 nothing to judge with), and MONAI's U-Net with as much arithmetic a step and the same L1 loss. The source itself, with
 its histogram matched to the training targets, stands beside them. Scores are of the packed slices of held-out patients
-(8 bits, at the network's size), pooled to one row a patient. Nothing is augmented (some hundred steps are too few to
-learn what quarter turns add), and each network has a learning rate that was tried on the training patients of the made
-cohort.
+(8 bits, at the network's size), pooled to one row a patient; of every contestant's pictures what is background in the
+source is background, as in inference. Nothing is augmented (some hundred steps are too few to learn what quarter turns
+add), and each network has a learning rate that was tried on the training patients of the made cohort.
 
     python benchmarks/synthesis.py pack PREPARED... --contrasts T1,T2,FLAIR --size 192 --out real.npz
     python benchmarks/synthesis.py run real.npz --fold 0 --out results.csv        # leave one patient out
@@ -208,6 +208,11 @@ def predicted(predict: Callable[[Tensor], Tensor], source: Tensor) -> np.ndarray
     return torch.cat([predict(part) for part in source.split(32)])[:, 0].float().cpu().numpy()
 
 
+def without_background(guess: np.ndarray, source: np.ndarray) -> np.ndarray:
+    """A picture that is 0 where its source is: a sigmoid never gets there, an L1 loss and a copy do in part."""
+    return np.where(source == 0, np.float32(0), guess)
+
+
 def scores(guess: np.ndarray, truth: np.ndarray) -> list[dict[str, Any]]:
     """Of one patient: the whole image, and where the target has signal."""
     whole = {"region": "whole", **similarity(guess, truth)}
@@ -263,7 +268,9 @@ def run(
             for subject in held_out:
                 truth = data.of([subject], target)[:, 0].cpu().numpy()
                 about = {"data": data.name, "seed": seed, "fold": fold, "subject": subject, "variant": variant}
-                for row in scores(predict(data.of([subject], source)), truth):
+                given = data.of([subject], source)
+                guess = without_background(predict(given), given[:, 0].cpu().numpy())
+                for row in scores(guess, truth):
                     writer.writerow({**about, "fraction": fraction, "seconds": f"{seconds:.1f}", **row})
             file.flush()
 
