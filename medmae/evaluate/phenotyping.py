@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from sklearn.pipeline import Pipeline
 
 from medmae.data.kinds import kind_of
 from medmae.data.tiles import TileDataset
+from medmae.errors import DataError
 from medmae.evaluate.colour import COLOUR_BASELINES, describe_images
 from medmae.evaluate.embedding_files import read_embeddings
 from medmae.evaluate.embedding_map import Layout, write_embedding_map
@@ -117,13 +118,49 @@ def map_phenotypes(
     Raises:
         SomeFailedError: At the end, if a slide could not be read.
     """
-    samples, folder = samples_of(tiles), _folder(out, encoder.name)
-    model = (classifier or linear_probe()).fit(_features([tiles], encoder, folder), samples.labels)
-    map_slides(
-        embed_cases(cases_of(slides), encoder=encoder, out=folder, precision="float32"),
+    samples = samples_of(tiles)
+    model = (classifier or linear_probe()).fit(_features([tiles], encoder, _folder(out, encoder.name)), samples.labels)
+    map_classes(
+        slides=slides,
+        encoder=encoder,
         classify=model.predict_proba,
         classes=samples.classes,
-        slides={row["case"]: row["source"] for row in slides.rows if kind_of(row) == "slide"},
+        out=out,
+        shown=shown,
+        edge=edge,
+    )
+
+
+def map_classes(
+    *,
+    slides: TileDataset,
+    encoder: TileEncoder,
+    classify: Callable[[np.ndarray], np.ndarray],
+    classes: Sequence[str],
+    out: str | Path,
+    shown: Sequence[str] | None = None,
+    edge: int = 1024,
+) -> None:
+    """What is said of the features of every tile of whole slides; see :func:`medmae.evaluate.heatmap.map_slides`.
+
+    Raises:
+        DataError: If a case is no slide.
+        SomeFailedError: At the end, if a slide could not be read.
+    """
+    others = [row["case"] for row in slides.rows if kind_of(row) != "slide"]
+    if others:
+        raise DataError(
+            "tiles that come from no slide have no place on one",
+            path=slides.manifest.path,
+            field="case",
+            value=others[:5],
+            remedy="prepare slides with `medmae prep wsi`",
+        )
+    map_slides(
+        embed_cases(cases_of(slides), encoder=encoder, out=_folder(out, encoder.name), precision="float32"),
+        classify=classify,
+        classes=classes,
+        slides={row["case"]: row["source"] for row in slides.rows},
         out=out,
         shown=shown,
         edge=edge,

@@ -106,6 +106,7 @@ class HEMMAE(MaskedMethod):
         decoder_heads: Heads of each decoder.
         mlp_ratio: MLP width over width, everywhere.
         norm_eps: LayerNorm epsilon.
+        drop_path: Stochastic depth of the encoder's last block (fine-tuning only).
         num_visible: The budget, visible tokens of a sample over all modalities.
         alphas: Concentration of each modality's share of it; see :class:`medmae.masking.budget.BudgetMasking`.
         strategy: ``independent`` as released, or ``one`` modality a position.
@@ -130,6 +131,7 @@ class HEMMAE(MaskedMethod):
         decoder_heads: int = 8,
         mlp_ratio: float = 4.0,
         norm_eps: float = 1e-6,
+        drop_path: float = 0.0,
         num_visible: int = 98,
         alphas: float | Sequence[float] = (8.0, 1.0, 1.0),
         strategy: Strategy = "independent",
@@ -139,7 +141,13 @@ class HEMMAE(MaskedMethod):
         self.modalities = ModalityPatches(size=image_size, patch=patch_size, channels=modalities)
         self.outputs = {name: Output.of(name, error=error, among=self.modalities) for name, error in outputs.items()}
         self.encoder = modality_encoder(
-            self.modalities, dim=embed_dim, depth=depth, num_heads=num_heads, mlp_ratio=mlp_ratio, norm_eps=norm_eps
+            self.modalities,
+            dim=embed_dim,
+            depth=depth,
+            num_heads=num_heads,
+            mlp_ratio=mlp_ratio,
+            norm_eps=norm_eps,
+            drop_path=drop_path,
         )
         self.patches = self.encoder.patches
         self.adapters = adapters_beside(self.encoder, self.modalities)

@@ -38,7 +38,14 @@ class ModalityEmbed(nn.Module):
 
 
 def modality_encoder(
-    modalities: ModalityPatches, *, dim: int, depth: int, num_heads: int, mlp_ratio: float, norm_eps: float
+    modalities: ModalityPatches,
+    *,
+    dim: int,
+    depth: int,
+    num_heads: int,
+    mlp_ratio: float,
+    norm_eps: float,
+    drop_path: float = 0.0,
 ) -> MaskedViT:
     """MultiMAE's encoder, built for the first of the modalities: class token last, no norm after the last block."""
     patches = modalities.patches[modalities.names[0]]
@@ -51,6 +58,7 @@ def modality_encoder(
         num_heads=num_heads,
         mlp_ratio=mlp_ratio,
         norm_eps=norm_eps,
+        drop_path=drop_path,
         class_token="last",
         axis_order="first_first",
         last_norm=False,

@@ -1,0 +1,161 @@
+"""How a bundle that classifies begins, on a pre-trained encoder, and what it does when training is over."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.utilities import rank_zero_only
+from torch import nn
+
+from medmae.bundle.finish import finish_evaluation, record_run, save_models, seconds_of
+from medmae.data.tiles import TileDataset
+from medmae.errors import DataError
+from medmae.evaluate.leakage import require_unseen, subjects_seen
+from medmae.evaluate.report import write_report
+from medmae.evaluate.trained import evaluate_trained
+from medmae.files import write_text
+from medmae.methods.classification import Classification
+from medmae.weights.io import load_weights
+from medmae.weights.pretrained import load_encoder
+
+WEIGHTS = "classifier.safetensors"
+TASK = "task.json"  # which classes a network tells apart
+
+
+def start_classification(
+    *,
+    method: Classification,
+    pretrained: str | Path | None,
+    manifest: str | Path,
+    model_dir: str | Path,
+    classes: Sequence[str],
+) -> None:
+    """Loads the pre-trained encoder, and notes what is to be told apart.
+
+    Args:
+        method: Not trained yet.
+        pretrained: ``pretraining.safetensors``; None trains from scratch.
+        manifest: Of the labelled data; its test patients must not have been pre-trained on.
+        model_dir: Receives ``task.json``, before anything is trained.
+        classes: In the order of the outputs.
+
+    Raises:
+        DataError: If the weights do not fit, or have seen a test patient.
+    """
+    if pretrained is None:
+        warnings.warn("no pre-trained encoder: training from scratch", stacklevel=2)
+    else:
+        require_unseen(model_dir=Path(pretrained).parent, manifest=manifest)
+        load_encoder(method, pretrained)
+    write_text(Path(model_dir) / TASK, json.dumps({"classes": list(classes)}, indent=2) + "\n")
+
+
+def load_classification(*, method: Classification, model_dir: str | Path, classes: Sequence[str]) -> None:
+    """Loads a trained classifier, for the classes that it was trained for.
+
+    Raises:
+        DataError: If the weights do not fit, or were trained for other classes, or in another order.
+    """
+    load_weights(method, Path(model_dir) / WEIGHTS)
+    path = Path(model_dir) / TASK
+    if not path.is_file():
+        warnings.warn(
+            f"there is no {TASK} at {model_dir}: nobody can tell which classes these weights know", stacklevel=2
+        )
+        return
+    known = json.loads(path.read_text(encoding="utf-8"))["classes"]
+    if known != list(classes):
+        raise DataError(
+            "these weights were trained for other classes",
+            path=path,
+            field="classes",
+            value=list(classes),
+            remedy=f"pass --classes {json.dumps(known)}",
+        )
+
+
+@rank_zero_only
+def finish_classification(
+    *,
+    method: Classification,
+    network: nn.Module,
+    trainer: pl.Trainer,
+    train: TileDataset,
+    held_out: TileDataset,
+    dataset_dir: str | Path,
+    output_dir: str | Path,
+    model_dir: str | Path,
+    pretrained: str | Path | None,
+    device: torch.device | str = "cpu",
+    title: str,
+    bundle: str,
+    config: Mapping[str, Any],
+) -> None:
+    """Writes weights, evaluates on held-out patients beside colour alone, records the run, and reports.
+
+    Args:
+        method: The trained method.
+        network: What ``models/model.pt`` holds.
+        trainer: Trained it.
+        train: The tiles it learnt from.
+        held_out: Tiles of test patients; if there are none, evaluation is left out and the report says so.
+        dataset_dir: The prepared data set.
+        output_dir: The run directory.
+        model_dir: Receives ``model.pt``, ``model.safetensors`` and ``classifier.safetensors``.
+        pretrained: What training began with; whom that has seen is recorded, too.
+        device: Evaluates there.
+        title: Of the report.
+        bundle: Its name.
+        config: What a reader should know of the settings.
+    """
+    output = Path(output_dir)
+    hashes = save_models(method=method, network=network, model_dir=model_dir, whole=WEIGHTS)
+    record_run(
+        method=method,
+        dataset_dir=dataset_dir,
+        output_dir=output,
+        title=title,
+        bundle=bundle,
+        config=config,
+        hashes=hashes,
+        seconds=seconds_of(trainer),
+        pretrained_on=subjects_seen(Path(pretrained).parent) if pretrained else (),
+    )
+    if len(held_out):
+        evaluate_trained(network=network, train=train, held_out=held_out, out=output / "evaluation", device=device)
+    print(f"report: {write_report(output)}")
+
+
+def evaluate_classification(
+    *,
+    method: Classification,
+    network: nn.Module,
+    train: TileDataset,
+    held_out: TileDataset,
+    dataset_dir: str | Path,
+    output_dir: str | Path,
+    model_dir: str | Path,
+    device: torch.device | str = "cpu",
+    title: str,
+    bundle: str,
+    config: Mapping[str, Any],
+) -> None:
+    """Evaluates a trained classifier on held-out patients, records that, and reports; see the above."""
+    evaluate_trained(
+        network=network, train=train, held_out=held_out, out=Path(output_dir) / "evaluation", device=device
+    )
+    finish_evaluation(
+        method=method,
+        dataset_dir=dataset_dir,
+        output_dir=output_dir,
+        weights=Path(model_dir) / WEIGHTS,
+        title=title,
+        bundle=bundle,
+        config=config,
+    )

@@ -1,0 +1,122 @@
+"""What a bundle does to judge a pre-trained encoder by few labels."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from medmae.bundle.finish import finish_evaluation
+from medmae.data.augment_stains import StainAugment, normalise_rgb
+from medmae.data.splits import SPLITS
+from medmae.data.tiles import TileDataset
+from medmae.evaluate.embedding_map import Layout
+from medmae.evaluate.leakage import require_unseen
+from medmae.evaluate.phenotyping import evaluate_phenotyping, map_phenotypes
+from medmae.evaluate.tile_encoder import TileEncoder, TilePool
+from medmae.methods.base import Method
+from medmae.weights.pretrained import load_encoder
+
+WEIGHTS = "pretraining.safetensors"
+PRETRAINED, SCRATCH = "pre-trained", "from scratch"
+
+
+def evaluate_encoder(
+    *,
+    method: Method,
+    manifest: str | Path,
+    slides: str | Path | None,
+    dataset_dir: str | Path,
+    output_dir: str | Path,
+    model_dir: str | Path,
+    transductive: bool = False,
+    classes: Sequence[str] | None = None,
+    own_test: bool = False,
+    budget: int | None = 100,
+    folds: int = 5,
+    seeds: Sequence[int] = (0,),
+    validate: bool = True,
+    fine_tune: bool = True,
+    epochs: int = 100,
+    layout: Layout = "pca",
+    pool: TilePool = "class_token",
+    device: torch.device | str = "cpu",
+    title: str,
+    bundle: str,
+    config: Mapping[str, Any],
+) -> None:
+    """Few labels on an encoder of RGB tiles: frozen, fine-tuned and from scratch, beside colour alone; then the report.
+
+    Args:
+        method: As it was pre-trained, its weights not loaded yet.
+        manifest: Of labelled tiles.
+        slides: Prepared slides to be mapped, or None.
+        dataset_dir: Folder of the labelled tiles.
+        output_dir: The run directory.
+        model_dir: Folder of ``pretraining.safetensors``.
+        transductive: True evaluates on patients whom pre-training has seen, and warns.
+        classes: See :class:`TileDataset`.
+        own_test: True tests on the test split, and learns from the others.
+        budget: See :func:`evaluate_phenotyping`, as for ``folds``, ``seeds``, ``validate``, ``layout``.
+        folds: How many.
+        seeds: One a repetition.
+        validate: Whether a part of the labels chooses the epoch.
+        fine_tune: False leaves out what trains the whole encoder.
+        epochs: Of fine-tuning.
+        layout: Of the map of embeddings.
+        pool: See :class:`TileEncoder`.
+        device: Where to compute.
+        title: Of the report.
+        bundle: Its name.
+        config: What a reader should know of the settings.
+
+    Raises:
+        DataError: If pre-training has seen a patient who is tested, or folds cannot be drawn.
+        SomeFailedError: At the end, if a slide could not be read.
+    """
+    for split in ("test",) if own_test else SPLITS:
+        require_unseen(model_dir=model_dir, manifest=manifest, split=split, allow=transductive)
+    size, out = method.encoder.patches.size[0], Path(output_dir) / "evaluation"
+    sets = [
+        TileDataset(manifest=manifest, split=split, size=size, classes=classes, may_be_empty=split == "val")
+        for split in (("train", "test") if own_test else (None,))
+    ]
+    untrained = copy.deepcopy(method.encoder)
+    load_encoder(method, Path(model_dir) / WEIGHTS)
+    encoder = TileEncoder(encoder=method.encoder, normalise=normalise_rgb, pool=pool, name=PRETRAINED, device=device)
+    evaluate_phenotyping(
+        tiles=sets[0],
+        test=sets[1] if own_test else None,
+        encoders={PRETRAINED: encoder},
+        tuned={PRETRAINED: method.encoder, SCRATCH: untrained} if fine_tune else None,
+        tuning={
+            "augment": StainAugment(size=size, modalities=["image"]),
+            "normalise": normalise_rgb,
+            "pool": pool,
+            "epochs": epochs,
+            "device": device,
+        },
+        out=out,
+        budget=budget,
+        folds=folds,
+        seeds=seeds,
+        validate=validate,
+        layout=layout,
+    )
+    if slides is not None:
+        tiles = TileDataset(manifest=manifest, split=None, size=size, classes=classes)
+        map_phenotypes(
+            tiles=tiles, slides=TileDataset(manifest=slides, split=None, size=size), encoder=encoder, out=out
+        )
+    finish_evaluation(
+        method=method,
+        dataset_dir=dataset_dir,
+        output_dir=output_dir,
+        weights=Path(model_dir) / WEIGHTS,
+        title=title,
+        bundle=bundle,
+        config=config,
+    )
