@@ -3,7 +3,7 @@
 All methods have encoders of the same size. A step is forward, backward, AdamW and the teacher's update, in float32 on
 random images, augmentation left out. One method at a time meets MAE, for the sake of memory; each round runs both,
 every other round in reverse; ratios are medians over rounds of (method / MAE). Operations of forward and backward are
-counted by torch while they run, a teacher's included; causal attention counts as whole, norms and optimisers not at all.
+counted by torch while they run, a teacher's included; causal attention counts as whole, norms and optimisers not.
 
     python benchmarks/steps.py                                # both cases, one thread, into docs/benchmarks.md
     python benchmarks/steps.py --case small_64 --rounds 5 --dry
