@@ -143,6 +143,7 @@ def test_an_encoder_of_timm_gives_timm_s_output_and_its_head_is_reported(classes
     model, encoder = timm_model(num_classes=classes), MaskedViT(image_size=32, **SIZES)
     report = load_encoder(encoder, saved(model, tmp_path), key_map=TIMM)
     assert report.dead == (["head.bias", "head.weight"] if classes else [])
+    assert sorted(TIMM.apply(model.state_dict())[1]) == report.dead
     image = torch.rand(2, 3, 32, 32)
     assert_close(encoder(image), model.forward_features(image), **CLOSE)
 

@@ -28,6 +28,10 @@ NormEps = Literal["copy", "keep"]
 
 _EPS = 1e-5  # of every LayerNorm in MONAI's ViT
 _DEPTH = 12  # blocks of every UNETR
+CLASS_TOKEN_LOST = (
+    "it has a class token, and theirs has not: drop_class_token=True leaves it out of attention, and the output is "
+    "that of encoder(data, use_class_token=False)"
+)
 _NAMES = TwoWayMap(
     source="MONAI ViT",
     prefixes=(
@@ -88,7 +92,7 @@ def to_monai(encoder: MaskedViT, *, num_classes: int | None = None, drop_class_t
         "it cannot drop the class token and classify by it": classifies and drop_class_token,
     }
     refuse("MONAI's ViT", reasons)
-    _refuse_class_token("MONAI's ViT", has_token and not classifies and not drop_class_token)
+    refuse("MONAI's ViT", {CLASS_TOKEN_LOST: has_token and not classifies and not drop_class_token})
     network = ViT(
         in_channels=sizes.channels,
         img_size=sizes.size,
@@ -156,14 +160,6 @@ def _refuse(target: str, sizes: Anatomy) -> None:
     refuse(target, reasons)
 
 
-def _refuse_class_token(target: str, lost: bool) -> None:
-    reason = (
-        "it has a class token, and theirs has not: drop_class_token=True leaves it out of attention, and the output is "
-        "that of encoder(data, use_class_token=False)"
-    )
-    refuse(target, {reason: lost})
-
-
 def _refuse_unetr(unetr: UNETR, sizes: Anatomy, *, drop_class_token: bool, norm_eps: NormEps | None) -> None:
     _refuse("MONAI's UNETR", sizes)
     attention = unetr.vit.blocks[0].attn
@@ -182,7 +178,7 @@ def _refuse_unetr(unetr: UNETR, sizes: Anatomy, *, drop_class_token: bool, norm_
         ),
     }
     refuse("this UNETR", reasons)
-    _refuse_class_token("a UNETR", sizes.class_token != "none" and not drop_class_token)
+    refuse("a UNETR", {CLASS_TOKEN_LOST: sizes.class_token != "none" and not drop_class_token})
 
 
 def _mlp_dim(unetr: UNETR) -> int:

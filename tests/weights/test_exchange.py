@@ -1,0 +1,193 @@
+"""Files go from layout to layout and back, bit for bit; the command line is thin over it."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+import timm
+import torch
+from safetensors import safe_open
+
+from medmae import cli
+from medmae.errors import DataError, ExitCode
+from medmae.methods.mae import mae_tiny
+from medmae.nn.vit import MaskedViT
+from medmae.weights.exchange import export_file, import_file
+from medmae.weights.export.monai import to_monai
+from medmae.weights.export.timm import to_timm
+from medmae.weights.io import load_state, load_weights, save_safetensors
+from medmae.weights.pretrained import load_encoder
+
+TINY = ("--method", "mae", "--preset", "tiny")
+SIZES = {"img_size": 32, "patch_size": 8, "embed_dim": 48, "depth": 3, "num_heads": 4}
+
+
+@pytest.fixture
+def trained(tmp_path):
+    """A file of a whole method, and the method."""
+    torch.manual_seed(1)
+    method = mae_tiny()
+    for parameter in method.parameters():
+        if parameter.requires_grad:
+            parameter.data.add_(0.05 * torch.randn_like(parameter))
+    save_safetensors(method.state_dict(), tmp_path / "pretraining.safetensors")
+    return tmp_path / "pretraining.safetensors", method
+
+
+def run(*arguments):
+    with pytest.raises(SystemExit) as stop:
+        cli.main([str(argument) for argument in arguments])
+    return int(stop.value.code or 0)
+
+
+def equal(one, two):
+    return one.keys() == two.keys() and all(torch.equal(value, two[key]) for key, value in one.items())
+
+
+# ------------------------------------------------------------------------------------------------------------ both ways
+@pytest.mark.parametrize(("to", "name"), [("mae", "mae.safetensors"), ("vit_mae", "folder/model.safetensors")])
+def test_a_whole_method_goes_out_and_comes_back_bit_for_bit(to, name, trained, tmp_path):
+    path, method = trained
+    written = export_file(path, tmp_path / name.split("/")[0], method=mae_tiny(), to=to)
+    assert written.sha256 == hashlib.sha256((tmp_path / name).read_bytes()).hexdigest()
+    report = import_file(tmp_path / name, tmp_path / "back.safetensors", method=mae_tiny(), source=to)
+    assert report.fits
+    assert equal(load_state(tmp_path / "back.safetensors"), method.state_dict())
+
+
+def test_an_encoder_goes_out_to_timm_and_comes_back_bit_for_bit(trained, tmp_path):
+    path, method = trained
+    export_file(path, tmp_path / "timm.safetensors", method=mae_tiny(), to="timm")
+    network = timm.models.VisionTransformer(num_classes=0, **SIZES)
+    network.load_state_dict(load_state(tmp_path / "timm.safetensors"), strict=True)
+    out = tmp_path / "back.safetensors"
+    import_file(tmp_path / "timm.safetensors", out, method=mae_tiny(), source="timm", encoder_only=True)
+    wanted = {f"encoder.{key}": value for key, value in method.encoder.state_dict().items()}
+    assert equal(load_state(out), wanted)
+
+
+@pytest.mark.parametrize("dropped", [True, False])
+def test_a_file_for_monai_fills_its_network_strictly(dropped, trained, tmp_path):
+    pytest.importorskip("einops", reason="MONAI's ViT needs it")
+    path, method = trained
+    written = export_file(path, tmp_path / "m.safetensors", method=mae_tiny(), to="monai", drop_class_token=dropped)
+    classes = None if dropped else 2
+    network = to_monai(method.encoder, num_classes=classes, drop_class_token=dropped)
+    wanted = {key: value for key, value in network.state_dict().items() if "head" not in key}
+    assert equal(load_state(tmp_path / "m.safetensors"), wanted)
+    assert f"ViT(classification={not dropped}) with qkv_bias=True" in written.note
+    assert "set that of every LayerNorm to 1e-06" in written.note
+
+
+def test_a_file_for_a_unetr_holds_no_class_token(trained, tmp_path):
+    path, _ = trained
+    with pytest.raises(ValueError, match=r"(?s)a UNETR cannot hold this encoder.*drop_class_token"):
+        export_file(path, tmp_path / "unetr.safetensors", method=mae_tiny(), to="unetr")
+    assert not (tmp_path / "unetr.safetensors").exists()
+    export_file(path, tmp_path / "unetr.safetensors", method=mae_tiny(), to="unetr", drop_class_token=True)
+    state = load_state(tmp_path / "unetr.safetensors")
+    assert all(key.startswith("vit.") for key in state)
+    assert "vit.cls_token" not in state
+
+
+def test_an_encoder_alone_is_enough_for_what_holds_no_decoder(trained, tmp_path):
+    path, method = trained
+    export_file(path, tmp_path / "encoder.safetensors", method=mae_tiny(), to="encoder")
+    assert equal(load_state(tmp_path / "encoder.safetensors"), method.encoder.state_dict())
+    export_file(tmp_path / "encoder.safetensors", tmp_path / "timm.safetensors", method=mae_tiny(), to="timm")
+    assert equal(load_state(tmp_path / "timm.safetensors"), to_timm(method.encoder).state_dict())
+    with pytest.raises(DataError, match="do not fit MAE"):
+        export_file(tmp_path / "encoder.safetensors", tmp_path / "mae.safetensors", method=mae_tiny(), to="mae")
+
+
+def test_onnx_gets_the_encoder_and_an_example_of_its_size(trained, tmp_path, monkeypatch):
+    seen = {}
+
+    def remember(network, path, *, example):
+        seen.update(network=network, path=path, example=example)
+        return "0" * 64
+
+    monkeypatch.setattr("medmae.weights.exchange.save_onnx", remember)
+    path, method = trained
+    export_file(path, tmp_path / "model.onnx", method=mae_tiny(), to="onnx")
+    assert seen["path"] == tmp_path / "model.onnx"
+    assert seen["network"](seen["example"]).shape == (2, 48, 4, 4)
+    assert equal(seen["network"].encoder.state_dict(), method.encoder.state_dict())
+
+
+def test_an_unknown_target_is_refused(trained, tmp_path):
+    with pytest.raises(ValueError, match=r"to must be 'encoder' or .* got 'tensorflow'"):
+        export_file(trained[0], tmp_path / "x", method=mae_tiny(), to="tensorflow")
+
+
+def test_a_file_that_does_not_fit_is_refused_and_nothing_is_written(tmp_path):
+    save_safetensors(timm.models.VisionTransformer(**SIZES).state_dict(), tmp_path / "timm.safetensors")
+    with pytest.raises(DataError, match=r"(?s)missing +32  decoder\..*dead +2  head\.bias"):
+        import_file(tmp_path / "timm.safetensors", tmp_path / "out.safetensors", method=mae_tiny(), source="timm")
+    assert not (tmp_path / "out.safetensors").exists()
+
+
+# ----------------------------------------------------------------------------------------------------- command line
+def test_import_shows_what_matched_and_export_says_what_to_know(tmp_path, capsys):
+    network = timm.models.VisionTransformer(num_classes=7, **SIZES)
+    save_safetensors(network.state_dict(), tmp_path / "timm.safetensors")
+    ours = ("--set", "image_size=24,48", "--set", "in_channels=1")
+    rules = ("--adapt", "positions", "--adapt", "channels")
+    start = tmp_path / "start.safetensors"
+    source = ("--source", "timm", "--encoder-only")
+    assert run("import", tmp_path / "timm.safetensors", start, *source, *TINY, *ours, *rules) == ExitCode.OK
+    shown = capsys.readouterr().out
+    assert "adapted     2  encoder.patch_embed.proj.weight, encoder.pos_embed" in shown
+    assert "dead     2  head.bias, head.weight" in shown
+    with safe_open(start, "pt") as file:
+        about = file.metadata()
+    assert (about["method"], about["preset"], about["source"]) == ("mae", "tiny", "timm")
+    assert about["settings"] == "image_size=24,48 in_channels=1"
+
+    out = tmp_path / "unetr.safetensors"
+    assert run("export", start, out, "--to", "unetr", "--drop-class-token", *TINY, *ours) == ExitCode.OK
+    shown = capsys.readouterr().out
+    assert hashlib.sha256(out.read_bytes()).hexdigest() in shown
+    assert "qkv_bias=True" in shown
+    table = load_state(out)["vit.patch_embedding.position_embeddings"]
+    assert table.shape == (1, 18, 48)
+
+
+def test_the_grid_of_a_file_can_be_named(trained, tmp_path, capsys):
+    strip = mae_tiny(image_size=(24, 48))
+    save_safetensors(strip.state_dict(), tmp_path / "strip.safetensors")
+    arguments = ("import", tmp_path / "strip.safetensors", tmp_path / "out.safetensors", *TINY, "--adapt", "positions")
+    assert run(*arguments) == ExitCode.REFUSED
+    assert run(*arguments, "--file-grid", "3x6") == ExitCode.REFUSED
+    assert "whole numbers with commas between them, such as 10,16; got '3x6'" in capsys.readouterr().err
+    assert run(*arguments, "--file-grid", "3,6") == ExitCode.OK
+    load_weights(mae_tiny(), tmp_path / "out.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--set", "image_sise=32"), "mae has no argument 'image_sise'; there is image_size"),
+        (("--set", "image_size"), "--image_size has no value"),
+        (("--preset", "tiniest"), "no preset 'tiniest'"),
+        (("--method", "maee"), "no method 'maee'"),
+        (("--source", "tim"), "no layout 'tim' is known"),
+        (("--adapt", "position"), "adapt must be 'positions'"),
+        (("--sha256", "0" * 64), "wrong sha256"),
+    ],
+)
+def test_a_misspelt_name_is_refused_in_one_line_with_what_there_is(arguments, told, trained, tmp_path, capsys):
+    assert run("import", trained[0], tmp_path / "out.safetensors", *TINY, *arguments) == ExitCode.REFUSED
+    captured = capsys.readouterr()
+    assert told in captured.err
+    assert "Traceback" not in captured.err
+    assert not (tmp_path / "out.safetensors").exists()
+
+
+def test_what_import_wrote_of_an_encoder_fills_other_encoders(trained, tmp_path):
+    path, method = trained
+    import_file(path, tmp_path / "encoder.safetensors", method=mae_tiny(), source=None, encoder_only=True)
+    encoder = MaskedViT(image_size=32, patch_size=8, embed_dim=48, depth=3, num_heads=4)
+    load_encoder(encoder, tmp_path / "encoder.safetensors")
+    assert equal(encoder.state_dict(), method.encoder.state_dict())
