@@ -14,6 +14,7 @@ from pytorch_lightning.callbacks import Timer
 from pytorch_lightning.utilities import rank_zero_only
 from torch import nn
 
+from medmae.data.image_table import ImageTable
 from medmae.evaluate.data_summary import summarise_data
 from medmae.evaluate.provenance import recorded_versions
 from medmae.evaluate.reconstruction import DescribedDataset, evaluate_reconstruction
@@ -30,7 +31,7 @@ def finish_pretraining(
     network: nn.Module,
     trainer: pl.Trainer,
     held_out: DescribedDataset,
-    dataset_dir: str | Path,
+    dataset_dir: str | Path | ImageTable,
     output_dir: str | Path,
     model_dir: str | Path,
     foreground: bool = True,
@@ -46,7 +47,7 @@ def finish_pretraining(
         network: What ``models/model.pt`` holds: the encoder as a plain network.
         trainer: Trained it.
         held_out: Samples of subjects that training never saw; if empty, evaluation is left out and the report says so.
-        dataset_dir: The prepared data set.
+        dataset_dir: The prepared data set, or images that were read as they are.
         output_dir: The run directory.
         model_dir: Receives ``model.pt``, ``model.safetensors`` and ``pretraining.safetensors``.
         foreground: See :func:`medmae.evaluate.reconstruction.evaluate_reconstruction`.
@@ -76,7 +77,7 @@ def finish_pretraining(
 def finish_evaluation(
     *,
     method: Method,
-    dataset_dir: str | Path,
+    dataset_dir: str | Path | ImageTable,
     output_dir: str | Path,
     weights: str | Path,
     title: str,
@@ -100,7 +101,7 @@ def finish_evaluation(
 def record_run(
     *,
     method: Method,
-    dataset_dir: str | Path,
+    dataset_dir: str | Path | ImageTable,
     output_dir: str | Path,
     title: str,
     bundle: str,

@@ -14,7 +14,6 @@ from torch.utils.data import Dataset
 from medmae.data.image_shapes import cover, to_bytes, with_channels
 from medmae.data.image_source import read_images
 from medmae.data.image_table import ImageTable
-from medmae.data.splits import FRACTIONS
 from medmae.errors import DataError, check_choice
 
 UNLABELLED = -1
@@ -28,7 +27,7 @@ class ImageDataset(Dataset[dict[str, Tensor | int]]):
     antialiased).
 
     Args:
-        source: See :func:`medmae.data.image_source.read_images`; or a table of images.
+        source: See :func:`medmae.data.image_source.read_images`; or what it gives.
         split: ``train``, ``val`` or ``test``: the source's own, else drawn by patient, or, where no patient is known,
             within each class. None takes all.
         size: Height and width; one integer is a square. None leaves sizes as they are.
@@ -39,9 +38,6 @@ class ImageDataset(Dataset[dict[str, Tensor | int]]):
         in_memory: Keeps what was read once, as uint8, in memory that worker processes share; needs ``size`` and
             ``channels``.
         limit: At most so many images, evenly over the split.
-        subject_from: See :func:`~medmae.data.image_source.read_images`.
-        fractions: Shares of train, val, test, where they are drawn.
-        seed: Of that draw.
         may_be_empty: True for splits that a small source cannot fill.
 
     Raises:
@@ -59,16 +55,12 @@ class ImageDataset(Dataset[dict[str, Tensor | int]]):
         dtype: Literal["float32", "uint8"] = "float32",
         in_memory: bool = False,
         limit: int | None = None,
-        subject_from: str | None = None,
-        fractions: tuple[float, float, float] = FRACTIONS,
-        seed: int = 0,
         may_be_empty: bool = False,
     ) -> None:
         check_choice(dtype, ("float32", "uint8"), name="dtype")
         if in_memory and (size is None or channels is None):
             raise ValueError("in_memory needs one size and one number of channels, got None")
-        table = source if isinstance(source, ImageTable) else read_images(source, subject_from=subject_from)
-        self.manifest = table.split(fractions=(fractions[0], fractions[1], fractions[2]), seed=seed)
+        self.manifest = source if isinstance(source, ImageTable) else read_images(source)
         self.split, self.dtype, self.channels = split, dtype, channels
         self.size = (size, size) if isinstance(size, int) else None if size is None else (size[0], size[1])
         self.classes = _classes(self.manifest, classes)

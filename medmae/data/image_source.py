@@ -18,14 +18,21 @@ from medmae.data.images import SUFFIXES, pixels_of, read_bytes
 from medmae.data.kinds import kind_of
 from medmae.data.manifest import NAME, Manifest, Row
 from medmae.data.shards import Shards
+from medmae.data.splits import FRACTIONS
 from medmae.errors import DataError
 
 DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
 _KINDS = ("tiles", "slide")
 
 
-def read_images(source: str | Path, *, subject_from: str | None = None) -> ImageTable:
-    """The images of a source; nothing but arrays is read before it is asked for.
+def read_images(
+    source: str | Path,
+    *,
+    subject_from: str | None = None,
+    fractions: Sequence[float] = FRACTIONS,
+    seed: int = 0,
+) -> ImageTable:
+    """The images of a source and their splits; nothing but arrays is read before it is asked for.
 
     Args:
         source: A folder ``[train|val|test/]class/image`` or a flat one, of JPEG, PNG, TIFF or DICOM files; a CSV
@@ -33,6 +40,9 @@ def read_images(source: str | Path, *, subject_from: str | None = None) -> Image
             what ``medmae prep tiles`` or ``medmae prep wsi`` wrote.
         subject_from: Regular expression on file names without suffix, whose first group (or the whole match) is the
             patient. DICOM's own patient tags are never read.
+        fractions: Shares of train, val, test, where the source names no splits; drawn by patient, or, where no patient
+            is known, within each class.
+        seed: Of that draw.
 
     Raises:
         DataError: No images, a source of another kind, a pattern that matches nothing, a patient in two splits.
@@ -49,7 +59,7 @@ def read_images(source: str | Path, *, subject_from: str | None = None) -> Image
         subject_from = None
     if subject_from is not None:
         raise ValueError(f"subject_from={subject_from!r} reads names of files, and {path} names patients otherwise")
-    return table
+    return table.split(fractions=(fractions[0], fractions[1], fractions[2]), seed=seed)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
+from typing import Protocol
 
 from medmae.data.kinds import Row as Row
 from medmae.data.kinds import files_of, row_fault, sources_of
@@ -157,7 +158,18 @@ def check_pretraining(pretraining: Manifest, evaluation: Manifest, *, split: str
     refuse_seen(pretraining.subjects("train"), evaluation, split=split)
 
 
-def refuse_seen(subjects: Iterable[str], evaluation: Manifest, *, split: str = "test") -> None:
+class Cohort(Protocol):
+    """Subjects by split: a manifest, or a table of images."""
+
+    @property
+    def path(self) -> Path:
+        """Where it comes from."""
+
+    def subjects(self, split: str | None = None) -> tuple[str, ...]:
+        """Those of a split."""
+
+
+def refuse_seen(subjects: Iterable[str], evaluation: Cohort, *, split: str = "test") -> None:
     """The same for subjects of pre-training that are known by name.
 
     Raises:

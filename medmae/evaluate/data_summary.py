@@ -5,18 +5,21 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from medmae.data.image_table import ImageTable
 from medmae.data.splits import SPLITS
 from medmae.errors import DataError
 
 
-def summarise_data(folder: str | Path) -> dict[str, Any]:
-    """Summarise a prepared data set for ``run.json["data"]``.
+def summarise_data(folder: str | Path | ImageTable) -> dict[str, Any]:
+    """Summarise a data set for ``run.json["data"]``.
 
     Args:
-        folder: The folder that ``medmae prep`` wrote (``manifest.jsonl``, ``summary.csv``, ``quarantine.csv``).
+        folder: The folder that ``medmae prep`` wrote (``manifest.jsonl``, ``summary.csv``, ``quarantine.csv``), or
+            images that were read as they are.
 
     Returns:
         ``{"manifest_sha256", "contrasts": [...], "subjects": {split: [...]}, "cases": [...], "quarantine": [...]}``.
@@ -28,6 +31,8 @@ def summarise_data(folder: str | Path) -> dict[str, Any]:
     Raises:
         DataError: There is no manifest in ``folder``.
     """
+    if isinstance(folder, ImageTable):
+        return _summarise_images(folder)
     root = Path(folder)
     manifest = root / "manifest.jsonl"
     if not manifest.is_file():
@@ -43,6 +48,35 @@ def summarise_data(folder: str | Path) -> dict[str, Any]:
         "subjects": {split: sorted({r["subject"] for r in rows if r["split"] == split}) for split in SPLITS},
         "cases": cases,
         "quarantine": _rows(root / "quarantine.csv"),
+    }
+
+
+def _summarise_images(table: ImageTable) -> dict[str, Any]:
+    """A case is a patient, or, where none is known, a class in a split."""
+    assert table.splits is not None, "data sets give every image its split"
+    known = table.patients is not None
+    cases: dict[tuple[str, str], Counter[str]] = {}
+    for place, split in enumerate(table.splits):
+        label = table.labels[place] or "no class"
+        name = table.units[place] if known else f"{split} {label}"
+        cases.setdefault((name, split), Counter())[label] += 1
+    flags = "" if known else "no_patient split_by_image"
+    return {
+        "manifest_sha256": table.sha256,
+        "contrasts": [],
+        "subjects": {split: list(table.subjects(split)) for split in SPLITS},
+        "cases": [
+            {
+                "case": name,
+                "subject": name,
+                "split": split,
+                "images": counts.total(),
+                "classes": " ".join(f"{label}:{number}" for label, number in sorted(counts.items())),
+                "flags": flags,
+            }
+            for (name, split), counts in sorted(cases.items())
+        ],
+        "quarantine": [],
     }
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from medmae.data.image_dataset import ImageDataset
-from medmae.evaluate.embedding_files import read_embeddings
+from medmae.evaluate.embedding_files import Precision, read_embeddings
 from medmae.evaluate.embeddings import TileCase, embed_cases
 from medmae.evaluate.tile_encoder import TileEncoder
 
@@ -31,6 +31,41 @@ def embedded(
         [case_of_images(some) for some in sets], encoder=encoder, out=folder, precision="float32", batch_size=batch_size
     )
     return np.concatenate([read_embeddings(file).features for file in files])
+
+
+def embed_images(
+    *,
+    images: ImageDataset,
+    encoder: TileEncoder,
+    out: str | Path,
+    precision: Precision = "float16",
+    patch_tokens: bool = False,
+    batch_size: int = 64,
+    num_workers: int = 0,
+) -> Path:
+    """Writes ``<out>/<split>.h5`` (``all.h5`` of all): ``features`` ``(N, D)``, and ``names`` of the images.
+
+    Args:
+        images: Float32, of the size and channels that the encoder takes.
+        encoder: Makes the features.
+        out: Folder.
+        precision: Of features and tokens.
+        patch_tokens: Also write the tokens of every patch, ``(N, P, D)``.
+        batch_size: Images at once.
+        num_workers: Processes that read images.
+
+    Raises:
+        SomeFailedError: If an image could not be read.
+    """
+    return embed_cases(
+        [case_of_images(images)],
+        encoder=encoder,
+        out=out,
+        precision=precision,
+        patch_tokens=patch_tokens,
+        batch_size=batch_size,
+        num_workers=num_workers,
+    )[0]
 
 
 def case_of_images(images: ImageDataset) -> TileCase:

@@ -6,13 +6,16 @@ import json
 import warnings
 from pathlib import Path
 
+from medmae.data.image_table import ImageTable
 from medmae.data.manifest import Manifest, refuse_seen
 from medmae.errors import DataError
 
 RECORD = "run.json"
 
 
-def require_unseen(*, model_dir: str | Path, manifest: str | Path, split: str = "test", allow: bool = False) -> None:
+def require_unseen(
+    *, model_dir: str | Path, manifest: str | Path | ImageTable, split: str = "test", allow: bool = False
+) -> None:
     """Compares the subjects to evaluate with those that the run behind some weights trained on.
 
     The run's ``run.json``, in ``model_dir`` or the folder above it, names them. Weights without one come from
@@ -20,7 +23,7 @@ def require_unseen(*, model_dir: str | Path, manifest: str | Path, split: str = 
 
     Args:
         model_dir: Folder of the weights.
-        manifest: Of the data to evaluate on.
+        manifest: Of the data to evaluate on; or images with their splits.
         split: Of that data.
         allow: True declares the evaluation transductive, on patients who were seen on purpose: it is warned of.
 
@@ -34,7 +37,7 @@ def require_unseen(*, model_dir: str | Path, manifest: str | Path, split: str = 
         )
         return
     try:
-        refuse_seen(seen, Manifest.read(manifest), split=split)
+        refuse_seen(seen, manifest if isinstance(manifest, ImageTable) else Manifest.read(manifest), split=split)
     except DataError as error:
         if not allow or error.field != "subject":
             raise

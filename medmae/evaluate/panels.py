@@ -76,22 +76,22 @@ def choose(abouts: Mapping[int, Mapping[str, Any]], *, count: int) -> list[int]:
 
 
 def _pictures(maps: Maps, position: int) -> dict[str, np.ndarray]:
-    image, hidden = _plane(maps["input"][position]), _plane(maps["hidden"][position]) > 0
+    image, hidden = plane_of(maps["input"][position]), plane_of(maps["hidden"][position]) > 0
     visible = np.where(hidden[..., None] if image.ndim == 3 else hidden, np.nan, image)
     pictures = {"input": image, "visible": visible}
     if "model" not in maps:
         return pictures
-    pictures["reconstruction"] = _plane(maps["model"][position])
+    pictures["reconstruction"] = plane_of(maps["model"][position])
     if "by_patch" in maps:
-        pictures["by patch"] = _plane(maps["by_patch"][position])
+        pictures["normalised"] = plane_of(maps["by_patch"][position])
     if "edge" in maps:
-        pictures["edge_target"] = _plane(maps["edge_target"][position])
-        pictures["edge_prediction"] = _plane(maps["edge"][position])
+        pictures["edge_target"] = plane_of(maps["edge_target"][position])
+        pictures["edge_prediction"] = plane_of(maps["edge"][position])
     error = np.abs(image - pictures["reconstruction"])
     return {**pictures, "error": error.mean(axis=-1) if error.ndim == 3 else error}
 
 
-def _plane(data: Tensor) -> np.ndarray:
+def plane_of(data: Tensor) -> np.ndarray:
     """One picture of ``(C, *size)``: RGB ``(H, W, 3)`` of three channels in a plane, else the first channel ``(H, W)``.
 
     Of a volume it is the middle slice.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from data_prep.tiny import make
-from medmae.data import TileDataset
+from medmae.data import ImageDataset, TileDataset
 from tests.slides import work_here
 
 
@@ -22,3 +22,10 @@ def test_tiny_tiles_have_both_classes_in_every_split(tmp_path):
     data = {split: TileDataset(manifest=prepared, split=split, size=32) for split in ("train", "val", "test")}
     assert all(set(some.labels.tolist()) == {0, 1} for some in data.values())
     assert sum(len(set(some.subjects)) for some in data.values()) == 6
+
+
+def test_tiny_images_have_both_classes_in_every_split(tmp_path):
+    folder, _ = make("images", tmp_path)
+    for split in ("train", "val", "test"):
+        data = ImageDataset(source=folder, split=split, size=32, channels=1)
+        assert set(data.labels.tolist()) == {0, 1}

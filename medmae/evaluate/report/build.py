@@ -12,6 +12,7 @@ from medmae.evaluate.report.few_labels import few_label_cards, few_label_notes, 
 from medmae.evaluate.report.folder import RunFolder
 from medmae.evaluate.report.gallery import gallery
 from medmae.evaluate.report.headline import result_cards, size_cards, summary_sentence, warnings
+from medmae.evaluate.report.images import attention
 from medmae.evaluate.report.montages import montages
 from medmae.evaluate.report.page import Card, Report, Section
 from medmae.evaluate.report.pathology import embedding_map, heatmaps, stains
@@ -32,6 +33,7 @@ SECTIONS: tuple[Callable[[RunFolder], Section | None], ...] = (
     results,
     few_labels,
     heatmaps,
+    attention,
     embedding_map,
     stains,
     montages,

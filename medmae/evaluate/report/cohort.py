@@ -16,10 +16,10 @@ SPLITS = ("train", "val", "test")
 NAMES = {"train": "Training", "val": "Validation", "test": "Test (held out)"}
 CASE_COLUMNS = (
     *("case", "subject", "session", "split", "contrasts", "shape", "spacing_mm", "slices"),  # of volumes
-    *("tiles", "size", "classes", "tissue", "mpp", "flags"),  # of tiles and slides
+    *("tiles", "images", "size", "classes", "tissue", "mpp", "flags"),  # of tiles, images and slides
 )
 ALWAYS = ("Split", "Subjects", "Cases", "Flagged")  # columns; others are left out where nothing is known of them
-NUMERIC = ("Subjects", "Cases", "Slices", "Tiles")
+NUMERIC = ("Subjects", "Cases", "Slices", "Tiles", "Images")
 KNOWN = {"cases", "quarantine", "contrasts", "manifest_sha256"}
 
 
@@ -56,7 +56,7 @@ def _splits(cases: list[Mapping[str, Any]]) -> Markup:
 
 
 def _split(name: str, cases: list[Mapping[str, Any]]) -> dict[str, object]:
-    totals = {key: sum(int(as_float(case.get(key)) or 0) for case in cases) for key in ("slices", "tiles")}
+    totals = {key: sum(int(as_float(case.get(key)) or 0) for case in cases) for key in ("slices", "tiles", "images")}
     flagged = sum(plain(case.get("flags")) != NOTHING for case in cases)
     return {
         "Split": NAMES.get(name, name),
@@ -64,6 +64,7 @@ def _split(name: str, cases: list[Mapping[str, Any]]) -> dict[str, object]:
         "Cases": len(cases),
         "Slices": f"{totals['slices']:,}" if totals["slices"] else NOTHING,
         "Tiles": f"{totals['tiles']:,}" if totals["tiles"] else NOTHING,
+        "Images": f"{totals['images']:,}" if totals["images"] else NOTHING,
         "Shapes": _variants(cases, "shape"),
         "Spacing (mm)": _variants(cases, "spacing_mm"),
         "Flagged": flagged or NOTHING,
@@ -78,7 +79,7 @@ def _variants(cases: list[Mapping[str, Any]], key: str) -> str:
 def _cases(cases: list[Mapping[str, Any]]) -> Markup:
     columns = [key for key in CASE_COLUMNS if any(plain(case.get(key)) != NOTHING for case in cases)]
     rows = [[_field(case, key) for key in columns] for case in cases]
-    numeric = [i for i, key in enumerate(columns) if key in ("slices", "tiles", "tissue")]
+    numeric = [i for i, key in enumerate(columns) if key in ("slices", "tiles", "images", "tissue")]
     body = table([words(key) for key in columns], rows, numeric=numeric)
     return details(f"Every case ({len(cases):,})", body)
 

@@ -14,6 +14,7 @@ from medmae.evaluate.report.text import count, words
 TITLE = "Training"
 LR_NAMES = ("lr", "learning_rate")
 SPEED = "images_per_second"
+PROBES = "probe/"
 COLOURS = (0, 2, 3, 1, 5, 4)  # of the terms: neighbours in this order are easy to tell apart
 
 
@@ -25,12 +26,14 @@ def training(folder: RunFolder) -> Section:
     trained = [name.removeprefix("train/") for name in _columns(log) if name.startswith("train/")]
     terms = [name for name in trained if name != "loss"]
     rates = [name for name in _columns(log) if name.startswith(LR_NAMES)]
+    probes = [name for name in _columns(log) if name.startswith(PROBES)]
     charts = [
         _chart(_pair(log, "loss", "training", "validation", colours=(0, 1)), "Loss"),
         _chart([c for i, t in enumerate(terms) for c in _pair(log, t, words(t), "",
                                                              colours=(COLOURS[i % 6],) * 2)], "Terms of the loss"),
         _chart(_each(log, rates), "Learning rate", log_y=False),
         _chart(_each(log, [SPEED]), "Images per second", log_y=False),
+        _chart(_each(log, probes), "Accuracy of frozen features", log_y=False),
     ]  # fmt: skip
     drawn = join(chart for chart in charts if chart)
     blocks = [Markup('<div class="charts">{}</div>').format(drawn)] if drawn else []
@@ -56,7 +59,9 @@ def _pair(log: Sequence[Row], term: str, label: str, val_label: str, *, colours:
 
 
 def _each(log: Sequence[Row], names: Sequence[str]) -> list[Series]:
-    return [c for i, name in enumerate(names) if (c := _curve(log, name, words(name), i % 6, False))]
+    return [
+        c for i, name in enumerate(names) if (c := _curve(log, name, words(name.removeprefix(PROBES)), i % 6, False))
+    ]
 
 
 def _curve(log: Sequence[Row], name: str, label: str, colour: int, dashed: bool) -> Series | None:

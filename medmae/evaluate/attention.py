@@ -1,0 +1,85 @@
+"""Where a class token looks: attention of an encoder's last block, as maps over the image."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import default_collate
+
+from medmae.evaluate.panels import plane_of, write_panels
+from medmae.evaluate.reconstruction import DescribedDataset
+from medmae.nn.vit import MaskedViT
+
+FOLDER = "attention"  # below the evaluation folder
+_HEADS = 4  # shown one by one
+
+
+@torch.no_grad()
+def class_attention(encoder: MaskedViT, images: Tensor) -> Tensor:
+    """Attention of the class token to every patch in the last block, ``(B, heads, *grid)``.
+
+    What goes to the class token itself is left out: the maps of a head add up to 1 minus that.
+
+    Args:
+        encoder: With a class token.
+        images: ``(B, C, *size)``, on the encoder's device.
+
+    Raises:
+        ValueError: If there is no class token.
+    """
+    if encoder.cls_token is None:
+        raise ValueError("this encoder has no class token whose attention could be shown")
+    before = encoder.forward_intermediates(encoder.patches.cut(images), num_blocks=len(encoder.blocks) - 1)[-1]
+    block = encoder.blocks[-1]
+    packed = block.attn.qkv(block.norm1(before)).unflatten(2, (3, block.attn.num_heads, -1))  # (B, 1 + N, 3, H, d)
+    query, key = block.attn.q_norm(packed[:, :, 0]), block.attn.k_norm(packed[:, :, 1])  # (B, 1 + N, H, d)
+    first = encoder.class_token_place == "first"
+    own = query[:, 0 if first else -1]  # (B, H, d)
+    weights = (torch.einsum("bhd,bnhd->bhn", own, key) * block.attn.scale).softmax(dim=2)  # (B, H, 1 + N)
+    patches = weights[:, :, int(first) :][:, :, : encoder.patches.num_tokens]
+    return patches.unflatten(2, tuple(encoder.patches.grid))
+
+
+def write_attention(
+    *, encoder: MaskedViT, dataset: DescribedDataset, out: str | Path, count: int = 8, device: str = "cpu"
+) -> None:
+    """Writes ``attention/panels.npz`` and ``panels.json``: images, the mean over heads, and some heads.
+
+    Nothing is written of an encoder without a class token.
+
+    Args:
+        encoder: Left in the mode in which it was.
+        dataset: Items with an ``image`` in [0, 1].
+        out: Evaluation folder of a run.
+        count: How many images, evenly spread.
+        device: Where to compute.
+    """
+    if encoder.cls_token is None or not len(dataset):
+        return
+    numbers = np.unique(np.linspace(0, len(dataset) - 1, count).round().astype(int)).tolist()
+    images = default_collate([dataset[number]["image"] for number in numbers])  # (B, C, *size)
+    training = encoder.training
+    found = class_attention(encoder.to(device).eval(), images.to(device)).cpu()  # (B, H, *grid)
+    encoder.train(training)
+    heads = np.linspace(0, found.shape[1] - 1, min(_HEADS, found.shape[1])).round().astype(int).tolist()
+    rows = [
+        (_about(dataset.describe(number)), _pictures(encoder, image, maps, heads))
+        for number, image, maps in zip(numbers, images, found, strict=True)
+    ]
+    write_panels(Path(out) / FOLDER, rows)
+
+
+def _about(about: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: about[key] for key in ("case", "subject", "contrast") if key in about}
+
+
+def _pictures(encoder: MaskedViT, image: Tensor, maps: Tensor, heads: list[int]) -> dict[str, np.ndarray]:
+    """Each map in a window of its own: a head that looks at one patch would leave all others black."""
+    shown = {"mean over heads": maps.mean(dim=0)} | {f"head {head + 1}": maps[head] for head in heads}
+    painted = {name: encoder.patches.paint((part / part.max()).flatten()[None])[0] for name, part in shown.items()}
+    return {"input": plane_of(image), **{name: plane_of(part) for name, part in painted.items()}}

@@ -1,0 +1,43 @@
+"""What to look at when an encoder of images has been pre-trained: where it looks, and what lies beside what."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from medmae.data.image_dataset import ImageDataset
+from medmae.evaluate.attention import write_attention
+from medmae.evaluate.embedding_map import Layout, write_embedding_map
+from medmae.evaluate.image_embeddings import embedded
+from medmae.evaluate.tile_encoder import TileEncoder
+from medmae.nn.vit import MaskedViT
+
+_FEWEST = 3  # images of a map
+
+
+def write_image_pictures(
+    *,
+    encoder: MaskedViT,
+    dataset: ImageDataset,
+    out: str | Path,
+    layout: Layout = "pca",
+    count: int = 8,
+    device: str = "cpu",
+) -> None:
+    """Writes attention maps and an embedding map, which the report shows; nothing of an empty data set.
+
+    Args:
+        encoder: Left in the mode in which it was.
+        dataset: Images, float32, of the size and channels that the encoder takes; classes give the map its colours.
+        out: Evaluation folder of a run; embeddings go to ``embeddings/pictures`` beside it.
+        layout: Of the map.
+        count: Images whose attention is shown.
+        device: Where to compute.
+    """
+    write_attention(encoder=encoder, dataset=dataset, out=out, count=count, device=device)
+    if len(dataset) < _FEWEST:
+        return
+    training = encoder.training
+    made = TileEncoder(encoder=encoder, name="encoder", device=device)
+    features = embedded(made, [dataset], folder=Path(out).parent / "embeddings" / "pictures")
+    encoder.train(training)
+    write_embedding_map(features, labels=dataset.labels, classes=dataset.classes, out=out, layout=layout)

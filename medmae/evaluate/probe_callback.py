@@ -1,0 +1,78 @@
+"""How much an encoder's features say about labels while it is being pre-trained: probes between epochs."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import Callback
+from pytorch_lightning.strategies import ModelParallelStrategy
+from torch.utils.data import DataLoader, Subset
+
+from medmae.data.image_dataset import UNLABELLED, ImageDataset
+from medmae.evaluate.probe import frozen_features, knn_accuracy, probe_accuracy
+from medmae.nn.vit import MaskedViT
+
+_FEWEST = 5  # labelled images of either set, and neighbours that vote
+
+
+class ProbeDuringTraining(Callback):
+    """Logs ``probe/neighbours`` and ``probe/regression``: accuracies on validation images by frozen features.
+
+    Nothing is learnt from the labels but these two figures, and nothing that training draws is touched. Where either
+    set has fewer than five labelled images, or training images have one class, there is nothing to log.
+
+    Args:
+        train: Labelled images that the probes learn from.
+        val: Others of the same classes, on which they are judged.
+        every_epochs: How often; the last epoch is always probed.
+        limit: At most so many images of each set, evenly spread.
+        batch_size: Images at once.
+    """
+
+    def __init__(
+        self,
+        *,
+        train: ImageDataset,
+        val: ImageDataset,
+        every_epochs: int = 10,
+        limit: int = 1000,
+        batch_size: int = 64,
+    ) -> None:
+        if every_epochs < 1 or limit < _FEWEST:
+            raise ValueError(f"every_epochs must be positive and limit at least {_FEWEST}, got {every_epochs}, {limit}")
+        self.every_epochs, self.batch_size = every_epochs, batch_size
+        self._train, self._val = (_labelled(some, limit) for some in (train, val))
+        counts = (len(self._train[1]), len(self._val[1]))
+        self._usable = min(counts) >= _FEWEST and len(np.unique(self._train[1])) > 1
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Probes, if this epoch's turn has come."""
+        done = trainer.current_epoch + 1
+        due = done % self.every_epochs == 0 or done == trainer.max_epochs
+        if not self._usable or not due or isinstance(trainer.strategy, ModelParallelStrategy):
+            return  # the parts of a sharded encoder are nobody's to call alone
+        if trainer.is_global_zero:
+            encoder: MaskedViT = module.method.encoder  # type: ignore[assignment, union-attr]
+            for name, value in self._scores(encoder).items():
+                module.log(f"probe/{name}", value, on_epoch=True, rank_zero_only=True)
+
+    def _scores(self, encoder: MaskedViT) -> dict[str, float]:
+        (train, known), (val, wanted) = self._train, self._val
+        learn, judge = (self._features(encoder, some) for some in (train, val))
+        of = {"features_train": learn, "labels_train": known, "features_test": judge, "labels_test": wanted}
+        both = {"neighbours": partial(knn_accuracy, neighbours=_FEWEST), "regression": probe_accuracy}
+        return {name: score(**of) for name, score in both.items()}
+
+    def _features(self, encoder: MaskedViT, images: Subset[dict[str, object]]) -> np.ndarray:
+        device = encoder.pos_embed.device
+        loader = DataLoader(images, batch_size=self.batch_size)
+        return np.concatenate([frozen_features(encoder, batch["image"].to(device)) for batch in loader])
+
+
+def _labelled(images: ImageDataset, limit: int) -> tuple[Subset[dict[str, object]], np.ndarray]:
+    """Some of the labelled images, and their classes."""
+    places = np.flatnonzero(images.labels != UNLABELLED)
+    places = places[np.linspace(0, len(places) - 1, min(limit, len(places))).round().astype(int)]
+    return Subset(images, places.tolist()), images.labels[places]

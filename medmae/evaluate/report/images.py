@@ -1,0 +1,21 @@
+"""What images add to the page: where a class token looks."""
+
+from __future__ import annotations
+
+from medmae.evaluate.report.folder import RunFolder, read_panels
+from medmae.evaluate.report.gallery import panel_rows
+from medmae.evaluate.report.page import Section
+
+LEAD = (
+    "Attention of the class token to each patch in the last block: the mean over heads, and some heads. Each map is "
+    "brightest where it looks most; it shows what the encoder attends to, not why."
+)
+
+
+def attention(folder: RunFolder) -> Section | None:
+    """Build the section from ``attention/panels.npz``."""
+    info, panels = read_panels(folder.path / "evaluation" / "attention")
+    if not any(panels):
+        return None
+    rows = panel_rows(info, panels, figures=folder.path / "figures", stem="attention")
+    return Section(title="Attention maps", lead=LEAD, blocks=[rows])
