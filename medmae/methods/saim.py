@@ -115,22 +115,30 @@ class SAIM(MaskedMethod):
         if query_depth < 1 or depth % query_depth:
             divisors = [count for count in range(1, depth + 1) if depth % count == 0]
             raise ValueError(f"query_depth must divide the depth of {depth}, got {query_depth}: choose of {divisors}")
-        blocks = {"num_heads": num_heads, "mlp_ratio": mlp_ratio, "norm_eps": norm_eps}
         self.encoder = MaskedViT(
             image_size=image_size,
             patch_size=patch_size,
             in_channels=in_channels,
             embed_dim=embed_dim,
             depth=depth,
+            num_heads=num_heads,
+            mlp_ratio=mlp_ratio,
+            norm_eps=norm_eps,
             axis_order=axis_order,
-            **blocks,
         )
-        self.patches = self.encoder.patches
-        self.query_blocks = None if share_weights else make_blocks(dim=embed_dim, depth=query_depth, **blocks)
-        values = self.patches.num_values
-        self.head: nn.Module = nn.Linear(embed_dim, values)
-        if head == "mlp":
-            self.head = Mlp(embed_dim, hidden_features=int(embed_dim * mlp_ratio), out_features=values)
+        self.patches, values = self.encoder.patches, self.encoder.patches.num_values
+        self.query_blocks = (
+            None
+            if share_weights
+            else make_blocks(
+                dim=embed_dim, depth=query_depth, num_heads=num_heads, mlp_ratio=mlp_ratio, norm_eps=norm_eps
+            )
+        )
+        self.head: nn.Module = (
+            nn.Linear(embed_dim, values)
+            if head == "linear"
+            else Mlp(embed_dim, hidden_features=int(embed_dim * mlp_ratio), out_features=values)
+        )
         initialise_linears(self, unpack=True)
         self.masking = PermutationMasking(num_tokens=self.patches.num_tokens, ratio=mask_ratio, order=order)
         self.query_depth, self.error, self.target_norm, self.smoothing = query_depth, error, target_norm, smoothing
@@ -190,8 +198,8 @@ class SAIM(MaskedMethod):
         """
         content = self.encoder.embed(rows, known)  # (B, 1 + K, D)
         query = gather_tokens(self.encoder.pos_embed[:, 1:], asked)  # (B, A, D)
-        step = len(self.encoder.blocks) // self.query_depth
         readers = self.encoder.blocks if self.query_blocks is None else self.query_blocks
+        step = len(self.encoder.blocks) // self.query_depth
         for index, block in enumerate(self.encoder.blocks, start=1):
             content = block(content, causal=True)
             if index % step == 0:
