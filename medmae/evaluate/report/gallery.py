@@ -156,11 +156,17 @@ def _row(info: Mapping[str, Any], pictures: Mapping[str, _Png], columns: list[st
 
 def _where(info: Mapping[str, Any]) -> Markup:
     case = Markup("<b>{}</b>").format(plain(info.get("case")))
-    place = (f"slice {info['slice']}" if info.get("slice") is not None else "",)
-    rest = [plain(info.get("contrast")), *place]
+    rest = [plain(info.get("contrast")), _place(info)]
     return join(
         [case, *(Markup('<span class="tag">{}</span>').format(text) for text in rest if text and text != NOTHING)]
     )
+
+
+def _place(info: Mapping[str, Any]) -> str:
+    """Where in its case a row lies: a slice, level-0 pixels of a slide, or the name of a tile."""
+    if info.get("slice") is not None:
+        return f"slice {info['slice']}"
+    return f"{info['x']}, {info['y']}" if info.get("x") is not None else plain(info.get("tile"))
 
 
 def _scores(info: Mapping[str, Any]) -> Markup:

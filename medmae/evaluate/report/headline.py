@@ -20,13 +20,15 @@ def summary_sentence(folder: RunFolder) -> str:
         return _few_label_sentence(method, folder.few_labels)
     data = folder.data
     train, test = len(folder.subjects("train")), len(folder.subjects("test"))
-    slices = sum(_int(case.get("slices")) for case in data.get("cases", []) if case.get("split") == "train")
+    trained_on = [case for case in data.get("cases", []) if case.get("split") == "train"]
+    slices, tiles = (sum(_int(case.get(what)) for case in trained_on) for what in ("slices", "tiles"))
     parts = [f"{words(method)} was trained"]
     if folder.synthesis:
         parts.append(f"to make {listing(folder.made)} from {listing(folder.given)}")
         slices = 0  # the count is of every contrast, most of which a synthesis does not read
     if train:
-        parts.append(f"on {count(slices, 'slice') + ' of ' if slices else ''}{count(train, 'subject')}")
+        samples = count(slices, "slice") if slices else count(tiles, "tile") if tiles else ""
+        parts.append(f"on {samples + ' of ' if samples else ''}{count(train, 'subject')}")
     if data.get("contrasts") and not folder.synthesis:
         parts.append(f"({listing(data['contrasts'])})")
     text = " ".join(parts)

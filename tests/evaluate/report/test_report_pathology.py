@@ -198,3 +198,22 @@ def test_tiles_are_counted_where_there_are_no_slices(make_few):
     assert "1,200" in text
     assert "Slices" not in text
     assert "Spacing" not in text
+
+
+def test_a_pre_training_on_tiles_counts_them_and_names_what_each_picture_shows(make_run):
+    run = make_run()
+    info = json.loads((run / "run.json").read_text())
+    info["data"]["cases"] = [
+        {"case": "s1", "subject": "s1", "split": "train", "tiles": "53"},
+        {"case": "s2", "subject": "s2", "split": "test", "tiles": "5"},
+    ]
+    info["data"]["contrasts"] = []
+    (run / "run.json").write_text(json.dumps(info))
+    picture = {"input": np.full((8, 8, 3), 0.5)}
+    places = [{"x": 224, "y": 448}, {"tile": "TUM/a.png"}]
+    rows = [({"case": "s2", "subject": "s2", "contrast": "rgb", **place}, picture) for place in places]
+    write_panels(run / "evaluation", rows)
+    page = write_report(run).read_text()
+    assert "on 53\u00a0tiles of 1\u00a0subject" in page
+    assert '<span class="tag">rgb</span><span class="tag">224, 448</span>' in page
+    assert '<span class="tag">TUM/a.png</span>' in page
