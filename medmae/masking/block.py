@@ -29,7 +29,7 @@ class BlockMasking:
     Args:
         grid: Tokens along each axis.
         ratio: Share of tokens to hide; the count is fixed here, once.
-        block_share: Share of tokens to mark.
+        block_share: Share of tokens to mark; 0 is random masking.
         min_share: Smallest block, before its edges are rounded.
         max_share: Largest block, and the most that one block may add.
         max_stretch: Longest edge of a block over its shortest, where the grid is square.
@@ -37,7 +37,7 @@ class BlockMasking:
         rounding: See :func:`medmae.masking.base.visible_count`.
 
     Raises:
-        ValueError: If the ratio leaves 0 or all tokens visible, or the shares are not in order.
+        ValueError: If the ratio leaves 0 or all tokens visible, or the shares do not fit each other.
     """
 
     def __init__(
@@ -55,16 +55,16 @@ class BlockMasking:
         self.grid, self.num_tokens = tuple(grid), math.prod(grid)
         self.ratio, self.rounding, self.max_stretch, self.max_shift = ratio, rounding, max_stretch, max_shift
         self.num_visible = visible_count(num_tokens=self.num_tokens, ratio=ratio, rounding=rounding)
-        if not 0 < min_share <= max_share <= block_share < 1:
+        if not (0 < min_share <= max_share < 1 and 0 <= block_share < 1):
             raise ValueError(
-                "shares must be 0 < min_share <= max_share <= block_share < 1, got "
+                "shares must be 0 < min_share <= max_share < 1 and 0 <= block_share < 1, got "
                 f"{min_share}, {max_share} and {block_share}"
             )
         if max_stretch < 1 or max_shift < 0:
             raise ValueError(f"max_stretch must be at least 1 and max_shift 0, got {max_stretch} and {max_shift}")
         self._axes = [axis for axis, length in enumerate(self.grid) if length > 1]  # those along which a box can vary
-        shares = (block_share, min_share, max_share)
-        self.num_marked, self.min_block, self.max_block = (max(1, round(s * self.num_tokens)) for s in shares)
+        self.num_marked = round(block_share * self.num_tokens)
+        self.min_block, self.max_block = (max(1, round(share * self.num_tokens)) for share in (min_share, max_share))
 
     @property
     def noise_width(self) -> int:

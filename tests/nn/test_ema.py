@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.testing import assert_close
 
-from medmae.nn.ema import EMATeacher, cosine_momentum
+from medmae.nn.ema import EMATeacher, cosine_momentum, ramped_momentum
 
 
 @pytest.fixture
@@ -102,3 +102,14 @@ def test_the_momentum_of_a_cosine_goes_from_its_first_to_its_last_value():
     rates = [cosine_momentum(first=0.99, last=1.0, progress=share) for share in (0.0, 0.25, 0.5, 1.0)]
     assert rates == pytest.approx([0.99, 0.9914645, 0.995, 1.0], abs=1e-7)
     assert {cosine_momentum(first=0.996, last=0.996, progress=share / 7) for share in range(8)} == {0.996}
+
+
+def test_a_ramp_is_linear_between_its_epochs_and_constant_after_the_last():
+    ramp = {"at": (0, 100, 400), "values": (0.999, 0.9999, 0.99999)}
+    rates = [ramped_momentum(epoch, **ramp) for epoch in (0, 50, 100, 250, 400, 801)]
+    assert rates == pytest.approx([0.999, 0.99945, 0.9999, 0.999945, 0.99999, 0.99999], abs=1e-9)
+
+
+def test_a_ramp_needs_a_value_at_each_epoch():
+    with pytest.raises(ValueError, match=r"a value at each of the epochs \(0, 100\), got \(0.9,\)"):
+        ramped_momentum(0, at=(0, 100), values=(0.9,))

@@ -22,6 +22,7 @@ class BootMAEMap(KeyMap):
 
     def apply(self, state: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], list[str]]:
         """Renamed state, and the dead keys that were dropped: all of ``model_ema`` that is not its encoder."""
+        state = {key.removeprefix("module."): value for key, value in state.items()}
         own = {key: value for key, value in state.items() if not key.startswith(_EMA)}
         averaged = {key.removeprefix(_EMA): value for key, value in state.items() if key.startswith(_EMA)}
         renamed, dead = super().apply(_unfused(own))
