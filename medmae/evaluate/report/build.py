@@ -16,6 +16,7 @@ from medmae.evaluate.report.images import attention
 from medmae.evaluate.report.montages import montages
 from medmae.evaluate.report.page import Card, Report, Section
 from medmae.evaluate.report.pathology import embedding_map, heatmaps, stains
+from medmae.evaluate.report.protocol import protocol, segmentation
 from medmae.evaluate.report.provenance import provenance
 from medmae.evaluate.report.results import results
 from medmae.evaluate.report.spread import spread
@@ -32,6 +33,8 @@ SECTIONS: tuple[Callable[[RunFolder], Section | None], ...] = (
     gallery,
     results,
     few_labels,
+    protocol,
+    segmentation,
     heatmaps,
     attention,
     embedding_map,

@@ -106,6 +106,11 @@ class RunFolder:
         return str(self.info.get("title") or self.info.get("bundle") or self.path.name)
 
     @cached_property
+    def judged(self) -> dict[str, Any]:
+        """``evaluation/protocol.json`` (empty unless encoders were judged)."""
+        return read_object(self.path / "evaluation" / "protocol.json")
+
+    @cached_property
     def data(self) -> dict[str, Any]:
         """The summary of the data set in ``run.json`` (see :func:`medmae.evaluate.data_summary.summarise_data`)."""
         data = self.info.get("data")

@@ -21,13 +21,13 @@ def summary_sentence(folder: RunFolder) -> str:
     data = folder.data
     train, test = len(folder.subjects("train")), len(folder.subjects("test"))
     trained_on = [case for case in data.get("cases", []) if case.get("split") == "train"]
-    slices, tiles = (sum(_int(case.get(what)) for case in trained_on) for what in ("slices", "tiles"))
+    counts = {what: sum(_int(case.get(f"{what}s")) for case in trained_on) for what in ("slice", "tile", "image")}
     parts = [f"{words(method)} was trained"]
     if folder.synthesis:
         parts.append(f"to make {listing(folder.made)} from {listing(folder.given)}")
-        slices = 0  # the count is of every contrast, most of which a synthesis does not read
+        counts["slice"] = 0  # the count is of every contrast, most of which a synthesis does not read
     if train:
-        samples = count(slices, "slice") if slices else count(tiles, "tile") if tiles else ""
+        samples = next((count(number, what) for what, number in counts.items() if number), "")
         parts.append(f"on {samples + ' of ' if samples else ''}{count(train, 'subject')}")
     if data.get("contrasts") and not folder.synthesis:
         parts.append(f"({listing(data['contrasts'])})")
