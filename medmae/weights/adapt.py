@@ -55,16 +55,18 @@ def adapt_state(
     chosen = _one_of_a_kind(wanted)
     own = module.state_dict()
     adapted = {}
-    for key in state.keys() & own.keys():
+    shared = state.keys() & own.keys()
+    flat = any(_flat(key, state[key].ndim, own[key].ndim) for key in shared)
+    for key in shared:
         kinds = rules_for(key, tuple(state[key].shape), tuple(own[key].shape))
-        if not kinds and belongs_elsewhere(module, state[key], key=key, file_grid=file_grid):
+        if not kinds and belongs_elsewhere(module, state[key], key=key, flat=flat, file_grid=file_grid):
             kinds = ["positions"]
             if "positions" not in chosen:
                 raise ValueError(f"{key} has as many rows as ours, but of another grid; adapt={kinds} resizes it")
         if not kinds or not set(kinds) <= chosen.keys():
             continue
         if "positions" in kinds:
-            how = {"rule": chosen["positions"], "flat": "inflate" in chosen, "file_grid": file_grid}
+            how = {"rule": chosen["positions"], "flat": flat, "file_grid": file_grid}
             adapted[key] = adapt_positions(module, state[key], key=key, own=own[key], **how)
         else:
             rules = {kind: chosen[kind] for kind in kinds}
@@ -81,12 +83,17 @@ def rules_for(key: str, theirs: Shape, ours: Shape) -> list[str]:
         return ["positions"] if [a == b for a, b in zip(theirs, ours, strict=True)] == [True, False, True] else []
     if not key.endswith("patch_embed.proj.weight") or theirs[0] != ours[0]:
         return []
-    flat = (len(theirs), len(ours)) == (4, 5)
+    flat = _flat(key, len(theirs), len(ours))
     patch = ours[3:] if flat else ours[2:]
     if len(theirs) != 2 + len(patch):
         return []
     needed = {"channels": theirs[1] != ours[1], "patches": theirs[2:] != patch, "inflate": flat}
     return [kind for kind, wanted in needed.items() if wanted]
+
+
+def _flat(key: str, theirs: int, ours: int) -> bool:
+    """Whether a kernel of so many axes is of pictures, and ours of volumes."""
+    return key.endswith("patch_embed.proj.weight") and (theirs, ours) == (4, 5)
 
 
 def _one_of_a_kind(wanted: Collection[Adaptation]) -> dict[str, Any]:

@@ -63,18 +63,20 @@ def adapt_positions(
     return torch.cat([resized[:, :prefix], resized[:, prefix:].repeat(1, grid[0], 1)], dim=1)
 
 
-def belongs_elsewhere(module: nn.Module, table: Tensor, *, key: str, file_grid: Sequence[int] | None) -> bool:
+def belongs_elsewhere(
+    module: nn.Module, table: Tensor, *, key: str, flat: bool, file_grid: Sequence[int] | None
+) -> bool:
     """Whether a table of as many rows as ours is of another grid: of 14 x 14 where we have 7 x 28.
 
-    Somebody says so by ``file_grid``, or it is the fixed sin-cos table of a grid of equal edges. A learned one does not
-    show it.
+    It is ``flat``, of pictures where ours is of volumes; or somebody says so by ``file_grid``; or it is the fixed
+    sin-cos table of a grid of equal edges. A learned one does not show it.
     """
     if not key.endswith("pos_embed") or not any(isinstance(part, MaskedViT) for part in module.modules()):
         return False
     encoder = _encoder(module, key)
     grid = encoder.patches.grid
-    if file_grid is not None:
-        return tuple(file_grid) != grid
+    if flat or file_grid is not None:
+        return flat or tuple(file_grid or ()) != grid
     prefix = table.shape[1] - math.prod(grid)
     square = _equal_edges(math.prod(grid), ndim=len(grid))
     if math.prod(square) != math.prod(grid) or square == grid or prefix < 0:

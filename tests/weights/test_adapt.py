@@ -189,6 +189,16 @@ def test_colour_pictures_of_another_patch_size_make_grey_volumes_where_all_rules
     assert torch.equal(deep.patch_embed.proj.weight, inflate(kernel, depth=4))
 
 
+def test_the_table_of_a_picture_is_not_taken_for_that_of_a_volume_of_as_many_tokens():
+    flat, deep = encoder(seed=1), encoder(image_size=(16, 32, 32), patch_size=(4, 8, 8))
+    flat.pos_embed.data.normal_()
+    with pytest.raises(ValueError, match=r"pos_embed has as many rows as ours, but of another grid"):
+        import_state(deep, flat.state_dict(), adapt=["inflate"])
+    import_state(deep, flat.state_dict(), adapt=["inflate", "positions"])
+    plane = resize_positions(flat.pos_embed, old_grid=(8, 8), new_grid=(4, 4))
+    assert all(torch.equal(deep.pos_embed[:, 1 + 16 * depth :][:, :16], plane[:, 1:]) for depth in range(4))
+
+
 def test_volumes_never_become_pictures():
     rules = ("positions_own", "channels", "patches", "inflate")
     with pytest.raises(ValueError, match=r"reshaped +1  patch_embed\.proj\.weight"):

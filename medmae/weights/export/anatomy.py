@@ -59,7 +59,7 @@ class Anatomy:
             hidden=block.mlp.fc1.out_features,
             eps=encoder.norm_eps,
             qkv_bias=block.attn.qkv.bias is not None,
-            class_token=cast(ClassToken, encoder.class_token_place),
+            class_token=encoder.class_token_place,
             final_norm=not isinstance(encoder.norm, nn.Identity),
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 from torch import Tensor
 
@@ -23,7 +24,7 @@ _DECODER = (
 class MultiMAEMap(KeyMap):
     """Also turns position tables ``(1, D, h, w)`` into rows, and the order of predicted pixels into ours."""
 
-    def apply(self, state: dict[str, Tensor]) -> tuple[dict[str, Tensor], list[str]]:
+    def apply(self, state: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], list[str]]:
         """Renamed state in our shapes and order of pixels, and the dead keys that were dropped."""
         kernels = [value for key, value in state.items() if "input_adapters." in key and key.endswith("proj.weight")]
         pixels = math.prod(kernels[0].shape[2:]) if kernels else 1  # of a patch
