@@ -25,7 +25,7 @@ from medmae.methods.registry import register
 from medmae.nn.decoder import MaskedDecoder
 from medmae.nn.ema import EMATeacher, cosine_momentum
 from medmae.nn.heads import PatchHead
-from medmae.nn.projector import Projector
+from medmae.nn.projector import FeatureDecoder, Projector
 from medmae.nn.vit import MaskedViT
 from medmae.objectives.contrastive import info_nce
 from medmae.objectives.pixel import PatchNorm, masked_mse
@@ -134,11 +134,11 @@ class CMAE(MaskedMethod):
         sizes = {"dim": decoder_dim, "num_heads": decoder_heads}
         self.decoder = MaskedDecoder.beside(self.encoder, depth=decoder_depth, **sizes)
         self.head = PatchHead(dim=decoder_dim, num_values=self.patches.num_values, norm_eps=norm_eps)
-        self.feature_decoder, self.feature_head = None, None
+        self.features: FeatureDecoder | None = None
         if feature_depth:
-            self.feature_decoder = MaskedDecoder.beside(self.encoder, depth=feature_depth, **sizes)
-            self.feature_head = PatchHead(dim=decoder_dim, num_values=embed_dim, norm_eps=norm_eps)
-
+            trunk = MaskedDecoder.beside(self.encoder, depth=feature_depth, **sizes)
+            head = PatchHead(dim=decoder_dim, num_values=embed_dim, norm_eps=norm_eps)
+            self.features = FeatureDecoder(decoder=trunk, head=head)
         sizes = {"hidden_dim": projector_dim, "out_dim": projection_dim}
         self.projector = Projector(dim=embed_dim, norm_eps=norm_eps, **sizes)
         self.predictor = Projector(dim=projection_dim, norm_eps=norm_eps, **sizes)
@@ -176,9 +176,7 @@ class CMAE(MaskedMethod):
 
     def pooled(self, latent: Tensor, mask: Mask) -> Tensor:
         """Mean feature of an image of which a part was seen: of all patches, hidden ones imagined; ``(B, D)``."""
-        if self.feature_decoder is None or self.feature_head is None:
-            return latent[:, 1:].mean(dim=1)
-        return self.feature_head(self.feature_decoder(latent, mask, masked_only=False)).mean(dim=1)
+        return latent[:, 1:].mean(dim=1) if self.features is None else self.features(latent, mask)
 
     @torch.no_grad()
     def target_projection(self, image: Tensor) -> Tensor:

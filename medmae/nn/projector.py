@@ -1,9 +1,32 @@
-"""The small network through which contrastive methods compare features."""
+"""What contrastive methods put between an encoder and their loss: one feature of an image, and its projection."""
 
 from __future__ import annotations
 
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from medmae.masking.base import Mask
+from medmae.nn.decoder import MaskedDecoder
+from medmae.nn.heads import PatchHead
+
+
+class FeatureDecoder(nn.Module):
+    """One feature of an image of which a part was seen: a decoder imagines the rest, then all patches are averaged.
+
+    Args:
+        decoder: Sees every patch.
+        head: From its tokens to features.
+    """
+
+    def __init__(self, *, decoder: MaskedDecoder, head: PatchHead) -> None:
+        super().__init__()
+        self.decoder = decoder
+        self.head = head
+
+    def forward(self, latent: Tensor, mask: Mask) -> Tensor:
+        """Latent ``(B, prefix + V, D)`` -> mean feature of all N patches ``(B, P)``; class tokens do not count."""
+        tokens = self.decoder(latent, mask, masked_only=False)  # (B, N, D')
+        return self.head.pred(self.head.norm(tokens).mean(dim=1))  # the mean of predictions, for the price of one
 
 
 class Projector(nn.Module):

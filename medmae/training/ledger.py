@@ -18,6 +18,7 @@ from medmae.nn.deconvolution import PatchDeconvolution
 from medmae.nn.ema import EMATeacher
 from medmae.nn.heads import PatchHead
 from medmae.nn.injection import InjectionBlock, InjectionDecoder
+from medmae.nn.projector import FeatureDecoder, Projector
 from medmae.nn.vit import MaskedViT
 from medmae.training.cost import Work, block_work
 from medmae.training.sizes import Trunk
@@ -85,7 +86,7 @@ def _(part: MaskedViT, tokens: Tokens) -> Work:
 
 @part_work.register
 def _(part: EMATeacher, tokens: Tokens) -> Work:
-    """Of an encoder: every token, forward only."""
+    """Of an encoder or a projector: every token, forward only."""
     everything = Tokens(tokens.visible + tokens.masked, 0, tokens.extra)
     forward = part_work(part.network, everything)
     return Work(fixed=forward.linear + forward.attention + forward.leaf)
@@ -106,6 +107,20 @@ def _(part: InjectionDecoder, tokens: Tokens) -> Work:
         queries = tokens.masked if rank == len(part.blocks) else tokens.all
         work = work + _injection_work(block, tokens=tokens.all, queries=queries, source=tokens.seen)
     return work
+
+
+@part_work.register
+def _(part: FeatureDecoder, tokens: Tokens) -> Work:
+    """Every token is decoded, and their mean is the one row that the head's matrix sees."""
+    trunk, embedding = Trunk.of(part.decoder.blocks), part.decoder.embed.weight.numel()
+    blocks = block_work(trunk, tokens=tokens.all, queries=tokens.all).times(trunk.depth)
+    return blocks + Work(linear=2 * tokens.seen * embedding + 2 * part.head.pred.weight.numel())
+
+
+@part_work.register
+def _(part: Projector, tokens: Tokens) -> Work:
+    """One row a sample; the similarities that follow, a few numbers each, are not counted."""
+    return Work(linear=2 * (part.hidden.weight.numel() + part.output.weight.numel()))
 
 
 @part_work.register

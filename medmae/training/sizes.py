@@ -89,6 +89,9 @@ class Sizes:
             raise ValueError(f"the cost of {type(method).__name__} is not known: it hides no tokens")
         if not isinstance(decoder, MaskedDecoder):
             raise ValueError(f"the cost of {type(method).__name__} is not known: its decoder is {type(decoder)}")
+        known = {*encoder.modules(), *decoder.modules()}
+        if any(isinstance(part, Block) and part not in known for part in method.modules()):
+            raise ValueError(f"the cost of {type(method).__name__} is not known here: see medmae.training.ledger")
         patches, heads = encoder.patches, [part for part in method.modules() if isinstance(part, PatchHead)]
         tables = [part for part in method.modules() if isinstance(part, nn.Embedding)]
         sobel = any(isinstance(part, SobelEdges) and part.ndim == 2 for part in method.modules())

@@ -17,7 +17,7 @@ GRADIENTS = {
     "backbone.cls_token": "encoder.cls_token",
     "backbone.patch_embed.projection.weight": "encoder.patch_embed.proj.weight",
     "pixel_decoder.mask_token": "decoder.mask_token",
-    "feature_decoder.decoder_pred.weight": "feature_head.pred.weight",
+    "feature_decoder.decoder_pred.weight": "features.head.pred.weight",
     "projector.bn0.weight": "projector.norm.weight",
     "head.predictor.fc0.weight": "predictor.hidden.weight",
 }
@@ -61,7 +61,7 @@ def test_a_fresh_method_has_the_reference_s_frozen_tables(reference):
     method = cmae_tiny()
     assert_close(method.encoder.pos_embed.data, reference["state.backbone.pos_embed"], atol=1e-6, rtol=0)
     for name in ("pixel_decoder", "feature_decoder"):
-        ours = method.decoder if name == "pixel_decoder" else method.feature_decoder
+        ours = method.decoder if name == "pixel_decoder" else method.features.decoder
         assert_close(ours.pos_embed.data, reference[f"state.{name}.decoder_pos_embed"], atol=1e-6, rtol=0)
 
 
@@ -88,7 +88,7 @@ def test_the_predicted_pixels_are_the_reference_s(reference, method, batch, mask
 
 def test_the_features_of_both_decoders_are_the_reference_s(reference, method, batch, mask):
     latent = method.encoder(batch["image"], mask.visible)
-    features = method.feature_head(method.feature_decoder(latent, mask, masked_only=False))
+    features = method.features.head(method.features.decoder(latent, mask, masked_only=False))
     assert_close(features, reference["out.feature_pred"], **CLOSE)
     assert_close(method.pooled(latent, mask), reference["out.feature_pred"].mean(dim=1), **CLOSE)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import pytest
 import pytorch_lightning as pl
@@ -16,16 +15,13 @@ from medmae.masking import Mask
 from medmae.methods.cmae import CMAE, cmae_base, cmae_large, cmae_tiny
 from medmae.methods.mae import mae_tiny
 from medmae.nn.heads import Classifier
-from medmae.training.cost import Work, block_work, step_flops
-from medmae.training.measure import count_flops
-from medmae.training.sizes import Sizes, Trunk
 from medmae.weights.io import import_state
 from medmae.weights.maps.cmae import CMAE as CMAE_MAP
 from tests.training.toys import Blobs, trainer
 from tests.training.toys import module as learner
 
 DECODER = ("decoder", "head")
-FEATURES = ("feature_decoder", "feature_head")
+FEATURES = ("features",)
 SIZES = {"embed_dim": 48, "depth": 2, "num_heads": 4, "decoder_dim": 32, "decoder_depth": 1, "decoder_heads": 4}
 SMALL = {**SIZES, "projector_dim": 64, "projection_dim": 16}
 
@@ -95,7 +91,7 @@ def test_epsilons_are_1e_6_everywhere_batch_norms_too(base):
 
 def test_base_sees_68_of_196_patches_and_the_target_branch_all_of_them(base):
     lengths = []
-    trunks = (base.encoder, base.target_encoder.network, base.decoder, base.feature_decoder)
+    trunks = (base.encoder, base.target_encoder.network, base.decoder, base.features.decoder)
     for trunk in trunks:
         trunk.blocks[0].register_forward_pre_hook(lambda _, inputs: lengths.append(inputs[0].shape[1]))
     mask = base({"image": torch.empty(2, 3, 224, 224, device="meta")}).mask
@@ -106,7 +102,7 @@ def test_base_sees_68_of_196_patches_and_the_target_branch_all_of_them(base):
 def test_large_is_built_although_its_width_is_not_that_of_a_patch():
     with torch.device("meta"):
         large = cmae_large()
-    assert large.feature_head.pred.out_features == 1024 != large.patches.num_values
+    assert large.features.head.pred.out_features == 1024 != large.patches.num_values
     assert count(*parts_of(large, "encoder")) == 303_301_632
 
 
@@ -206,14 +202,14 @@ def test_visible_pixels_of_the_target_do_not_count(batch, mask):
 def test_features_are_pooled_over_hidden_and_visible_patches_and_not_the_class_token(method, batch, mask):
     latent = method.encoder(batch["image"], mask.visible)
     with torch.no_grad():  # what a patch is, is all that a head without blocks sees
-        method.feature_decoder.blocks = torch.nn.ModuleList([torch.nn.Identity()])
-    tokens = method.feature_decoder.tokens(latent, mask)
-    assert_close(method.pooled(latent, mask), method.feature_head(tokens[:, 1:]).mean(dim=1))
+        method.features.decoder.blocks = torch.nn.ModuleList([torch.nn.Identity()])
+    tokens = method.features.decoder.tokens(latent, mask)
+    assert_close(method.pooled(latent, mask), method.features.head(tokens[:, 1:]).mean(dim=1))
 
 
 def test_without_a_feature_decoder_what_is_visible_is_pooled(batch, mask):
     method = cmae_tiny(feature_depth=0)
-    assert method.feature_decoder is method.feature_head is None
+    assert method.features is None
     latent = method.encoder(batch["image"], mask.visible)
     assert_close(method.pooled(latent, mask), latent[:, 1:].mean(dim=1))
     method(batch, mask=mask).loss.backward()
@@ -253,7 +249,7 @@ def test_padded_samples_are_refused(method, batch):
 
 def test_the_feature_width_need_not_be_that_of_a_patch():
     method = cmae_tiny(patch_size=8)
-    assert method.patches.num_values == 192 != method.feature_head.pred.out_features
+    assert method.patches.num_values == 192 != method.features.head.pred.out_features
     assert method(method.example_batch(2, generator=seeded(0)), generator=seeded(1)).loss.isfinite()
 
 
@@ -291,27 +287,6 @@ def test_training_goes_on_from_a_released_encoder_with_a_target_that_is_its_copy
     assert not torch.allclose(other.target_encoder(image), method.encoder(image, final_norm=False))
     other.restart_teacher()
     assert_close(other.target_encoder(image), method.encoder(image, final_norm=False))
-
-
-@pytest.mark.parametrize("feature_depth", [1, 2])
-def test_the_work_of_a_step_is_that_of_mae_and_of_what_contrast_adds(feature_depth):
-    """docs/methods/cmae.md has the sum for the published size."""
-    method, count = cmae_tiny(feature_depth=feature_depth), 3
-    tokens, visible, values = 64, 20, 48
-    twin = Sizes.of(mae_tiny(image_size=32, patch_size=4))
-    encoder, features = Trunk.of(method.encoder.blocks), Trunk.of(method.feature_decoder.blocks)
-    whole = block_work(encoder, tokens=tokens + 1, queries=tokens + 1).times(encoder.depth)
-    trunk = block_work(features, tokens=tokens + 1, queries=tokens + 1).times(feature_depth)
-    bridge = 2 * (visible + 1) * encoder.dim * features.dim + 2 * tokens * features.dim * encoder.dim
-    projector, predictor = 2 * (48 * 96 + 96 * 24), 2 * (24 * 96 + 96 * 24)
-    added = [
-        Work(fixed=2 * tokens * values * encoder.dim + whole.linear + whole.attention + projector),
-        trunk,
-        Work(linear=bridge + projector + predictor, leaf=2 * count * 24),
-    ]
-    wanted = step_flops(replace(twin, visible=visible), batch=count)
-    wanted += count * sum(part.step(checkpointing=False) for part in added)
-    assert wanted == count_flops(method, method.example_batch(count))
 
 
 class Curve(pl.Callback):

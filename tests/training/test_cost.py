@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from medmae.methods.cmae import cmae_tiny
 from medmae.methods.edge_mae import edge_mae_demo, edge_mae_tiny
 from medmae.methods.mae import MAE, mae_base, mae_tiny
 from medmae.nn.checkpointing import checkpoint_activations
@@ -89,6 +90,11 @@ def test_a_decoder_of_unknown_cost_is_refused():
     method.decoder = None
     with pytest.raises(ValueError, match="the cost of MAE is not known"):
         Sizes.of(method)
+
+
+def test_blocks_beside_encoder_and_decoder_are_refused():
+    with pytest.raises(ValueError, match=r"the cost of CMAE is not known here: see medmae\.training\.ledger"):
+        Sizes.of(cmae_tiny())
 
 
 def test_blocks_of_unknown_cost_are_refused():

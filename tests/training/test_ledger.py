@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from medmae.methods.bootmae import BootMAE, bootmae_small_images, bootmae_tiny
+from medmae.methods.cmae import cmae_small_images, cmae_tiny
 from medmae.methods.edge_mae import edge_mae_tiny
 from medmae.methods.mae import mae_tiny
 from medmae.methods.mt_unet import mt_unet_tiny
@@ -34,7 +35,12 @@ def without_injection(**options):
     return bootmae_tiny(pixel_tap=None, feature_tap=None, **options)
 
 
-MAKERS = [bootmae_tiny, bootmae_small_images, odd_heads, volume, pixels_only, without_injection, mae_tiny]
+def one_feature_block(**options):
+    return cmae_tiny(feature_depth=1, decoder_depth=3, projector_dim=200, **options)
+
+
+BOOTMAE = [bootmae_tiny, bootmae_small_images, odd_heads, volume, pixels_only, without_injection]
+MAKERS = [*BOOTMAE, cmae_tiny, cmae_small_images, one_feature_block, mae_tiny]
 
 
 @pytest.mark.parametrize("maker", MAKERS, ids=lambda maker: maker.__name__)
@@ -44,7 +50,7 @@ def test_flops_of_a_step_are_as_predicted(maker):
     assert ledger_flops(method, batch=2) == pytest.approx(counted, rel=1e-3)
 
 
-@pytest.mark.parametrize("maker", [odd_heads, mae_tiny], ids=lambda maker: maker.__name__)
+@pytest.mark.parametrize("maker", [odd_heads, cmae_tiny, mae_tiny], ids=lambda maker: maker.__name__)
 def test_flops_of_a_step_that_recomputes_are_as_predicted(maker):
     method = maker(mask_ratio=0.5)
     checkpoint_activations(method)

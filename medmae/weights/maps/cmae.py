@@ -38,7 +38,7 @@ CMAE = KeyMap(
         ("target_backbone.layers.", "target_encoder.network.blocks."),
         ("target_backbone.", "target_encoder.network."),
         *_decoder("pixel_decoder", decoder="decoder", head="head"),
-        *_decoder("feature_decoder", decoder="feature_decoder", head="feature_head"),
+        *_decoder("feature_decoder", decoder="features.decoder", head="features.head"),
         ("target_projector.", "target_projector.network."),
         ("head.predictor.", "predictor."),
         # The released encoder, without its prefix.
