@@ -125,7 +125,7 @@ def test_a_stretch_makes_blocks_longer_one_way_or_the_other():
 
 
 def test_no_block_spans_an_axis():
-    masking = BlockMasking(grid=(6, 6))
+    masking = BlockMasking(grid=(6, 6), max_share=0.6)
     assert all(_box_fits(masking, seed) for seed in range(200))
 
 
