@@ -14,6 +14,8 @@ from pytorch_lightning.utilities import rank_zero_only
 from torch import nn
 
 from medmae.bundle.finish import finish_evaluation, record_run, save_models, seconds_of
+from medmae.data.image_dataset import ImageDataset
+from medmae.data.image_table import ImageTable
 from medmae.data.tiles import TileDataset
 from medmae.errors import DataError
 from medmae.evaluate.leakage import require_unseen, subjects_seen
@@ -32,7 +34,7 @@ def start_classification(
     *,
     method: Classification,
     pretrained: str | Path | None,
-    manifest: str | Path,
+    manifest: str | Path | ImageTable,
     model_dir: str | Path,
     classes: Sequence[str],
 ) -> None:
@@ -41,7 +43,7 @@ def start_classification(
     Args:
         method: Not trained yet.
         pretrained: ``pretraining.safetensors``; None trains from scratch.
-        manifest: Of the labelled data; its test patients must not have been pre-trained on.
+        manifest: Of the labelled data, or images as they were read; pre-training must not have seen test patients.
         model_dir: Receives ``task.json``, before anything is trained.
         classes: In the order of the outputs.
 
@@ -86,9 +88,9 @@ def finish_classification(
     method: Classification,
     network: nn.Module,
     trainer: pl.Trainer,
-    train: TileDataset,
-    held_out: TileDataset,
-    dataset_dir: str | Path,
+    train: TileDataset | ImageDataset,
+    held_out: TileDataset | ImageDataset,
+    dataset_dir: str | Path | ImageTable,
     output_dir: str | Path,
     model_dir: str | Path,
     pretrained: str | Path | None,
@@ -103,9 +105,9 @@ def finish_classification(
         method: The trained method.
         network: What ``models/model.pt`` holds.
         trainer: Trained it.
-        train: The tiles it learnt from.
-        held_out: Tiles of test patients; if there are none, evaluation is left out and the report says so.
-        dataset_dir: The prepared data set.
+        train: What it learnt from.
+        held_out: Tiles or images of test patients; if there are none, evaluation is left out and the report says so.
+        dataset_dir: The prepared data set, or images that were read as they are.
         output_dir: The run directory.
         model_dir: Receives ``model.pt``, ``model.safetensors`` and ``classifier.safetensors``.
         pretrained: What training began with; whom that has seen is recorded, too.
@@ -136,9 +138,9 @@ def evaluate_classification(
     *,
     method: Classification,
     network: nn.Module,
-    train: TileDataset,
-    held_out: TileDataset,
-    dataset_dir: str | Path,
+    train: TileDataset | ImageDataset,
+    held_out: TileDataset | ImageDataset,
+    dataset_dir: str | Path | ImageTable,
     output_dir: str | Path,
     model_dir: str | Path,
     device: torch.device | str = "cpu",

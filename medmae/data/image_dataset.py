@@ -111,7 +111,7 @@ class ImageDataset(Dataset[dict[str, Tensor | int]]):
         """``(C, H, W)``, uint8 or float32."""
         place = int(self._places[index])
         array = self.manifest.read(place)  # (H, W, C)
-        image = torch.from_numpy(np.ascontiguousarray(array.transpose(2, 0, 1)))  # (C, H, W)
+        image = torch.from_numpy(array.transpose(2, 0, 1).copy())  # (C, H, W)
         try:
             image = image if self.channels is None else with_channels(image, self.channels)
         except ValueError as error:

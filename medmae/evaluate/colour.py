@@ -16,7 +16,7 @@ Describe = Callable[[Tensor], Tensor]
 
 
 def mean_colour(images: Tensor) -> Tensor:
-    """Mean red, green and blue: ``(B, 3, H, W)`` in [0, 1] -> ``(B, 3)``."""
+    """Mean of each channel: ``(B, C, H, W)`` in [0, 1] -> ``(B, C)``."""
     return images.mean(dim=(2, 3))
 
 
@@ -29,7 +29,7 @@ def colour_histogram(images: Tensor, *, bins: int = 8) -> Tensor:
 
 
 def raw_pixels(images: Tensor, *, size: int = 16) -> Tensor:
-    """The tile itself, reduced by means over blocks: ``(B, 3, H, W)`` -> ``(B, 3 * size ** 2)``."""
+    """The image itself, reduced by means over blocks: ``(B, C, H, W)`` -> ``(B, C * size ** 2)``."""
     return F.adaptive_avg_pool2d(images, size).flatten(1)
 
 
@@ -39,6 +39,8 @@ COLOUR_BASELINES: Mapping[str, Describe] = {
     "colour_histogram": colour_histogram,
     "raw_pixels": raw_pixels,
 }
+# The same of images of any number of channels.
+GREY_BASELINES: Mapping[str, Describe] = {"mean_intensity": mean_colour, "raw_pixels": raw_pixels}
 
 
 def describe_images(

@@ -14,14 +14,14 @@ from medmae.data.image_dataset import UNLABELLED, ImageDataset
 from medmae.evaluate.probe import frozen_features, knn_accuracy, probe_accuracy
 from medmae.nn.vit import MaskedViT
 
-_FEWEST = 5  # labelled images of either set, and neighbours that vote
+_FEWEST = 5  # neighbours that vote
 
 
 class ProbeDuringTraining(Callback):
     """Logs ``probe/neighbours`` and ``probe/regression``: accuracies on validation images by frozen features.
 
-    Nothing is learnt from the labels but these two figures, and nothing that training draws is touched. Where either
-    set has fewer than five labelled images, or training images have one class, there is nothing to log.
+    Nothing is learnt from the labels but these two figures, and nothing that training draws is touched. Where fewer
+    than five training images have a class, or all have one, or no validation image has any, there is nothing to log.
 
     Args:
         train: Labelled images that the probes learn from.
@@ -44,8 +44,8 @@ class ProbeDuringTraining(Callback):
             raise ValueError(f"every_epochs must be positive and limit at least {_FEWEST}, got {every_epochs}, {limit}")
         self.every_epochs, self.batch_size = every_epochs, batch_size
         self._train, self._val = (_labelled(some, limit) for some in (train, val))
-        counts = (len(self._train[1]), len(self._val[1]))
-        self._usable = min(counts) >= _FEWEST and len(np.unique(self._train[1])) > 1
+        known, wanted = self._train[1], self._val[1]
+        self._usable = len(known) >= _FEWEST and len(np.unique(known)) > 1 and len(wanted) > 0
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Probes, if this epoch's turn has come."""

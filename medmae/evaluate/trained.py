@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,15 +12,17 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from medmae.data.image_dataset import ImageDataset
 from medmae.data.tiles import TileDataset
 from medmae.errors import DataError
-from medmae.evaluate.colour import COLOUR_BASELINES, describe_images
+from medmae.evaluate.colour import COLOUR_BASELINES, GREY_BASELINES, describe_images
+from medmae.evaluate.few_label_scores import Samples
 from medmae.evaluate.few_labels import OnFeatures, evaluate_few_labels
 from medmae.evaluate.folds import Fold
 from medmae.evaluate.phenotyping import map_classes
 from medmae.evaluate.probe import linear_probe
 from medmae.evaluate.tile_encoder import TileEncoder
-from medmae.evaluate.tile_samples import TileLoader, samples_of
+from medmae.evaluate.tile_samples import TileLoader, image_samples, samples_of
 from medmae.nn.heads import Classifier, Scaled
 
 FINE_TUNED = "fine-tuned"
@@ -54,17 +57,19 @@ class Trained:
 def evaluate_trained(
     *,
     network: nn.Module,
-    train: TileDataset,
-    held_out: TileDataset,
+    train: TileDataset | ImageDataset,
+    held_out: TileDataset | ImageDataset,
     out: str | Path,
     device: torch.device | str = "cpu",
 ) -> dict[str, Any]:
-    """A network on held-out tiles, and linear probes of colour alone that learn from the same labels.
+    """A network on held-out tiles or images, and linear probes of colour alone that learn from the same labels.
+
+    Of images that are not RGB the probes learn from mean intensity and from pixels.
 
     Args:
         network: Trained on ``train``; takes images in [0, 1].
         train: What it learnt from.
-        held_out: Labelled tiles of other patients.
+        held_out: Labelled ones of other patients.
         out: Evaluation folder of a run; see :func:`medmae.evaluate.few_labels.evaluate_few_labels`.
         device: Where to compute.
 
@@ -74,9 +79,12 @@ def evaluate_trained(
     Raises:
         DataError: If a class has no tile to learn from, or the sets share a patient.
     """
-    samples, load = samples_of(train, held_out), TileLoader([train, held_out])
-    _check_classes(samples.labels[: len(train)], train)
-    colours = describe_images(load, count=len(samples.labels), by=COLOUR_BASELINES)
+    samples, load = _samples(train, held_out), TileLoader([train, held_out])
+    _require_classes(samples.labels[: len(train)], train)
+    if absent := _absent(samples.labels[len(train) :], held_out.classes):
+        warnings.warn(f"no held-out tile of {', '.join(absent)}: figures are of the other classes", stacklevel=2)
+    rgb = isinstance(train, TileDataset) or train.channels == 3
+    colours = describe_images(load, count=len(samples.labels), by=COLOUR_BASELINES if rgb else GREY_BASELINES)
     return evaluate_few_labels(
         {FINE_TUNED: Trained(network=network, load=load, device=device)},
         baselines={name: OnFeatures(features=found.numpy(), model=linear_probe()) for name, found in colours.items()},
@@ -133,13 +141,25 @@ def map_trained(
     map_classes(slides=slides, encoder=encoder, classify=classify, classes=classes, out=out, shown=shown, edge=edge)
 
 
-def _check_classes(labels: np.ndarray, train: TileDataset) -> None:
-    counts = np.bincount(labels, minlength=len(train.classes))
-    if missing := [name for name, found in zip(train.classes, counts, strict=True) if not found]:
+def _samples(train: TileDataset | ImageDataset, held_out: TileDataset | ImageDataset) -> Samples:
+    if isinstance(train, ImageDataset) and isinstance(held_out, ImageDataset):
+        return image_samples(train, held_out)
+    assert isinstance(train, TileDataset)
+    assert isinstance(held_out, TileDataset)
+    return samples_of(train, held_out)
+
+
+def _require_classes(labels: np.ndarray, train: TileDataset) -> None:
+    if absent := _absent(labels, train.classes):
         raise DataError(
-            f"no tile of {', '.join(missing)} to learn from",
+            f"no tile of {', '.join(absent)} to learn from",
             path=train.manifest.path,
             field="classes",
             value=list(train.classes),
             remedy="name classes that patients of the train split have, or split the patients otherwise",
         )
+
+
+def _absent(labels: np.ndarray, classes: Sequence[str]) -> list[str]:
+    counts = np.bincount(labels, minlength=len(classes))
+    return [name for name, found in zip(classes, counts, strict=True) if not found]

@@ -33,6 +33,8 @@ def load_encoder(
 ) -> ImportReport:
     """Loads the encoder in a file, and nothing else of it, into every masked ViT of a module; into all or none.
 
+    The last norm is left out where the module has none: a classifier on the mean of patch tokens drops it.
+
     Args:
         encoder: A :class:`MaskedViT`, or a method: the encoder of MT-UNet and its judge get the same weights.
         path: A method (``pretraining.safetensors``), a network (``model.safetensors``) or an encoder alone; or a
@@ -54,14 +56,20 @@ def load_encoder(
         raise ValueError(f"{type(encoder).__name__} has no masked ViT that weights could be loaded into")
     state, others = _encoder_of(load_state(path, sha256=sha256), key_map=key_map)
     targets = Encoders({name.replace(".", "/") or "encoder": part for name, part in parts.items()})
-    wanted = {f"{name}.{key}": value for name in targets for key, value in state.items()}
+    everything = {(name, key): value for name in targets for key, value in state.items()}
+    dropped = {(name, key) for name, key in everything if key.startswith("norm.") and _has_no_norm(targets[name])}
+    wanted = {f"{name}.{key}": value for (name, key), value in everything.items() if (name, key) not in dropped}
     try:
         report = import_state(targets, wanted, adapt=adapt, file_grid=file_grid)
     except ValueError as error:
         remedy = "build the encoder with the sizes it was pre-trained with, or name the key_map of its source"
         raise DataError(str(error), path=path, remedy=remedy) from error
-    report.dead.extend(others)
+    report.dead.extend([*others, *(f"{name}.{key}" for name, key in sorted(dropped))])
     return report
+
+
+def _has_no_norm(encoder: nn.Module) -> bool:
+    return isinstance(encoder.norm, nn.Identity)
 
 
 def _encoder_of(state: State, *, key_map: KeyMap | None) -> tuple[State, list[str]]:

@@ -10,7 +10,7 @@ from torch.testing import assert_close
 from medmae.errors import DataError
 from medmae.methods.edge_mae import edge_mae_tiny
 from medmae.methods.mt_unet import mt_unet_tiny
-from medmae.nn.heads import FeatureMap
+from medmae.nn.heads import Classifier, FeatureMap
 from medmae.weights.io import save_pt, save_safetensors
 from medmae.weights.maps.edge_mae import EDGE_MAE
 from medmae.weights.pretrained import load_encoder
@@ -54,6 +54,15 @@ def test_encoder_and_judge_get_the_weights_and_nothing_else_changes(pretrained, 
     assert len(report.matched) == 2 * len(pretrained.encoder.state_dict())
     assert report.missing == report.unexpected == []
     assert {key.split(".")[0] for key in report.dead} == {"decoder", "image_head", "edge_head", "sobel"}
+
+
+def test_a_norm_that_a_classifier_has_dropped_is_no_fault(pretrained, tmp_path):
+    save_safetensors(pretrained.state_dict(), tmp_path / "pretraining.safetensors")
+    classifier = Classifier(encoder=edge_mae_tiny().encoder, num_classes=2, pool="mean")
+    report = load_encoder(classifier, tmp_path / "pretraining.safetensors")
+    assert torch.equal(classifier.encoder.blocks[0].attn.qkv.weight, pretrained.encoder.blocks[0].attn.qkv.weight)
+    assert {"encoder.norm.weight", "encoder.norm.bias"} <= set(report.dead)
+    assert report.missing == report.unexpected == []
 
 
 FILES = [("network", ""), ("encoder", ""), ("EdgeMAE.pth", ""), ("EdgeMAE.pth", "module."), ("E.pth", "module.")]

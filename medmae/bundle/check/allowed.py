@@ -36,6 +36,7 @@ _SINGLE = frozenset(
         "medmae.evaluate.few_labels.evaluate_few_labels",
         "medmae.evaluate.image_embeddings.embed_images",
         "medmae.evaluate.image_pictures.write_image_pictures",
+        "medmae.evaluate.image_predictions.predict_images",
         "medmae.evaluate.leakage.require_unseen",
         "medmae.evaluate.phenotyping.evaluate_phenotyping",
         "medmae.evaluate.protocol.judge_encoders",

@@ -1,0 +1,138 @@
+"""The bundles of images: pre-training, what follows it, and that they hold together."""
+
+import csv
+import json
+from pathlib import Path
+
+import h5py
+import pytest
+from monai.bundle import ConfigWorkflow
+
+from data_prep.tiny.images import make
+from medmae.bundle.recipes import shipped
+from medmae.bundle.run import run_bundle
+from medmae.errors import DataError
+
+SIZE = {"image_size": [32, 24], "patch_size": 8, "channels": 1}
+NAMES = {"subject_from": "^(p[0-9])_"}
+TINY = {**SIZE, "method::_target_": "medmae.methods.mae.mae_tiny"}
+QUICK = {"epochs": 2, "batch_size": 8, "warmup_epochs": 0, "read_size": [36, 28]}
+CLASSES = {"classes": ["blobs", "stripes"], "embed_dim": 48, "depth": 3, "num_heads": 4}
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory) -> Path:
+    return make(tmp_path_factory.mktemp("images"))[0]
+
+
+@pytest.fixture(scope="module")
+def pretrained(images, tmp_path_factory) -> Path:
+    """One short pre-training on one channel that is not square."""
+    out = tmp_path_factory.mktemp("run")
+    run_bundle(
+        "image_mae_pretraining",
+        "train",
+        overrides={**TINY, **QUICK, **NAMES, "probe_every": 1, "dataset_dir": str(images), "output_dir": str(out)},
+    )
+    return out
+
+
+def judged(config, run, images, out, **more):
+    where = {"dataset_dir": str(images), "model_dir": str(run / "models"), "output_dir": str(out)}
+    run_bundle("image_mae_pretraining", config, overrides={**TINY, **where, **more})
+
+
+def test_pretraining_leaves_probes_pictures_and_a_record_of_its_patients(pretrained):
+    rows = list(csv.DictReader((pretrained / "logs" / "metrics.csv").open()))
+    assert sum(bool(row["probe/neighbours"]) for row in rows) == 2
+    record = json.loads((pretrained / "run.json").read_text())
+    assert {split: len(some) for split, some in record["data"]["subjects"].items()} == {"train": 7, "val": 1, "test": 2}
+    assert (pretrained / "evaluation" / "reconstruction.csv").is_file()
+    html = (pretrained / "report.html").read_text()
+    for title in ("Reconstructions", "Attention maps", "Embedding map", "Accuracy of frozen features"):
+        assert title in html
+
+
+def test_an_encoder_is_judged_by_the_protocol_on_patients_it_has_not_seen(pretrained, images, tmp_path):
+    judged("judge", pretrained, images, tmp_path, **NAMES, few=2, seeds=[0], epochs=1)
+    tasks = json.loads((tmp_path / "evaluation" / "protocol.json").read_text())["tasks"]
+    assert tasks["2 labels a class"]["unit"] == "patient"
+    assert "from scratch, fine-tuned" in tasks["all labels"]["scores"]
+    assert "Protocol" in (tmp_path / "report.html").read_text()
+
+
+def test_patients_that_pretraining_saw_are_refused(pretrained, images, tmp_path):
+    other = {"fractions": [0.1, 0.1, 0.8], **NAMES}
+    with pytest.raises((DataError, RuntimeError)) as caught:
+        judged("evaluate", pretrained, images, tmp_path, **other)
+    assert "pre-training has seen" in f"{caught.value} {caught.value.__cause__}"
+
+
+def test_embeddings_of_a_flat_folder_without_classes_name_its_images(pretrained, images, tmp_path):
+    flat = tmp_path / "flat"
+    flat.mkdir()
+    for path in list((images / "blobs").iterdir())[:3]:
+        (flat / path.name).write_bytes(path.read_bytes())
+    judged("inference", pretrained, flat, tmp_path / "out")
+    with h5py.File(tmp_path / "out" / "embeddings" / "all.h5") as file:
+        assert [name.decode() for name in file["names"]] == sorted(path.name for path in flat.iterdir())
+        assert file["features"].shape == (3, 48)
+
+
+@pytest.fixture(scope="module")
+def classified(pretrained, images, tmp_path_factory) -> Path:
+    """A classifier that was trained on the pre-trained encoder."""
+    out = tmp_path_factory.mktemp("classifier")
+    overrides = {**SIZE, **QUICK, **NAMES, **CLASSES, "base_lr": 0.05, "output_dir": str(out)}
+    overrides |= {"dataset_dir": str(images), "pretrained": str(pretrained / "models" / "pretraining.safetensors")}
+    run_bundle("image_classification", "train", overrides=overrides)
+    return out
+
+
+def test_a_classifier_begins_with_the_encoder_and_remembers_whom_that_has_seen(classified, pretrained):
+    seen = json.loads((pretrained / "run.json").read_text())["data"]["subjects"]["train"]
+    assert json.loads((classified / "run.json").read_text())["pretrained_on"] == sorted(seen)
+    scores = json.loads((classified / "evaluation" / "few_labels.json").read_text())["scores"]
+    assert set(scores) == {"fine-tuned", "mean_intensity", "raw_pixels"}
+
+
+def test_a_classifier_is_evaluated_again_with_the_same_figures(classified, images, tmp_path):
+    where = {"dataset_dir": str(images), "model_dir": str(classified / "models"), "output_dir": str(tmp_path)}
+    run_bundle("image_classification", "evaluate", overrides={**SIZE, **NAMES, **CLASSES, **where})
+    first, again = (
+        json.loads((folder / "evaluation" / "few_labels.json").read_text())["scores"]["fine-tuned"]["metrics"]
+        for folder in (classified, tmp_path)
+    )
+    assert first == again
+
+
+def test_predictions_are_a_row_an_image(classified, images, tmp_path):
+    where = {"dataset_dir": str(images), "model_dir": str(classified / "models"), "output_dir": str(tmp_path)}
+    run_bundle("image_classification", "inference", overrides={**SIZE, **CLASSES, **where})
+    rows = list(csv.DictReader((tmp_path / "predictions.csv").open()))
+    assert len(rows) == 40
+    assert all(float(row["p_blobs"]) + float(row["p_stripes"]) == pytest.approx(1, abs=1e-5) for row in rows)
+    assert all((row["predicted"] == "blobs") == (float(row["p_blobs"]) >= 0.5) for row in rows)
+
+
+@pytest.mark.parametrize("name", ["image_mae_pretraining", "image_classification"])
+@pytest.mark.parametrize("overlay", ["demo", "multi_gpu_train"])
+def test_overlays_change_what_they_name(name, overlay, images):
+    files = [str(shipped()[name] / "configs" / f"{config}.yaml") for config in ("train", overlay)]
+    workflow = ConfigWorkflow(config_file=files, workflow_type="train", dataset_dir=str(images))
+    if overlay == "demo":
+        assert workflow.parser.get("image_size") == 32
+        assert workflow.parser.get("in_memory") is True
+    else:
+        assert workflow.parser.get("train::trainer")["devices"] == -1
+
+
+def test_the_demos_of_both_bundles_build_the_same_encoder(images):
+    encoders = []
+    for name in ("image_mae_pretraining", "image_classification"):
+        files = [str(shipped()[name] / "configs" / f"{config}.yaml") for config in ("train", "demo")]
+        more = {} if name == "image_mae_pretraining" else {"classes": ["blobs", "stripes"]}
+        workflow = ConfigWorkflow(config_file=files, workflow_type="train", dataset_dir=str(images), **more)
+        encoders.append(workflow.parser.get_parsed_content("method").encoder.state_dict())
+    shapes = [{key: value.shape for key, value in state.items() if not key.startswith("norm.")} for state in encoders]
+    assert shapes[0] == shapes[1]
