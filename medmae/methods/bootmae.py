@@ -12,7 +12,7 @@ blocks, heads and losses run on hidden tokens only (same losses, exactly).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -136,6 +136,7 @@ class BootMAE(MaskedMethod):
         )
         initialise_linears(self.encoder, unpack=True)
         nn.init.zeros_(self.encoder.patch_embed.proj.bias)
+        assert self.encoder.cls_token is not None
         nn.init.normal_(self.encoder.cls_token, std=1e-6)
         self.patches = self.encoder.patches
         self.masking = BlockMasking(
@@ -204,7 +205,8 @@ class BootMAE(MaskedMethod):
     def teacher_features(self, rows: Tensor) -> Tensor:
         """Last block of the teacher, before any norm, for every token of whole data ``(B, N, P)``: ``(B, N, D)``."""
         assert self.teacher is not None
-        return self.teacher.network.forward_rows(rows, final_norm=False)[:, 1:]  # no class token
+        network = cast(MaskedViT, self.teacher.network)
+        return network.forward_rows(rows, final_norm=False)[:, 1:]  # no class token
 
     def predict(self, batch: Batch, mask: Mask) -> dict[str, Tensor]:
         """Predictions for all tokens in raster order, ``(B, N, P)`` and ``(B, N, D)``; visible ones mean nothing."""

@@ -104,9 +104,9 @@ class InjectionDecoder(nn.Module):
             raise ValueError(f"a decoder needs at least one block, got depth {depth}")
         self.embed = nn.Linear(encoder_dim, dim)
         self.mask_token = nn.Parameter(torch.empty(1, 1, dim))
-        sizes = {"dim": dim, "source_dim": source_dim, "num_heads": num_heads}
+        sizes = {"dim": dim, "num_heads": num_heads}
         self.blocks = nn.ModuleList(
-            InjectionBlock(**sizes, mlp_ratio=mlp_ratio, norm_eps=norm_eps) for _ in range(depth)
+            InjectionBlock(source_dim=source_dim, mlp_ratio=mlp_ratio, norm_eps=norm_eps, **sizes) for _ in range(depth)
         )
         initialise_linears(self, unpack=True)
         nn.init.trunc_normal_(self.mask_token, std=0.02)
