@@ -77,9 +77,14 @@ class ImportReport:
         return f"only {found} of {wanted} keys of the encoder match, and {_MIN_SHARE:.0%} must"
 
     def hints(self) -> list[str]:
-        """Which adaptations would make tensors of other shapes fit."""
+        """Which adaptations would make tensors of other shapes fit, and whether the encoder alone would."""
         rules = {pair.key: rules_for(*pair) for pair in self.reshaped}
-        return [f"{key} would fit with adapt={rule}" for key, rule in rules.items() if rule]
+        hints = [f"{key} would fit with adapt={rule}" for key, rule in rules.items() if rule]
+        lacking = [*self.missing, *(pair.key for pair in self.reshaped)]
+        whole = any(key.startswith(_ENCODER) for key in self.matched)
+        if lacking and whole and not any(key.startswith(_ENCODER) for key in [*lacking, *self.unexpected]):
+            hints.append("every key of the encoder matches: load_encoder (--encoder-only) takes it alone")
+        return hints
 
     def table(self) -> str:
         """The report as text, one group a line, then the shapes that differ."""
@@ -94,5 +99,4 @@ class ImportReport:
             rows += [(pair.key, str(pair.theirs), str(pair.ours)) for pair in self.reshaped]
             widths = [max(len(row[i]) for row in rows) for i in range(2)]
             lines += [f"  {key:{widths[0]}}  {theirs:{widths[1]}}  {ours}" for key, theirs, ours in rows]
-            lines += self.hints()
-        return "\n".join(lines)
+        return "\n".join([*lines, *self.hints()])

@@ -123,9 +123,20 @@ def test_an_unknown_target_is_refused(trained, tmp_path):
 
 def test_a_file_that_does_not_fit_is_refused_and_nothing_is_written(tmp_path):
     save_safetensors(timm.models.VisionTransformer(**SIZES).state_dict(), tmp_path / "timm.safetensors")
-    with pytest.raises(DataError, match=r"(?s)missing +32  decoder\..*dead +2  head\.bias"):
+    with pytest.raises(
+        DataError, match=r"(?s)missing +32  decoder\..*dead +2  head\.bias.*--encoder-only\) takes it alone"
+    ):
         import_file(tmp_path / "timm.safetensors", tmp_path / "out.safetensors", method=mae_tiny(), source="timm")
     assert not (tmp_path / "out.safetensors").exists()
+
+
+def test_an_encoder_that_lacks_a_key_is_not_said_to_be_whole(tmp_path):
+    state = timm.models.VisionTransformer(**SIZES).state_dict()
+    del state["norm.bias"]
+    save_safetensors(state, tmp_path / "timm.safetensors")
+    with pytest.raises(DataError, match="do not fit") as caught:
+        import_file(tmp_path / "timm.safetensors", tmp_path / "out.safetensors", method=mae_tiny(), source="timm")
+    assert "alone" not in str(caught.value)
 
 
 # ----------------------------------------------------------------------------------------------------- command line
