@@ -52,7 +52,7 @@ def evaluate_phenotyping(
             :func:`medmae.evaluate.folds.few_label_folds`.
         tuned: Encoders that are trained whole, by name; one with random weights is "from scratch".
         tuning: Options of :class:`medmae.evaluate.fine_tune.FineTune`, ``encoder`` and ``load`` apart.
-        classifiers: On features, by name; None takes a linear probe and 5 nearest neighbours.
+        classifiers: On features, by name; None takes a linear probe and 5 nearest neighbours (fewer of fewer labels).
         budget: Labels over all classes.
         folds: How many.
         seeds: One a repetition.
@@ -67,7 +67,7 @@ def evaluate_phenotyping(
     """
     samples, sets = samples_of(tiles, test), [tiles] if test is None else [tiles, test]
     load = TileLoader(sets)
-    on = classifiers or {"linear probe": linear_probe(), "5 neighbours": nearest_neighbours()}
+    on = classifiers or _classifiers(len(samples.labels) if budget is None else budget)
     features = {name: _features(sets, encoder, _folder(out, name)) for name, encoder in encoders.items()}
     contenders: dict[str, Contender] = {
         f"{name}, {kind}": OnFeatures(features=found, model=model)
@@ -165,6 +165,14 @@ def map_classes(
         shown=shown,
         edge=edge,
     )
+
+
+def _classifiers(labels: int) -> dict[str, Pipeline]:
+    neighbours = min(5, max(labels // 2, 1))
+    return {
+        "linear probe": linear_probe(),
+        f"{neighbours} neighbour{'s' if neighbours > 1 else ''}": nearest_neighbours(neighbours=neighbours),
+    }
 
 
 def _features(sets: Sequence[TileDataset], encoder: TileEncoder, folder: Path) -> np.ndarray:

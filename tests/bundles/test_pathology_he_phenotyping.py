@@ -1,0 +1,160 @@
+"""Phenotyping: from a pre-trained encoder to a judged classifier, few labels, and maps of slides."""
+
+import json
+import shutil
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from data_prep.tiny import make
+from medmae.bundle.run import run_bundle
+from medmae.cli import main
+from medmae.data import TileDataset
+from medmae.errors import DataError
+from medmae.evaluate.embedding_files import read_embeddings
+from medmae.methods.he_mmae import he_mmae_tiny
+from medmae.nn.heads import Classifier, Scaled
+from medmae.weights.io import load_state, save_safetensors
+
+NAME = "pathology_he_phenotyping"
+TINY = {"pretraining::_target_": "medmae.methods.he_mmae.he_mmae_tiny", "classes": ["STR", "TUM"]}
+QUICK = {**TINY, "batch_size": 4, "epochs": 1, "warmup_epochs": 0}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> tuple[Path, Path]:
+    """Prepared tiles and prepared slides."""
+    return make("phenotyping", tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(scope="module")
+def pretrained(tmp_path_factory) -> Path:
+    """Weights that nobody knows the patients of."""
+    torch.manual_seed(3)
+    path = tmp_path_factory.mktemp("pretrained") / "pretraining.safetensors"
+    save_safetensors(he_mmae_tiny().state_dict(), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def run(data, pretrained, tmp_path_factory) -> Path:
+    return train(data[0], tmp_path_factory.mktemp("run"), pretrained=str(pretrained))
+
+
+def train(tiles, out, **more):
+    run_bundle(NAME, "train", overrides={**QUICK, "dataset_dir": str(tiles), "output_dir": str(out), **more})
+    return out
+
+
+def cause(error):
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error
+
+
+def test_a_run_judges_held_out_patients_beside_colour_and_leaves_a_report(run):
+    record = json.loads((run / "evaluation" / "few_labels.json").read_text())
+    assert record["unit"] == "patient"
+    assert record["folds"] == 1
+    assert set(record["scores"]) == {"fine-tuned", "mean_colour", "colour_histogram", "raw_pixels"}
+    assert "Confusion" in (run / "report.html").read_text()
+    known = json.loads((run / "run.json").read_text())
+    assert set(known["hashes"]) == {"model.pt", "model.safetensors", "classifier.safetensors"}
+    assert json.loads((run / "models" / "task.json").read_text()) == {"classes": ["STR", "TUM"]}
+
+
+def test_the_encoder_starts_as_it_was_pretrained(data, pretrained, tmp_path, monkeypatch):
+    # Nothing is trained, so that what is saved is what training would have begun with.
+    monkeypatch.setattr("medmae.training.fit", lambda **options: None)
+    train(data[0], tmp_path, pretrained=str(pretrained))
+    before, after = load_state(pretrained), load_state(tmp_path / "models" / "classifier.safetensors")
+    for key in ("blocks.1.mlp.fc2.weight", "patch_embed.proj.weight", "cls_token"):
+        assert torch.equal(after[f"network.network.encoder.{key}"], before[f"encoder.{key}"])
+
+
+def test_an_encoder_that_has_seen_a_test_patient_is_refused(data, pretrained, tmp_path):
+    folder = tmp_path / "models"
+    shutil.copytree(pretrained.parent, folder)
+    (folder / "run.json").write_text(json.dumps({"data": {"subjects": {"train": [f"p{n}" for n in range(6)]}}}))
+    with pytest.raises((RuntimeError, ValueError)) as caught:
+        train(data[0], tmp_path / "out", pretrained=str(folder / "pretraining.safetensors"))
+    assert "pre-training has seen" in str(cause(caught.value))
+
+
+def test_evaluation_again_gives_the_same_figures(run, data, tmp_path):
+    where = {"dataset_dir": str(data[0]), "output_dir": str(tmp_path), "model_dir": str(run / "models")}
+    run_bundle(NAME, "evaluate", overrides={**TINY, **where})
+    first, second = (
+        json.loads((folder / "evaluation" / "few_labels.json").read_text())["scores"] for folder in (run, tmp_path)
+    )
+    assert first == second
+
+
+def test_slides_are_mapped_by_what_the_network_says_of_each_tile(run, data, tmp_path):
+    where = {"dataset_dir": str(data[1]), "output_dir": str(tmp_path), "model_dir": str(run / "models")}
+    run_bundle(NAME, "inference", overrides={**TINY, **where, "shown": ["TUM"]})
+    maps = tmp_path / "evaluation" / "heatmaps"
+    assert len(list(maps.glob("*_tum.png")) or list(maps.glob("*_TUM.png"))) == 3
+    said = json.loads((maps / "patient-0.geojson").read_text())["features"][0]["properties"]["measurements"]
+    network = Scaled(network=Classifier(encoder=he_mmae_tiny().encoder, num_classes=2, pool="class_token"))
+    network.load_state_dict(torch.load(run / "models" / "model.pt", weights_only=True), strict=True)
+    tiles = TileDataset(manifest=data[1], split=None, size=32)
+    first = next(i for i in range(len(tiles)) if tiles.describe(i)["case"] == "patient-0")
+    with torch.no_grad():
+        expected = network.eval()(tiles[first]["image"][None]).softmax(dim=1)[0]
+    assert said["p TUM"] == pytest.approx(float(expected[1]), abs=1e-4)
+    found = read_embeddings(next((tmp_path / "embeddings").glob("*/patient-0.h5")))
+    assert np.isfinite(found.features).all()
+    assert "Heatmaps" in (tmp_path / "report.html").read_text()
+
+
+def test_tiles_that_come_from_no_slide_cannot_be_mapped(run, data, tmp_path):
+    where = {"dataset_dir": str(data[0]), "output_dir": str(tmp_path), "model_dir": str(run / "models")}
+    with pytest.raises((RuntimeError, ValueError)) as caught:
+        run_bundle(NAME, "inference", overrides={**TINY, **where})
+    assert "medmae prep wsi" in str(cause(caught.value))
+
+
+def test_weights_are_used_for_the_classes_they_were_trained_for_only(run, data, tmp_path):
+    where = {"dataset_dir": str(data[0]), "output_dir": str(tmp_path), "model_dir": str(run / "models")}
+    with pytest.raises((RuntimeError, ValueError)) as caught:
+        run_bundle(NAME, "evaluate", overrides={**TINY, **where, "classes": ["TUM", "STR"]})
+    assert isinstance(cause(caught.value), DataError)
+    assert '--classes ["STR", "TUM"]' in str(cause(caught.value))
+
+
+def test_few_labels_show_the_encoder_frozen_fine_tuned_and_from_scratch_and_map_slides(data, pretrained, tmp_path):
+    where = {"dataset_dir": str(data[0]), "model_dir": str(pretrained.parent), "output_dir": str(tmp_path)}
+    few = {"budget": 4, "folds": 2, "validate": False, "epochs": 1, "slides": str(data[1]), "classes": None}
+    run_bundle(NAME, "few_labels", overrides={**TINY, **where, **few})
+    scores = json.loads((tmp_path / "evaluation" / "few_labels.json").read_text())["scores"]
+    frozen = {"pre-trained, linear probe", "pre-trained, 2 neighbours"}
+    assert frozen | {"pre-trained, fine-tuned", "from scratch, fine-tuned"} <= set(scores)
+    assert len(list((tmp_path / "evaluation" / "heatmaps").glob("*.geojson"))) == 3
+    page = (tmp_path / "report.html").read_text()
+    assert all(title in page for title in ("Few labels", "Heatmaps", "Embedding map"))
+
+
+def test_few_labels_refuse_whom_pre_training_has_seen_until_that_is_wanted(data, pretrained, tmp_path):
+    folder = tmp_path / "models"
+    shutil.copytree(pretrained.parent, folder)
+    (folder / "run.json").write_text(json.dumps({"data": {"subjects": {"train": ["p0"]}}}))
+    where = {"dataset_dir": str(data[0]), "model_dir": str(folder), "output_dir": str(tmp_path)}
+    few = {**TINY, **where, "budget": 4, "folds": 2, "fine_tune": False}
+    with pytest.raises((RuntimeError, ValueError)) as caught:
+        run_bundle(NAME, "few_labels", overrides=few)
+    assert "pre-training has seen 1" in str(cause(caught.value))
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        run_bundle(NAME, "few_labels", overrides={**few, "transductive": True})
+    assert any("transductive" in str(warning.message) for warning in told)
+
+
+@pytest.mark.slow
+def test_the_bundle_passes_all_27_checks(capfd):
+    with pytest.raises(SystemExit) as stop:
+        main(["check", NAME])
+    assert stop.value.code in (None, 0), capfd.readouterr().out
