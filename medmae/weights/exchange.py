@@ -11,7 +11,8 @@ import torch
 from torch import nn
 
 from medmae.errors import check_choice
-from medmae.nn.heads import FeatureMap
+from medmae.nn.decoder import MaskedDecoder
+from medmae.nn.heads import FeatureMap, PatchHead
 from medmae.nn.vit import MaskedViT
 from medmae.weights.adapt import Adaptation
 from medmae.weights.export.anatomy import Anatomy, refuse
@@ -107,6 +108,7 @@ def export_file(
     """
     check_choice(to, get_args(Target), name="to")
     if to in _WHOLE:
+        _require_mae(method, to)
         load_weights(method, path)
     else:
         load_encoder(method, path)
@@ -115,6 +117,20 @@ def export_file(
     options = {"unetr": to == "unetr", "drop_class_token": drop_class_token} if write is _monai else {}
     digest, note = write(method if to in _WHOLE else encoder, Path(out), **options)
     return Exported(Path(out), digest, note)
+
+
+def _require_mae(method: nn.Module, to: str) -> None:
+    """Refuses what has other parts than an MAE, or others of the same name; their keys would mean nothing there."""
+    kinds = {"encoder": MaskedViT, "decoder": MaskedDecoder, "head": PatchHead}
+    parts = dict(method.named_children())
+    same = parts.keys() >= kinds.keys() and all(isinstance(parts[name], kind) for name, kind in kinds.items())
+    others = {key.partition(".")[0] for key in method.state_dict()} - kinds.keys()
+    if not same or others:
+        found = ", ".join(f"{name} ({type(part).__name__})" for name, part in parts.items())
+        raise ValueError(
+            f"{to} holds the encoder, decoder and head of an MAE, and {type(method).__name__} has {found}: "
+            "export its encoder, to timm, monai, unetr, onnx or encoder"
+        )
 
 
 def _encoder(encoder: MaskedViT, out: Path) -> tuple[str, str]:
@@ -137,7 +153,7 @@ def _monai(encoder: MaskedViT, out: Path, *, unetr: bool, drop_class_token: bool
     network = "UNETR (strict=False, for the rest of it is new)" if unetr else f"ViT(classification={token})"
     note = (
         f"for a {network} with qkv_bias={sizes.qkv_bias}; a file holds no epsilon: set that of every LayerNorm to "
-        f"{sizes.eps:g} for equal outputs, as medmae.weights.export.monai does"
+        f"{sizes.eps:g} for equal outputs, as the functions of medmae.weights.export do"
     )
     return save_safetensors(state, out), note
 

@@ -11,6 +11,7 @@ from safetensors import safe_open
 
 from medmae import cli
 from medmae.errors import DataError, ExitCode
+from medmae.methods.edge_mae import edge_mae_tiny
 from medmae.methods.mae import mae_tiny
 from medmae.nn.vit import MaskedViT
 from medmae.weights.exchange import export_file, import_file
@@ -114,6 +115,16 @@ def test_onnx_gets_the_encoder_and_an_example_of_its_size(trained, tmp_path, mon
     assert seen["path"] == tmp_path / "model.onnx"
     assert seen["network"](seen["example"]).shape == (2, 48, 4, 4)
     assert equal(seen["network"].encoder.state_dict(), method.encoder.state_dict())
+
+
+@pytest.mark.parametrize("method", [edge_mae_tiny(), mae_tiny(decoder="cross")], ids=["edge_mae", "another decoder"])
+@pytest.mark.parametrize("to", ["mae", "vit_mae"])
+def test_what_is_no_mae_does_not_go_out_as_one(method, to, tmp_path):
+    save_safetensors(method.state_dict(), tmp_path / "whole.safetensors")
+    with pytest.raises(ValueError, match=f"{to} holds the encoder, decoder and head of an MAE, and .* export its enco"):
+        export_file(tmp_path / "whole.safetensors", tmp_path / "out", method=method, to=to)
+    assert not (tmp_path / "out").exists()
+    export_file(tmp_path / "whole.safetensors", tmp_path / "timm.safetensors", method=method, to="timm")
 
 
 def test_an_unknown_target_is_refused(trained, tmp_path):

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from torch import Tensor, nn
+from torch import nn
 
 from medmae.nn.blocks import Block
 from medmae.nn.vit import ClassToken, MaskedViT
@@ -120,8 +120,3 @@ def refuse(target: str, reasons: Mapping[str, bool]) -> None:
     told = [f"- {reason}" for reason, holds in reasons.items() if holds]
     if told:
         raise ValueError("\n".join([f"{target} cannot hold this encoder as it is:", *told]))
-
-
-def without_prefix(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """The part of a state below ``prefix``, without it."""
-    return {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
