@@ -6,7 +6,7 @@ from pathlib import Path
 
 import h5py
 import pytest
-from monai.bundle import ConfigWorkflow
+from monai.bundle import ConfigParser, ConfigWorkflow
 
 from data_prep.tiny.images import make
 from medmae.bundle.recipes import shipped
@@ -136,3 +136,46 @@ def test_the_demos_of_both_bundles_build_the_same_encoder(images):
         encoders.append(workflow.parser.get_parsed_content("method").encoder.state_dict())
     shapes = [{key: value.shape for key, value in state.items() if not key.startswith("norm.")} for state in encoders]
     assert shapes[0] == shapes[1]
+
+
+VARIANTS = {  # bundle -> ids whose values are not those of image_mae_pretraining
+    "image_bootmae_pretraining": {"min_lr", "method::epochs", "module::schedule::min_lr", "method::momentum"},
+    "image_cmae_pretraining": {
+        "mask_ratio", "epochs", "max_shift", "saturation", "hue", "grey", "module::augment", "record::largest_shift",
+        "method::projector_dim", "method::projection_dim",
+    },
+    "image_saim_pretraining": {"mask_ratio", "base_lr", "warmup_epochs", "method::query_depth"},
+}  # fmt: skip
+OWN = {"method::_target_", "finalize", *(f"method::decoder_{what}" for what in ("dim", "depth", "heads"))}
+
+
+def flat(value, prefix=""):
+    """Ids and their values."""
+    if not isinstance(value, dict):
+        return {prefix: value}
+    return {
+        key: leaf for name, part in value.items() for key, leaf in flat(part, f"{prefix}::{name}".lstrip(":")).items()
+    }
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+@pytest.mark.parametrize("config", ["train", "demo", "evaluate", "judge", "inference", "multi_gpu_train", "fsdp"])
+def test_recipes_of_one_family_differ_only_in_what_their_method_needs(name, config):
+    mine, base = (
+        flat(ConfigParser.load_config_file(shipped()[each] / "configs" / f"{config}.yaml"))
+        for each in (name, "image_mae_pretraining")
+    )
+    differ = {key for key in {*mine, *base} if mine.get(key) != base.get(key)}
+    assert {key for key in differ if not any(key.startswith(some) for some in VARIANTS[name] | OWN)} == set()
+
+
+def test_the_encoder_of_a_method_with_a_teacher_is_judged_like_any_other(images, tmp_path):
+    sizes = {"image_size": 32, "patch_size": 8, "channels": 1, "method::_target_": "medmae.methods.cmae.cmae_tiny"}
+    plain = {"max_shift": 2, "saturation": 0, "hue": 0, "grey": 0, "read_size": 36}
+    quick = {"epochs": 1, "batch_size": 8, "warmup_epochs": 0, "dataset_dir": str(images), "output_dir": str(tmp_path)}
+    run_bundle("image_cmae_pretraining", "train", overrides={**sizes, **plain, **quick, **NAMES})
+    where = {"dataset_dir": str(images), "model_dir": str(tmp_path / "models"), "output_dir": str(tmp_path / "judged")}
+    more = {"fine_tune": False, "few": 2, "seeds": [0]}
+    run_bundle("image_cmae_pretraining", "judge", overrides={**sizes, **NAMES, **where, **more})
+    tasks = json.loads((tmp_path / "judged" / "evaluation" / "protocol.json").read_text())["tasks"]
+    assert "pretrained, linear probe" in tasks["all labels"]["scores"]
