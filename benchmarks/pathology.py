@@ -216,7 +216,7 @@ def pretrain(
 class Task:
     """Labelled tiles of one source, and its contenders of one seed."""
 
-    def __init__(self, name: str, tiles: Tiles, *, tuning: Mapping[str, Any]) -> None:
+    def __init__(self, name: str, tiles: Tiles, *, tuning: Mapping[str, Any] | None) -> None:
         self.name, self.places = name, np.flatnonzero(tiles.source == name)
         self.images, self.tuning = tiles.images[self.places], tuning
         self.groups = tiles.group[self.places]
@@ -236,16 +236,18 @@ class Task:
         }
 
     def contenders(self, name: str, encoder: MaskedViT) -> dict[str, Contender]:
-        """Three classifiers on one encoder."""
+        """Two classifiers on a frozen encoder, and fine-tuning if there are options for it."""
         frozen = TileEncoder(encoder=encoder, normalise=normalise_rgb, device=DEVICE)
         features = frozen(self.load(range(len(self.labels)))).cpu().numpy()
-        augment = StainAugment(size=EDGE, modalities=("image",))
-        options = {"augment": augment, "normalise": normalise_rgb, "device": DEVICE, **self.tuning}
-        return {
+        found: dict[str, Contender] = {
             f"{name}, linear probe": OnFeatures(features=features, model=linear_probe()),
             f"{name}, 5 neighbours": OnFeatures(features=features, model=nearest_neighbours()),
-            f"{name}, fine-tuned": FineTune(encoder=encoder, load=self.load, **options),
         }
+        if self.tuning is not None:
+            augment = StainAugment(size=EDGE, modalities=("image",))
+            options = {"augment": augment, "normalise": normalise_rgb, "device": DEVICE, **self.tuning}
+            found[f"{name}, fine-tuned"] = FineTune(encoder=encoder, load=self.load, **options)
+        return found
 
     def judge(self, contenders: Mapping[str, Contender], *, folds: int, seed: int) -> Iterator[dict[str, Any]]:
         """A row a tested tile of every fit; the probability is that of the second class."""
@@ -288,6 +290,7 @@ def run(
     folds: int = 5,
     epochs: Annotated[int, typer.Option(help="Of fine-tuning; all labels are one step.")] = 40,
     base_lr: Annotated[float, typer.Option(help="Of fine-tuning, per 256 samples.")] = 8e-3,
+    frozen: Annotated[bool, typer.Option("--frozen", help="No fine-tuning: a third less time.")] = False,
     threads: int = 1,
     out: Annotated[Path, typer.Option(help="Receives fits.csv and pretraining.csv.")] = Path("pathology"),
 ) -> None:
@@ -296,7 +299,7 @@ def run(
     keep_freed_memory()
     out.mkdir(parents=True, exist_ok=True)
     tiles, fits, trained = Tiles.read(path), Table(out / "fits.csv", FITS), Table(out / "pretraining.csv", TRAINED)
-    tuning = {"epochs": epochs, "base_lr": base_lr}
+    tuning = None if frozen else {"epochs": epochs, "base_lr": base_lr}
     tasks = {name: Task(name, tiles, tuning=tuning) for name in LABELS}
     for seed in range(first_seed, first_seed + seeds):
         for task in tasks.values():

@@ -1,9 +1,10 @@
 """The tables of ``benchmarks/pathology.py``: balanced accuracy with intervals over patients, and paired differences.
 
-python benchmarks/pathology_report.py OUT
+python benchmarks/pathology_report.py OUT [MORE ...]    # more: folders of other seeds
 
-Only seeds that every contender has finished count. An interval draws patients (of ``dsb``, images), the same ones for
-both sides of a difference; the predictions of all folds of a seed are judged together, and seeds are averaged.
+Of a classifier those seeds count that every contender finished. An interval draws patients (of ``dsb``, images), the
+same ones for both sides of a difference; the predictions of all folds of a seed are judged together, and seeds are
+averaged. The best colour is chosen by the figures that it is compared by, which favours it.
 """
 
 from __future__ import annotations
@@ -39,42 +40,54 @@ class Task:
         for row in rows:
             name, _, classifier = row["contender"].rpartition(", ")
             found[name, classifier][int(row["seed"])].append(row)
-        every = set.union(*(set(seeds) for seeds in found.values()))
-        self.seeds = [s for s in sorted(every) if all(len(seeds[s]) == len(known) for seeds in found.values())]
-        self.fits = {cell: self._fits([row for s in self.seeds for row in seeds[s]]) for cell, seeds in found.items()}
-        self.trained = list(dict.fromkeys(name for name, _ in self.fits if name not in COLOUR_BASELINES))
+        self.trained = list(dict.fromkeys(name for name, _ in found if name not in COLOUR_BASELINES))
+        self.colours = [cell for cell in found if cell[0] in COLOUR_BASELINES]
+        self.fits: dict[Cell, dict[int, list[Fit]]] = {
+            cell: {seed: self._fits(some) for seed, some in seeds.items() if len(some) == len(known)}
+            for cell, seeds in found.items()
+        }
+        self.seeds = {kind: self._finished(kind) for kind in CLASSIFIERS}
+
+    def _finished(self, classifier: str) -> list[int]:
+        """Seeds of which all contenders and baselines are there."""
+        cells = [*((name, classifier) for name in self.trained), *self.colours]
+        return sorted(set.intersection(*(set(self.fits.get(cell, {})) for cell in cells)))
 
     @staticmethod
     def _fits(rows: Sequence[Row]) -> list[Fit]:
-        parts: dict[tuple[int, int], list[Row]] = defaultdict(list)
+        """Of one seed."""
+        parts: dict[int, list[Row]] = defaultdict(list)
         for row in rows:
-            parts[int(row["seed"]), int(row["fold"])].append(row)
+            parts[int(row["fold"])].append(row)
         fits = []
-        for (seed, fold), some in parts.items():
+        for fold, some in parts.items():
             second = np.array([float(row["probability"]) for row in some])
             both = np.stack([1 - second, second], axis=1)  # (T, 2)
-            fits.append(Fit(seed=seed, fold=fold, samples=np.array([int(r["tile"]) for r in some]), probabilities=both))
+            places = np.array([int(row["tile"]) for row in some])
+            fits.append(Fit(seed=int(some[0]["seed"]), fold=fold, samples=places, probabilities=both))
         return fits
 
-    def scores(self, cells: Sequence[Cell], *, baselines: Sequence[Cell]) -> Mapping[str, Mapping[str, Any]]:
+    def scores(
+        self, cells: Sequence[Cell], *, baselines: Sequence[Cell], seeds: Sequence[int]
+    ) -> Mapping[str, Mapping[str, Any]]:
         """See :func:`score_all`; names are ``trained, classifier``."""
-        fits = {", ".join(cell): self.fits[cell] for cell in (*cells, *baselines)}
+        fits = {
+            ", ".join(cell): [fit for seed in seeds for fit in self.fits[cell][seed]] for cell in (*cells, *baselines)
+        }
         names = [", ".join(cell) for cell in baselines]
         return score_all(fits, self.labels, groups=self.groups, pool_folds=True, baselines=names)
 
-    @property
-    def colours(self) -> list[Cell]:
-        """The baselines."""
-        return [cell for cell in self.fits if cell[0] in COLOUR_BASELINES]
-
     def means(self) -> str:
         """A row a contender."""
-        cells = [cell for cell in self.fits if cell[0] not in COLOUR_BASELINES]
-        found = self.scores(cells, baselines=self.colours)
+        found: dict[str, Mapping[str, Any]] = {}
+        for kind in reversed(CLASSIFIERS):  # the colours are those of the first, the linear probe
+            if self.seeds[kind]:
+                cells = [(name, kind) for name in self.trained]
+                found |= self.scores(cells, baselines=self.colours, seeds=self.seeds[kind])
         lines = []
         for name in (*COLOUR_BASELINES, *self.trained):
-            figures = (found.get(f"{name}, {classifier}", {}).get("metrics", {}) for classifier in CLASSIFIERS)
-            area = found[f"{name}, linear probe"]["metrics"]["auroc"]
+            figures = (found.get(f"{name}, {kind}", {}).get("metrics", {}) for kind in CLASSIFIERS)
+            area = found[f"{name}, {CLASSIFIERS[0]}"]["metrics"]["auroc"]
             row = [interval(each[METRIC]) if each else "" for each in figures]
             lines.append([name.replace("_", " "), *row, interval(area)])
         return table(["balanced accuracy, %", *CLASSIFIERS, "AUROC of the linear probe, %"], lines)
@@ -99,7 +112,10 @@ class Task:
         return table(["difference, points", *CLASSIFIERS], lines)
 
     def _gain(self, mine: Cell, theirs: Sequence[Cell]) -> str:
-        found = self.scores([mine], baselines=theirs)
+        seeds = self.seeds[mine[1]]
+        if not seeds:
+            return ""
+        found = self.scores([mine], baselines=theirs, seeds=seeds)
         return interval(found[", ".join(mine)]["gains"][METRIC], sign="+")
 
 
@@ -123,18 +139,22 @@ def pretraining(rows: Sequence[Row]) -> str:
     return table(["pre-trained on", "method", "seeds", *titles], lines)
 
 
-def main(out: Annotated[Path, typer.Argument(help="What a run wrote.")]) -> None:
+def main(out: Annotated[list[Path], typer.Argument(help="What runs wrote.")]) -> None:
     """Prints a table of means and one of differences for each task, and what pre-training took."""
-    with (out / "fits.csv").open() as file:
-        rows = list(csv.DictReader(file))
+    rows = read(out, "fits.csv")
     for name in dict.fromkeys(row["task"] for row in rows):
         task = Task([row for row in rows if row["task"] == name])
-        if not task.seeds:
-            raise ValueError(f"{out}: no seed of {name} that every contender has finished")
-        about = f"{len(task.labels)} tiles, {len(set(task.groups))} patients or images, seeds {task.seeds}"
-        print(f"**{name}**: {' / '.join(task.classes)}, {about}\n\n{task.means()}\n\n{task.differences()}\n")
-    with (out / "pretraining.csv").open() as file:
-        print(pretraining(list(csv.DictReader(file))))
+        if not task.seeds[CLASSIFIERS[0]]:
+            raise ValueError(f"{', '.join(map(str, out))}: no seed of {name} that every contender has finished")
+        seeds = ", ".join(f"{kind} {', '.join(map(str, some))}" for kind, some in task.seeds.items())
+        print(f"**{name}**: {' / '.join(task.classes)}, {len(task.labels)} tiles of {len(set(task.groups))}", end="; ")
+        print(f"seeds: {seeds}\n\n{task.means()}\n\n{task.differences()}\n")
+    print(pretraining(read(out, "pretraining.csv")))
+
+
+def read(folders: Sequence[Path], name: str) -> list[Row]:
+    """The rows of all folders."""
+    return [row for folder in folders for row in csv.DictReader((folder / name).open())]
 
 
 if __name__ == "__main__":
