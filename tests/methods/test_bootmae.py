@@ -298,4 +298,4 @@ def test_both_losses_fall_within_a_few_steps(method, batch, mask):
         optimiser.step()
         method.update_teacher(progress=1.0)
         history.append(output.terms)
-    assert all(history[-1][name] < 0.8 * history[0][name] for name in ("image", "feature"))
+    assert all(history[-1][name] < 0.9 * history[0][name] for name in ("image", "feature"))
