@@ -21,7 +21,7 @@ from medmae.nn.vit import MaskedViT
 from medmae.training.optim import parameter_groups
 from medmae.training.schedule import WarmupCosine
 from medmae.weights.export.anatomy import Anatomy
-from medmae.weights.export.monai import load_unetr
+from medmae.weights.export.unetr import load_unetr
 
 SCRATCH = "from scratch"
 Load = Callable[[Sequence[int]], tuple[Tensor, Tensor]]
