@@ -7,11 +7,11 @@ processes as SimCLR and MoCo v3 take them.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
-from torch.distributed.nn.functional import all_gather
 from torch.nn import functional as F
 
 
@@ -51,7 +51,23 @@ def gather_rows(rows: Tensor) -> tuple[Tensor, int]:
     """
     if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:
         return rows, 0
-    return torch.cat(all_gather(rows.contiguous())), dist.get_rank() * len(rows)
+    return _Gather.apply(rows), dist.get_rank() * len(rows)
+
+
+class _Gather(torch.autograd.Function):
+    """Rows of all processes; each gets back the sum of the gradients that all have for its own."""
+
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor) -> Tensor:  # noqa: ANN401 - torch's own context
+        gathered = rows.new_empty(dist.get_world_size() * len(rows), *rows.shape[1:])
+        dist.all_gather_into_tensor(gathered, rows.contiguous())
+        return gathered
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # noqa: ANN401
+        total = gradient.contiguous().clone()
+        dist.all_reduce(total)
+        return total.chunk(dist.get_world_size())[dist.get_rank()]
 
 
 def _find(query: Tensor, key: Tensor, temperature: float | Tensor) -> Tensor:
