@@ -29,6 +29,7 @@ from medmae.weights.sources import source as key_map_of
 Target = Literal["encoder", "timm", "monai", "unetr", "onnx", "mae", "vit_mae"]
 
 _WHOLE = ("mae", "vit_mae")  # targets that hold the decoder, too
+_MONAI = ("monai", "unetr")
 
 
 class HasEncoder(Protocol):
@@ -107,15 +108,19 @@ def export_file(
         ValueError: If the target cannot hold the network; nothing is written.
     """
     check_choice(to, get_args(Target), name="to")
+    if drop_class_token and to not in _MONAI:
+        raise ValueError(f"dropping the class token is for {' and '.join(_MONAI)}; {to} holds it")
     if to in _WHOLE:
         _require_mae(method, to)
         load_weights(method, path)
-    else:
-        load_encoder(method, path)
+        digest, note = _WRITERS[to](method, Path(out))
+        return Exported(Path(out), digest, note)
+    load_encoder(method, path)
     encoder = cast(HasEncoder, method).encoder
-    write: Callable[..., tuple[str, str]] = _monai if to in ("monai", "unetr") else _WRITERS[to]
-    options = {"unetr": to == "unetr", "drop_class_token": drop_class_token} if write is _monai else {}
-    digest, note = write(method if to in _WHOLE else encoder, Path(out), **options)
+    if to in _MONAI:
+        digest, note = _monai(encoder, Path(out), unetr=to == "unetr", drop_class_token=drop_class_token)
+    else:
+        digest, note = _WRITERS[to](encoder, Path(out))
     return Exported(Path(out), digest, note)
 
 

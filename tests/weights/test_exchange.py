@@ -127,6 +127,11 @@ def test_what_is_no_mae_does_not_go_out_as_one(method, to, tmp_path):
     export_file(tmp_path / "whole.safetensors", tmp_path / "timm.safetensors", method=method, to="timm")
 
 
+def test_a_class_token_is_dropped_only_where_there_is_no_place_for_it(trained, tmp_path):
+    with pytest.raises(ValueError, match="dropping the class token is for monai and unetr; timm holds it"):
+        export_file(trained[0], tmp_path / "x", method=mae_tiny(), to="timm", drop_class_token=True)
+
+
 def test_an_unknown_target_is_refused(trained, tmp_path):
     with pytest.raises(ValueError, match=r"to must be 'encoder' or .* got 'tensorflow'"):
         export_file(trained[0], tmp_path / "x", method=mae_tiny(), to="tensorflow")
