@@ -36,6 +36,8 @@ class ImageAugmentParams:
 class ImageAugment:
     """``augment(images, generator=...)``: ``(B, C, H, W)``, uint8 or float in [0, 1] -> float32 in [0, 1].
 
+    Bytes are resized as bytes, as Pillow does it, which is several times as fast as floats.
+
     Args:
         size: Height and width of what comes out; one integer is a square.
         scale: Least and largest share of the area.
@@ -79,9 +81,8 @@ class ImageAugment:
 
     def apply(self, images: Tensor, params: ImageAugmentParams) -> Tensor:
         """A pure function of its arguments."""
-        images = images.float().div(255) if images.dtype == torch.uint8 else images
         out = crop_and_resize(images, params.crops, size=self.size, mode=self.mode)  # type: ignore[arg-type]
-        out.clamp_(0, 1)  # bicubic overshoots
+        out = out.float().div_(255) if out.dtype == torch.uint8 else out.clamp_(0, 1)  # of floats bicubic overshoots
         if self.colours is None or params.colours is None:
             return out
         return self.colours.apply(out, params.colours)

@@ -34,7 +34,7 @@ def cover(image: Tensor, *, size: tuple[int, int]) -> Tensor:
     part = image[:, top : top + height, left : left + width]
     if (height, width) == size:
         return part.contiguous()
-    return F.interpolate(part[None], size=size, mode="bilinear", align_corners=False, antialias=True)[0]
+    return F.interpolate(part[None], size=size, mode="bilinear", align_corners=False, antialias=True)[0].contiguous()
 
 
 def to_bytes(image: Tensor) -> Tensor:

@@ -69,12 +69,13 @@ def draw_crops(
 def crop_and_resize(
     images: Tensor, crops: Crops, *, size: int | Sequence[int], mode: Literal["bilinear", "bicubic"] = "bilinear"
 ) -> Tensor:
-    """Float images ``(B, C, H, W)`` cut, resized (antialiased where they shrink) and mirrored.
+    """Images ``(B, C, H, W)`` cut, resized (antialiased where they shrink) and mirrored.
 
     Sample by sample, which is faster on a CPU than one resampling of the batch, and torchvision's arithmetic exactly.
+    Of uint8 whole numbers come out, as of Pillow; on a CPU that is several times as fast as floats.
 
     Args:
-        images: ``(B, C, H, W)``.
+        images: ``(B, C, H, W)``, float or uint8.
         crops: Where, and which are mirrored.
         size: Height and width of what comes out; one integer is a square.
         mode: Of the resizing; ``bicubic`` overshoots at edges.
@@ -87,8 +88,11 @@ def crop_and_resize(
     for image, box, flip, target in zip(images, crops.boxes.tolist(), crops.flips.tolist(), out, strict=True):
         top, left, height, width = box
         part = image[None, :, top : top + height, left : left + width]
-        shrinks = height > rows or width > columns
-        part = F.interpolate(part, size=(rows, columns), mode=mode, align_corners=False, antialias=shrinks)[0]
+        if image.dtype == torch.uint8:
+            part = part.contiguous(memory_format=torch.channels_last)  # torch's fast kernels want it so
+        # Where nothing shrinks, antialiasing changes nothing of the linear kernel, but the cubic one is another.
+        smooth = mode == "bicubic" or height > rows or width > columns
+        part = F.interpolate(part, size=(rows, columns), mode=mode, align_corners=False, antialias=smooth)[0]
         target.copy_(part.flip(-1) if flip else part)
     return out
 

@@ -64,13 +64,28 @@ def test_a_crop_is_torchvision_s_to_rounding(size):
         torch.testing.assert_close(mine, F.horizontal_flip(theirs) if flip else theirs, atol=1e-6, rtol=0)
 
 
-def test_a_crop_may_become_any_shape_and_be_bicubic():
+@pytest.mark.parametrize("size", [(16, 24), (64, 72)])
+def test_a_crop_may_become_any_shape_and_be_bicubic(size):
     images, crops = torch.rand(4, 2, 40, 60), draw((4, 2, 40, 60))
-    ours = crop_and_resize(images, crops, size=(16, 24), mode="bicubic")
+    ours = crop_and_resize(images, crops, size=size, mode="bicubic")
     mode = InterpolationMode.BICUBIC
     for image, box, flip, mine in zip(images, crops.boxes.tolist(), crops.flips.tolist(), ours, strict=True):
-        theirs = F.resized_crop(image, *box, [16, 24], interpolation=mode, antialias=True)
+        theirs = F.resized_crop(image, *box, list(size), interpolation=mode, antialias=True)
         torch.testing.assert_close(mine, F.horizontal_flip(theirs) if flip else theirs, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("channels", [1, 3, 5])
+@pytest.mark.parametrize("size", [64, 20])
+def test_bytes_give_the_whole_numbers_that_torchvision_gives(size, channels):
+    images = torch.randint(0, 256, (4, channels, 40, 60), dtype=torch.uint8)
+    crops = draw((4, channels, 40, 60))
+    ours = crop_and_resize(images, crops, size=size, mode="bicubic")
+    assert ours.dtype == torch.uint8
+    mode = InterpolationMode.BICUBIC
+    for image, box, flip, mine in zip(images, crops.boxes.tolist(), crops.flips.tolist(), ours, strict=True):
+        theirs = F.resized_crop(image, *box, [size, size], interpolation=mode, antialias=True)
+        theirs = F.horizontal_flip(theirs) if flip else theirs
+        assert (mine.int() - theirs.int()).abs().max() <= 1
 
 
 def test_the_whole_image_at_its_size_comes_back_unchanged():
