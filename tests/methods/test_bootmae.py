@@ -89,9 +89,11 @@ def test_classifiers_have_the_published_numbers_of_parameters(preset, total, tra
     assert count(classifier, trainable=True) - extra == trainable
 
 
-def test_147_of_196_patches_are_hidden():
+def test_147_of_196_patches_are_hidden_120_of_them_in_blocks_but_for_a_shift():
     with torch.device("meta"):
         masking = bootmae_base(depth=1).masking
+    published = {"num_marked": 120, "min_block": 16, "max_block": 60, "max_shift": 3}
+    assert {name: getattr(masking, name) for name in published} == published
     assert masking.sample(3, generator=seeded(0)).masked.shape == (3, 147)
 
 
