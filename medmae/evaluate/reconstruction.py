@@ -130,7 +130,7 @@ def _reconstruct(
 ) -> dict[str, Maps]:
     """Maps of each kind of data ``(B, C, *size)``, by its name."""
     mask = method.draw_mask(batch, generator=generator)
-    made, parts = method.reconstruct(batch, mask), {}
+    made, parts = method.reconstruct(batch, mask), dict[str, Maps]()
     for name, given in method.given(batch, mask).items():
         image = _unscaled(dataset, name, given.image)
         hidden = given.hidden & batch["real"] if "real" in batch else given.hidden  # nobody is graded on padding

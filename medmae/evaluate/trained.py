@@ -149,7 +149,7 @@ def _samples(train: TileDataset | ImageDataset, held_out: TileDataset | ImageDat
     return samples_of(train, held_out)
 
 
-def _require_classes(labels: np.ndarray, train: TileDataset) -> None:
+def _require_classes(labels: np.ndarray, train: TileDataset | ImageDataset) -> None:
     if absent := _absent(labels, train.classes):
         raise DataError(
             f"no tile of {', '.join(absent)} to learn from",

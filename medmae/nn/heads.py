@@ -114,6 +114,8 @@ class Scaled(nn.Module):
     ) -> None:
         super().__init__()
         self.network = network
+        self.mean: Tensor
+        self.deviation: Tensor
         for name, values in (("mean", mean), ("deviation", deviation)):
             self.register_buffer(name, torch.tensor(values).reshape(-1, 1, 1), persistent=False)
 

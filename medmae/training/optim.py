@@ -50,8 +50,8 @@ class OptimizerSpec:
             return parameter_groups(module, weight_decay=self.weight_decay, no_decay=spare)
         if self.decay_all:
             raise ValueError("layer_decay spares one-dimensional parameters: leave decay_all out")
-        name, encoder = next((n, part) for n, part in module.named_modules() if part is module.encoder)
-        depth = len(encoder.blocks)  # type: ignore[arg-type]
+        name = next(name for name, part in module.named_modules() if part is module.encoder)
+        depth = len(list(module.get_submodule(f"{name}.blocks").children()))
         return layer_decay_groups(
             module, depth=depth, layer_decay=self.layer_decay, weight_decay=self.weight_decay, encoder=f"{name}."
         )

@@ -27,13 +27,17 @@ def scale(low: float, high: float, start: float, stop: float, *, log: bool = Fal
 
 
 def linear_ticks(low: float, high: float) -> list[float]:
-    """Round numbers within [low, high]."""
+    """Round numbers within [low, high]; of a single value that value."""
+    if math.isclose(low, high):
+        return [low]
     slack = 1e-9 * (high - low)
     return [float(v) for v in MaxNLocator(5).tick_values(low, high) if low - slack <= v <= high + slack]
 
 
 def log_ticks(low: float, high: float) -> list[float]:
     """Powers of ten around [low, high] > 0, with numbers between them where the range is short."""
+    if math.isclose(low, high):
+        return [low]
     decades = math.log10(high / low)
     for subs in ((1.0,), (1.0, 2.0, 5.0), tuple(map(float, range(1, 10)))):
         ticks = [float(v) for v in LogLocator(subs=subs).tick_values(low, high) if 0.7 * low <= v <= 1.3 * high]
@@ -45,7 +49,7 @@ def log_ticks(low: float, high: float) -> list[float]:
 def tick_label(value: float) -> str:
     """Write a round number in few characters."""
     if value and (abs(value) < 1e-3 or abs(value) >= 1e6):
-        return f"{value:.0e}".replace("e-0", f"e{MINUS}").replace("e+0", "e")
+        return f"{value:.1e}".replace(".0e", "e").replace("e-0", f"e{MINUS}").replace("e+0", "e")
     text = f"{value:,g}" if abs(value) < 1e5 else f"{value / 1000:,g}k"
     return text.replace("-", MINUS)
 

@@ -15,6 +15,7 @@ from medmae.evaluate.report.page import Card, Section, details, note, table
 from medmae.evaluate.report.text import NOTHING, count, listing, number, plain, signed, words
 
 TITLE = "Few labels"
+ALL_LABELS = "Classification"  # the title if none is held back
 LEAD = (
     "{labels} to learn from, {folds} {seeds}, tested on {tested_on}; guessing is right once in {chance}. "
     "A dot is a fit, a thin line joins the same fit; the bar is the mean, whiskers and intervals are 95\u00a0% over "
@@ -50,7 +51,7 @@ def few_labels(folder: RunFolder) -> Section | None:
     patients = read_rows(folder.path / "evaluation" / "few_labels" / "patients.csv")
     if patients:
         blocks.append(_patients(patients))
-    return Section(title=TITLE, lead=_lead(record), blocks=blocks)
+    return Section(title=TITLE if record["budget"] else ALL_LABELS, lead=_lead(record), blocks=blocks)
 
 
 def few_label_cards(folder: RunFolder) -> list[list[Card]]:

@@ -122,6 +122,14 @@ class RunFolder:
         return read_object(self.path / "evaluation" / "few_labels.json")
 
     @cached_property
+    def mapped(self) -> list[str]:
+        """Slides of which there are maps, of a run that did nothing else."""
+        pictures = read_object(self.path / "evaluation" / "heatmaps.json").get("pictures")
+        if self.scores or self.panels or self.few_labels or not isinstance(pictures, list):
+            return []
+        return list(dict.fromkeys(str(drawn["case"]) for drawn in pictures))
+
+    @cached_property
     def given(self) -> list[str]:
         """Contrasts from which a synthesis starts."""
         return sorted({name for row in self.scores for name in row.get("source", "").split("+") if name})

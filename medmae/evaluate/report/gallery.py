@@ -39,7 +39,7 @@ LEAD = (
 
 def gallery(folder: RunFolder) -> Section | None:
     """Build the section of reconstructions and write each row as a PNG strip into ``figures/``."""
-    if folder.synthesis or ((folder.few_labels or folder.judged) and not folder.panels):
+    if folder.synthesis or folder.mapped or ((folder.few_labels or folder.judged) and not folder.panels):
         return None
     if not any(folder.panels):
         return Section(title=TITLE, blocks=[note(f"No panels: {NOT_EVALUATED}")])

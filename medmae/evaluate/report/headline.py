@@ -18,6 +18,8 @@ def summary_sentence(folder: RunFolder) -> str:
     method = str(folder.info.get("method") or "A model")
     if folder.few_labels:
         return _few_label_sentence(method, folder.few_labels)
+    if folder.mapped:
+        return f"{words(method)} was asked what each tile of {count(len(folder.mapped), 'slide')} shows."
     data = folder.data
     train, test = len(folder.subjects("train")), len(folder.subjects("test"))
     trained_on = [case for case in data.get("cases", []) if case.get("split") == "train"]
@@ -116,7 +118,7 @@ def _variants(found: Iterable[Comparison], comparison: Comparison) -> Iterator[s
 
 def _sizes(folder: RunFolder) -> Iterator[Card]:
     total = len({str(case.get("subject")) for case in folder.data.get("cases", [])})
-    if total and not folder.few_labels:  # which say themselves whom they were tested on
+    if total and not folder.few_labels and not folder.mapped:  # which say themselves whom they were tested on
         held = len(folder.subjects("test"))
         yield Card(label="Held-out subjects", value=str(held), detail=f"of {count(total, 'subject')}")
     seconds = as_float(folder.info.get("seconds"))
@@ -139,7 +141,7 @@ def _subject_warnings(folder: RunFolder) -> Iterator[str]:
             f"The evaluation includes {count(len(seen), 'subject')} that the model was trained on "
             f"({listing(seen, limit=4)}): these figures do not show how it does on new patients."
         )
-    elif folder.data.get("cases") and not folder.subjects("test") and not folder.few_labels:
+    elif folder.data.get("cases") and not folder.subjects("test") and not folder.few_labels and not folder.mapped:
         yield "No held-out subject: nothing here shows how the model does on a patient it has not seen."
     if folder.evaluated and not seen and held_out < FEW_SUBJECTS:
         yield (

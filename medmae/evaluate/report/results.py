@@ -19,7 +19,7 @@ MAX_ROWS = 1000  # of the table per case; a larger one is in the CSV
 
 def results(folder: RunFolder) -> Section | None:
     """Build the section from ``summary.json`` and ``reconstruction.csv``."""
-    if folder.synthesis or ((folder.few_labels or folder.judged) and not folder.scores):
+    if folder.synthesis or folder.mapped or ((folder.few_labels or folder.judged) and not folder.scores):
         return None
     found = comparisons(folder)
     charts = join(comparison_chart(comparison) for comparison in found)

@@ -217,3 +217,26 @@ def test_a_pre_training_on_tiles_counts_them_and_names_what_each_picture_shows(m
     assert "on 53\u00a0tiles of 1\u00a0subject" in page
     assert '<span class="tag">rgb</span><span class="tag">224, 448</span>' in page
     assert '<span class="tag">TUM/a.png</span>' in page
+
+
+def test_a_run_that_only_maps_slides_says_so_and_misses_nothing_else(make_run):
+    run = make_run(evaluation=False)
+    folder = run / "evaluation" / "heatmaps"
+    folder.mkdir(parents=True)
+    Image.new("RGB", (8, 8)).save(folder / "s1_tum.png")
+    drawn = {"case": "s1", "patient": "p1", "class": "TUM", "file": "s1_tum.png", "tiles": 3, "mean": 0.5}
+    (run / "evaluation" / "heatmaps.json").write_text(json.dumps({"classes": CLASSES, "pictures": [drawn]}))
+    page = write_report(run).read_text()
+    assert "was asked what each tile of 1\u00a0slide shows" in page
+    assert "No panels" not in page
+    assert "No scores" not in page
+    assert "Held-out subjects" not in page
+
+
+def test_a_classifier_of_all_labels_is_not_said_to_have_few(make_run):
+    run = make_run(evaluation=False)
+    (run / "evaluation").mkdir(exist_ok=True)
+    (run / "evaluation" / "few_labels.json").write_text(json.dumps(record(budget=None)))
+    page = write_report(run).read_text()
+    assert "<h2>Classification</h2>" in page
+    assert "<h2>Few labels</h2>" not in page
