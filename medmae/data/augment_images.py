@@ -81,7 +81,7 @@ class ImageAugment:
 
     def apply(self, images: Tensor, params: ImageAugmentParams) -> Tensor:
         """A pure function of its arguments."""
-        out = crop_and_resize(images, params.crops, size=self.size, mode=self.mode)  # type: ignore[arg-type]
+        out = crop_and_resize(images, params.crops, size=self.size, mode=self.mode)
         out = out.float().div_(255) if out.dtype == torch.uint8 else out.clamp_(0, 1)  # of floats bicubic overshoots
         if self.colours is None or params.colours is None:
             return out

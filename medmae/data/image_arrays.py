@@ -8,6 +8,7 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +19,12 @@ from medmae.files import sha256_of
 
 _WHOSE = ("subjects", "patients", "patient_ids", "image_id")  # keys of an npz that tell whose an image is
 _MOST_CHANNELS = 16
-_IDX_TYPES = {0x08: np.dtype(">u1"), 0x0B: np.dtype(">i2"), 0x0C: np.dtype(">i4"), 0x0D: np.dtype(">f4")}
+_IDX_TYPES: Mapping[int, np.dtype[Any]] = {
+    0x08: np.dtype(">u1"),
+    0x0B: np.dtype(">i2"),
+    0x0C: np.dtype(">i4"),
+    0x0D: np.dtype(">f4"),
+}
 _MOST_GZIP = 1100  # bytes out of one
 _IDX_SPLITS = {"train": "train", "t10k": "test", "test": "test", "val": "val"}
 _NPZ = "images and labels, or train_images, train_labels, val_images, ..., as MedMNIST names them"

@@ -75,7 +75,8 @@ class ImageTable:
             DataError: If a patient is in two splits.
         """
         check_disjoint(zip(self.units, self.splits, strict=True) if self.splits else (), path=self.path)
-        own: dict[str, str | None] = dict(zip(self.units, self.splits or [None] * len(self), strict=True))
+        known: Sequence[str | None] = self.splits or [None] * len(self)
+        own = dict(zip(self.units, known, strict=True))
         shelves: dict[str, dict[str, str | None]] = defaultdict(dict)
         for unit, label in zip(self.units, self.labels, strict=True):
             shelf = label or "" if self.patients is None else ""  # a patient may have images of several classes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from torch.utils.data import default_collate
 
 from medmae.evaluate.panels import plane_of, write_panels
 from medmae.evaluate.reconstruction import DescribedDataset
+from medmae.nn.blocks import Block
 from medmae.nn.vit import MaskedViT
 
 FOLDER = "attention"  # below the evaluation folder
@@ -35,7 +36,7 @@ def class_attention(encoder: MaskedViT, images: Tensor) -> Tensor:
     if encoder.cls_token is None:
         raise ValueError("this encoder has no class token whose attention could be shown")
     before = encoder.forward_intermediates(encoder.patches.cut(images), num_blocks=len(encoder.blocks) - 1)[-1]
-    block = encoder.blocks[-1]
+    block = cast(Block, encoder.blocks[-1])
     packed = block.attn.qkv(block.norm1(before)).unflatten(2, (3, block.attn.num_heads, -1))  # (B, 1 + N, 3, H, d)
     query, key = block.attn.q_norm(packed[:, :, 0]), block.attn.k_norm(packed[:, :, 1])  # (B, 1 + N, H, d)
     first = encoder.class_token_place == "first"

@@ -41,12 +41,11 @@ class LarsProbe:
     def __call__(self, fold: Fold, labels: np.ndarray, *, num_classes: int, seed: int) -> np.ndarray:
         """Probabilities of the fold's test samples ``(len(fold.test), K)``; ``fold.val`` is not used."""
         generator = torch.Generator().manual_seed(seed)
-        head = nn.Sequential(
-            nn.BatchNorm1d(self.features.shape[1], affine=False, eps=1e-6),
-            skip_init(nn.Linear, self.features.shape[1], num_classes),  # draws nothing from torch's own generator
-        )
-        nn.init.trunc_normal_(head[1].weight, std=0.01, generator=generator)
-        nn.init.zeros_(head[1].bias)
+        width = self.features.shape[1]
+        linear = skip_init(nn.Linear, width, num_classes)  # draws nothing from torch's own generator
+        nn.init.trunc_normal_(linear.weight, std=0.01, generator=generator)
+        nn.init.zeros_(linear.bias)
+        head = nn.Sequential(nn.BatchNorm1d(width, affine=False, eps=1e-6), linear)
         features, targets = self._rows(fold.train), torch.from_numpy(labels[fold.train]).long()
         self._train(head, features, targets, generator)
         with torch.no_grad():

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from functools import partial
+from typing import Any
 
 import numpy as np
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.strategies import ModelParallelStrategy
+from torch import Tensor
 from torch.utils.data import DataLoader, Subset
 
 from medmae.data.image_dataset import UNLABELLED, ImageDataset
 from medmae.evaluate.probe import frozen_features, knn_accuracy, probe_accuracy
 from medmae.nn.vit import MaskedViT
 
+Item = dict[str, Tensor | int]
 _FEWEST = 5  # neighbours that vote
 
 
@@ -61,17 +63,21 @@ class ProbeDuringTraining(Callback):
     def _scores(self, encoder: MaskedViT) -> dict[str, float]:
         (train, known), (val, wanted) = self._train, self._val
         learn, judge = (self._features(encoder, some) for some in (train, val))
-        of = {"features_train": learn, "labels_train": known, "features_test": judge, "labels_test": wanted}
-        both = {"neighbours": partial(knn_accuracy, neighbours=_FEWEST), "regression": probe_accuracy}
-        return {name: score(**of) for name, score in both.items()}
+        of: dict[str, Any] = {
+            "features_train": learn,
+            "labels_train": known,
+            "features_test": judge,
+            "labels_test": wanted,
+        }
+        return {"neighbours": knn_accuracy(**of, neighbours=_FEWEST), "regression": probe_accuracy(**of)}
 
-    def _features(self, encoder: MaskedViT, images: Subset[dict[str, object]]) -> np.ndarray:
+    def _features(self, encoder: MaskedViT, images: Subset[Item]) -> np.ndarray:
         device = encoder.pos_embed.device
         loader = DataLoader(images, batch_size=self.batch_size)
         return np.concatenate([frozen_features(encoder, batch["image"].to(device)) for batch in loader])
 
 
-def _labelled(images: ImageDataset, limit: int) -> tuple[Subset[dict[str, object]], np.ndarray]:
+def _labelled(images: ImageDataset, limit: int) -> tuple[Subset[Item], np.ndarray]:
     """Some of the labelled images, and their classes."""
     places = np.flatnonzero(images.labels != UNLABELLED)
     places = places[np.linspace(0, len(places) - 1, min(limit, len(places))).round().astype(int)]
