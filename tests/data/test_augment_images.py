@@ -16,9 +16,10 @@ def seeded(seed=0):
     return torch.Generator().manual_seed(seed)
 
 
+@pytest.mark.parametrize("colours", [None, GREY])
 @pytest.mark.parametrize("channels", [1, 3, 5])
-def test_batches_of_any_channels_keep_values_and_get_the_size(channels):
-    augment = ImageAugment(size=(20, 28), colours=GREY)
+def test_batches_of_any_channels_keep_values_and_get_the_size(channels, colours):
+    augment = ImageAugment(size=(20, 28), colours=colours)
     out = augment(torch.rand(6, channels, 32, 40, generator=seeded()), generator=seeded())
     assert out.shape == (6, channels, 20, 28)
     assert 0 <= out.min() <= out.max() <= 1
