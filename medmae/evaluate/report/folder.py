@@ -6,6 +6,8 @@ Layout (written by a bundle run)::
     <run>/logs/metrics.csv               Lightning's CSVLogger: sparse rows over step
     <run>/evaluation/summary.json        per metric: mean, std, ci_low, ci_high, n_subjects
     <run>/evaluation/reconstruction.csv  one row per case and contrast; of a synthesis: metrics.csv, case and target
+    <run>/evaluation/protocol.json       encoders that were judged, and segmentation/*.csv
+    <run>/evaluation/attention/          panels of where a class token looks
     <run>/evaluation/metrics.json        of a synthesis: what the columns mean, and which montages there are
     <run>/evaluation/montage/<case>.png  of a synthesis: pictures to judge it by
     <run>/evaluation/calibration.json    of a synthesis: whether the spread of its guesses tells their error
