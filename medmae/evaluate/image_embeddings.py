@@ -23,14 +23,18 @@ def embedded(
 
     Args:
         encoder: Makes the features.
-        sets: Of different splits, float32, of the size and channels that the encoder takes.
+        sets: Float32, of the size and channels that the encoder takes.
         folder: Where the files go.
         batch_size: Images at once.
     """
-    files = embed_cases(
-        [case_of_images(some) for some in sets], encoder=encoder, out=folder, precision="float32", batch_size=batch_size
-    )
-    return np.concatenate([read_embeddings(file).features for file in files])
+    parts = []
+    for some in sets:
+        # Read before the next set is embedded, which may be the same split of another source.
+        (file,) = embed_cases(
+            [case_of_images(some)], encoder=encoder, out=folder, precision="float32", batch_size=batch_size
+        )
+        parts.append(read_embeddings(file).features)
+    return np.concatenate(parts)
 
 
 def embed_images(

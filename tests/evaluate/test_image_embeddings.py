@@ -13,7 +13,7 @@ from medmae.data.image_source import read_images
 from medmae.errors import DataError
 from medmae.evaluate.data_summary import summarise_data
 from medmae.evaluate.embedding_files import read_embeddings
-from medmae.evaluate.image_embeddings import embed_images
+from medmae.evaluate.image_embeddings import embed_images, embedded
 from medmae.evaluate.image_pictures import write_image_pictures
 from medmae.evaluate.leakage import require_unseen
 from medmae.evaluate.tile_encoder import TileEncoder
@@ -40,6 +40,14 @@ def test_a_file_has_the_features_and_the_names_of_all_images(source, tmp_path):
     found = read_embeddings(embed_images(images=images, encoder=encoder, out=tmp_path, precision="float32"))
     assert list(found.names) == [f"{number:06d}" for number in range(20)]
     np.testing.assert_allclose(found.features[3], encoder(images[3]["image"][None])[0].numpy(), atol=1e-5)
+
+
+def test_sets_of_one_split_do_not_take_each_other_s_features(source, tmp_path):
+    encoder, images = TileEncoder(encoder=mae_tiny(in_channels=1).encoder), data(source, None)
+    some = ImageDataset(source=source, split=None, size=32, channels=1, limit=3)
+    found = embedded(encoder, [images, some], folder=tmp_path)
+    assert len(found) == 23
+    np.testing.assert_array_equal(found[20], found[0])
 
 
 def test_pictures_are_written_and_the_encoder_goes_on_as_it_was(source, tmp_path):
