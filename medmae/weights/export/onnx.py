@@ -27,8 +27,6 @@ def save_onnx(network: nn.Module, path: str | Path, *, example: Tensor) -> str:
         ValueError: If the weights pass 2 GB, the most that one ONNX file can hold.
         ModuleNotFoundError: If the onnx packages are missing.
     """
-    import onnxscript  # noqa: F401 - torch itself says less clearly that it is missing
-
     size = sum(value.nbytes for value in network.state_dict().values())
     if size >= _LIMIT:
         raise ValueError(f"one ONNX file holds at most {_LIMIT:,} bytes, and the weights are {size:,}")

@@ -1,7 +1,6 @@
 """ONNX gives what the network gives."""
 
 import hashlib
-import sys
 
 import pytest
 import torch
@@ -25,14 +24,7 @@ def test_onnx_gives_the_features_of_batches_of_any_size(make, tmp_path):
 
 
 def test_weights_that_pass_the_limit_of_one_file_are_refused(make, tmp_path, monkeypatch):
-    pytest.importorskip("onnxscript", reason="the onnx extra is not installed")
     monkeypatch.setattr("medmae.weights.export.onnx._LIMIT", 1000)
     with pytest.raises(ValueError, match="one ONNX file holds at most 1,000 bytes"):
         save_onnx(FeatureMap(encoder=make()), tmp_path / "model.onnx", example=torch.rand(2, 1, 32, 32))
     assert not list(tmp_path.iterdir())
-
-
-def test_a_missing_package_is_named(make, tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "onnxscript", None)
-    with pytest.raises(ModuleNotFoundError, match="onnxscript"):
-        save_onnx(FeatureMap(encoder=make()), tmp_path / "model.onnx", example=torch.rand(2, 1, 32, 32))

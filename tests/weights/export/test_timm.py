@@ -37,6 +37,7 @@ def test_the_output_is_that_of_the_encoder(options, make):
 def test_a_head_starts_anew_on_the_class_token(make):
     encoder = make()
     network, image = to_timm(encoder, num_classes=5).eval(), torch.rand(2, 1, 32, 32)
+    assert network(image).shape == (2, 5)
     assert_close(network(image), network.head(encoder(image)[:, 0]), **CLOSE)
 
 
