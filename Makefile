@@ -52,8 +52,12 @@ types: $(STAMP) ## mypy over medmae and data_prep
 floors: $(STAMP) ## import-linter: imports only go down
 	$(BIN)/lint-imports
 
-bench: $(STAMP) ## speed beside the peers, into docs/benchmarks.md (under 20 minutes on a quiet machine)
+bench: $(STAMP) ## speed beside the peers, into docs/benchmarks.md (about 20 minutes on a quiet machine)
 	$(BIN)/python benchmarks/slice_reading.py
+	$(BIN)/python benchmarks/image_loading.py
+	$(BIN)/python benchmarks/stains.py
+	$(BIN)/python benchmarks/tiling.py
+	$(BIN)/python benchmarks/steps.py
 	$(BIN)/python benchmarks/peers_step.py
 
 lock: $(STAMP) ## resolve requirements.txt and .ci/uv.txt anew
