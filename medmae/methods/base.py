@@ -84,6 +84,10 @@ class Method(nn.Module, ABC):
     def update_teacher(self, *, progress: float) -> None:
         """Called after each optimiser step; methods with a momentum teacher move it here."""
 
+    def momentum_at(self, progress: float) -> float | None:
+        """Share of itself that a momentum teacher keeps in a step, for the log; None of a method without a teacher."""
+        return None
+
 
 class MaskedMethod(Method):
     """A self-supervised system: hides some tokens, and learns from what it makes of them."""

@@ -186,12 +186,17 @@ class BootMAE(MaskedMethod):
 
     def update_teacher(self, *, progress: float) -> None:
         """See :meth:`Method.update_teacher`."""
-        if self.teacher is not None:
-            self.teacher.update(self.encoder, momentum=self.momentum_at(progress))
+        momentum = self.momentum_at(progress)
+        if self.teacher is not None and momentum is not None:
+            self.teacher.update(self.encoder, momentum=momentum)
 
-    def momentum_at(self, progress: float) -> float:
+    def momentum_at(self, progress: float) -> float | None:
         """Share of itself that the teacher keeps in a step; set once an epoch."""
-        return ramped_momentum(self._epoch(progress), at=MOMENTUM_EPOCHS, values=self.momentum)
+        return (
+            None
+            if self.teacher is None
+            else ramped_momentum(self._epoch(progress), at=MOMENTUM_EPOCHS, values=self.momentum)
+        )
 
     def feature_weight_at(self, progress: float) -> float:
         """Factor of the feature loss: in the first quarter of the epochs it grows, from one epoch to the next."""

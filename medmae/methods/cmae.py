@@ -185,7 +185,11 @@ class CMAE(MaskedMethod):
 
     def update_teacher(self, *, progress: float) -> None:
         """Moves encoder and projector of the target branch; see :meth:`Method.update_teacher`."""
-        self._move_teacher(cosine_momentum(first=self.momentum, last=self.last_momentum, progress=progress))
+        self._move_teacher(self.momentum_at(progress))
+
+    def momentum_at(self, progress: float) -> float:
+        """Share of itself that the target branch keeps in a step."""
+        return cosine_momentum(first=self.momentum, last=self.last_momentum, progress=progress)
 
     def restart_teacher(self) -> None:
         """Makes the target branch a copy again; for weights of an encoder alone that were loaded into this one."""

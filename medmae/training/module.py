@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -142,8 +143,9 @@ class MaskedModule(pl.LightningModule):
 
     def configure_optimizers(self) -> dict[str, Any]:  # type: ignore[override]
         """The optimiser, and a schedule that is updated at every step from the fractional epoch."""
-        steps = self.trainer.estimated_stepping_batches  # also makes Lightning load the training loader
-        epochs = float(self.trainer.max_epochs or 1)
+        self.trainer.fit_loop.setup_data()  # told how many steps to take, Lightning would not have loaded it yet
+        steps = max(self.trainer.estimated_stepping_batches, 1)
+        epochs = steps / math.ceil(self.trainer.num_training_batches / self.trainer.accumulate_grad_batches)
         batch_size = self._batch_size() * self.trainer.world_size * self.trainer.accumulate_grad_batches
         optimizer = self.optimizer_spec.build(self.method, batch_size=batch_size)
         peak = self.optimizer_spec.peak_lr(batch_size=batch_size)
@@ -253,5 +255,8 @@ class MaskedModule(pl.LightningModule):
         self.log(f"{stage}/loss", output.loss.detach(), prog_bar=True, **kwargs)
         self.log_dict(terms, **kwargs)
         if on_step:
+            momentum = self.method.momentum_at(self.progress)
+            if momentum is not None:
+                self.log("teacher_momentum", momentum, on_step=True)
             self.log("skipped_steps", float(self.guard.skipped), on_step=True)
             self.log("lr", self.trainer.optimizers[0].param_groups[0]["lr"], on_step=True)

@@ -6,6 +6,7 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import CSVLogger
 
 from medmae.errors import DataError
+from medmae.methods.bootmae import bootmae_tiny
 from medmae.training import fit
 from tests.training.toys import Blobs, loader, module, trainer
 
@@ -61,7 +62,8 @@ def test_validation_draws_the_same_masks_every_epoch(tmp_path, monkeypatch):
     assert not torch.equal(seen[0], seen[3])
 
 
-def test_the_learning_rate_follows_the_schedule_at_every_step(tmp_path):
+@pytest.mark.parametrize("length", [{"epochs": 2}, {"epochs": -1, "max_steps": 4}])
+def test_the_learning_rate_follows_the_schedule_at_every_step(tmp_path, length):
     learner = module()
     rates = []
 
@@ -70,7 +72,7 @@ def test_the_learning_rate_follows_the_schedule_at_every_step(tmp_path):
         return type(learner).optimizer_step(learner, *args, **kwargs)
 
     learner.optimizer_step = spy
-    fit(trainer=trainer(tmp_path, epochs=2), module=learner, train_loader=loader())
+    fit(trainer=trainer(tmp_path, **length), module=learner, train_loader=loader())
     expected = [learner.schedule.value(step / 2, peak=2e-3, epochs=2) for step in range(4)]
     assert rates == pytest.approx(expected)
 
@@ -151,6 +153,14 @@ def test_the_teacher_moves_once_after_each_optimiser_step(tmp_path, monkeypatch)
     monkeypatch.setattr(learner.method, "update_teacher", lambda *, progress: moved.append(progress))
     fit(trainer=trainer(tmp_path, accumulate_grad_batches=2), module=learner, train_loader=loader(32))
     assert moved == [0.0, 0.5]  # the progress at which each of the two steps was made
+
+
+def test_the_momentum_of_a_teacher_is_logged(tmp_path):
+    learner = module(method=bootmae_tiny(image_size=64, in_channels=1, momentum=(0.9, 0.9, 0.9)))
+    logger = CSVLogger(tmp_path, name="", version="logs")
+    fit(trainer=trainer(tmp_path, logger=logger, log_every_n_steps=1), module=learner, train_loader=loader())
+    head, first, *_ = (tmp_path / "logs" / "metrics.csv").read_text().splitlines()
+    assert float(dict(zip(head.split(","), first.split(","), strict=True))["teacher_momentum"]) == pytest.approx(0.9)
 
 
 def test_an_empty_loader_is_refused_with_the_counts(tmp_path):
