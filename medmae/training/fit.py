@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -61,8 +64,16 @@ def fit(
         accumulate=trainer.accumulate_grad_batches,
         precision=trainer.precision,
     )
-    with explaining_out_of_memory(method=module.method, batch_size=batch_size, advice=advice):
+    with explaining_out_of_memory(method=module.method, batch_size=batch_size, advice=advice), _teachers_may_rest():
         trainer.fit(module, train_loader, validation, ckpt_path=str(path) if path else None, weights_only=True)
+
+
+@contextmanager
+def _teachers_may_rest() -> Iterator[None]:
+    """Keeps Lightning from wondering about a momentum teacher or a judge: they are never in training mode."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=r"Found \d+ module\(s\) in eval mode")
+        yield
 
 
 def _folder(trainer: pl.Trainer) -> Path:

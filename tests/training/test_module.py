@@ -155,12 +155,13 @@ def test_the_teacher_moves_once_after_each_optimiser_step(tmp_path, monkeypatch)
     assert moved == [0.0, 0.5]  # the progress at which each of the two steps was made
 
 
-def test_the_momentum_of_a_teacher_is_logged(tmp_path):
+def test_the_momentum_of_a_teacher_is_logged_and_nobody_is_warned_of_its_mode(tmp_path, recwarn):
     learner = module(method=bootmae_tiny(image_size=64, in_channels=1, momentum=(0.9, 0.9, 0.9)))
     logger = CSVLogger(tmp_path, name="", version="logs")
     fit(trainer=trainer(tmp_path, logger=logger, log_every_n_steps=1), module=learner, train_loader=loader())
     head, first, *_ = (tmp_path / "logs" / "metrics.csv").read_text().splitlines()
     assert float(dict(zip(head.split(","), first.split(","), strict=True))["teacher_momentum"]) == pytest.approx(0.9)
+    assert not [str(warning.message) for warning in recwarn if "eval mode" in str(warning.message)]
 
 
 def test_an_empty_loader_is_refused_with_the_counts(tmp_path):
