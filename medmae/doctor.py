@@ -19,6 +19,7 @@ EXTRAS = {
     "video": "reading video",
     "audio": "reading audio",
     "onnx": "export to ONNX",
+    "monai": "MONAI's own ViT and UNETR",
 }
 GIGA = 1e9
 LOW_DISK_GB = 5.0
