@@ -80,7 +80,13 @@ def _about(about: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _pictures(encoder: MaskedViT, image: Tensor, maps: Tensor, heads: list[int]) -> dict[str, np.ndarray]:
-    """Each map in a window of its own: a head that looks at one patch would leave all others black."""
+    """Each map from its least to its greatest value: heads differ too much for one window."""
     shown = {"mean over heads": maps.mean(dim=0)} | {f"head {head + 1}": maps[head] for head in heads}
-    painted = {name: encoder.patches.paint((part / part.max()).flatten()[None])[0] for name, part in shown.items()}
+    painted = {name: encoder.patches.paint(_spread(part).flatten()[None])[0] for name, part in shown.items()}
     return {"input": plane_of(image), **{name: plane_of(part) for name, part in painted.items()}}
+
+
+def _spread(part: Tensor) -> Tensor:
+    """From 0 to 1; 0 where all values are equal."""
+    low, high = part.min(), part.max()
+    return (part - low) / (high - low) if high > low else torch.zeros_like(part)

@@ -27,6 +27,7 @@ def write_embedding_map(
     out: str | Path,
     layout: Layout = "pca",
     encoder: str = "encoder",
+    item: str = "tile",
     max_points: int = 1500,
     seed: int = 0,
 ) -> None:
@@ -40,6 +41,7 @@ def write_embedding_map(
         layout: ``pca``, the plane in which the features spread most; or ``tsne`` of their first 50 components, where
             only what lies close together means anything.
         encoder: Whose features these are.
+        item: What a point is.
         max_points: More are thinned by chance.
         seed: Of that, and of the layout.
 
@@ -59,6 +61,7 @@ def write_embedding_map(
     record = {
         "layout": layout,
         "encoder": encoder,
+        "item": item,
         "classes": list(classes),
         "shown": len(chosen),
         "of": len(features),

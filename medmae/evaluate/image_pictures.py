@@ -40,4 +40,4 @@ def write_image_pictures(
     made = TileEncoder(encoder=encoder, name="encoder", device=device)
     features = embedded(made, [dataset], folder=Path(out).parent / "embeddings" / "pictures")
     encoder.train(training)
-    write_embedding_map(features, labels=dataset.labels, classes=dataset.classes, out=out, layout=layout)
+    write_embedding_map(features, labels=dataset.labels, classes=dataset.classes, out=out, layout=layout, item="image")

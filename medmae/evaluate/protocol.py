@@ -97,30 +97,31 @@ def judge_encoders(
     if not encoders or reserved & encoders.keys():
         raise ValueError(f"give encoders under other names than {sorted(reserved)}, got {list(encoders)}")
     samples, load, sets = image_samples(train, test), TileLoader([train, test]), (train, test)
-    fresh, names = untrained_like(next(iter(encoders.values()))), list(encoders)
+    fresh, first = untrained_like(next(iter(encoders.values()))), next(iter(encoders))
     features = _features({**encoders, UNTRAINED: fresh}, sets, Path(out).parent / "embeddings", pool, device)
-    write_embedding_map(
-        features[names[0]], labels=samples.labels, classes=samples.classes, out=out, layout=layout, encoder=names[0]
-    )
+    shown: dict[str, Any] = {"labels": samples.labels, "classes": samples.classes, "out": out, "item": "image"}
+    write_embedding_map(features[first], **shown, layout=layout, encoder=first)
     features[PIXELS] = describe_images(load, count=len(samples.labels), by={PIXELS: _pixels})[PIXELS].numpy()
-    trained: dict[str, Contender] = {}
-    if fine_tune:
-        options = {**FINE_TUNING, **(tuning or {}), "device": device}
-        whole = {**encoders, SCRATCH: fresh}
-        trained = {name: FineTune(encoder=encoder, load=load, **options) for name, encoder in whole.items()}
+    options = {**FINE_TUNING, **(tuning or {}), "device": device}
+    whole = {**encoders, SCRATCH: fresh} if fine_tune else {}
+    tuned = {f"{name}, {TUNED}": FineTune(encoder=encoder, load=load, **options) for name, encoder in whole.items()}
     tasks = {}
     for title, budget in _budgets(few, len(samples.classes)).items():
         voters = neighbours if budget is None else min(neighbours, budget)
         frozen = {f"{name}, {kind}": each for name in features for kind, each in _on(name, features, voters).items()}
-        everyone = {**frozen, **{f"{name}, {TUNED}": each for name, each in trained.items()}}
-        baselines = {name: each for name, each in everyone.items() if name.rpartition(", ")[0] in _BASELINES}
-        ours = {name: each for name, each in everyone.items() if name not in baselines}
+        ours, baselines = _apart({**frozen, **tuned})
         record, fits = contest(
             ours, baselines=baselines, samples=samples, budget=budget, folds=1, seeds=seeds, resamples=resamples
         )
         print_scores(record, console or Console())
         tasks[title] = Task(record=record, fits=fits)
     return write_protocol(tasks, samples=samples, out=Path(out))
+
+
+def _apart(everyone: Mapping[str, Contender]) -> tuple[dict[str, Contender], dict[str, Contender]]:
+    """Those of the encoders, and baselines."""
+    baselines = {name: each for name, each in everyone.items() if name.rpartition(", ")[0] in _BASELINES}
+    return {name: each for name, each in everyone.items() if name not in baselines}, baselines
 
 
 def _budgets(few: int | None, classes: int) -> dict[str, int | None]:

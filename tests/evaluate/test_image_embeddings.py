@@ -63,7 +63,8 @@ def test_the_record_of_a_run_names_patients_by_split_and_a_later_evaluation_refu
     images = read_images(source)
     record = summarise_data(images)
     assert sorted(name for some in record["subjects"].values() for name in some) == [f"p{i}" for i in range(5)]
-    assert sum(case["images"] for case in record["cases"]) == 20
+    assert [case["images"] for case in record["cases"]] == [4] * 5
+    assert {case["subject"] for case in record["cases"]} == {f"p{i}" for i in range(5)}
     (tmp_path / "run.json").write_text(json.dumps({"data": record}))
     require_unseen(model_dir=tmp_path, manifest=images, split="test")
     with pytest.raises(DataError, match="pre-training has seen"):

@@ -20,6 +20,7 @@ CASE_COLUMNS = (
 )
 ALWAYS = ("Split", "Subjects", "Cases", "Flagged")  # columns; others are left out where nothing is known of them
 NUMERIC = ("Subjects", "Cases", "Slices", "Tiles", "Images")
+MAX_NAMES = 60  # of subjects; more are in run.json
 KNOWN = {"cases", "quarantine", "contrasts", "manifest_sha256"}
 
 
@@ -30,7 +31,8 @@ def cohort(folder: RunFolder) -> Section:
         return Section(title=TITLE, blocks=[note("No data summary: run.json does not describe the data set.")])
     cases, bad = data.get("cases") or [], data.get("quarantine") or []
     blocks = [_splits(cases)] if cases else []
-    facts = [[words(key).capitalize(), plain(value)] for key, value in data.items() if key not in KNOWN]
+    known = KNOWN | ({"subjects"} if sum(map(len, (data.get("subjects") or {}).values())) > MAX_NAMES else set())
+    facts = [[words(key).capitalize(), plain(value)] for key, value in data.items() if key not in known]
     if facts:
         blocks.append(table(["", ""], facts, wrap={1}))
     if cases:
@@ -42,7 +44,7 @@ def cohort(folder: RunFolder) -> Section:
 def _lead(folder: RunFolder) -> Iterator[str]:
     if folder.data.get("contrasts"):
         yield f"Contrasts: {listing(folder.data['contrasts'])}."
-    if folder.data.get("cases") and not folder.leaked:
+    if folder.data.get("cases") and not folder.leaked and not folder.images():
         yield "No subject is in two splits."
 
 
@@ -60,7 +62,7 @@ def _split(name: str, cases: list[Mapping[str, Any]]) -> dict[str, object]:
     flagged = sum(plain(case.get("flags")) != NOTHING for case in cases)
     return {
         "Split": NAMES.get(name, name),
-        "Subjects": len({case.get("subject") for case in cases}),
+        "Subjects": NOTHING if _unknown(cases) else len({case.get("subject") for case in cases}),
         "Cases": len(cases),
         "Slices": f"{totals['slices']:,}" if totals["slices"] else NOTHING,
         "Tiles": f"{totals['tiles']:,}" if totals["tiles"] else NOTHING,
@@ -69,6 +71,11 @@ def _split(name: str, cases: list[Mapping[str, Any]]) -> dict[str, object]:
         "Spacing (mm)": _variants(cases, "spacing_mm"),
         "Flagged": flagged or NOTHING,
     }
+
+
+def _unknown(cases: list[Mapping[str, Any]]) -> bool:
+    """Whether nobody knows whose images these are."""
+    return all("images" in case and "split_by_image" in plain(case.get("flags")) for case in cases)
 
 
 def _variants(cases: list[Mapping[str, Any]], key: str) -> str:

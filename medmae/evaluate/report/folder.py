@@ -145,6 +145,11 @@ class RunFolder:
         """Subjects of a split, as far as ``run.json`` lists the cases."""
         return {str(case.get("subject")) for case in self.data.get("cases", []) if case.get("split") == split}
 
+    def images(self, split: str | None = None) -> int:
+        """Images of a split (or of all) whose patients nobody knows; 0 of other data."""
+        cases = [case for case in self.data.get("cases", []) if split in (None, case.get("split"))]
+        return sum(int(case.get("images") or 0) for case in cases if "split_by_image" in str(case.get("flags")))
+
     @cached_property
     def leaked(self) -> set[str]:
         """Subjects that are trained on and also validated or tested on: there should be none."""

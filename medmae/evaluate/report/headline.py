@@ -21,6 +21,9 @@ def summary_sentence(folder: RunFolder) -> str:
     if folder.mapped:
         return f"{words(method)} was asked what each tile of {count(len(folder.mapped), 'slide')} shows."
     data = folder.data
+    if folder.images("train"):
+        told = f"{words(method)} was trained on {count(folder.images('train'), 'image')}, whose patients are not known"
+        return f"{told}; {count(folder.images('test'), 'image was', 'images were')} held out."
     train, test = len(folder.subjects("train")), len(folder.subjects("test"))
     trained_on = [case for case in data.get("cases", []) if case.get("split") == "train"]
     counts = {what: sum(_int(case.get(f"{what}s")) for case in trained_on) for what in ("slice", "tile", "image")}
@@ -119,8 +122,16 @@ def _variants(found: Iterable[Comparison], comparison: Comparison) -> Iterator[s
 def _sizes(folder: RunFolder) -> Iterator[Card]:
     total = len({str(case.get("subject")) for case in folder.data.get("cases", [])})
     if total and not folder.few_labels and not folder.mapped:  # which say themselves whom they were tested on
-        held = len(folder.subjects("test"))
+        held = folder.images("test") or len(folder.subjects("test"))
+        if folder.images():
+            yield Card(label="Held-out images", value=f"{held:,}", detail=f"of {folder.images():,}")
+            yield from _costs(folder)
+            return
         yield Card(label="Held-out subjects", value=str(held), detail=f"of {count(total, 'subject')}")
+    yield from _costs(folder)
+
+
+def _costs(folder: RunFolder) -> Iterator[Card]:
     seconds = as_float(folder.info.get("seconds"))
     if seconds is not None:
         steps = max((int(as_float(row.get("step")) or 0) for row in folder.log), default=0)
@@ -134,6 +145,9 @@ def _subject_warnings(folder: RunFolder) -> Iterator[str]:
     if folder.leaked:
         names = listing(sorted(folder.leaked), limit=4)
         yield f"The splits overlap: {names} in training and again in another split, so no score is of a new patient."
+    if folder.images():
+        yield "No patient is known: images of one may be in training and in test, and figures then too good."
+        return
     seen = sorted(folder.evaluated & folder.subjects("train"))
     held_out = len(folder.evaluated) - len(seen)
     if seen:

@@ -7,8 +7,9 @@ from medmae.evaluate.report.gallery import panel_rows
 from medmae.evaluate.report.page import Section
 
 LEAD = (
-    "Attention of the class token to each patch in the last block: the mean over heads, and some heads. Each map is "
-    "brightest where it looks most; it shows what the encoder attends to, not why."
+    "Attention of the class token to each patch in the last block: the mean over heads, and some heads. Each map goes "
+    "from its least value (black) to its greatest (white), however little these differ; it shows what the encoder "
+    "attends to, not why."
 )
 
 

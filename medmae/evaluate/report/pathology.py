@@ -62,7 +62,9 @@ def embedding_map(folder: RunFolder) -> Section | None:
     found = read_object(folder.path / "evaluation" / "embedding_map.json")
     if not found:
         return None
-    shown = count(found["shown"], "tile") + ("" if found["shown"] == found["of"] else f" of {found['of']:,}")
+    shown = count(found["shown"], found.get("item", "tile")) + (
+        "" if found["shown"] == found["of"] else f" of {found['of']:,}"
+    )
     axes = ""
     if found.get("explained"):
         first, second = (f"{100 * share:.0f} %" for share in found["explained"])

@@ -108,3 +108,17 @@ def test_attention_maps_are_shown_where_there_are_any(make_run):
     write_panels(run / "evaluation" / "attention", [({"case": "x"}, {"input": picture, "head 1": picture})])
     assert "Attention maps" in titles(run)
     assert list((run / "figures").glob("attention_*.png"))
+
+
+def test_images_without_patients_are_counted_as_images_and_their_names_are_not_listed(make_run):
+    cases = [
+        {"case": f"{s} a", "subject": f"{s} a", "split": s, "images": n, "flags": "no_patient split_by_image"}
+        for s, n in (("train", 900), ("val", 50), ("test", 270))
+    ]
+    subjects = {"train": [f"train/{number:06d}" for number in range(900)], "val": [], "test": ["test/000000"]}
+    run = make_run(evaluation=False, data={"cases": cases, "subjects": subjects, "quarantine": []})
+    html = write_report(run).read_text().replace("\u00a0", " ")
+    assert "was trained on 900 images, whose patients are not known; 270 images were held out" in html
+    assert "No patient is known" in html
+    assert "train/000003" not in html
+    assert "No subject is in two splits" not in html
