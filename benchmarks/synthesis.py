@@ -256,7 +256,10 @@ def run(
     unpaired = torch.cat([data.of(learners, contrast) for contrast in data.contrasts])
     unpaired = unpaired[unpaired.flatten(1).any(dim=1)]
     started = time.perf_counter()
-    pretrained = pretrain(unpaired, sizes, steps=pretrain_steps, batch=pretrain_batch, seed=seed, plain=plain)
+    wanted = "MT-UNet, pre-trained" in variants.split(";")
+    pretrained = pretrain(
+        unpaired, sizes, steps=pretrain_steps if wanted else 0, batch=pretrain_batch, seed=seed, plain=plain
+    )
     print(f"pre-trained on {len(unpaired)} slices in {time.perf_counter() - started:.0f} s", flush=True)
     new = not out.exists()
     with out.open("a", newline="") as file:
