@@ -58,7 +58,7 @@ class Synthesiser:
         Raises:
             DataError: If the network gives values that are not finite.
         """
-        recorded = _Recorded(self._bound(task))
+        recorded = _Recorded(self._bound(task), neighbours=self.neighbours)
         made = synthesise_volume(recorded, image, **self._options)[:, task.output]
         _require_finite(made, task)
         if self.edge is None:
@@ -68,7 +68,9 @@ class Synthesiser:
         assert len(filled) == len(outputs), "synthesise_volume gives the network every slice that is not empty, once"
         slices = np.zeros((len(image), 1, *outputs.shape[1:]), dtype=np.float32)
         slices[filled, 0] = outputs
-        smoothed = smooth_slices(slices, sigma=self.smooth)[filled, 0]  # (F, size, size)
+        inside = np.zeros(slices.shape, dtype=bool)
+        inside[filled] = torch.cat(recorded.foregrounds).cpu().numpy()  # (F, 1, size, size)
+        smoothed = smooth_slices(slices, sigma=self.smooth, inside=inside)[filled, 0]  # (F, size, size)
         return made, dict(zip(filled.tolist(), smoothed, strict=True))
 
     def with_spread(self, task: Task, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -112,12 +114,16 @@ def _require_finite(made: np.ndarray, task: Task) -> None:
 
 @dataclass
 class _Recorded:
-    """Keeps what a network gives."""
+    """Keeps what a network gives, and where what it was given shows the patient."""
 
     network: Callable[[Tensor], Tensor]
+    neighbours: int
     outputs: list[Tensor] = field(default_factory=list)
+    foregrounds: list[Tensor] = field(default_factory=list)
 
     def __call__(self, images: Tensor) -> Tensor:
         made = self.network(images)
         self.outputs.append(made)
+        own = images[:, self.neighbours : images.shape[1] - self.neighbours]  # (B, C, size, size): the slice itself
+        self.foregrounds.append((own != 0).any(dim=1, keepdim=True))
         return made

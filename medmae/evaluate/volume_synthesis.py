@@ -91,8 +91,8 @@ def synthesise_volume(
     whole = np.zeros((len(volume), made.shape[1], *volume.shape[2:]), dtype=np.float32)
     whole[z, :, y, x] = made
     if not keep_background:
-        return smooth_slices(whole, sigma=smooth)
-    return _smoothed(_without_background(whole, volume), volume, sigma=smooth)
+        return smooth_slices(whole, sigma=smooth, inside=whole.any(axis=(1, 2, 3), keepdims=True))
+    return smooth_slices(_without_background(whole, volume), sigma=smooth, inside=foreground(volume))
 
 
 def _by_slices(
@@ -146,36 +146,38 @@ def uncertainty_volume(
         device=device,
     )
     mean, std = np.split(both, 2, axis=1)
-    return _smoothed(mean, volume, sigma=smooth), std
+    return smooth_slices(mean, sigma=smooth, inside=foreground(volume)), std
 
 
-def smooth_slices(volume: np.ndarray, *, sigma: float) -> np.ndarray:
+def smooth_slices(volume: np.ndarray, *, sigma: float, inside: np.ndarray) -> np.ndarray:
     """Smooths along the slice axis only, against stripes of networks that see one slice at a time.
 
-    Empty slices (0 everywhere) stay empty and do not darken their neighbours.
+    A voxel inside becomes the weighted mean of those voxels of its column that lie inside, too (a normalised
+    convolution): the background above and below a head does not darken its rim. Other voxels stay as they are.
 
     Args:
         volume: ``(S, C, H, W)`` float32.
         sigma: Standard deviation of the Gaussian, in slices; 0 changes nothing.
+        inside: What to smooth, bool, of a shape that broadcasts to that of the volume: ``(S, 1, H, W)`` for voxels,
+            ``(S, 1, 1, 1)`` for whole slices.
     """
     if sigma < 0:
         raise ValueError(f"sigma must be >= 0, got {sigma}")
     if sigma == 0:
         return volume
-    filled = volume.any(axis=(1, 2, 3)).astype(np.float32)  # (S,)
-    weight = gaussian_filter1d(filled, sigma, mode="constant")
-    share = np.divide(filled, weight, out=np.zeros_like(weight), where=filled > 0)
-    return gaussian_filter1d(volume, sigma, axis=0, mode="constant") * share[:, None, None, None]
+    kept = np.where(inside, volume, np.float32(0))  # (S, C, H, W)
+    total = gaussian_filter1d(kept, sigma, axis=0, mode="constant")
+    weight = gaussian_filter1d(inside.astype(np.float32), sigma, axis=0, mode="constant")  # (S, 1, H, W)
+    return np.divide(total, weight, out=volume.copy(), where=np.broadcast_to(inside, volume.shape))
 
 
-def _smoothed(made: np.ndarray, volume: np.ndarray, *, sigma: float) -> np.ndarray:
-    """Smoothed along the slices, without what that spreads into the background of ``volume``."""
-    return _without_background(smooth_slices(made, sigma=sigma), volume) if sigma else made
+def foreground(volume: np.ndarray) -> np.ndarray:
+    """Where any contrast of ``(S, C, H, W)`` is not background: ``(S, 1, H, W)`` bool."""
+    return volume.any(axis=1, keepdims=True)
 
 
 def _without_background(made: np.ndarray, volume: np.ndarray) -> np.ndarray:
-    background = (volume == 0).all(axis=1, keepdims=True)  # (S, 1, H, W)
-    return np.where(background, np.float32(0), made)
+    return np.where(foreground(volume), made, np.float32(0))
 
 
 def _batches(

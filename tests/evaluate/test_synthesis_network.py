@@ -64,6 +64,15 @@ def test_volume_and_the_network_s_own_slices_are_smoothed_alike(make_set):
     assert all(np.allclose(made[z][head[z]], outputs[z][head[z]], atol=1e-6) for z in outputs)
 
 
+@pytest.mark.parametrize("neighbours", [0, 1])
+def test_smoothing_darkens_the_rim_of_no_slice_of_the_network_s_own(make_set, neighbours):
+    task, volumes = first(make_set(shape=(12, 24, 24)))
+    head = (volumes.image > 0).astype(np.float32)  # (S, 1, H, W)
+    own = lambda images: images[:, neighbours : neighbours + 1]  # noqa: E731
+    _, outputs = Synthesiser(network=own, size=24, neighbours=neighbours, smooth=1.0)(task, head)
+    assert all(np.allclose(outputs[z], head[z, 0], atol=1e-6) for z in outputs)
+
+
 def test_a_3d_network_is_asked_for_crops_and_has_no_slices_of_its_own(make_set, monkeypatch):
     task, volumes = first(make_set())
 

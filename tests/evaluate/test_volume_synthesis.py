@@ -157,8 +157,9 @@ def test_the_uncertainty_of_a_network_that_changes_nothing_is_zero_and_its_mean_
 def test_smoothing_is_along_slices_only_and_off_by_default():
     array = np.zeros((9, 1, 3, 3), np.float32) + np.arange(1, 10, dtype=np.float32)[:, None, None, None]
     array[:, 0, 1, 1] = [1, 9, 1, 9, 1, 9, 1, 9, 1]
-    assert smooth_slices(array, sigma=0) is array
-    smooth = smooth_slices(array, sigma=1.0)
+    whole = np.ones((9, 1, 1, 1), bool)
+    assert smooth_slices(array, sigma=0, inside=whole) is array
+    smooth = smooth_slices(array, sigma=1.0, inside=whole)
     np.testing.assert_allclose(smooth[3:6, 0, 0, 0], array[3:6, 0, 0, 0], atol=0.05)  # a ramp stays a ramp
     assert np.abs(np.diff(smooth[:, 0, 1, 1])).max() < 0.5 * 8  # stripes do not
 
@@ -166,7 +167,7 @@ def test_smoothing_is_along_slices_only_and_off_by_default():
 def test_empty_slices_neither_brighten_nor_darken_their_neighbours_in_smoothing():
     array = np.ones((7, 1, 2, 2), np.float32)
     array[[0, 3]] = 0
-    np.testing.assert_allclose(smooth_slices(array, sigma=1.5), array, atol=1e-6)
+    np.testing.assert_allclose(smooth_slices(array, sigma=1.5, inside=array > 0), array, atol=1e-6)
 
 
 @pytest.mark.parametrize("make", [synthesise_volume, lambda *args, **kwargs: uncertainty_volume(*args, **kwargs)[0]])
@@ -177,6 +178,13 @@ def test_a_smoothed_volume_keeps_the_background_of_its_source(make):
     np.testing.assert_array_equal(rough, array)
     assert np.abs(np.diff(smooth, axis=0))[:, 0, 10:].mean() < 0.5 * np.abs(np.diff(rough, axis=0))[:, 0, 10:].mean()
     assert (smooth[5, 0, :10] == 0).all()
+
+
+@pytest.mark.parametrize("make", [synthesise_volume, lambda *args, **kwargs: uncertainty_volume(*args, **kwargs)[0]])
+def test_smoothing_does_not_darken_the_rim_of_a_head(make):
+    z, y, x = np.ogrid[-6:7, -9:10, -9:10]
+    ball = np.float32(0.8) * ((z / 6) ** 2 + (y / 9) ** 2 + (x / 9) ** 2 <= 1)[:, None].astype(np.float32)
+    np.testing.assert_allclose(make(Network(), ball, size=19, smooth=0.7), ball, atol=1e-6)
 
 
 def test_smoothing_leaves_the_uncertainty_as_it_is():
@@ -212,4 +220,4 @@ def test_volumes_of_other_shapes_are_refused():
     with pytest.raises(ValueError, match="got 2 contrasts"):
         synthesise_volume(Network(), volume(shape=(11, 2, 20, 15)), size=20, neighbours=1)
     with pytest.raises(ValueError, match="sigma must be >= 0, got -1"):
-        smooth_slices(volume(), sigma=-1)
+        smooth_slices(volume(), sigma=-1, inside=volume() > 0)
