@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from enum import IntEnum
 from pathlib import Path
 
@@ -54,6 +55,43 @@ class SomeFailedError(DataError):
     """Some cases of a run failed; the others were finished."""
 
     exit_code = ExitCode.SOME_FAILED
+
+
+class LaterFailures:
+    """Keeps what some steps of a run left out until the others, such as record and report, are done.
+
+    >>> failures = LaterFailures()
+    >>> with failures.kept():
+    ...     raise SomeFailedError("1 of 3 slides was left out")
+    >>> failures.raise_any()
+    Traceback (most recent call last):
+        ...
+    medmae.errors.SomeFailedError: 1 of 3 slides was left out
+    """
+
+    def __init__(self) -> None:
+        self.reasons: list[str] = []
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """A step that may leave cases out; any other error is raised at once."""
+        try:
+            yield
+        except SomeFailedError as error:
+            self.add(str(error))
+
+    def add(self, reason: str) -> None:
+        """Keeps what a step told in another way."""
+        self.reasons.append(reason)
+
+    def raise_any(self) -> None:
+        """Raises what was kept.
+
+        Raises:
+            SomeFailedError: If there is anything.
+        """
+        if self.reasons:
+            raise SomeFailedError(". ".join(self.reasons))
 
 
 def check_choice(value: str, choices: Sequence[str], *, name: str) -> None:

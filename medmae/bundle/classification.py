@@ -17,13 +17,14 @@ from medmae.bundle.finish import finish_evaluation, record_run, save_models, sec
 from medmae.data.image_dataset import ImageDataset
 from medmae.data.image_table import ImageTable
 from medmae.data.tiles import TileDataset
-from medmae.errors import DataError
+from medmae.errors import DataError, LaterFailures
 from medmae.evaluate.leakage import require_unseen, subjects_seen
 from medmae.evaluate.report import write_report
-from medmae.evaluate.trained import evaluate_trained
+from medmae.evaluate.trained import evaluate_trained, map_trained
 from medmae.files import write_text
 from medmae.methods.classification import Classification
 from medmae.weights.io import load_weights
+from medmae.nn.heads import Scaled
 from medmae.weights.pretrained import load_encoder
 
 WEIGHTS = "classifier.safetensors"

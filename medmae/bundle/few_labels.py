@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,11 +13,13 @@ from medmae.data.augment_stains import StainAugment, normalise_rgb
 from medmae.data.splits import SPLITS
 from medmae.data.tiles import TileDataset
 from medmae.evaluate.embedding_map import Layout
+from medmae.errors import LaterFailures
 from medmae.evaluate.leakage import require_unseen
 from medmae.evaluate.phenotyping import evaluate_phenotyping, map_phenotypes
 from medmae.evaluate.tile_encoder import TileEncoder, TilePool
 from medmae.methods.base import Method
 from medmae.weights.pretrained import load_encoder
+from medmae.nn.untrained import untrained_like
 
 WEIGHTS = "pretraining.safetensors"
 PRETRAINED, SCRATCH = "pre-trained", "from scratch"
@@ -59,7 +60,7 @@ def evaluate_encoder(
         model_dir: Folder of ``pretraining.safetensors``.
         transductive: True evaluates on patients whom pre-training has seen, and warns.
         classes: See :class:`TileDataset`.
-        own_test: True tests on the test split, and learns from the others.
+        own_test: True tests on the test split, and learns from the train split alone.
         budget: See :func:`evaluate_phenotyping`, as for ``folds``, ``seeds``, ``validate``, ``layout``.
         folds: How many.
         seeds: One a repetition.
@@ -74,24 +75,24 @@ def evaluate_encoder(
         config: What a reader should know of the settings.
 
     Raises:
-        DataError: If pre-training has seen a patient who is tested, or folds cannot be drawn.
-        SomeFailedError: At the end, if a slide could not be read.
+        DataError: If pre-training has seen a patient who is tested, folds cannot be drawn, or ``output_dir`` is that
+            of a training.
+        SomeFailedError: At the end, when all is recorded and reported, if a slide could not be read.
     """
     for split in ("test",) if own_test else SPLITS:
         require_unseen(model_dir=model_dir, manifest=manifest, split=split, allow=transductive)
     size, out = method.encoder.patches.size[0], Path(output_dir) / "evaluation"
     sets = [
-        TileDataset(manifest=manifest, split=split, size=size, classes=classes, may_be_empty=split == "val")
+        TileDataset(manifest=manifest, split=split, size=size, classes=classes)
         for split in (("train", "test") if own_test else (None,))
     ]
-    untrained = copy.deepcopy(method.encoder)
     load_encoder(method, Path(model_dir) / WEIGHTS)
     encoder = TileEncoder(encoder=method.encoder, normalise=normalise_rgb, pool=pool, name=PRETRAINED, device=device)
     evaluate_phenotyping(
         tiles=sets[0],
         test=sets[1] if own_test else None,
         encoders={PRETRAINED: encoder},
-        tuned={PRETRAINED: method.encoder, SCRATCH: untrained} if fine_tune else None,
+        tuned={PRETRAINED: method.encoder, SCRATCH: untrained_like(method.encoder)} if fine_tune else None,
         tuning={
             "augment": StainAugment(size=size, modalities=["image"]),
             "normalise": normalise_rgb,
@@ -108,9 +109,10 @@ def evaluate_encoder(
     )
     if slides is not None:
         tiles = TileDataset(manifest=manifest, split=None, size=size, classes=classes)
-        map_phenotypes(
-            tiles=tiles, slides=TileDataset(manifest=slides, split=None, size=size), encoder=encoder, out=out
-        )
+    failures = LaterFailures()
+        unlabelled = TileDataset(manifest=slides, split=None, size=size)
+        with failures.kept():
+            map_phenotypes(tiles=tiles, slides=unlabelled, encoder=encoder, out=out)
     finish_evaluation(
         method=method,
         dataset_dir=dataset_dir,
@@ -120,3 +122,4 @@ def evaluate_encoder(
         bundle=bundle,
         config=config,
     )
+    failures.raise_any()

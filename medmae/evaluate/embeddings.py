@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from medmae.data.shards import open_shard
 from medmae.data.slide_grid import SlideGrid
 from medmae.data.tiles import TileDataset
 from medmae.errors import DataError, SomeFailedError
-from medmae.evaluate.embedding_files import Precision, attributes_of, write_embeddings
+from medmae.evaluate.embedding_files import Precision, attributes_of, read_embeddings, write_embeddings
 from medmae.evaluate.tile_encoder import TileEncoder
 
 log = logging.getLogger(__name__)
@@ -75,12 +75,37 @@ def embed_cases(
     Raises:
         SomeFailedError: At the end, if a case could not be read; the others are finished.
     """
+    files, failed = embed_readable(
+        cases,
+        encoder=encoder,
+        out=out,
+        precision=precision,
+        patch_tokens=patch_tokens,
+        batch_size=batch_size,
+        num_workers=num_workers,
+    )
+    if failed:
+        raise SomeFailedError(f"{len(failed)} of {len(cases)} cases were left out: " + "; ".join(failed))
+    return files
+
+
+def embed_readable(
+    cases: Sequence[TileCase],
+    *,
+    encoder: TileEncoder,
+    out: str | Path,
+    precision: Precision = "float16",
+    patch_tokens: bool = False,
+    batch_size: int = 64,
+    num_workers: int = 0,
+) -> tuple[list[Path], list[str]]:
+    """:func:`embed_cases` for those who go on with the others: files of cases that could be read, why others not."""
     files, failed = [], []
     for case in track(cases, description=f"Embedding by {encoder.name}", transient=True):
         about = _about(case, encoder) | {"precision": precision, "patch_tokens": int(patch_tokens)}
         path = Path(out) / f"{case.name}.h5"
-        files.append(path)
         if about.items() <= attributes_of(path).items():
+            files.append(path)
             continue
         loader = DataLoader(case.tiles, batch_size=batch_size, num_workers=num_workers)
         try:
@@ -93,12 +118,23 @@ def embed_cases(
                 names=case.names,
                 precision=precision,
             )
+            files.append(path)
         except DataError as error:
             log.error("left out: %s", error)
             failed.append(str(error))
-    if failed:
-        raise SomeFailedError(f"{len(failed)} of {len(cases)} cases were left out: " + "; ".join(failed))
-    return files
+    return files, failed
+
+
+def features_of(
+    sets: Iterable[Sequence[TileCase]], *, encoder: TileEncoder, out: str | Path, batch_size: int = 64
+) -> np.ndarray:
+    """Features ``(N, D)`` float32 of all cases of some sets, in their order, kept in files by :func:`embed_cases`."""
+    parts = []
+    for cases in sets:
+        files = embed_cases(cases, encoder=encoder, out=out, precision="float32", batch_size=batch_size)
+        # Read before the next set is embedded, which may have a case of the same name.
+        parts += [read_embeddings(file).features for file in files]
+    return np.concatenate(parts)
 
 
 def _about(case: TileCase, encoder: TileEncoder) -> dict[str, str | int]:
@@ -107,6 +143,7 @@ def _about(case: TileCase, encoder: TileEncoder) -> dict[str, str | int]:
         "subject": case.subject,
         "encoder": encoder.name,
         "encoder_sha256": encoder.sha256,
+        "encoder_probe": encoder.probe_sha256,
         "pool": encoder.pool,
         "source_sha256": case.source_sha256,
     }

@@ -67,6 +67,8 @@ def map_slides(
     if verdicts:
         write_verdicts(folder, verdicts, classes)
         write_text(Path(out) / RECORD, json.dumps({"classes": list(classes), "pictures": drawn}, indent=2))
+    else:
+        (Path(out) / RECORD).unlink(missing_ok=True)  # of an earlier run: the report must not show it as this one's
     if failed:
         raise SomeFailedError(f"{len(failed)} of {len(files)} slides were left out: " + "; ".join(failed))
     return verdicts

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from medmae.data.image_dataset import ImageDataset
-from medmae.evaluate.embedding_files import Precision, read_embeddings
-from medmae.evaluate.embeddings import TileCase, embed_cases
+from medmae.evaluate.embedding_files import Precision
+from medmae.evaluate.embeddings import TileCase, embed_cases, features_of
 from medmae.evaluate.tile_encoder import TileEncoder
 
 
@@ -19,7 +19,7 @@ def embedded(
 ) -> np.ndarray:
     """Features of all images of some sets ``(N, D)`` float32, in their order.
 
-    ``<folder>/<set>.h5`` holds those of each set; what is there, of the same weights and images, is read, not computed.
+    ``<folder>/<set>.h5`` holds those of each set; what is there, of the same encoder and images, is read, not computed.
 
     Args:
         encoder: Makes the features.
@@ -27,14 +27,8 @@ def embedded(
         folder: Where the files go.
         batch_size: Images at once.
     """
-    parts = []
-    for some in sets:
-        # Read before the next set is embedded, which may be the same split of another source.
-        (file,) = embed_cases(
-            [case_of_images(some)], encoder=encoder, out=folder, precision="float32", batch_size=batch_size
-        )
-        parts.append(read_embeddings(file).features)
-    return np.concatenate(parts)
+    cases = [[case_of_images(some)] for some in sets]
+    return features_of(cases, encoder=encoder, out=folder, batch_size=batch_size)
 
 
 def embed_images(

@@ -11,11 +11,10 @@ from sklearn.pipeline import Pipeline
 
 from medmae.data.kinds import kind_of
 from medmae.data.tiles import TileDataset
-from medmae.errors import DataError
+from medmae.errors import DataError, LaterFailures
 from medmae.evaluate.colour import COLOUR_BASELINES, describe_images
-from medmae.evaluate.embedding_files import read_embeddings
 from medmae.evaluate.embedding_map import Layout, write_embedding_map
-from medmae.evaluate.embeddings import cases_of, embed_cases
+from medmae.evaluate.embeddings import cases_of, embed_readable, features_of
 from medmae.evaluate.few_labels import Contender, OnFeatures, evaluate_few_labels
 from medmae.evaluate.fine_tune import FineTune
 from medmae.evaluate.heatmap import map_slides
@@ -68,7 +67,8 @@ def evaluate_phenotyping(
     samples, sets = samples_of(tiles, test), [tiles] if test is None else [tiles, test]
     load = TileLoader(sets)
     on = classifiers or _classifiers(len(samples.labels) if budget is None else budget)
-    features = {name: _features(sets, encoder, _folder(out, name)) for name, encoder in encoders.items()}
+    cases = [cases_of(some) for some in sets]
+    features = {name: features_of(cases, encoder=each, out=_folder(out, name)) for name, each in encoders.items()}
     contenders: dict[str, Contender] = {
         f"{name}, {kind}": OnFeatures(features=found, model=model)
         for name, found in features.items()
@@ -119,7 +119,8 @@ def map_phenotypes(
         SomeFailedError: At the end, if a slide could not be read.
     """
     samples = samples_of(tiles)
-    model = (classifier or linear_probe()).fit(_features([tiles], encoder, _folder(out, encoder.name)), samples.labels)
+    features = features_of([cases_of(tiles)], encoder=encoder, out=_folder(out, encoder.name))
+    model = (classifier or linear_probe()).fit(features, samples.labels)
     map_classes(
         slides=slides,
         encoder=encoder,
@@ -156,15 +157,21 @@ def map_classes(
             value=others[:5],
             remedy="prepare slides with `medmae prep wsi`",
         )
-    map_slides(
-        embed_cases(cases_of(slides), encoder=encoder, out=_folder(out, encoder.name), precision="float32"),
-        classify=classify,
-        classes=classes,
-        slides={row["case"]: row["source"] for row in slides.rows},
-        out=out,
-        shown=shown,
-        edge=edge,
-    )
+    cases, failures = cases_of(slides), LaterFailures()
+    files, unread = embed_readable(cases, encoder=encoder, out=_folder(out, encoder.name), precision="float32")
+    with failures.kept():
+        map_slides(
+            files,
+            classify=classify,
+            classes=classes,
+            slides={row["case"]: row["source"] for row in slides.rows},
+            out=out,
+            shown=shown,
+            edge=edge,
+        )
+    if unread:
+        failures.add(f"tiles of {len(unread)} of {len(cases)} slides cannot be read: " + "; ".join(unread))
+    failures.raise_any()
 
 
 def _classifiers(labels: int) -> dict[str, Pipeline]:
@@ -173,16 +180,6 @@ def _classifiers(labels: int) -> dict[str, Pipeline]:
         "linear probe": linear_probe(),
         f"{neighbours} neighbour{'s' if neighbours > 1 else ''}": nearest_neighbours(neighbours=neighbours),
     }
-
-
-def _features(sets: Sequence[TileDataset], encoder: TileEncoder, folder: Path) -> np.ndarray:
-    """``(N, D)`` in the order of the tiles."""
-    parts = []
-    for some in sets:
-        files = embed_cases(cases_of(some), encoder=encoder, out=folder, precision="float32")
-        # Read before the next set is embedded, which may have a case of the same name.
-        parts += [read_embeddings(file).features for file in files]
-    return np.concatenate(parts)
 
 
 def _folder(out: str | Path, encoder: str) -> Path:

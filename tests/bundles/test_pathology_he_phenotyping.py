@@ -13,7 +13,7 @@ from data_prep.tiny import make
 from medmae.bundle.run import run_bundle
 from medmae.cli import main
 from medmae.data import TileDataset
-from medmae.errors import DataError
+from medmae.errors import DataError, SomeFailedError
 from medmae.evaluate.embedding_files import read_embeddings
 from medmae.methods.he_mmae import he_mmae_tiny
 from medmae.nn.heads import Classifier, Scaled
@@ -109,6 +109,58 @@ def test_slides_are_mapped_by_what_the_network_says_of_each_tile(run, data, tmp_
     found = read_embeddings(next((tmp_path / "embeddings").glob("*/patient-0.h5")))
     assert np.isfinite(found.features).all()
     assert "Heatmaps" in (tmp_path / "report.html").read_text()
+
+
+@pytest.fixture
+def hurt(data, tmp_path) -> Path:
+    """Three prepared slides: the tiles of one are damaged, and the file of another is gone."""
+    folder = tmp_path / "hurt"
+    shutil.copytree(data[1], folder)
+    rows = [json.loads(line) for line in (folder / "manifest.jsonl").read_text().splitlines()]
+    (folder / rows[0]["shard"]).write_bytes(b"damaged")
+    rows[1]["source"] = str(folder / "gone.tif")
+    (folder / "manifest.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return folder
+
+
+def refused_at_the_end(config, out, **overrides):
+    """What was said; all that could be mapped is, and there are a record and a report."""
+    with pytest.raises((RuntimeError, ValueError)) as caught:
+        run_bundle(NAME, config, overrides={**TINY, "output_dir": str(out), **overrides})
+    assert isinstance(cause(caught.value), SomeFailedError)
+    assert len(list((out / "evaluation" / "heatmaps").glob("*.geojson"))) == 1
+    assert "Heatmaps" in (out / "report.html").read_text()
+    assert (out / "run.json").is_file()
+    return str(cause(caught.value))
+
+
+def test_bad_slides_cost_the_others_neither_maps_nor_report(run, hurt, tmp_path):
+    where = {"dataset_dir": str(hurt), "model_dir": str(run / "models")}
+    told = refused_at_the_end("inference", tmp_path / "out", **where)
+    assert "gone.tif" in told
+    assert "tiles of 1 of 3 slides cannot be read" in told
+
+
+def test_bad_slides_cost_few_labels_neither_figures_nor_report(data, pretrained, hurt, tmp_path):
+    where = {"dataset_dir": str(data[0]), "model_dir": str(pretrained.parent), "slides": str(hurt), "classes": None}
+    few = {"budget": 4, "folds": 2, "validate": False, "fine_tune": False}
+    refused_at_the_end("few_labels", tmp_path / "out", **where, **few)
+    assert "Few labels" in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_from_scratch_begins_with_the_same_weights_whatever_was_drawn_before(data, pretrained, tmp_path, monkeypatch):
+    begun = []
+    monkeypatch.setattr("medmae.bundle.few_labels.evaluate_phenotyping", lambda **options: begun.append(options))
+    monkeypatch.setattr("medmae.bundle.few_labels.finish_evaluation", lambda **options: None)
+    where = {"dataset_dir": str(data[0]), "model_dir": str(pretrained.parent), "output_dir": str(tmp_path)}
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        run_bundle(NAME, "few_labels", overrides={**TINY, **where, "classes": None})
+    first, second = (options["tuned"]["from scratch"].state_dict() for options in begun)
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert not torch.equal(
+        first["blocks.0.attn.qkv.weight"], load_state(pretrained)["encoder.blocks.0.attn.qkv.weight"]
+    )
 
 
 def test_tiles_that_come_from_no_slide_cannot_be_mapped(run, data, tmp_path):

@@ -101,6 +101,16 @@ def test_what_is_there_is_kept_and_other_weights_or_options_make_it_anew(slides,
     assert not np.array_equal(before, read_embeddings(path).features)
 
 
+def test_another_scaling_of_the_same_weights_makes_it_anew(slides, tmp_path):
+    shifted, doubled = (encoder_of(normalise=by) for by in (lambda image: image - 0.5, lambda image: image * 2))
+    path = embed_cases(cases_of(slides), encoder=shifted, out=tmp_path / "out")[0]
+    first, stamp = read_embeddings(path).features, path.stat().st_mtime_ns
+    embed_cases(cases_of(slides), encoder=encoder_of(normalise=lambda image: image - 0.5), out=tmp_path / "out")
+    assert path.stat().st_mtime_ns == stamp
+    embed_cases(cases_of(slides), encoder=doubled, out=tmp_path / "out")
+    assert not np.allclose(first, read_embeddings(path).features, atol=0.05)
+
+
 def test_a_damaged_file_is_made_anew_and_says_what_it_is_when_it_is_read(slides, tmp_path):
     cases, out = cases_of(slides), tmp_path / "out"
     path = embed_cases(cases, encoder=encoder_of(), out=out)[0]

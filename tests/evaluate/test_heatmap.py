@@ -139,6 +139,13 @@ def test_a_slide_that_cannot_be_read_is_told_at_the_end_and_the_others_are_mappe
     assert [row["slide"] for row in rows(out / "slides.csv")] == ["a", "c"]
 
 
+def test_a_record_of_earlier_maps_does_not_outlive_slides_that_all_fail(slides):
+    mapped(slides, edge=200)
+    with pytest.raises(SomeFailedError, match="3 of 3 slides were left out"):
+        mapped(slides, slides={}, edge=200)
+    assert not (slides[0] / "out" / "heatmaps.json").exists()
+
+
 def test_another_slide_under_the_same_name_is_refused(slides, tmp_path):
     other = write_pyramid(tmp_path / "other.tif", picture(410, 300), mpp=0.5, levels=2)
     with pytest.raises(SomeFailedError, match=r"the slide has \(410, 300\) pixels"):

@@ -12,8 +12,9 @@ import torch
 from data_prep.tiny.wsi import picture, write_pyramid
 from data_prep.wsi import prepare
 from medmae.data import TileDataset
-from medmae.errors import DataError
-from medmae.evaluate.phenotyping import _features, evaluate_phenotyping, map_phenotypes
+from medmae.errors import DataError, SomeFailedError
+from medmae.evaluate.embeddings import cases_of, features_of
+from medmae.evaluate.phenotyping import evaluate_phenotyping, map_phenotypes
 from medmae.evaluate.probe import linear_probe
 from medmae.evaluate.tile_encoder import TileEncoder
 from medmae.evaluate.tile_samples import samples_of
@@ -76,7 +77,7 @@ def test_a_test_set_of_its_own_is_judged_even_if_its_cases_have_the_same_names(t
     test = write_tiles(tmp_path / "test", ["a"], seed=1)
     test.rows[0]["subject"] = "someone else"
     images = torch.stack([some[i]["image"] for some in (tiles, test) for i in range(len(some))])
-    found = _features([tiles, test], encoder(), tmp_path / "embeddings")
+    found = features_of([cases_of(tiles), cases_of(test)], encoder=encoder(), out=tmp_path / "embeddings")
     np.testing.assert_allclose(found, encoder()(images).numpy(), atol=1e-5)
     samples = samples_of(tiles, test)
     assert samples.test.sum() == 12
@@ -118,3 +119,18 @@ def test_what_was_learnt_from_tiles_is_mapped_on_a_slide(tmp_path):
     )
     assert (out / "heatmaps" / "s1_TUM.png").is_file()
     assert len(json.loads((out / "heatmaps" / "s1.geojson").read_text())["features"]) == len(slides)
+
+
+@pytest.mark.slow
+def test_damaged_tiles_of_one_slide_and_the_loss_of_another_cost_no_other_its_map(tmp_path):
+    for name in ("s1", "s2", "s3"):
+        write_pyramid(tmp_path / "slides" / f"{name}.tif", picture(200, 160), mpp=0.5)
+    prepare(source=tmp_path / "slides", out=tmp_path / "prep", tile=32, mpp=0.5, workers=0, fractions=(1, 0, 0))
+    slides, out = TileDataset(manifest=tmp_path / "prep", size=32), tmp_path / "run" / "evaluation"
+    (tmp_path / "prep" / slides.rows[0]["shard"]).write_bytes(b"damaged")
+    (tmp_path / "slides" / "s2.tif").unlink()
+    tiles = write_tiles(tmp_path / "tiles", "ab")
+    with pytest.raises(SomeFailedError, match=r"s2\.tif.*tiles of 1 of 3 slides cannot be read"):
+        map_phenotypes(tiles=tiles, slides=slides, encoder=encoder(), out=out, shown=["TUM"], edge=200)
+    assert [path.stem for path in (out / "heatmaps").glob("*.geojson")] == ["s3"]
+    assert len(json.loads((out / "heatmaps.json").read_text())["pictures"]) == 1

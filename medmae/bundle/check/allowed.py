@@ -22,6 +22,7 @@ _SINGLE = frozenset(
         "medmae.bundle.classification.evaluate_classification",
         "medmae.bundle.classification.finish_classification",
         "medmae.bundle.classification.load_classification",
+        "medmae.bundle.classification.map_classification",
         "medmae.bundle.classification.start_classification",
         "medmae.bundle.few_labels.evaluate_encoder",
         "medmae.bundle.finish.finish_evaluation",
