@@ -23,8 +23,8 @@ from medmae.evaluate.report import write_report
 from medmae.evaluate.trained import evaluate_trained, map_trained
 from medmae.files import write_text
 from medmae.methods.classification import Classification
-from medmae.weights.io import load_weights
 from medmae.nn.heads import Scaled
+from medmae.weights.io import load_weights
 from medmae.weights.pretrained import load_encoder
 
 WEIGHTS = "classifier.safetensors"

@@ -12,14 +12,14 @@ from medmae.bundle.finish import finish_evaluation
 from medmae.data.augment_stains import StainAugment, normalise_rgb
 from medmae.data.splits import SPLITS
 from medmae.data.tiles import TileDataset
-from medmae.evaluate.embedding_map import Layout
 from medmae.errors import LaterFailures
+from medmae.evaluate.embedding_map import Layout
 from medmae.evaluate.leakage import require_unseen
 from medmae.evaluate.phenotyping import evaluate_phenotyping, map_phenotypes
 from medmae.evaluate.tile_encoder import TileEncoder, TilePool
 from medmae.methods.base import Method
-from medmae.weights.pretrained import load_encoder
 from medmae.nn.untrained import untrained_like
+from medmae.weights.pretrained import load_encoder
 
 WEIGHTS = "pretraining.safetensors"
 PRETRAINED, SCRATCH = "pre-trained", "from scratch"
@@ -107,9 +107,9 @@ def evaluate_encoder(
         validate=validate,
         layout=layout,
     )
+    failures = LaterFailures()
     if slides is not None:
         tiles = TileDataset(manifest=manifest, split=None, size=size, classes=classes)
-    failures = LaterFailures()
         unlabelled = TileDataset(manifest=slides, split=None, size=size)
         with failures.kept():
             map_phenotypes(tiles=tiles, slides=unlabelled, encoder=encoder, out=out)
