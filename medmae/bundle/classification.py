@@ -162,3 +162,41 @@ def evaluate_classification(
         bundle=bundle,
         config=config,
     )
+
+
+def map_classification(
+    *,
+    method: Classification,
+    network: Scaled,
+    slides: TileDataset,
+    classes: Sequence[str],
+    dataset_dir: str | Path,
+    output_dir: str | Path,
+    model_dir: str | Path,
+    shown: Sequence[str] | None = None,
+    edge: int = 1024,
+    device: torch.device | str = "cpu",
+    title: str,
+    bundle: str,
+    config: Mapping[str, Any],
+) -> None:
+    """Maps whole slides by a trained classifier, records that, and reports, also when some slide could not be read.
+
+    Arguments as in :func:`medmae.evaluate.trained.map_trained` and :func:`finish_classification`.
+
+    Raises:
+        SomeFailedError: At the end, with the slides that were left out.
+    """
+    failures, out = LaterFailures(), Path(output_dir) / "evaluation"
+    with failures.kept():
+        map_trained(slides=slides, network=network, classes=classes, out=out, shown=shown, edge=edge, device=device)
+    finish_evaluation(
+        method=method,
+        dataset_dir=dataset_dir,
+        output_dir=output_dir,
+        weights=Path(model_dir) / WEIGHTS,
+        title=title,
+        bundle=bundle,
+        config=config,
+    )
+    failures.raise_any()
