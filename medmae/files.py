@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
+
+from medmae.errors import DataError
 
 
 @contextmanager
@@ -48,6 +51,29 @@ def write_text(path: str | Path, text: str) -> None:
     """Writes UTF-8 text atomically."""
     with atomic_write(path) as file:
         file.write(text.encode())
+
+
+def read_object(path: str | Path, *, remedy: str, fields: Iterable[str] = ()) -> dict[str, Any]:
+    """Reads a JSON object that another run wrote.
+
+    Args:
+        path: The file.
+        remedy: What the user can do if it is not as it should be.
+        fields: What it must have.
+
+    Raises:
+        DataError: If it is no JSON, no object, or lacks a field.
+    """
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+    except ValueError as error:  # also of text that is not UTF-8
+        raise DataError(f"this file is not JSON ({error})", path=path, remedy=remedy) from error
+    if not isinstance(content, dict):
+        raise DataError("this file does not hold a JSON object", path=path, value=type(content).__name__, remedy=remedy)
+    if missing := [name for name in fields if name not in content]:
+        found = ", ".join(content) or "nothing"
+        raise DataError(f"this file lacks {', '.join(missing)}; it has {found}", path=path, remedy=remedy)
+    return content
 
 
 def sha256_of(path: str | Path) -> str:

@@ -14,6 +14,7 @@ from pytorch_lightning.utilities import rank_zero_only
 from torch import nn
 
 from medmae.bundle.finish import finish_evaluation, record_run, save_models, seconds_of
+from medmae.bundle.start import clear_evaluation, start_evaluation
 from medmae.data.image_dataset import ImageDataset
 from medmae.data.image_table import ImageTable
 from medmae.data.tiles import TileDataset
@@ -118,6 +119,7 @@ def finish_classification(
         config: What a reader should know of the settings.
     """
     output = Path(output_dir)
+    clear_evaluation(output)
     hashes = save_models(method=method, network=network, model_dir=model_dir, whole=WEIGHTS)
     record_run(
         method=method,
@@ -149,7 +151,12 @@ def evaluate_classification(
     bundle: str,
     config: Mapping[str, Any],
 ) -> None:
-    """Evaluates a trained classifier on held-out patients, records that, and reports; see the above."""
+    """Evaluates a trained classifier on held-out patients, records that, and reports; see the above.
+
+    Raises:
+        DataError: If ``output_dir`` is that of a training.
+    """
+    start_evaluation(output_dir)
     evaluate_trained(
         network=network, train=train, held_out=held_out, out=Path(output_dir) / "evaluation", device=device
     )
@@ -185,8 +192,10 @@ def map_classification(
     Arguments as in :func:`medmae.evaluate.trained.map_trained` and :func:`finish_classification`.
 
     Raises:
+        DataError: If ``output_dir`` is that of a training.
         SomeFailedError: At the end, with the slides that were left out.
     """
+    start_evaluation(output_dir)
     failures, out = LaterFailures(), Path(output_dir) / "evaluation"
     with failures.kept():
         map_trained(slides=slides, network=network, classes=classes, out=out, shown=shown, edge=edge, device=device)

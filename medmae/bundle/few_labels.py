@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from medmae.bundle.finish import finish_evaluation
+from medmae.bundle.start import start_evaluation
 from medmae.data.augment_stains import StainAugment, normalise_rgb
 from medmae.data.splits import SPLITS
 from medmae.data.tiles import TileDataset
@@ -88,6 +89,7 @@ def evaluate_encoder(
     ]
     load_encoder(method, Path(model_dir) / WEIGHTS)
     encoder = TileEncoder(encoder=method.encoder, normalise=normalise_rgb, pool=pool, name=PRETRAINED, device=device)
+    start_evaluation(output_dir)
     evaluate_phenotyping(
         tiles=sets[0],
         test=sets[1] if own_test else None,

@@ -14,6 +14,7 @@ from pytorch_lightning.callbacks import Timer
 from pytorch_lightning.utilities import rank_zero_only
 from torch import nn
 
+from medmae.bundle.start import refuse_training
 from medmae.data.image_table import ImageTable
 from medmae.evaluate.data_summary import summarise_data
 from medmae.evaluate.provenance import recorded_versions
@@ -84,7 +85,12 @@ def finish_evaluation(
     bundle: str,
     config: Mapping[str, Any],
 ) -> None:
-    """Records an evaluation of given weights and makes its report; arguments as in :func:`finish_pretraining`."""
+    """Records an evaluation of given weights and makes its report; arguments as in :func:`finish_pretraining`.
+
+    Raises:
+        DataError: If ``output_dir`` is that of a training.
+    """
+    refuse_training(output_dir)
     record_run(
         method=method,
         dataset_dir=dataset_dir,

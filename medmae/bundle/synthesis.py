@@ -13,6 +13,7 @@ from pytorch_lightning.utilities import rank_zero_only
 from torch import nn
 
 from medmae.bundle.finish import finish_evaluation, record_run, save_models, seconds_of
+from medmae.bundle.start import clear_evaluation, start_evaluation
 from medmae.bundle.synthesis_task import Contrasts, paired_subjects, require_task, write_task
 from medmae.data.by_case import CaseCrops, CaseSlices
 from medmae.data.manifest import Manifest
@@ -111,8 +112,10 @@ def evaluate_run(
     Arguments as in :func:`finish_synthesis`; ``split`` is whom to evaluate on, and ``smooth`` as inference has it.
 
     Raises:
+        DataError: If ``output_dir`` is that of a training.
         SomeFailedError: At the end, with the cases that were left out.
     """
+    start_evaluation(output_dir)
     failed = _evaluate(
         method=method,
         manifest=manifest,
@@ -190,6 +193,7 @@ def finish_synthesis(
     """
     output, stored = Path(output_dir), Path(model_dir) / CALIBRATION
     stored.unlink(missing_ok=True)  # an earlier training's: of other weights
+    clear_evaluation(output)
     hashes = save_models(method=method, network=network, model_dir=model_dir, whole=WEIGHTS)
     record_run(
         method=method,

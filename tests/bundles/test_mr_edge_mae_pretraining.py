@@ -143,6 +143,24 @@ def test_held_out_subjects_are_evaluated_again_with_the_same_figures(run, prepar
     assert (tmp_path / "report.html").is_file()
 
 
+def test_an_evaluation_leaves_the_record_of_the_training_alone(run, prepared):
+    files = [run / "run.json", run / "evaluation" / "summary.json"]
+    before = [path.read_text() for path in files]
+    where = {"dataset_dir": str(prepared), "output_dir": str(run), "model_dir": str(run / "models")}
+    with pytest.raises((RuntimeError, ValueError)) as caught:
+        run_bundle(NAME, "evaluate", overrides={**TINY, **where})
+    assert "record of a training" in str(caught.getrepr(chain=True))
+    assert [path.read_text() for path in files] == before
+
+
+def test_the_report_of_an_evaluation_shows_nothing_of_an_earlier_one(run, prepared, tmp_path):
+    (tmp_path / "evaluation").mkdir()
+    (tmp_path / "evaluation" / "protocol.json").write_text("{")  # the report would stumble over it
+    where = {"dataset_dir": str(prepared), "output_dir": str(tmp_path), "model_dir": str(run / "models")}
+    run_bundle(NAME, "evaluate", overrides={**TINY, **where})
+    assert not (tmp_path / "evaluation" / "protocol.json").exists()
+
+
 @pytest.mark.parametrize(
     ("output", "suffix"), [("features", "desc-features.npz"), ("reconstruction", "desc-reconstruction.nii.gz")]
 )

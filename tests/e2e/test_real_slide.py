@@ -96,7 +96,7 @@ def test_few_labels_are_judged_by_patient_beside_colour_alone(here):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("folder", ["few_labels", "eval"])
+@pytest.mark.parametrize("folder", ["few_labels", "inference"])
 def test_a_heatmap_lies_on_the_slide_at_level_0(here, folder):
     maps = here / "runs" / "pathology_he_phenotyping" / folder / "evaluation" / "heatmaps"
     (picture,) = maps.glob("*_malignant.png")

@@ -27,6 +27,8 @@ _SINGLE = frozenset(
         "medmae.bundle.few_labels.evaluate_encoder",
         "medmae.bundle.finish.finish_evaluation",
         "medmae.bundle.finish.finish_pretraining",
+        "medmae.bundle.start.clear_evaluation",
+        "medmae.bundle.start.start_evaluation",
         "medmae.bundle.synthesis.evaluate_run",
         "medmae.bundle.synthesis.finish_synthesis",
         "medmae.bundle.synthesis.load_synthesis",

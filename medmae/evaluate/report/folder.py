@@ -36,6 +36,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from medmae import files
 from medmae.errors import DataError
 
 SCORE_FILES = ("metrics.csv", "reconstruction.csv")
@@ -168,10 +169,7 @@ def score_file(evaluation: Path) -> Path | None:
 
 def read_object(path: Path) -> dict[str, Any]:
     """Read a JSON object; a missing file is empty."""
-    content = read_json(path, default={})
-    if not isinstance(content, dict):
-        raise DataError("this file does not hold a JSON object", path=path, value=type(content).__name__, remedy=_AGAIN)
-    return content
+    return files.read_object(path, remedy=_AGAIN) if path.is_file() else {}
 
 
 def read_json(path: Path, *, default: object) -> object:
