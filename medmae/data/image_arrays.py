@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import gzip
-import math
+import re
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from medmae.data.idx import read_idx_array
 from medmae.data.image_table import ImageTable, check_columns
 from medmae.data.splits import SPLITS
 from medmae.errors import DataError
@@ -19,13 +18,6 @@ from medmae.files import sha256_of
 
 _WHOSE = ("subjects", "patients", "patient_ids", "image_id")  # keys of an npz that tell whose an image is
 _MOST_CHANNELS = 16
-_IDX_TYPES: Mapping[int, np.dtype[Any]] = {
-    0x08: np.dtype(">u1"),
-    0x0B: np.dtype(">i2"),
-    0x0C: np.dtype(">i4"),
-    0x0D: np.dtype(">f4"),
-}
-_MOST_GZIP = 1100  # bytes out of one
 _IDX_SPLITS = {"train": "train", "t10k": "test", "test": "test", "val": "val"}
 _NPZ = "images and labels, or train_images, train_labels, val_images, ..., as MedMNIST names them"
 
@@ -78,27 +70,53 @@ def read_npz(path: Path) -> ImageTable:
 def read_idx(path: Path) -> ImageTable:
     """IDX files of a folder, plain or ``.gz``: ``train-images-idx3-ubyte``, ``train-labels-idx1-ubyte``, ``t10k-...``.
 
+    The last word before ``-images`` names the split, as in ``emnist-letters-train-images-idx3-ubyte``. Of labels in
+    several columns, as QMNIST has them, the first is the class.
+
     Args:
         path: The folder.
 
     Raises:
-        DataError: A file is damaged, shorter than it says, or of other things than images.
+        DataError: A file is damaged, shorter than it says, or of other things than images; or two are of one split.
     """
     images, labels, hashes = {}, {}, []
-    for file in idx_files(path):
-        part = file.name.partition("-images")[0]
-        split = _IDX_SPLITS.get(part, "")
-        images[split] = _idx(file)
-        beside = path / file.name.replace("-images", "-labels").replace("idx3", "idx1")
-        if beside.is_file():
-            labels[split] = _idx(beside)
+    for split, file in _by_split(idx_files(path), folder=path).items():
+        images[split] = read_idx_array(file)
+        beside = f"{file.name.partition('-images')[0]}-labels"
+        own = [some for some in _plain_first(path.glob("*-labels*idx*")) if some.name.startswith(beside)]
+        if own:
+            found = read_idx_array(own[0])
+            labels[split] = found[:, 0] if found.ndim == 2 else found
         hashes.append(sha256_of(file))
     return _table(path, images=images, labels=labels, whose={}, classes=None, made_of=" ".join(hashes))
 
 
 def idx_files(folder: Path) -> list[Path]:
-    """The IDX files of images in a folder."""
-    return sorted(folder.glob("*-images*idx3-*"))
+    """The IDX files of images in a folder; of one that is there plain and as ``.gz``, the plain one."""
+    return _plain_first(folder.glob("*-images*idx3-*"))
+
+
+def _plain_first(files: Iterable[Path]) -> list[Path]:
+    files = sorted(files)
+    return [file for file in files if file.suffix != ".gz" or file.with_suffix("") not in files]
+
+
+def _by_split(files: Iterable[Path], *, folder: Path) -> dict[str, Path]:
+    """Files by split; one file alone may name none."""
+    found: dict[str, list[Path]] = {}
+    for file in files:
+        word = re.split(r"[-_.]", file.name.partition("-images")[0])[-1]
+        found.setdefault(_IDX_SPLITS.get(word.lower(), ""), []).append(file)
+    twice = next((some for some in found.values() if len(some) > 1), None)
+    if twice is not None or ("" in found and len(found) > 1):
+        raise DataError(
+            "which IDX file is which split cannot be told: each split has one, and names it",
+            path=folder,
+            field="split",
+            value=[file.name for some in found.values() for file in some],
+            remedy="give a folder of one set, whose files are called like train-images-..., test-images-...",
+        )
+    return {split: some[0] for split, some in found.items()}
 
 
 def _keys(found: Mapping[str, np.ndarray], prefix: str) -> list[str]:
@@ -116,11 +134,16 @@ def _table(
 ) -> ImageTable:
     names: list[str] = []
     called: list[str | None] = []
+    _check_lengths(images, labels, field="label", path=path)
+    _check_lengths(images, whose, field="patient", path=path)
+    _check_patients(images, whose, path=path)
+    columns = {split: _column(array, classes, path=path) for split, array in labels.items()}
+    width = _width(columns.values())
     for split, array in images.items():
         _check_images(array, path=path, field=f"{split} images".strip())
         names += [f"{split}/{number:06d}".removeprefix("/") for number in range(len(array))]
-        called += _classes(labels[split], classes, path=path) if split in labels else [None] * len(array)
-    patients = [str(name) for split in images for name in whose[split]] if whose.keys() == images.keys() else None
+        called += _classes(columns[split], classes, width) if split in columns else [None] * len(array)
+    patients = [str(name) for split in images for name in whose.get(split, ())] if whose else None
     splits = None if "" in images else [split for split, array in images.items() for _ in range(len(array))]
     table = ImageTable(
         path=path,
@@ -153,8 +176,38 @@ def _in_unit(array: np.ndarray) -> np.ndarray:
     return array if array.dtype == np.uint8 else array.astype(np.float32)
 
 
-def _classes(labels: np.ndarray, classes: Sequence[str] | None, *, path: Path) -> list[str | None]:
+def _check_lengths(
+    images: Mapping[str, np.ndarray], columns: Mapping[str, np.ndarray], *, field: str, path: Path
+) -> None:
+    """Each split by itself: too many in one and too few in the next would shift everything between."""
+    for split, column in columns.items():
+        if len(column) != len(images[split]):
+            raise DataError(
+                f"{len(images[split])} images {f'of {split} ' if split else ''}have {len(column)} entries of {field}",
+                path=path,
+                field=field,
+                value=len(column),
+                remedy="give one to each image, or to none",
+            )
+
+
+def _check_patients(images: Mapping[str, np.ndarray], whose: Mapping[str, np.ndarray], *, path: Path) -> None:
+    bare = [split for split, array in images.items() if len(array) and split not in whose]
+    if whose and bare:
+        raise DataError(
+            f"images of {', '.join(bare)} have no patient, others have one",
+            path=path,
+            field="patient",
+            value=bare,
+            remedy="name the patient of each image, or of none",
+        )
+
+
+def _column(labels: np.ndarray, classes: Sequence[str] | None, *, path: Path) -> np.ndarray:
+    """``(N,)``, whole numbers or texts."""
     labels = labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels  # MedMNIST's (N, 1)
+    if not labels.size:
+        return np.empty(0, dtype=np.int64)
     known = labels.ndim == 1 and (labels.dtype.kind in "US" or (labels.dtype.kind in "iu" and labels.min() >= 0))
     if not known or (classes is not None and labels.dtype.kind in "iu" and labels.max() >= len(classes)):
         raise DataError(
@@ -164,30 +217,15 @@ def _classes(labels: np.ndarray, classes: Sequence[str] | None, *, path: Path) -
             value=(labels.shape, str(labels.dtype)),
             remedy="choose one of several labels, and name every number in `classes`, or none",
         )
+    return labels
+
+
+def _width(columns: Iterable[np.ndarray]) -> int:
+    """Digits of the highest number of all splits, so that a class has one name, and names sort as numbers do."""
+    return max((len(str(labels.max())) for labels in columns if labels.dtype.kind in "iu" and labels.size), default=1)
+
+
+def _classes(labels: np.ndarray, classes: Sequence[str] | None, width: int) -> list[str | None]:
     if labels.dtype.kind in "US":
         return [str(label) for label in labels]
-    width = len(str(max(int(labels.max()), 9)))  # so that the order of names is that of numbers
     return [f"{label:0{width}d}" if classes is None else classes[label] for label in labels.tolist()]
-
-
-def _idx(path: Path) -> np.ndarray:
-    """One IDX file: two zero bytes, the type, the number of axes, sizes, and values."""
-    try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            head = file.read(4)
-            if len(head) < 4 or head[:2] != b"\0\0" or head[2] not in _IDX_TYPES or head[3] not in (1, 3, 4):
-                raise _bad_idx(path, "this is no IDX file of images or labels")
-            shape = np.frombuffer(file.read(4 * head[3]), dtype=">u4").astype(int)
-            dtype = _IDX_TYPES[head[2]]
-            size = math.prod(shape.tolist()) * dtype.itemsize
-            most = path.stat().st_size * (_MOST_GZIP if path.suffix == ".gz" else 1)
-            data = file.read(min(size, most))  # what a file cannot hold is never allocated
-    except (OSError, EOFError) as error:
-        raise _bad_idx(path, f"the IDX file cannot be read ({error})") from error
-    if len(shape) != head[3] or len(data) != size:
-        raise _bad_idx(path, f"the IDX file ends early: {len(data)} of {size} bytes")
-    return np.frombuffer(data, dtype=dtype).reshape(shape).astype(dtype.newbyteorder("="))
-
-
-def _bad_idx(path: Path, reason: str) -> DataError:
-    return DataError(reason, path=path, field="IDX", remedy="copy it again")

@@ -89,3 +89,66 @@ def test_an_idx_file_that_claims_more_than_it_holds_is_refused_without_allocatin
     (gzip.open if suffix else open)(path, "wb").write(head + b"abc")
     with pytest.raises(DataError, match="ends early"):
         read_idx(tmp_path)
+
+
+def test_a_class_has_one_name_in_all_splits(tmp_path):
+    arrays = {"train_images": grey(12), "train_labels": np.arange(12), "test_images": grey(6)}
+    np.savez(tmp_path / "set.npz", **arrays, test_labels=np.arange(6))
+    table = read_npz(tmp_path / "set.npz")
+    assert len(set(table.labels)) == 12
+    assert table.labels[:6] == table.labels[12:]
+
+
+def test_an_empty_split_is_none(tmp_path):
+    arrays = {"train_images": grey(2), "train_labels": np.arange(2), "train_patients": np.array(["a", "b"])}
+    np.savez(tmp_path / "set.npz", **arrays, val_images=grey(0), val_labels=np.empty((0, 1), np.uint8))
+    table = read_npz(tmp_path / "set.npz")
+    assert (table.splits, table.labels, table.patients) == (["train"] * 2, ["0", "1"], ["a", "b"])
+
+
+def test_patients_in_some_splits_only_are_refused(tmp_path):
+    arrays = {"train_images": grey(2), "train_patients": np.array(["a", "b"]), "test_images": grey(1)}
+    np.savez(tmp_path / "set.npz", **arrays)
+    with pytest.raises(DataError, match="images of test have no patient, others have one"):
+        read_npz(tmp_path / "set.npz")
+
+
+def test_labels_that_only_sum_up_to_the_images_are_refused(tmp_path):
+    arrays = {"train_images": grey(2), "train_labels": np.arange(3), "test_images": grey(2), "test_labels": [0]}
+    np.savez(tmp_path / "set.npz", **arrays)
+    with pytest.raises(DataError, match="2 images of train have 3 entries of label"):
+        read_npz(tmp_path / "set.npz")
+
+
+@pytest.mark.parametrize("prefix", ["emnist-letters-", "qmnist-"])
+def test_the_last_word_of_an_idx_file_names_its_split(tmp_path, prefix):
+    for split, count in (("train", 3), ("test", 2)):
+        idx(tmp_path / f"{prefix}{split}-images-idx3-ubyte", grey(count))
+        idx(tmp_path / f"{prefix}{split}-labels-idx1-ubyte", np.arange(count, dtype=np.uint8))
+    table = read_idx(tmp_path)
+    assert table.splits == ["test"] * 2 + ["train"] * 3
+    assert table.labels == ["0", "1", "0", "1", "2"]
+
+
+def test_of_qmnist_s_columns_the_first_is_the_class(tmp_path):
+    idx(tmp_path / "qmnist-train-images-idx3-ubyte", grey(2))
+    columns = np.array([[7, 1, 99], [3, 1, 98]], dtype=">i4")
+    head = bytes([0, 0, 0x0C, 2]) + np.array(columns.shape, dtype=">u4").tobytes()
+    (tmp_path / "qmnist-train-labels-idx2-int").write_bytes(head + columns.tobytes())
+    assert read_idx(tmp_path).labels == ["7", "3"]
+
+
+@pytest.mark.parametrize("other", ["emnist-letters-train", "emnist-letters"])
+def test_idx_files_whose_split_cannot_be_told_are_refused(tmp_path, other):
+    for name in ("emnist-digits-train", other):
+        idx(tmp_path / f"{name}-images-idx3-ubyte", grey(2))
+    with pytest.raises(DataError, match=f"which IDX file is which split.*{other}-images"):
+        read_idx(tmp_path)
+
+
+def test_an_idx_file_beside_its_archive_is_read_once(tmp_path):
+    for suffix in ("", ".gz"):
+        idx(tmp_path / f"train-images-idx3-ubyte{suffix}", grey(2))
+        idx(tmp_path / f"train-labels-idx1-ubyte{suffix}", np.arange(2, dtype=np.uint8))
+    table = read_idx(tmp_path)
+    assert (table.splits, table.labels) == (["train"] * 2, ["0", "1"])
