@@ -8,10 +8,10 @@ from pathlib import Path
 import torch
 from rich.progress import track
 from torch import nn
-from torch.utils.data import DataLoader
 
 from medmae.data.image_dataset import ImageDataset
-from medmae.errors import DataError
+from medmae.errors import DataError, SomeFailedError
+from medmae.evaluate.readable_batches import ReadableBatches
 from medmae.evaluate.tables import write_csv
 
 TABLE = "predictions.csv"
@@ -40,12 +40,13 @@ def predict_images(
         device: Where to compute.
 
     Raises:
-        DataError: If there is no image, one cannot be read, or the network knows another number of classes.
+        DataError: If no image can be read, or the network knows another number of classes.
+        SomeFailedError: At the end, with the images that cannot be read; the table holds the others.
     """
     network.to(device).eval()
     rows: list[dict[str, object]] = []
-    loader = DataLoader(images, batch_size=batch_size, num_workers=num_workers)
-    for batch in track(loader, description="Classifying", transient=True):
+    batches = ReadableBatches(images, batch_size=batch_size, num_workers=num_workers)
+    for batch in track(batches, description="Classifying", transient=True):
         probabilities = network(batch["image"].to(device)).float().softmax(dim=1).cpu()  # (B, K)
         if probabilities.shape[1] != len(classes):
             raise DataError(
@@ -58,5 +59,14 @@ def predict_images(
             named = {f"p_{name}": share for name, share in zip(classes, shares, strict=True)}
             predicted = classes[max(range(len(shares)), key=shares.__getitem__)]
             rows.append({"image": images.describe(number)["case"], "predicted": predicted, **named})
+    left_out = [f"{images.describe(number)['case']} ({reason})" for number, reason in batches.reasons.items()]
+    if not rows:
+        raise DataError(
+            f"none of {len(images)} images can be read; the first are {'; '.join(left_out[:5])}",
+            path=images.manifest.path,
+            remedy="copy them again",
+        )
     write_csv(Path(out) / TABLE, rows)
+    if left_out:
+        raise SomeFailedError(f"{len(left_out)} of {len(images)} images were left out: {'; '.join(left_out)}")
     return Path(out) / TABLE

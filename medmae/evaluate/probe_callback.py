@@ -9,10 +9,11 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.strategies import ModelParallelStrategy
 from torch import Tensor
-from torch.utils.data import DataLoader, Subset
+from torch.utils.data import Subset
 
 from medmae.data.image_dataset import UNLABELLED, ImageDataset
 from medmae.evaluate.probe import frozen_features, knn_accuracy, probe_accuracy
+from medmae.evaluate.readable_batches import ReadableBatches
 from medmae.nn.vit import MaskedViT
 
 Item = dict[str, Tensor | int]
@@ -24,6 +25,7 @@ class ProbeDuringTraining(Callback):
 
     Nothing is learnt from the labels but these two figures, and nothing that training draws is touched. Where fewer
     than five training images have a class, or all have one, or no validation image has any, there is nothing to log.
+    Images that cannot be read are warned of and left out.
 
     Args:
         train: Labelled images that the probes learn from.
@@ -46,8 +48,7 @@ class ProbeDuringTraining(Callback):
             raise ValueError(f"every_epochs must be positive and limit at least {_FEWEST}, got {every_epochs}, {limit}")
         self.every_epochs, self.batch_size = every_epochs, batch_size
         self._train, self._val = (_labelled(some, limit) for some in (train, val))
-        known, wanted = self._train[1], self._val[1]
-        self._usable = len(known) >= _FEWEST and len(np.unique(known)) > 1 and len(wanted) > 0
+        self._usable = _suffice(train.labels[self._train.indices], val.labels[self._val.indices])
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Probes, if this epoch's turn has come."""
@@ -61,8 +62,9 @@ class ProbeDuringTraining(Callback):
                 module.log(f"probe/{name}", value, on_epoch=True, rank_zero_only=True)
 
     def _scores(self, encoder: MaskedViT) -> dict[str, float]:
-        (train, known), (val, wanted) = self._train, self._val
-        learn, judge = (self._features(encoder, some) for some in (train, val))
+        (learn, known), (judge, wanted) = (self._features(encoder, some) for some in (self._train, self._val))
+        if not _suffice(known, wanted):
+            return {}
         of: dict[str, Any] = {
             "features_train": learn,
             "labels_train": known,
@@ -71,14 +73,23 @@ class ProbeDuringTraining(Callback):
         }
         return {"neighbours": knn_accuracy(**of, neighbours=_FEWEST), "regression": probe_accuracy(**of)}
 
-    def _features(self, encoder: MaskedViT, images: Subset[Item]) -> np.ndarray:
+    def _features(self, encoder: MaskedViT, images: Subset[Item]) -> tuple[np.ndarray, np.ndarray]:
+        """``(N, D)`` and classes ``(N,)`` of those images that can be read."""
         device = encoder.pos_embed.device
-        loader = DataLoader(images, batch_size=self.batch_size)
-        return np.concatenate([frozen_features(encoder, batch["image"].to(device)) for batch in loader])
+        found, labels = [np.empty((0, encoder.embed_dim), np.float32)], [np.empty(0, np.int64)]
+        for batch in ReadableBatches(images, batch_size=self.batch_size):
+            found.append(frozen_features(encoder, batch["image"].to(device)))
+            labels.append(batch["label"].numpy())
+        return np.concatenate(found), np.concatenate(labels)
 
 
-def _labelled(images: ImageDataset, limit: int) -> tuple[Subset[Item], np.ndarray]:
-    """Some of the labelled images, and their classes."""
+def _suffice(known: np.ndarray, wanted: np.ndarray) -> bool:
+    """Whether there is something to learn from these classes, and to judge by those."""
+    return len(known) >= _FEWEST and len(np.unique(known)) > 1 and len(wanted) > 0
+
+
+def _labelled(images: ImageDataset, limit: int) -> Subset[Item]:
+    """Some of the labelled images."""
     places = np.flatnonzero(images.labels != UNLABELLED)
     places = places[np.linspace(0, len(places) - 1, min(limit, len(places))).round().astype(int)]
-    return Subset(images, places.tolist()), images.labels[places]
+    return Subset(images, places.tolist())

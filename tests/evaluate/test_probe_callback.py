@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import pytorch_lightning as pl
 import torch
+from PIL import Image
 from pytorch_lightning.loggers import CSVLogger
 
 from medmae.data import ImageDataset
@@ -63,3 +64,15 @@ def test_without_classes_nothing_is_logged(sets, tmp_path, options):
     train, val = sets(**options)
     rows = trained(tmp_path, [ProbeDuringTraining(train=train, val=val, every_epochs=1)], train)
     assert "probe/neighbours" not in rows[0]
+
+
+def test_an_image_that_cannot_be_read_is_left_out_and_training_goes_on(tmp_path):
+    for number in range(24):
+        path = tmp_path / "images" / ("train" if number < 16 else "test") / "ab"[number % 2] / f"{number:02d}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (32, 32), 50 + 100 * (number % 2)).save(path)
+    (tmp_path / "images" / "train" / "a" / "00.png").write_bytes(b"no image")
+    sets = [ImageDataset(source=tmp_path / "images", size=32, channels=1, split=split) for split in ("train", "test")]
+    with pytest.warns(UserWarning, match=r"sample 0 .*is left out"):
+        rows = trained(tmp_path, [ProbeDuringTraining(train=sets[0], val=sets[1], every_epochs=5)], sets[1])
+    assert [row["probe/neighbours"] for row in rows if row.get("probe/neighbours")] == ["1.0"]
