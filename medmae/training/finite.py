@@ -54,6 +54,12 @@ class FiniteGuard:
         self.limit = limit
         self.skipped, self.in_a_row = 0, 0
         self._seen: list[Seen] = []
+        self._buffers: dict[str, Tensor] = {}
+
+    def begin(self, method: Method) -> None:
+        """Called before a batch goes through: keeps the buffers (running statistics) as they are before the step."""
+        if not self._seen:  # or it is another batch of the same step
+            self._buffers = {name: buffer.clone() for name, buffer in method.named_buffers()}
 
     def watch(self, batch: Batch, output: StepOutput) -> None:
         """Remembers a batch of the step under way (several if gradients are accumulated)."""
@@ -85,7 +91,8 @@ class FiniteGuard:
         """Counts a bad step and writes down what is known of it.
 
         Args:
-            method: Is run again on each sample alone, to find the ones at fault.
+            method: Is run again on each sample alone, to find the ones at fault; its buffers are then what they were
+                before the step, or one NaN would stay in the running statistics of a batch norm for good.
             step: Its number.
             folder: Receives ``step-00000012.json``, of several processes ``step-00000012-rank-0.json`` and so on.
             dataset: Its ``describe(index)`` names a sample, where it has one.
@@ -108,6 +115,8 @@ class FiniteGuard:
             "gradients": [name for name, p in method.named_parameters() if p.grad is not None and not _finite(p.grad)],
         }
         self._seen.clear()
+        for name, buffer in method.named_buffers():
+            buffer.copy_(self._buffers.get(name, buffer))
         path = folder / f"step-{step:08d}{'' if rank is None else f'-rank-{rank}'}.json"
         write_text(path, json.dumps(record, indent=2))
         named = "; ".join(str(sample["name"]) for sample in record["samples"][:5]) or "a sample of another process"

@@ -106,6 +106,7 @@ class MaskedModule(pl.LightningModule):
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         """One step; logs the loss, its terms and the learning rate."""
         data = self._augmented(batch)
+        self.guard.begin(self.method)
         step = self._compiled_step or self.method
         output = step(data, generator=self.generator, progress=self.progress)
         self.guard.watch(data, output)

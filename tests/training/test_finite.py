@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 import json
 
 import pytest
 import torch
+from torch.utils.data import DataLoader
 
+from medmae.methods.cmae import cmae_tiny
 from medmae.methods.edge_mae import edge_mae_tiny
+from medmae.training import fit
 from medmae.training.finite import FiniteGuard
-from tests.training.toys import Blobs
+from medmae.training.schedule import WarmupStep
+from tests.training.toys import Blobs, module, trainer
 
 
 def skipped(folder, *, spoilt: bool, rank: int | None, anyone: bool) -> dict:
@@ -37,3 +42,22 @@ def test_only_the_process_with_the_bad_sample_names_one(tmp_path):
 
 def test_where_no_sample_is_bad_by_itself_all_are_named(tmp_path):
     assert [s["index"] for s in skipped(tmp_path, spoilt=False, rank=0, anyone=False)["samples"]] == [4, 5]
+
+
+@pytest.mark.filterwarnings("ignore:step . is skipped")
+@pytest.mark.parametrize("accumulated", [1, 2])
+def test_statistics_of_a_batch_norm_forget_a_step_that_is_skipped(accumulated, tmp_path):
+    """The last step is spoilt, by its last batch: what stays is what the steps before it left."""
+    method, good = cmae_tiny(in_channels=1), Blobs(8, size=32)
+    spoilt = Blobs(12, size=32)
+    spoilt.images[:8] = good.images
+    spoilt.images[-1] *= float("nan")
+    learnt = []
+    for part, data in {"good": good, "spoilt": spoilt}.items():
+        learner = module(method=copy.deepcopy(method), schedule=WarmupStep())
+        run = trainer(tmp_path / part, accumulate_grad_batches=accumulated)
+        fit(trainer=run, module=learner, train_loader=DataLoader(data, batch_size=4 // accumulated))
+        learnt.append({name: value.clone() for name, value in learner.method.named_buffers()})
+    assert learner.guard.skipped == 1
+    torch.testing.assert_close(learnt[1], learnt[0], rtol=0, atol=0)
+    assert learnt[0]["projector.norm.num_batches_tracked"] == 2 * accumulated
