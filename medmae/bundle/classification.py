@@ -21,7 +21,7 @@ from medmae.data.tiles import TileDataset
 from medmae.errors import DataError, LaterFailures
 from medmae.evaluate.leakage import require_unseen, subjects_seen
 from medmae.evaluate.report import write_report
-from medmae.evaluate.trained import evaluate_trained, map_trained
+from medmae.evaluate.trained import evaluate_trained, map_trained, require_classes
 from medmae.files import write_text
 from medmae.methods.classification import Classification
 from medmae.nn.heads import Scaled
@@ -37,6 +37,7 @@ def start_classification(
     method: Classification,
     pretrained: str | Path | None,
     manifest: str | Path | ImageTable,
+    train: TileDataset | ImageDataset,
     model_dir: str | Path,
     classes: Sequence[str],
 ) -> None:
@@ -46,12 +47,14 @@ def start_classification(
         method: Not trained yet.
         pretrained: ``pretraining.safetensors``; None trains from scratch.
         manifest: Of the labelled data, or images as they were read; pre-training must not have seen test patients.
+        train: What will be learnt from.
         model_dir: Receives ``task.json``, before anything is trained.
         classes: In the order of the outputs.
 
     Raises:
-        DataError: If the weights do not fit, or have seen a test patient.
+        DataError: If a class has nothing to learn from, or the weights do not fit or have seen a test patient.
     """
+    require_classes(train)
     if pretrained is None:
         warnings.warn("no pre-trained encoder: training from scratch", stacklevel=2)
     else:

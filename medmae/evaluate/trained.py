@@ -80,7 +80,7 @@ def evaluate_trained(
         DataError: If a class has no tile to learn from, or the sets share a patient.
     """
     samples, load = _samples(train, held_out), TileLoader([train, held_out])
-    _require_classes(samples.labels[: len(train)], train)
+    require_classes(train)
     if absent := _absent(samples.labels[len(train) :], held_out.classes):
         warnings.warn(f"no held-out tile of {', '.join(absent)}: figures are of the other classes", stacklevel=2)
     rgb = isinstance(train, TileDataset) or train.channels == 3
@@ -149,14 +149,20 @@ def _samples(train: TileDataset | ImageDataset, held_out: TileDataset | ImageDat
     return samples_of(train, held_out)
 
 
-def _require_classes(labels: np.ndarray, train: TileDataset | ImageDataset) -> None:
-    if absent := _absent(labels, train.classes):
+def require_classes(train: TileDataset | ImageDataset) -> None:
+    """Refuses to learn from a set that lacks a class.
+
+    Raises:
+        DataError: With the classes that no tile or image of it shows.
+    """
+    if absent := _absent(train.labels[train.labels >= 0], train.classes):
         raise DataError(
             f"no tile of {', '.join(absent)} to learn from",
             path=train.manifest.path,
             field="classes",
             value=list(train.classes),
-            remedy="name classes that patients of the train split have, or split the patients otherwise",
+            remedy="name classes that patients of the train split have, split the patients otherwise, or, to judge a "
+            "classifier on data of another place, pass --train_dir: the data that it was trained on",
         )
 
 

@@ -106,6 +106,22 @@ def test_a_classifier_is_evaluated_again_with_the_same_figures(classified, image
     assert first == again
 
 
+def test_images_of_another_place_are_judged_beside_baselines_that_learnt_where_the_network_did(
+    classified, images, tmp_path
+):
+    for path in images.glob("*/p[01]_*"):
+        other = tmp_path / "other" / "test" / path.parent.name / path.name.replace("p", "q", 1)
+        other.parent.mkdir(parents=True, exist_ok=True)
+        other.write_bytes(path.read_bytes())
+    where = {"dataset_dir": str(tmp_path / "other"), "train_dir": str(images), "output_dir": str(tmp_path / "out")}
+    where |= {"model_dir": str(classified / "models"), "subject_from": "^([pq][0-9])_"}
+    run_bundle("image_classification", "evaluate", overrides={**SIZE, **CLASSES, **where})
+    record = json.loads((tmp_path / "out" / "evaluation" / "few_labels.json").read_text())
+    subjects = json.loads((classified / "run.json").read_text())["data"]["subjects"]["train"]
+    assert record["labels"] == len([path for path in images.glob("*/*") if path.name[:2] in subjects])
+    assert record["scores"]["mean_intensity"]["metrics"]["accuracy"]["n_units"] == 2
+
+
 def test_predictions_are_a_row_an_image(classified, images, tmp_path):
     where = {"dataset_dir": str(images), "model_dir": str(classified / "models"), "output_dir": str(tmp_path)}
     run_bundle("image_classification", "inference", overrides={**SIZE, **CLASSES, **where})

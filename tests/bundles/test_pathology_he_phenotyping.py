@@ -111,15 +111,50 @@ def test_slides_are_mapped_by_what_the_network_says_of_each_tile(run, data, tmp_
     assert "Heatmaps" in (tmp_path / "report.html").read_text()
 
 
+def changed(tiles, folder, change) -> Path:
+    """The same tiles with other rows."""
+    shutil.copytree(tiles, folder)
+    rows = [json.loads(line) for line in (folder / "manifest.jsonl").read_text().splitlines()]
+    for row in rows:
+        change(row)
+    (folder / "manifest.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return folder
+
+
+def test_tiles_of_another_place_are_judged_beside_colour_that_learnt_where_the_network_did(run, data, tmp_path):
+    elsewhere = changed(data[0], tmp_path / "other", lambda row: row.update(split="test", subject=f"o{row['subject']}"))
+    where = {"dataset_dir": str(elsewhere), "output_dir": str(tmp_path / "out"), "model_dir": str(run / "models")}
+    with pytest.raises((RuntimeError, ValueError)) as caught:
+        run_bundle(NAME, "evaluate", overrides={**TINY, **where})
+    assert "--train_dir" in str(cause(caught.value))
+    run_bundle(NAME, "evaluate", overrides={**TINY, **where, "train_dir": str(data[0])})
+    record = json.loads((tmp_path / "out" / "evaluation" / "few_labels.json").read_text())
+    learnt, judged = (
+        len(TileDataset(manifest=m, split=s, size=32)) for m, s in ((data[0], "train"), (elsewhere, "test"))
+    )
+    assert record["labels"] == learnt
+    assert np.sum(record["scores"]["mean_colour"]["confusion"]) == judged
+
+
+def test_a_class_that_no_training_tile_shows_is_refused_before_anything_is_trained(data, tmp_path, monkeypatch):
+    def without_tumour(row):
+        if row["split"] == "train":
+            row["tiles"]["label"] = ["STR"] * row["count"]
+
+    tiles, trained = changed(data[0], tmp_path / "tiles", without_tumour), []
+    monkeypatch.setattr("medmae.training.fit", lambda **options: trained.append(options))
+    with pytest.raises((RuntimeError, ValueError)) as caught:
+        train(tiles, tmp_path / "out")
+    assert "no tile of TUM to learn from" in str(cause(caught.value))
+    assert not trained
+
+
 @pytest.fixture
 def hurt(data, tmp_path) -> Path:
     """Three prepared slides: the tiles of one are damaged, and the file of another is gone."""
-    folder = tmp_path / "hurt"
-    shutil.copytree(data[1], folder)
-    rows = [json.loads(line) for line in (folder / "manifest.jsonl").read_text().splitlines()]
-    (folder / rows[0]["shard"]).write_bytes(b"damaged")
-    rows[1]["source"] = str(folder / "gone.tif")
-    (folder / "manifest.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    gone = {"patient-1": {"source": str(tmp_path / "gone.tif")}}
+    folder = changed(data[1], tmp_path / "hurt", lambda row: row.update(gone.get(row["case"], {})))
+    (folder / "shards" / "patient-0.npy").write_bytes(b"damaged")
     return folder
 
 
