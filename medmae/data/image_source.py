@@ -140,13 +140,12 @@ def _prepared(manifest: Manifest) -> ImageTable:
         raise DataError(
             "this data set holds no images", path=manifest.path, field="kind", value=sorted(other), remedy=remedy
         )
-    flagged = any("split_by_image" in row.get("flags", ()) for row in manifest)
     places = [(row, place) for row in manifest for place in range(row["count"])]
     table = ImageTable(
         path=manifest.path,
         names=[f"{row['case']}/{_name(row, place)}" for row, place in places],
         labels=[row["tiles"]["label"][place] if "tiles" in row else row.get("label") for row, place in places],
-        patients=None if flagged else [row["subject"] for row, _ in places],
+        patients=None if manifest.unit == "images" else [row["subject"] for row, _ in places],
         splits=[row["split"] for row, _ in places],
         made_of=manifest.sha256,
         read=ShardReader(Shards(manifest), [(row["shard"], place) for row, place in places]),

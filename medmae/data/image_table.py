@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from medmae.data.splits import FRACTIONS, SPLITS, check_disjoint, completed
+from medmae.data.splits import FRACTIONS, SPLITS, Unit, check_disjoint, completed
 from medmae.errors import DataError
 
 Read = Callable[[int], np.ndarray]  # number -> (H, W, C), uint8 or float32 in [0, 1]
@@ -54,6 +54,11 @@ class ImageTable:
     def units(self) -> Sequence[str]:
         """What splits and intervals are made of: patients where they are known, else single images."""
         return self.names if self.patients is None else self.patients
+
+    @property
+    def unit(self) -> Unit:
+        """What :attr:`units` are."""
+        return "images" if self.patients is None else "patients"
 
     def subjects(self, split: str | None = None) -> tuple[str, ...]:
         """Patients (or names of images) of a split, or of all, sorted."""

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from medmae.data.kinds import Row as Row
 from medmae.data.kinds import files_of, row_fault, sources_of
-from medmae.data.splits import SPLITS, check_disjoint
+from medmae.data.splits import SPLITS, Unit, check_disjoint
 from medmae.errors import DataError
 from medmae.files import sha256_of, write_text
 
@@ -83,6 +83,16 @@ class Manifest:
         """Hash of the file: what a run records about its data."""
         return sha256_of(self.path)
 
+    @property
+    def made_of(self) -> str:
+        """What tells this data set from another one of the same names."""
+        return self.sha256
+
+    @property
+    def unit(self) -> Unit:
+        """What subjects are."""
+        return unit_of(self.rows)
+
     def subjects(self, split: str | None = None) -> tuple[str, ...]:
         """Subjects of a split (of all splits without one), sorted."""
         return tuple(sorted({row["subject"] for row in self.select(split=split)}))
@@ -122,6 +132,11 @@ class Manifest:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+
+def unit_of(rows: Iterable[Row]) -> Unit:
+    """What the subjects of some rows are: images, or parts of a set of images, where nothing tells whose they are."""
+    return "images" if any("split_by_image" in row.get("flags", ()) for row in rows) else "patients"
 
 
 def write(path: str | Path, rows: Iterable[Row]) -> Path:
@@ -164,6 +179,14 @@ class Cohort(Protocol):
     @property
     def path(self) -> Path:
         """Where it comes from."""
+
+    @property
+    def made_of(self) -> str:
+        """What tells it from another one of the same names."""
+
+    @property
+    def unit(self) -> Unit:
+        """What subjects are."""
 
     def subjects(self, split: str | None = None) -> tuple[str, ...]:
         """Those of a split."""

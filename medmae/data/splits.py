@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from medmae.errors import DataError
 from medmae.files import write_text
 
 SPLITS = ("train", "val", "test")
+Unit = Literal["patients", "images"]  # what is split
 FRACTIONS = (0.7, 0.1, 0.2)
 
 

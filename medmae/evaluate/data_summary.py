@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from medmae.data.image_table import ImageTable
+from medmae.data.manifest import unit_of
 from medmae.data.splits import SPLITS
 from medmae.errors import DataError
 
@@ -22,8 +23,10 @@ def summarise_data(folder: str | Path | ImageTable) -> dict[str, Any]:
             images that were read as they are.
 
     Returns:
-        ``{"manifest_sha256", "contrasts": [...], "subjects": {split: [...]}, "cases": [...], "quarantine": [...]}``.
-        Subjects are those of the manifest, whatever else is there. A case has ``case``,
+        ``{"manifest_sha256", "made_of", "unit", "contrasts": [...], "subjects": {split: [...]}, "cases": [...],
+        "quarantine": [...]}``.
+        Subjects are those of the manifest, whatever else is there, and ``unit`` what they are: ``patients`` or
+        ``images``. ``made_of`` tells the source from others, whatever its splits. A case has ``case``,
         ``subject``, ``session``, ``split``, ``contrasts``, ``shape``, ``spacing_mm``, ``flags`` and ``slices`` (every
         stored slice of every contrast; 0 of tiles, which have ``tiles`` and what else ``summary.csv`` tells); a
         quarantined record ``case``, ``file``, ``field``, ``value``, ``reason``, ``remedy``.
@@ -43,7 +46,9 @@ def summarise_data(folder: str | Path | ImageTable) -> dict[str, Any]:
     cases = [{**row, "slices": slices.get(row["case"], 0)} for row in _rows(root / "summary.csv")]
     names = dict.fromkeys(contrast["name"] for row in rows for contrast in row.get("contrasts", []))
     return {
-        "manifest_sha256": hashlib.sha256(content).hexdigest(),
+        "manifest_sha256": (sha256 := hashlib.sha256(content).hexdigest()),
+        "made_of": sha256,
+        "unit": unit_of(rows),
         "contrasts": list(names),
         "subjects": {split: sorted({r["subject"] for r in rows if r["split"] == split}) for split in SPLITS},
         "cases": cases,
@@ -63,6 +68,8 @@ def _summarise_images(table: ImageTable) -> dict[str, Any]:
     flags = "" if known else "no_patient split_by_image"
     return {
         "manifest_sha256": table.sha256,
+        "made_of": table.made_of,
+        "unit": table.unit,
         "contrasts": [],
         "subjects": {split: list(table.subjects(split)) for split in SPLITS},
         "cases": [

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-import json
+import hashlib
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from medmae.data.image_table import ImageTable
-from medmae.data.manifest import Manifest, refuse_seen
+from medmae.data.manifest import Cohort, Manifest, refuse_seen
 from medmae.errors import DataError
+from medmae.files import read_object
 
 RECORD = "run.json"
+_IMAGE = "image of "  # before the names of images among those seen
+_REMEDY = "train again, or take other weights"
 
 
 def require_unseen(
@@ -19,7 +24,8 @@ def require_unseen(
     """Compares the subjects to evaluate with those that the run behind some weights trained on.
 
     The run's ``run.json``, in ``model_dir`` or the folder above it, names them. Weights without one come from
-    elsewhere: nobody here can tell whom they have seen, and a warning says so.
+    elsewhere: nobody here can tell whom they have seen, and a warning says so. Patients are compared with patients, and
+    images, where no patient is known, with images of the same source; a warning tells of all others.
 
     Args:
         model_dir: Folder of the weights.
@@ -28,7 +34,8 @@ def require_unseen(
         allow: True declares the evaluation transductive, on patients who were seen on purpose: it is warned of.
 
     Raises:
-        DataError: With the subjects that were seen, or if the record cannot be read.
+        DataError: With the subjects that were seen; if the same source was split by other units; or if the record
+            cannot be read.
     """
     seen = subjects_seen(model_dir)
     if not seen:
@@ -36,28 +43,70 @@ def require_unseen(
             f"no {RECORD} at {model_dir} with subjects: nobody can tell whom these weights have seen", stacklevel=2
         )
         return
+    cohort = manifest if isinstance(manifest, ImageTable) else Manifest.read(manifest)
+    known = _comparable(seen, cohort)
     try:
-        refuse_seen(seen, manifest if isinstance(manifest, ImageTable) else Manifest.read(manifest), split=split)
+        _refuse_other_unit(model_dir, cohort)
+        refuse_seen(known, cohort, split=split)
     except DataError as error:
         if not allow or error.field != "subject":
             raise
         warnings.warn(f"transductive evaluation: {error.reason}", stacklevel=2)
+    if len(known) < len(seen):
+        warnings.warn(
+            f"pre-training has seen {len(seen) - len(known)} subjects that cannot be compared with the {cohort.unit} "
+            f"to evaluate (images compare within one source only): nobody can tell whether they are the same",
+            stacklevel=2,
+        )
 
 
 def subjects_seen(model_dir: str | Path) -> set[str]:
     """Whom the run behind some weights trained on, and those behind the weights that it began with; maybe nobody.
 
+    Where no patients were known, these are images, with their source before their name: other sources have images
+    of the same name.
+
     Raises:
         DataError: If there is a record that cannot be read.
     """
-    folder = Path(model_dir).absolute()
-    record = next((path for path in (folder / RECORD, folder.parent / RECORD) if path.is_file()), None)
-    if record is None:
+    path, record = _record(model_dir)
+    if path is None:
         return set()
     try:
-        content = json.loads(record.read_text(encoding="utf-8"))
-        return {*content["data"]["subjects"]["train"], *content.get("pretrained_on", ())}
-    except (ValueError, KeyError, TypeError) as error:
+        data = record["data"]
+        before = _prefix(data["made_of"]) if data.get("unit") == "images" else ""
+        return {*(before + name for name in data["subjects"]["train"]), *record.get("pretrained_on", ())}
+    except (KeyError, TypeError) as error:
+        raise DataError("the record of the run cannot be read", path=path, remedy=_REMEDY) from error
+
+
+def _prefix(made_of: str) -> str:
+    return f"{_IMAGE}{hashlib.sha256(made_of.encode()).hexdigest()[:16]} "
+
+
+def _comparable(seen: Iterable[str], cohort: Cohort) -> set[str]:
+    """Those of the cohort's unit and, if these are images, of its source, as they are called there."""
+    if cohort.unit == "patients":
+        return {name for name in seen if not name.startswith(_IMAGE)}
+    before = _prefix(cohort.made_of)
+    return {name.removeprefix(before) for name in seen if name.startswith(before)}
+
+
+def _refuse_other_unit(model_dir: str | Path, cohort: Cohort) -> None:
+    """One source, once split by patient and once by image: test images are of patients who were trained on."""
+    data = _record(model_dir)[1].get("data", {})
+    if data.get("made_of") == cohort.made_of and data.get("unit") != cohort.unit:
         raise DataError(
-            "the record of the run cannot be read", path=record, remedy="train again, or take other weights"
-        ) from error
+            f"pre-training split these same images by {data.get('unit')}, this evaluation splits them by {cohort.unit}",
+            path=cohort.path,
+            field="subject",
+            value=cohort.unit,
+            remedy="pass the same subject_from as in pre-training",
+        )
+
+
+def _record(model_dir: str | Path) -> tuple[Path | None, dict[str, Any]]:
+    """The record of the run behind some weights and where it lies; None and nothing if there is none."""
+    folder = Path(model_dir).absolute()
+    path = next((path for path in (folder / RECORD, folder.parent / RECORD) if path.is_file()), None)
+    return path, {} if path is None else read_object(path, remedy=_REMEDY)
