@@ -15,6 +15,7 @@ from torch import nn
 
 from medmae.bundle.finish import finish_evaluation, record_run, save_models, seconds_of
 from medmae.bundle.start import clear_evaluation, start_evaluation
+from medmae.bundle.task_file import NAME, read_record, write_record
 from medmae.data.image_dataset import ImageDataset
 from medmae.data.image_table import ImageTable
 from medmae.data.tiles import TileDataset
@@ -22,14 +23,12 @@ from medmae.errors import DataError, LaterFailures
 from medmae.evaluate.leakage import require_unseen, subjects_seen
 from medmae.evaluate.report import write_report
 from medmae.evaluate.trained import evaluate_trained, map_trained, require_classes
-from medmae.files import write_text
 from medmae.methods.classification import Classification
 from medmae.nn.heads import Scaled
 from medmae.weights.io import load_weights
 from medmae.weights.pretrained import load_encoder
 
 WEIGHTS = "classifier.safetensors"
-TASK = "task.json"  # which classes a network tells apart
 
 
 def start_classification(
@@ -60,27 +59,28 @@ def start_classification(
     else:
         require_unseen(model_dir=Path(pretrained).parent, manifest=manifest)
         load_encoder(method, pretrained)
-    write_text(Path(model_dir) / TASK, json.dumps({"classes": list(classes)}, indent=2) + "\n")
+    write_record(model_dir, {"classes": list(classes)})
 
 
 def load_classification(*, method: Classification, model_dir: str | Path, classes: Sequence[str]) -> None:
     """Loads a trained classifier, for the classes that it was trained for.
 
     Raises:
-        DataError: If the weights do not fit, or were trained for other classes, or in another order.
+        DataError: If the weights do not fit, or were trained for other classes, or in another order, or ``task.json``
+            tells no classes.
     """
     load_weights(method, Path(model_dir) / WEIGHTS)
-    path = Path(model_dir) / TASK
-    if not path.is_file():
+    record = read_record(model_dir, fields=("classes",))
+    if record is None:
         warnings.warn(
-            f"there is no {TASK} at {model_dir}: nobody can tell which classes these weights know", stacklevel=2
+            f"there is no {NAME} at {model_dir}: nobody can tell which classes these weights know", stacklevel=2
         )
         return
-    known = json.loads(path.read_text(encoding="utf-8"))["classes"]
+    known = record["classes"]
     if known != list(classes):
         raise DataError(
             "these weights were trained for other classes",
-            path=path,
+            path=Path(model_dir) / NAME,
             field="classes",
             value=list(classes),
             remedy=f"pass --classes {json.dumps(known)}",

@@ -24,7 +24,7 @@ from medmae.evaluate.calibration_file import FittedSpread, read_calibration
 from medmae.evaluate.leakage import require_unseen, subjects_seen
 from medmae.evaluate.reconstruction import DescribedDataset
 from medmae.evaluate.report import write_report
-from medmae.evaluate.synthesis_method import calibrate_method, evaluate_method
+from medmae.evaluate.synthesis_method import calibrate_method, calibration_tasks, evaluate_method
 from medmae.methods.mt_unet import MTUNet
 from medmae.weights.adapt import Adaptation
 from medmae.weights.io import load_weights
@@ -44,6 +44,7 @@ def start_synthesis(
     source: str | None,
     target: str | None,
     contrasts: Contrasts = None,
+    uncertainty: bool = False,
 ) -> None:
     """Loads the pre-trained encoder into encoder and judge, and notes what is to be made of what.
 
@@ -57,11 +58,15 @@ def start_synthesis(
         source: Contrast that a network of pairs starts from.
         target: Contrast that it makes.
         contrasts: Channels of an any-to-any network, which has neither of these.
+        uncertainty: Whether the spread is to be calibrated when training is over.
 
     Raises:
-        DataError: If the weights do not fit or have seen a test subject, or no subject of the data set has a target.
+        DataError: If the weights do not fit or have seen a test subject, no subject of the data set has a target, or
+            there is no validation subject to calibrate on.
         ValueError: If there are no weights, and yet features are to be judged by them.
     """
+    if uncertainty:
+        calibration_tasks(manifest=manifest, source=source, target=target, contrasts=contrasts)
     _load_pretrained(method, pretrained, manifest=manifest)
     made = list(contrasts) if contrasts else [str(target)]
     known, paired = Manifest.of(manifest), dataset.subjects

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from medmae.bundle.task_file import NAME, read_record, write_record
 from medmae.data.manifest import Manifest
 from medmae.errors import DataError
-from medmae.files import write_text
 
-NAME = "task.json"
 Contrasts = Sequence[str] | None
 _PAIRED = "paired"
 
@@ -38,24 +36,24 @@ def write_task(
     """
     record = _task(source, target, contrasts)
     record[_PAIRED] = {"manifest_sha256": manifest.sha256, "subjects": list(paired)}
-    write_text(Path(model_dir) / NAME, json.dumps(record, indent=2) + "\n")
+    write_record(model_dir, record)
 
 
 def require_task(model_dir: str | Path, *, source: str | None, target: str | None, contrasts: Contrasts) -> None:
     """Refuses to use weights for another task than they were trained for; without a record it warns.
 
     Raises:
-        DataError: If they were trained to make something else.
+        DataError: If they were trained to make something else, or the record is damaged.
     """
-    path, wanted = Path(model_dir) / NAME, _task(source, target, contrasts)
-    if not path.is_file():
+    record, wanted = read_record(model_dir), _task(source, target, contrasts)
+    if record is None:
         warnings.warn(f"there is no {NAME} at {model_dir}: nobody can tell what these weights make", stacklevel=3)
         return
-    trained = {name: value for name, value in _read(path).items() if name != _PAIRED}
+    trained = {name: value for name, value in record.items() if name != _PAIRED}
     if trained != wanted:
         raise DataError(
             f"these weights were trained for another task ({trained})",
-            path=path,
+            path=Path(model_dir) / NAME,
             field="source, target, contrasts",
             value=wanted,
             remedy="pass --source, --target and --contrasts as they were in training",
@@ -68,17 +66,24 @@ def paired_subjects(model_dir: str | Path, *, manifest: str | Path) -> tuple[str
     Args:
         model_dir: Folder of the weights.
         manifest: Of the data set: names mean subjects only within one.
+
+    Raises:
+        DataError: If the record is damaged.
     """
-    path = Path(model_dir) / NAME
-    paired = _read(path).get(_PAIRED) if path.is_file() else None
-    if paired is None or paired["manifest_sha256"] != Manifest.of(manifest).sha256:
+    paired = (read_record(model_dir) or {}).get(_PAIRED)
+    if paired is None:
         return None
-    return tuple(paired["subjects"])
-
-
-def _read(path: Path) -> dict[str, Any]:
-    record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return record
+    try:
+        of, subjects = paired["manifest_sha256"], tuple(map(str, paired["subjects"]))
+    except (KeyError, TypeError) as error:
+        raise DataError(
+            "this does not tell of whose pairs",
+            path=Path(model_dir) / NAME,
+            field=_PAIRED,
+            value=paired,
+            remedy="put back the file that training wrote",
+        ) from error
+    return subjects if of == Manifest.of(manifest).sha256 else None
 
 
 def _task(source: str | None, target: str | None, contrasts: Contrasts) -> dict[str, Any]:

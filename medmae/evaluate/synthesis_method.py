@@ -14,6 +14,7 @@ from medmae.evaluate.spread import fit_spread
 from medmae.evaluate.synthesis import evaluate_synthesis
 from medmae.evaluate.synthesis_cases import SynthesisCases, require_tasks
 from medmae.evaluate.synthesis_network import Synthesiser
+from medmae.evaluate.synthesis_task import Task
 from medmae.methods.mt_unet import MTUNet
 
 
@@ -53,6 +54,22 @@ def evaluate_method(
     )
 
 
+def calibration_tasks(
+    *,
+    manifest: str | Path | Manifest,
+    source: str | None,
+    target: str | None,
+    contrasts: Sequence[str] | None = None,
+) -> tuple[SynthesisCases, list[Task]]:
+    """What a spread is calibrated on: the validation subjects who have both source and target.
+
+    Raises:
+        DataError: If there is none.
+    """
+    val = SynthesisCases(manifest=manifest, split="val", source=source, target=target, contrasts=contrasts)
+    return val, require_tasks(val, split="val", why="the spread is calibrated on it")
+
+
 def calibrate_method(
     *,
     method: MTUNet,
@@ -84,8 +101,7 @@ def calibrate_method(
     Raises:
         DataError: If no validation subject has both source and target.
     """
-    val = SynthesisCases(manifest=manifest, split="val", source=source, target=target, contrasts=contrasts)
-    tasks = require_tasks(val, split="val", why="the spread is calibrated on it")
+    val, tasks = calibration_tasks(manifest=manifest, source=source, target=target, contrasts=contrasts)
     synthesiser = Synthesiser(
         network=method.to(device).eval().synthesise,
         size=method.patches.size,

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from medmae.errors import DataError
 from medmae.evaluate.synthesis_task import Task
-from medmae.evaluate.volume_synthesis import smooth_slices, synthesise_volume, uncertainty_volume
+from medmae.evaluate.volume_synthesis import Network, smooth_slices, synthesise_volume, uncertainty_volume
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +60,7 @@ class Synthesiser:
         """
         recorded = _Recorded(self._bound(task), neighbours=self.neighbours)
         made = synthesise_volume(recorded, image, **self._options)[:, task.output]
-        _require_finite(made, task)
+        require_finite(made, case=task.row["case"])
         if self.edge is None:
             return made, {}
         outputs = torch.cat(recorded.outputs)[:, task.output].float().cpu().numpy()  # (F, size, size)
@@ -81,7 +81,7 @@ class Synthesiser:
         """
         mean, std = (made[:, task.output] for made in uncertainty_volume(self._bound(task), image, **self._options))
         for made in (mean, std):
-            _require_finite(made, task)
+            require_finite(made, case=task.row["case"])
         return mean, std
 
     @property
@@ -94,20 +94,38 @@ class Synthesiser:
             "device": self.device,
         }
 
-    def _bound(self, task: Task) -> Callable[[Tensor], Tensor]:
+    def _bound(self, task: Task) -> Network:
         """The network as a function of the images alone."""
         if not task.any_to_any:
             return self.network
-        given = torch.from_numpy(task.given).to(self.device)  # (C,)
-        return lambda images: self.network(images, given.expand(len(images), -1))
+        return told_what_is_given(self.network, task.given, device=self.device)
 
 
-def _require_finite(made: np.ndarray, task: Task) -> None:
+def told_what_is_given(
+    network: Callable[[Tensor, Tensor], Tensor], given: np.ndarray, *, device: torch.device | str
+) -> Network:
+    """An any-to-any network as a function of the images alone.
+
+    Args:
+        network: Takes images ``(B, C, *size)`` and which of them are given, ``(B, C)`` bool.
+        given: The same for all images, ``(C,)`` bool.
+        device: Where the network lies.
+    """
+    seen = torch.from_numpy(given).to(device)  # (C,)
+    return lambda images: network(images, seen.expand(len(images), -1))
+
+
+def require_finite(made: np.ndarray, *, case: str) -> None:
+    """Refuses what a network gave of a case if there is NaN or infinity in it.
+
+    Raises:
+        DataError: With the name of the case.
+    """
     if not np.isfinite(made).all():
         raise DataError(
             "the network gave values that are not finite",
             field="case",
-            value=task.row["case"],
+            value=case,
             remedy="check the weights: training may have diverged",
         )
 
@@ -116,7 +134,7 @@ def _require_finite(made: np.ndarray, task: Task) -> None:
 class _Recorded:
     """Keeps what a network gives, and where what it was given shows the patient."""
 
-    network: Callable[[Tensor], Tensor]
+    network: Network
     neighbours: int
     outputs: list[Tensor] = field(default_factory=list)
     foregrounds: list[Tensor] = field(default_factory=list)

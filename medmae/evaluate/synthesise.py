@@ -11,11 +11,12 @@ import numpy as np
 import torch
 
 from medmae.data.cases import StoredCase, VolumeCases
-from medmae.errors import DataError, check_choice
+from medmae.errors import check_choice
 from medmae.evaluate.calibration_file import FittedSpread, read_calibration
 from medmae.evaluate.leakage import subjects_seen
 from medmae.evaluate.loop import each_volume
 from medmae.evaluate.provenance import describe_uncertainty, describe_weights, provenance, recorded_versions
+from medmae.evaluate.synthesis_network import require_finite, told_what_is_given
 from medmae.evaluate.synthesis_plan import check_targets, known_intensities, plan_any, plan_pair
 from medmae.evaluate.synthetic_files import Dtype, Kind, Result, write_results
 from medmae.evaluate.volume_synthesis import Network, synthesise_volume, uncertainty_volume
@@ -31,8 +32,8 @@ class VolumeSynthesis:
     source, a ``.json`` of the same name that tells where it comes from, and with ``uncertainty`` also
     ``<case>_desc-uncertainty<TARGET>.nii.gz`` and ``.json``: the absolute error to expect, from the standard deviation
     over flips and quarter turns, whose mean is then the image. Without a calibration that deviation itself is written,
-    as ``<case>_desc-uncalibrated<TARGET>``. A case leaves all of its files or none. At the end the log tells which
-    cases had the target already, and whom training saw.
+    as ``<case>_desc-uncalibrated<TARGET>``. A case leaves all of its files or none, and none that an earlier run made
+    of the same target. At the end the log tells which cases had the target already, and whom training saw.
 
     Args:
         method: The trained network.
@@ -180,13 +181,7 @@ class VolumeSynthesis:
             spreads = self._as_error(spreads, volume)
         else:
             images = synthesise_volume(self._network(given), volume, **options)
-        if not np.isfinite(images).all():
-            raise DataError(
-                "the network gives NaN or infinite values",
-                field="case",
-                value=case.name,
-                remedy="check the weights; training may have diverged",
-            )
+        require_finite(images, case=case.name)
         return images, spreads
 
     def _as_error(self, spread: np.ndarray, volume: np.ndarray) -> np.ndarray:
@@ -200,8 +195,7 @@ class VolumeSynthesis:
         """The method as a function of images alone."""
         if not self.method.num_contrasts:
             return self.method.synthesise
-        seen = torch.from_numpy(given).to(self.device)  # (C,)
-        return lambda images: self.method.synthesise(images, seen.expand(len(images), -1))
+        return told_what_is_given(self.method.synthesise, given, device=self.device)
 
 
 def _calibration(path: str | Path | None, *, weights: str | Path | None) -> FittedSpread | None:

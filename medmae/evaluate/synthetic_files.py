@@ -61,6 +61,8 @@ class Result:
 def write_results(results: Sequence[Result], *, case: str, grid: Grid, folder: Path, dtype: Dtype) -> list[Path]:
     """Writes all results of a case, or none: ``<case>_desc-<kind><TARGET>.nii.gz`` and ``.json``.
 
+    What an earlier run made of the same targets goes first: its spread is of another image than the new one.
+
     Args:
         results: The images.
         case: Name of the case.
@@ -71,14 +73,21 @@ def write_results(results: Sequence[Result], *, case: str, grid: Grid, folder: P
     Returns:
         The NIfTI files.
     """
-    stems = [folder / f"{case}_desc-{result.kind}{_label(result.target)}" for result in results]
-    paths = [stem.with_name(f"{stem.name}.nii.gz") for stem in stems]
-    notes = [stem.with_name(f"{stem.name}.json") for stem in stems]
+    for target in {result.target for result in results}:
+        for stale in (path for kind in DESCRIP for path in _paths(folder, case, kind, target)):
+            stale.unlink(missing_ok=True)
+    paths, notes = zip(*(_paths(folder, case, result.kind, result.target) for result in results), strict=True)
     with all_or_none([*paths, *notes]):
         for result, path, note in zip(results, paths, notes, strict=True):
             _write_image(result, path, grid=grid, dtype=dtype)
             write_text(note, json.dumps(result.about, indent=2) + "\n")
-    return paths
+    return list(paths)
+
+
+def _paths(folder: Path, case: str, kind: Kind, target: str) -> tuple[Path, Path]:
+    """An image and its note."""
+    stem = f"{case}_desc-{kind}{_label(target)}"
+    return folder / f"{stem}.nii.gz", folder / f"{stem}.json"
 
 
 def _write_image(result: Result, path: Path, *, grid: Grid, dtype: Dtype) -> None:

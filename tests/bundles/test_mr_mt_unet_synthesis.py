@@ -15,6 +15,7 @@ from medmae.data.manifest import Manifest
 from medmae.errors import SomeFailedError
 from medmae.methods.mt_unet import mt_unet_tiny
 from medmae.nn.heads import SynthesisNetwork
+from medmae.weights.io import load_weights
 
 NAME = "mr_mt_unet_synthesis"
 TINY = {"method::_target_": "medmae.methods.mt_unet.mt_unet_tiny"}
@@ -68,6 +69,19 @@ def test_the_spread_is_calibrated_on_validation_subjects_for_these_weights(run, 
     assert record["weights_sha256"] == hashes["hashes"]["synthesis.safetensors"]
     judged = json.loads((run / "evaluation" / "calibration.json").read_text())
     assert (judged["map"], judged["fitted_on"]) == (record["map"], record["fitted_on"])
+
+
+def test_without_a_validation_subject_to_calibrate_on_nothing_is_trained(prepared, tmp_path, monkeypatch):
+    other, trained = tmp_path / "prepared", []
+    shutil.copytree(prepared, other)
+    rows = [json.loads(line) for line in (other / "manifest.jsonl").read_text().splitlines()]
+    text = "".join(json.dumps({**row, "split": row["split"].replace("val", "train")}) + "\n" for row in rows)
+    (other / "manifest.jsonl").write_text(text)
+    monkeypatch.setattr("medmae.training.fit", lambda **options: trained.append(options))
+    with pytest.raises((RuntimeError, ValueError)) as caught:
+        train(other, tmp_path / "out", feature_weight=0.0, uncertainty=True)
+    assert "the spread is calibrated on it" in str(cause(caught.value))
+    assert not trained
 
 
 def test_training_without_uncertainty_leaves_no_calibration_of_earlier_weights(prepared, tmp_path, monkeypatch):
@@ -130,7 +144,8 @@ def test_an_encoder_that_has_seen_a_test_subject_is_refused(prepared, pretrained
 
 def test_the_plain_network_is_the_trained_method(run):
     method = mt_unet_tiny()
-    network = SynthesisNetwork(method)
+    load_weights(method, run / "models" / "synthesis.safetensors")
+    network = SynthesisNetwork(mt_unet_tiny())  # of a method of its own, which shares nothing
     network.load_state_dict(torch.load(run / "models" / "model.pt", weights_only=True), strict=True)
     image = torch.rand(1, 1, 64, 64)
     torch.testing.assert_close(network.eval()(image), method.eval().synthesise(image))

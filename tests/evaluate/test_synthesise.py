@@ -230,6 +230,17 @@ def test_an_uncertainty_that_nobody_calibrated_has_an_image_and_a_note_that_say_
     assert "marked as uncalibrated" in caplog.text
 
 
+def test_a_spread_of_an_earlier_run_does_not_stay_beside_a_new_image(tmp_path):
+    source, out = write(tmp_path / "p1" / "T1.nii.gz"), tmp_path / "out"
+    synthesis(source, out, uncertainty=True).run()
+    others = [out / f"{stem}.nii.gz" for stem in ("p1_desc-uncertaintyFLAIR", "p10_desc-uncertaintyT2")]
+    for path in others:
+        path.write_bytes(b"")
+    synthesis(source, out).run()
+    made = [out / f"p1_desc-syntheticT2.{ending}" for ending in ("json", "nii.gz")]
+    assert set(out.iterdir()) == {*made, *others}
+
+
 def test_with_a_calibration_the_error_to_expect_is_written_and_nothing_in_the_background(tmp_path):
     source = write(tmp_path / "p1" / "T1.nii.gz")
     lean = lambda image: image * torch.linspace(0, 1, image.shape[-1])  # noqa: E731
