@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,9 @@ from torch import nn
 
 from medmae.bundle.start import refuse_training
 from medmae.data.image_table import ImageTable
+from medmae.errors import SomeFailedError
 from medmae.evaluate.data_summary import summarise_data
+from medmae.evaluate.left_out import raise_left_out
 from medmae.evaluate.provenance import recorded_versions
 from medmae.evaluate.reconstruction import DescribedDataset, evaluate_reconstruction
 from medmae.evaluate.report import write_report
@@ -56,6 +59,9 @@ def finish_pretraining(
         title: Of the report.
         bundle: Its name.
         config: What a reader should know of the settings.
+
+    Raises:
+        SomeFailedError: At the end, with the held-out samples that could not be read.
     """
     output = Path(output_dir)
     hashes = save_models(method=method, network=network, model_dir=model_dir)
@@ -71,8 +77,12 @@ def finish_pretraining(
     )
     if len(held_out):
         evaluation = output / "evaluation"
-        evaluate_reconstruction(method=method, dataset=held_out, out=evaluation, foreground=foreground, device=device)
+        with suppress(SomeFailedError):  # none could be read: told below, when the report is written
+            evaluate_reconstruction(
+                method=method, dataset=held_out, out=evaluation, foreground=foreground, device=device
+            )
     print(f"report: {write_report(output)}")
+    raise_left_out(output / "evaluation")
 
 
 def finish_evaluation(
@@ -89,6 +99,7 @@ def finish_evaluation(
 
     Raises:
         DataError: If ``output_dir`` is that of a training.
+        SomeFailedError: At the end, with the samples that the evaluation left out.
     """
     refuse_training(output_dir)
     record_run(
@@ -102,6 +113,7 @@ def finish_evaluation(
         seconds=None,
     )
     print(f"report: {write_report(output_dir)}")
+    raise_left_out(Path(output_dir) / "evaluation")
 
 
 def record_run(

@@ -22,6 +22,7 @@ _RESULTS = (
     "heatmaps/*.csv",
     "heatmaps/*.geojson",
     "heatmaps/*.png",
+    "left_out.json",
     "metrics.csv",
     "metrics.json",
     "montage/*.png",

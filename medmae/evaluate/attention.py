@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import default_collate
 
+from medmae.evaluate.left_out import read_some
 from medmae.evaluate.panels import plane_of, write_panels
 from medmae.evaluate.reconstruction import DescribedDataset
 from medmae.nn.blocks import Block
@@ -51,7 +52,7 @@ def write_attention(
 ) -> None:
     """Writes ``attention/panels.npz`` and ``panels.json``: images, the mean over heads, and some heads.
 
-    Nothing is written of an encoder without a class token.
+    Nothing is written of an encoder without a class token. An image that cannot be read is logged and left out.
 
     Args:
         encoder: Left in the mode in which it was.
@@ -63,14 +64,17 @@ def write_attention(
     if encoder.cls_token is None or not len(dataset):
         return
     numbers = np.unique(np.linspace(0, len(dataset) - 1, count).round().astype(int)).tolist()
-    images = default_collate([dataset[number]["image"] for number in numbers])  # (B, C, *size)
+    read = read_some(lambda number: dataset[number]["image"], numbers)
+    if not read:
+        return
+    images = default_collate(list(read.values()))  # (B, C, *size)
     training = encoder.training
     found = class_attention(encoder.to(device).eval(), images.to(device)).cpu()  # (B, H, *grid)
     encoder.train(training)
     heads = np.linspace(0, found.shape[1] - 1, min(_HEADS, found.shape[1])).round().astype(int).tolist()
     rows = [
         (_about(dataset.describe(number)), _pictures(encoder, image, maps, heads))
-        for number, image, maps in zip(numbers, images, found, strict=True)
+        for number, image, maps in zip(read, images, found, strict=True)
     ]
     write_panels(Path(out) / FOLDER, rows)
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 from medmae.data.image_dataset import ImageDataset
+from medmae.errors import SomeFailedError
 from medmae.evaluate.attention import write_attention
 from medmae.evaluate.embedding_map import Layout, write_embedding_map
 from medmae.evaluate.image_embeddings import embedded
 from medmae.evaluate.tile_encoder import TileEncoder
 from medmae.nn.vit import MaskedViT
 
+log = logging.getLogger(__name__)
 _FEWEST = 3  # images of a map
 
 
@@ -25,6 +28,8 @@ def write_image_pictures(
 ) -> None:
     """Writes attention maps and an embedding map, which the report shows; nothing of an empty data set.
 
+    An image that cannot be read is logged, and there is no embedding map: pictures are no reason to lose a training.
+
     Args:
         encoder: Left in the mode in which it was.
         dataset: Images, float32, of the size and channels that the encoder takes; classes give the map its colours.
@@ -38,6 +43,11 @@ def write_image_pictures(
         return
     training = encoder.training
     made = TileEncoder(encoder=encoder, name="encoder", device=device)
-    features = embedded(made, [dataset], folder=Path(out).parent / "embeddings" / "pictures")
-    encoder.train(training)
+    try:
+        features = embedded(made, [dataset], folder=Path(out).parent / "embeddings" / "pictures")
+    except SomeFailedError as error:
+        log.error("no embedding map: %s", error)
+        return
+    finally:
+        encoder.train(training)
     write_embedding_map(features, labels=dataset.labels, classes=dataset.classes, out=out, layout=layout, item="image")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -11,8 +11,9 @@ from rich.progress import track
 from torch import Tensor
 from torch.utils.data import default_collate
 
-from medmae.errors import DataError
+from medmae.errors import DataError, SomeFailedError
 from medmae.evaluate.baselines import mean_fill, neighbour_fill
+from medmae.evaluate.left_out import read_some, write_left_out
 from medmae.evaluate.panels import Maps, Panels, choose
 from medmae.evaluate.reconstruction_scores import Errors, Figures, summary_of, write_tables
 from medmae.methods.base import MaskedMethod
@@ -62,7 +63,8 @@ def evaluate_reconstruction(
     Args:
         method: The trained method.
         dataset: Held-out samples; one that scales its values is a :class:`ScaledDataset`.
-        out: Receives ``reconstruction.csv``, ``summary.json``, ``panels.npz`` and ``panels.json``.
+        out: Receives ``reconstruction.csv``, ``summary.json``, ``panels.npz`` and ``panels.json``. Samples that cannot
+            be read are logged and listed in ``left_out.json``; the others are judged.
         samples_per_volume: Slices, crops or tiles of each case and contrast, evenly spread.
         batch_size: Samples at once.
         num_panels: Rows of pictures, spread over cases and contrasts; whole samples, so that it may be a few more.
@@ -75,24 +77,26 @@ def evaluate_reconstruction(
 
     Raises:
         DataError: If the data set is empty, or nothing of it was hidden.
+        SomeFailedError: If none of it can be read.
     """
     if not len(dataset):
         raise DataError("no held-out samples to evaluate on", remedy="put at least one subject in the test split")
     method.to(device).eval()
     generator = torch.Generator().manual_seed(seed)
     abouts = _spread(dataset, samples_per_volume)
-    picked, errors, panels = list(abouts), dict[tuple[str, str, str], Errors](), Panels(wanted=[])
-    for start in track(range(0, len(picked), batch_size), description="Evaluating", transient=True):
-        indices = picked[start : start + batch_size]
-        batch = _to_device(default_collate([dataset[i] for i in indices]), device)
-        parts = _reconstruct(method, dataset, batch, generator=generator)
-        if not start:
+    errors, failed, panels = dict[tuple[str, str, str], Errors](), dict[int, str](), None
+    for indices, batch in _batches(dataset, list(abouts), batch_size=batch_size, failed=failed):
+        parts = _reconstruct(method, dataset, _to_device(batch, device), generator=generator)
+        if panels is None:
             panels = Panels(wanted=choose(abouts, count=-(-num_panels // len(parts))))
         for position, index in enumerate(indices):
             for name, maps in parts.items():
                 _judge(
                     errors, panels, maps, position, index=index, about=_about(abouts[index], name), inside=foreground
                 )
+    write_left_out(out, failed, of=len(abouts))
+    if panels is None:
+        raise SomeFailedError(f"no held-out sample can be read: {next(iter(failed.values()))}")
     if not errors:
         raise DataError("nothing was hidden that the method rebuilds", remedy="hide more, or rebuild other outputs")
     rows = [_row(key, found) for key, found in sorted(errors.items())]
@@ -100,6 +104,16 @@ def evaluate_reconstruction(
     write_tables(Path(out), rows, summary)
     panels.write(Path(out))
     return summary
+
+
+def _batches(
+    dataset: DescribedDataset, picked: Sequence[int], *, batch_size: int, failed: dict[int, str]
+) -> Iterator[tuple[list[int], Mapping[str, Any]]]:
+    """Numbers and samples that can be read; why others cannot goes to ``failed``."""
+    for start in track(range(0, len(picked), batch_size), description="Evaluating", transient=True):
+        samples = read_some(dataset.__getitem__, picked[start : start + batch_size], failed=failed)
+        if samples:
+            yield list(samples), default_collate(list(samples.values()))
 
 
 def _judge(

@@ -59,6 +59,20 @@ def test_pictures_are_written_and_the_encoder_goes_on_as_it_was(source, tmp_path
     assert (tmp_path / "run" / "evaluation" / "attention" / "panels.npz").is_file()
 
 
+def test_an_image_that_cannot_be_read_costs_the_embedding_map_and_no_more(source, tmp_path, monkeypatch):
+    def read(self, index):
+        if index == 0:
+            raise DataError("this image cannot be read")
+        return whole(self, index)
+
+    whole, encoder = ImageDataset.__getitem__, mae_tiny(in_channels=1).encoder.train()
+    monkeypatch.setattr(ImageDataset, "__getitem__", read)
+    write_image_pictures(encoder=encoder, dataset=data(source), out=tmp_path / "run" / "evaluation", count=3)
+    assert len(json.loads((tmp_path / "run" / "evaluation" / "attention" / "panels.json").read_text())) == 2
+    assert not (tmp_path / "run" / "evaluation" / "embedding_map.json").exists()
+    assert encoder.training
+
+
 def test_the_record_of_a_run_names_patients_by_split_and_a_later_evaluation_refuses_them(source, tmp_path):
     images = read_images(source)
     record = summarise_data(images)

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from medmae.errors import DataError
+from medmae.errors import DataError, SomeFailedError
+from medmae.evaluate.left_out import raise_left_out
 from medmae.evaluate.reconstruction import evaluate_reconstruction
 from medmae.methods.edge_mae import edge_mae_tiny
 
@@ -119,3 +120,34 @@ def test_volumes_are_judged_too_and_shown_by_their_middle_slice(tmp_path):
 def test_an_empty_data_set_is_refused(tmp_path):
     with pytest.raises(DataError, match="no held-out samples"):
         evaluate_reconstruction(method=edge_mae_tiny(), dataset=Subjects(0), out=tmp_path)
+
+
+class Damaged(Subjects):
+    """Some of whose samples cannot be read."""
+
+    def __init__(self, bad):
+        super().__init__()
+        self.bad = bad
+
+    def __getitem__(self, index):
+        if index in self.bad:
+            raise DataError("the shard cannot be read", path=f"{index}.npy")
+        return super().__getitem__(index)
+
+
+def test_a_sample_that_cannot_be_read_is_counted_and_the_others_are_judged(tmp_path):
+    evaluate_reconstruction(method=edge_mae_tiny(), dataset=Damaged({0, 1, 2, 13}), out=tmp_path, batch_size=3)
+    rows = list(csv.DictReader((tmp_path / "reconstruction.csv").open()))
+    assert [row["slices"] for row in rows] == ["3", "6", "5", "6"]
+    left_out = json.loads((tmp_path / "left_out.json").read_text())
+    assert left_out["of"] == 24
+    assert list(left_out["samples"]) == ["0", "1", "2", "13"]
+    with pytest.raises(SomeFailedError, match=r"4 of 24 samples were left out: 0\.npy: the shard cannot be read"):
+        raise_left_out(tmp_path)
+    evaluate_reconstruction(method=edge_mae_tiny(), dataset=Subjects(), out=tmp_path)
+    raise_left_out(tmp_path)  # nothing, the second time
+
+
+def test_a_data_set_of_which_nothing_can_be_read_is_refused(tmp_path):
+    with pytest.raises(SomeFailedError, match=r"no held-out sample can be read.*0\.npy"):
+        evaluate_reconstruction(method=edge_mae_tiny(), dataset=Damaged(range(24)), out=tmp_path)

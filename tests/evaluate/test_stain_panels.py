@@ -39,6 +39,11 @@ def test_a_tile_of_two_stains_is_made_again_from_them(tmp_path):
         assert np.abs(arrays["0/both"] - arrays["0/tile"]).mean() < 0.02
         assert arrays["1/hematoxylin"].min() > 0.95
 
+    (tmp_path / "shards" / "p.npy").write_bytes(b"damaged")
+    again = StainTiles(tiles=TileDataset(manifest=tmp_path, size=None, dtype="uint8"))
+    write_stain_panels(tiles=again, out=tmp_path / "damaged")  # logged, and no reason to stop
+    assert json.loads((tmp_path / "damaged" / "stains" / "panels.json").read_text()) == []
+
 
 def test_no_stain_makes_white_and_hematoxylin_alone_its_own_colour():
     matrix = np.asarray(RUIFROK)
