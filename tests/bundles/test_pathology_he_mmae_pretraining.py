@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import h5py
@@ -16,6 +17,7 @@ from medmae.bundle.run import run_bundle
 from medmae.cli import main
 from medmae.methods.he_mmae import he_mmae_tiny
 from medmae.nn.heads import FeatureMap, Scaled
+from medmae.tokens.stain_matrices import RUIFROK
 
 NAME = "pathology_he_mmae_pretraining"
 TINY = {"method::_target_": "medmae.methods.he_mmae.he_mmae_tiny"}
@@ -49,6 +51,25 @@ def test_a_run_leaves_figures_of_each_rebuilt_modality_stains_and_a_report(run):
     record = json.loads((run / "run.json").read_text())
     assert record["config"]["visible_tokens"] == 14
     assert set(record["hashes"]) == {"model.pt", "model.safetensors", "pretraining.safetensors"}
+
+
+@pytest.mark.parametrize("damaged", ["one case", "all cases"])
+def test_held_out_tiles_that_cannot_be_read_cost_neither_weights_nor_report(tiles, tmp_path, damaged):
+    shutil.copytree(tiles, tmp_path / "tiles")
+    rows = [json.loads(line) for line in (tmp_path / "tiles" / "manifest.jsonl").read_text().splitlines()]
+    for number, row in enumerate(rows):
+        row["split"] = "train" if number < 4 else "test"
+        if number > 4 or (number == 4 and damaged == "all cases"):
+            (tmp_path / "tiles" / row["shard"]).write_bytes(b"damaged")
+    (tmp_path / "tiles" / "manifest.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    out, where = tmp_path / "run", {"dataset_dir": str(tmp_path / "tiles"), "output_dir": str(tmp_path / "run")}
+    with pytest.raises((RuntimeError, ValueError)) as caught:
+        run_bundle(NAME, "train", overrides={**QUICK, **where})
+    left = "4 of 8" if damaged == "one case" else "8 of 8"
+    assert f"{left} samples were left out" in f"{caught.value} {caught.value.__cause__}"
+    assert (out / "models" / "pretraining.safetensors").is_file()
+    assert (out / "report.html").is_file()
+    assert (out / "evaluation" / "reconstruction.csv").is_file() == (damaged == "one case")
 
 
 def test_the_plain_network_takes_rgb_between_0_and_1(run):
@@ -92,6 +113,16 @@ def test_recipes_that_are_merged_change_what_they_name(tiles, merged, key, value
     files = [str(shipped()[NAME] / "configs" / f"{name}.yaml") for name in merged.split(",")]
     workflow = ConfigWorkflow(config_file=files, workflow_type=None, dataset_dir=str(tiles))
     assert workflow.parser.get(key) == value
+
+
+@pytest.mark.parametrize("config", ["train", "evaluate"])
+def test_the_fastest_separation_can_be_asked_for(tiles, config):
+    fast = {"stain_matrix": RUIFROK.tolist(), "stain_brighten": False, "colour_table": True}
+    file, small = str(shipped()[NAME] / "configs" / f"{config}.yaml"), {**TINY, "num_visible": 14}
+    workflow = ConfigWorkflow(config_file=file, workflow_type=None, dataset_dir=str(tiles), **small, **fast)
+    data = workflow.parser.get_parsed_content("train::dataset" if config == "train" else "dataset")
+    assert (data.separator.brighten, data.separator.colour_table) == (False, True)
+    np.testing.assert_allclose(data.separator.matrix, RUIFROK)
 
 
 def test_rgb_alone_trains_as_the_baseline_does(tiles, tmp_path):

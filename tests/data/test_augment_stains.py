@@ -88,6 +88,21 @@ def test_stains_of_a_crop_are_the_crop_of_the_stains(tiles):
             assert np.quantile(difference, 0.99) < 0.08
 
 
+@pytest.mark.parametrize("brighten", [False, True])
+def test_stains_of_a_flipped_tile_are_the_flipped_stains_to_the_last_bit(tiles, brighten):
+    separate = StainSeparator(matrix=RUIFROK, brighten=brighten)
+    flip = StainAugment(size=128, scale=(1.0, 1.0), ratio=(1.0, 1.0), flip=1.0)
+    for tile in tiles:
+        stains = separate(tile)
+        shown = {"h": torch.from_numpy(stains.hematoxylin), "e": torch.from_numpy(stains.eosin)}
+        batch = {"rgb": torch.from_numpy(tile).permute(2, 0, 1)} | {name: shown[name][None] for name in "he"}
+        out = flip({name: unit(picture[None]) for name, picture in batch.items()}, generator=seeded())
+        again = separate((out["rgb"][0] * 255).round().byte().permute(1, 2, 0).contiguous().numpy())
+        for name, picture in (("h", again.hematoxylin), ("e", again.eosin)):
+            assert torch.equal(torch.from_numpy(picture), (out[name][0, 0] * 255).round().byte())
+            assert not torch.equal(torch.from_numpy(picture), shown[name])
+
+
 @pytest.fixture
 def tiles():
     """Smooth fields of two stains, 128 px."""
