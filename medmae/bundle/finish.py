@@ -26,6 +26,7 @@ from medmae.evaluate.report import write_report
 from medmae.files import sha256_of, write_text
 from medmae.methods.base import MaskedMethod, Method
 from medmae.weights.io import save_pt, save_safetensors
+from medmae.weights.unseen import header
 
 
 @rank_zero_only
@@ -168,12 +169,12 @@ def save_models(
     Returns:
         sha256 by file name.
     """
-    folder = Path(model_dir)
+    folder, twin = Path(model_dir), "model.safetensors"
     about = {"method": type(method).__name__, "network": type(network).__name__, "medmae": version("medmae")}
     return {
         "model.pt": save_pt(network.state_dict(), folder / "model.pt"),
-        "model.safetensors": save_safetensors(network.state_dict(), folder / "model.safetensors", metadata=about),
-        whole: save_safetensors(method.state_dict(), folder / whole, metadata=about),
+        twin: save_safetensors(network.state_dict(), folder / twin, metadata={**about, **header(network)}),
+        whole: save_safetensors(method.state_dict(), folder / whole, metadata={**about, **header(method)}),
     }
 
 

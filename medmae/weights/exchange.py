@@ -25,6 +25,7 @@ from medmae.weights.maps.mae import MAE
 from medmae.weights.pretrained import load_encoder
 from medmae.weights.report import ImportReport
 from medmae.weights.sources import source as key_map_of
+from medmae.weights.unseen import header
 
 Target = Literal["encoder", "timm", "monai", "unetr", "onnx", "mae", "vit_mae"]
 
@@ -87,7 +88,8 @@ def import_file(
     state = method.state_dict()
     if encoder_only:
         state = {key: value for key, value in state.items() if key.startswith("encoder.")}
-    save_safetensors(state, out, metadata=dict(about or {}))
+    said = header(method.get_submodule("encoder"), prefix="encoder.") if encoder_only else header(method)
+    save_safetensors(state, out, metadata={**(about or {}), **said})
     return report
 
 
@@ -139,7 +141,9 @@ def _require_mae(method: nn.Module, to: str) -> None:
 
 
 def _encoder(encoder: MaskedViT, out: Path) -> tuple[str, str]:
-    return save_safetensors(encoder.state_dict(), out), "medmae.weights.pretrained.load_encoder reads it"
+    return save_safetensors(
+        encoder.state_dict(), out, metadata=header(encoder)
+    ), "medmae.weights.pretrained.load_encoder reads it"
 
 
 def _timm(encoder: MaskedViT, out: Path) -> tuple[str, str]:

@@ -15,6 +15,7 @@ from medmae.weights.adapt import Adaptation, adapt_state
 from medmae.weights.maps.base import KeyMap
 from medmae.weights.read import State, load_state
 from medmae.weights.report import ImportReport
+from medmae.weights.unseen import read_unseen, refuse_others
 
 __all__ = ["ImportReport", "State", "import_state", "load_state", "load_weights", "save_pt", "save_safetensors"]
 
@@ -103,9 +104,12 @@ def load_weights(
     """Loads a file into ``module``, whole or not at all; arguments as :func:`load_state` and :func:`import_state`.
 
     Raises:
-        DataError: If the file is missing or damaged, or belongs to another network; ``module`` is unchanged.
+        DataError: If the file is missing or damaged, or belongs to another network: one with other keys or shapes or,
+            where a file of ours says them, other heads or epsilons; ``module`` is unchanged.
     """
     state = load_state(path, sha256=sha256)
+    if key_map is None:
+        refuse_others(module, read_unseen(path), path=path)
     try:
         return import_state(module, state, key_map=key_map, strict=strict, adapt=adapt, file_grid=file_grid)
     except ValueError as error:

@@ -14,6 +14,7 @@ from medmae.weights.io import import_state
 from medmae.weights.maps.base import KeyMap
 from medmae.weights.read import State, load_state
 from medmae.weights.report import ImportReport
+from medmae.weights.unseen import Unseen, read_unseen, refuse_others
 
 _PREFIX = "encoder."
 
@@ -48,13 +49,17 @@ def load_encoder(
         What happened to each key of each encoder; ``dead`` are keys of the file that belong to no encoder.
 
     Raises:
-        DataError: If the file is missing, damaged, or does not fill every encoder; the module is unchanged.
+        DataError: If the file is missing, damaged, does not fill every encoder, or says that its encoder has other
+            heads or epsilons; the module is unchanged.
         ValueError: If the module has no masked ViT.
     """
     parts = {name: part for name, part in encoder.named_modules() if isinstance(part, MaskedViT)}
     if not parts:
         raise ValueError(f"{type(encoder).__name__} has no masked ViT that weights could be loaded into")
     state, others = _encoder_of(load_state(path, sha256=sha256), key_map=key_map)
+    said = {} if key_map else _said_of_encoder(path)
+    for part in parts.values():
+        refuse_others(part, said, path=path)
     targets = Encoders({name.replace(".", "/") or "encoder": part for name, part in parts.items()})
     everything = {(name, key): value for name in targets for key, value in state.items()}
     dropped = {(name, key) for name, key in everything if key.startswith("norm.") and _has_no_norm(targets[name])}
@@ -66,6 +71,17 @@ def load_encoder(
         raise DataError(str(error), path=path, remedy=remedy) from error
     report.dead.extend([*others, *(f"{name}.{key}" for name, key in sorted(dropped))])
     return report
+
+
+def _said_of_encoder(path: str | Path) -> Unseen:
+    """What the file says of its encoder, by the encoder's own names."""
+    said = read_unseen(path)
+    if not any(part.startswith(_PREFIX) for parts in said.values() for part in parts):  # a file of the encoder alone
+        return said
+    return {
+        name: {part.removeprefix(_PREFIX): value for part, value in parts.items() if part.startswith(_PREFIX)}
+        for name, parts in said.items()
+    }
 
 
 def _has_no_norm(encoder: nn.Module) -> bool:

@@ -1,0 +1,86 @@
+"""What tensors cannot tell: heads and epsilons. Our files say them in their headers; loading compares where they do.
+
+A network with other heads has the same shapes and other outputs, and would be loaded without a word.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+from torch import nn
+
+from medmae.errors import DataError
+
+Unseen = dict[str, dict[str, float]]  # {"num_heads": {"encoder.blocks.0.attn": 12}, "eps": {"encoder.norm": 1e-6}}
+
+_FIELD = "unseen"
+_NAMES = {"num_heads": int, "eps": float}
+_REMEDY = {
+    "num_heads": "build the network with as many heads as it was trained with (num_heads, decoder_heads)",
+    "eps": "build the network with the norm_eps that it was trained with",
+}
+
+
+def unseen_of(module: nn.Module, *, prefix: str = "") -> Unseen:
+    """Heads of every attention and epsilon of every norm, by the names of their modules behind ``prefix``."""
+    return {
+        name: {
+            prefix + path: value
+            for path, part in module.named_modules()
+            if isinstance(value := getattr(part, name, None), kind)
+        }
+        for name, kind in _NAMES.items()
+    }
+
+
+def header(module: nn.Module, *, prefix: str = "") -> dict[str, str]:
+    """An entry for the metadata of a safetensors file whose keys are those of ``module`` behind ``prefix``."""
+    return {_FIELD: json.dumps(unseen_of(module, prefix=prefix), separators=(",", ":"))}
+
+
+def read_unseen(path: str | Path) -> Unseen:
+    """What the header of a file says; nothing of other files, and of those that were written without.
+
+    Raises:
+        DataError: If the header says it in another form than :func:`header`.
+    """
+    if Path(path).suffix != ".safetensors":
+        return {}
+    try:
+        with safe_open(path, framework="pt") as file:
+            text = (file.metadata() or {}).get(_FIELD, "{}")
+        return {name: {key: float(value) for key, value in json.loads(text).get(name, {}).items()} for name in _NAMES}
+    except (SafetensorError, ValueError, TypeError, AttributeError) as error:
+        raise DataError(
+            "the header does not say heads and epsilons as medmae writes them",
+            path=path,
+            field=_FIELD,
+            remedy="write the file anew: load its tensors, save_safetensors(state, path)",
+        ) from error
+
+
+def refuse_others(module: nn.Module, said: Mapping[str, Mapping[str, float]], *, path: str | Path) -> None:
+    """Refuses weights of a network with other heads or epsilons.
+
+    Args:
+        module: Is to receive the weights.
+        said: Of the file, by our names; parts that ``module`` lacks are not looked at.
+        path: The file.
+
+    Raises:
+        DataError: With the first part that differs, both values, and what to do.
+    """
+    for name, ours in unseen_of(module).items():
+        for part, value in ours.items():
+            theirs = said.get(name, {}).get(part, value)
+            if theirs != value:
+                raise DataError(
+                    f"the weights were trained with {name}={theirs:g} in {part}, and this network has {value:g}",
+                    path=path,
+                    field=name,
+                    value=f"{theirs:g}",
+                    remedy=_REMEDY[name],
+                )
