@@ -92,7 +92,11 @@ def test_few_labels_are_judged_by_patient_beside_colour_alone(here):
     assert set(record["baselines"]) == {"mean_colour", "colour_histogram", "raw_pixels"}
     kinds = {name for name in record["scores"] if name not in record["baselines"]}
     assert {"pre-trained, linear probe", "pre-trained, fine-tuned", "from scratch, fine-tuned"} <= kinds
-    assert all(0 <= scores["metrics"]["accuracy"]["mean"] <= 1 for scores in record["scores"].values())
+    for scores in record["scores"].values():
+        confusion, accuracy = np.array(scores["confusion"]), scores["metrics"]["accuracy"]
+        assert confusion.sum(axis=1).tolist() == [18, 30]  # every labelled tile once, though folds share none
+        assert accuracy["mean"] == pytest.approx(np.trace(confusion) / 48)
+        assert accuracy["ci_low"] < accuracy["mean"] < accuracy["ci_high"]
 
 
 @pytest.mark.slow
@@ -143,7 +147,7 @@ def test_a_table_of_pictures_is_judged_too_and_says_that_no_patient_is_known(her
     record = json.loads(Path(f"{folder}_judged/evaluation/few_labels.json").read_text())
     assert record["unit"] == "tile"
     best = max(record["scores"][name]["metrics"]["balanced_accuracy"]["mean"] for name in record["baselines"])
-    assert best > (0.9 if by == "stain group" else 0.4)
+    assert best > (0.9 if by == "stain group" else 0.6)  # one answer to all has 0.5
     assert "No patient is known" in Path(f"{folder}_judged/report.html").read_text()
 
 
