@@ -9,8 +9,9 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from medmae.nn.positions import resize_positions, sincos_table
+from medmae.nn.positions import resize_positions
 from medmae.nn.vit import MaskedViT
+from medmae.weights.origin import Origin, equal_edges, origin_of
 
 PositionRule = Literal["positions", "positions_own"]
 
@@ -30,7 +31,7 @@ def adapt_positions(
     - ``positions``: interpolated, as MAE's fine-tuning does; see :func:`medmae.nn.positions.resize_positions`. A table
       of pictures for volumes is interpolated in the plane and the same at every depth.
     - ``positions_own``: ours, theirs is left out. Where both are fixed sin-cos tables of pictures, a row and a column
-      keep their numbers.
+      keep their numbers; one whose first channels hold the other axis is refused.
 
     Args:
         module: Holds the masked ViT whose grid is ours: the one that the table belongs to, or else the first.
@@ -42,21 +43,27 @@ def adapt_positions(
         file_grid: Tokens along each axis of theirs; None for a grid of equal edges.
 
     Raises:
-        ValueError: If the table belongs to no such grid.
+        ValueError: If the table belongs to no such grid, or shows that it was made for another.
     """
-    if rule == "positions_own":
-        return own
-    grid = _encoder(module, key).patches.grid
+    encoder = _encoder(module, key)
+    grid = encoder.patches.grid
     prefix = own.shape[1] - math.prod(grid)
     plane = grid[1:] if flat and len(grid) == 3 else grid
+    origin = origin_of(table, prefix=prefix, likely=Origin(plane, encoder.axis_order))
+    if rule == "positions_own":
+        if not flat:
+            _refuse_other_order(origin, encoder, key=key)
+        return own
     rows = table.shape[1] - prefix
-    old = tuple(file_grid) if file_grid is not None else _equal_edges(rows, ndim=len(plane))
+    old = tuple(file_grid) if file_grid is not None else equal_edges(rows, ndim=len(plane))
     if len(old) != len(plane) or math.prod(old) != rows:
         raise ValueError(
             f"a position table of {table.shape[1]} rows, {prefix} of them for class tokens, belongs to no grid of "
             f"{'equal edges' if file_grid is None else old}: name its grid, file_grid=(rows, columns), or take the "
             "model's own table, adapt=['positions_own']"
         )
+    if origin is not None and origin.grid != old:
+        raise ValueError(f"{key} is the fixed table of a grid of {origin.grid}, not of {old}: file_grid={origin.grid}")
     resized = resize_positions(table, old_grid=old, new_grid=plane, prefix=prefix)
     if plane == grid:
         return resized
@@ -68,27 +75,31 @@ def belongs_elsewhere(
 ) -> bool:
     """Whether a table of as many rows as ours is of another grid: of 14 x 14 where we have 7 x 28.
 
-    It is ``flat``, of pictures where ours is of volumes; or somebody says so by ``file_grid``; or it is the fixed
-    sin-cos table of a grid of equal edges. A learned one does not show it.
+    It is ``flat``, of pictures where ours is of volumes; or it is a fixed sin-cos table and shows it; or somebody says
+    so by ``file_grid``. A learned one does not show it. A table of our grid in another order of axes is the file's own
+    way to number rows and columns, which its weights know: it passes.
     """
     if not key.endswith("pos_embed") or not any(isinstance(part, MaskedViT) for part in module.modules()):
         return False
     encoder = _encoder(module, key)
     grid = encoder.patches.grid
-    if flat or file_grid is not None:
-        return flat or tuple(file_grid or ()) != grid
     prefix = table.shape[1] - math.prod(grid)
-    square = _equal_edges(math.prod(grid), ndim=len(grid))
-    if math.prod(square) != math.prod(grid) or square == grid or prefix < 0:
-        return False
-    fixed = sincos_table(grid=square, dim=table.shape[2], axis_order=encoder.axis_order, prefix=prefix)
-    return torch.allclose(table.float(), fixed, atol=1e-3)
+    if flat or prefix < 0:
+        return flat
+    origin = origin_of(table, prefix=prefix, likely=Origin(grid, encoder.axis_order))
+    if origin is not None:
+        return origin.grid != grid
+    return file_grid is not None and tuple(file_grid) != grid
+
+
+def _refuse_other_order(origin: Origin | None, encoder: MaskedViT, *, key: str) -> None:
+    if origin is not None and len(origin.grid) > 1 and origin.axis_order != encoder.axis_order:
+        raise ValueError(
+            f"{key} has axis_order={origin.axis_order!r} and this encoder {encoder.axis_order!r}: with our table its "
+            "weights would take rows for columns; keep theirs, adapt=['positions'], or build with that axis_order"
+        )
 
 
 def _encoder(module: nn.Module, key: str) -> MaskedViT:
     encoders = {name: part for name, part in module.named_modules() if isinstance(part, MaskedViT)}
     return encoders.get(key.rpartition(".")[0]) or next(iter(encoders.values()))
-
-
-def _equal_edges(rows: int, *, ndim: int) -> tuple[int, ...]:
-    return (round(max(rows, 0) ** (1 / ndim)),) * ndim

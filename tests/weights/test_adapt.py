@@ -243,6 +243,55 @@ def test_the_fixed_table_of_a_square_is_not_taken_for_that_of_a_strip_of_as_many
     import_state(encoder(image_size=(16, 64)), strip.state_dict())  # its own kind passes
 
 
+@pytest.mark.parametrize("theirs", ["last_first", "first_first"])
+@pytest.mark.parametrize("ours", ["last_first", "first_first"])
+def test_a_fixed_table_shows_its_grid_in_either_order_of_axes(theirs, ours):
+    """6 x 6 and 4 x 9 are both 36 tokens; MAE's order is not that of BootMAE and CMAE."""
+    square, strip = encoder(image_size=48, axis_order=theirs), encoder(image_size=(32, 72), axis_order=ours)
+    with pytest.raises(ValueError, match="pos_embed has as many rows as ours, but of another grid"):
+        import_state(strip, square.state_dict())
+    import_state(strip, square.state_dict(), adapt=["positions"])
+    assert torch.equal(strip.pos_embed, resize_positions(square.pos_embed, old_grid=(6, 6), new_grid=(4, 9)))
+
+
+def test_a_fixed_table_of_a_strip_is_not_taken_for_that_of_a_strip_that_stands():
+    lying, standing = encoder(image_size=(32, 72)), encoder(image_size=(72, 32))
+    with pytest.raises(ValueError, match="as many rows as ours, but of another grid"):
+        import_state(standing, lying.state_dict())
+    with pytest.raises(ValueError, match=r"grid of \(4, 9\), not of \(6, 6\): file_grid=\(4, 9\)"):
+        import_state(standing, lying.state_dict(), adapt=["positions"])
+    import_state(standing, lying.state_dict(), adapt=["positions"], file_grid=(4, 9))
+    assert torch.equal(standing.pos_embed, resize_positions(lying.pos_embed, old_grid=(4, 9), new_grid=(9, 4)))
+
+
+def test_a_fixed_table_of_a_strip_is_not_taken_for_a_square_when_it_is_resized():
+    with pytest.raises(ValueError, match=r"grid of \(4, 9\), not of \(6, 6\): file_grid=\(4, 9\)"):
+        import_state(encoder(), encoder(image_size=(32, 72)).state_dict(), adapt=["positions"])
+
+
+def test_a_fixed_table_of_a_volume_shows_its_grid():
+    sizes = {"patch_size": (8, 8, 8), "embed_dim": 48}
+    flat, deep = encoder(image_size=(16, 32, 32), **sizes), encoder(image_size=(32, 32, 16), **sizes)
+    with pytest.raises(ValueError, match="as many rows as ours, but of another grid"):
+        import_state(deep, flat.state_dict())
+
+
+def test_a_table_of_our_grid_in_the_other_order_goes_with_its_weights():
+    theirs, ours = encoder(axis_order="last_first", seed=1), encoder(axis_order="first_first")
+    assert import_state(ours, theirs.state_dict()).adapted == []
+    picture = torch.rand(2, 1, 64, 64)
+    assert torch.equal(ours(picture), theirs(picture))
+
+
+@pytest.mark.parametrize("image_size", [96, (48, 96)])
+def test_our_own_table_may_not_replace_one_of_the_other_order(image_size):
+    source, target = encoder(image_size=image_size, axis_order="last_first"), encoder(axis_order="first_first")
+    with pytest.raises(ValueError, match=r"has axis_order='last_first' and this encoder 'first_first'.*rows for colum"):
+        import_state(target, source.state_dict(), adapt=["positions_own"])
+    source.pos_embed.data.normal_()  # a learned one does not show it
+    import_state(target, source.state_dict(), adapt=["positions_own"])
+
+
 def test_tables_are_resized_for_the_encoder_that_they_belong_to():
     """One of two encoders of other grids, as methods of sound and pictures have."""
     both = torch.nn.ModuleDict({"sound": encoder(image_size=(32, 64)), "sight": encoder(image_size=96)})
