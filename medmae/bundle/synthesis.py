@@ -18,7 +18,7 @@ from medmae.bundle.synthesis_task import Contrasts, paired_subjects, require_tas
 from medmae.data.by_case import CaseCrops, CaseSlices
 from medmae.data.manifest import Manifest
 from medmae.data.target_intensity import NAME, write_target_intensities
-from medmae.errors import SomeFailedError
+from medmae.errors import LaterFailures
 from medmae.evaluate.calibration_file import NAME as CALIBRATION
 from medmae.evaluate.calibration_file import FittedSpread, read_calibration
 from medmae.evaluate.leakage import require_unseen, subjects_seen
@@ -121,21 +121,23 @@ def evaluate_run(
         SomeFailedError: At the end, with the cases that were left out.
     """
     start_evaluation(output_dir)
-    failed = _evaluate(
-        method=method,
-        manifest=manifest,
-        out=Path(output_dir) / "evaluation",
-        paired=paired_subjects(model_dir, manifest=manifest),
-        calibration=_stored_calibration(model_dir) if uncertainty else None,
-        source=None if contrasts else source,
-        target=None if contrasts else target,
-        contrasts=contrasts,
-        split=split,
-        smooth=smooth,
-        uncertainty=uncertainty,
-        batch_size=batch_size,
-        device=device,
-    )
+    failures = LaterFailures()
+    with failures.kept():
+        evaluate_method(
+            method=method,
+            manifest=manifest,
+            out=Path(output_dir) / "evaluation",
+            paired=paired_subjects(model_dir, manifest=manifest),
+            calibration=_stored_calibration(model_dir) if uncertainty else None,
+            source=None if contrasts else source,
+            target=None if contrasts else target,
+            contrasts=contrasts,
+            split=split,
+            smooth=smooth,
+            uncertainty=uncertainty,
+            batch_size=batch_size,
+            device=device,
+        )
     finish_evaluation(
         method=method,
         dataset_dir=dataset_dir,
@@ -145,7 +147,7 @@ def evaluate_run(
         bundle=bundle,
         config=config,
     )
-    _raise(failed)
+    failures.raise_any()
 
 
 @rank_zero_only
@@ -213,31 +215,23 @@ def finish_synthesis(
     )
     options: dict[str, Any] = {"method": method, "manifest": manifest, "batch_size": batch_size, "device": device}
     options |= {"source": source, "target": target, "contrasts": contrasts}
-    fitted, failed = _calibrate(stored, hashes[WEIGHTS], **options) if uncertainty else (None, [])
+    failures, fitted = LaterFailures(), None
+    if uncertainty:
+        fitted = _calibrate(stored, hashes[WEIGHTS], failures, **options)
     if len(held_out):
         paired = paired_subjects(model_dir, manifest=manifest)
         more = {"uncertainty": fitted is not None, "calibration": fitted, "paired": paired}
-        failed += _evaluate(out=output / "evaluation", **options, **more)
+        with failures.kept():
+            evaluate_method(out=output / "evaluation", **options, **more)
     print(f"report: {write_report(output)}")
-    _raise(failed)
+    failures.raise_any()
 
 
-def _calibrate(path: Path, weights_sha256: str, **options: Any) -> tuple[FittedSpread | None, list[str]]:
+def _calibrate(path: Path, weights_sha256: str, failures: LaterFailures, **options: Any) -> FittedSpread | None:
     fitted, failed = calibrate_method(path=path, weights_sha256=weights_sha256, **options)
-    return fitted, ["the spread was not calibrated on everyone: " + "; ".join(failed)] if failed else []
-
-
-def _evaluate(**options: Any) -> list[str]:
-    try:
-        evaluate_method(**options)
-    except SomeFailedError as error:
-        return [str(error)]
-    return []
-
-
-def _raise(failed: list[str]) -> None:
     if failed:
-        raise SomeFailedError(". ".join(failed))
+        failures.add("the spread was not calibrated on everyone: " + "; ".join(failed))
+    return fitted
 
 
 def _stored_calibration(model_dir: str | Path) -> FittedSpread | None:

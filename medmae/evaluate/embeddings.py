@@ -108,15 +108,10 @@ def embed_readable(
             files.append(path)
             continue
         loader = DataLoader(case.tiles, batch_size=batch_size, num_workers=num_workers)
+        parts = _parts(loader, encoder, patch_tokens)
         try:
             write_embeddings(
-                path,
-                _parts(loader, encoder, patch_tokens),
-                about=about,
-                coords=case.coords,
-                grid=case.grid,
-                names=case.names,
-                precision=precision,
+                path, parts, about=about, coords=case.coords, grid=case.grid, names=case.names, precision=precision
             )
             files.append(path)
         except DataError as error:
