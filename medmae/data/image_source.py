@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 
 from medmae.data.dicom import is_dicom, load_image
 from medmae.data.image_arrays import idx_files, read_idx, read_npz
-from medmae.data.image_files import ImageFile, all_or_none, find_images
+from medmae.data.image_files import LAYOUT, ImageFile, all_or_none, find_images
 from medmae.data.image_table import ImageTable, check_columns
 from medmae.data.images import SUFFIXES, pixels_of, read_bytes
 from medmae.data.kinds import kind_of
@@ -92,7 +93,12 @@ class ShardReader:
 
 
 def _files(path: Path, subject_from: str | None) -> ImageTable:
-    found, _ = find_images(path, suffixes=(*SUFFIXES, *DICOM_SUFFIXES))
+    found, deeper = find_images(path, suffixes=(*SUFFIXES, *DICOM_SUFFIXES))
+    if deeper:
+        shown = ", ".join(sorted(image.relative_to(path).as_posix() for image in deeper)[:3])
+        warnings.warn(
+            f"{path}: {len(deeper)} images lie elsewhere and are left out, such as {shown}; {LAYOUT}", stacklevel=3
+        )
     files = sorted(found, key=lambda file: file.name)
     for column in ("patient", "split"):
         all_or_none(files, column, path)

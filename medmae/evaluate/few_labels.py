@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -47,6 +47,21 @@ class OnFeatures:
         """See :class:`Contender`; nothing is drawn, and ``fold.val`` is not used."""
         model = clone(self.model).fit(self.features[fold.train], labels[fold.train])
         return model.predict_proba(self.features[fold.test])
+
+
+@dataclass(frozen=True, kw_only=True)
+class PerSeed:
+    """A contender for each repetition, such as one that begins with random weights.
+
+    Args:
+        of: The contender of a seed.
+    """
+
+    of: Callable[[int], Contender]
+
+    def __call__(self, fold: Fold, labels: np.ndarray, *, num_classes: int, seed: int) -> np.ndarray:
+        """See :class:`Contender`."""
+        return self.of(seed)(fold, labels, num_classes=num_classes, seed=seed)
 
 
 def evaluate_few_labels(
@@ -117,18 +132,7 @@ def contest(
     """The record of :func:`evaluate_few_labels`, and the fits by contender; nothing is written."""
     if not baselines or set(baselines) & set(contenders):
         raise ValueError(f"give baselines, under other names than contenders; got {list(baselines)}")
-    repeats = {
-        seed: few_label_folds(
-            samples.labels,
-            groups=samples.groups,
-            test=samples.test,
-            budget=budget,
-            folds=folds,
-            seed=seed,
-            validate=validate,
-        )
-        for seed in seeds
-    }
+    repeats = draw_folds(samples, budget=budget, folds=folds, seeds=seeds, validate=validate)
     fits = {name: _fit_all(name, each, repeats, samples) for name, each in {**contenders, **baselines}.items()}
     record = _describe(samples, repeats, budget=budget, baselines=list(baselines))
     record["scores"] = score_all(
@@ -140,6 +144,24 @@ def contest(
         resamples=resamples,
     )
     return record, fits
+
+
+def draw_folds(
+    samples: Samples, *, budget: int | None, folds: int, seeds: Sequence[int], validate: bool = True
+) -> dict[int, list[Fold]]:
+    """Folds by seed; see :func:`few_label_folds`, which refuses what cannot be drawn."""
+    return {
+        seed: few_label_folds(
+            samples.labels,
+            groups=samples.groups,
+            test=samples.test,
+            budget=budget,
+            folds=folds,
+            seed=seed,
+            validate=validate,
+        )
+        for seed in seeds
+    }
 
 
 def write_contest(

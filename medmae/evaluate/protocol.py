@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from medmae.data.names import file_name_of
 from medmae.evaluate.colour import describe_images, raw_pixels
 from medmae.evaluate.embedding_map import Layout, write_embedding_map
 from medmae.evaluate.few_label_tables import print_scores
-from medmae.evaluate.few_labels import Contender, OnFeatures, contest
+from medmae.evaluate.few_labels import Contender, OnFeatures, PerSeed, contest, draw_folds
 from medmae.evaluate.fine_tune import FineTune
 from medmae.evaluate.image_embeddings import embedded
 from medmae.evaluate.lars_probe import LarsProbe
@@ -75,7 +75,7 @@ def judge_encoders(
         out: Evaluation folder of a run: receives ``protocol.json`` and ``protocol/``. Embeddings go to
             ``embeddings/<encoder>`` beside it, and are used again.
         few: Labels a class of the second task; None leaves it out.
-        seeds: One a repetition: of the draw of few labels, and of all that is trained.
+        seeds: One a repetition: of the draw of few labels, of all that is trained, and of random weights.
         pool: Which features: the mean of patch tokens, or the class token (MAE's linear probe).
         neighbours: How many vote; fewer where a task has fewer labels.
         tuning: Options of :class:`~medmae.evaluate.fine_tune.FineTune` that differ from :data:`FINE_TUNING`.
@@ -97,19 +97,23 @@ def judge_encoders(
     if not encoders or reserved & encoders.keys():
         raise ValueError(f"give encoders under other names than {sorted(reserved)}, got {list(encoders)}")
     samples, load, sets = image_samples(train, test), TileLoader([train, test]), (train, test)
-    fresh, first = untrained_like(next(iter(encoders.values()))), next(iter(encoders))
-    features = _features({**encoders, UNTRAINED: fresh}, sets, Path(out).parent / "embeddings", pool, device)
+    budgets, first = _budgets(few, len(samples.classes)), next(iter(encoders))
+    for budget in budgets.values():  # what cannot be drawn is refused before hours of the first task
+        draw_folds(samples, budget=budget, folds=1, seeds=seeds)
+    fresh = {seed: untrained_like(encoders[first], seed=seed) for seed in seeds}
+    random = {f"{UNTRAINED} {seed}": encoder for seed, encoder in fresh.items()}
+    features = _features({**encoders, **random}, sets, Path(out).parent / "embeddings", pool, device)
+    drawn = {seed: features.pop(f"{UNTRAINED} {seed}") for seed in seeds}
     shown: dict[str, Any] = {"labels": samples.labels, "classes": samples.classes, "out": out, "item": "image"}
     write_embedding_map(features[first], **shown, layout=layout, encoder=first)
     features[PIXELS] = describe_images(load, count=len(samples.labels), by={PIXELS: _pixels})[PIXELS].numpy()
     options = {**FINE_TUNING, **(tuning or {}), "device": device}
-    whole = {**encoders, SCRATCH: fresh} if fine_tune else {}
-    tuned = {f"{name}, {TUNED}": FineTune(encoder=encoder, load=load, **options) for name, encoder in whole.items()}
+    tuned = _tuned(encoders, fresh, load, options) if fine_tune else {}
     tasks = {}
-    for title, budget in _budgets(few, len(samples.classes)).items():
+    for title, budget in budgets.items():
         voters = neighbours if budget is None else min(neighbours, budget)
         frozen = {f"{name}, {kind}": each for name in features for kind, each in _on(name, features, voters).items()}
-        ours, baselines = _apart({**frozen, **tuned})
+        ours, baselines = _apart({**frozen, **_untrained(drawn, voters), **tuned})
         record, fits = contest(
             ours, baselines=baselines, samples=samples, budget=budget, folds=1, seeds=seeds, resamples=resamples
         )
@@ -145,6 +149,25 @@ def _on(name: str, features: Mapping[str, np.ndarray], neighbours: int) -> dict[
         LINEAR: OnFeatures(features=own, model=linear_probe()),
     }
     return found if name == PIXELS else {**found, LARS: LarsProbe(features=own)}
+
+
+def _untrained(drawn: Mapping[int, np.ndarray], neighbours: int) -> dict[str, Contender]:
+    """The classifiers on features of random weights, which are others in each repetition."""
+    of = {seed: _on(UNTRAINED, {UNTRAINED: features}, neighbours) for seed, features in drawn.items()}
+    return {f"{UNTRAINED}, {kind}": PerSeed(of=_by_kind(of, kind)) for kind in next(iter(of.values()))}
+
+
+def _by_kind(of: Mapping[int, Mapping[str, Contender]], kind: str) -> Callable[[int], Contender]:
+    return {seed: some[kind] for seed, some in of.items()}.__getitem__
+
+
+def _tuned(
+    encoders: Mapping[str, MaskedViT], fresh: Mapping[int, MaskedViT], load: TileLoader, options: Mapping[str, Any]
+) -> dict[str, Contender]:
+    """Every encoder, and random weights, which are others in each repetition, trained as a whole."""
+    scratch = {seed: FineTune(encoder=encoder, load=load, **options) for seed, encoder in fresh.items()}
+    whole = {name: FineTune(encoder=encoder, load=load, **options) for name, encoder in encoders.items()}
+    return {f"{name}, {TUNED}": each for name, each in {**whole, SCRATCH: PerSeed(of=scratch.__getitem__)}.items()}
 
 
 def _pixels(images: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from medmae.errors import DataError
 from medmae.evaluate.segmentation_tables import DiceRow, write_segmentation
+from medmae.nn.seeding import drawn_by
 from medmae.nn.untrained import untrained_like
 from medmae.nn.vit import MaskedViT
 from medmae.training.optim import parameter_groups
@@ -104,7 +105,7 @@ def judge_segmentation(
         classes: Names of the labels from 1 on.
         out: Evaluation folder of a run.
         folds: How many.
-        seeds: One a repetition: of folds, decoder and order.
+        seeds: One a repetition: of folds, decoder and order, and of the weights of the one from scratch.
         tuning: How they are trained.
 
     Raises:
@@ -120,20 +121,21 @@ def judge_segmentation(
             value=folds,
             remedy="ask for fewer folds, or label more patients",
         )
-    everyone = {**encoders, SCRATCH: untrained_like(next(iter(encoders.values())))}
+    first = next(iter(encoders.values()))
     jobs = [
         (seed, fold, name, *parts)
         for seed in seeds
         for fold, parts in enumerate(_folds(subjects, folds, seed))
-        for name in everyone
+        for name in (*encoders, SCRATCH)
     ]
     rows: list[DiceRow] = []
     for seed, fold, name, train, test in track(jobs, description="Segmenting", transient=True):
+        encoder = untrained_like(first, seed=seed) if name == SCRATCH else encoders[name]
         network = fine_tuned(
-            everyone[name], load, train, num_classes=len(classes) + 1, seed=seed, tuning=tuning or SegmentationTuning()
+            encoder, load, train, num_classes=len(classes) + 1, seed=seed, tuning=tuning or SegmentationTuning()
         )
         found = dice_by_subject(network, load, test, subjects=subjects, classes=classes)
-        rows += [DiceRow(name, seed, fold, subject, label, dice) for (subject, label), dice in found.items()]
+        rows += [DiceRow(name, seed, fold, *key, *score) for key, score in found.items()]
     write_segmentation(rows, out=Path(out))
     return rows
 
@@ -144,8 +146,7 @@ def fine_tuned(
     """A UNETR that was trained on some images; arguments as of :func:`judge_segmentation`."""
     device = torch.device(tuning.device)
     # The decoder draws from torch's own generators, which are given back as they were.
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(seed)
+    with drawn_by(seed):
         network = unetr_of(encoder, num_classes=num_classes, feature_size=tuning.feature_size).to(device)
     generator = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.AdamW(parameter_groups(network, weight_decay=tuning.weight_decay), lr=0.0)
@@ -170,22 +171,25 @@ def fine_tuned(
 @torch.no_grad()
 def dice_by_subject(
     network: nn.Module, load: Load, test: np.ndarray, *, subjects: Sequence[str], classes: Sequence[str]
-) -> dict[tuple[str, str], float]:
-    """Dice of each patient and class over all of the patient's images together.
+) -> dict[tuple[str, str], tuple[float, bool]]:
+    """Dice of each patient and class over all of the patient's images together, and whether the class is there.
 
     NaN where the class is neither there nor found; 0 where it is only one of both.
     """
     device = next(network.parameters()).device
-    counts: dict[tuple[str, str], np.ndarray] = {}  # twice the overlap, and both sizes together
+    counts: dict[tuple[str, str], np.ndarray] = {}  # overlap, size of what is found, size of what is there
     for number in test.tolist():
         images, labels = load([number])
         called = network(images.to(device)).argmax(dim=1).cpu()
         for value, name in enumerate(classes, start=1):
             found, there = called == value, labels == value
-            both = np.array([2 * int((found & there).sum()), int(found.sum()) + int(there.sum())])
+            sizes = np.array([int(some.sum()) for some in (found & there, found, there)])
             key = (subjects[number], name)
-            counts[key] = counts.get(key, np.zeros(2, dtype=np.int64)) + both
-    return {key: float(overlap / size) if size else float("nan") for key, (overlap, size) in counts.items()}
+            counts[key] = counts.get(key, np.zeros(3, dtype=np.int64)) + sizes
+    return {
+        key: (float(2 * overlap / (found + there)) if found + there else float("nan"), bool(there))
+        for key, (overlap, found, there) in counts.items()
+    }
 
 
 def _folds(subjects: Sequence[str], folds: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:

@@ -24,7 +24,8 @@ class DiceRow(NamedTuple):
         fold: Its number.
         subject: Patient.
         label: Class.
-        dice: NaN where the class is neither there nor found.
+        dice: NaN where the class is neither there nor found, 0 where it is only one of both.
+        there: Whether the patient has the class, by the label map.
     """
 
     encoder: str
@@ -33,21 +34,26 @@ class DiceRow(NamedTuple):
     subject: str
     label: str
     dice: float
+    there: bool
 
 
 def write_segmentation(rows: Sequence[DiceRow], *, out: Path) -> None:
-    """Writes ``segmentation/{dice,summary,paired}.csv`` below an evaluation folder."""
+    """Writes ``segmentation/{dice,summary,paired}.csv`` below an evaluation folder.
+
+    Who counts is decided by the label map alone, so that it is the same patients for all encoders and seeds: those that
+    have a class. Of the others ``false_alarms`` is the share in whom the class is found, over all seeds.
+    """
     write_csv(out / FOLDER / "dice.csv", [row._asdict() for row in rows])
     scores = _by_patient(rows)
-    write_csv(out / FOLDER / "summary.csv", _summaries(scores))
+    write_csv(out / FOLDER / "summary.csv", _summaries(scores, _false_alarms(rows)))
     write_csv(out / FOLDER / "paired.csv", _differences(scores))
 
 
 def _by_patient(rows: Sequence[DiceRow]) -> dict[tuple[str, str], dict[str, float]]:
-    """Mean over seeds by class and encoder, of each patient; and over classes."""
+    """Mean over seeds by class and encoder, of each patient that has the class; and over classes."""
     found: dict[tuple[str, str], dict[str, list[float]]] = {}
     for row in rows:
-        if not math.isnan(row.dice):
+        if row.there:
             for label in (row.label, _MEAN):
                 found.setdefault((label, row.encoder), {}).setdefault(row.subject, []).append(row.dice)
     return {
@@ -55,16 +61,29 @@ def _by_patient(rows: Sequence[DiceRow]) -> dict[tuple[str, str], dict[str, floa
     }
 
 
-def _summaries(scores: dict[tuple[str, str], dict[str, float]]) -> list[dict[str, object]]:
+def _false_alarms(rows: Sequence[DiceRow]) -> dict[tuple[str, str], float]:
+    """Share by class and encoder; without a patient who lacks the class there is none."""
+    found: dict[tuple[str, str], list[bool]] = {}
+    for row in rows:
+        if not row.there:
+            for label in (row.label, _MEAN):
+                found.setdefault((label, row.encoder), []).append(not math.isnan(row.dice))
+    return {key: sum(some) / len(some) for key, some in found.items()}
+
+
+def _summaries(
+    scores: dict[tuple[str, str], dict[str, float]], false_alarms: dict[tuple[str, str], float]
+) -> list[dict[str, object]]:
     lines: list[dict[str, object]] = []
     for (label, encoder), some in sorted(scores.items()):
         told = summarise(list(some.values()), list(some)).as_dict()
-        lines.append({"class": label, "encoder": encoder, **told})
+        alarms = false_alarms.get((label, encoder), "")
+        lines.append({"class": label, "encoder": encoder, **told, "false_alarms": alarms})
     return lines
 
 
 def _differences(scores: dict[tuple[str, str], dict[str, float]]) -> list[dict[str, object]]:
-    """Of every two encoders, on the patients that both have."""
+    """Of every two encoders; patients are those of both."""
     lines: list[dict[str, object]] = []
     for label in sorted({label for label, _ in scores}):
         own = {encoder: some for (other, encoder), some in scores.items() if other == label}

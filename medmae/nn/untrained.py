@@ -9,6 +9,7 @@ from torch import nn
 
 from medmae.nn.init import initialise_linears
 from medmae.nn.positions import sincos_table
+from medmae.nn.seeding import drawn_by
 from medmae.nn.vit import MaskedViT, PatchProjection
 
 
@@ -22,14 +23,13 @@ def untrained_like(encoder: MaskedViT, *, seed: int = 0) -> MaskedViT:
     Raises:
         ValueError: If the encoder has parameters that no rule here draws.
     """
-    fresh = copy.deepcopy(encoder)
-    with torch.random.fork_rng(devices=[]), torch.no_grad():
-        torch.manual_seed(seed)
+    fresh = copy.deepcopy(encoder).cpu()  # where draws are the same for all devices
+    with drawn_by(seed), torch.no_grad():
         drawn = _draw(fresh)
     left = [name for name, parameter in fresh.named_parameters() if id(parameter) not in drawn]
     if left:
         raise ValueError(f"no rule draws {', '.join(left[:5])} anew; build the encoder a second time instead")
-    return fresh
+    return fresh.to(encoder.pos_embed.device)
 
 
 def _draw(encoder: MaskedViT) -> set[int]:

@@ -27,6 +27,13 @@ def test_class_folders_give_labels_and_folders_of_splits_give_splits(tmp_path):
     assert table.splits == ["test", "test", "train", "train"]
 
 
+def test_images_that_lie_deeper_are_left_out_with_a_warning(tmp_path):
+    save(tmp_path / "a" / "1.png"), save(tmp_path / "a" / "more" / "2.png")
+    with pytest.warns(UserWarning, match=r"1 images lie elsewhere and are left out, such as a/more/2\.png"):
+        table = read_images(tmp_path)
+    assert table.names == ["a/1.png"]
+
+
 def test_a_table_names_patients_in_either_column(tmp_path):
     for name in ("1", "2"):
         save(tmp_path / f"{name}.png")

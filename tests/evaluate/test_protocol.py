@@ -12,6 +12,7 @@ from rich.console import Console
 
 from medmae.data import ImageDataset
 from medmae.errors import DataError
+from medmae.evaluate import protocol
 from medmae.evaluate.few_label_scores import Fit, Samples
 from medmae.evaluate.protocol import judge_encoders
 from medmae.evaluate.protocol_tables import paired_rows
@@ -118,3 +119,28 @@ def test_paired_differences_are_means_over_fits_then_over_patients():
     assert (row["a"], row["b"], row["classifier"], row["n"]) == ("x", "y", "knn", 3)
     assert row["accuracy_a"] == pytest.approx(0.75 / 3)
     assert row["b_minus_a"] == pytest.approx((0.25 + 0.5 + 0) / 3)
+
+
+def test_too_few_labels_of_a_class_are_told_before_anything_is_trained(source, tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise AssertionError("features were computed for a contest that cannot be held")
+
+    monkeypatch.setattr(protocol, "embedded", refuse)
+    with pytest.raises(DataError, match="samples of class"):
+        judge_encoders({"one": encoder()}, **sets(source), out=tmp_path / "evaluation", few=60, **QUIET)
+
+
+def test_random_weights_are_others_in_every_repetition(judged):
+    out, _ = judged
+    fits = list(csv.DictReader((out / "protocol" / "all_labels" / "few_labels" / "fits.csv").open()))
+    for classifier in ("nearest neighbours", "logistic regression"):  # nothing else of these depends on the seed
+        figures = {
+            name: {
+                tuple(row[m] for m in ("auroc", "accuracy"))
+                for row in fits
+                if row["contender"] == f"{name}, {classifier}"
+            }
+            for name in ("untrained", "one")
+        }
+        assert len(figures["one"]) == 1
+    assert len(figures["untrained"]) == 2

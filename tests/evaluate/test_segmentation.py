@@ -11,6 +11,7 @@ import torch
 pytest.importorskip("einops", reason="MONAI's UNETR needs einops")
 
 from medmae.errors import DataError
+from medmae.evaluate import segmentation
 from medmae.evaluate.segmentation import (
     SegmentationTuning,
     dice_by_subject,
@@ -61,10 +62,11 @@ def test_its_transformer_gives_what_the_encoder_gives_without_class_token():
 
 def test_dice_is_of_all_images_of_a_patient_together():
     found = dice_by_subject(Answer(0.45), load, np.arange(4), subjects=SUBJECTS, classes=["square"])
-    assert found == {("p0", "square"): 1.0, ("p1", "square"): 1.0}
+    assert found == {("p0", "square"): (1.0, True), ("p1", "square"): (1.0, True)}
     everything = dice_by_subject(Answer(-1.0), load, np.arange(2), subjects=SUBJECTS, classes=["square", "ring"])
-    assert everything[("p0", "square")] == pytest.approx(2 * 244 / (2048 + 244))
-    assert np.isnan(everything[("p0", "ring")])
+    assert everything[("p0", "square")] == (pytest.approx(2 * 244 / (2048 + 244)), True)
+    assert np.isnan(everything[("p0", "ring")][0])
+    assert not everything[("p0", "ring")][1]
 
 
 @pytest.mark.slow
@@ -72,7 +74,7 @@ def test_it_learns():
     tuning = SegmentationTuning(epochs=18, warmup_epochs=2, batch_size=4, lr=5e-3, feature_size=8)
     network = fine_tuned(encoder(), load, np.arange(6), num_classes=2, seed=0, tuning=tuning)
     dice = dice_by_subject(network, load, np.arange(6, 8), subjects=SUBJECTS, classes=["square"])
-    assert dice[("p3", "square")] > 0.7
+    assert dice[("p3", "square")][0] > 0.7
 
 
 def test_the_seed_decides_everything_and_torch_s_own_generator_is_left_alone():
@@ -122,3 +124,18 @@ def test_too_few_patients_and_a_reserved_name_are_refused(tmp_path):
 def test_an_encoder_that_a_unetr_cannot_hold_is_refused_with_the_reason():
     with pytest.raises(ValueError, match="12"):
         unetr_of(encoder(depth=3), num_classes=2)
+
+
+def test_from_scratch_begins_with_other_weights_in_every_repetition(tmp_path, monkeypatch):
+    begun = {}
+
+    def note(encoder, load, train, *, seed, **_):
+        begun.setdefault(seed, []).append(encoder.blocks[0].mlp.fc1.weight)
+        return Answer(0.45)
+
+    monkeypatch.setattr(segmentation, "fine_tuned", note)
+    options = {"load": load, "subjects": SUBJECTS, "classes": ["square"], "out": tmp_path}
+    judge_segmentation({"pre": encoder()}, **options, folds=2, seeds=(0, 1))
+    assert torch.equal(begun[0][0], begun[1][0])  # the encoder that is judged
+    assert torch.equal(begun[0][1], begun[0][3])  # from scratch, of both folds
+    assert not torch.equal(begun[0][1], begun[1][1])
