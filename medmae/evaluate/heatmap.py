@@ -59,7 +59,8 @@ def map_slides(
         try:
             found = read_embeddings(file)
             verdict = _verdict(found, classify)
-            drawn += _draw(found, verdict, classes, wanted, slides, folder=folder, edge=edge)
+            taken = {str(line["file"]) for line in drawn}
+            drawn += _draw(found, verdict, classes, wanted, slides, folder=folder, edge=edge, taken=taken)
             verdicts.append(verdict)
         except DataError as error:
             log.error("left out: %s", error)
@@ -98,8 +99,9 @@ def _draw(
     *,
     folder: Path,
     edge: int,
+    taken: set[str],
 ) -> list[Line]:
-    """The pictures that were written, as ``heatmaps.json`` lists them."""
+    """The pictures that were written, as ``heatmaps.json`` lists them; none under a name that is ``taken``."""
     case, grid, lines = verdict.case, found.grid, list[Line]()
     assert grid is not None
     if case not in slides:
@@ -124,8 +126,15 @@ def _draw(
     for name in wanted:
         values = verdict.probabilities[:, list(classes).index(name)]
         tile_map = TileMap(grid=grid, coords=verdict.coords, values=values, name=f"probability of {name}")
-        path = folder / f"{case}_{slug(name)}.png"
+        path = folder / _free_name(f"{case}_{slug(name)}", taken)
         draw_map(tile_map, slide=picture, title=case, path=path)
         about = {"tiles": len(values), "mean": float(values.mean())}
         lines.append({"case": case, "patient": verdict.patient, "class": name, "file": path.name, **about})
     return lines
+
+
+def _free_name(stem: str, taken: set[str]) -> str:
+    """A name that no picture has yet, noted in ``taken``: two classes may differ only in what a file name cannot hold."""
+    name = f"{stem}_{len(taken)}.png" if f"{stem}.png" in taken else f"{stem}.png"
+    taken.add(name)
+    return name

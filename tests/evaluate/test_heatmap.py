@@ -152,6 +152,15 @@ def test_another_slide_under_the_same_name_is_refused(slides, tmp_path):
         mapped(slides, slides=dict(slides[1]) | {"a": other}, edge=200)
 
 
+def test_classes_that_a_file_name_cannot_tell_apart_have_pictures_of_their_own(slides):
+    mapped(slides, classes=("a/b", "a b"), edge=200)
+    pictures = json.loads((slides[0] / "out" / "heatmaps.json").read_text())["pictures"]
+    assert {line["class"] for line in pictures} == {"a/b", "a b"}
+    found = {path.name for path in (slides[0] / "out" / "heatmaps").glob("*.png")}
+    assert found >= {line["file"] for line in pictures}
+    assert len({line["file"] for line in pictures}) == len(pictures) == 6
+
+
 def test_embeddings_without_places_are_refused(tmp_path):
     write_embeddings(tmp_path / "t.h5", [(np.ones((1, 1)), None)], about={}, names=["x.png"])
     with pytest.raises(SomeFailedError, match="do not say where tiles lie"):
