@@ -134,7 +134,7 @@ def _draw(
 
 
 def _free_name(stem: str, taken: set[str]) -> str:
-    """A name that no picture has yet, noted in ``taken``: two classes may differ only in what a file name cannot hold."""
+    """A name that no picture has yet, noted in ``taken``; two classes may differ only in what no file name can hold."""
     name = f"{stem}_{len(taken)}.png" if f"{stem}.png" in taken else f"{stem}.png"
     taken.add(name)
     return name
