@@ -220,7 +220,7 @@ def finish_synthesis(
         fitted = _calibrate(stored, hashes[WEIGHTS], failures, **options)
     if len(held_out):
         paired = paired_subjects(model_dir, manifest=manifest)
-        more = {"uncertainty": fitted is not None, "calibration": fitted, "paired": paired}
+        more: dict[str, Any] = {"uncertainty": fitted is not None, "calibration": fitted, "paired": paired}
         with failures.kept():
             evaluate_method(out=output / "evaluation", **options, **more)
     print(f"report: {write_report(output)}")

@@ -91,7 +91,7 @@ def synthesise_volume(
     whole = np.zeros((len(volume), made.shape[1], *volume.shape[2:]), dtype=np.float32)
     whole[z, :, y, x] = made
     if not keep_background:
-        return smooth_slices(whole, sigma=smooth, inside=whole.any(axis=(1, 2, 3), keepdims=True))
+        return smooth_slices(whole, sigma=smooth, inside=np.any(whole, axis=(1, 2, 3))[:, None, None, None])
     return smooth_slices(_without_background(whole, volume), sigma=smooth, inside=foreground(volume))
 
 
@@ -173,7 +173,7 @@ def smooth_slices(volume: np.ndarray, *, sigma: float, inside: np.ndarray) -> np
 
 def foreground(volume: np.ndarray) -> np.ndarray:
     """Where any contrast of ``(S, C, H, W)`` is not background: ``(S, 1, H, W)`` bool."""
-    return volume.any(axis=1, keepdims=True)
+    return np.any(volume, axis=1)[:, None]
 
 
 def _without_background(made: np.ndarray, volume: np.ndarray) -> np.ndarray:
