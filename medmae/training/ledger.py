@@ -12,6 +12,7 @@ from functools import singledispatch
 from torch import nn
 
 from medmae.methods.base import MaskedMethod, Method
+from medmae.methods.saim import SAIM
 from medmae.nn.cross_decoder import CrossAttention
 from medmae.nn.decoder import MaskedDecoder
 from medmae.nn.deconvolution import PatchDeconvolution
@@ -22,6 +23,7 @@ from medmae.nn.projector import FeatureDecoder, Projector
 from medmae.nn.vit import MaskedViT
 from medmae.training.cost import Work, block_work
 from medmae.training.sizes import Trunk
+from medmae.training.two_streams import two_streams
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,8 @@ def ledger(method: Method) -> dict[str, Work]:
     """
     if not isinstance(method, MaskedMethod):
         raise ValueError(f"the cost of {type(method).__name__} is not known: it hides no tokens")
+    if isinstance(method, SAIM):
+        return two_streams(method)
     mask = method.masking.sample(1)
     tokens = Tokens(mask.num_visible, mask.num_masked, int(method.encoder.cls_token is not None))
     return {name: part_work(part, tokens) for name, part in method.named_children()}

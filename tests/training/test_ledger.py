@@ -10,6 +10,7 @@ from medmae.methods.cmae import cmae_small_images, cmae_tiny
 from medmae.methods.edge_mae import edge_mae_tiny
 from medmae.methods.mae import mae_tiny
 from medmae.methods.mt_unet import mt_unet_tiny
+from medmae.methods.saim import SAIM, saim_small_images, saim_tiny
 from medmae.nn.checkpointing import checkpoint_activations
 from medmae.training.cost import step_flops
 from medmae.training.ledger import ledger, ledger_flops
@@ -39,8 +40,19 @@ def one_feature_block(**options):
     return cmae_tiny(feature_depth=1, decoder_depth=3, projector_dim=200, **options)
 
 
+def few_queries(**options):
+    """A linear head, and queries that run through the encoder's own blocks."""
+    return saim_tiny(query_depth=2, share_weights=True, head="linear", **options)
+
+
+def saim_volume(**options):
+    sizes = {"image_size": (16, 24, 32), "patch_size": 8, "in_channels": 1, "embed_dim": 48, "depth": 2}
+    return SAIM(**{**sizes, "num_heads": 4, "query_depth": 2, "smoothing": None, **options})
+
+
 BOOTMAE = [bootmae_tiny, bootmae_small_images, odd_heads, volume, pixels_only, without_injection]
-MAKERS = [*BOOTMAE, cmae_tiny, cmae_small_images, one_feature_block, mae_tiny]
+SAIMS = [saim_tiny, saim_small_images, few_queries, saim_volume]
+MAKERS = [*BOOTMAE, cmae_tiny, cmae_small_images, one_feature_block, mae_tiny, *SAIMS]
 
 
 @pytest.mark.parametrize("maker", MAKERS, ids=lambda maker: maker.__name__)
@@ -50,7 +62,7 @@ def test_flops_of_a_step_are_as_predicted(maker):
     assert ledger_flops(method, batch=2) == pytest.approx(counted, rel=1e-3)
 
 
-@pytest.mark.parametrize("maker", [odd_heads, cmae_tiny, mae_tiny], ids=lambda maker: maker.__name__)
+@pytest.mark.parametrize("maker", [odd_heads, cmae_tiny, mae_tiny, few_queries], ids=lambda maker: maker.__name__)
 def test_flops_of_a_step_that_recomputes_are_as_predicted(maker):
     method = maker(mask_ratio=0.5)
     checkpoint_activations(method)
