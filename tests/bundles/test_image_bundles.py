@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from pathlib import Path
 
 import h5py
@@ -131,6 +132,13 @@ def test_predictions_are_a_row_an_image(classified, images, tmp_path):
     assert all((row["predicted"] == "blobs") == (float(row["p_blobs"]) >= 0.5) for row in rows)
 
 
+def test_a_classifier_refuses_images_of_another_scale_than_it_was_trained_on(classified, images, tmp_path):
+    where = {"dataset_dir": str(images), "model_dir": str(classified / "models"), "output_dir": str(tmp_path)}
+    with pytest.raises((DataError, RuntimeError)) as caught:
+        run_bundle("image_classification", "inference", overrides={**SIZE, **CLASSES, **where, "mean": 0.5, "std": 0.5})
+    assert "images of another scale" in f"{caught.value} {caught.value.__cause__}"
+
+
 @pytest.mark.parametrize("name", ["image_mae_pretraining", "image_classification"])
 @pytest.mark.parametrize("overlay", ["demo", "multi_gpu_train"])
 def test_overlays_change_what_they_name(name, overlay, images):
@@ -158,11 +166,11 @@ VARIANTS = {  # bundle -> ids whose values are not those of image_mae_pretrainin
     "image_bootmae_pretraining": {"min_lr", "method::epochs", "module::schedule::min_lr", "method::momentum"},
     "image_cmae_pretraining": {
         "mask_ratio", "epochs", "max_shift", "saturation", "hue", "grey", "module::augment", "record::largest_shift",
-        "method::projector_dim", "method::projection_dim",
+        "method::projector_dim", "method::projection_dim", "train::trainer::sync_batchnorm",
     },
     "image_saim_pretraining": {"mask_ratio", "base_lr", "warmup_epochs", "method::query_depth"},
 }  # fmt: skip
-OWN = {"method::_target_", "finalize", *(f"method::decoder_{what}" for what in ("dim", "depth", "heads"))}
+OWN = {"method::_target_", *(f"method::decoder_{what}" for what in ("dim", "depth", "heads"))}
 
 
 def flat(value, prefix=""):
@@ -181,8 +189,17 @@ def test_recipes_of_one_family_differ_only_in_what_their_method_needs(name, conf
         flat(ConfigParser.load_config_file(shipped()[each] / "configs" / f"{config}.yaml"))
         for each in (name, "image_mae_pretraining")
     )
+    for some in (mine, base):  # which names the method in titles
+        some["finalize"] = re.sub(r"title='.*?'|bundle='.*?'", "", str(some.get("finalize")))
     differ = {key for key in {*mine, *base} if mine.get(key) != base.get(key)}
     assert {key for key in differ if not any(key.startswith(some) for some in VARIANTS[name] | OWN)} == set()
+
+
+def test_batch_norms_of_a_contrast_are_those_of_all_gpus(images):
+    folder = shipped()["image_cmae_pretraining"] / "configs"
+    files = [str(folder / f"{config}.yaml") for config in ("train", "multi_gpu_train")]
+    workflow = ConfigWorkflow(config_file=files, workflow_type="train", dataset_dir=str(images))
+    assert workflow.parser.get("train::trainer")["sync_batchnorm"] is True
 
 
 def test_the_encoder_of_a_method_with_a_teacher_is_judged_like_any_other(images, tmp_path):
@@ -195,3 +212,17 @@ def test_the_encoder_of_a_method_with_a_teacher_is_judged_like_any_other(images,
     run_bundle("image_cmae_pretraining", "judge", overrides={**sizes, **NAMES, **where, **more})
     tasks = json.loads((tmp_path / "judged" / "evaluation" / "protocol.json").read_text())["tasks"]
     assert "pretrained, linear probe" in tasks["all labels"]["scores"]
+
+
+@pytest.mark.parametrize("name", ["bootmae", "saim"])
+def test_the_other_methods_of_images_train_and_report(name, images, tmp_path):
+    tiny = {**SIZE, "method::_target_": f"medmae.methods.{name}.{name}_tiny"}
+    where = {"dataset_dir": str(images), "output_dir": str(tmp_path)}
+    run_bundle(f"image_{name}_pretraining", "train", overrides={**tiny, **QUICK, **NAMES, **where, "epochs": 1})
+    record = json.loads((tmp_path / "run.json").read_text())
+    assert (record["bundle"], record["method"].lower()) == (f"image_{name}_pretraining", name)
+    assert "Reconstructions" in (tmp_path / "report.html").read_text()
+    where = {"dataset_dir": str(images), "model_dir": str(tmp_path / "models"), "output_dir": str(tmp_path / "out")}
+    run_bundle(f"image_{name}_pretraining", "inference", overrides={**tiny, **where})
+    with h5py.File(tmp_path / "out" / "embeddings" / "all.h5") as file:
+        assert len(file["features"]) == 40
