@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from rich.console import Console
-from torch import Tensor
+from torch import Tensor, nn
 
 from medmae.data.image_dataset import ImageDataset
 from medmae.data.names import file_name_of
@@ -24,6 +24,7 @@ from medmae.evaluate.probe import linear_probe, nearest_neighbours
 from medmae.evaluate.protocol_tables import Task, write_protocol
 from medmae.evaluate.tile_encoder import TileEncoder, TilePool
 from medmae.evaluate.tile_samples import TileLoader, image_samples
+from medmae.nn.heads import Scaled
 from medmae.nn.untrained import untrained_like
 from medmae.nn.vit import MaskedViT
 
@@ -52,6 +53,8 @@ def judge_encoders(
     few: int | None = 10,
     seeds: Sequence[int] = (0, 1, 2),
     pool: TilePool = "mean",
+    mean: float | Sequence[float] = 0.0,
+    std: float | Sequence[float] = 1.0,
     neighbours: int = 5,
     tuning: Mapping[str, Any] | None = None,
     fine_tune: bool = True,
@@ -77,6 +80,9 @@ def judge_encoders(
         few: Labels a class of the second task; None leaves it out.
         seeds: One a repetition: of the draw of few labels, of all that is trained, and of random weights.
         pool: Which features: the mean of patch tokens, or the class token (MAE's linear probe).
+        mean: What encoders expect to be taken from images in [0, 1], of each channel or one number for all; see
+            :class:`~medmae.nn.heads.Scaled`. Published weights of timm, MAE and Hugging Face expect ImageNet's.
+        std: What they expect images to be divided by then.
         neighbours: How many vote; fewer where a task has fewer labels.
         tuning: Options of :class:`~medmae.evaluate.fine_tune.FineTune` that differ from :data:`FINE_TUNING`.
         fine_tune: False leaves fine-tuning out, which takes nearly all the time.
@@ -102,18 +108,23 @@ def judge_encoders(
         draw_folds(samples, budget=budget, folds=1, seeds=seeds)
     fresh = {seed: untrained_like(encoders[first], seed=seed) for seed in seeds}
     random = {f"{UNTRAINED} {seed}": encoder for seed, encoder in fresh.items()}
-    features = _features({**encoders, **random}, sets, Path(out).parent / "embeddings", pool, device)
+    normalise = Scaled(network=nn.Identity(), mean=mean, deviation=std).to(device)
+    frozen = {
+        name: TileEncoder(encoder=e, normalise=normalise, pool=pool, name=name, device=device)
+        for name, e in {**encoders, **random}.items()
+    }
+    features = _features(frozen, sets, Path(out).parent / "embeddings")
     drawn = {seed: features.pop(f"{UNTRAINED} {seed}") for seed in seeds}
     shown: dict[str, Any] = {"labels": samples.labels, "classes": samples.classes, "out": out, "item": "image"}
     write_embedding_map(features[first], **shown, layout=layout, encoder=first)
     features[PIXELS] = describe_images(load, count=len(samples.labels), by={PIXELS: _pixels})[PIXELS].numpy()
-    options = {**FINE_TUNING, **(tuning or {}), "device": device}
+    options = {**FINE_TUNING, "normalise": normalise, **(tuning or {}), "device": device}
     tuned = _tuned(encoders, fresh, load, options) if fine_tune else {}
     tasks = {}
     for title, budget in budgets.items():
         voters = neighbours if budget is None else min(neighbours, budget)
-        frozen = {f"{name}, {kind}": each for name in features for kind, each in _on(name, features, voters).items()}
-        ours, baselines = _apart({**frozen, **_untrained(drawn, voters), **tuned})
+        probes = {f"{name}, {kind}": each for name in features for kind, each in _on(name, features, voters).items()}
+        ours, baselines = _apart({**probes, **_untrained(drawn, voters), **tuned})
         record, fits = contest(
             ours, baselines=baselines, samples=samples, budget=budget, folds=1, seeds=seeds, resamples=resamples
         )
@@ -133,12 +144,9 @@ def _budgets(few: int | None, classes: int) -> dict[str, int | None]:
     return {"all labels": None} | ({} if few is None else {f"{few} labels a class": few * classes})
 
 
-def _features(
-    encoders: Mapping[str, MaskedViT], sets: Sequence[ImageDataset], folder: Path, pool: TilePool, device: str
-) -> dict[str, np.ndarray]:
+def _features(encoders: Mapping[str, TileEncoder], sets: Sequence[ImageDataset], folder: Path) -> dict[str, np.ndarray]:
     """``(N, D)`` by encoder."""
-    frozen = {name: TileEncoder(encoder=e, pool=pool, name=name, device=device) for name, e in encoders.items()}
-    return {name: embedded(encoder, sets, folder=folder / file_name_of(name)) for name, encoder in frozen.items()}
+    return {name: embedded(encoder, sets, folder=folder / file_name_of(name)) for name, encoder in encoders.items()}
 
 
 def _on(name: str, features: Mapping[str, np.ndarray], neighbours: int) -> dict[str, Contender]:

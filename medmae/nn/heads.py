@@ -101,23 +101,29 @@ class Scaled(nn.Module):
 
     Args:
         network: ``(B, C, H, W)`` -> anything.
-        mean: Of each channel; ImageNet's RGB if nothing is said.
-        deviation: Likewise.
+        mean: Of each channel, or one number for all; ImageNet's RGB if nothing is said.
+        deviation: Likewise; 0 and 1 leave images as they are.
+
+    Raises:
+        ValueError: If a deviation is not positive.
     """
 
     def __init__(
         self,
         *,
         network: nn.Module,
-        mean: Sequence[float] = IMAGENET_DEFAULT_MEAN,
-        deviation: Sequence[float] = IMAGENET_DEFAULT_STD,
+        mean: float | Sequence[float] = IMAGENET_DEFAULT_MEAN,
+        deviation: float | Sequence[float] = IMAGENET_DEFAULT_STD,
     ) -> None:
         super().__init__()
         self.network = network
         self.mean: Tensor
         self.deviation: Tensor
         for name, values in (("mean", mean), ("deviation", deviation)):
-            self.register_buffer(name, torch.tensor(values).reshape(-1, 1, 1), persistent=False)
+            shaped = torch.tensor(values, dtype=torch.float32).reshape(-1, 1, 1)  # (C, 1, 1)
+            self.register_buffer(name, shaped, persistent=False)
+        if not (self.deviation > 0).all():
+            raise ValueError(f"deviations must be positive, got {deviation}")
 
     def scale(self, images: Tensor) -> Tensor:
         """What the network is given."""

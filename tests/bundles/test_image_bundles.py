@@ -214,6 +214,7 @@ def test_the_encoder_of_a_method_with_a_teacher_is_judged_like_any_other(images,
     assert "pretrained, linear probe" in tasks["all labels"]["scores"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["bootmae", "saim"])
 def test_the_other_methods_of_images_train_and_report(name, images, tmp_path):
     tiny = {**SIZE, "method::_target_": f"medmae.methods.{name}.{name}_tiny"}

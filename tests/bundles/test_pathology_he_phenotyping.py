@@ -63,7 +63,9 @@ def test_a_run_judges_held_out_patients_beside_colour_and_leaves_a_report(run):
     assert "Confusion" in (run / "report.html").read_text()
     known = json.loads((run / "run.json").read_text())
     assert set(known["hashes"]) == {"model.pt", "model.safetensors", "classifier.safetensors"}
-    assert json.loads((run / "models" / "task.json").read_text()) == {"classes": ["STR", "TUM"]}
+    task = json.loads((run / "models" / "task.json").read_text())
+    assert task["classes"] == ["STR", "TUM"]
+    assert task["mean"] == pytest.approx([0.485, 0.456, 0.406])
 
 
 def test_the_encoder_starts_as_it_was_pretrained(data, pretrained, tmp_path, monkeypatch):
