@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -104,7 +105,10 @@ class FiniteGuard:
         """
         self.skipped += 1
         self.in_a_row += 1
-        looked_at = [sample for seen in self._seen for sample in _look(method, seen, dataset)]
+        for name, buffer in method.named_buffers():
+            buffer.copy_(self._buffers.get(name, buffer))
+        with _evaluating(method):
+            looked_at = [sample for seen in self._seen for sample in _look(method, seen, dataset)]
         bad = [sample for sample in looked_at if not (sample["finite_input"] and sample["finite_loss"])]
         record: dict[str, Any] = {
             "step": step,
@@ -115,8 +119,6 @@ class FiniteGuard:
             "gradients": [name for name, p in method.named_parameters() if p.grad is not None and not _finite(p.grad)],
         }
         self._seen.clear()
-        for name, buffer in method.named_buffers():
-            buffer.copy_(self._buffers.get(name, buffer))
         path = folder / f"step-{step:08d}{'' if rank is None else f'-rank-{rank}'}.json"
         write_text(path, json.dumps(record, indent=2))
         named = "; ".join(str(sample["name"]) for sample in record["samples"][:5]) or "a sample of another process"
@@ -129,6 +131,16 @@ class FiniteGuard:
                 value=step,
                 remedy="look at those samples, or lower base_lr; weights were kept as before the first of these steps",
             )
+
+
+@contextmanager
+def _evaluating(method: Method) -> Iterator[None]:
+    """One sample alone has no statistics of a batch, and must leave none."""
+    training = [part for part in method.modules() if part.training]
+    method.eval()
+    yield
+    for part in training:
+        part.training = True
 
 
 def _look(method: Method, seen: Seen, dataset: object) -> list[dict[str, Any]]:

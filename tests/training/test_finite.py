@@ -44,6 +44,22 @@ def test_where_no_sample_is_bad_by_itself_all_are_named(tmp_path):
     assert [s["index"] for s in skipped(tmp_path, spoilt=False, rank=0, anyone=False)["samples"]] == [4, 5]
 
 
+def test_a_batch_norm_that_refuses_single_samples_is_no_obstacle(tmp_path):
+    """As that of several GPUs (``sync_batchnorm``) does where one trains alone."""
+    method, guard = torch.nn.SyncBatchNorm.convert_sync_batchnorm(cmae_tiny(in_channels=1)), FiniteGuard()
+    images = Blobs(2, size=32).images
+    images[1] *= float("nan")
+    modes = {name: part.training for name, part in method.named_modules()}
+    guard.begin(method)
+    guard.watch({"image": images}, method({"image": images}))
+    with pytest.warns(UserWarning, match="sample 1 of the batch"):
+        guard.skip(method, step=3, folder=tmp_path, dataset=None)
+    (record,) = json.loads((tmp_path / "step-00000003.json").read_text())["samples"]
+    assert record["name"] == "sample 1 of the batch"
+    assert {name: part.training for name, part in method.named_modules()} == modes
+    assert all(bool(buffer.isfinite().all()) for buffer in method.buffers())
+
+
 @pytest.mark.filterwarnings("ignore:step . is skipped")
 @pytest.mark.parametrize("accumulated", [1, 2])
 def test_statistics_of_a_batch_norm_forget_a_step_that_is_skipped(accumulated, tmp_path):
