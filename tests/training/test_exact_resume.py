@@ -8,6 +8,8 @@ import torch
 from pytorch_lightning import seed_everything
 from pytorch_lightning.callbacks import Callback
 
+from medmae.methods.bootmae import bootmae_tiny
+from medmae.methods.cmae import cmae_tiny
 from medmae.training import fit
 from medmae.training.checkpoints import Checkpoints
 from medmae.training.loader import ResumableLoader
@@ -48,7 +50,9 @@ class Diary(Callback):
             raise KeyboardInterrupt
 
 
-def train(folder, *, stop_after=None, checkpoint=None, workers=0, epochs=3, every_steps=1, val=False, **options):
+def train(
+    folder, *, stop_after=None, checkpoint=None, workers=0, epochs=3, every_steps=1, val=False, method=None, **options
+):
     seed_everything(0 if checkpoint else 7)  # a new process has no memory of where generators stood
     diary = Diary(stop_after=stop_after)
     keeper = Checkpoints(folder=folder / "checkpoints", every_steps=every_steps)
@@ -57,7 +61,7 @@ def train(folder, *, stop_after=None, checkpoint=None, workers=0, epochs=3, ever
     run.callbacks.append(diary)
     data = ResumableLoader(dataset=NumberedBlobs(19), batch_size=4, seed=5, num_workers=workers)
     held_out = ResumableLoader(dataset=NumberedBlobs(8), batch_size=4, shuffle=False, num_workers=workers)
-    learner = module(seed=3, augment={"image": shake})
+    learner = module(seed=3, augment={"image": shake}, **({"method": method()} if method else {}))
     try:
         fit(trainer=run, module=learner, train_loader=data, val_loader=held_out if val else None, checkpoint=checkpoint)
     except SystemExit:  # what Lightning makes of it
@@ -75,6 +79,24 @@ def test_a_run_stopped_after_any_step_goes_on_bit_for_bit(tmp_path, whole, stop_
     pages, learner = whole
     before, _ = train(tmp_path, stop_after=stop_after)
     after, resumed = train(tmp_path, checkpoint="newest")
+    assert before + after == pages
+    for name, value in learner.state_dict().items():
+        assert torch.equal(value, resumed.state_dict()[name]), name
+
+
+def bootmae():
+    return bootmae_tiny(image_size=64, in_channels=1)
+
+
+def cmae():
+    return cmae_tiny(image_size=64, patch_size=8, in_channels=1)
+
+
+@pytest.mark.parametrize("method", [bootmae, cmae])
+def test_a_momentum_teacher_and_running_statistics_go_on_as_they_were(tmp_path, method):
+    pages, learner = train(tmp_path / "whole", method=method, epochs=2)
+    before, _ = train(tmp_path / "cut", method=method, epochs=2, stop_after=STEPS_PER_EPOCH + 1)
+    after, resumed = train(tmp_path / "cut", method=method, epochs=2, checkpoint="newest")
     assert before + after == pages
     for name, value in learner.state_dict().items():
         assert torch.equal(value, resumed.state_dict()[name]), name

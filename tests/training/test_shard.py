@@ -24,7 +24,7 @@ def mesh():
     dist.destroy_process_group()
 
 
-@pytest.mark.parametrize("name", ["mae", "edge_mae", "mt_unet"])
+@pytest.mark.parametrize("name", ["mae", "edge_mae", "mt_unet", "bootmae", "cmae"])
 @pytest.mark.parametrize("recompute", [False, True])
 def test_a_sharded_method_gives_the_same_loss_and_gradients(name, recompute, mesh):
     torch.manual_seed(0)
@@ -41,6 +41,20 @@ def test_a_sharded_method_gives_the_same_loss_and_gradients(name, recompute, mes
     for mine, theirs in zip(method.parameters(), plain.parameters(), strict=True):
         if theirs.requires_grad:
             torch.testing.assert_close(mine.grad.full_tensor(), theirs.grad)
+
+
+@pytest.mark.parametrize("name", ["bootmae", "cmae"])
+def test_a_sharded_teacher_follows_its_sharded_student(name, mesh):
+    plain = create(name, preset="tiny")
+    with torch.no_grad():
+        for parameter in plain.encoder.parameters():
+            parameter.add_(0.1)
+    method, whole = copy.deepcopy(plain), copy.deepcopy(plain)
+    shard(method, mesh=mesh)
+    for each in (plain, method):
+        each.update_teacher(progress=0.5)
+    gather(method, into=whole)
+    torch.testing.assert_close(dict(whole.state_dict()), dict(plain.state_dict()))
 
 
 def test_every_block_is_whole_by_itself_and_every_weight_is_sharded(mesh):
