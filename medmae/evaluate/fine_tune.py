@@ -17,6 +17,7 @@ from medmae.evaluate.mixing import Mixing
 from medmae.nn.blocks import set_drop_path
 from medmae.nn.heads import Classifier, Pool
 from medmae.nn.vit import MaskedViT
+from medmae.training.by_epoch import epoch_batches, take_step
 from medmae.training.optim import layer_decay_groups
 from medmae.training.schedule import WarmupCosine
 
@@ -97,8 +98,7 @@ class FineTune:
         optimizer = self._optimizer(model)
         best, kept = (-1.0, 0.0), None
         for epoch in range(self.epochs):
-            order = fold.train[torch.randperm(len(fold.train), generator=generator).numpy()]
-            self._train(model, optimizer, order, labels, epoch=epoch, num_classes=num_classes, generator=generator)
+            self._train(model, optimizer, fold.train, labels, epoch=epoch, num_classes=num_classes, generator=generator)
             if len(fold.val):
                 score = self._score(model, fold.val, labels)
                 if score > best:
@@ -125,7 +125,7 @@ class FineTune:
         self,
         model: Classifier,
         optimizer: torch.optim.Optimizer,
-        order: np.ndarray,
+        samples: np.ndarray,
         labels: np.ndarray,
         *,
         epoch: int,
@@ -134,18 +134,19 @@ class FineTune:
     ) -> None:
         """One epoch."""
         model.train()
-        schedule = WarmupCosine(warmup_epochs=self.warmup_epochs, min_lr=self.min_lr)
-        peak = self.base_lr * self.batch_size / 256
-        batches = np.array_split(order, -(-len(order) // self.batch_size))  # of like size; none is dropped
-        for step, batch in enumerate(batches):
-            rate = schedule.value(epoch + step / len(batches), peak=peak, epochs=self.epochs)
-            for group in optimizer.param_groups:
-                group["lr"] = rate * group["lr_scale"]
+        batches = epoch_batches(
+            samples,
+            epoch=epoch,
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            optimizer=optimizer,
+            schedule=WarmupCosine(warmup_epochs=self.warmup_epochs, min_lr=self.min_lr),
+            peak=self.base_lr * self.batch_size / 256,
+            generator=generator,
+        )
+        for batch in batches:
             images, targets = self._batch(batch, labels, num_classes=num_classes, generator=generator)
-            loss = F.cross_entropy(model(self.normalise(images)), targets)
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            optimizer.step()
+            take_step(optimizer, F.cross_entropy(model(self.normalise(images)), targets))
 
     def _batch(
         self, batch: np.ndarray, labels: np.ndarray, *, num_classes: int, generator: torch.Generator

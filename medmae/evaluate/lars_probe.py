@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from torch.nn.utils import skip_init
 
 from medmae.evaluate.folds import Fold
+from medmae.training.by_epoch import epoch_batches, take_step
 from medmae.training.optim import LARS
 from medmae.training.schedule import WarmupCosine
 
@@ -56,16 +57,18 @@ class LarsProbe:
         schedule = WarmupCosine(warmup_epochs=self.warmup_epochs)
         head.train()
         for epoch in range(self.epochs):
-            order = torch.randperm(len(features), generator=generator)
-            batches = order.tensor_split(-(-len(order) // self.batch_size))  # of like size; none is dropped
-            for step, batch in enumerate(batches):
-                rate = schedule.value(epoch + step / len(batches), peak=self.lr, epochs=self.epochs)
-                for group in optimizer.param_groups:
-                    group["lr"] = rate
-                loss = F.cross_entropy(head(features[batch]), targets[batch])
-                optimizer.zero_grad(set_to_none=True)
-                loss.backward()
-                optimizer.step()
+            batches = epoch_batches(
+                np.arange(len(features)),
+                epoch=epoch,
+                epochs=self.epochs,
+                batch_size=self.batch_size,
+                optimizer=optimizer,
+                schedule=schedule,
+                peak=self.lr,
+                generator=generator,
+            )
+            for batch in batches:
+                take_step(optimizer, F.cross_entropy(head(features[batch]), targets[batch]))
 
     def _rows(self, places: np.ndarray) -> Tensor:
         return torch.from_numpy(self.features[places]).float()

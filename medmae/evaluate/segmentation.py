@@ -19,6 +19,7 @@ from medmae.evaluate.segmentation_tables import DiceRow, write_segmentation
 from medmae.nn.seeding import drawn_by
 from medmae.nn.untrained import untrained_like
 from medmae.nn.vit import MaskedViT
+from medmae.training.by_epoch import epoch_batches, take_step
 from medmae.training.optim import parameter_groups
 from medmae.training.schedule import WarmupCosine
 from medmae.weights.export.anatomy import Anatomy
@@ -154,17 +155,19 @@ def fine_tuned(
     loss_of = DiceCELoss(to_onehot_y=True, softmax=True, include_background=False)
     network.train()
     for epoch in range(tuning.epochs):
-        order = train[torch.randperm(len(train), generator=generator).numpy()]
-        batches = np.array_split(order, -(-len(order) // tuning.batch_size))
-        for step, batch in enumerate(batches):
-            rate = schedule.value(epoch + step / len(batches), peak=tuning.lr, epochs=tuning.epochs)
-            for group in optimizer.param_groups:
-                group["lr"] = rate
+        batches = epoch_batches(
+            train,
+            epoch=epoch,
+            epochs=tuning.epochs,
+            batch_size=tuning.batch_size,
+            optimizer=optimizer,
+            schedule=schedule,
+            peak=tuning.lr,
+            generator=generator,
+        )
+        for batch in batches:
             images, labels = (part.to(device) for part in load(batch.tolist()))
-            loss = loss_of(network(images), labels.unsqueeze(1))
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            optimizer.step()
+            take_step(optimizer, loss_of(network(images), labels.unsqueeze(1)))
     return network.eval()
 
 
