@@ -31,9 +31,11 @@ class TileEncoder:
         pool: ``class_token``, or ``mean`` over patch tokens.
         name: What tables and files call it.
         device: Where to compute.
+        num_blocks: Takes the features after so many blocks and computes no others, for what an encoder knows may be
+            plainer before its last. They get a plain layer norm after pooling. None is the whole encoder, its norm too.
 
     Raises:
-        ValueError: If the class token is asked for and there is none.
+        ValueError: If the class token is asked for and there is none, or there are not so many blocks.
     """
 
     encoder: MaskedViT
@@ -41,11 +43,15 @@ class TileEncoder:
     pool: TilePool = "mean"
     name: str = "encoder"
     device: torch.device | str = "cpu"
+    num_blocks: int | None = None
 
     def __post_init__(self) -> None:
         check_choice(self.pool, get_args(TilePool), name="pool")
         if self.pool == "class_token" and self.encoder.cls_token is None:
             raise ValueError("pool='class_token' needs an encoder with a class token; this one has none")
+        depth = len(self.encoder.blocks)
+        if self.num_blocks is not None and not 1 <= self.num_blocks <= depth:
+            raise ValueError(f"num_blocks must lie in 1 to {depth}, the encoder's blocks, got {self.num_blocks}")
         self.encoder.to(self.device).eval()
 
     @cached_property
@@ -74,10 +80,16 @@ class TileEncoder:
     def with_tokens(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Features ``(B, D)`` and patch tokens ``(B, N, D)``, rows of the grid one after the other."""
         images = images.to(self.device)
-        tokens = self.encoder(images if self.normalise is None else self.normalise(images))  # (B, prefix + N, D)
+        tokens = self._encode(images if self.normalise is None else self.normalise(images))  # (B, prefix + N, D)
         first = int(self.encoder.class_token_place == "first")
         patches = tokens[:, first : first + self.encoder.patches.num_tokens]
         features = tokens[:, 0 if first else -1] if self.pool == "class_token" else patches.mean(dim=1)
-        if isinstance(self.encoder.norm, nn.Identity):
+        if self.num_blocks is not None or isinstance(self.encoder.norm, nn.Identity):
             features = F.layer_norm(features, features.shape[1:], eps=self.encoder.norm_eps)
         return features.float(), patches.float()
+
+    def _encode(self, images: Tensor) -> Tensor:
+        if self.num_blocks is None:
+            return self.encoder(images)
+        rows = self.encoder.patches.cut(images)
+        return self.encoder.forward_intermediates(rows, num_blocks=self.num_blocks)[-1]
