@@ -17,7 +17,7 @@ from medmae.errors import DataError
 Unseen = dict[str, dict[str, float]]  # {"num_heads": {"encoder.blocks.0.attn": 12}, "eps": {"encoder.norm": 1e-6}}
 
 _FIELD = "unseen"
-_NAMES = {"num_heads": int, "eps": float}
+_NAMES: dict[str, type[int] | type[float]] = {"num_heads": int, "eps": float}
 _REMEDY = {
     "num_heads": "build the network with as many heads as it was trained with (num_heads, decoder_heads)",
     "eps": "build the network with the norm_eps that it was trained with",
