@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from medmae.data.evenly import evenly
 from medmae.data.image_shapes import cover, to_bytes, with_channels
 from medmae.data.image_source import read_images
 from medmae.data.image_table import ImageTable
@@ -60,6 +61,8 @@ class ImageDataset(Dataset[dict[str, Tensor | int]]):
         check_choice(dtype, ("float32", "uint8"), name="dtype")
         if in_memory and (size is None or channels is None):
             raise ValueError("in_memory needs one size and one number of channels, got None")
+        if limit is not None and limit < 1:
+            raise ValueError(f"limit must be positive or None, got {limit}")
         self.manifest = source if isinstance(source, ImageTable) else read_images(source)
         self.split, self.dtype, self.channels = split, dtype, channels
         self.size = (size, size) if isinstance(size, int) else None if size is None else (size[0], size[1])
@@ -68,7 +71,7 @@ class ImageDataset(Dataset[dict[str, Tensor | int]]):
         of = np.array([number.get(label or "", UNLABELLED) for label in self.manifest.labels], dtype=np.int64)
         places = np.array(self.manifest.places(split), dtype=np.int64)
         places = places if classes is None else places[of[places] != UNLABELLED]
-        self._places = places if limit is None else places[_evenly(len(places), limit)]
+        self._places = places if limit is None else places[evenly(len(places), limit)]
         self.labels = of[self._places]  # (N,)
         self._kept = _Kept(len(self._places), channels, self.size) if in_memory else None
         if not len(self._places) and not may_be_empty:
@@ -151,9 +154,3 @@ def _classes(table: ImageTable, wanted: Sequence[str] | None) -> tuple[str, ...]
             remedy="choose among these",
         )
     return tuple(known if wanted is None else wanted)
-
-
-def _evenly(count: int, limit: int) -> np.ndarray:
-    if limit < 1:
-        raise ValueError(f"limit must be positive or None, got {limit}")
-    return np.arange(count) if count <= limit else np.linspace(0, count - 1, limit).round().astype(int)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import default_collate
 
+from medmae.data.evenly import evenly
 from medmae.evaluate.left_out import read_some
 from medmae.evaluate.panels import plane_of, write_panels
 from medmae.evaluate.reconstruction import DescribedDataset
@@ -63,7 +64,7 @@ def write_attention(
     """
     if encoder.cls_token is None or not len(dataset):
         return
-    numbers = np.unique(np.linspace(0, len(dataset) - 1, count).round().astype(int)).tolist()
+    numbers = evenly(len(dataset), count).tolist()
     read = read_some(lambda number: dataset[number]["image"], numbers)
     if not read:
         return
@@ -71,7 +72,7 @@ def write_attention(
     training = encoder.training
     found = class_attention(encoder.to(device).eval(), images.to(device)).cpu()  # (B, H, *grid)
     encoder.train(training)
-    heads = np.linspace(0, found.shape[1] - 1, min(_HEADS, found.shape[1])).round().astype(int).tolist()
+    heads = evenly(found.shape[1], _HEADS).tolist()
     rows = [
         (_about(dataset.describe(number)), _pictures(encoder, image, maps, heads))
         for number, image, maps in zip(read, images, found, strict=True)

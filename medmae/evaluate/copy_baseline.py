@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from skimage.exposure import match_histograms
 
+from medmae.data.evenly import evenly
 from medmae.data.selection import Selection
 from medmae.data.shards import Shards
 from medmae.evaluate.foreground import stored_foreground
@@ -38,8 +39,7 @@ class CopyBaseline:
             training: Training cases of one contrast, the target.
         """
         shards, curves = Shards(training.manifest), []
-        spread = np.linspace(0, len(training.rows) - 1, min(len(training.rows), _MAX_CASES)).round().astype(int)
-        for number in spread.tolist():
+        for number in evenly(len(training.rows), _MAX_CASES).tolist():
             row, position = training.rows[number], int(training.positions[number, 0])
             target = np.asarray(shards[row["shard"]][:, position]).astype(np.float32)  # (S, H, W)
             values = target[stored_foreground(target, row["contrasts"][position])]

@@ -11,6 +11,7 @@ from pytorch_lightning.strategies import ModelParallelStrategy
 from torch import Tensor
 from torch.utils.data import Subset
 
+from medmae.data.evenly import evenly
 from medmae.data.image_dataset import UNLABELLED, ImageDataset
 from medmae.evaluate.probe import frozen_features, knn_accuracy, probe_accuracy
 from medmae.evaluate.readable_batches import ReadableBatches
@@ -91,5 +92,5 @@ def _suffice(known: np.ndarray, wanted: np.ndarray) -> bool:
 def _labelled(images: ImageDataset, limit: int) -> Subset[Item]:
     """Some of the labelled images."""
     places = np.flatnonzero(images.labels != UNLABELLED)
-    places = places[np.linspace(0, len(places) - 1, min(limit, len(places))).round().astype(int)]
+    places = places[evenly(len(places), limit)]
     return Subset(images, places.tolist())

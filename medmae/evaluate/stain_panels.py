@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from medmae.data.evenly import evenly
 from medmae.data.stain_tiles import StainTiles
 from medmae.evaluate.left_out import read_some
 from medmae.evaluate.panels import write_panels
-from medmae.evaluate.report.figures import spread as spread_over
 from medmae.tokens.stains import Stains
 
 FOLDER = "stains"  # of an evaluation
@@ -29,7 +29,7 @@ def write_stain_panels(*, tiles: StainTiles, out: str | Path, indices: Iterable[
         out: Evaluation folder of a run.
         indices: Which of them; None takes a few, evenly spread.
     """
-    wanted = spread_over(len(tiles), _FEW) if indices is None else indices
+    wanted = evenly(len(tiles), _FEW).tolist() if indices is None else indices
     rows = read_some(lambda index: _row(tiles, index), wanted)
     write_panels(Path(out) / FOLDER, list(rows.values()))
 

@@ -33,11 +33,6 @@ def column_names(panels: Sequence[Mapping[str, NDArray[Any]]]) -> list[str]:
     return list(dict.fromkeys(name for row in panels for name in row))
 
 
-def spread(count: int, room: int) -> list[int]:
-    """Pick ``room`` of ``count`` places, evenly from the first to the last; all of them if they fit."""
-    return np.linspace(0, count - 1, min(count, room)).round().astype(int).tolist()
-
-
 def error_limit(panels: Sequence[Mapping[str, NDArray[Any]]]) -> float:
     """Upper end of the error colour map: the 99.5th percentile over all rows, rounded up to one digit."""
     errors = [image[np.isfinite(image)] for row in panels for name, image in row.items() if is_error(name)]

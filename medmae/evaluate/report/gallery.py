@@ -9,6 +9,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from medmae.data.evenly import evenly
 from medmae.evaluate.report.figures import (
     BYTE_BUDGET,
     HIDDEN,
@@ -20,7 +21,6 @@ from medmae.evaluate.report.figures import (
     error_limit,
     is_error,
     render_row,
-    spread,
     strip,
 )
 from medmae.evaluate.report.folder import Panel, RunFolder, as_float
@@ -101,7 +101,7 @@ def panel_rows(
     columns = column_names(panels)
     encoded = {
         i: _encode(panels[i], limit, figures / f"{stem}_{_file_name(i, info[i])}")
-        for i in spread(len(panels), MAX_ROWS)
+        for i in evenly(len(panels), MAX_ROWS).tolist()
     }
     chosen = _within_budget(encoded)
     rows = join(_row(info[i], encoded[i], columns) for i in chosen)
@@ -136,7 +136,7 @@ def _within_budget(encoded: Mapping[int, Mapping[str, _Png]]) -> list[int]:
     rows = [i for i, row in encoded.items() if row]
     total = sum(len(png.content) for row in encoded.values() for png in row.values())
     room = max(1, int(len(rows) * BYTE_BUDGET / max(total, 1)))
-    return [rows[k] for k in spread(len(rows), room)]
+    return [rows[k] for k in evenly(len(rows), room).tolist()]
 
 
 def _legend(key: Markup | str, bar: Markup | str) -> Markup:

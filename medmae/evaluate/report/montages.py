@@ -11,8 +11,8 @@ from typing import Any
 from markupsafe import Markup
 from PIL import Image, UnidentifiedImageError
 
+from medmae.data.evenly import evenly
 from medmae.errors import DataError
-from medmae.evaluate.report.figures import spread
 from medmae.evaluate.report.folder import RunFolder, as_float
 from medmae.evaluate.report.page import Section, join, note
 from medmae.evaluate.report.text import count, number, plain
@@ -34,7 +34,7 @@ def montages(folder: RunFolder) -> Section | None:
         return None
     scores = {(row.get("case"), row.get("target")): as_float(row.get(SCORE)) for row in folder.scores}
     ranked = sorted(listed, key=lambda drawn: -(scores.get((drawn["case"], drawn["target"])) or 0.0))
-    chosen = [ranked[i] for i in spread(len(ranked), SHOWN)]
+    chosen = [ranked[i] for i in evenly(len(ranked), SHOWN).tolist()]
     pictures = [_figure(folder, drawn, scores.get((drawn["case"], drawn["target"]))) for drawn in chosen]
     blocks = [Markup('<div class="panels montages">{}</div>').format(join(pictures))]
     if len(chosen) < len(listed):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
-from medmae.evaluate.report.figures import spread
+from medmae.data.evenly import evenly
 from medmae.evaluate.report.folder import RunFolder, as_float, read_object, read_panels, read_rows
 from medmae.evaluate.report.gallery import panel_rows
 from medmae.evaluate.report.montages import enlargeable
@@ -33,7 +33,7 @@ def heatmaps(folder: RunFolder) -> Section | None:
     if not isinstance(pictures, list) or not pictures:
         return None
     where = folder.path / "evaluation" / "heatmaps"
-    chosen = [pictures[i] for i in spread(len(pictures), SHOWN)]
+    chosen = [pictures[i] for i in evenly(len(pictures), SHOWN).tolist()]
     figures = [
         enlargeable(
             where / str(drawn["file"]).rpartition("/")[2],

@@ -11,7 +11,6 @@ from medmae.evaluate.report.figures import (
     error_limit,
     reduce_size,
     render_row,
-    spread,
     strip,
 )
 
@@ -77,14 +76,6 @@ def test_a_large_panel_is_reduced_by_whole_blocks():
 def test_a_small_panel_is_left_alone():
     image = np.random.default_rng(0).random((256, 256))
     assert reduce_size(image) is image
-
-
-def test_too_many_rows_are_thinned_evenly():
-    chosen = spread(100, 12)
-    assert len(chosen) == 12
-    assert (chosen[0], chosen[-1]) == (0, 99)
-    assert np.ptp(np.diff(chosen)) <= 1
-    assert spread(4, 12) == [0, 1, 2, 3]
 
 
 @pytest.mark.filterwarnings("error")
