@@ -175,7 +175,8 @@ def _tuned(
     """Every encoder, and random weights, which are others in each repetition, trained as a whole."""
     scratch = {seed: FineTune(encoder=encoder, load=load, **options) for seed, encoder in fresh.items()}
     whole = {name: FineTune(encoder=encoder, load=load, **options) for name, encoder in encoders.items()}
-    return {f"{name}, {TUNED}": each for name, each in {**whole, SCRATCH: PerSeed(of=scratch.__getitem__)}.items()}
+    everyone: dict[str, Contender] = {**whole, SCRATCH: PerSeed(of=scratch.__getitem__)}
+    return {f"{name}, {TUNED}": each for name, each in everyone.items()}
 
 
 def _pixels(images: Tensor) -> Tensor:
