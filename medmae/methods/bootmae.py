@@ -19,7 +19,8 @@ from torch import Tensor, nn
 
 from medmae.masking.base import Mask, Rounding
 from medmae.masking.block import BlockMasking
-from medmae.methods.base import Batch, MaskedMethod, StepOutput
+from medmae.methods.base import Batch, StepOutput
+from medmae.methods.pixels import PixelMethod
 from medmae.methods.registry import register
 from medmae.nn.deconvolution import PatchDeconvolution
 from medmae.nn.ema import EMATeacher, ramped_momentum
@@ -69,7 +70,7 @@ def bootmae_tiny(**options: Any) -> BootMAE:
         "small_images": bootmae_small_images,
     },
 )
-class BootMAE(MaskedMethod):
+class BootMAE(PixelMethod):
     """Masked autoencoder with a pixel and a feature branch, and a momentum teacher.
 
     Args:
@@ -202,10 +203,6 @@ class BootMAE(MaskedMethod):
         """Factor of the feature loss: in the first quarter of the epochs it grows, from one epoch to the next."""
         return self.feature_weight * min(4 * (1 + self._epoch(progress)) / self.epochs, 1.0)
 
-    def target(self, rows: Tensor) -> Tensor:
-        """What the pixel head regresses for patches ``(B, M, P)``."""
-        return rows if self.target_norm is None else self.target_norm(rows, channels=self.patches.channels)
-
     @torch.no_grad()
     def teacher_features(self, rows: Tensor) -> Tensor:
         """Last block of the teacher, before any norm, for every token of whole data ``(B, N, P)``: ``(B, N, D)``."""
@@ -216,19 +213,6 @@ class BootMAE(MaskedMethod):
     def predict(self, batch: Batch, mask: Mask) -> dict[str, Tensor]:
         """Predictions for all tokens in raster order, ``(B, N, P)`` and ``(B, N, D)``; visible ones mean nothing."""
         return self._decode(self.patches.cut(batch["image"]), mask, masked_only=False)
-
-    @torch.no_grad()
-    def reconstruct(self, batch: Batch, mask: Mask) -> dict[str, Tensor]:
-        """``{"image": (B, C, *size)}``; a normalised target is undone with the true patch statistics (for the eye)."""
-        rows = self.patches.cut(batch["image"])
-        predicted = self.predict(batch, mask)["image"]
-        if self.target_norm is not None:
-            predicted = self.target_norm.invert(predicted, rows, channels=self.patches.channels)
-        return {"image": self.patches.join(mask.restore(mask.keep(rows), mask.hidden(predicted)))}
-
-    def example_batch(self, batch_size: int = 2, *, generator: torch.Generator | None = None) -> dict[str, Tensor]:
-        """See :meth:`Method.example_batch`."""
-        return {"image": torch.rand(batch_size, self.patches.channels, *self.patches.size, generator=generator)}
 
     def _epoch(self, progress: float) -> int:
         return min(int(progress * self.epochs + 1e-6), self.epochs - 1)  # 50 / 801 * 801 is a little below 50

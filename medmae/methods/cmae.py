@@ -20,7 +20,8 @@ from torch import Tensor, nn
 
 from medmae.masking.base import Mask, Rounding
 from medmae.masking.cells import CellMasking
-from medmae.methods.base import Batch, MaskedMethod, StepOutput
+from medmae.methods.base import Batch, StepOutput
+from medmae.methods.pixels import PixelMethod
 from medmae.methods.registry import register
 from medmae.nn.decoder import MaskedDecoder
 from medmae.nn.ema import EMATeacher, cosine_momentum
@@ -61,7 +62,7 @@ def cmae_tiny(**options: Any) -> CMAE:
     paper="Huang et al., Contrastive Masked Autoencoders are Stronger Vision Learners, TPAMI 2023, arXiv 2207.13532",
     presets={"tiny": cmae_tiny, "base": cmae_base, "large": cmae_large, "small_images": cmae_small_images},
 )
-class CMAE(MaskedMethod):
+class CMAE(PixelMethod):
     """Online branch: masked encoder, pixel decoder, feature decoder. Target branch: their moving average, on all of it.
 
     Args:
@@ -170,10 +171,6 @@ class CMAE(MaskedMethod):
         terms = {"image": self.image_weight * image_loss, "contrast": self.contrast_weight * contrast}
         return StepOutput.of(terms=terms, prediction={"image": prediction}, mask=mask)
 
-    def target(self, rows: Tensor) -> Tensor:
-        """What the image head regresses for patches ``(B, M, P)``."""
-        return rows if self.target_norm is None else self.target_norm(rows, channels=self.patches.channels)
-
     def pooled(self, latent: Tensor, mask: Mask) -> Tensor:
         """Mean feature of an image of which a part was seen: of all patches, hidden ones imagined; ``(B, D)``."""
         return latent[:, 1:].mean(dim=1) if self.features is None else self.features(latent, mask)
@@ -199,14 +196,6 @@ class CMAE(MaskedMethod):
         """Predictions for all tokens in raster order ``(B, N, P)``; those of visible tokens mean nothing."""
         latent = self.encoder(batch["image"], mask.visible)
         return self.head(self.decoder(latent, mask, masked_only=False))
-
-    @torch.no_grad()
-    def reconstruct(self, batch: Batch, mask: Mask) -> dict[str, Tensor]:
-        """``{"image": (B, C, *size)}``; a normalised target is undone with the true patch statistics (for the eye)."""
-        rows, predicted = self.patches.cut(batch["image"]), self.predict(batch, mask)
-        if self.target_norm is not None:
-            predicted = self.target_norm.invert(predicted, rows, channels=self.patches.channels)
-        return {"image": self.patches.join(mask.restore(mask.keep(rows), mask.hidden(predicted)))}
 
     def example_batch(self, batch_size: int = 2, *, generator: torch.Generator | None = None) -> dict[str, Tensor]:
         """See :meth:`Method.example_batch`."""

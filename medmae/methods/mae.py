@@ -22,7 +22,8 @@ from torch import Tensor
 from medmae.errors import check_choice
 from medmae.masking.base import Mask, Rounding
 from medmae.masking.random import RandomMasking
-from medmae.methods.base import Batch, MaskedMethod, StepOutput
+from medmae.methods.base import Batch, StepOutput
+from medmae.methods.pixels import PixelMethod
 from medmae.methods.registry import register
 from medmae.nn.cross_decoder import CrossDecoder
 from medmae.nn.decoder import MaskedDecoder
@@ -90,7 +91,7 @@ def mae_tiny(**options: Any) -> MAE:
         "small_decoder": mae_small_decoder,
     },
 )
-class MAE(MaskedMethod):
+class MAE(PixelMethod):
     """The reference composition.
 
     Args:
@@ -180,26 +181,9 @@ class MAE(MaskedMethod):
         loss = masked_mse(prediction, self.target(mask.hidden(rows)))
         return StepOutput.of(terms={"image": loss}, prediction={"image": prediction}, mask=mask)
 
-    def target(self, rows: Tensor) -> Tensor:
-        """What the head regresses for patches ``(B, M, P)``."""
-        return rows if self.target_norm is None else self.target_norm(rows, channels=self.patches.channels)
-
     def predict(self, batch: Batch, mask: Mask) -> Tensor:
         """Predictions for all tokens in raster order ``(B, N, P)``; those of visible tokens mean nothing."""
         return self.head(self._decode(self.patches.cut(batch["image"]), mask.complete(), masked_only=False))
-
-    @torch.no_grad()
-    def reconstruct(self, batch: Batch, mask: Mask) -> dict[str, Tensor]:
-        """``{"image": (B, C, *size)}``; a normalised target is undone with the true patch statistics (for the eye)."""
-        rows, mask = self.patches.cut(batch["image"]), mask.complete()
-        predicted = self.predict(batch, mask)
-        if self.target_norm is not None:
-            predicted = self.target_norm.invert(predicted, rows, channels=self.patches.channels)
-        return {"image": self.patches.join(mask.restore(mask.keep(rows), mask.hidden(predicted)))}
-
-    def example_batch(self, batch_size: int = 2, *, generator: torch.Generator | None = None) -> dict[str, Tensor]:
-        """See :meth:`Method.example_batch`."""
-        return {"image": torch.rand(batch_size, self.patches.channels, *self.patches.size, generator=generator)}
 
     def _decode(self, rows: Tensor, mask: Mask, *, masked_only: bool = True) -> Tensor:
         if isinstance(self.decoder, CrossDecoder):

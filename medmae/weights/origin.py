@@ -34,6 +34,8 @@ def origin_of(table: Tensor, *, prefix: int, likely: Origin) -> Origin | None:
         prefix: Rows before the grid.
         likely: Is tried first, and says how many axes there are.
     """
+    if table.is_meta:  # shapes without values
+        return None
     rows = table[0, prefix:].float()  # (N, D)
     count, dim = rows.shape
     ndim = len(likely.grid)
