@@ -1,6 +1,7 @@
 """Tables of what ``benchmarks/image_methods.py`` left: accuracies with intervals over seeds, and gains over MAE.
 
 python benchmarks/image_methods_report.py OUT [--data bccd]    # all data sets if none is named; prints Markdown
+python benchmarks/image_methods_report.py OUT --contestant cmae,cmae_no_shift    # a row a data set and contestant
 """
 
 from __future__ import annotations
@@ -46,29 +47,37 @@ def beyond_chance(gains: np.ndarray) -> bool:
     return float(stats.ttest_1samp(gains, 0.0).pvalue) < 0.05
 
 
-def section(folder: Path) -> str:
-    """The table of one data set."""
+def rows_of(folder: Path, names: list[str] | None = None) -> tuple[list[list[str]], int]:
+    """A row a contestant of a data set, baselines last; and how many seeds there are."""
     scores = read(folder / "scores.csv")
-    rates = defaultdict(list)
+    steps = defaultdict(list)
     for row in csv.DictReader((folder / "training.csv").open()):
-        rates[row["contestant"]].append(float(row["steps"]))
-    names = list(dict.fromkeys(name for name, _ in scores))
-    order = sorted(names, key=lambda name: (name == "raw pixels", name == "untrained"))
+        steps[row["contestant"]].append(float(row["steps"]))
+    found = names or sorted(
+        dict.fromkeys(name for name, _ in scores), key=lambda n: (n == "raw pixels", n == "untrained")
+    )
     rows = []
-    for name in order:
-        steps = f"{np.mean(rates[name]):,.0f}" if name in rates else ""
-        rows.append([name, steps, *(cell(scores, name, column) for column in COLUMNS)])
-    head = f"**{folder.name}**, {len(scores[REFERENCE, 'linear'])} seeds"
-    return f"{head}\n\n{table(['', 'steps', *(f'{name}, %' for name in COLUMNS)], rows)}"
+    for name in (name for name in found if (name, COLUMNS[0]) in scores):
+        taken = f"{np.mean(steps[name]):,.0f}" if name in steps else ""
+        rows.append([name, taken, *(cell(scores, name, column) for column in COLUMNS)])
+    return rows, len(scores[REFERENCE, "linear"])
 
 
 def main(
     out: Path,
     data: Annotated[str, typer.Option(help="Separated by commas.")] = "",
+    contestant: Annotated[str, typer.Option(help="Separated by commas; one table of all data sets.")] = "",
 ) -> None:
     """Prints the tables."""
     folders = [out / name for name in data.split(",")] if data else sorted(p.parent for p in out.glob("*/scores.csv"))
-    print("\n\n".join(section(folder) for folder in folders))
+    head = ["steps", *(f"{name}, %" for name in COLUMNS)]
+    if contestant:
+        rows = [[folder.name, *row] for folder in folders for row in rows_of(folder, contestant.split(","))[0]]
+        print(table(["", "", *head], rows))
+        return
+    for folder in folders:
+        rows, seeds = rows_of(folder)
+        print(f"**{folder.name}**, {seeds} seeds\n\n{table(['', *head], rows)}\n")
 
 
 if __name__ == "__main__":
