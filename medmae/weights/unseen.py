@@ -18,9 +18,10 @@ Unseen = dict[str, dict[str, float]]  # {"num_heads": {"encoder.blocks.0.attn": 
 
 _FIELD = "unseen"
 _NAMES: dict[str, type[int] | type[float]] = {"num_heads": int, "eps": float}
+_SAME = "that it was trained with, for instance the same --method::_target_"
 _REMEDY = {
-    "num_heads": "build the network with as many heads as it was trained with (num_heads, decoder_heads)",
-    "eps": "build the network with the norm_eps that it was trained with",
+    "num_heads": f"build the network with the num_heads (and decoder_heads) {_SAME}",
+    "eps": f"build the network with the norm_eps {_SAME}",
 }
 
 

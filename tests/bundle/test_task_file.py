@@ -4,12 +4,17 @@ from medmae.bundle.classification import load_classification
 from medmae.bundle.synthesis_task import paired_subjects, require_task
 from medmae.bundle.task_file import read_record, write_record
 from medmae.errors import DataError
+from medmae.methods.classification import Classification
+from medmae.nn.heads import Classifier
+from medmae.nn.vit import MaskedViT
 
 PAIR = {"source": "T1", "target": "T2", "contrasts": None}
 
 
 def as_classes(folder):
-    load_classification(method=None, model_dir=folder, classes=["0", "1"])
+    encoder = MaskedViT(image_size=8, patch_size=4, in_channels=3, embed_dim=8, depth=1, num_heads=2)
+    method = Classification(network=Classifier(encoder=encoder, num_classes=2))
+    load_classification(method=method, model_dir=folder, classes=["0", "1"])
 
 
 def as_pair(folder):

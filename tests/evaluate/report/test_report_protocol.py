@@ -60,7 +60,7 @@ def test_every_encoder_stands_beside_the_baseline_with_its_interval_and_names_ar
 def test_dice_of_a_segmentation_is_shown_with_its_paired_differences(make_run):
     run = make_run()
     rows = [
-        DiceRow(name, seed, 0, f"p{k}", "tumour", base + 0.1 * k + 0.01 * seed)
+        DiceRow(name, seed, 0, f"p{k}", "tumour", base + 0.1 * k + 0.01 * seed, True)
         for name, base in (("mine", 0.5), ("from scratch", 0.3))
         for seed in (0, 1)
         for k in range(3)
@@ -72,17 +72,17 @@ def test_dice_of_a_segmentation_is_shown_with_its_paired_differences(make_run):
     assert "from scratch minus mine" in html
 
 
-def test_a_patient_without_a_class_counts_for_the_others_only(tmp_path):
+def test_a_patient_without_a_class_counts_for_nobody_but_as_a_false_alarm(tmp_path):
     rows = [
-        DiceRow("x", 0, 0, "p1", "a", 0.5), DiceRow("x", 0, 0, "p2", "a", float("nan")),
-        DiceRow("y", 0, 0, "p1", "a", 0.7), DiceRow("y", 0, 0, "p2", "a", 0.1),
+        DiceRow("x", 0, 0, "p1", "a", 0.5, True), DiceRow("x", 0, 0, "p2", "a", float("nan"), False),
+        DiceRow("y", 0, 0, "p1", "a", 0.7, True), DiceRow("y", 0, 0, "p2", "a", 0.0, False),
     ]  # fmt: skip
     write_segmentation(rows, out=tmp_path)
     summary = {
         (r["encoder"], r["class"]): r for r in csv.DictReader((tmp_path / "segmentation" / "summary.csv").open())
     }
-    assert summary["x", "a"]["n_subjects"] == "1"
-    assert summary["y", "a"]["n_subjects"] == "2"
+    assert [summary[name, "a"]["n_subjects"] for name in "xy"] == ["1", "1"]
+    assert [float(summary[name, "a"]["false_alarms"]) for name in "xy"] == [0.0, 1.0]
     (paired,) = [r for r in csv.DictReader((tmp_path / "segmentation" / "paired.csv").open()) if r["class"] == "a"]
     assert float(paired["b_minus_a"]) == pytest.approx(0.2)
     assert paired["n_subjects"] == "1"
