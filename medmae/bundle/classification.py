@@ -13,14 +13,14 @@ import torch
 from pytorch_lightning.utilities import rank_zero_only
 from torch import nn
 
-from medmae.bundle.finish import finish_evaluation, record_run, save_models, seconds_of
+from medmae.bundle.finish import finish_evaluation, record_training
 from medmae.bundle.start import clear_evaluation, start_evaluation
 from medmae.bundle.task_file import NAME, read_record, write_record
 from medmae.data.image_dataset import ImageDataset
 from medmae.data.image_table import ImageTable
 from medmae.data.tiles import TileDataset
 from medmae.errors import DataError, LaterFailures
-from medmae.evaluate.leakage import require_unseen, subjects_seen
+from medmae.evaluate.leakage import require_unseen
 from medmae.evaluate.report import write_report
 from medmae.evaluate.trained import evaluate_trained, map_trained, require_classes
 from medmae.methods.classification import Classification
@@ -141,17 +141,18 @@ def finish_classification(
     """
     output = Path(output_dir)
     clear_evaluation(output)
-    hashes = save_models(method=method, network=network, model_dir=model_dir, whole=WEIGHTS)
-    record_run(
+    record_training(
         method=method,
+        network=network,
+        trainer=trainer,
         dataset_dir=dataset_dir,
         output_dir=output,
+        model_dir=model_dir,
         title=title,
         bundle=bundle,
         config=config,
-        hashes=hashes,
-        seconds=seconds_of(trainer),
-        pretrained_on=subjects_seen(Path(pretrained).parent) if pretrained else (),
+        whole=WEIGHTS,
+        pretrained=pretrained,
     )
     if len(held_out):
         evaluate_trained(network=network, train=train, held_out=held_out, out=output / "evaluation", device=device)

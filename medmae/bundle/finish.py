@@ -19,6 +19,7 @@ from medmae.bundle.start import refuse_training
 from medmae.data.image_table import ImageTable
 from medmae.errors import SomeFailedError
 from medmae.evaluate.data_summary import summarise_data
+from medmae.evaluate.leakage import subjects_seen
 from medmae.evaluate.left_out import raise_left_out
 from medmae.evaluate.provenance import recorded_versions
 from medmae.evaluate.reconstruction import DescribedDataset, evaluate_reconstruction
@@ -65,16 +66,16 @@ def finish_pretraining(
         SomeFailedError: At the end, with the held-out samples that could not be read.
     """
     output = Path(output_dir)
-    hashes = save_models(method=method, network=network, model_dir=model_dir)
-    record_run(
+    record_training(
         method=method,
+        network=network,
+        trainer=trainer,
         dataset_dir=dataset_dir,
         output_dir=output,
+        model_dir=model_dir,
         title=title,
         bundle=bundle,
         config=config,
-        hashes=hashes,
-        seconds=seconds_of(trainer),
     )
     if len(held_out):
         evaluation = output / "evaluation"
@@ -84,6 +85,43 @@ def finish_pretraining(
             )
     print(f"report: {write_report(output)}")
     raise_left_out(output / "evaluation")
+
+
+def record_training(
+    *,
+    method: Method,
+    network: nn.Module,
+    trainer: pl.Trainer,
+    dataset_dir: str | Path | ImageTable,
+    output_dir: str | Path,
+    model_dir: str | Path,
+    title: str,
+    bundle: str,
+    config: Mapping[str, Any],
+    whole: str = "pretraining.safetensors",
+    pretrained: str | Path | None = None,
+) -> dict[str, str]:
+    """Writes the weights of a training and the record of its run.
+
+    Arguments as in :func:`finish_pretraining` and :func:`save_models`; ``pretrained`` is what training began with, and
+    whom that has seen is recorded, too.
+
+    Returns:
+        sha256 of the weights by file name.
+    """
+    hashes = save_models(method=method, network=network, model_dir=model_dir, whole=whole)
+    record_run(
+        method=method,
+        dataset_dir=dataset_dir,
+        output_dir=output_dir,
+        title=title,
+        bundle=bundle,
+        config=config,
+        hashes=hashes,
+        seconds=seconds_of(trainer),
+        pretrained_on=subjects_seen(Path(pretrained).parent) if pretrained else (),
+    )
+    return hashes
 
 
 def finish_evaluation(

@@ -12,7 +12,7 @@ import torch
 from pytorch_lightning.utilities import rank_zero_only
 from torch import nn
 
-from medmae.bundle.finish import finish_evaluation, record_run, save_models, seconds_of
+from medmae.bundle.finish import finish_evaluation, record_training
 from medmae.bundle.start import clear_evaluation, start_evaluation
 from medmae.bundle.synthesis_task import Contrasts, paired_subjects, require_task, write_task
 from medmae.data.by_case import CaseCrops, CaseSlices
@@ -21,7 +21,7 @@ from medmae.data.target_intensity import NAME, write_target_intensities
 from medmae.errors import LaterFailures
 from medmae.evaluate.calibration_file import NAME as CALIBRATION
 from medmae.evaluate.calibration_file import FittedSpread, read_calibration
-from medmae.evaluate.leakage import require_unseen, subjects_seen
+from medmae.evaluate.leakage import require_unseen
 from medmae.evaluate.reconstruction import DescribedDataset
 from medmae.evaluate.report import write_report
 from medmae.evaluate.synthesis_method import calibrate_method, calibration_tasks, evaluate_method
@@ -201,17 +201,18 @@ def finish_synthesis(
     output, stored = Path(output_dir), Path(model_dir) / CALIBRATION
     stored.unlink(missing_ok=True)  # an earlier training's: of other weights
     clear_evaluation(output)
-    hashes = save_models(method=method, network=network, model_dir=model_dir, whole=WEIGHTS)
-    record_run(
+    hashes = record_training(
         method=method,
+        network=network,
+        trainer=trainer,
         dataset_dir=dataset_dir,
         output_dir=output,
+        model_dir=model_dir,
         title=title,
         bundle=bundle,
         config=config,
-        hashes=hashes,
-        seconds=seconds_of(trainer),
-        pretrained_on=subjects_seen(Path(pretrained).parent) if pretrained else (),
+        whole=WEIGHTS,
+        pretrained=pretrained,
     )
     options: dict[str, Any] = {"method": method, "manifest": manifest, "batch_size": batch_size, "device": device}
     options |= {"source": source, "target": target, "contrasts": contrasts}

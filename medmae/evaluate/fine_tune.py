@@ -16,6 +16,7 @@ from medmae.evaluate.folds import Fold
 from medmae.evaluate.mixing import Mixing
 from medmae.nn.blocks import set_drop_path
 from medmae.nn.heads import Classifier, Pool
+from medmae.nn.seeding import drawn_by
 from medmae.nn.vit import MaskedViT
 from medmae.training.by_epoch import epoch_batches, take_step
 from medmae.training.optim import layer_decay_groups
@@ -85,10 +86,8 @@ class FineTune:
         Returns:
             ``(len(fold.test), K)`` float32.
         """
-        device = torch.device(self.device)
         # A new head and drop-path draw from torch's own generators, which are given back as they were.
-        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-            torch.manual_seed(seed)
+        with drawn_by(seed, device=self.device):
             model = self._fit(fold, labels, num_classes=num_classes, seed=seed)
             return self._logits(model, fold.test).softmax(dim=1).numpy()
 
