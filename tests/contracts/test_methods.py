@@ -72,7 +72,7 @@ def patches(masked):
     if hasattr(masked, "modalities"):
         return masked.modalities.patches
     if not hasattr(masked, "patches"):
-        pytest.fail(f"nobody can test {type(masked).__name__} for leaks: it says neither its patches nor its modalities")
+        pytest.fail(f"{type(masked).__name__} cannot be tested for leaks: it has neither patches nor modalities")
     return {"image": masked.patches}
 
 
