@@ -17,9 +17,9 @@ from medmae.errors import LaterFailures
 from medmae.evaluate.embedding_map import Layout
 from medmae.evaluate.leakage import require_unseen
 from medmae.evaluate.phenotyping import evaluate_phenotyping, map_phenotypes
-from medmae.evaluate.tile_encoder import TileEncoder, TilePool
+from medmae.evaluate.tile_encoder import TileEncoder
 from medmae.methods.base import Method
-from medmae.nn.untrained import untrained_like
+from medmae.nn.encoder import Pool
 from medmae.weights.pretrained import load_encoder
 
 WEIGHTS = "pretraining.safetensors"
@@ -44,7 +44,7 @@ def evaluate_encoder(
     fine_tune: bool = True,
     epochs: int = 100,
     layout: Layout = "pca",
-    pool: TilePool = "class_token",
+    pool: Pool = "class_token",
     device: torch.device | str = "cpu",
     title: str,
     bundle: str,
@@ -69,7 +69,7 @@ def evaluate_encoder(
         fine_tune: False leaves out what trains the whole encoder.
         epochs: Of fine-tuning.
         layout: Of the map of embeddings.
-        pool: See :class:`TileEncoder`.
+        pool: See :class:`medmae.nn.encoder.Encoder`.
         device: Where to compute.
         title: Of the report.
         bundle: Its name.
@@ -94,7 +94,7 @@ def evaluate_encoder(
         tiles=sets[0],
         test=sets[1] if own_test else None,
         encoders={PRETRAINED: encoder},
-        tuned={PRETRAINED: method.encoder, SCRATCH: untrained_like(method.encoder)} if fine_tune else None,
+        tuned={PRETRAINED: method.encoder, SCRATCH: method.encoder.fresh(seed=0)} if fine_tune else None,
         tuning={
             "augment": StainAugment(size=size, modalities=["image"]),
             "normalise": normalise_rgb,

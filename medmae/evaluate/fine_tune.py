@@ -15,7 +15,8 @@ from torch.nn import functional as F
 from medmae.evaluate.folds import Fold
 from medmae.evaluate.mixing import Mixing
 from medmae.nn.blocks import set_drop_path
-from medmae.nn.heads import Classifier, Pool
+from medmae.nn.encoder import Pool
+from medmae.nn.heads import Classifier
 from medmae.nn.seeding import drawn_by
 from medmae.nn.vit import MaskedViT
 from medmae.training.by_epoch import epoch_batches, take_step
@@ -114,9 +115,9 @@ class FineTune:
             encoder.pos_embed.requires_grad_(True)
         return Classifier(encoder=encoder, num_classes=num_classes, pool=self.pool).to(self.device)
 
-    def _optimizer(self, model: nn.Module) -> torch.optim.Optimizer:
+    def _optimizer(self, model: Classifier) -> torch.optim.Optimizer:
         groups = layer_decay_groups(
-            model, depth=len(self.encoder.blocks), layer_decay=self.layer_decay, weight_decay=self.weight_decay
+            model, model.encoder.layers(), layer_decay=self.layer_decay, weight_decay=self.weight_decay
         )
         return torch.optim.AdamW(groups, lr=0.0, fused=True)
 

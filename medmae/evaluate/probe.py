@@ -10,15 +10,14 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
-from torch import Tensor
+from torch import Tensor, nn
 
-from medmae.nn.heads import FeatureMap, pooled
-from medmae.nn.vit import MaskedViT
+from medmae.nn.encoder import Encoder
 
 
 @torch.no_grad()
-def frozen_features(encoder: MaskedViT, images: Tensor, *, batch_size: int = 128) -> np.ndarray:
-    """Mean of the patch tokens after the final norm, of whole images: no mask, no gradient.
+def frozen_features(encoder: Encoder, images: Tensor, *, batch_size: int = 128) -> np.ndarray:
+    """Mean of the tokens of whole images, normalised: no mask, no gradient.
 
     Args:
         encoder: Left in the mode (train or eval) in which it was.
@@ -28,9 +27,10 @@ def frozen_features(encoder: MaskedViT, images: Tensor, *, batch_size: int = 128
     Returns:
         ``(N, D)`` float32.
     """
-    network, training = FeatureMap(encoder=encoder), encoder.training
-    network.eval()
-    parts = [pooled(network(part)).float().cpu() for part in images.split(batch_size)]
+    assert isinstance(encoder, nn.Module)
+    training = encoder.training
+    encoder.eval()
+    parts = [encoder.features(part).float().cpu() for part in images.split(batch_size)]
     encoder.train(training)
     return torch.cat(parts).numpy()
 

@@ -76,8 +76,8 @@ class ProbeDuringTraining(Callback):
 
     def _features(self, encoder: MaskedViT, images: Subset[Item]) -> tuple[np.ndarray, np.ndarray]:
         """``(N, D)`` and classes ``(N,)`` of those images that can be read."""
-        device = encoder.pos_embed.device
-        found, labels = [np.empty((0, encoder.embed_dim), np.float32)], [np.empty(0, np.int64)]
+        device = next(encoder.parameters()).device
+        found, labels = [np.empty((0, encoder.dim), np.float32)], [np.empty(0, np.int64)]
         for batch in ReadableBatches(images, batch_size=self.batch_size):
             found.append(frozen_features(encoder, batch["image"].to(device)))
             labels.append(batch["label"].numpy())

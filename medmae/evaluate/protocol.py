@@ -22,10 +22,10 @@ from medmae.evaluate.lars_probe import LarsProbe
 from medmae.evaluate.mixing import Mixing
 from medmae.evaluate.probe import linear_probe, nearest_neighbours
 from medmae.evaluate.protocol_tables import Task, write_protocol
-from medmae.evaluate.tile_encoder import TileEncoder, TilePool
+from medmae.evaluate.tile_encoder import TileEncoder
 from medmae.evaluate.tile_samples import TileLoader, image_samples
+from medmae.nn.encoder import Pool
 from medmae.nn.heads import Scaled
-from medmae.nn.untrained import untrained_like
 from medmae.nn.vit import MaskedViT
 
 SCRATCH, UNTRAINED, PIXELS = "from scratch", "untrained", "raw pixels"
@@ -52,7 +52,7 @@ def judge_encoders(
     out: str | Path,
     few: int | None = 10,
     seeds: Sequence[int] = (0, 1, 2),
-    pool: TilePool = "mean",
+    pool: Pool = "mean",
     mean: float | Sequence[float] = 0.0,
     std: float | Sequence[float] = 1.0,
     neighbours: int = 5,
@@ -106,7 +106,7 @@ def judge_encoders(
     budgets, first = _budgets(few, len(samples.classes)), next(iter(encoders))
     for budget in budgets.values():  # what cannot be drawn is refused before hours of the first task
         draw_folds(samples, budget=budget, folds=1, seeds=seeds)
-    fresh = {seed: untrained_like(encoders[first], seed=seed) for seed in seeds}
+    fresh = {seed: encoders[first].fresh(seed=seed) for seed in seeds}
     random = {f"{UNTRAINED} {seed}": encoder for seed, encoder in fresh.items()}
     normalise = Scaled(network=nn.Identity(), mean=mean, deviation=std).to(device)
     frozen = {

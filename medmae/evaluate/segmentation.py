@@ -17,7 +17,6 @@ from torch import Tensor, nn
 from medmae.errors import DataError
 from medmae.evaluate.segmentation_tables import DiceRow, write_segmentation
 from medmae.nn.seeding import drawn_by
-from medmae.nn.untrained import untrained_like
 from medmae.nn.vit import MaskedViT
 from medmae.training.by_epoch import epoch_batches, take_step
 from medmae.training.optim import parameter_groups
@@ -131,7 +130,7 @@ def judge_segmentation(
     ]
     rows: list[DiceRow] = []
     for seed, fold, name, train, test in track(jobs, description="Segmenting", transient=True):
-        encoder = untrained_like(first, seed=seed) if name == SCRATCH else encoders[name]
+        encoder = first.fresh(seed=seed) if name == SCRATCH else encoders[name]
         network = fine_tuned(
             encoder, load, train, num_classes=len(classes) + 1, seed=seed, tuning=tuning or SegmentationTuning()
         )

@@ -6,16 +6,12 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, get_args
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from medmae.errors import check_choice
+from medmae.nn.encoder import Pool
 from medmae.nn.vit import MaskedViT
-
-TilePool = Literal["class_token", "mean"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +24,7 @@ class TileEncoder:
     Args:
         encoder: Put to evaluation mode and to ``device``.
         normalise: Applied to images first, such as :func:`medmae.data.augment_stains.normalise_rgb`.
-        pool: ``class_token``, or ``mean`` over patch tokens.
+        pool: See :class:`medmae.nn.encoder.Encoder`.
         name: What tables and files call it.
         device: Where to compute.
         num_blocks: Takes the features after so many blocks and computes no others, for what an encoder knows may be
@@ -40,15 +36,13 @@ class TileEncoder:
 
     encoder: MaskedViT
     normalise: Callable[[Tensor], Tensor] | None = None
-    pool: TilePool = "mean"
+    pool: Pool = "mean"
     name: str = "encoder"
     device: torch.device | str = "cpu"
     num_blocks: int | None = None
 
     def __post_init__(self) -> None:
-        check_choice(self.pool, get_args(TilePool), name="pool")
-        if self.pool == "class_token" and self.encoder.cls_token is None:
-            raise ValueError("pool='class_token' needs an encoder with a class token; this one has none")
+        self.encoder.check_pool(self.pool)
         depth = len(self.encoder.blocks)
         if self.num_blocks is not None and not 1 <= self.num_blocks <= depth:
             raise ValueError(f"num_blocks must lie in 1 to {depth}, the encoder's blocks, got {self.num_blocks}")
@@ -80,16 +74,6 @@ class TileEncoder:
     def with_tokens(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Features ``(B, D)`` and patch tokens ``(B, N, D)``, rows of the grid one after the other."""
         images = images.to(self.device)
-        tokens = self._encode(images if self.normalise is None else self.normalise(images))  # (B, prefix + N, D)
-        first = int(self.encoder.class_token_place == "first")
-        patches = tokens[:, first : first + self.encoder.patches.num_tokens]
-        features = tokens[:, 0 if first else -1] if self.pool == "class_token" else patches.mean(dim=1)
-        if self.num_blocks is not None or isinstance(self.encoder.norm, nn.Identity):
-            features = F.layer_norm(features, features.shape[1:], eps=self.encoder.norm_eps)
+        images = images if self.normalise is None else self.normalise(images)
+        features, patches = self.encoder.features_and_tokens(images, pool=self.pool, block=self.num_blocks)
         return features.float(), patches.float()
-
-    def _encode(self, images: Tensor) -> Tensor:
-        if self.num_blocks is None:
-            return self.encoder(images)
-        rows = self.encoder.patches.cut(images)
-        return self.encoder.forward_intermediates(rows, num_blocks=self.num_blocks)[-1]

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, Protocol, get_args
+from typing import Protocol
 
 import torch
 from timm.data.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 from torch import Tensor, nn
 
-from medmae.errors import check_choice
+from medmae.nn.encoder import Pool
 from medmae.nn.init import initialise_linears
 from medmae.nn.vit import MaskedViT
-
-Pool = Literal["mean", "class_token", "all"]
 
 
 class PatchHead(nn.Module):
@@ -65,13 +63,9 @@ class Classifier(nn.Module):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        check_choice(pool, get_args(Pool), name="pool")
-        if pool == "class_token" and encoder.cls_token is None:
-            raise ValueError("pool='class_token' needs an encoder with a class token; this one has none")
+        encoder.check_pool(pool)
         self.encoder = encoder
         self.pool = pool
-        self.num_tokens = encoder.patches.num_tokens
-        self.first = 1 if encoder.class_token_place == "first" else 0
         self.fc_norm: nn.Module = nn.Identity()
         if pool != "class_token" or isinstance(encoder.norm, nn.Identity):
             # The reference drops the pre-trained norm here, so that counts and checkpoints have none.
@@ -84,12 +78,7 @@ class Classifier(nn.Module):
 
     def features(self, data: Tensor) -> Tensor:
         """``(B, C, *size)`` -> ``(B, D)``."""
-        tokens = self.encoder(data)  # (B, prefix + N, D)
-        if self.pool == "class_token":
-            return self.fc_norm(tokens[:, 0 if self.first else -1])
-        if self.pool == "mean":
-            tokens = tokens[:, self.first : self.first + self.num_tokens]
-        return self.fc_norm(tokens.mean(dim=1))
+        return self.fc_norm(self.encoder.pool(self.encoder(data), self.pool))
 
     def forward(self, data: Tensor) -> Tensor:
         """``(B, C, *size)`` -> logits ``(B, K)``."""
@@ -148,14 +137,12 @@ class FeatureMap(nn.Module):
         super().__init__()
         self.encoder = encoder
         self.grid = list(encoder.patches.grid)
-        self.num_tokens = encoder.patches.num_tokens
         self.use_class_token = use_class_token
-        self.first = 1 if use_class_token and encoder.class_token_place == "first" else 0
 
     def forward(self, data: Tensor) -> Tensor:
         """``(B, C, *size)`` -> dense features ``(B, D, *grid)``."""
         tokens = self.encoder(data, use_class_token=self.use_class_token)
-        patches = tokens[:, self.first : self.first + self.num_tokens]  # (B, N, D)
+        patches = self.encoder.patch_tokens(tokens, self.use_class_token)  # (B, N, D)
         return patches.transpose(1, 2).unflatten(2, self.grid)
 
 

@@ -9,8 +9,9 @@ from torch import Tensor, nn
 
 from medmae.masking.base import gather_tokens
 from medmae.nn.init import initialise_linears
+from medmae.nn.patch_embed import PatchProjection
 from medmae.nn.positions import AxisOrder, sincos_table
-from medmae.nn.vit import MaskedViT, PatchProjection
+from medmae.nn.vit import MaskedViT
 from medmae.tokens.modalities import ModalityPatches
 from medmae.tokens.patches import Patches
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Literal, get_args
 
@@ -10,47 +9,16 @@ import torch
 from torch import Tensor, nn
 
 from medmae.errors import check_choice
+from medmae.kinds import Kind
 from medmae.nn.blocks import make_blocks
+from medmae.nn.encoder import Data, Pool, data_of, kind_of
+from medmae.nn.fresh import fresh_copy
 from medmae.nn.init import initialise_linears
+from medmae.nn.patch_embed import PatchEmbed
 from medmae.nn.positions import AxisOrder, sincos_table
 from medmae.tokens.patches import Patches, patchify
 
 ClassToken = Literal["first", "last", "none"]
-
-
-class PatchProjection(nn.Module):
-    """A strided patch convolution, applied as a matrix product to patches that are already cut.
-
-    The weight keeps the convolution's shape ``(D, C, *patch)``, so that published checkpoints load key for key.
-    """
-
-    def __init__(self, *, channels: int, patch: Sequence[int], dim: int) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.empty(dim, channels, *patch))
-        self.bias = nn.Parameter(torch.empty(dim))
-        self.reset_parameters()
-
-    def reset_parameters(self) -> None:
-        """Xavier-uniform weights of the flattened matrix; the bias as a convolution's."""
-        dim, fan_in = len(self.weight), math.prod(self.weight.shape[1:])
-        nn.init.xavier_uniform_(self.weight.view(dim, -1))
-        nn.init.uniform_(self.bias, -(fan_in**-0.5), fan_in**-0.5)
-
-    def forward(self, rows: Tensor) -> Tensor:
-        """``(B, V, P)`` with the channel fastest -> ``(B, V, D)``."""
-        return nn.functional.linear(rows, self.weight.movedim(1, -1).flatten(1), self.bias)
-
-
-class PatchEmbed(nn.Module):
-    """Holds the projection under timm's name ``patch_embed.proj``."""
-
-    def __init__(self, *, channels: int, patch: Sequence[int], dim: int) -> None:
-        super().__init__()
-        self.proj = PatchProjection(channels=channels, patch=patch, dim=dim)
-
-    def forward(self, rows: Tensor) -> Tensor:
-        """``(B, V, P)`` -> ``(B, V, D)``."""
-        return self.proj(rows)
 
 
 class MaskedViT(nn.Module):
@@ -73,6 +41,7 @@ class MaskedViT(nn.Module):
         drop_path: Stochastic depth of the last block (fine-tuning only).
         trainable_positions: False in pre-training; True when the encoder is fine-tuned.
         last_norm: False builds no norm after the last block (MultiMAE, whose heads have their own).
+        kind: What the data is; None is a signal, a picture or a volume called ``image``, by the number of axes.
 
     Raises:
         ValueError: If patches do not tile the size, or the width does not suit the heads or the positions.
@@ -95,11 +64,17 @@ class MaskedViT(nn.Module):
         drop_path: float = 0.0,
         trainable_positions: bool = False,
         last_norm: bool = True,
+        kind: Kind | None = None,
     ) -> None:
         super().__init__()
         check_choice(class_token, get_args(ClassToken), name="class_token")
         self.patches = Patches.of(size=image_size, patch=patch_size, channels=in_channels)
         self.patch_size = list(self.patches.patch)  # TorchScript reads lists, not tuples of unknown length
+        kind = kind or kind_of(self.patches)
+        _check_kind(kind, self.patches)
+        self.kinds = {kind.name: kind}
+        self.num_tokens = self.patches.num_tokens
+        self.dim = embed_dim
         self.embed_dim, self.mlp_ratio, self.norm_eps, self.axis_order = embed_dim, mlp_ratio, norm_eps, axis_order
         self.class_token_place = class_token
         self.num_positions_prefix = int(class_token == "first")
@@ -218,3 +193,80 @@ class MaskedViT(nn.Module):
         for block in self.blocks[:num_blocks]:
             stages.append(block(stages[-1]))
         return [*stages, self.norm(stages[-1])] if num_blocks is None else stages
+
+    def patch_tokens(self, tokens: Tensor, use_class_token: bool = True) -> Tensor:
+        """Those of patches, ``(B, N, D)``, of all that :meth:`forward` gave for whole data."""
+        first = self.num_positions_prefix if use_class_token else 0
+        return tokens[:, first : first + self.num_tokens]
+
+    def pool(self, tokens: Tensor, how: str) -> Tensor:
+        """One row a sample, ``(B, D)``, of all tokens of whole data; ``how`` is a :data:`~medmae.nn.encoder.Pool`."""
+        if how == "class_token":
+            return tokens[:, 0 if self.class_token_place == "first" else -1]
+        return (self.patch_tokens(tokens) if how == "mean" else tokens).mean(dim=1)
+
+    def check_pool(self, pool: Pool) -> None:
+        """Refuses a pooling that it cannot do.
+
+        Raises:
+            ValueError: If the class token is asked for and there is none.
+        """
+        check_choice(pool, get_args(Pool), name="pool")
+        if pool == "class_token" and self.cls_token is None:
+            raise ValueError("pool='class_token' needs an encoder with a class token; this one has none")
+
+    def features(self, batch: Data, *, pool: Pool = "mean", block: int | None = None) -> Tensor:
+        """See :meth:`medmae.nn.encoder.Encoder.features`.
+
+        After a block before the last, and of an encoder without a norm of its own (MMAE, whose classifier has it),
+        features get a plain layer norm after pooling, as that classifier begins with.
+        """
+        return self.features_and_tokens(batch, pool=pool, block=block)[0]
+
+    def features_and_tokens(
+        self, batch: Data, *, pool: Pool = "mean", block: int | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """:meth:`features` ``(B, D)``, and the patch tokens ``(B, N, D)`` that they are of, in raster order."""
+        self.check_pool(pool)
+        data = data_of(batch, self)
+        if block is None:
+            tokens = self(data)  # (B, prefix + N, D)
+        elif 1 <= block <= len(self.blocks):
+            tokens = self.forward_intermediates(self.patches.cut(data), num_blocks=block)[-1]
+        else:
+            raise ValueError(f"block must lie in 1 to {len(self.blocks)}, the encoder's blocks, got {block}")
+        features = self.pool(tokens, pool)
+        if block is not None or isinstance(self.norm, nn.Identity):
+            features = nn.functional.layer_norm(features, features.shape[1:], eps=self.norm_eps)
+        return features, self.patch_tokens(tokens)
+
+    def layers(self) -> list[list[nn.Parameter]]:
+        """See :meth:`medmae.nn.encoder.Encoder.layers`; tokens, positions and patch embedding are the first."""
+        tables = [] if self.cls_token is None else [self.cls_token]
+        return [[*tables, self.pos_embed, *self.patch_embed.parameters()], *(list(b.parameters()) for b in self.blocks)]
+
+    def fresh(self, *, seed: int) -> MaskedViT:
+        """See :meth:`medmae.nn.encoder.Encoder.fresh`.
+
+        Raises:
+            ValueError: If the encoder has parameters that its constructor did not make.
+        """
+        return fresh_copy(self, seed=seed, others=MaskedViT._draw_tables)
+
+    def _draw_tables(self) -> list[nn.Parameter]:
+        table = sincos_table(
+            grid=self.patches.grid, dim=self.dim, axis_order=self.axis_order, prefix=self.num_positions_prefix
+        )
+        self.pos_embed.copy_(table)
+        if self.cls_token is None:
+            return [self.pos_embed]
+        nn.init.normal_(self.cls_token, std=0.02)
+        return [self.pos_embed, self.cls_token]
+
+
+def _check_kind(kind: Kind, patches: Patches) -> None:
+    if len(kind.axes) != patches.ndim or len(kind.channels) != patches.channels:
+        raise ValueError(
+            f"{kind.name} has {len(kind.channels)} channels and axes {', '.join(kind.roles)}, "
+            f"and the encoder {patches.channels} channels of {patches.ndim} axes"
+        )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from medmae.nn.encoder import Encoder
 
 Group = dict[str, Any]
 
@@ -50,11 +52,9 @@ class OptimizerSpec:
             return parameter_groups(module, weight_decay=self.weight_decay, no_decay=spare)
         if self.decay_all:
             raise ValueError("layer_decay spares one-dimensional parameters: leave decay_all out")
-        name = next(name for name, part in module.named_modules() if part is module.encoder)
-        depth = len(list(module.get_submodule(f"{name}.blocks").children()))
-        return layer_decay_groups(
-            module, depth=depth, layer_decay=self.layer_decay, weight_decay=self.weight_decay, encoder=f"{name}."
-        )
+        encoder: Encoder = module.encoder  # type: ignore[assignment]
+        layers = encoder.layers()
+        return layer_decay_groups(module, layers, layer_decay=self.layer_decay, weight_decay=self.weight_decay)
 
 
 def parameter_groups(
@@ -77,29 +77,27 @@ def parameter_groups(
 
 
 def layer_decay_groups(
-    module: nn.Module, *, depth: int, layer_decay: float, weight_decay: float, encoder: str = "encoder."
+    module: nn.Module, layers: Sequence[Iterable[nn.Parameter]], *, layer_decay: float, weight_decay: float
 ) -> list[Group]:
     """Groups for fine-tuning: the rate falls by ``layer_decay`` for each layer down from the head.
 
-    Tokens, positions and the patch embedding are layer 0, block i is layer i + 1, all else (norms, head) is
-    ``depth + 1``. Each group carries ``lr_scale`` and ``names``. Weight decay spares one-dimensional parameters,
-    position tables and class tokens (MAE fine-tuning).
+    What belongs to no layer (a last norm, the head) has the full rate. Each group carries ``lr_scale`` and ``names``.
+    Weight decay spares one-dimensional parameters, and tokens and position tables ``(1, n, D)`` (MAE fine-tuning).
 
     Args:
         module: A classifier.
-        depth: Blocks of its encoder.
+        layers: Of its encoder, from the input up; see :meth:`medmae.nn.encoder.Encoder.layers`.
         layer_decay: For instance 0.65 or 0.75.
         weight_decay: For instance 0.05.
-        encoder: Prefix of the encoder's keys.
     """
+    layer_of = {id(parameter): number for number, layer in enumerate(layers) for parameter in layer}
     groups: dict[tuple[int, bool], Group] = {}
     for name, parameter in module.named_parameters():
         if not parameter.requires_grad:
             continue
-        key = name.removeprefix(encoder)
-        layer = _layer_of(key, depth)
-        spared = parameter.ndim <= 1 or key in ("pos_embed", "cls_token")
-        scale = layer_decay ** (depth + 1 - layer)
+        layer = layer_of.get(id(parameter), len(layers))
+        spared = parameter.ndim <= 1 or (parameter.ndim == 3 and parameter.shape[0] == 1)
+        scale = layer_decay ** (len(layers) - layer)
         empty = {
             "params": [],
             "names": [],
@@ -110,12 +108,6 @@ def layer_decay_groups(
         group["params"].append(parameter)
         group["names"].append(name)
     return list(groups.values())
-
-
-def _layer_of(key: str, depth: int) -> int:
-    if key in ("cls_token", "pos_embed") or key.startswith("patch_embed."):
-        return 0
-    return int(key.split(".")[1]) + 1 if key.startswith("blocks.") else depth + 1
 
 
 class LARS(torch.optim.Optimizer):

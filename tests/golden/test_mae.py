@@ -133,9 +133,9 @@ def test_the_classifier_is_the_reference_s(reference, batch, pool, theirs):
 
 def test_layer_decay_is_the_reference_s(reference):
     table = reference.info["layer_decay_table"]
-    groups = layer_decay_groups(
-        classifier("class_token"), depth=3, layer_decay=table["layer_decay"], weight_decay=table["weight_decay"]
-    )
+    model = classifier("class_token")
+    layers = model.encoder.layers()
+    groups = layer_decay_groups(model, layers, layer_decay=table["layer_decay"], weight_decay=table["weight_decay"])
     ours = {
         name.removeprefix("encoder."): {key: group[key] for key in ("lr_scale", "weight_decay")}
         for group in groups

@@ -334,7 +334,7 @@ def test_the_encoder_s_weights_fit_a_vit_built_from_a_recipe(method, batch):
 
 def test_layer_decay_takes_projection_and_global_token_for_layer_0_and_the_norm_for_the_head(method):
     classifier = Classifier(encoder=method.encoder, num_classes=8, pool="class_token")
-    groups = layer_decay_groups(classifier, depth=2, layer_decay=0.65, weight_decay=0.05)
+    groups = layer_decay_groups(classifier, method.encoder.layers(), layer_decay=0.65, weight_decay=0.05)
     scales = {name: group["lr_scale"] for group in groups for name in group["names"]}
     for name in ("encoder.cls_token", "encoder.patch_embed.proj.weight"):
         assert scales[name] == pytest.approx(0.65**3)

@@ -36,7 +36,7 @@ def test_the_optimiser_is_fused():
 
 def test_layer_decay_reaches_every_trainable_parameter_once():
     method = mae_tiny()
-    groups = layer_decay_groups(method, depth=3, layer_decay=0.75, weight_decay=0.05)
+    groups = layer_decay_groups(method, method.encoder.layers(), layer_decay=0.75, weight_decay=0.05)
     names = [name for group in groups for name in group["names"]]
     assert sorted(names) == sorted(name for name, p in method.named_parameters() if p.requires_grad)
 

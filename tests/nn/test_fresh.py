@@ -6,7 +6,6 @@ import pytest
 import torch
 from torch import nn
 
-from medmae.nn.untrained import untrained_like
 from medmae.nn.vit import MaskedViT
 
 SIZES = {"image_size": (16, 24), "patch_size": 8, "in_channels": 1, "embed_dim": 24, "depth": 2, "num_heads": 2}
@@ -22,7 +21,7 @@ def trained(**options) -> MaskedViT:
 
 @pytest.mark.parametrize("class_token", ["first", "last", "none"])
 def test_it_is_what_the_constructor_draws_of_the_same_seed_but_for_the_order_of_draws(class_token):
-    fresh = untrained_like(trained(class_token=class_token))
+    fresh = trained(class_token=class_token).fresh(seed=0)
     torch.manual_seed(0)
     new = MaskedViT(**SIZES, class_token=class_token)
     for (name, ours), theirs in zip(fresh.named_parameters(), new.parameters(), strict=True):
@@ -34,7 +33,7 @@ def test_it_is_what_the_constructor_draws_of_the_same_seed_but_for_the_order_of_
 def test_the_encoder_and_torch_s_generator_are_left_alone_and_the_seed_decides():
     encoder = trained()
     copy, before = {k: v.clone() for k, v in encoder.state_dict().items()}, torch.get_rng_state()
-    first, again, other = (untrained_like(encoder, seed=seed) for seed in (0, 0, 1))
+    first, again, other = (encoder.fresh(seed=seed) for seed in (0, 0, 1))
     weights = [each.blocks[0].mlp.fc1.weight for each in (first, again, other)]
     assert torch.equal(weights[0], weights[1])
     assert not torch.equal(weights[0], weights[2])
@@ -46,4 +45,4 @@ def test_a_parameter_that_no_rule_draws_is_named():
     encoder = trained()
     encoder.register_parameter("extra", nn.Parameter(torch.ones(3)))
     with pytest.raises(ValueError, match="extra"):
-        untrained_like(encoder)
+        encoder.fresh(seed=0)

@@ -1,0 +1,81 @@
+"""What an encoder is: whatever turns data of one or several kinds into features, be it one network or several."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, Protocol, Self, runtime_checkable
+
+from torch import Tensor, nn
+
+from medmae.kinds import Kind, Role
+from medmae.tokens.patches import Patches
+
+Pool = Literal["mean", "class_token", "all"]
+Data = Tensor | Mapping[str, Tensor]
+
+
+@runtime_checkable
+class Encoder(Protocol):
+    """The thing one keeps of a pre-training; a :class:`torch.nn.Module`, too.
+
+    :class:`medmae.nn.vit.MaskedViT` is one, and so may be several of them with fusion, a graph or point network, or a
+    text encoder. Whoever takes features, probes or fine-tunes asks for no more than this.
+    """
+
+    @property
+    def dim(self) -> int:
+        """D, width of the features."""
+
+    @property
+    def kinds(self) -> Mapping[str, Kind]:
+        """What it takes, by name, each with the scale that it expects and applies itself."""
+
+    def features(self, batch: Data, *, pool: Pool = "mean", block: int | None = None) -> Tensor:
+        """One row a sample, ``(B, D)``, of data in its own units; gradients flow, and the mode stays as it is.
+
+        Args:
+            batch: Tensors ``(B, C, *size)`` by kind; where there is one kind, the tensor itself will do.
+            pool: The mean of tokens of the data, the class token, or the mean of all tokens.
+            block: Takes the features after so many blocks and computes no others, for what an encoder knows may be
+                plainer before its last. None is the whole encoder.
+
+        Raises:
+            ValueError: If it has no class token or not so many blocks, or data of another form is given.
+        """
+
+    def fresh(self, *, seed: int) -> Self:
+        """A copy as it was before it learnt anything: weights drawn anew by ``seed``; itself left as it is."""
+
+    def layers(self) -> list[list[nn.Parameter]]:
+        """Parameters by layer, from the input up, for rates that fall from layer to layer.
+
+        What stands behind the last layer, such as a final norm, is in none and learns as a head does.
+        """
+
+
+def data_of(batch: Data, encoder: Encoder) -> Tensor:
+    """The tensor of an encoder of one kind.
+
+    Raises:
+        ValueError: If the batch has no tensor of its kind.
+    """
+    if isinstance(batch, Tensor):
+        return batch
+    (name,) = encoder.kinds
+    if name not in batch:
+        raise ValueError(f"the encoder takes {name!r}, and the batch has {', '.join(map(repr, batch))}")
+    return batch[name]
+
+
+def kind_of(patches: Patches) -> Kind:
+    """What data of these patches is where nobody says: a signal, a picture, a volume, a series of volumes.
+
+    Raises:
+        ValueError: If there are more axes; then its kind must be said.
+    """
+    roles: tuple[Role, ...] = ("time", "depth", "row", "column")
+    if patches.ndim == 1:
+        return Kind.of("image", ["time"], channels=patches.channels)
+    if patches.ndim > len(roles):
+        raise ValueError(f"data of {patches.ndim} axes is of no common kind: say it, kind=Kind.of(...)")
+    return Kind.of("image", roles[-patches.ndim :], channels=patches.channels)

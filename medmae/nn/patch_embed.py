@@ -1,0 +1,44 @@
+"""The projection of patches to tokens."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+
+class PatchProjection(nn.Module):
+    """A strided patch convolution, applied as a matrix product to patches that are already cut.
+
+    The weight keeps the convolution's shape ``(D, C, *patch)``, so that published checkpoints load key for key.
+    """
+
+    def __init__(self, *, channels: int, patch: Sequence[int], dim: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(dim, channels, *patch))
+        self.bias = nn.Parameter(torch.empty(dim))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Xavier-uniform weights of the flattened matrix; the bias as a convolution's."""
+        dim, fan_in = len(self.weight), math.prod(self.weight.shape[1:])
+        nn.init.xavier_uniform_(self.weight.view(dim, -1))
+        nn.init.uniform_(self.bias, -(fan_in**-0.5), fan_in**-0.5)
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """``(B, V, P)`` with the channel fastest -> ``(B, V, D)``."""
+        return nn.functional.linear(rows, self.weight.movedim(1, -1).flatten(1), self.bias)
+
+
+class PatchEmbed(nn.Module):
+    """Holds the projection under timm's name ``patch_embed.proj``."""
+
+    def __init__(self, *, channels: int, patch: Sequence[int], dim: int) -> None:
+        super().__init__()
+        self.proj = PatchProjection(channels=channels, patch=patch, dim=dim)
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """``(B, V, P)`` -> ``(B, V, D)``."""
+        return self.proj(rows)
