@@ -22,7 +22,12 @@ class Block(TimmBlock):
     recompute = False  # see medmae.nn.checkpointing.checkpoint_activations
 
     def forward(
-        self, x: Tensor, num_tail: int | None = None, source: Tensor | None = None, causal: bool = False
+        self,
+        x: Tensor,
+        num_tail: int | None = None,
+        source: Tensor | None = None,
+        causal: bool = False,
+        key_mask: Tensor | None = None,
     ) -> Tensor:
         """The block, in one of its uses.
 
@@ -31,6 +36,7 @@ class Block(TimmBlock):
             num_tail: Gives only the last ``num_tail`` tokens (see :func:`forward_tail`).
             source: Tokens ``(B, L, D)`` that are read in place of ``x`` itself; normalised here, with the same norm.
             causal: Token k reads no more than the first k + 1 tokens.
+            key_mask: ``(B, L)`` bool, False for tokens that none may read (padding); L is N without a source.
 
         Returns:
             ``(B, N, D)``, or ``(B, num_tail, D)``.
@@ -38,9 +44,9 @@ class Block(TimmBlock):
         if torch.jit.is_scripting():  # type: ignore[attr-defined]
             return self.whole(x)
         if num_tail is not None:
-            return recomputed(self, self.tail, x, num_tail)
-        if causal or source is not None:
-            return recomputed(self, self.reading, x, source, causal)
+            return recomputed(self, self.tail, x, num_tail, key_mask)
+        if causal or source is not None or key_mask is not None:
+            return recomputed(self, self.reading, x, source, causal, key_mask)
         return recomputed(self, self.whole, x)
 
     def whole(self, x: Tensor) -> Tensor:
@@ -49,19 +55,22 @@ class Block(TimmBlock):
         return x + self.drop_path2(self.ls2(self.mlp(self.norm2(x))))
 
     @torch.jit.unused
-    def tail(self, tokens: Tensor, num_tail: int) -> Tensor:
+    def tail(self, tokens: Tensor, num_tail: int, key_mask: Tensor | None = None) -> Tensor:
         """See :func:`forward_tail`."""
         normed = self.norm1(tokens)
-        return self._rest(tokens[:, -num_tail:], self._attend(normed[:, -num_tail:], normed))
+        return self._rest(tokens[:, -num_tail:], self._attend(normed[:, -num_tail:], normed, key_mask=key_mask))
 
     @torch.jit.unused
-    def reading(self, tokens: Tensor, source: Tensor | None, causal: bool) -> Tensor:
-        """Attention to ``source``, or to the tokens themselves; causal or not."""
+    def reading(
+        self, tokens: Tensor, source: Tensor | None, causal: bool = False, key_mask: Tensor | None = None
+    ) -> Tensor:
+        """Attention to ``source``, or to the tokens themselves; causal or not, to all or to some."""
         normed = self.norm1(tokens)
-        return self._rest(tokens, self._attend(normed, normed if source is None else self.norm1(source), causal=causal))
+        read = normed if source is None else self.norm1(source)
+        return self._rest(tokens, self._attend(normed, read, causal=causal, key_mask=key_mask))
 
     @torch.jit.unused
-    def _attend(self, normed: Tensor, source: Tensor, causal: bool = False) -> Tensor:
+    def _attend(self, normed: Tensor, source: Tensor, causal: bool = False, key_mask: Tensor | None = None) -> Tensor:
         """Queries of ``(B, M, D)``, keys and values of ``(B, L, D)``: ``(B, M, D)``."""
         attention, dim = self.attn, normed.shape[2]
         weight_q, weight_kv = attention.qkv.weight.split([dim, 2 * dim])
@@ -70,7 +79,11 @@ class Block(TimmBlock):
         key, value = F.linear(source, weight_kv, bias_kv).chunk(2, dim=2)  # (B, L, D) each
         heads = (attention.num_heads, -1)
         query, key, value = (part.unflatten(2, heads).transpose(1, 2) for part in (query, key, value))
-        mixed = F.scaled_dot_product_attention(query, key, value, is_causal=causal)  # (B, H, M, D / H)
+        allowed = None if key_mask is None else key_mask[:, None, None]  # (B, 1, 1, L)
+        if causal and allowed is not None:  # the kernel takes one or the other
+            order = torch.ones(query.shape[2], key.shape[2], dtype=torch.bool, device=key.device)
+            allowed, causal = allowed & order.tril(), False
+        mixed = F.scaled_dot_product_attention(query, key, value, allowed, is_causal=causal)  # (B, H, M, D / H)
         return attention.proj(mixed.transpose(1, 2).flatten(2))
 
     @torch.jit.unused
@@ -114,7 +127,7 @@ def _drop_rates(depth: int, last: float) -> list[float]:
     return [last * index / max(depth - 1, 1) for index in range(depth)]
 
 
-def forward_tail(block: nn.Module, tokens: Tensor, num_tail: int) -> Tensor:
+def forward_tail(block: nn.Module, tokens: Tensor, num_tail: int, *, key_mask: Tensor | None = None) -> Tensor:
     """What ``block(tokens)`` gives for its last ``num_tail`` tokens, without computing the others.
 
     Every token is still a key and a value; only the tail asks queries and passes through the MLP. Exact: in the
@@ -124,8 +137,9 @@ def forward_tail(block: nn.Module, tokens: Tensor, num_tail: int) -> Tensor:
         block: A :class:`Block` without dropout, as decoders have them.
         tokens: ``(B, N, D)``.
         num_tail: M.
+        key_mask: ``(B, N)`` bool, False for tokens that none may read.
 
     Returns:
         ``(B, M, D)``.
     """
-    return block(tokens, num_tail)
+    return block(tokens, num_tail, key_mask=key_mask)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from medmae.masking.base import Mask, gather_tokens
 from medmae.nn.blocks import forward_tail, make_blocks
@@ -86,12 +87,15 @@ class MaskedDecoder(nn.Module):
         Returns:
             ``(B, M, dim)`` in the order of ``mask.masked``, or all tokens ``(B, N, dim)`` in raster order.
         """
-        tokens = self.tokens(latent, mask)  # (B, prefix + N, dim)
+        tokens = self.tokens(latent, mask)  # (B, prefix + N, dim), N = V + M
+        start = tokens.shape[1] - mask.num_visible - mask.num_masked
+        entries = mask.entries
+        keys = None if entries is None else F.pad(entries, (start, 0), value=True)  # (B, prefix + N)
         for block in self.blocks[:-1]:
-            tokens = block(tokens)
+            tokens = block(tokens, key_mask=keys)
         if masked_only:
-            return forward_tail(self.blocks[-1], tokens, mask.num_masked)
-        tokens = self.blocks[-1](tokens)[:, -mask.num_tokens :]
+            return forward_tail(self.blocks[-1], tokens, mask.num_masked, key_mask=keys)
+        tokens = self.blocks[-1](tokens, key_mask=keys)[:, start:]
         return mask.restore(tokens[:, : mask.num_visible], tokens[:, mask.num_visible :])
 
     def tokens(self, latent: Tensor, mask: Mask) -> Tensor:

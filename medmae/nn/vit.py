@@ -133,10 +133,16 @@ class MaskedViT(nn.Module):
         """As :meth:`forward`, on patches that are already cut, ``(B, N, P)``."""
         return self.forward_tokens(self.embed(rows, visible, extra, use_class_token), final_norm)
 
-    def forward_tokens(self, x: Tensor, final_norm: bool = True) -> Tensor:
-        """Blocks and norm over tokens that are embedded already, ``(B, prefix + V, D)`` -> the same shape."""
+    def forward_tokens(self, x: Tensor, final_norm: bool = True, key_mask: Tensor | None = None) -> Tensor:
+        """Blocks and norm over tokens that are embedded already, ``(B, prefix + V, D)`` -> the same shape.
+
+        Where ``key_mask``, bool ``(B, prefix + V)``, is False a token is padding, which no other reads: see
+        :meth:`medmae.masking.base.Mask.key_mask`.
+        """
+        if torch.jit.is_scripting():  # type: ignore[attr-defined]
+            assert key_mask is None, "exported encoders take no key mask"
         for block in self.blocks:
-            x = block(x)
+            x = block(x, key_mask=key_mask)
         return self.norm(x) if final_norm else x
 
     def embed(

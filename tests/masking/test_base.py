@@ -76,11 +76,6 @@ def test_true_means_masked():
     assert mask.masked.tolist() == [[0, 2]]
 
 
-def test_a_table_that_hides_different_numbers_is_refused():
-    with pytest.raises(ValueError, match=r"same number of tokens, got \[1, 2\]"):
-        Mask.from_bool(torch.tensor([[True, False, False], [True, True, False]]))
-
-
 def test_indices_that_do_not_add_up_are_refused():
     with pytest.raises(ValueError, match="2 visible \\+ 1 masked tokens are not 4"):
         Mask(torch.tensor([[0, 1]]), torch.tensor([[2]]), 4)

@@ -79,6 +79,25 @@ def test_a_source_of_another_length_is_read_whole_and_normalised_with_the_block_
     assert_close(block(tokens, source=source), expected, atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.parametrize("use", [{}, {"num_tail": 2}, {"causal": True}], ids=str)
+def test_tokens_behind_a_key_mask_are_read_by_none(block, use):
+    tokens, keys = torch.randn(2, 6, 24), torch.ones(2, 6, dtype=torch.bool)
+    keys[:, 3] = False
+    changed = tokens.clone()
+    changed[:, 3] = torch.randn(2, 24)
+    masked, other = (block(x, key_mask=keys, **use) for x in (tokens, changed))
+    others = [0, 1] if "num_tail" in use else [0, 1, 2, 4, 5]  # all but the token itself
+    assert torch.equal(other[:, others], masked[:, others])
+    assert not torch.allclose(block(changed, **use)[:, -1], masked[:, -1], atol=1e-3)
+
+
+def test_a_key_mask_that_hides_nothing_is_the_plain_block_and_one_of_padding_a_shorter_sequence(block):
+    tokens = torch.randn(2, 6, 24)
+    assert_close(block(tokens, key_mask=torch.ones(2, 6, dtype=torch.bool)), block(tokens), atol=1e-5, rtol=1e-5)
+    keys = torch.arange(6).expand(2, 6) < 4
+    assert_close(block(tokens, key_mask=keys)[:, :4], block(tokens[:, :4]), atol=1e-5, rtol=1e-5)
+
+
 def test_drop_path_grows_linearly_from_nothing():
     blocks = make_blocks(dim=8, depth=4, num_heads=2, drop_path=0.3)
     rates = [getattr(block.drop_path1, "drop_prob", 0.0) for block in blocks]

@@ -89,3 +89,16 @@ def test_no_block_is_refused():
 def test_positions_are_fixed_and_the_mask_token_is_learned(decoder):
     assert not decoder.pos_embed.requires_grad
     assert decoder.mask_token.requires_grad
+
+
+def test_a_padded_mask_decodes_each_sample_as_it_would_alone(decoder):
+    table = torch.zeros(2, 12, dtype=torch.bool)
+    table[0, :7], table[1, [2, 9]] = True, True
+    mask, tokens = Mask.from_bool(table), torch.randn(2, 12, 10)
+    latent = mask.keep(tokens)
+    together, whole = decoder(latent, mask), decoder(latent, mask, masked_only=False)
+    for number, count in enumerate((7, 2)):
+        alone = Mask.from_bool(table[number : number + 1])
+        expected = decoder(alone.keep(tokens[number : number + 1]), alone)
+        assert_close(together[number : number + 1, :count], expected, atol=1e-5, rtol=1e-4)
+        assert_close(alone.hidden(whole[number : number + 1]), expected, atol=1e-5, rtol=1e-4)

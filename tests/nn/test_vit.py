@@ -9,6 +9,7 @@ from torch.nn import functional as F
 from torch.testing import assert_close
 from torch.utils.flop_counter import FlopCounterMode
 
+from medmae.masking import Mask
 from medmae.nn.vit import MaskedViT
 from medmae.weights.io import import_state
 
@@ -167,3 +168,13 @@ def test_initialisation_is_mae_s():
 def test_data_of_another_size_is_refused():
     with pytest.raises(ValueError, match=r"expected data of shape \(B, 3, 32, 32\), got \(1, 3, 40, 32\)"):
         vit()(torch.zeros(1, 3, 40, 32))
+
+
+def test_samples_that_show_different_numbers_of_tokens_are_encoded_as_they_would_be_alone(data):
+    encoder = vit()
+    table = torch.arange(16) >= torch.tensor([[8], [1]])
+    mask, rows = Mask.from_bool(table), encoder.patches.cut(data)
+    tokens = encoder.forward_tokens(encoder.embed(rows, mask.visible), key_mask=mask.key_mask(prefix=1))
+    for number, shown in enumerate((8, 1)):
+        alone = encoder(data[number : number + 1], torch.arange(shown).unsqueeze(0))
+        assert_close(tokens[number : number + 1, : 1 + shown], alone, atol=1e-5, rtol=1e-4)
