@@ -128,11 +128,15 @@ def run(
 
     Results of a shipped bundle go to runs/BUNDLE, those of another one into its folder; --output_dir says otherwise.
 
-    A bundle that fails the static checks of `medmae check` is refused, unless --trust is given.
-    """
-    from medmae.bundle.run import parse_overrides, run_bundle
+    Values are YAML (true, false, null, 0.5, "[1, 2]"); paths and names are taken as they are typed.
 
-    home = run_bundle(bundle, config, overrides=parse_overrides(ctx.args), trust=trust)
+    A bundle that fails the static checks of `medmae check` is refused, unless --trust is given, with which values that
+    begin with $, @ or % are MONAI's expressions, references and files.
+    """
+    from medmae.bundle.overrides import parse_options
+    from medmae.bundle.run import run_bundle
+
+    home = run_bundle(bundle, config, options=parse_options(ctx.args), trust=trust)
     typer.echo(f"results: {home.resolve()}")
 
 
@@ -324,3 +328,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             raise
         typer.echo(f"medmae: {explain(cause)}", err=True)
         sys.exit(getattr(cause, "exit_code", ExitCode.REFUSED))
+
+
+if __name__ == "__main__":
+    main()

@@ -137,16 +137,16 @@ def test_a_missing_optional_package_comes_with_its_install_line(failing, capsys:
     assert 'pip install "medmae[demo]"' in capsys.readouterr().err
 
 
-def test_overrides_reach_the_bundle_as_typed_values(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: dict[str, object] = {}
+def test_overrides_reach_the_bundle_as_they_were_typed(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: dict[str, str] = {}
 
-    def remember(*_: object, overrides: dict[str, object], trust: bool) -> Path:
-        seen.update(overrides)
+    def remember(*_: object, options: dict[str, str], trust: bool) -> Path:
+        seen.update(options)
         return Path("runs")
 
     monkeypatch.setattr("medmae.bundle.run.run_bundle", remember)
     assert run("run", "bundle", "train", "--train::trainer::max_epochs", "3", "--dataset-dir=x y", "--lr", "1e-3") == 0
-    assert seen == {"train::trainer::max_epochs": 3, "dataset_dir": "x y", "lr": 1e-3}
+    assert seen == {"train::trainer::max_epochs": "3", "dataset_dir": "x y", "lr": "1e-3"}
 
 
 def test_an_override_without_a_value_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

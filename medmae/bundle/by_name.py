@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from medmae.bundle.run import parse_overrides
+from medmae.bundle.overrides import UNKNOWN, check_value, parse_options, read_value
 from medmae.methods.base import Method
 from medmae.methods.registry import create, methods
 from medmae.weights.exchange import import_file
@@ -27,13 +27,16 @@ def method_by_name(name: str, *, preset: str, settings: Sequence[str] = ()) -> M
     Raises:
         ValueError: If a name, a preset or an argument does not exist, with those that do.
     """
-    options = parse_overrides([f"--{setting}" for setting in settings])
+    options: dict[str, object] = dict(parse_options([f"--{setting}" for setting in settings]))
     if name in methods():
-        known = list(inspect.signature(methods()[name].cls).parameters)
-        for option in options:
+        known = {key: each.default for key, each in inspect.signature(methods()[name].cls).parameters.items()}
+        for option, text in options.items():
             if option not in known:
                 near = difflib.get_close_matches(option, known, n=3) or known
                 raise ValueError(f"{name} has no argument {option!r}; there is {', '.join(near)}")
+            now = UNKNOWN if known[option] in (None, inspect.Parameter.empty) else known[option]
+            options[option] = read_value(option, str(text), now)
+            check_value(option, options[option], now)
     return create(name, preset=preset, **options)
 
 

@@ -117,6 +117,7 @@ def record_training(
         title=title,
         bundle=bundle,
         config=config,
+        model_dir=model_dir,
         hashes=hashes,
         seconds=seconds_of(trainer),
         pretrained_on=subjects_seen(Path(pretrained).parent) if pretrained else (),
@@ -148,6 +149,7 @@ def finish_evaluation(
         title=title,
         bundle=bundle,
         config=config,
+        model_dir=Path(weights).parent,
         hashes={Path(weights).name: sha256_of(weights)},
         seconds=None,
     )
@@ -163,11 +165,12 @@ def record_run(
     title: str,
     bundle: str,
     config: Mapping[str, Any],
+    model_dir: str | Path,
     hashes: Mapping[str, str],
     seconds: float | None,
     pretrained_on: Collection[str] = (),
 ) -> None:
-    """Writes ``run.json``: what ran, on what data, with which settings, versions and weights.
+    """Writes ``run.json``: what ran, on what data, where, with which settings, versions and weights.
 
     Arguments as in :func:`finish_pretraining`, and ``pretrained_on``: subjects that the weights it began with had seen.
     """
@@ -176,6 +179,11 @@ def record_run(
         "method": type(method).__name__,
         "bundle": bundle,
         "config": {name: _plain(value) for name, value in config.items()},
+        "paths": {
+            "dataset_dir": _absolute(dataset_dir.path if isinstance(dataset_dir, ImageTable) else dataset_dir),
+            "output_dir": _absolute(output_dir),
+            "model_dir": _absolute(model_dir),
+        },
         "versions": recorded_versions(),
         "hashes": dict(hashes),
         "data": summarise_data(dataset_dir),
@@ -214,6 +222,10 @@ def save_models(
         twin: save_safetensors(network.state_dict(), folder / twin, metadata={**about, **header(network)}),
         whole: save_safetensors(method.state_dict(), folder / whole, metadata={**about, **header(method)}),
     }
+
+
+def _absolute(path: str | Path) -> str:
+    return str(Path(path).absolute())
 
 
 def _plain(value: object) -> object:

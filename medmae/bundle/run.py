@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from medmae.bundle.check.refuse import require_safe
+from medmae.bundle.overrides import UNKNOWN, check_value, read_value
 from medmae.bundle.recipes import find_bundle, find_config, shipped
+
+_SPECIAL = frozenset("#$@%")  # what MONAI's parser does not leave as it is
 
 
 def run_bundle(
-    bundle: str | Path, config: str, *, overrides: Mapping[str, object] | None = None, trust: bool = False
+    bundle: str | Path,
+    config: str,
+    *,
+    overrides: Mapping[str, object] | None = None,
+    options: Mapping[str, str] | None = None,
+    trust: bool = False,
 ) -> Path:
     """Initialises, runs and finalises a bundle that passes the static checks.
 
@@ -19,9 +29,11 @@ def run_bundle(
         bundle: Folder of a bundle, or the name of a shipped one.
         config: Name of a configuration; several, separated by commas, are merged from left to right
             (``train,multi_gpu_train``).
-        overrides: Configuration ids and their new values, as MONAI takes them
-            (``train::trainer::max_epochs``). Relative paths are relative to the working directory.
-        trust: Run it whatever the static checks say.
+        overrides: Configuration ids and their new values (``train::trainer::max_epochs``). Relative paths are relative
+            to the working directory.
+        options: The same as a user typed them, see :func:`medmae.bundle.overrides.read_value`.
+        trust: Run it whatever the static checks say, and take values that begin with ``$``, ``@`` or ``%`` as MONAI's
+            expressions, references and files; they are texts otherwise.
 
     Returns:
         The folder of results. ``bundle_root``, under which the recipes write, is ``runs/<name>`` in the working
@@ -31,18 +43,28 @@ def run_bundle(
     Raises:
         FileNotFoundError: If the bundle or the configuration does not exist.
         BundleRefusedError: If a static check finds an error; nothing was run then.
-        ValueError: If an override names nothing in the configuration; MONAI would take it in silence.
+        ValueError: If an override names nothing in the configuration (MONAI would take it in silence), or is of another
+            kind than what it replaces.
     """
     root = find_bundle(bundle)
     files = [str(find_config(root, name.strip())) for name in config.split(",")]
     if not trust:
         require_safe(root)
 
-    from monai.bundle import ConfigWorkflow  # seconds to import: only who runs a bundle pays
+    from monai.bundle import ConfigParser, ConfigWorkflow  # seconds to import: only who runs a bundle pays
 
+    recipe = ConfigParser(ConfigParser.load_config_files(files))
+    given = {key.replace("#", "::"): value for key, value in (overrides or {}).items()}
+    _check_ids([*given, *(options or {})], set(recipe.get()))
+    for key, text in (options or {}).items():
+        given[key] = text if trust and text[:1] in ("$", "@", "%") else read_value(key, text, _value(recipe, key))
     home = Path("runs", root.name) if root in shipped().values() else root
-    _check_overrides(files, overrides or {})
-    settings = {"bundle_root": str(home), **(overrides or {})}
+    settings = {"bundle_root": as_data(home)}
+    for key, value in given.items():
+        expression = trust and isinstance(value, str) and value[:1] in ("$", "@", "%")
+        if not expression:
+            check_value(key, value, _value(recipe, key))
+        settings[key] = value if expression else as_data(value)
     workflow = ConfigWorkflow(config_file=files, workflow_type=None, **settings)
     workflow.initialize()
     workflow.run()
@@ -51,37 +73,35 @@ def run_bundle(
     return Path(workflow.parser.get_parsed_content(place))
 
 
-def _check_overrides(files: Sequence[str], overrides: Mapping[str, object]) -> None:
-    """Refuses a misspelt id: its first part must stand in the configuration, or be one that MONAI's tools know."""
-    from monai.bundle import ConfigParser
+def as_data(value: object) -> Any:  # noqa: ANN401
+    """A value that MONAI's parser gives back as it is: a text that it would read otherwise is made by a call."""
+    if isinstance(value, Path):
+        value = str(value)
+    if isinstance(value, str):
+        return {"_target_": partial(str, value)} if _SPECIAL & set(value) else value
+    if isinstance(value, list):
+        return [as_data(item) for item in value]
+    if isinstance(value, dict):
+        return {key: as_data(item) for key, item in value.items()}
+    return value
 
-    known = set(ConfigParser.load_config_files(list(files))) | {"bundle_root", "output_dir"}
-    tops = {key.split("::")[0] for key in known}
-    for name in overrides:
-        top = name.replace("#", "::").split("::")[0]
+
+def _value(recipe: Any, key: str) -> object:  # noqa: ANN401 (MONAI's parser, imported when it is needed)
+    """What a recipe has under an id, or where that refers to."""
+    value = recipe.get(key, UNKNOWN)
+    for _ in range(10):
+        if not isinstance(value, str) or not value.startswith("@"):
+            break
+        value = recipe.get(value[1:], UNKNOWN)
+    return UNKNOWN if isinstance(value, str) and value.startswith(("$", "@", "%")) else value
+
+
+def _check_ids(names: Iterable[str], known: set[str]) -> None:
+    """Refuses a misspelt id: its first part must stand in the configuration, or be one that MONAI's tools know."""
+    tops = known | {"bundle_root", "output_dir"}
+    for name in names:
+        top = name.split("::")[0]
         if top not in tops:
             near = difflib.get_close_matches(top, tops, n=3)
             hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(sorted(tops))}"
             raise ValueError(f"--{name}: the configuration has no {top!r}; {hint}")
-
-
-def parse_overrides(arguments: Sequence[str]) -> dict[str, object]:
-    """``--key value`` and ``--key=value`` pairs, read as MONAI's own command line reads them.
-
-    Raises:
-        ValueError: If an argument is not of that form.
-    """
-    from fire.parser import DefaultParseValue
-
-    overrides: dict[str, object] = {}
-    rest = list(arguments)
-    while rest:
-        key, separator, value = rest.pop(0).partition("=")
-        if not key.startswith("--") or len(key) < 3:
-            raise ValueError(f"expected --key value, got {key!r}")
-        if not separator:
-            if not rest:
-                raise ValueError(f"{key} has no value: write {key} VALUE")
-            value = rest.pop(0)
-        overrides[key[2:].replace("-", "_")] = DefaultParseValue(value)
-    return overrides

@@ -9,7 +9,7 @@ import pytest
 
 from medmae.bundle.check.refuse import BundleRefusedError
 from medmae.bundle.recipes import shipped
-from medmae.bundle.run import parse_overrides, run_bundle
+from medmae.bundle.run import run_bundle
 from medmae.cli import main
 from medmae.errors import ExitCode
 
@@ -65,20 +65,63 @@ def test_a_missing_configuration_is_refused_before_anything_runs(bundle: Path) -
     assert not (bundle / "result.txt").exists()
 
 
-def test_overrides_are_read_as_monai_reads_them() -> None:
-    arguments = ["--a::b", "[1,2]", "--c=text=more", "--d", "-1", "--e", "$@a", "--f", "None"]
-    assert parse_overrides(arguments) == {"a::b": [1, 2], "c": "text=more", "d": -1, "e": "$@a", "f": None}
-
-
-@pytest.mark.parametrize("arguments", [["value"], ["--key"], ["--", "x"]])
-def test_malformed_overrides_are_refused(arguments: list[str]) -> None:
-    with pytest.raises(ValueError, match="--"):
-        parse_overrides(arguments)
-
-
 def test_a_misspelt_override_is_refused_with_what_was_meant() -> None:
     with pytest.raises(ValueError, match=r"--bathc_size.*did you mean batch_size"):
         run_bundle("mr_edge_mae_pretraining", "train", overrides={"bathc_size": 4})
+
+
+NAMES = [
+    "study#2",
+    "$1 + 1",
+    "@factor",
+    "%more",
+    "2026",
+    "True",
+    "None",
+    "null",
+    "1.5",
+    "2024_11_30",
+]
+
+
+@pytest.mark.parametrize("name", [*NAMES, "a,b", "[0,1]", "with space", "a: b", "'quoted'", "~", "50%", "x::y", "{0}"])
+@pytest.mark.parametrize("place", ["output_dir", "bundle_root"])
+def test_a_path_is_what_was_typed(bundle: Path, tmp_path: Path, monkeypatch, name: str, place: str) -> None:
+    (work := tmp_path / "work").mkdir()
+    monkeypatch.chdir(work)
+    Path(name).mkdir()
+    text = TRAIN.replace("out: '$@bundle_root", "output_dir: $@bundle_root\nout: '$@output_dir")
+    (bundle / "configs" / "train.yaml").write_text(text)
+    monkeypatch.setattr("medmae.bundle.run.require_safe", lambda root: None)  # its recipe is no safe one
+    assert run_bundle(bundle, "train", options={place: name}) == Path(name)
+    assert (Path(name) / "result.txt").read_text() == "2"
+    assert run_bundle(bundle, "train", overrides={place: name, "factor": 3}) == Path(name)
+    assert (Path(name) / "result.txt").read_text() == "3"
+
+
+def test_expressions_are_for_those_who_trust_a_bundle(bundle: Path, tmp_path: Path) -> None:
+    options = {"output_dir": "$@bundle_root + '/x'", "bundle_root": str(tmp_path), "factor": "$1 + 1"}
+    assert run_bundle(bundle, "train", options=options, trust=True) == tmp_path / "x"
+    assert (tmp_path / "result.txt").read_text() == "2"
+
+
+def test_a_reference_is_followed_to_what_it_stands_for(bundle: Path) -> None:
+    with (bundle / "configs" / "train.yaml").open("a") as file:
+        file.write("twice: '@factor'\nendless: '@endless'\n")
+    with pytest.raises(ValueError, match=r"--twice.*a number"):
+        run_bundle(bundle, "train", options={"twice": "many"}, trust=True)
+    run_bundle(bundle, "train", options={"endless": "many"}, trust=True)
+
+
+def test_a_flag_in_words_never_counts_as_true(bundle: Path) -> None:
+    with (bundle / "configs" / "train.yaml").open("a") as file:
+        file.write("flag: true\n")
+    run_bundle(bundle, "train", options={"flag": "false", "factor": "2"}, trust=True)
+    for flag in ("no", "flase", "0"):
+        with pytest.raises(ValueError, match=r"--flag.*true or false"):
+            run_bundle(bundle, "train", options={"flag": flag}, trust=True)
+    with pytest.raises(ValueError, match=r"--flag.*true or false"):
+        run_bundle(bundle, "train", overrides={"flag": "false"}, trust=True)
 
 
 @pytest.mark.parametrize(

@@ -28,8 +28,8 @@ def images(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def pretrained(images, tmp_path_factory) -> Path:
-    """One short pre-training on one channel that is not square."""
-    out = tmp_path_factory.mktemp("run")
+    """One short pre-training on one channel that is not square, in a folder whose name MONAI would rewrite."""
+    out = tmp_path_factory.mktemp("run") / "run #1, $x @y %z"
     run_bundle(
         "image_mae_pretraining",
         "train",
@@ -43,10 +43,15 @@ def judged(config, run, images, out, **more):
     run_bundle("image_mae_pretraining", config, overrides={**TINY, **where, **more})
 
 
-def test_pretraining_leaves_probes_pictures_and_a_record_of_its_patients(pretrained):
+def test_pretraining_leaves_probes_pictures_and_a_record_of_its_patients(pretrained, images):
     rows = list(csv.DictReader((pretrained / "logs" / "metrics.csv").open()))
     assert sum(bool(row["probe/neighbours"]) for row in rows) == 2
     record = json.loads((pretrained / "run.json").read_text())
+    assert record["paths"] == {
+        "dataset_dir": str(images),
+        "output_dir": str(pretrained),
+        "model_dir": str(pretrained / "models"),
+    }
     assert {split: len(some) for split, some in record["data"]["subjects"].items()} == {"train": 7, "val": 1, "test": 2}
     assert (pretrained / "evaluation" / "reconstruction.csv").is_file()
     html = (pretrained / "report.html").read_text()

@@ -141,8 +141,8 @@ def test_a_table_of_pictures_is_judged_too_and_says_that_no_patient_is_known(her
     Path(f"{folder}.csv").write_text("\n".join(lines) + "\n")
     run(f"medmae prep tiles {folder}.csv {folder} --workers 0")
     run(
-        f"medmae run pathology_he_phenotyping few_labels --dataset_dir {folder} --fine_tune False --budget 12 "
-        f"--folds 2 --validate False --model_dir runs/pathology_he_mmae_pretraining/models --output_dir {folder}_judged"
+        f"medmae run pathology_he_phenotyping few_labels --dataset_dir {folder} --fine_tune false --budget 12 "
+        f"--folds 2 --validate false --model_dir runs/pathology_he_mmae_pretraining/models --output_dir {folder}_judged"
     )
     record = json.loads(Path(f"{folder}_judged/evaluation/few_labels.json").read_text())
     assert record["unit"] == "tile"

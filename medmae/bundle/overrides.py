@@ -1,0 +1,162 @@
+"""What a user types as ``--key value`` is that value: text where a recipe has text, YAML's own words elsewhere.
+
+MONAI reads Python literals from its command line, rewrites ``#`` in texts, evaluates ``$...``, follows ``@...`` and
+opens ``%...``. A folder called ``study#2`` is none of these, and ``false`` is no text that counts as true.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from types import NoneType, UnionType
+from typing import Literal
+
+import yaml
+
+from medmae.errors import DataError
+
+Kind = Literal["path", "text", "names", "flag", "number", "list", "null", "any"]
+
+UNKNOWN = object()  # the recipe has no such key, or an expression whose value nobody knows beforehand
+_PATHS = re.compile(r"manifest|\w+_(?:dir|root|file|path)")
+# Paths and names that a recipe may leave out: it has null there, or an expression.
+_TEXTS = frozenset(
+    {"calibration", "checkpoint", "pretrained", "slides", "source", "split", "subject_from", "target"}
+    | {"target_intensity"}
+)
+_NAMES = frozenset({"classes", "contrasts", "shown", "targets"})  # lists of them, or null for all
+_NULLS = ("null", "None")
+_EXPECTED = {
+    "names": "a list of names, such as [a, b]",
+    "flag": "true or false",
+    "number": "a number",
+    "list": "a list, such as [1, 2]",
+    "null": "null, a number or a list",
+}
+
+
+class _Words(yaml.SafeLoader):
+    """YAML 1.2: ``true``, ``null`` and numbers are words of their own; ``yes``, ``1_000`` and dates are text."""
+
+    yaml_implicit_resolvers = {}  # noqa: RUF012 (PyYAML's way)
+
+
+class _Names(yaml.SafeLoader):
+    """Every word is text."""
+
+    yaml_implicit_resolvers = {}  # noqa: RUF012 (PyYAML's way)
+
+
+for _tag, _pattern, _first in (  # with Python's own spellings, which scripts of users have
+    ("bool", r"true|True|TRUE|false|False|FALSE", ["t", "T", "f", "F"]),
+    ("null", r"null|Null|NULL|None|~|", ["n", "N", "~", ""]),
+    ("int", r"[-+]?(?:0|[1-9][0-9]*)|0x[0-9a-fA-F]+", [*"-+0123456789"]),
+    (
+        "float",
+        r"[-+]?(?:[0-9]*\.[0-9]+|[0-9]+\.|[0-9]+(?=[eE]))(?:[eE][-+]?[0-9]+)?|[-+]?\.inf|\.nan",
+        [*"-+.0123456789"],
+    ),
+):
+    _Words.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(rf"(?:{_pattern})$"), _first)
+
+
+def parse_options(arguments: Sequence[str]) -> dict[str, str]:
+    """``--key value`` and ``--key=value`` pairs as they were typed.
+
+    Raises:
+        ValueError: If an argument is not of that form.
+    """
+    options: dict[str, str] = {}
+    rest = list(arguments)
+    while rest:
+        key, separator, value = rest.pop(0).partition("=")
+        if not key.startswith("--") or len(key) < 3:
+            raise ValueError(f"expected --key value, got {key!r}")
+        if not separator:
+            if not rest:
+                raise ValueError(f"{key} has no value: write {key} VALUE")
+            value = rest.pop(0)
+        options[key[2:].replace("-", "_").replace("#", "::")] = value
+    return options
+
+
+def read_value(key: str, text: str, now: object = UNKNOWN) -> object:
+    """A typed value, by what the recipe has in its place.
+
+    Args:
+        key: Its id, such as ``train::trainer::max_epochs``.
+        text: As typed.
+        now: The recipe's value. Where that is a text, or the key is that of a path or a name, ``text`` is taken as it
+            stands, but ``null`` where there may be none. All else is YAML; where nothing is known, what is no YAML is
+            text.
+
+    Raises:
+        DataError: If the recipe has a flag, a number, a list or null there, and ``text`` is of another kind.
+    """
+    kind = _kind(key, now)
+    if kind == "path":
+        return text
+    if kind in ("text", "names") and text in _NULLS:
+        return None
+    return text if kind == "text" else _yaml(text, _Names if kind == "names" else _Words)
+
+
+def check_value(key: str, value: object, now: object = UNKNOWN) -> None:
+    """Refuses what is of another kind than the recipe's value: a text for a number, a number for a flag, ...
+
+    Raises:
+        DataError: With the key, the value, and what is expected.
+    """
+    kind = _kind(key, now)
+    items = list(value) if isinstance(value, list | tuple) else [value]
+    if kind == "path":
+        expected = "a path" if value == "" else None  # as of a variable of the shell that is not set
+    elif kind in ("text", "any"):
+        expected = None
+    else:
+        fits = {
+            "names": value is None or isinstance(value, list | tuple),
+            "flag": isinstance(value, bool),
+            "number": not any(isinstance(item, str | bool) for item in items),
+        }
+        expected = None if fits.get(kind, not any(isinstance(item, str) for item in items)) else _EXPECTED[kind]
+    if expected is not None:
+        raise DataError(f"--{key}: the recipe has {expected} here", field=key, value=value, remedy=f"give {expected}")
+
+
+def _kind(key: str, now: object) -> Kind:
+    """What belongs there; a bool is asked for before a number, because Python takes it for one."""
+    name = key.rpartition("::")[2]
+    if _PATHS.fullmatch(name):
+        return "path"
+    if isinstance(now, str) or name in _TEXTS:
+        return "text"
+    if name in _NAMES or (isinstance(now, list | tuple) and now and all(isinstance(item, str) for item in now)):
+        return "names"
+    kinds: tuple[tuple[type | UnionType, Kind], ...] = (
+        (bool, "flag"),
+        (int | float, "number"),
+        (list | tuple, "list"),
+        (NoneType, "null"),
+    )
+    return next((kind for type_, kind in kinds if isinstance(now, type_)), "any")
+
+
+def _yaml(text: str, loader: type[yaml.SafeLoader]) -> object:
+    """A value in YAML; ``160,256`` and ``(160, 256)`` are lists, too. A comment is none: ``#`` was typed."""
+    if re.search(r"(?:^|\s)#", text):
+        return text
+    bare = text.strip()
+    if bare[:1] == "(" and bare[-1:] == ")":
+        bare = f"[{bare[1:-1]}]"
+    try:
+        value: object = yaml.load(bare, loader)  # noqa: S506 (both loaders are safe ones)
+        if isinstance(value, str) and value == bare and "," in bare:
+            items = yaml.load(f"[{bare}]", loader)  # noqa: S506
+            if loader is _Names or not any(isinstance(item, str | dict) for item in items):
+                return items
+    except yaml.YAMLError:
+        return text
+    if isinstance(value, dict) and any(item is None and ":" in str(name) for name, item in value.items()):
+        raise ValueError(f"{text}: YAML wants a space after a colon, as in {{rgb: mse}}")
+    return text if value is None and not bare else value
