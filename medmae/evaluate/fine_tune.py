@@ -112,7 +112,7 @@ class FineTune:
         if self.drop_path is not None:
             set_drop_path(encoder.blocks, self.drop_path)
         if self.learn_positions:
-            encoder.pos_embed.requires_grad_(True)
+            encoder.train_positions()
         return Classifier(encoder=encoder, num_classes=num_classes, pool=self.pool).to(self.device)
 
     def _optimizer(self, model: Classifier) -> torch.optim.Optimizer:

@@ -12,24 +12,29 @@ from torch.nn import functional as F
 
 from medmae.errors import check_choice
 
-Rounding = Literal["reference", "nearest"]
+Rounding = Literal["truncate_visible", "truncate_hidden", "nearest"]
 
 
-def visible_count(*, num_tokens: int, ratio: float, rounding: Rounding = "reference") -> int:
+def visible_count(*, num_tokens: int, ratio: float, rounding: Rounding = "truncate_visible") -> int:
     """Number of tokens that stay visible when ``ratio`` of ``num_tokens`` is hidden.
 
     Args:
         num_tokens: N, tokens of one sample (never counting class or global tokens).
         ratio: Share of tokens to hide, in (0, 1).
-        rounding: ``reference`` truncates ``N * (1 - ratio)`` in floating point as the published MAE does, so
-            that 100 tokens at 0.9 keep 9, not 10; ``nearest`` rounds to the nearest integer.
+        rounding: ``truncate_visible`` truncates ``N * (1 - ratio)`` in floating point as the published MAE does, so
+            that 100 tokens at 0.9 keep 9, not 10; ``truncate_hidden`` truncates ``N * ratio`` as VideoMAE and AV-MAE
+            do; ``nearest`` rounds to the nearest integer.
 
     Raises:
         ValueError: If the ratio leaves no token or every token visible.
     """
     check_choice(rounding, get_args(Rounding), name="rounding")
-    exact = num_tokens * (1 - ratio)
-    visible = int(exact) if rounding == "reference" else round(exact)
+    if rounding == "truncate_visible":
+        visible = int(num_tokens * (1 - ratio))
+    elif rounding == "truncate_hidden":
+        visible = num_tokens - int(ratio * num_tokens)
+    else:
+        visible = round(num_tokens * (1 - ratio))
     if not 0 < visible < num_tokens:
         raise ValueError(
             f"a mask ratio of {ratio} leaves {visible} of {num_tokens} tokens visible; "

@@ -50,7 +50,7 @@ class BlockMasking:
         max_share: float = 60 / 196,
         max_stretch: float = 1 / 0.3,
         max_shift: int = 3,
-        rounding: Rounding = "reference",
+        rounding: Rounding = "truncate_visible",
     ) -> None:
         self.grid, self.num_tokens = tuple(grid), math.prod(grid)
         self.ratio, self.rounding, self.max_stretch, self.max_shift = ratio, rounding, max_stretch, max_shift

@@ -26,7 +26,12 @@ class CellMasking:
     """
 
     def __init__(
-        self, *, grid: Sequence[int], ratio: float, cell: int | Sequence[int] = 2, rounding: Rounding = "reference"
+        self,
+        *,
+        grid: Sequence[int],
+        ratio: float,
+        cell: int | Sequence[int] = 2,
+        rounding: Rounding = "truncate_visible",
     ) -> None:
         self.grid, self.cell = tuple(grid), per_axis(cell, ndim=len(grid), name="cell")
         if any(tokens % edge for tokens, edge in zip(self.grid, self.cell, strict=True)):

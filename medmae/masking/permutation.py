@@ -42,7 +42,7 @@ class PermutationMasking:
     """
 
     def __init__(
-        self, *, num_tokens: int, ratio: float = 0.75, rounding: Rounding = "reference", order: Order = "random"
+        self, *, num_tokens: int, ratio: float = 0.75, rounding: Rounding = "truncate_visible", order: Order = "random"
     ) -> None:
         check_choice(order, get_args(Order), name="order")
         self.drawn = RandomMasking(num_tokens=num_tokens, ratio=ratio, rounding=rounding)

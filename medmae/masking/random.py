@@ -23,7 +23,7 @@ class RandomMasking:
     """
 
     def __init__(
-        self, *, num_tokens: int, ratio: float, rounding: Rounding = "reference", decode_share: float = 1.0
+        self, *, num_tokens: int, ratio: float, rounding: Rounding = "truncate_visible", decode_share: float = 1.0
     ) -> None:
         self.num_tokens, self.ratio, self.rounding, self.decode_share = num_tokens, ratio, rounding, decode_share
         self.num_visible, self.num_decoded = self._counts(num_tokens)

@@ -27,7 +27,7 @@ from medmae.nn.ema import EMATeacher, ramped_momentum
 from medmae.nn.heads import PatchHead
 from medmae.nn.init import initialise_linears
 from medmae.nn.injection import InjectionDecoder
-from medmae.nn.positions import sincos_table
+from medmae.nn.positions import SinCos
 from medmae.nn.vit import MaskedViT
 from medmae.objectives.edge import patchwise_weight
 from medmae.objectives.momentum import normalised_mse
@@ -114,7 +114,7 @@ class BootMAE(PixelMethod):
         norm_eps: float = 1e-6,
         mask_ratio: float = 0.75,
         block_share: float = 120 / 196,
-        rounding: Rounding = "reference",
+        rounding: Rounding = "truncate_visible",
         pixel_tap: int | None = 0,
         feature_tap: int | None = -1,
         centre_weighted: bool = True,
@@ -133,7 +133,7 @@ class BootMAE(PixelMethod):
             num_heads=num_heads,
             mlp_ratio=mlp_ratio,
             norm_eps=norm_eps,
-            axis_order="first_first",
+            positions=SinCos("first_first"),
         )
         initialise_linears(self.encoder, unpack=True)
         nn.init.zeros_(self.encoder.patch_embed.proj.bias)
@@ -146,7 +146,7 @@ class BootMAE(PixelMethod):
         self.pixel_decoder = InjectionDecoder.beside(
             self.encoder, dim=decoder_dim, depth=decoder_depth, num_heads=num_heads, inject=pixel_tap is not None
         )
-        table = sincos_table(grid=self.patches.grid, dim=decoder_dim, axis_order="first_first", prefix=1)
+        table = self.encoder.positions.table(grid=self.patches.grid, dim=decoder_dim, prefix=1)
         self.pixel_pos_embed = nn.Parameter(table, requires_grad=False)
         self.pixel_head = PatchDeconvolution(
             dim=decoder_dim, channels=in_channels, patch=self.patches.patch, norm_eps=norm_eps

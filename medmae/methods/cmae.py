@@ -26,6 +26,7 @@ from medmae.methods.registry import register
 from medmae.nn.decoder import MaskedDecoder
 from medmae.nn.ema import EMATeacher, cosine_momentum
 from medmae.nn.heads import PatchHead
+from medmae.nn.positions import SinCos
 from medmae.nn.projector import FeatureDecoder, Projector
 from medmae.nn.vit import MaskedViT
 from medmae.objectives.contrastive import info_nce
@@ -110,7 +111,7 @@ class CMAE(PixelMethod):
         norm_eps: float = 1e-6,
         mask_ratio: float = 0.65,
         mask_cell: int | Sequence[int] = 2,
-        rounding: Rounding = "reference",
+        rounding: Rounding = "truncate_visible",
         target_norm: PatchNorm | None = PatchNorm(),  # noqa: B008 - frozen
         temperature: float = 0.07,
         image_weight: float = 1.0,
@@ -128,7 +129,7 @@ class CMAE(PixelMethod):
             num_heads=num_heads,
             mlp_ratio=mlp_ratio,
             norm_eps=norm_eps,
-            axis_order="first_first",
+            positions=SinCos("first_first"),
         )
         self.patches = self.encoder.patches
         self.masking = CellMasking(grid=self.patches.grid, cell=mask_cell, ratio=mask_ratio, rounding=rounding)

@@ -105,7 +105,7 @@ class EdgeMAE(MaskedMethod):
         mlp_ratio: float = 4.0,
         norm_eps: float = 1e-5,
         mask_ratio: float = 0.7,
-        rounding: Rounding = "reference",
+        rounding: Rounding = "truncate_visible",
         image_weight: float = 10.0,
         edge_head: bool = True,
         patchwise: bool = True,

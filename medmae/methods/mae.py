@@ -28,7 +28,7 @@ from medmae.methods.registry import register
 from medmae.nn.cross_decoder import CrossDecoder
 from medmae.nn.decoder import MaskedDecoder
 from medmae.nn.heads import PatchHead
-from medmae.nn.positions import AxisOrder
+from medmae.nn.positions import AxisOrder, SinCos
 from medmae.nn.vit import ClassToken, MaskedViT
 from medmae.objectives.pixel import PatchNorm, masked_mse
 
@@ -134,7 +134,7 @@ class MAE(PixelMethod):
         class_token: ClassToken = "first",
         axis_order: AxisOrder = "last_first",
         mask_ratio: float = 0.75,
-        rounding: Rounding = "reference",
+        rounding: Rounding = "truncate_visible",
         target_norm: PatchNorm | None = PatchNorm(),  # noqa: B008 - frozen
         decoder: Decoder = "self",
         decode_share: float = 1.0,
@@ -151,7 +151,7 @@ class MAE(PixelMethod):
             mlp_ratio=mlp_ratio,
             norm_eps=norm_eps,
             class_token=class_token,
-            axis_order=axis_order,
+            positions=SinCos(axis_order),
         )
         self.patches = self.encoder.patches
         sizes = {"dim": decoder_dim, "depth": decoder_depth, "num_heads": decoder_heads}

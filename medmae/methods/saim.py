@@ -30,7 +30,7 @@ from medmae.methods.base import Batch, MaskedMethod, StepOutput
 from medmae.methods.registry import register
 from medmae.nn.blocks import make_blocks
 from medmae.nn.init import initialise_linears
-from medmae.nn.positions import AxisOrder
+from medmae.nn.positions import AxisOrder, SinCos
 from medmae.nn.vit import MaskedViT
 from medmae.objectives.modalities import Error
 from medmae.objectives.pixel import PatchNorm
@@ -124,7 +124,7 @@ class SAIM(MaskedMethod):
             num_heads=num_heads,
             mlp_ratio=mlp_ratio,
             norm_eps=norm_eps,
-            axis_order=axis_order,
+            positions=SinCos(axis_order),
         )
         self.patches, values = self.encoder.patches, self.encoder.patches.num_values
         self.query_blocks = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Literal
 
 import torch
 from timm.layers import DropPath
@@ -11,6 +12,38 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from medmae.nn.checkpointing import recomputed
+
+QKVBias = bool | Literal["query_value"]
+
+
+class QueryValueLinear(nn.Linear):
+    """The packed projection of queries, keys and values of which keys have no bias (BEiT, VideoMAE).
+
+    A bias of keys adds the same to every logit of a query, which softmax ignores; here it is no parameter either.
+
+    Args:
+        dim: D; the weight is ``(3 * D, D)``.
+    """
+
+    def __init__(self, dim: int) -> None:
+        super().__init__(dim, 3 * dim, bias=False)
+        self.q_bias = nn.Parameter(torch.zeros(dim))
+        self.v_bias = nn.Parameter(torch.zeros(dim))
+
+    def reset_parameters(self) -> None:
+        """Weights as a ``Linear`` draws them, biases zero."""
+        super().reset_parameters()
+        if hasattr(self, "q_bias"):  # not yet, when Linear's constructor asks
+            nn.init.zeros_(self.q_bias)
+            nn.init.zeros_(self.v_bias)
+
+    def packed_bias(self) -> Tensor:
+        """Biases of queries, keys (zeros) and values, ``(3 * D,)``."""
+        return torch.cat([self.q_bias, torch.zeros_like(self.q_bias), self.v_bias])
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(..., D)`` -> ``(..., 3 * D)``."""
+        return F.linear(x, self.weight, self.packed_bias())
 
 
 class Block(TimmBlock):
@@ -74,7 +107,9 @@ class Block(TimmBlock):
         """Queries of ``(B, M, D)``, keys and values of ``(B, L, D)``: ``(B, M, D)``."""
         attention, dim = self.attn, normed.shape[2]
         weight_q, weight_kv = attention.qkv.weight.split([dim, 2 * dim])
-        bias_q, bias_kv = (None, None) if attention.qkv.bias is None else attention.qkv.bias.split([dim, 2 * dim])
+        qkv = attention.qkv
+        bias = qkv.packed_bias() if isinstance(qkv, QueryValueLinear) else qkv.bias
+        bias_q, bias_kv = (None, None) if bias is None else bias.split([dim, 2 * dim])
         query = F.linear(normed, weight_q, bias_q)  # (B, M, D)
         key, value = F.linear(source, weight_kv, bias_kv).chunk(2, dim=2)  # (B, L, D) each
         heads = (attention.num_heads, -1)
@@ -100,21 +135,36 @@ def make_blocks(
     num_heads: int,
     mlp_ratio: float = 4.0,
     norm_eps: float = 1e-6,
-    qkv_bias: bool = True,
+    qkv_bias: QKVBias = True,
     drop_path: float = 0.0,
 ) -> nn.ModuleList:
     """``depth`` pre-norm timm blocks of width ``dim``; drop path grows linearly from 0 to ``drop_path``.
 
+    ``qkv_bias`` gives queries, keys and values a bias, or none of them, or (``"query_value"``) all but keys.
+
     Raises:
-        ValueError: If ``dim`` is not a multiple of ``num_heads``.
+        ValueError: If ``dim`` is not a multiple of ``num_heads``, or ``qkv_bias`` is something else.
     """
+    if not isinstance(qkv_bias, bool) and qkv_bias != "query_value":
+        raise ValueError(f"qkv_bias must be true, false or 'query_value', got {qkv_bias!r}")
     if dim % num_heads:
         raise ValueError(f"width {dim} is not a multiple of {num_heads} heads")
     rates = _drop_rates(depth, drop_path)
     norm = partial(nn.LayerNorm, eps=norm_eps)
-    return nn.ModuleList(
-        Block(dim, num_heads, mlp_ratio=mlp_ratio, qkv_bias=qkv_bias, norm_layer=norm, drop_path=rate) for rate in rates
-    )
+    whole = qkv_bias is True
+    blocks = [
+        Block(dim, num_heads, mlp_ratio=mlp_ratio, qkv_bias=whole, norm_layer=norm, drop_path=rate) for rate in rates
+    ]
+    if qkv_bias == "query_value":
+        for block in blocks:
+            block.attn.qkv = QueryValueLinear(dim)
+    return nn.ModuleList(blocks)
+
+
+def biases_of(block: TimmBlock) -> QKVBias:
+    """Which of queries, keys and values have a bias, as :func:`make_blocks` calls it."""
+    qkv = block.attn.qkv
+    return "query_value" if isinstance(qkv, QueryValueLinear) else qkv.bias is not None
 
 
 def set_drop_path(blocks: nn.ModuleList, rate: float) -> None:

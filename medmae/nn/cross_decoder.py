@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from medmae.masking.base import Mask, gather_tokens
 from medmae.nn.init import initialise_linears
-from medmae.nn.positions import AxisOrder, sincos_table
+from medmae.nn.positions import Positions, SinCos, hold_positions, spread_axes
 from medmae.nn.vit import MaskedViT
 
 
@@ -107,7 +107,7 @@ class CrossDecoder(nn.Module):
         num_heads: Attention heads.
         mlp_ratio: Hidden width of the MLP over ``dim``.
         norm_eps: LayerNorm epsilon.
-        axis_order: See :func:`medmae.nn.positions.sincos_table`.
+        positions: Of which kind.
         inter_block: True lets each block read its own learned combination of the encoder's embedding and block outputs
             (the paper's best); False lets all read the encoder's output.
     """
@@ -123,15 +123,17 @@ class CrossDecoder(nn.Module):
         num_heads: int = 16,
         mlp_ratio: float = 4.0,
         norm_eps: float = 1e-6,
-        axis_order: AxisOrder = "last_first",
+        positions: Positions = SinCos(),  # noqa: B008 - frozen
         inter_block: bool = True,
     ) -> None:
         super().__init__()
+        self.pos_embed: Tensor
+        self.axis_rows: Tensor | None
         if depth < 1:
             raise ValueError(f"a decoder needs at least one block, got depth {depth}")
         self.mask_token = nn.Parameter(torch.empty(1, 1, dim))
-        table = sincos_table(grid=grid, dim=dim, axis_order=axis_order, prefix=0)
-        self.pos_embed = nn.Parameter(table, requires_grad=False)
+        self.positions = positions
+        hold_positions(self, positions, grid=grid, dim=dim)
         self.mixer = (
             StageMixer(num_stages=encoder_depth + 1, depth=depth, dim=encoder_dim, norm_eps=norm_eps)
             if inter_block
@@ -146,7 +148,7 @@ class CrossDecoder(nn.Module):
     def beside(
         cls, encoder: MaskedViT, *, dim: int, depth: int, num_heads: int, inter_block: bool = True
     ) -> CrossDecoder:
-        """A decoder for this encoder's tokens, with its MLP ratio, epsilon and axis order."""
+        """A decoder for this encoder's tokens, with its MLP ratio, epsilon and kind of positions."""
         return cls(
             grid=encoder.patches.grid,
             encoder_dim=encoder.embed_dim,
@@ -156,7 +158,7 @@ class CrossDecoder(nn.Module):
             num_heads=num_heads,
             mlp_ratio=encoder.mlp_ratio,
             norm_eps=encoder.norm_eps,
-            axis_order=encoder.axis_order,
+            positions=encoder.positions,
             inter_block=inter_block,
         )
 
@@ -171,7 +173,9 @@ class CrossDecoder(nn.Module):
         Returns:
             ``(B, M, dim)`` in the order of ``mask.masked``, or all tokens ``(B, N, dim)`` in raster order.
         """
-        positions = gather_tokens(self.pos_embed, mask.masked) if masked_only else self.pos_embed
+        positions = spread_axes(self.pos_embed, self.axis_rows)  # (1, N, dim)
+        if masked_only:
+            positions = gather_tokens(positions, mask.masked)  # (B, M, dim)
         tokens = (self.mask_token + positions).expand(mask.visible.shape[0], -1, -1)  # (B, M or N, dim)
         for block, source in zip(self.blocks, self.sources(stages), strict=True):
             tokens = block(tokens, source)

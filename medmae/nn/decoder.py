@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from medmae.masking.base import Mask, gather_tokens
-from medmae.nn.blocks import forward_tail, make_blocks
+from medmae.nn.blocks import QKVBias, forward_tail, make_blocks
 from medmae.nn.init import initialise_linears
-from medmae.nn.positions import AxisOrder, sincos_table
+from medmae.nn.positions import Positions, SinCos, hold_positions, spread_axes
 from medmae.nn.vit import MaskedViT
 
 
@@ -29,9 +29,11 @@ class MaskedDecoder(nn.Module):
         num_heads: Attention heads.
         mlp_ratio: Hidden width of the MLP over ``dim``.
         norm_eps: LayerNorm epsilon.
-        axis_order: See :func:`medmae.nn.positions.sincos_table`.
+        positions: Of which kind.
         prefix: Class tokens that precede the grid in the position table; their rows are zero, so none is added.
         suffix: Class tokens that follow the visible ones.
+        embed_bias: Whether the projection of the encoder's tokens has a bias (not in VideoMAE).
+        qkv_bias: See :func:`medmae.nn.blocks.make_blocks`.
     """
 
     def __init__(
@@ -44,25 +46,31 @@ class MaskedDecoder(nn.Module):
         num_heads: int = 16,
         mlp_ratio: float = 4.0,
         norm_eps: float = 1e-6,
-        axis_order: AxisOrder = "last_first",
+        positions: Positions = SinCos(),  # noqa: B008 - frozen
         prefix: int = 1,
         suffix: int = 0,
+        embed_bias: bool = True,
+        qkv_bias: QKVBias = True,
     ) -> None:
         super().__init__()
+        self.pos_embed: Tensor
+        self.axis_rows: Tensor | None
         if depth < 1:
             raise ValueError(f"a decoder needs at least one block, got depth {depth}")
         self.prefix, self.suffix = prefix, suffix
-        self.embed = nn.Linear(encoder_dim, dim)
+        self.embed = nn.Linear(encoder_dim, dim, bias=embed_bias)
         self.mask_token = nn.Parameter(torch.empty(1, 1, dim))
-        table = sincos_table(grid=grid, dim=dim, axis_order=axis_order, prefix=prefix)
-        self.pos_embed = nn.Parameter(table, requires_grad=False)
-        self.blocks = make_blocks(dim=dim, depth=depth, num_heads=num_heads, mlp_ratio=mlp_ratio, norm_eps=norm_eps)
+        self.positions = positions
+        hold_positions(self, positions, grid=grid, dim=dim, prefix=prefix)
+        self.blocks = make_blocks(
+            dim=dim, depth=depth, num_heads=num_heads, mlp_ratio=mlp_ratio, norm_eps=norm_eps, qkv_bias=qkv_bias
+        )
         initialise_linears(self)
         nn.init.normal_(self.mask_token, std=0.02)
 
     @classmethod
     def beside(cls, encoder: MaskedViT, *, dim: int, depth: int, num_heads: int) -> MaskedDecoder:
-        """A decoder for this encoder's tokens, with its MLP ratio, epsilon and axis order."""
+        """A decoder for this encoder's tokens, with its MLP ratio, epsilon and kind of positions."""
         return cls(
             grid=encoder.patches.grid,
             encoder_dim=encoder.embed_dim,
@@ -71,7 +79,7 @@ class MaskedDecoder(nn.Module):
             num_heads=num_heads,
             mlp_ratio=encoder.mlp_ratio,
             norm_eps=encoder.norm_eps,
-            axis_order=encoder.axis_order,
+            positions=encoder.positions,
             prefix=encoder.num_positions_prefix,
             suffix=int(encoder.class_token_place == "last"),
         )
@@ -100,7 +108,7 @@ class MaskedDecoder(nn.Module):
 
     def tokens(self, latent: Tensor, mask: Mask) -> Tensor:
         """What enters the first block: [prefix, visible + position, mask token + position]."""
-        positions = self.pos_embed[:, self.prefix :]  # (1, N, dim)
+        positions = spread_axes(self.pos_embed[:, self.prefix :], self.axis_rows)  # (1, N, dim)
         x = self.embed(latent)
         stop = x.shape[1] - self.suffix
         start = stop - mask.num_visible

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from medmae.masking.base import gather_tokens
 from medmae.nn.init import initialise_linears
 from medmae.nn.patch_embed import PatchProjection
-from medmae.nn.positions import AxisOrder, sincos_table
+from medmae.nn.positions import Positions, SinCos
 from medmae.nn.vit import MaskedViT
 from medmae.tokens.modalities import ModalityPatches
 from medmae.tokens.patches import Patches
@@ -22,15 +22,15 @@ class ModalityEmbed(nn.Module):
     Args:
         patches: Its data.
         dim: D, width of the encoder.
-        axis_order: See :func:`medmae.nn.positions.sincos_table`.
+        positions: Of which kind: a fixed one, with a row a token.
     """
 
-    def __init__(self, *, patches: Patches, dim: int, axis_order: AxisOrder) -> None:
+    def __init__(self, *, patches: Patches, dim: int, positions: Positions) -> None:
         super().__init__()
         self.proj = PatchProjection(channels=patches.channels, patch=patches.patch, dim=dim)
         nn.init.zeros_(self.proj.bias)
         # The same numbers as the encoder's, kept apart as in the published files.
-        table = sincos_table(grid=patches.grid, dim=dim, axis_order=axis_order)
+        table = positions.table(grid=patches.grid, dim=dim)
         self.pos_embed = nn.Parameter(table, requires_grad=False)
 
     def forward(self, rows: Tensor, index: Tensor) -> Tensor:
@@ -61,7 +61,7 @@ def modality_encoder(
         norm_eps=norm_eps,
         drop_path=drop_path,
         class_token="last",
-        axis_order="first_first",
+        positions=SinCos("first_first"),
         last_norm=False,
     )
     initialise_linears(encoder, unpack=True)
@@ -73,7 +73,7 @@ def adapters_beside(encoder: MaskedViT, modalities: ModalityPatches) -> nn.Modul
     """A :class:`ModalityEmbed` by name for each modality but the first, which the encoder embeds itself."""
     return nn.ModuleDict(
         {
-            name: ModalityEmbed(patches=modalities.patches[name], dim=encoder.embed_dim, axis_order=encoder.axis_order)
+            name: ModalityEmbed(patches=modalities.patches[name], dim=encoder.embed_dim, positions=encoder.positions)
             for name in modalities.names[1:]
         }
     )

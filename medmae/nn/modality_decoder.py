@@ -14,7 +14,6 @@ from medmae.masking.base import gather_tokens
 from medmae.nn.blocks import make_blocks
 from medmae.nn.cross_decoder import CrossAttention
 from medmae.nn.init import initialise_linears
-from medmae.nn.positions import sincos_table
 from medmae.nn.vit import MaskedViT
 from medmae.tokens.modalities import ModalityPatches
 
@@ -26,7 +25,7 @@ class ModalityDecoder(nn.Module):
     modalities carry a learned embedding of their modality here; in the encoder they do not.
 
     Args:
-        encoder: Gives its grid, width, MLP ratio, epsilon and axis order; its class token is last, or there is none.
+        encoder: Gives its grid, width, MLP ratio, epsilon and positions; its class token is last, or there is none.
         modalities: All of them, in the order of their tokens.
         modality: Which of them is decoded.
         dim: Width.
@@ -53,7 +52,7 @@ class ModalityDecoder(nn.Module):
         eps, ratio = encoder.norm_eps, encoder.mlp_ratio
         self.embed = nn.Linear(encoder.embed_dim, dim)
         self.mask_token = nn.Parameter(torch.zeros(1, 1, dim))
-        table = sincos_table(grid=encoder.patches.grid, dim=dim, axis_order=encoder.axis_order)
+        table = encoder.positions.table(grid=encoder.patches.grid, dim=dim)
         self.pos_embed = nn.Parameter(table, requires_grad=False)
         self.modality_embed = nn.ParameterDict({name: torch.empty(1, 1, dim) for name in self.names})
         self.query_norm, self.context_norm, self.out_norm = (nn.LayerNorm(dim, eps=eps) for _ in range(3))

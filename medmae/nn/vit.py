@@ -10,12 +10,12 @@ from torch import Tensor, nn
 
 from medmae.errors import check_choice
 from medmae.kinds import Kind
-from medmae.nn.blocks import make_blocks
+from medmae.nn.blocks import QKVBias, make_blocks
 from medmae.nn.encoder import Data, Pool, data_of, kind_of
 from medmae.nn.fresh import fresh_copy
 from medmae.nn.init import initialise_linears
-from medmae.nn.patch_embed import PatchEmbed
-from medmae.nn.positions import AxisOrder, sincos_table
+from medmae.nn.patch_embed import PatchEmbed, PatchInit
+from medmae.nn.positions import Positions, SinCos, hold_positions, spread_axes
 from medmae.tokens.patches import Patches, patchify
 
 ClassToken = Literal["first", "last", "none"]
@@ -35,13 +35,14 @@ class MaskedViT(nn.Module):
         num_heads: Attention heads.
         mlp_ratio: Hidden width of the MLP over D.
         norm_eps: LayerNorm epsilon; 1e-6 in MAE, 1e-5 in Edge-MAE.
-        qkv_bias: Whether queries, keys and values have a bias.
+        qkv_bias: Which of queries, keys and values have a bias; see :func:`medmae.nn.blocks.make_blocks`.
         class_token: Where the class (or global) token stands; ``last`` has no position.
-        axis_order: See :func:`medmae.nn.positions.sincos_table`.
+        positions: Of which kind; MAE's unless something else is said.
         drop_path: Stochastic depth of the last block (fine-tuning only).
         trainable_positions: False in pre-training; True when the encoder is fine-tuned.
         last_norm: False builds no norm after the last block (MultiMAE, whose heads have their own).
         kind: What the data is; None is a signal, a picture or a volume called ``image``, by the number of axes.
+        patch_init: How the patch projection is drawn; see :class:`PatchProjection`.
 
     Raises:
         ValueError: If patches do not tile the size, or the width does not suit the heads or the positions.
@@ -58,15 +59,18 @@ class MaskedViT(nn.Module):
         num_heads: int = 12,
         mlp_ratio: float = 4.0,
         norm_eps: float = 1e-6,
-        qkv_bias: bool = True,
+        qkv_bias: QKVBias = True,
         class_token: ClassToken = "first",
-        axis_order: AxisOrder = "last_first",
+        positions: Positions = SinCos(),  # noqa: B008 - frozen
         drop_path: float = 0.0,
         trainable_positions: bool = False,
         last_norm: bool = True,
         kind: Kind | None = None,
+        patch_init: PatchInit = "linear",
     ) -> None:
         super().__init__()
+        self.pos_embed: Tensor
+        self.axis_rows: Tensor | None
         check_choice(class_token, get_args(ClassToken), name="class_token")
         self.patches = Patches.of(size=image_size, patch=patch_size, channels=in_channels)
         self.patch_size = list(self.patches.patch)  # TorchScript reads lists, not tuples of unknown length
@@ -75,15 +79,19 @@ class MaskedViT(nn.Module):
         self.kinds = {kind.name: kind}
         self.num_tokens = self.patches.num_tokens
         self.dim = embed_dim
-        self.embed_dim, self.mlp_ratio, self.norm_eps, self.axis_order = embed_dim, mlp_ratio, norm_eps, axis_order
+        self.embed_dim, self.mlp_ratio, self.norm_eps, self.positions = embed_dim, mlp_ratio, norm_eps, positions
         self.class_token_place = class_token
         self.num_positions_prefix = int(class_token == "first")
-        self.patch_embed = PatchEmbed(channels=in_channels, patch=self.patches.patch, dim=embed_dim)
+        self.patch_embed = PatchEmbed(channels=in_channels, patch=self.patches.patch, dim=embed_dim, init=patch_init)
         self.cls_token = None if class_token == "none" else nn.Parameter(torch.empty(1, 1, embed_dim))
-        table = sincos_table(
-            grid=self.patches.grid, dim=embed_dim, axis_order=axis_order, prefix=self.num_positions_prefix
+        hold_positions(
+            self,
+            positions,
+            grid=self.patches.grid,
+            dim=embed_dim,
+            prefix=self.num_positions_prefix,
+            trainable=trainable_positions,
         )
-        self.pos_embed = nn.Parameter(table, requires_grad=trainable_positions)
         self.blocks = make_blocks(
             dim=embed_dim,
             depth=depth,
@@ -153,7 +161,7 @@ class MaskedViT(nn.Module):
         use_class_token: bool = True,
     ) -> Tensor:
         """Tokens that enter the first block, ``(B, prefix + V, D)``: only visible patches are projected."""
-        positions = self.pos_embed[:, self.num_positions_prefix :]  # (1, N, D)
+        positions = self.token_positions()  # (1, N, D)
         if visible is None:
             x = self.patch_embed(rows) + positions
         else:
@@ -165,6 +173,10 @@ class MaskedViT(nn.Module):
             x = torch.cat([extra, x], dim=1)
         return self.add_class_token(x) if use_class_token else x
 
+    def token_positions(self) -> Tensor:
+        """The position of every token, ``(1, N, D)``, class tokens left out."""
+        return spread_axes(self.pos_embed[:, self.num_positions_prefix :], self.axis_rows)
+
     def add_class_token(self, x: Tensor) -> Tensor:
         """Puts the class token, if there is one, in its place: ``(B, V, D)`` -> ``(B, V + 1, D)``."""
         token = self.cls_token
@@ -174,6 +186,12 @@ class MaskedViT(nn.Module):
             return torch.cat([x, token.expand(x.shape[0], -1, -1)], dim=1)
         placed = token + self.pos_embed[:, :1]
         return torch.cat([placed.expand(x.shape[0], -1, -1), x], dim=1)
+
+    @torch.jit.unused
+    def train_positions(self) -> None:
+        """Lets the position table be trained, for fine-tuning; one that is computed stays what it is."""
+        if self.positions.trained != "never":
+            self.pos_embed.requires_grad_(True)
 
     @torch.jit.unused
     def forward_intermediates(
@@ -248,8 +266,7 @@ class MaskedViT(nn.Module):
 
     def layers(self) -> list[list[nn.Parameter]]:
         """See :meth:`medmae.nn.encoder.Encoder.layers`; tokens, positions and patch embedding are the first."""
-        tables = [] if self.cls_token is None else [self.cls_token]
-        return [[*tables, self.pos_embed, *self.patch_embed.parameters()], *(list(b.parameters()) for b in self.blocks)]
+        return [[*self._tables(), *self.patch_embed.parameters()], *(list(b.parameters()) for b in self.blocks)]
 
     def fresh(self, *, seed: int) -> MaskedViT:
         """See :meth:`medmae.nn.encoder.Encoder.fresh`.
@@ -259,15 +276,16 @@ class MaskedViT(nn.Module):
         """
         return fresh_copy(self, seed=seed, others=MaskedViT._draw_tables)
 
+    def _tables(self) -> list[nn.Parameter]:
+        """Class token and positions, as far as they are parameters."""
+        return [part for part in (self.cls_token, self.pos_embed) if isinstance(part, nn.Parameter)]
+
     def _draw_tables(self) -> list[nn.Parameter]:
-        table = sincos_table(
-            grid=self.patches.grid, dim=self.dim, axis_order=self.axis_order, prefix=self.num_positions_prefix
-        )
+        table = self.positions.table(grid=self.patches.grid, dim=self.dim, prefix=self.num_positions_prefix)
         self.pos_embed.copy_(table)
-        if self.cls_token is None:
-            return [self.pos_embed]
-        nn.init.normal_(self.cls_token, std=0.02)
-        return [self.pos_embed, self.cls_token]
+        if self.cls_token is not None:
+            nn.init.normal_(self.cls_token, std=0.02)
+        return self._tables()
 
 
 def _check_kind(kind: Kind, patches: Patches) -> None:

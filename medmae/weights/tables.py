@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from medmae.nn.positions import resize_positions
+from medmae.nn.positions import Positions, SinCos
 from medmae.nn.vit import MaskedViT
 from medmae.weights.origin import Origin, equal_edges, origin_of
 
@@ -28,8 +28,9 @@ def adapt_positions(
 ) -> Tensor:
     """A position table ``(1, prefix + N, D)`` for our grid.
 
-    - ``positions``: interpolated, as MAE's fine-tuning does; see :func:`medmae.nn.positions.resize_positions`. A table
-      of pictures for volumes is interpolated in the plane and the same at every depth.
+    - ``positions``: as its kind is resized: interpolated, as MAE's fine-tuning does, or computed anew where it is never
+      trained; see :mod:`medmae.nn.positions`. A table of pictures that is interpolated for volumes is the same at every
+      depth.
     - ``positions_own``: ours, theirs is left out. Where both are fixed sin-cos tables of pictures, a row and a column
       keep their numbers; one whose first channels hold the other axis is refused.
 
@@ -46,17 +47,21 @@ def adapt_positions(
         ValueError: If the table belongs to no such grid, or shows that it was made for another.
     """
     encoder = _encoder(module, key)
-    grid = encoder.patches.grid
-    prefix = own.shape[1] - math.prod(grid)
+    grid, positions = encoder.patches.grid, encoder.positions
+    prefix = own.shape[1] - positions.num_rows(grid)
     plane = grid[1:] if flat and len(grid) == 3 else grid
-    origin = origin_of(table, prefix=prefix, likely=Origin(plane, encoder.axis_order))
+    origin = _origin(positions, table, prefix=prefix, grid=plane)
     if rule == "positions_own":
         if not flat:
-            _refuse_other_order(origin, encoder, key=key)
+            _refuse_other_order(origin, positions, key=key)
         return own
     rows = table.shape[1] - prefix
+    if positions.trained == "never":  # computed from the number of tokens alone
+        return positions.resize(table, old_grid=(rows,), new_grid=grid, prefix=prefix)
+    if plane != grid and positions.num_rows(grid) != math.prod(grid):
+        raise ValueError(f"{key} is of pictures, and {positions} of volumes need rows for the depth: 'positions_own'")
     old = tuple(file_grid) if file_grid is not None else equal_edges(rows, ndim=len(plane))
-    if len(old) != len(plane) or math.prod(old) != rows:
+    if len(old) != len(plane) or positions.num_rows(old) != rows:
         raise ValueError(
             f"a position table of {table.shape[1]} rows, {prefix} of them for class tokens, belongs to no grid of "
             f"{'equal edges' if file_grid is None else old}: name its grid, file_grid=(rows, columns), or take the "
@@ -64,7 +69,7 @@ def adapt_positions(
         )
     if origin is not None and origin.grid != old:
         raise ValueError(f"{key} is the fixed table of a grid of {origin.grid}, not of {old}: file_grid={origin.grid}")
-    resized = resize_positions(table, old_grid=old, new_grid=plane, prefix=prefix)
+    resized = positions.resize(table, old_grid=old, new_grid=plane, prefix=prefix)
     if plane == grid:
         return resized
     return torch.cat([resized[:, :prefix], resized[:, prefix:].repeat(1, grid[0], 1)], dim=1)
@@ -82,20 +87,31 @@ def belongs_elsewhere(
     if not key.endswith("pos_embed") or not any(isinstance(part, MaskedViT) for part in module.modules()):
         return False
     encoder = _encoder(module, key)
-    grid = encoder.patches.grid
-    prefix = table.shape[1] - math.prod(grid)
+    grid, positions = encoder.patches.grid, encoder.positions
+    prefix = table.shape[1] - positions.num_rows(grid)
+    if positions.trained == "never":  # a table of as many tokens is the same table
+        return False
     if flat or prefix < 0:
         return flat
-    origin = origin_of(table, prefix=prefix, likely=Origin(grid, encoder.axis_order))
+    origin = _origin(positions, table, prefix=prefix, grid=grid)
     if origin is not None:
         return origin.grid != grid
     return file_grid is not None and tuple(file_grid) != grid
 
 
-def _refuse_other_order(origin: Origin | None, encoder: MaskedViT, *, key: str) -> None:
-    if origin is not None and len(origin.grid) > 1 and origin.axis_order != encoder.axis_order:
+def _origin(positions: Positions, table: Tensor, *, prefix: int, grid: tuple[int, ...]) -> Origin | None:
+    """What a fixed table was made for; learned ones of our kind may begin as anything."""
+    if not isinstance(positions, SinCos):
+        return None
+    return origin_of(table, prefix=prefix, likely=Origin(grid, positions.axis_order))
+
+
+def _refuse_other_order(origin: Origin | None, positions: Positions, *, key: str) -> None:
+    if origin is None or not isinstance(positions, SinCos):
+        return
+    if len(origin.grid) > 1 and origin.axis_order != positions.axis_order:
         raise ValueError(
-            f"{key} has axis_order={origin.axis_order!r} and this encoder {encoder.axis_order!r}: with our table its "
+            f"{key} has axis_order={origin.axis_order!r} and this encoder {positions.axis_order!r}: with our table its "
             "weights would take rows for columns; keep theirs, adapt=['positions'], or build with that axis_order"
         )
 

@@ -9,6 +9,7 @@ from torch.testing import assert_close
 from medmae.masking.block import BlockMasking
 from medmae.methods.bootmae import BootMAE, bootmae_base, bootmae_large
 from medmae.nn.heads import Classifier
+from medmae.nn.positions import SinCos
 from medmae.nn.vit import MaskedViT
 from medmae.objectives.edge import patchwise_weight
 from medmae.training.schedule import WarmupCosine
@@ -204,7 +205,7 @@ def test_the_learning_rate_is_the_reference_s_but_for_one_part_in_400_of_its_war
 
 
 def test_the_classifier_is_the_reference_s(reference, batch):
-    model = Classifier(encoder=MaskedViT(**SIZES, axis_order="first_first"), num_classes=7).eval()
+    model = Classifier(encoder=MaskedViT(**SIZES, positions=SinCos("first_first")), num_classes=7).eval()
     state = {**reference.part("state."), **reference.part("cls.gap.state.")}
     report = import_state(model, state, key_map=BOOTMAE_CLASSIFIER, strict=False)
     assert (report.missing, report.reshaped) == ([], [])
@@ -213,7 +214,7 @@ def test_the_classifier_is_the_reference_s(reference, batch):
 
 
 def test_a_classifier_lacks_only_its_norm_and_head_and_has_no_use_for_the_last_norm(reference):
-    model = Classifier(encoder=MaskedViT(**SIZES, axis_order="first_first"), num_classes=7)
+    model = Classifier(encoder=MaskedViT(**SIZES, positions=SinCos("first_first")), num_classes=7)
     report = import_state(model, reference.part("state."), key_map=BOOTMAE_CLASSIFIER, strict=False)
     assert {key.split(".")[0] for key in report.missing} == {"fc_norm", "head"}
     assert {"encoder.norm.weight", "encoder.norm.bias"} <= set(report.unexpected)

@@ -29,7 +29,7 @@ def mask():
         (16, 0.6, 6),
     ],
 )
-def test_reference_rounding_truncates_in_floating_point(tokens, ratio, kept):
+def test_truncating_what_is_visible_is_the_floating_point_of_mae(tokens, ratio, kept):
     assert visible_count(num_tokens=tokens, ratio=ratio) == kept
 
 
@@ -163,3 +163,10 @@ def test_skipped_tokens_must_add_up_too():
 @pytest.mark.parametrize(("share", "decoded"), [(1.0, 147), (0.5, 74), (1 / 3, 49), (0.25, 37), (1 / 147, 1)])
 def test_a_share_is_rounded_to_the_nearest_count(share, decoded):
     assert decoded_count(num_masked=147, share=share) == decoded
+
+
+@pytest.mark.parametrize(
+    ("tokens", "ratio", "kept"), [(196, 0.75, 49), (196, 0.9, 20), (196, 0.95, 10), (100, 0.29, 72)]
+)
+def test_truncating_what_is_hidden_is_the_floating_point_of_videomae(tokens, ratio, kept):
+    assert visible_count(num_tokens=tokens, ratio=ratio, rounding="truncate_hidden") == kept

@@ -12,6 +12,7 @@ from medmae.masking import Mask
 from medmae.methods import he_mmae
 from medmae.methods.he_mmae import CONTRASTS, RGB_OUTPUTS, he_mmae_mri, he_mmae_rgb, he_mmae_small, he_mmae_tiny
 from medmae.nn.heads import Classifier, FeatureMap
+from medmae.nn.positions import SinCos
 from medmae.nn.vit import MaskedViT
 from medmae.training.optim import layer_decay_groups
 from medmae.weights.io import load_weights
@@ -325,7 +326,7 @@ def test_the_encoder_s_weights_fit_a_vit_built_from_a_recipe(method, batch):
         depth=2,
         num_heads=4,
         class_token="last",
-        axis_order="first_first",
+        positions=SinCos("first_first"),
         last_norm=False,
     )
     plain.load_state_dict(method.encoder.state_dict())

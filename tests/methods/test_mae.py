@@ -229,7 +229,7 @@ def test_the_order_of_visible_tokens_does_not_matter_wherever_the_class_token_st
 
 @pytest.mark.parametrize(
     "typo",
-    [{"rounding": "Reference"}, {"axis_order": "rows"}, {"class_token": "frist"}],
+    [{"rounding": "truncate"}, {"axis_order": "rows"}, {"class_token": "frist"}],
     ids=lambda typo: next(iter(typo)),
 )
 def test_a_misspelt_option_is_refused_with_the_choices(typo):

@@ -7,10 +7,10 @@ import torch
 from torch.testing import assert_close
 from torch.utils.flop_counter import FlopCounterMode
 
-from medmae.nn.blocks import forward_tail, make_blocks
+from medmae.nn.blocks import QueryValueLinear, biases_of, forward_tail, make_blocks
 
 
-@pytest.fixture(params=[True, False], ids=["with bias", "without bias"])
+@pytest.fixture(params=[True, False, "query_value"], ids=["with bias", "without bias", "keys without bias"])
 def block(request):
     torch.manual_seed(0)
     (block,) = make_blocks(dim=24, depth=1, num_heads=3, qkv_bias=request.param)
@@ -112,3 +112,31 @@ def test_epsilon_and_width_of_the_mlp_are_choices():
 def test_a_width_that_heads_do_not_divide_is_refused():
     with pytest.raises(ValueError, match="width 10 is not a multiple of 4 heads"):
         make_blocks(dim=10, depth=1, num_heads=4)
+
+
+def test_keys_without_bias_have_no_parameter_for_one_and_gradients_reach_the_others(block):
+    if not isinstance(block.attn.qkv, QueryValueLinear):
+        pytest.skip("of keys without bias")
+    names = [name for name, _ in block.attn.qkv.named_parameters()]
+    assert names == ["weight", "q_bias", "v_bias"]
+    block(torch.randn(2, 8, 24)).square().sum().backward()
+    assert block.attn.qkv.q_bias.grad.abs().min() > 0
+    assert block.attn.qkv.v_bias.grad.abs().min() > 0
+
+
+def test_keys_without_bias_are_keys_with_a_bias_of_zeros():
+    torch.manual_seed(0)
+    (ours,), (whole,) = (make_blocks(dim=24, depth=1, num_heads=3, qkv_bias=bias) for bias in ("query_value", True))
+    torch.nn.init.normal_(ours.attn.qkv.q_bias)
+    torch.nn.init.normal_(ours.attn.qkv.v_bias)
+    state = ours.state_dict()
+    query, value = state.pop("attn.qkv.q_bias"), state.pop("attn.qkv.v_bias")
+    whole.load_state_dict({**state, "attn.qkv.bias": torch.cat([query, torch.zeros(24), value])})
+    tokens = torch.randn(2, 8, 24)
+    assert torch.equal(ours(tokens), whole(tokens))
+    assert biases_of(ours) == "query_value"
+
+
+def test_another_word_for_biases_is_refused():
+    with pytest.raises(ValueError, match="qkv_bias must be true, false or 'query_value', got 'qv'"):
+        make_blocks(dim=24, depth=1, num_heads=3, qkv_bias="qv")

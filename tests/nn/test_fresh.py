@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from medmae.nn.positions import FlatSinusoid, LearnedPositions, SinCos
 from medmae.nn.vit import MaskedViT
 
 SIZES = {"image_size": (16, 24), "patch_size": 8, "in_channels": 1, "embed_dim": 24, "depth": 2, "num_heads": 2}
@@ -46,3 +47,30 @@ def test_a_parameter_that_no_rule_draws_is_named():
     encoder.register_parameter("extra", nn.Parameter(torch.ones(3)))
     with pytest.raises(ValueError, match="extra"):
         encoder.fresh(seed=0)
+
+
+@pytest.mark.parametrize("kind", [SinCos("first_first"), FlatSinusoid()], ids=str)
+def test_positions_stay_of_their_kind(kind):
+    fresh = trained(positions=kind).fresh(seed=0)
+    assert torch.equal(fresh.pos_embed, MaskedViT(**SIZES, positions=kind).pos_embed)
+
+
+def test_learned_positions_are_drawn_anew_by_the_seed():
+    encoder = trained(positions=LearnedPositions(per_axis=True))
+    first, again, other = (encoder.fresh(seed=seed).pos_embed for seed in (0, 0, 1))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    assert float(first.detach().abs().max()) < 0.1  # and nothing of the 3 that training has added
+
+
+def test_a_patch_projection_drawn_as_a_convolution_is_drawn_so_again():
+    fresh = trained(patch_init="convolution", embed_dim=256, num_heads=2).fresh(seed=0)
+    bound = 64**-0.5  # of 1 x 8 x 8 values
+    weight = fresh.patch_embed.proj.weight.detach()
+    assert bound * 0.95 < float(weight.abs().max()) <= bound
+
+
+def test_biases_of_queries_and_values_begin_at_zero_again():
+    attention = trained(qkv_bias="query_value").fresh(seed=0).blocks[0].attn
+    assert not attention.qkv.q_bias.any()
+    assert not attention.qkv.v_bias.any()

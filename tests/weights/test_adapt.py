@@ -7,7 +7,7 @@ from torch.nn import functional as F
 
 from medmae.methods.edge_mae import edge_mae_tiny
 from medmae.methods.mae import mae_tiny
-from medmae.nn.positions import resize_positions, sincos_table
+from medmae.nn.positions import FlatSinusoid, LearnedPositions, SinCos, resize_positions, sincos_table
 from medmae.weights.adapt import adapt_state
 from medmae.weights.io import import_state
 from medmae.weights.kernels import adapt_channels, adapt_patches, inflate
@@ -247,7 +247,10 @@ def test_the_fixed_table_of_a_square_is_not_taken_for_that_of_a_strip_of_as_many
 @pytest.mark.parametrize("ours", ["last_first", "first_first"])
 def test_a_fixed_table_shows_its_grid_in_either_order_of_axes(theirs, ours):
     """6 x 6 and 4 x 9 are both 36 tokens; MAE's order is not that of BootMAE and CMAE."""
-    square, strip = encoder(image_size=48, axis_order=theirs), encoder(image_size=(32, 72), axis_order=ours)
+    square, strip = (
+        encoder(image_size=48, positions=SinCos(theirs)),
+        encoder(image_size=(32, 72), positions=SinCos(ours)),
+    )
     with pytest.raises(ValueError, match="pos_embed has as many rows as ours, but of another grid"):
         import_state(strip, square.state_dict())
     import_state(strip, square.state_dict(), adapt=["positions"])
@@ -277,7 +280,7 @@ def test_a_fixed_table_of_a_volume_shows_its_grid():
 
 
 def test_a_table_of_our_grid_in_the_other_order_goes_with_its_weights():
-    theirs, ours = encoder(axis_order="last_first", seed=1), encoder(axis_order="first_first")
+    theirs, ours = encoder(positions=SinCos("last_first"), seed=1), encoder(positions=SinCos("first_first"))
     assert import_state(ours, theirs.state_dict()).adapted == []
     picture = torch.rand(2, 1, 64, 64)
     assert torch.equal(ours(picture), theirs(picture))
@@ -285,7 +288,8 @@ def test_a_table_of_our_grid_in_the_other_order_goes_with_its_weights():
 
 @pytest.mark.parametrize("image_size", [96, (48, 96)])
 def test_our_own_table_may_not_replace_one_of_the_other_order(image_size):
-    source, target = encoder(image_size=image_size, axis_order="last_first"), encoder(axis_order="first_first")
+    source = encoder(image_size=image_size, positions=SinCos("last_first"))
+    target = encoder(positions=SinCos("first_first"))
     with pytest.raises(ValueError, match=r"has axis_order='last_first' and this encoder 'first_first'.*rows for colum"):
         import_state(target, source.state_dict(), adapt=["positions_own"])
     source.pos_embed.data.normal_()  # a learned one does not show it
@@ -299,3 +303,34 @@ def test_tables_are_resized_for_the_encoder_that_they_belong_to():
     import_state(both, state, adapt=["positions"])
     wanted = resize_positions(state["sight.pos_embed"], old_grid=(8, 8), new_grid=(12, 12))
     assert torch.equal(both["sight"].pos_embed, wanted)
+
+
+def test_a_computed_table_is_computed_anew_for_another_grid():
+    source, target = encoder(positions=FlatSinusoid()), encoder(image_size=96, positions=FlatSinusoid())
+    with pytest.raises(ValueError, match=r"pos_embed would fit with adapt=\['positions'\]"):
+        import_state(target, source.state_dict())
+    report = import_state(target, source.state_dict(), adapt=["positions"])
+    assert report.adapted == ["pos_embed"]
+    assert torch.equal(target.pos_embed, FlatSinusoid().table(grid=(12, 12), dim=32, prefix=1))
+
+
+def test_the_table_of_another_kind_is_not_replaced_by_a_computed_one():
+    source, target = encoder(), encoder(image_size=96, positions=FlatSinusoid())
+    with pytest.raises(ValueError, match="is not the sinusoid of 1 \\+ 64 tokens"):
+        import_state(target, source.state_dict(), adapt=["positions"])
+
+
+def test_a_computed_table_belongs_to_every_grid_of_as_many_tokens():
+    """VideoMAE's 1,568 rows are those of 8 x 14 x 14 and of 32 x 7 x 7 tokens alike."""
+    square, strip = (encoder(image_size=size, positions=FlatSinusoid()) for size in (32, (16, 64)))
+    assert import_state(strip, square.state_dict()).adapted == []
+
+
+def test_learned_tables_along_each_axis_are_resized_from_a_named_grid():
+    kind = LearnedPositions(per_axis=True)
+    source, target = encoder(image_size=(32, 64), positions=kind), encoder(image_size=(64, 64), positions=kind)
+    with pytest.raises(ValueError, match=r"file_grid=\(rows, columns\)"):
+        import_state(target, source.state_dict(), adapt=["positions"])
+    import_state(target, source.state_dict(), adapt=["positions"], file_grid=(4, 8))
+    wanted = kind.resize(source.pos_embed, old_grid=(4, 8), new_grid=(8, 8), prefix=1)
+    assert torch.equal(target.pos_embed, wanted)

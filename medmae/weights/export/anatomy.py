@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
+import torch
 from torch import nn
 
-from medmae.nn.blocks import Block
+from medmae.nn.blocks import Block, QKVBias, QueryValueLinear, biases_of
+from medmae.nn.positions import Positions
 from medmae.nn.vit import ClassToken, MaskedViT
 from medmae.weights.adapt import Adaptation
-from medmae.weights.io import import_state
+from medmae.weights.io import State, import_state
 
 
 @dataclass(frozen=True)
@@ -27,9 +29,10 @@ class Anatomy:
         heads: Attention heads.
         hidden: Width of the MLP.
         eps: Of every LayerNorm.
-        qkv_bias: Whether queries, keys and values have biases.
+        qkv_bias: Which of queries, keys and values have biases.
         class_token: Its place.
         final_norm: Whether there is a norm after the last block.
+        positions: Of which kind.
     """
 
     size: tuple[int, ...]
@@ -40,9 +43,10 @@ class Anatomy:
     heads: int
     hidden: int
     eps: float
-    qkv_bias: bool
+    qkv_bias: QKVBias
     class_token: ClassToken
     final_norm: bool
+    positions: Positions
 
     @classmethod
     def of(cls, encoder: MaskedViT) -> Anatomy:
@@ -58,9 +62,10 @@ class Anatomy:
             heads=block.attn.num_heads,
             hidden=block.mlp.fc1.out_features,
             eps=encoder.norm_eps,
-            qkv_bias=block.attn.qkv.bias is not None,
+            qkv_bias=biases_of(block),
             class_token=encoder.class_token_place,
             final_norm=not isinstance(encoder.norm, nn.Identity),
+            positions=encoder.positions,
         )
 
     def build(self, **changes: Any) -> MaskedViT:
@@ -78,6 +83,7 @@ class Anatomy:
                 "qkv_bias": self.qkv_bias,
                 "class_token": self.class_token,
                 "last_norm": self.final_norm,
+                "positions": self.positions,
                 **changes,
             }
         )
@@ -100,11 +106,23 @@ def resized(
     old = encoder.patches
     if (tuple(size), tuple(patch), channels) == (old.size, old.patch, old.channels):
         return encoder, []
-    twin = Anatomy.of(encoder).build(
-        image_size=tuple(size), patch_size=tuple(patch), in_channels=channels, axis_order=encoder.axis_order
-    )
+    twin = Anatomy.of(encoder).build(image_size=tuple(size), patch_size=tuple(patch), in_channels=channels)
     report = import_state(twin, encoder.state_dict(), adapt=adapt, file_grid=old.grid)
     return twin, report.adapted
+
+
+def plain_state(encoder: MaskedViT) -> State:
+    """Its tensors as packages hold them that know one kind of bias and a row of positions for each token; exact."""
+    state = dict(encoder.state_dict())
+    for index, block in enumerate(encoder.blocks):
+        qkv, name = cast(Block, block).attn.qkv, f"blocks.{index}.attn.qkv"
+        if isinstance(qkv, QueryValueLinear):
+            del state[f"{name}.q_bias"], state[f"{name}.v_bias"]
+            state[f"{name}.bias"] = qkv.packed_bias().detach()
+    if encoder.axis_rows is not None:
+        prefix = state["pos_embed"][:, : encoder.num_positions_prefix]
+        state["pos_embed"] = torch.cat([prefix, encoder.token_positions().detach()], dim=1)
+    return state
 
 
 def refuse(target: str, reasons: Mapping[str, bool]) -> None:

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from medmae.nn.vit import MaskedViT
-from medmae.weights.export.anatomy import Anatomy, refuse
+from medmae.weights.export.anatomy import Anatomy, plain_state, refuse
 from medmae.weights.maps.base import TwoWayMap
 from medmae.weights.read import State
 
@@ -43,7 +43,7 @@ def monai_state(encoder: MaskedViT, *, drop_class_token: bool = False) -> State:
         ValueError: If MONAI has no such network.
     """
     refuse_anatomy("MONAI's ViT", Anatomy.of(encoder))
-    state = dict(encoder.state_dict())
+    state = plain_state(encoder)
     prefix = encoder.num_positions_prefix
     token, table = state.pop("cls_token", None), state["pos_embed"]
     state["pos_embed"] = table[:, prefix:]
@@ -92,7 +92,7 @@ def to_monai(encoder: MaskedViT, *, num_classes: int | None = None, drop_class_t
         num_classes=num_classes or 0,
         post_activation="",
         spatial_dims=len(sizes.size),
-        qkv_bias=sizes.qkv_bias,
+        qkv_bias=bool(sizes.qkv_bias),
     )
     head = {key: value for key, value in network.state_dict().items() if key.startswith("classification_head.")}
     network.load_state_dict({**monai_state(encoder, drop_class_token=not classifies), **head}, strict=True)

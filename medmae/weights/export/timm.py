@@ -8,18 +8,18 @@ from timm.models.vision_transformer import VisionTransformer
 from torch import nn
 
 from medmae.nn.vit import MaskedViT
-from medmae.weights.export.anatomy import Anatomy, refuse
+from medmae.weights.export.anatomy import Anatomy, plain_state, refuse
 from medmae.weights.read import State
 
 
 def timm_state(encoder: MaskedViT) -> State:
-    """Its tensors under timm's keys, which are its own; for any ``VisionTransformer`` of its sizes without a head.
+    """Its tensors under timm's keys, mostly its own; for any ``VisionTransformer`` of its sizes without a head.
 
     Raises:
         ValueError: If timm has no such network.
     """
     _refuse(Anatomy.of(encoder))
-    return dict(encoder.state_dict())
+    return plain_state(encoder)
 
 
 def to_timm(encoder: MaskedViT, *, num_classes: int = 0) -> VisionTransformer:
@@ -43,7 +43,7 @@ def to_timm(encoder: MaskedViT, *, num_classes: int = 0) -> VisionTransformer:
         depth=sizes.depth,
         num_heads=sizes.heads,
         mlp_ratio=sizes.hidden / sizes.dim,
-        qkv_bias=sizes.qkv_bias,
+        qkv_bias=bool(sizes.qkv_bias),
         class_token=token,
         global_pool="token" if token else "avg",
         fc_norm=False,  # the norm stays where it is, before pooling

@@ -65,7 +65,7 @@ def _refuse_unetr(unetr: UNETR, sizes: Anatomy, *, drop_class_token: bool, norm_
     refuse_anatomy("MONAI's UNETR", sizes)
     attention = unetr.vit.blocks[0].attn
     width, bias = unetr.hidden_size, attention.qkv.bias is not None
-    eps = unetr.vit.norm.eps
+    eps, biased = unetr.vit.norm.eps, bool(sizes.qkv_bias)
     reasons = {
         f"it has {sizes.depth} blocks, a UNETR {_DEPTH}: only an encoder of that depth fits": sizes.depth != _DEPTH,
         f"its width is {sizes.dim}, theirs {width}: build UNETR(hidden_size={sizes.dim})": sizes.dim != width,
@@ -73,7 +73,7 @@ def _refuse_unetr(unetr: UNETR, sizes: Anatomy, *, drop_class_token: bool, norm_
         f"it has {sizes.heads} heads, theirs {attention.num_heads}: build UNETR(num_heads={sizes.heads})": (
             sizes.heads != attention.num_heads
         ),
-        f"its qkv_bias is {sizes.qkv_bias}: build UNETR(qkv_bias={sizes.qkv_bias})": sizes.qkv_bias != bias,
+        f"its qkv_bias is {biased}: build UNETR(qkv_bias={biased})": biased != bias,
         f"its LayerNorms have an epsilon of {sizes.eps:g}, theirs {eps:g}: norm_eps='copy' sets ours, 'keep' not": (
             norm_eps is None and sizes.eps != eps
         ),

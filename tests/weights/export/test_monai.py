@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
+from medmae.nn.positions import LearnedPositions
 from medmae.weights.export.monai import to_monai
 
 pytest.importorskip("einops", reason="MONAI's ViT needs it")
@@ -29,6 +30,7 @@ def outputs_of_blocks(encoder, data, **options):
         {"class_token": "none", "image_size": (16, 24, 32)},
         {"class_token": "none", "qkv_bias": False},
         {"class_token": "none", "norm_eps": 1e-2},
+        {"class_token": "none", "qkv_bias": "query_value", "positions": LearnedPositions(per_axis=True)},
         {"class_token": "first"},
         {"class_token": "last"},
     ],

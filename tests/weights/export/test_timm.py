@@ -5,6 +5,7 @@ import timm
 import torch
 from torch.testing import assert_close
 
+from medmae.nn.positions import LearnedPositions
 from medmae.nn.vit import MaskedViT
 from medmae.weights.export.timm import timm_state, to_timm
 from medmae.weights.io import save_safetensors
@@ -25,6 +26,7 @@ CLOSE = {"atol": 1e-5, "rtol": 1e-4}
         {"norm_eps": 1e-2},
         {"qkv_bias": False},
         {"mlp_ratio": 2.5},
+        {"qkv_bias": "query_value", "positions": LearnedPositions(per_axis=True)},
     ],
     ids=str,
 )

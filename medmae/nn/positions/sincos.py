@@ -1,20 +1,44 @@
-"""Fixed sin-cos position tables for any number of axes, and resizing of tables."""
+"""Fixed sin-cos tables for any number of axes (MAE, and all that follow it)."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from typing import Literal, get_args
+from dataclasses import dataclass
+from typing import ClassVar, Literal, get_args
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from medmae.errors import check_choice
+from medmae.nn.positions.base import Positions, Trained
+from medmae.nn.positions.resize import resize_positions
 
 AxisOrder = Literal["last_first", "first_first"]
 
-_INTERPOLATION = {1: "linear", 2: "bicubic", 3: "trilinear"}
+
+@dataclass(frozen=True)
+class SinCos(Positions):
+    """Every axis by itself, sines and cosines side by side; see :func:`sincos_table`.
+
+    Fixed in pre-training, may be trained downstream, and is interpolated on another grid, as MAE's fine-tuning does.
+
+    Attributes:
+        axis_order: Whose axis fills the first channels.
+    """
+
+    axis_order: AxisOrder = "last_first"
+    trained: ClassVar[Trained] = "fine_tuning"
+
+    def __post_init__(self) -> None:
+        check_choice(self.axis_order, get_args(AxisOrder), name="axis_order")
+
+    def table(self, *, grid: Sequence[int], dim: int, prefix: int = 0) -> Tensor:
+        """See :func:`sincos_table`."""
+        return sincos_table(grid=grid, dim=dim, axis_order=self.axis_order, prefix=prefix)
+
+    def resize(self, table: Tensor, *, old_grid: Sequence[int], new_grid: Sequence[int], prefix: int) -> Tensor:
+        """Interpolated: it may have been trained. See :func:`medmae.nn.positions.resize_positions`."""
+        return resize_positions(table, old_grid=old_grid, new_grid=new_grid, prefix=prefix)
 
 
 def sincos_table(*, grid: Sequence[int], dim: int, axis_order: AxisOrder = "last_first", prefix: int = 0) -> Tensor:
@@ -53,27 +77,3 @@ def _axis_table(positions: Tensor, frequencies: int) -> Tensor:
     omega = 10000.0 ** (-torch.arange(frequencies, dtype=torch.float64) / frequencies)
     angle = positions[:, None] * omega  # (N, n)
     return torch.cat([angle.sin(), angle.cos()], dim=1)
-
-
-def resize_positions(table: Tensor, *, old_grid: Sequence[int], new_grid: Sequence[int], prefix: int = 1) -> Tensor:
-    """Interpolates the grid part of a position table; prefix rows are copied.
-
-    Bicubic in 2-d (as the MAE fine-tuning code), linear in 1-d, trilinear in 3-d; corners not aligned.
-
-    Args:
-        table: ``(1, prefix + N, D)``.
-        old_grid: Tokens along each axis now.
-        new_grid: Tokens along each axis wanted.
-        prefix: Rows before the grid that belong to class tokens.
-
-    Raises:
-        ValueError: If ``table`` does not have ``prefix + prod(old_grid)`` rows.
-    """
-    if table.shape[1] != prefix + math.prod(old_grid):
-        raise ValueError(f"a table of {table.shape[1]} rows is not {prefix} + a grid of {tuple(old_grid)}")
-    if tuple(old_grid) == tuple(new_grid):
-        return table
-    ndim, dim = len(old_grid), table.shape[2]
-    grid = table[:, prefix:].transpose(1, 2).reshape(1, dim, *old_grid)
-    grid = F.interpolate(grid, size=tuple(new_grid), mode=_INTERPOLATION[ndim], align_corners=False)
-    return torch.cat([table[:, :prefix], grid.reshape(1, dim, -1).transpose(1, 2)], dim=1)
