@@ -21,10 +21,10 @@ import torch
 import typer
 from torch.utils.data import DataLoader, RandomSampler
 
-from medmae.data.crops import CropDataset
 from medmae.data.manifest import Manifest
-from medmae.data.slices import SliceDataset
-from medmae.evaluate.reconstruction import evaluate_reconstruction
+from medmae.data.volumes.crops import CropDataset
+from medmae.data.volumes.slices import SliceDataset
+from medmae.evaluate.reconstruct.reconstruction import evaluate_reconstruction
 from medmae.evaluate.statistics import summarise
 from medmae.methods.edge_mae import EdgeMAE, edge_mae_demo
 from medmae.training import MaskedModule, OptimizerSpec, WarmupCosine, fit

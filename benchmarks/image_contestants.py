@@ -11,9 +11,9 @@ from image_sets import GRID, ImageSet
 from race import Augment
 from torch import Tensor
 
-from medmae.data.augment_images import ImageAugment
-from medmae.data.colour_jitter import ColourJitter
-from medmae.data.pixel_shift import PixelShiftViews
+from medmae.data.augment.colour_jitter import ColourJitter
+from medmae.data.augment.image import ImageAugment
+from medmae.data.augment.pixel_shift import PixelShiftViews
 from medmae.methods.base import Batch, MaskedMethod
 from medmae.methods.bootmae import BootMAE
 from medmae.methods.cmae import CMAE

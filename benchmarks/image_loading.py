@@ -36,8 +36,8 @@ from torchvision.transforms import Compose, InterpolationMode, RandomHorizontalF
 
 from data_prep.tiles import prepare
 from medmae.data import ImageDataset
-from medmae.data.augment_images import ImageAugment
-from medmae.data.image_source import read_images
+from medmae.data.augment.image import ImageAugment
+from medmae.data.images.source import read_images
 from medmae.training import ResumableLoader
 
 Epoch = Callable[[], Iterator[Tensor]]

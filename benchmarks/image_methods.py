@@ -32,10 +32,10 @@ from image_sets import SETS, ImageSet, read
 from race import Contestant, race
 from torch import Tensor
 
-from medmae.evaluate.fine_tune import FineTune
-from medmae.evaluate.folds import Fold
-from medmae.evaluate.probe import frozen_features, knn_accuracy, probe_accuracy
-from medmae.evaluate.protocol import FINE_TUNING
+from medmae.evaluate.classify.fine_tune import FineTune
+from medmae.evaluate.classify.folds import Fold
+from medmae.evaluate.classify.protocol import FINE_TUNING
+from medmae.evaluate.features.probe import frozen_features, knn_accuracy, probe_accuracy
 from medmae.nn.vit import MaskedViT
 from medmae.weights.io import save_safetensors
 from medmae.weights.pretrained import load_encoder

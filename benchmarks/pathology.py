@@ -36,13 +36,13 @@ import typer
 from torch import Tensor
 
 from medmae.allocator import keep_freed_memory
-from medmae.data.augment_stains import StainAugment, StainNormalise, normalise_rgb
-from medmae.evaluate.colour import COLOUR_BASELINES, describe_images
-from medmae.evaluate.few_labels import Contender, OnFeatures
-from medmae.evaluate.fine_tune import FineTune
-from medmae.evaluate.folds import few_label_folds
-from medmae.evaluate.probe import linear_probe, nearest_neighbours
-from medmae.evaluate.tile_encoder import TileEncoder
+from medmae.data.augment.stain import StainAugment, StainNormalise, normalise_rgb
+from medmae.evaluate.classify.colour import COLOUR_BASELINES, describe_images
+from medmae.evaluate.classify.few_labels import Contender, OnFeatures
+from medmae.evaluate.classify.fine_tune import FineTune
+from medmae.evaluate.classify.folds import few_label_folds
+from medmae.evaluate.features.extractor import TileEncoder
+from medmae.evaluate.features.probe import linear_probe, nearest_neighbours
 from medmae.methods.he_mmae import HEMMAE, RGB_OUTPUTS, he_mmae_rgb
 from medmae.nn.vit import MaskedViT
 from medmae.training.measure import count_flops
@@ -88,7 +88,7 @@ Row = tuple[str, str, str, np.ndarray]  # source, group, label, image (S, S, 3) 
 
 def _opened(folder: Path, *, size: int | None) -> Iterator[tuple[dict[str, Any], str, np.ndarray]]:
     """Description, class (or nothing) and image ``(H, W, 3)`` of every tile."""
-    from medmae.data.tiles import TileDataset
+    from medmae.data.slides.tiles import TileDataset
 
     tiles = TileDataset(manifest=folder, split=None, size=size, dtype="uint8")
     for index in range(len(tiles)):

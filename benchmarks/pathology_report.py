@@ -19,8 +19,8 @@ import numpy as np
 import typer
 from document import table
 
-from medmae.evaluate.colour import COLOUR_BASELINES
-from medmae.evaluate.few_label_scores import Fit, score_all
+from medmae.evaluate.classify.colour import COLOUR_BASELINES
+from medmae.evaluate.classify.few_label_scores import Fit, score_all
 
 CLASSIFIERS = ("linear probe", "5 neighbours", "fine-tuned")
 METRIC = "balanced_accuracy"

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from medmae.evaluate.probe import frozen_features
+from medmae.evaluate.features.probe import frozen_features
 from medmae.methods.base import Batch, Method
 
 Augment = Callable[..., Batch]

@@ -26,7 +26,7 @@ from scipy.ndimage import gaussian_filter
 from skimage.color import rgb2hed
 
 from medmae.allocator import keep_freed_memory
-from medmae.data.images import SUFFIXES, read_bytes, rgb_of
+from medmae.data.images.decode import SUFFIXES, read_bytes, rgb_of
 from medmae.tokens.stain_matrices import RUIFROK
 from medmae.tokens.stains import StainSeparator
 

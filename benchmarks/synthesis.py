@@ -33,7 +33,7 @@ from skimage.exposure import match_histograms
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from medmae.evaluate.similarity import similarity
+from medmae.evaluate.synthesis.similarity import similarity
 from medmae.masking import Mask
 from medmae.methods.edge_mae import EdgeMAE
 from medmae.methods.mt_unet import MTUNet
@@ -103,7 +103,7 @@ def pack(
     out: Path = Path("pack.npz"),
 ) -> None:
     """Puts slices of prepared data sets into one file of 8-bit images, for machines that have nothing but torch."""
-    from medmae.data.stacks import StackDataset
+    from medmae.data.volumes.stacks import StackDataset
 
     names = contrasts.split(",")
     images, subjects = [], []

@@ -21,7 +21,7 @@ from machine import describe, matmul_probe
 from torch.utils.flop_counter import FlopCounterMode
 
 from medmae.allocator import keep_freed_memory
-from medmae.evaluate.volume_synthesis import synthesise_volume
+from medmae.evaluate.synthesis.volume_synthesis import synthesise_volume
 from medmae.methods.mt_unet import mt_unet_paper
 
 SHAPE = (155, 1, 240, 240)

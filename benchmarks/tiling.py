@@ -1,4 +1,4 @@
-"""Tiles a second from a JPEG pyramid: ``medmae.data.wsi.Slide`` beside a plain OpenSlide loop, on 1 and on 2 processes.
+"""Tiles a second from a JPEG pyramid: our ``Slide`` beside a plain OpenSlide loop, on 1 and on 2 processes.
 
 Both give the same uint8 array for each tile, checked before anything is timed: read the rectangle, drop alpha, resample
 by the exact ratio. Tiles are read in the order in which they lie, as tiling reads them; the file is in the page cache.
@@ -31,9 +31,9 @@ from machine import describe
 from PIL import Image
 
 from data_prep.tiny.wsi import picture, write_pyramid
-from medmae.data.slide_grid import SlideGrid
-from medmae.data.wsi import Slide
-from medmae.data.wsi_metadata import resolve_mpp
+from medmae.data.slides.slide_grid import SlideGrid
+from medmae.data.slides.wsi import Slide
+from medmae.data.slides.wsi_metadata import resolve_mpp
 
 SIZE = (8192, 5632)  # of the slide that is made
 Reader = Callable[[Path, SlideGrid, np.ndarray], Iterator[np.ndarray]]

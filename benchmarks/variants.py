@@ -30,7 +30,7 @@ from race import Contestant, race
 from torch import Tensor
 from variants_report import report
 
-from medmae.evaluate.probe import knn_accuracy, probe_accuracy
+from medmae.evaluate.features.probe import knn_accuracy, probe_accuracy
 from medmae.methods.mae import MAE
 
 FIELDS = ("variant", "seed", "time", "seconds", "steps", "samples_per_second", "knn", "probe")

@@ -16,17 +16,17 @@ import numpy as np
 
 from data_prep.grids import resampled
 from data_prep.outcome import CaseResult, Row
-from medmae.data.dicom import series_sha256
-from medmae.data.grid import Grid
-from medmae.data.intensity import Normalisation, Rule
-from medmae.data.layouts import Case
 from medmae.data.manifest import sha256_of_shard
 from medmae.data.names import file_name_of
-from medmae.data.nifti import LIMIT_GB, NanPolicy, Volume
-from medmae.data.nifti_header import Repair
-from medmae.data.one_grid import check_one_grid, content_box
 from medmae.data.shards import open_shard
-from medmae.data.sources import Source, load_source
+from medmae.data.volumes.dicom import series_sha256
+from medmae.data.volumes.grid import Grid
+from medmae.data.volumes.intensity import Normalisation, Rule
+from medmae.data.volumes.layouts import Case
+from medmae.data.volumes.nifti import LIMIT_GB, NanPolicy, Volume
+from medmae.data.volumes.nifti_header import Repair
+from medmae.data.volumes.one_grid import check_one_grid, content_box
+from medmae.data.volumes.volume_file import Source, load_source
 from medmae.errors import DataError
 from medmae.files import atomic_write, sha256_of, write_text
 
@@ -42,7 +42,7 @@ class Options:
         dtype: Of the shards.
         nan: What to do with NaN and infinite voxels.
         limit_gb: Largest uncompressed volume.
-        background: How background is found, see :meth:`medmae.data.intensity.Normalisation.fit`.
+        background: How background is found, see :meth:`medmae.data.volumes.intensity.Normalisation.fit`.
         margin: Voxels kept around the content of a case.
         repair_affine: ``"qform"`` replaces an unusable sform.
         zarr: Write zarr arrays (a chunk a slice) rather than ``.npy``.

@@ -8,10 +8,10 @@ import nibabel as nib
 import numpy as np
 from nibabel.processing import resample_from_to
 
-from medmae.data.grid import Grid
-from medmae.data.intensity import Normalisation
-from medmae.data.nifti import Volume
-from medmae.data.one_grid import difference
+from medmae.data.volumes.grid import Grid
+from medmae.data.volumes.intensity import Normalisation
+from medmae.data.volumes.nifti import Volume
+from medmae.data.volumes.one_grid import difference
 from medmae.errors import DataError
 
 

@@ -11,8 +11,8 @@ What is written to ``out``::
 
 A row of the manifest has ``case``, ``subject``, ``session``, ``split``, ``shard``, ``shard_sha256``, ``dtype``,
 ``contrasts`` (name, source, source_sha256, normalisation, flags; in the order of the shard's axis C), ``labels``,
-``grid`` (:class:`medmae.data.grid.Grid`), ``foreground`` (share of the head in each slice), ``options_sha256`` and
-``flags``.
+``grid`` (:class:`medmae.data.volumes.grid.Grid`), ``foreground`` (share of the head in each slice), ``options_sha256``
+and ``flags``.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ from data_prep.work import (
     workers_for,
 )
 from medmae.data import splits
-from medmae.data.grid import Grid
-from medmae.data.intensity import Rule
-from medmae.data.layouts import Case, Layout, find_cases
 from medmae.data.manifest import NAME
-from medmae.data.nifti import LIMIT_GB, NanPolicy
-from medmae.data.nifti_header import Repair
+from medmae.data.volumes.grid import Grid
+from medmae.data.volumes.intensity import Rule
+from medmae.data.volumes.layouts import Case, Layout, find_cases
+from medmae.data.volumes.nifti import LIMIT_GB, NanPolicy
+from medmae.data.volumes.nifti_header import Repair
 
 _COLUMNS = ("case", "subject", "session", "split", "contrasts", "shape", "spacing_mm", "flags", "seconds")
 _SHOWN = {name: name for name in ("case", "split", "contrasts", "shape")} | {"mm": "spacing_mm", "flags": "flags"}
@@ -84,7 +84,7 @@ def prepare(
         seed: Of a drawn split.
         dtype: Of the shards.
         nan: NaN and infinite voxels: ``error``, ``zero`` or ``median``.
-        background: ``auto``, ``corner`` or ``otsu``, see :class:`medmae.data.intensity.Normalisation`.
+        background: ``auto``, ``corner`` or ``otsu``, see :class:`medmae.data.volumes.intensity.Normalisation`.
         margin: Voxels kept around the content of a case.
         repair_affine: ``"qform"`` replaces a singular sform.
         limit_gb: Largest uncompressed volume, in 10^9 bytes.

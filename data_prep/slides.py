@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from data_prep.patients import compiled, require_match, tcga_patient
-from medmae.data.dicom import is_dicom
 from medmae.data.names import file_name_of
-from medmae.data.tables import read_csv
+from medmae.data.table_files import read_csv
+from medmae.data.volumes.dicom import is_dicom
 from medmae.errors import DataError
 
 SUFFIXES = (".svs", ".tif", ".tiff", ".ndpi", ".mrxs", ".scn", ".bif", ".svslide", ".vms", ".vmu", ".czi")

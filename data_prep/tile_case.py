@@ -15,8 +15,8 @@ from data_prep.outcome import CaseResult, Row
 from data_prep.resume import Finished, Stamp, key_of, read_finished, stamp_of, write_finished
 from data_prep.tables import failure_row
 from data_prep.tile_groups import Group
-from medmae.data.image_files import ImageFile
-from medmae.data.images import read_bytes, rgb_of
+from medmae.data.images.decode import read_bytes, rgb_of
+from medmae.data.images.folders import ImageFile
 from medmae.errors import DataError
 from medmae.files import sha256_of
 

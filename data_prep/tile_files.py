@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from data_prep.patients import compiled, require_match
-from medmae.data.image_files import ImageFile, all_or_none, find_images
+from medmae.data.images.folders import ImageFile, all_or_none, find_images
 
 
 def find_tiles(
@@ -16,7 +16,7 @@ def find_tiles(
     """The images below a folder or in a table, sorted by name, and files that lie elsewhere than images do.
 
     Args:
-        source: See :func:`medmae.data.image_files.find_images`.
+        source: See :func:`medmae.data.images.folders.find_images`.
         label_from: Regular expression on file names without suffix; its first group is the class.
         patient_from: The same for the patient.
         slide_from: The same for the slide.

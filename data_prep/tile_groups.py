@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from data_prep.outcome import NO_PATIENT
-from medmae.data.image_files import ImageFile
+from medmae.data.images.folders import ImageFile
 from medmae.data.names import file_name_of
 from medmae.data.splits import check_disjoint, completed
 from medmae.errors import DataError

@@ -15,7 +15,7 @@ is known either, up to 2048 of one class and split. A row of the manifest has ``
 ``name``, ``sha256``, ``label``, ``slide`` with an entry a tile), ``mpp`` (or null), ``options_sha256`` and ``flags``
 (``no_patient``, and ``subject_is_slide`` or ``split_by_image``).
 
-How an image becomes RGB is told in :mod:`medmae.data.images`.
+How an image becomes RGB is told in :mod:`medmae.data.images.decode`.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from PIL import Image
 from scipy import ndimage
 from skimage.filters import threshold_otsu
 
-from medmae.data.slide_grid import SlideGrid
+from medmae.data.slides.slide_grid import SlideGrid
 
 _LEAST, _MOST = 12.0, 30.0  # bounds of the threshold: a blank slide has noise only, strong tissue hides pale tissue
 _SMOOTH = 5  # pixels

@@ -12,8 +12,8 @@ What is written to ``out``::
 
 A row of the manifest has ``case``, ``subject``, ``session`` (null), ``split``, ``kind`` (``slide``), ``source``,
 ``source_sha256``, ``shard``, ``shard_sha256``, ``dtype``, ``count`` (tiles), ``coords`` (top left corners in level-0
-pixels), ``coords_sha256``, ``grid`` (:class:`medmae.data.slide_grid.SlideGrid`), ``tissue`` (share of the slide),
-``label`` (of the slide, or null), ``options_sha256`` and ``flags``.
+pixels), ``coords_sha256``, ``grid`` (:class:`medmae.data.slides.slide_grid.SlideGrid`), ``tissue`` (share of the
+slide), ``label`` (of the slide, or null), ``options_sha256`` and ``flags``.
 """
 
 from __future__ import annotations

@@ -81,7 +81,7 @@ def _prep() -> None:
 @app.command("list", epilog="Example: medmae list")
 def list_methods() -> None:
     """List the methods and the shipped bundles."""
-    from medmae.bundle.recipes import configs, shipped
+    from medmae.bundle.shipped import configs, shipped
     from medmae.methods.registry import methods
 
     table = Table("method", "title", "presets", "paper", title="Methods")
@@ -151,7 +151,7 @@ def check(
     checked.
     """
     from medmae.bundle.check.whole import check_bundle
-    from medmae.bundle.recipes import find_bundle
+    from medmae.bundle.shipped import find_bundle
 
     make_data = None if static_only else importlib.import_module("data_prep.tiny").make
     path = Path(bundle) if bundle.endswith(".zip") else find_bundle(bundle)
@@ -175,7 +175,7 @@ def report(
     out: Annotated[Path | None, typer.Option(help="Where to write; RUN/report.html if not given.")] = None,
 ) -> None:
     """Write the report of a run anew: one self-contained HTML page."""
-    from medmae.evaluate.report import write_report
+    from medmae.report import write_report
 
     typer.echo(f"report: {write_report(folder, out=out).resolve()}")
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from medmae.bundle.check.refuse import require_safe
 from medmae.bundle.overrides import UNKNOWN, check_value, read_value
-from medmae.bundle.recipes import find_bundle, find_config, shipped
+from medmae.bundle.shipped import find_bundle, find_config, shipped
 
 _SPECIAL = frozenset("#$@%")  # what MONAI's parser does not leave as it is
 

@@ -3,23 +3,23 @@
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from medmae.data.grid import Grid
-from medmae.data.intensity import Normalisation
 from medmae.data.manifest import Manifest
+from medmae.data.volumes.grid import Grid
+from medmae.data.volumes.intensity import Normalisation
 
 if TYPE_CHECKING:
-    from medmae.data.crops import CropDataset
-    from medmae.data.image_dataset import ImageDataset
-    from medmae.data.slices import SliceDataset
-    from medmae.data.tiles import TileDataset
+    from medmae.data.images.dataset import ImageDataset
+    from medmae.data.slides.tiles import TileDataset
+    from medmae.data.volumes.crops import CropDataset
+    from medmae.data.volumes.slices import SliceDataset
 
 __all__ = ["CropDataset", "Grid", "ImageDataset", "Manifest", "Normalisation", "SliceDataset", "TileDataset"]
 
 _DATA_SETS = {  # name -> module
-    "CropDataset": "crops",
-    "ImageDataset": "image_dataset",
-    "SliceDataset": "slices",
-    "TileDataset": "tiles",
+    "CropDataset": "volumes.crops",
+    "ImageDataset": "images.dataset",
+    "SliceDataset": "volumes.slices",
+    "TileDataset": "slides.tiles",
 }
 
 

@@ -11,8 +11,8 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
-from medmae.data.kinds import Row as Row
-from medmae.data.kinds import files_of, row_fault, sources_of
+from medmae.data.rows import Row as Row
+from medmae.data.rows import files_of, row_fault, sources_of
 from medmae.data.splits import SPLITS, Unit, check_disjoint
 from medmae.errors import DataError
 from medmae.files import sha256_of, write_text

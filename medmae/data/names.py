@@ -67,7 +67,7 @@ _BRATS = re.compile(r"^(?P<subject>BraTS-[A-Za-z]+-\d{4,})-(?P<session>\d{3})$")
 _SEPARATORS = re.compile(r"[_\-. ]+")
 # FLAIR_to_T1 is a FLAIR: a contrast after one of these words is the space, not the image.
 _SPACE_WORDS = {"to", "in", "on", "reg", "regto", "registered", "space"}
-# What medmae writes; see medmae.evaluate.synthesise.
+# What medmae writes; see medmae.evaluate.synthesis.synthesise.
 _OURS = re.compile(r"desc-(?:synthetic|uncertainty|uncalibrated|reconstruction|hidden)", re.IGNORECASE)
 # Folders that sort files rather than patients.
 _SHELVES = {"anat", "raw", "nifti", "nii", "images", "image", "dicom", "dcm", "mri", "mr"}

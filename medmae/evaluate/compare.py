@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medmae.errors import DataError
-from medmae.evaluate.report.folder import as_float
-from medmae.evaluate.report.metrics import KNOWN, families
 from medmae.evaluate.scored_run import AGAIN, Key, ScoredRun, check_same_definitions, names_of
 from medmae.evaluate.statistics import Summary, signed_rank_p, summarise
 from medmae.evaluate.tables import write_csv
+from medmae.report.folder import as_float
+from medmae.report.metrics import KNOWN, families
 
 
 @dataclass(frozen=True, kw_only=True)

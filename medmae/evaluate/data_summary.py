@@ -9,7 +9,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from medmae.data.image_table import ImageTable
+from medmae.data.images.table import ImageTable
 from medmae.data.manifest import unit_of
 from medmae.data.splits import SPLITS
 from medmae.errors import DataError

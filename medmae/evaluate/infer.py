@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from medmae.data.slices import fit, unfit
-from medmae.data.volumes import StoredVolume, VolumeFolder
+from medmae.data.volumes.folder import StoredVolume, VolumeFolder
+from medmae.data.volumes.slices import fit, unfit
 from medmae.errors import DataError, check_choice
 from medmae.evaluate.loop import each_volume
 from medmae.files import all_or_none, atomic_write

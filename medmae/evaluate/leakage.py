@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from medmae.data.image_table import ImageTable
+from medmae.data.images.table import ImageTable
 from medmae.data.manifest import Cohort, Manifest, refuse_seen
 from medmae.errors import DataError
 from medmae.files import read_object

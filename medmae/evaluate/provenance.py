@@ -7,12 +7,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from medmae.data.cases import StoredCase
-from medmae.data.intensity import Normalisation
+from medmae.data.volumes.cases import StoredCase
+from medmae.data.volumes.intensity import Normalisation
 from medmae.files import sha256_of
 
 if TYPE_CHECKING:
-    from medmae.evaluate.calibration_file import FittedSpread  # scikit-learn is not wanted by all who describe a run
+    from medmae.evaluate.synthesis.calibration_file import (
+        FittedSpread,  # scikit-learn is not wanted by all who describe a run
+    )
 
 WARNING = "synthetic, made by a neural network; not for diagnosis"
 _PACKAGES = ("medmae", "torch", "monai", "pytorch-lightning", "timm", "numpy", "nibabel")

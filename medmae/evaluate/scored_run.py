@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from medmae.errors import DataError
-from medmae.evaluate.report.folder import Row, read_object, read_rows, score_file
+from medmae.report.folder import Row, read_object, read_rows, score_file
 
 AGAIN = "evaluate both runs with the same settings"
 # Settings that decide how hard a reconstruction is, as run.json records them.

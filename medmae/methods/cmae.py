@@ -7,7 +7,7 @@ Reference: ZhichengHuang/CMAE (e786a52), which hides 65 % in cells of 2 x 2 patc
 Deviations: any number of axes (signals, volumes), channels and non-square sizes; the feature decoder's width is the
 encoder's, where the reference has P values and needs P = D; a batch without ``target_view`` contrasts an image with
 itself; one sample alone is normalised by running statistics; the last block of the pixel decoder runs on hidden tokens
-only (same loss, exactly). The two views are made beforehand, by ``medmae.data.pixel_shift.PixelShiftViews``.
+only (same loss, exactly). The two views are made beforehand, by ``medmae.data.augment.pixel_shift.PixelShiftViews``.
 """
 
 from __future__ import annotations

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from medmae.bundle.check.refuse import BundleRefusedError
-from medmae.bundle.recipes import shipped
 from medmae.bundle.run import run_bundle
+from medmae.bundle.shipped import shipped
 from medmae.cli import main
 from medmae.errors import ExitCode
 

@@ -10,8 +10,8 @@ import pytest
 from monai.bundle import ConfigParser, ConfigWorkflow
 
 from data_prep.tiny.images import make
-from medmae.bundle.recipes import shipped
 from medmae.bundle.run import run_bundle
+from medmae.bundle.shipped import shipped
 from medmae.errors import DataError
 
 SIZE = {"image_size": [32, 24], "patch_size": 8, "channels": 1}

@@ -13,8 +13,8 @@ from monai.bundle import ConfigWorkflow, ckpt_export, onnx_export, verify_metada
 from safetensors.torch import load_file
 
 import medmae.bundle
-from medmae.bundle.recipes import shipped
 from medmae.bundle.run import run_bundle
+from medmae.bundle.shipped import shipped
 from medmae.methods.edge_mae import edge_mae_tiny
 from medmae.nn.heads import FeatureMap
 from medmae.training.checkpoints import checkpoints

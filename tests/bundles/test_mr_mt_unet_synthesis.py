@@ -94,7 +94,7 @@ def test_training_without_uncertainty_leaves_no_calibration_of_earlier_weights(p
 
 def test_intensities_are_those_of_the_pairs_that_are_trained_on(prepared, tmp_path, monkeypatch):
     seen = {}
-    monkeypatch.setattr("medmae.bundle.synthesis.evaluate_method", lambda **options: seen.update(options))
+    monkeypatch.setattr("medmae.recipes.synthesis.evaluate_method", lambda **options: seen.update(options))
     monkeypatch.setattr("medmae.training.fit", lambda **_: None)
     other = tmp_path / "prepared"
     shutil.copytree(prepared, other)
@@ -232,7 +232,7 @@ def test_volumes_train_on_crops_and_give_whole_volumes(prepared, cohort, tmp_pat
 def test_a_share_of_the_pairs_is_whole_subjects(prepared, tmp_path):
     from monai.bundle import ConfigWorkflow
 
-    from medmae.bundle.recipes import shipped
+    from medmae.bundle.shipped import shipped
 
     config = str(shipped()[NAME] / "configs" / "train.yaml")
     more = {"dataset_dir": str(prepared), "output_dir": str(tmp_path), "feature_weight": 0.0, "fraction": 0.5}
@@ -263,7 +263,7 @@ def test_a_held_out_case_that_cannot_be_read_leaves_a_report_and_its_name(run, p
         options["out"].mkdir(parents=True)
         raise SomeFailedError("case sub-09 was left out")
 
-    monkeypatch.setattr("medmae.bundle.synthesis.evaluate_method", broken)
+    monkeypatch.setattr("medmae.recipes.synthesis.evaluate_method", broken)
     where = {"dataset_dir": str(prepared), "output_dir": str(tmp_path), "model_dir": str(run / "models")}
     with pytest.raises((RuntimeError, ValueError)) as caught:
         run_bundle(NAME, "evaluate", overrides={**TINY, **where})

@@ -12,8 +12,8 @@ import torch
 from monai.bundle import ConfigWorkflow
 
 from data_prep.tiny import make
-from medmae.bundle.recipes import shipped
 from medmae.bundle.run import run_bundle
+from medmae.bundle.shipped import shipped
 from medmae.cli import main
 from medmae.methods.he_mmae import he_mmae_tiny
 from medmae.nn.heads import FeatureMap, Scaled

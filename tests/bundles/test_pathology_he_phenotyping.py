@@ -14,7 +14,7 @@ from medmae.bundle.run import run_bundle
 from medmae.cli import main
 from medmae.data import TileDataset
 from medmae.errors import DataError, SomeFailedError
-from medmae.evaluate.embedding_files import read_embeddings
+from medmae.evaluate.features.embedding_files import read_embeddings
 from medmae.methods.he_mmae import he_mmae_tiny
 from medmae.nn.heads import Classifier, Scaled
 from medmae.weights.io import load_state, save_safetensors
@@ -187,8 +187,8 @@ def test_bad_slides_cost_few_labels_neither_figures_nor_report(data, pretrained,
 
 def test_from_scratch_begins_with_the_same_weights_whatever_was_drawn_before(data, pretrained, tmp_path, monkeypatch):
     begun = []
-    monkeypatch.setattr("medmae.bundle.few_labels.evaluate_phenotyping", lambda **options: begun.append(options))
-    monkeypatch.setattr("medmae.bundle.few_labels.finish_evaluation", lambda **options: None)
+    monkeypatch.setattr("medmae.recipes.phenotyping.evaluate_phenotyping", lambda **options: begun.append(options))
+    monkeypatch.setattr("medmae.recipes.phenotyping.finish_evaluation", lambda **options: None)
     where = {"dataset_dir": str(data[0]), "model_dir": str(pretrained.parent), "output_dir": str(tmp_path)}
     for seed in (1, 2):
         torch.manual_seed(seed)

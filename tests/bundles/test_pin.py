@@ -25,8 +25,8 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 
 from data_prep.tiny import make
-from medmae.bundle.recipes import shipped
 from medmae.bundle.run import run_bundle
+from medmae.bundle.shipped import shipped
 
 FILE = Path(__file__).with_name("pin.json")
 PLAIN = ("model.pt", "model.safetensors")  # the network alone, twice; a third file holds the whole method

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from medmae.data.grid import Grid
+from medmae.data.volumes.grid import Grid
 from medmae.files import sha256_of
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from data_prep.grids import resampled
-from medmae.data.grid import Grid
-from medmae.data.nifti import Volume
+from medmae.data.volumes.grid import Grid
+from medmae.data.volumes.nifti import Volume
 from medmae.errors import DataError
 
 AFFINE = np.diag([-1.0, 1.0, 3.0, 1.0])

@@ -16,7 +16,7 @@ from data_prep.mr_cohort import make_cohort
 from data_prep.mr_scanner import acquire, mixed_signal, rician
 from data_prep.mr_signal import CSF, GREY, LESION, SEQUENCES, TISSUES, WHITE
 from data_prep.mr_template import load_template
-from medmae.data.layouts import find_cases
+from medmae.data.volumes.layouts import find_cases
 from medmae.errors import DataError
 
 pytest.importorskip("nilearn", reason="the cohort's template comes with nilearn")

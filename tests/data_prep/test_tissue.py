@@ -6,7 +6,7 @@ from PIL import Image
 
 from data_prep.tiny.wsi import picture
 from data_prep.tissue import overlay, tissue_mask, tissue_share
-from medmae.data.slide_grid import SlideGrid
+from medmae.data.slides.slide_grid import SlideGrid
 
 
 def image(pixels):

@@ -14,8 +14,8 @@ from data_prep import slide as slide_module
 from data_prep.tiny.wsi import picture, write_pyramid
 from data_prep.wsi import main, prepare
 from medmae.data import Manifest, TileDataset
-from medmae.data.slide_grid import SlideGrid
-from medmae.data.wsi import Slide
+from medmae.data.slides.slide_grid import SlideGrid
+from medmae.data.slides.wsi import Slide
 from medmae.errors import DataError, ExitCode
 from tests.slides import work_here, write_dicom_slide, write_jpeg_slide
 
@@ -329,7 +329,7 @@ def test_microns_of_a_tile_are_another_way_to_say_its_resolution(here, slides, t
 def test_a_jpeg_pyramid_is_tiled_without_openslide_to_the_same_pixels(here, tmp_path, monkeypatch):
     write_jpeg_slide(tmp_path / "raw" / "a.tif", picture(420, 340), monkeypatch=monkeypatch)
     (row,) = fast = Manifest.read(run(tmp_path / "raw", tmp_path / "fast", mpp=0.7).manifest)
-    monkeypatch.setattr("medmae.data.wsi.VENDORS", ())
+    monkeypatch.setattr("medmae.data.slides.wsi.VENDORS", ())
     assert Slide(tmp_path / "raw" / "a.tif")._direct_levels() == {}
     (other,) = Manifest.read(run(tmp_path / "raw", tmp_path / "slow", mpp=0.7).manifest)
     assert row["shard_sha256"] == other["shard_sha256"]

@@ -9,7 +9,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from medmae.bundle.recipes import shipped
+from medmae.bundle.shipped import shipped
 from medmae.cli import main
 from medmae.demo import run_demo
 from medmae.errors import ExitCode

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from medmae.data.grid import Grid
 from medmae.data.manifest import Manifest, write
+from medmae.data.volumes.grid import Grid
 from medmae.files import sha256_of
 
 SHAPE = (12, 28, 24)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from medmae.data.volumes import VolumeFolder
+from medmae.data.volumes.folder import VolumeFolder
 from medmae.errors import ExitCode, SomeFailedError
 from medmae.evaluate.infer import VolumeInference
 from medmae.methods.edge_mae import edge_mae_tiny

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from medmae.data.image_source import read_images
+from medmae.data.images.source import read_images
 from medmae.errors import DataError
 from medmae.evaluate.data_summary import summarise_data
 from medmae.evaluate.leakage import require_unseen, subjects_seen

@@ -15,7 +15,7 @@ import pytest
 from data_prep import tiny
 from medmae import cli
 from medmae.bundle.check.dynamic import DYNAMIC, check_dynamic
-from medmae.bundle.recipes import shipped
+from medmae.bundle.shipped import shipped
 from medmae.errors import ExitCode
 
 NAME = "mr_edge_mae_pretraining"

@@ -9,7 +9,7 @@ import pytorch_lightning as pl
 import torch
 from torch.utils.data import Dataset
 
-from medmae.evaluate.reconstruction import evaluate_reconstruction
+from medmae.evaluate.reconstruct.reconstruction import evaluate_reconstruction
 from medmae.methods.he_mmae import he_mmae_tiny
 from medmae.training import MaskedModule, OptimizerSpec, ResumableLoader, WarmupCosine, fit
 

@@ -18,7 +18,7 @@ from rich.console import Console
 
 from data_prep.mr import main, prepare
 from medmae.data import CropDataset, Grid, Manifest, SliceDataset
-from medmae.data.augment_volume import VolumeAugment
+from medmae.data.augment.volume import VolumeAugment
 from medmae.errors import DataError, ExitCode
 from medmae.methods.edge_mae import edge_mae_tiny
 from medmae.methods.mae import mae_tiny
@@ -352,7 +352,7 @@ def test_fault_10_padding_moves_with_the_image_when_it_is_turned_or_mirrored(pad
 
 
 def test_fault_10_training_and_evaluation_run_on_padded_crops(padded: CropDataset, tmp_path: Path) -> None:
-    from medmae.evaluate.reconstruction import evaluate_reconstruction
+    from medmae.evaluate.reconstruct.reconstruction import evaluate_reconstruction
 
     method = edge_mae_tiny(image_size=SIZE, patch_size=4)
     learner = module(method=method, augment={"image": VolumeAugment()})
@@ -366,8 +366,8 @@ def test_fault_10_training_and_evaluation_run_on_padded_crops(padded: CropDatase
 def test_fault_10_no_figure_of_merit_counts_padding(
     padded: CropDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from medmae.evaluate.reconstruction import evaluate_reconstruction
-    from medmae.evaluate.reconstruction_scores import Errors
+    from medmae.evaluate.reconstruct.reconstruction import evaluate_reconstruction
+    from medmae.evaluate.reconstruct.reconstruction_scores import Errors
 
     seen: list[dict[str, torch.Tensor]] = []
     add = Errors.add

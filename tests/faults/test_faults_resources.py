@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from medmae.data.grid import Grid
-from medmae.data.volumes import VolumeFolder
+from medmae.data.volumes.folder import VolumeFolder
+from medmae.data.volumes.grid import Grid
 from medmae.errors import DataError, ExitCode
 from medmae.methods.edge_mae import edge_mae_tiny
 from medmae.nn.checkpointing import checkpoint_activations

@@ -20,7 +20,7 @@ from data_prep.tiny.wsi import picture, write_pyramid
 from medmae.cli import main
 from medmae.data import Manifest, TileDataset
 from medmae.data.manifest import check_pretraining
-from medmae.data.wsi import Slide
+from medmae.data.slides.wsi import Slide
 from medmae.errors import DataError, ExitCode
 from tests.slides import jpeg, work_here, write_jpeg_slide
 

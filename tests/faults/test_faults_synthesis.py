@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import torch
 
-from medmae.data.grid import Grid
+from medmae.data.volumes.grid import Grid
 from medmae.errors import DataError, ExitCode, SomeFailedError
-from medmae.evaluate import synthetic_files
+from medmae.evaluate.synthesis import synthetic_files
 from medmae.training.out_of_memory import NotEnoughMemoryError
-from tests.evaluate.test_synthesise import Stub, head, synthesis, write
+from tests.evaluate.synthesis.test_synthesise import Stub, head, synthesis, write
 
 
 def made(folder):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from medmae.evaluate.similarity import similarity
+from medmae.evaluate.synthesis.similarity import similarity
 
 CLOSE = {"abs": 1e-5, "rel": 0}
 

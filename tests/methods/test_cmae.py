@@ -10,7 +10,7 @@ import torch
 from torch.testing import assert_close
 from torch.utils.data import DataLoader
 
-from medmae.data.pixel_shift import PixelShiftViews
+from medmae.data.augment.pixel_shift import PixelShiftViews
 from medmae.masking import Mask
 from medmae.methods.cmae import CMAE, cmae_base, cmae_large, cmae_tiny
 from medmae.methods.mae import mae_tiny

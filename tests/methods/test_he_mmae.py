@@ -289,7 +289,7 @@ def test_mr_contrasts_are_modalities_like_any_other():
 
 
 def test_a_stack_of_contrasts_as_the_data_sets_give_it_is_enough():
-    """``{"image": (B, C, H, W), "available": (B, C)}``, missing contrasts 0: medmae.data.stacks."""
+    """``{"image": (B, C, H, W), "available": (B, C)}``, missing contrasts 0: medmae.data.volumes.stacks."""
     sizes = {"image_size": 32, "patch_size": 8, "embed_dim": 32, "depth": 1, "num_heads": 4, "num_visible": 12}
     method = he_mmae_mri(**sizes, decoder_dim=16, decoder_depth=1, decoder_heads=2)
     named = method.example_batch(2, generator=seeded(1))

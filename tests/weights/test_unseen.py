@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch import nn
 
-from medmae.bundle.finish import save_models
 from medmae.errors import DataError
 from medmae.methods.bootmae import bootmae_tiny
 from medmae.methods.mae import mae_tiny
 from medmae.nn.heads import Classifier, FeatureMap
+from medmae.recipes.finish import save_models
 from medmae.weights.exchange import export_file, import_file
 from medmae.weights.io import load_weights, save_safetensors
 from medmae.weights.pretrained import load_encoder

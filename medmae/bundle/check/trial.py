@@ -17,8 +17,8 @@ from monai.bundle import ConfigParser, ConfigWorkflow
 from pytorch_lightning.callbacks import Callback
 from torch import nn
 
-from medmae.bundle.recipes import find_config
 from medmae.bundle.run import run_bundle
+from medmae.bundle.shipped import find_config
 
 MakeData = Callable[[str, Path], tuple[Path, Path]]  # (source, folder) -> (prepared data set, raw files)
 _STOP_AFTER = 4  # steps; inside the first epoch

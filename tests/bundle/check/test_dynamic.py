@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from data_prep import tiny
 from medmae import cli
 from medmae.bundle.check.dynamic import DYNAMIC, check_dynamic
-from medmae.bundle.recipes import shipped
+from medmae.bundle.shipped import shipped
 from medmae.errors import ExitCode
 from medmae.methods.edge_mae import edge_mae_tiny
 from medmae.nn.heads import FeatureMap

@@ -10,7 +10,7 @@ from medmae.bundle.check import allowed, grammar, logging_conf
 from medmae.bundle.check.dynamic import DYNAMIC
 from medmae.bundle.check.static import STATIC
 from medmae.bundle.check.targets import FORBIDDEN_ARGUMENTS
-from medmae.bundle.recipes import shipped
+from medmae.bundle.shipped import shipped
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "check.md").read_text()
 

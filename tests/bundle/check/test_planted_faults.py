@@ -21,7 +21,7 @@ from medmae.bundle.check.finding import Check, Problem
 from medmae.bundle.check.source import Bundle
 from medmae.bundle.check.static import check_static
 from medmae.bundle.check.zipped import member_problems
-from medmae.bundle.recipes import shipped
+from medmae.bundle.shipped import shipped
 
 NAME = "mr_edge_mae_pretraining"
 HOME = "/ho" + "me/somebody/data"  # in halves: a test of the project forbids such paths in its files
@@ -219,7 +219,7 @@ FAULTS: dict[str, tuple[int, Plant]] = {
     "os.system": (7, target("os.system")),
     "os.system through torch": (7, target("torch.os.system")),
     "os.system through medmae": (7, target("medmae.files.os.system")),
-    "os.system through a room of medmae": (7, target("medmae.data.dicom.os.system")),
+    "os.system through a room of medmae": (7, target("medmae.data.volumes.dicom.os.system")),
     "a builtin": (7, target("builtins.eval")),
     "torch.hub.load": (7, target("torch.hub.load")),
     "torch.load": (7, target("torch.load")),
@@ -233,9 +233,9 @@ FAULTS: dict[str, tuple[int, Plant]] = {
     "the runner": (7, target("medmae.bundle.run.run_bundle")),
     "writing any file": (7, target("medmae.files.write_text")),
     "a function that writes any table": (7, target("medmae.evaluate.tables.write_csv")),
-    "a function that joins texts": (7, target("medmae.evaluate.report.page.join")),
+    "a function that joins texts": (7, target("medmae.report.page.join")),
     "a function of the methods that is no method": (7, target("medmae.methods.registry.register")),
-    "a private function": (7, target("medmae.data.volumes._paths")),
+    "a private function": (7, target("medmae.data.volumes.folder._paths")),
     "data preparation": (7, target("data_prep.mr.prepare")),
     "a target that is a reference": (7, target("@method")),
     "a target that is an expression": (7, target("$torch.device")),

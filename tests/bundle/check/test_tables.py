@@ -12,7 +12,7 @@ from monai.bundle.reference_resolver import ReferenceResolver
 from medmae.bundle.check import ids
 from medmae.bundle.check.allowed import _IN_EXPRESSIONS, _NAMED, _SINGLE, MONAI_SHORT
 from medmae.bundle.check.references import REQUIRED, RESERVED
-from medmae.bundle.recipes import shipped
+from medmae.bundle.shipped import shipped
 
 
 def test_the_required_ids_are_those_of_monais_properties() -> None:

@@ -1,0 +1,1 @@
+"""Augmentation: drawing of parameters apart from applying them."""

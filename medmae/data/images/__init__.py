@@ -1,0 +1,1 @@
+"""Images: folders, tables, arrays, DICOM, and data sets of them."""

@@ -1,0 +1,126 @@
+"""Finding images: class folders, with or without folders of splits above them, flat folders, and tables."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from medmae.data.images.decode import SUFFIXES
+from medmae.data.splits import SPLITS
+from medmae.data.table_files import read_csv
+from medmae.errors import DataError
+
+LAYOUT = "give [train|val|test/]class/image, a flat folder, or a CSV: path,label,patient,slide,split"
+_SPLIT_FOLDERS = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("val", "valid", "validation", "dev"), "val"),
+    **dict.fromkeys(("test", "testing"), "test"),
+    # As they come: the second has patients of its own.
+    **dict.fromkeys(("nct-crc-he-100k", "nct-crc-he-100k-nonorm"), "train"),
+    "crc-val-he-7k": "test",
+}
+_REMEDY = "the first line must be: path, and some of label,patient (or subject),slide,split"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageFile:
+    """One image.
+
+    Args:
+        name: Path below the source: what it is called from here on.
+        path: Where it is.
+        label: Class, if known.
+        patient: If known.
+        slide: If known.
+        split: As folders or the table have it.
+    """
+
+    name: str
+    path: Path
+    label: str | None = None
+    patient: str | None = None
+    slide: str | None = None
+    split: str | None = None
+
+
+def find_images(source: Path, *, suffixes: Sequence[str] = SUFFIXES) -> tuple[list[ImageFile], list[Path]]:
+    """The images below a folder or in a table, and files that lie elsewhere than images do.
+
+    Args:
+        source: Folder (``[split/]class/image``, ``[split/]image``), or a CSV with ``path`` and some of
+            ``label,patient,slide,split``.
+        suffixes: Of images, in lower case.
+
+    Raises:
+        DataError: No image, or a table that lacks its columns or names a file twice.
+    """
+    if not source.exists():
+        raise DataError("there is no such file or folder", path=source, remedy="check the path")
+    files, ignored = _from_folders(source, suffixes) if source.is_dir() else (_from_table(source), [])
+    if not files:
+        raise DataError("no image is here", path=source, field="suffixes", value=tuple(suffixes), remedy=LAYOUT)
+    return files, ignored
+
+
+def all_or_none(files: Iterable[ImageFile], column: str, source: Path) -> None:
+    """Refuses a column that some images have and others lack.
+
+    Raises:
+        DataError: With the names of those that lack it.
+    """
+    files = list(files)
+    bare = [file.name for file in files if getattr(file, column) is None]
+    if bare and len(bare) < len(files):
+        raise DataError(
+            f"{len(bare)} images have no {column}, others have one: {', '.join(bare[:10])}",
+            path=source,
+            field=column,
+            value=len(bare),
+            remedy=f"name the {column} of each image, or of none",
+        )
+
+
+def _from_folders(root: Path, suffixes: Sequence[str]) -> tuple[list[ImageFile], list[Path]]:
+    splits = {path: _SPLIT_FOLDERS[path.name.lower()] for path in _folders(root) if path.name.lower() in _SPLIT_FOLDERS}
+    files: list[ImageFile] = []
+    shelves: dict[Path, str | None] = {**splits} or {root: None}
+    for shelf, split in shelves.items():
+        files += [_image(path, root, None, split) for path in _images(shelf, suffixes)]
+        for folder in _folders(shelf):
+            files += [_image(path, root, folder.name, split) for path in _images(folder, suffixes)]
+    found = {file.path for file in files}
+    return files, [path for path in root.rglob("*") if path.suffix.lower() in suffixes and path not in found]
+
+
+def _folders(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+
+
+def _images(folder: Path, suffixes: Sequence[str]) -> list[Path]:
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in suffixes and path.is_file() and not path.name.startswith(".")
+    )
+
+
+def _image(path: Path, root: Path, label: str | None, split: str | None) -> ImageFile:
+    return ImageFile(name=path.relative_to(root).as_posix(), path=path, label=label, split=split)
+
+
+def _from_table(table: Path) -> list[ImageFile]:
+    files = []
+    for number, line in read_csv(table, needs=("path",), remedy=_REMEDY, rows=("path",)):
+        known = {column: line.get(column) or None for column in ("label", "slide", "split")}
+        if known["split"] not in (None, *SPLITS):
+            raise DataError(
+                f"line {number} names no split", path=table, field="split", value=known["split"], remedy=str(SPLITS)
+            )
+        patient = line.get("patient") or line.get("subject") or None
+        files.append(ImageFile(name=line["path"], path=table.parent / line["path"], patient=patient, **known))
+    twice = sorted(name for name, times in Counter(file.name for file in files).items() if times > 1)
+    if twice:
+        raise DataError(f"{len(twice)} images stand twice in the table: {', '.join(twice[:10])}", path=table)
+    return files

@@ -1,0 +1,1 @@
+"""Slides of tissue: reading, grids of tiles, data sets of tiles."""

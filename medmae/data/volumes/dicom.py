@@ -1,0 +1,231 @@
+"""DICOM series to a volume and its grid, and single images: never a patient's name or identifier is read."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from medmae.data.images.decode import stretched
+from medmae.data.volumes.grid import Grid
+from medmae.data.volumes.nifti import LIMIT_GB, Volume
+from medmae.errors import DataError
+
+if TYPE_CHECKING:
+    import SimpleITK as sitk  # noqa: N813
+
+# Tags read besides geometry; none of them names a person.
+_SERIES, _DESCRIPTION, _PROTOCOL, _MODALITY = "0020|000e", "0008|103e", "0018|1030", "0008|0060"
+_CENTRE, _WIDTH, _PHOTOMETRIC = "0028|1050", "0028|1051", "0028|0004"
+_SPACING_TOLERANCE = 0.01  # of the slice distance
+_LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
+
+
+def is_dicom(path: Path) -> bool:
+    """Whether a file says of itself that it is DICOM (``DICM`` at byte 128)."""
+    try:
+        with path.open("rb") as file:
+            return file.read(132)[128:] == b"DICM"
+    except OSError:
+        return False
+
+
+def find_series(folder: str | Path) -> dict[str, tuple[str, list[Path]]]:
+    """The series that lie directly in a folder.
+
+    Returns:
+        ``{series UID: (words that tell the contrast, files)}``; the words are series description, protocol name and
+        modality, in this order, to be matched against known contrasts and not stored.
+    """
+    found: dict[str, list[Path]] = defaultdict(list)
+    words: dict[str, str] = {}
+    for path in sorted(file for file in Path(folder).iterdir() if file.is_file() and is_dicom(file)):
+        reader = _header(path)
+        series = _tag(reader, _SERIES)
+        found[series].append(path)
+        words.setdefault(series, " ".join(_tag(reader, tag) for tag in (_DESCRIPTION, _PROTOCOL, _MODALITY)))
+    return {series: (words[series], files) for series, files in found.items()}
+
+
+def load_series(files: Iterable[str | Path], *, limit_gb: float = LIMIT_GB) -> Volume:
+    """Reads one series as a 3-D volume, its slices sorted by position.
+
+    Args:
+        files: All files of the series, in any order.
+        limit_gb: Largest size of the pixels, in 10^9 bytes.
+
+    Raises:
+        DataError: Fewer than two slices, a slice missing or twice, slices of different size or direction, a tilted
+            gantry, colour images, more pixels than the limit.
+    """
+    itk = _simpleitk()
+    paths = sorted(Path(file) for file in files)
+    if len(paths) < 2:
+        raise DataError(
+            "a volume needs at least two slices",
+            path=paths[0].parent if paths else None,
+            field="slices",
+            value=len(paths),
+            remedy="give the folder with the whole series",
+        )
+    headers = [_header(path) for path in paths]
+    _check_same(headers, paths)
+    ordered = _by_position(headers, paths)
+    columns, rows = headers[0].GetSize()[:2]
+    if columns * rows * len(paths) * 4 > limit_gb * 1e9:
+        raise DataError(
+            f"the series is larger than the limit of {limit_gb} GB",
+            path=paths[0].parent,
+            field="slices",
+            value=(len(paths), rows, columns),
+            remedy="raise --limit-gb if the volume is really so large",
+        )
+    reader = itk.ImageSeriesReader()
+    reader.SetFileNames([str(path) for path in ordered])
+    try:
+        image = reader.Execute()
+    except RuntimeError as error:
+        raise DataError(f"SimpleITK cannot read the pixels ({_last(error)})", path=paths[0].parent) from error
+    array = itk.GetArrayFromImage(image).transpose(2, 1, 0)  # (z, y, x) -> (x, y, z)
+    return Volume(array=array, grid=Grid.from_affine(array.shape, _affine(image)), sha256=series_sha256(ordered))
+
+
+def load_image(path: str | Path) -> np.ndarray:
+    """One DICOM image: grey ``(H, W, 1)`` float32 in [0, 1], or colour ``(H, W, 3)`` uint8; geometry is left out.
+
+    Grey values are rescaled as the file says, then cut to its (first) window, or, without one, to their least and
+    greatest value. MONOCHROME1, whose greatest value is black, comes inverted; its window is not used.
+
+    Raises:
+        DataError: Several frames, or pixels that cannot be read.
+    """
+    path = Path(path)
+    reader = _header(path)
+    if reader.GetDimension() > 2 and reader.GetSize()[2] != 1:
+        raise DataError(
+            "one frame a file is expected", path=path, field="frames", value=reader.GetSize()[2], remedy="split it"
+        )
+    try:
+        array = _simpleitk().GetArrayFromImage(reader.Execute())
+    except RuntimeError as error:
+        raise DataError(f"SimpleITK cannot read the pixels ({_last(error)})", path=path) from error
+    if reader.GetNumberOfComponents() == 3:
+        return array.reshape(*array.shape[-3:]).astype(np.uint8)
+    grey = array.reshape(*array.shape[-2:], 1)
+    if _tag(reader, _PHOTOMETRIC) == "MONOCHROME1":
+        return stretched(grey)  # SimpleITK has turned these over, but not their window
+    return _windowed(grey, _tag(reader, _CENTRE), _tag(reader, _WIDTH))
+
+
+def _windowed(values: np.ndarray, centre: str, width: str) -> np.ndarray:
+    try:
+        middle, extent = (float(text.split("\\")[0]) for text in (centre, width))
+    except ValueError:  # no window
+        return stretched(values)
+    return ((values.astype(np.float32) - middle) / max(extent, 1.0) + 0.5).clip(0, 1)
+
+
+def series_sha256(files: Iterable[Path]) -> str:
+    """One hash for a series: of the sorted hashes of its files, so that names and order do not matter."""
+    hashes = sorted(hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in files)
+    return hashlib.sha256("\n".join(hashes).encode()).hexdigest()
+
+
+def _affine(image: sitk.Image) -> np.ndarray:
+    direction = np.reshape(image.GetDirection(), (3, 3))
+    affine = np.eye(4)
+    affine[:3, :3] = direction * np.asarray(image.GetSpacing())
+    affine[:3, 3] = image.GetOrigin()
+    return _LPS_TO_RAS @ affine
+
+
+def _check_same(headers: list[sitk.ImageFileReader], paths: list[Path]) -> None:
+    """Refuses colours, frames, and slices that differ in size or direction from the first."""
+    first = headers[0]
+    for header, path in zip(headers, paths, strict=True):
+        size = header.GetSize()
+        if header.GetNumberOfComponents() != 1 or (len(size) > 2 and size[2] != 1):
+            raise DataError(
+                "one grey slice a file is expected",
+                path=path,
+                field="size, components",
+                value=(size, header.GetNumberOfComponents()),
+                remedy="convert colour or multi-frame files with a DICOM converter first",
+            )
+        if size != first.GetSize():
+            raise DataError("slices differ in size", path=path, field="size", value=size, remedy="split the series")
+        if not np.allclose(header.GetDirection(), first.GetDirection(), atol=1e-3):
+            raise DataError(
+                "slices differ in direction (a localiser?)",
+                path=path,
+                field="ImageOrientationPatient",
+                value=np.round(header.GetDirection(), 4).tolist(),
+                remedy="split the series",
+            )
+
+
+def _by_position(headers: list[sitk.ImageFileReader], paths: list[Path]) -> list[Path]:
+    """Files sorted along the slice normal; refuses gaps, repeats and a tilted gantry."""
+    folder = paths[0].parent
+    normal = np.reshape(headers[0].GetDirection(), (3, 3))[:, 2]
+    origins = np.asarray([header.GetOrigin() for header in headers])  # (S, 3)
+    along = origins @ normal
+    order = np.argsort(along)
+    steps = np.diff(along[order])
+    step = float(np.median(steps))
+    uneven = np.abs(steps - step) > max(_SPACING_TOLERANCE * step, 1e-3)
+    if step <= 1e-3 or uneven.any():
+        place = int(np.argmax(uneven)) if uneven.any() else 0
+        raise DataError(
+            f"slices are not evenly spaced: {steps[place]:.3f} mm where {step:.3f} mm is usual (missing or repeated?)",
+            path=paths[order[place + 1]],
+            field="ImagePositionPatient",
+            value=np.round(origins[order[place + 1]], 3).tolist(),
+            remedy="complete the series",
+        )
+    drift = origins[order[-1]] - origins[order[0]]
+    if np.linalg.norm(drift - (drift @ normal) * normal) > 0.5 * step:
+        raise DataError(
+            "slices are shifted in plane (tilted gantry)",
+            path=folder,
+            field="ImagePositionPatient",
+            value=np.round(drift, 3).tolist(),
+            remedy="convert it with dicom2nifti, which corrects the tilt",
+        )
+    return [paths[i] for i in order]
+
+
+def _header(path: Path) -> sitk.ImageFileReader:
+    reader = _simpleitk().ImageFileReader()
+    reader.SetImageIO("GDCMImageIO")
+    reader.SetFileName(str(path))
+    try:
+        reader.ReadImageInformation()
+    except RuntimeError as error:
+        raise DataError(f"SimpleITK cannot read the header ({_last(error)})", path=path) from error
+    return reader
+
+
+def _tag(reader: sitk.ImageFileReader, tag: str) -> str:
+    has: bool = reader.HasMetaDataKey(tag)
+    return str(reader.GetMetaData(tag)).strip() if has else ""
+
+
+def _last(error: RuntimeError) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__
+
+
+def _simpleitk() -> ModuleType:
+    try:
+        import SimpleITK
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            "DICOM needs the package SimpleITK: pip install 'medmae[prep]'", name="SimpleITK"
+        ) from error
+    return SimpleITK

@@ -1,0 +1,40 @@
+"""One volume on disk: a NIfTI file, or a DICOM series."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from medmae.data.volumes.dicom import load_series
+from medmae.data.volumes.nifti import LIMIT_GB, NanPolicy, Volume, load_volume, settle_nan
+from medmae.data.volumes.nifti_header import Repair
+
+
+@dataclass(frozen=True)
+class Source:
+    """One volume on disk.
+
+    Args:
+        name: Normalised contrast, or the label's name.
+        path: The NIfTI file, or the folder of a DICOM series.
+        files: The files of a DICOM series; empty for NIfTI.
+    """
+
+    name: str
+    path: Path
+    files: tuple[Path, ...] = ()
+
+
+def load_source(
+    source: Source, *, nan: NanPolicy = "error", limit_gb: float = LIMIT_GB, repair_affine: Repair | None = None
+) -> Volume:
+    """Reads and checks a volume; options as of :func:`medmae.data.volumes.nifti.load_volume`.
+
+    Raises:
+        DataError: For every fault of the files, naming path, field and value.
+    """
+    if not source.files:
+        return load_volume(source.path, nan=nan, limit_gb=limit_gb, repair_affine=repair_affine)
+    volume = load_series(source.files, limit_gb=limit_gb)
+    array, flags = settle_nan(volume.array, nan=nan, path=source.path)
+    return Volume(array=array, grid=volume.grid, flags=(*volume.flags, *flags), sha256=volume.sha256)

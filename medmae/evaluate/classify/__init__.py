@@ -1,0 +1,1 @@
+"""Classification: the protocol, few labels, fine-tuning, and their scores."""

@@ -1,0 +1,72 @@
+"""What a trained classifier says of images: a table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from rich.progress import track
+from torch import nn
+
+from medmae.data.images.dataset import ImageDataset
+from medmae.errors import DataError, SomeFailedError
+from medmae.evaluate.features.readable_batches import ReadableBatches
+from medmae.evaluate.tables import write_csv
+
+TABLE = "predictions.csv"
+
+
+@torch.no_grad()
+def predict_images(
+    *,
+    images: ImageDataset,
+    network: nn.Module,
+    classes: Sequence[str],
+    out: str | Path,
+    batch_size: int = 64,
+    num_workers: int = 0,
+    device: torch.device | str = "cpu",
+) -> Path:
+    """Writes ``<out>/predictions.csv``: ``image``, ``predicted``, and ``p_<class>`` of every class.
+
+    Args:
+        images: Float32, of the size and channels that the network takes; they need no class.
+        network: ``(B, C, H, W)`` -> logits ``(B, K)``.
+        classes: K names, in the order of the outputs.
+        out: Folder.
+        batch_size: Images at once.
+        num_workers: Processes that read images.
+        device: Where to compute.
+
+    Raises:
+        DataError: If no image can be read, or the network knows another number of classes.
+        SomeFailedError: At the end, with the images that cannot be read; the table holds the others.
+    """
+    network.to(device).eval()
+    rows: list[dict[str, object]] = []
+    batches = ReadableBatches(images, batch_size=batch_size, num_workers=num_workers)
+    for batch in track(batches, description="Classifying", transient=True):
+        probabilities = network(batch["image"].to(device)).float().softmax(dim=1).cpu()  # (B, K)
+        if probabilities.shape[1] != len(classes):
+            raise DataError(
+                f"the network tells {probabilities.shape[1]} classes apart",
+                field="classes",
+                value=list(classes),
+                remedy="name the classes of its training",
+            )
+        for number, shares in zip(batch["index"].tolist(), probabilities.tolist(), strict=True):
+            named = {f"p_{name}": share for name, share in zip(classes, shares, strict=True)}
+            predicted = classes[max(range(len(shares)), key=shares.__getitem__)]
+            rows.append({"image": images.describe(number)["case"], "predicted": predicted, **named})
+    left_out = [f"{images.describe(number)['case']} ({reason})" for number, reason in batches.reasons.items()]
+    if not rows:
+        raise DataError(
+            f"none of {len(images)} images can be read; the first are {'; '.join(left_out[:5])}",
+            path=images.manifest.path,
+            remedy="copy them again",
+        )
+    write_csv(Path(out) / TABLE, rows)
+    if left_out:
+        raise SomeFailedError(f"{len(left_out)} of {len(images)} images were left out: {'; '.join(left_out)}")
+    return Path(out) / TABLE

@@ -1,0 +1,1 @@
+"""Features of frozen encoders, their files, and probes on them."""

@@ -1,0 +1,97 @@
+"""Where a class token looks: attention of an encoder's last block, as maps over the image."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import default_collate
+
+from medmae.data.evenly import evenly
+from medmae.evaluate.left_out import read_some
+from medmae.evaluate.reconstruct.panels import plane_of, write_panels
+from medmae.evaluate.reconstruct.reconstruction import DescribedDataset
+from medmae.nn.blocks import Block
+from medmae.nn.vit import MaskedViT
+
+FOLDER = "attention"  # below the evaluation folder
+_HEADS = 4  # shown one by one
+
+
+@torch.no_grad()
+def class_attention(encoder: MaskedViT, images: Tensor) -> Tensor:
+    """Attention of the class token to every patch in the last block, ``(B, heads, *grid)``.
+
+    What goes to the class token itself is left out: the maps of a head add up to 1 minus that.
+
+    Args:
+        encoder: With a class token.
+        images: ``(B, C, *size)``, on the encoder's device.
+
+    Raises:
+        ValueError: If there is no class token.
+    """
+    if encoder.cls_token is None:
+        raise ValueError("this encoder has no class token whose attention could be shown")
+    before = encoder.forward_intermediates(encoder.patches.cut(images), num_blocks=len(encoder.blocks) - 1)[-1]
+    block = cast(Block, encoder.blocks[-1])
+    packed = block.attn.qkv(block.norm1(before)).unflatten(2, (3, block.attn.num_heads, -1))  # (B, 1 + N, 3, H, d)
+    query, key = block.attn.q_norm(packed[:, :, 0]), block.attn.k_norm(packed[:, :, 1])  # (B, 1 + N, H, d)
+    first = encoder.class_token_place == "first"
+    own = query[:, 0 if first else -1]  # (B, H, d)
+    weights = (torch.einsum("bhd,bnhd->bhn", own, key) * block.attn.scale).softmax(dim=2)  # (B, H, 1 + N)
+    patches = weights[:, :, int(first) :][:, :, : encoder.patches.num_tokens]
+    return patches.unflatten(2, tuple(encoder.patches.grid))
+
+
+def write_attention(
+    *, encoder: MaskedViT, dataset: DescribedDataset, out: str | Path, count: int = 8, device: str = "cpu"
+) -> None:
+    """Writes ``attention/panels.npz`` and ``panels.json``: images, the mean over heads, and some heads.
+
+    Nothing is written of an encoder without a class token. An image that cannot be read is logged and left out.
+
+    Args:
+        encoder: Left in the mode in which it was.
+        dataset: Items with an ``image`` in [0, 1].
+        out: Evaluation folder of a run.
+        count: How many images, evenly spread.
+        device: Where to compute.
+    """
+    if encoder.cls_token is None or not len(dataset):
+        return
+    numbers = evenly(len(dataset), count).tolist()
+    read = read_some(lambda number: dataset[number]["image"], numbers)
+    if not read:
+        return
+    images = default_collate(list(read.values()))  # (B, C, *size)
+    training = encoder.training
+    found = class_attention(encoder.to(device).eval(), images.to(device)).cpu()  # (B, H, *grid)
+    encoder.train(training)
+    heads = evenly(found.shape[1], _HEADS).tolist()
+    rows = [
+        (_about(dataset.describe(number)), _pictures(encoder, image, maps, heads))
+        for number, image, maps in zip(read, images, found, strict=True)
+    ]
+    write_panels(Path(out) / FOLDER, rows)
+
+
+def _about(about: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: about[key] for key in ("case", "subject", "contrast") if key in about}
+
+
+def _pictures(encoder: MaskedViT, image: Tensor, maps: Tensor, heads: list[int]) -> dict[str, np.ndarray]:
+    """Each map from its least to its greatest value: heads differ too much for one window."""
+    shown = {"mean over heads": maps.mean(dim=0)} | {f"head {head + 1}": maps[head] for head in heads}
+    painted = {name: encoder.patches.paint(_spread(part).flatten()[None])[0] for name, part in shown.items()}
+    return {"input": plane_of(image), **{name: plane_of(part) for name, part in painted.items()}}
+
+
+def _spread(part: Tensor) -> Tensor:
+    """From 0 to 1; 0 where all values are equal."""
+    low, high = part.min(), part.max()
+    return (part - low) / (high - low) if high > low else torch.zeros_like(part)

@@ -1,0 +1,193 @@
+"""How well hidden patches of held-out subjects are rebuilt, beside baselines, with pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from rich.progress import track
+from torch import Tensor
+from torch.utils.data import default_collate
+
+from medmae.errors import DataError, SomeFailedError
+from medmae.evaluate.left_out import read_some, write_left_out
+from medmae.evaluate.reconstruct.baselines import mean_fill, neighbour_fill
+from medmae.evaluate.reconstruct.panels import Maps, Panels, choose
+from medmae.evaluate.reconstruct.reconstruction_scores import Errors, Figures, summary_of, write_tables
+from medmae.methods.base import MaskedMethod
+
+IMAGE = "image"  # what a method calls its data if it knows one kind only
+
+
+class DescribedDataset(Protocol):
+    """A data set that can say whose item it gives."""
+
+    def __len__(self) -> int:
+        """Items."""
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        """``{"image": (C, *size), ...}``, or other names that the method knows."""
+
+    def describe(self, index: int) -> Mapping[str, Any]:
+        """``case`` and ``subject`` of an item; also ``contrast``, ``slice`` or what else tells it from others."""
+
+
+@runtime_checkable
+class ScaledDataset(DescribedDataset, Protocol):
+    """One whose values are scaled for the network, and do not lie in [0, 1]."""
+
+    def unscaled(self, name: str, images: Tensor) -> Tensor:
+        """Images ``(B, C, *size)`` of one name, in [0, 1] again."""
+
+
+def evaluate_reconstruction(
+    *,
+    method: MaskedMethod,
+    dataset: DescribedDataset,
+    out: str | Path,
+    samples_per_volume: int = 12,
+    batch_size: int = 8,
+    num_panels: int = 8,
+    foreground: bool = True,
+    device: torch.device | str = "cpu",
+    seed: int = 0,
+) -> dict[str, Figures]:
+    """Masked-patch PSNR per case and contrast, a summary with intervals over subjects, and panels to look at.
+
+    Errors are pooled over the hidden pixels of a case and contrast before taking decibels (peak 1). Of a method that
+    knows several kinds of data each is a contrast; what it is shown and does not rebuild is only in the panels.
+    ``foreground`` columns count only hidden pixels with signal, so that empty background flatters nobody.
+
+    Args:
+        method: The trained method.
+        dataset: Held-out samples; one that scales its values is a :class:`ScaledDataset`.
+        out: Receives ``reconstruction.csv``, ``summary.json``, ``panels.npz`` and ``panels.json``. Samples that cannot
+            be read are logged and listed in ``left_out.json``; the others are judged.
+        samples_per_volume: Slices, crops or tiles of each case and contrast, evenly spread.
+        batch_size: Samples at once.
+        num_panels: Rows of pictures, spread over cases and contrasts; whole samples, so that it may be a few more.
+        foreground: False for data without a background of zeros, such as photographs.
+        device: Where to compute.
+        seed: Of the masks.
+
+    Returns:
+        The summary: mean, standard deviation, interval and number of subjects of each figure.
+
+    Raises:
+        DataError: If the data set is empty, or nothing of it was hidden.
+        SomeFailedError: If none of it can be read.
+    """
+    if not len(dataset):
+        raise DataError("no held-out samples to evaluate on", remedy="put at least one subject in the test split")
+    method.to(device).eval()
+    generator = torch.Generator().manual_seed(seed)
+    abouts = _spread(dataset, samples_per_volume)
+    errors, failed, panels = dict[tuple[str, str, str], Errors](), dict[int, str](), None
+    for indices, batch in _batches(dataset, list(abouts), batch_size=batch_size, failed=failed):
+        parts = _reconstruct(method, dataset, _to_device(batch, device), generator=generator)
+        if panels is None:
+            panels = Panels(wanted=choose(abouts, count=-(-num_panels // len(parts))))
+        for position, index in enumerate(indices):
+            for name, maps in parts.items():
+                _judge(
+                    errors, panels, maps, position, index=index, about=_about(abouts[index], name), inside=foreground
+                )
+    write_left_out(out, failed, of=len(abouts))
+    if panels is None:
+        raise SomeFailedError(f"no held-out sample can be read: {next(iter(failed.values()))}")
+    if not errors:
+        raise DataError("nothing was hidden that the method rebuilds", remedy="hide more, or rebuild other outputs")
+    rows = [_row(key, found) for key, found in sorted(errors.items())]
+    summary = summary_of(rows)
+    write_tables(Path(out), rows, summary)
+    panels.write(Path(out))
+    return summary
+
+
+def _batches(
+    dataset: DescribedDataset, picked: Sequence[int], *, batch_size: int, failed: dict[int, str]
+) -> Iterator[tuple[list[int], Mapping[str, Any]]]:
+    """Numbers and samples that can be read; why others cannot goes to ``failed``."""
+    for start in track(range(0, len(picked), batch_size), description="Evaluating", transient=True):
+        samples = read_some(dataset.__getitem__, picked[start : start + batch_size], failed=failed)
+        if samples:
+            yield list(samples), default_collate(list(samples.values()))
+
+
+def _judge(
+    errors: dict[tuple[str, str, str], Errors],
+    panels: Panels,
+    maps: Maps,
+    position: int,
+    *,
+    index: int,
+    about: Mapping[str, Any],
+    inside: bool,
+) -> None:
+    """Adds one kind of data of one sample to the errors and pictures; nothing if none of it was hidden."""
+    if not maps["hidden"][position].any():
+        return
+    figures: Mapping[str, float] = {}
+    if "model" in maps:
+        key = (str(about["case"]), str(about["subject"]), str(about["contrast"]))
+        errors.setdefault(key, Errors(foreground=inside)).add(maps, position)
+        figures = Errors(foreground=inside).add(maps, position).figures() if panels.wants(index) else {}
+    if panels.wants(index):
+        panels.add(index, about={**about, **figures}, maps=maps, position=position)
+
+
+@torch.no_grad()
+def _reconstruct(
+    method: MaskedMethod, dataset: DescribedDataset, batch: Maps, *, generator: torch.Generator
+) -> dict[str, Maps]:
+    """Maps of each kind of data ``(B, C, *size)``, by its name."""
+    mask = method.draw_mask(batch, generator=generator)
+    made, parts = method.reconstruct(batch, mask), dict[str, Maps]()
+    for name, given in method.given(batch, mask).items():
+        image = _unscaled(dataset, name, given.image)
+        hidden = given.hidden & batch["real"] if "real" in batch else given.hidden  # nobody is graded on padding
+        maps = {"input": image, "hidden": hidden}
+        if name in made:
+            maps["model"] = _unscaled(dataset, name, made[name])
+            maps["mean_fill"] = mean_fill(image, given.hidden)
+            maps["neighbour"] = neighbour_fill(image, given.hidden)
+        if f"norm_{name}" in made:
+            maps["by_patch"] = _unscaled(dataset, name, made[f"norm_{name}"])
+        if name == IMAGE:
+            maps |= {other: made[other] for other in ("edge", "edge_target") if other in made}
+        parts[name] = maps
+    return parts
+
+
+def _unscaled(dataset: DescribedDataset, name: str, images: Tensor) -> Tensor:
+    return dataset.unscaled(name, images) if isinstance(dataset, ScaledDataset) else images
+
+
+def _about(about: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """What stands beside one kind of data of a sample: its own contrast if it is the only kind, else its name."""
+    return {**about, "contrast": about.get("contrast", name) if name == IMAGE else name}
+
+
+def _row(key: tuple[str, str, str], errors: Errors) -> dict[str, Any]:
+    return dict(zip(("case", "subject", "contrast"), key, strict=True), slices=errors.samples) | errors.figures()
+
+
+def _spread(dataset: DescribedDataset, per_volume: int) -> dict[int, Mapping[str, Any]]:
+    """Evenly spread samples of each case and contrast: number -> description."""
+    volumes: dict[tuple[str, str], list[int]] = {}
+    abouts = {index: dataset.describe(index) for index in range(len(dataset))}
+    for index, about in abouts.items():
+        volumes.setdefault((str(about["case"]), str(about.get("contrast"))), []).append(index)
+    return {i: abouts[i] for members in volumes.values() for i in _evenly(members, per_volume)}
+
+
+def _evenly(members: Sequence[int], count: int) -> list[int]:
+    if len(members) <= count:
+        return list(members)
+    return [members[round((k + 0.5) * len(members) / count - 0.5)] for k in range(count)]
+
+
+def _to_device(batch: Mapping[str, Any], device: torch.device | str) -> dict[str, Tensor]:
+    return {name: value.to(device) for name, value in batch.items() if isinstance(value, Tensor)}

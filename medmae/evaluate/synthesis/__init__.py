@@ -1,0 +1,1 @@
+"""Synthesis of contrasts: volumes out, scores, uncertainty, pictures."""

@@ -1,0 +1,231 @@
+"""How well a network makes one contrast out of others, on held-out cases: figures, pictures, and where it is worst."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.progress import track
+from torch import Tensor
+
+from medmae.data.manifest import Manifest
+from medmae.data.volumes.selection import Selection
+from medmae.errors import DataError, SomeFailedError
+from medmae.evaluate.synthesis.calibration_file import FittedSpread
+from medmae.evaluate.synthesis.case_scores import SynthesisCases, require_tasks
+from medmae.evaluate.synthesis.copy_baseline import CopyBaseline
+from medmae.evaluate.synthesis.montage import draw_montage
+from medmae.evaluate.synthesis.network import Synthesiser
+from medmae.evaluate.synthesis.synthesis_scores import LABELLED, definitions, score_case, summarise_scores
+from medmae.evaluate.synthesis.task import Task
+from medmae.evaluate.synthesis.uncertainty import evaluate_spread, fit_spread, refuse_shared
+from medmae.evaluate.synthesis.worst import Worst
+from medmae.evaluate.tables import write_csv
+from medmae.files import write_text
+from medmae.report.text import slug
+from medmae.training.guard import require_writable
+
+log = logging.getLogger(__name__)
+
+
+def evaluate_synthesis(
+    *,
+    network: Callable[..., Tensor],
+    manifest: str | Path | Manifest,
+    out: str | Path,
+    size: int | Sequence[int],
+    source: str | Sequence[str] | None = None,
+    target: str | Sequence[str] | None = None,
+    contrasts: Sequence[str] | None = None,
+    split: str = "test",
+    neighbours: int = 0,
+    smooth: float = 0.0,
+    min_foreground: float = 0.02,
+    uncertainty: bool = False,
+    calibration: FittedSpread | None = None,
+    paired: Collection[str] | None = None,
+    batch_size: int = 16,
+    device: torch.device | str = "cpu",
+) -> dict[str, dict[str, Any]]:
+    """Makes whole volumes of held-out cases and compares them with the real ones, beside a copy of the source.
+
+    Writes to ``out``: ``metrics.csv`` (a row a case and target), ``metrics.json`` (what the columns mean),
+    ``summary.json``, ``montage/<case>.png``, the ten worst slices as ``panels.npz`` and ``panels.json``, and with
+    ``uncertainty`` ``calibration.json``.
+
+    Args:
+        network: See :class:`medmae.evaluate.synthesis.network.Synthesiser`.
+        manifest: A prepared data set.
+        out: Folder.
+        size: Of the network's input, such as its method's ``patches.size``; a number is the edge of a slice.
+        source: What is given; for any-to-any None gives every contrast of a case but the target.
+        target: What is made; for any-to-any None makes each contrast of a case in turn.
+        contrasts: Channels of an any-to-any network, in order; None for a pair.
+        split: Whom to evaluate on.
+        neighbours: Slices on each side that the network sees.
+        smooth: Standard deviation, in slices, of a Gaussian along the slice axis, as inference may be told.
+        min_foreground: Smallest share of foreground of a slice that the reference definition and the worst count.
+        uncertainty: Also judge the spread of test-time augmentation.
+        calibration: Of that spread, as inference applies it; None fits one on the validation split.
+        paired: Training subjects whose pairs the network learnt from: their targets, and no others, give the baseline's
+            histogram. None takes all training subjects.
+        batch_size: Slices at once.
+        device: Where to compute.
+
+    Returns:
+        The summary: mean, standard deviation, median, interval and number of subjects of each column. Where several
+        contrasts are made these are over all of them, and ``by_target`` has the same for each.
+
+    Raises:
+        DataError: If no case has both source and target, every one failed, or the spread would be judged on subjects
+            that it is calibrated on.
+        SomeFailedError: At the end, when all is written, if some case could not be read or made.
+    """
+    require_writable(Path(out))
+    manifest = Manifest.of(manifest)
+    cases_of = partial(
+        SynthesisCases,
+        manifest=manifest,
+        source=source,
+        target=target,
+        contrasts=contrasts,
+        min_foreground=min_foreground,
+    )
+    cases = cases_of(split=split)
+    tasks = require_tasks(cases, split=split, why="there is nothing to evaluate on")
+    synthesiser = Synthesiser(
+        network=network, size=size, neighbours=neighbours, smooth=smooth, batch_size=batch_size, device=device
+    )
+    val = cases_of(split="val")
+    fit = _calibration_tasks(val, tasks, calibration=calibration, split=split) if uncertainty else []
+    evaluation = _Evaluation(cases=cases, synthesiser=synthesiser, paired=paired, out=Path(out))
+    for task in track(tasks, description="Evaluating", transient=True):
+        evaluation.add(task)
+    summary = evaluation.write(about={"split": split, "manifest_sha256": manifest.sha256, "smooth": smooth})
+    if uncertainty:
+        evaluation.judge_spread(calibration, fit=fit)
+    evaluation.raise_for_failed()
+    return summary
+
+
+class _Evaluation:
+    """What the cases add up to."""
+
+    def __init__(
+        self, *, cases: SynthesisCases, synthesiser: Synthesiser, paired: Collection[str] | None, out: Path
+    ) -> None:
+        self.cases, self.synthesiser, self.out = cases, synthesiser, out
+        self.baselines = {target: _baseline(cases, target, paired=paired) for target in cases.targets}
+        self.worst = Worst()
+        self.done: list[Task] = []
+        self.rows: list[dict[str, Any]] = []
+        self.montages: list[dict[str, str]] = []
+        self.failed: list[str] = []
+        self.unmeasured: list[str] = []  # what the calibration of the spread had to leave out
+        for stale in (*(out / "montage").glob("*.png"), out / "calibration.json"):
+            stale.unlink(missing_ok=True)
+
+    def add(self, task: Task) -> None:
+        """Judges one task; one that cannot be read or made is logged and left out."""
+        try:
+            volumes = self.cases.read(task)
+            synthetic, outputs = self.synthesiser(task, volumes.image)
+        except DataError as error:
+            log.error("left out: %s", error)
+            self.failed.append(str(error))
+            return
+        copied = self.baselines[task.target](volumes.source, foreground=volumes.source_foreground)
+        scores = score_case(
+            volumes,
+            made={"model": synthetic, "copy": copied},
+            outputs=outputs,
+            edge=self.synthesiser.edge,
+            labelled=LABELLED.keys() & self.cases.labels.keys(),
+        )
+        self.done.append(task)
+        self.rows.append({**task.about, **scores})
+        about = {"case": task.row["case"], "subject": task.row["subject"], "contrast": task.way}
+        self.worst.add(about, volumes=volumes, synthetic=synthetic)
+        path = self._montage_path(task)
+        draw_montage(volumes, synthetic=synthetic, task=task, scores=scores, path=path)
+        self.montages.append({"case": task.row["case"], "target": task.target, "file": path.name})
+
+    def write(self, *, about: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+        """Writes tables and pictures."""
+        if not self.rows:
+            raise DataError(
+                f"none of the {len(self.failed)} cases can be evaluated; the first: {self.failed[0]}",
+                path=self.cases.selection.manifest.path,
+            )
+        summary = summarise_scores(self.rows)
+        made = sorted({row["target"] for row in self.rows})
+        if len(made) > 1:  # one contrast may be easier than another: their mean alone tells little
+            each = {target: [row for row in self.rows if row["target"] == target] for target in made}
+            summary["by_target"] = {target: summarise_scores(rows) for target, rows in each.items()}
+        record = {
+            **about,
+            "channels": list(self.cases.channels),
+            "baseline": {target: baseline.description for target, baseline in self.baselines.items()},
+            "definitions": definitions(
+                edge=self.synthesiser.edge, min_foreground=self.cases.min_foreground, labels=self.cases.labels
+            ),
+            "labels": self.cases.labels,
+            "montages": self.montages,
+            "failed": self.failed,
+        }
+        self.worst.write(self.out)
+        write_csv(self.out / "metrics.csv", self.rows)
+        write_text(self.out / "metrics.json", json.dumps(record, indent=2))
+        write_text(self.out / "summary.json", json.dumps(summary, indent=2))
+        return summary
+
+    def judge_spread(self, calibration: FittedSpread | None, *, fit: list[Task]) -> None:
+        """Judges a calibration, or one that it fits, on the cases that could be evaluated."""
+        failed: list[str] = []
+        fitted = calibration
+        if fitted is None:
+            fitted, failed = fit_spread(self.synthesiser, tasks=fit, cases=self.cases)
+        if fitted is not None:
+            failed = evaluate_spread(
+                self.synthesiser, fitted=fitted, test=self.done, cases=self.cases, out=self.out, failed=failed
+            )
+        self.unmeasured = failed
+
+    def raise_for_failed(self) -> None:
+        """Raises if anything was left out."""
+        parts = []
+        if self.failed:
+            total = len(self.failed) + len(self.rows)
+            parts.append(f"{len(self.failed)} of {total} volumes were left out: " + "; ".join(self.failed))
+        if self.unmeasured:
+            parts.append("the spread was not measured everywhere: " + "; ".join(self.unmeasured))
+        if parts:
+            raise SomeFailedError(". ".join(parts))
+
+    def _montage_path(self, task: Task) -> Path:
+        stem = slug(f"{task.row['case']}__{task.target}" if task.any_to_any else task.row["case"])
+        if any(drawn["file"] == f"{stem}.png" for drawn in self.montages):
+            stem = f"{stem}_{len(self.montages)}"  # two names that differ only in what a file name cannot hold
+        return self.out / "montage" / f"{stem}.png"
+
+
+def _calibration_tasks(
+    val: SynthesisCases, judged: list[Task], *, calibration: FittedSpread | None, split: str
+) -> list[Task]:
+    """Validation tasks to fit a calibration on; none where one is given. Whom it was fitted on cannot be judged."""
+    fit = [] if calibration else require_tasks(val, split="val", why="the spread is calibrated on it")
+    subjects = calibration.subjects if calibration else {task.row["subject"] for task in fit}
+    refuse_shared(subjects, judged, split=split, path=val.selection.manifest.path)
+    return fit
+
+
+def _baseline(cases: SynthesisCases, target: str, *, paired: Collection[str] | None) -> CopyBaseline:
+    training = Selection.choose(
+        cases.selection.manifest, split="train", contrasts=(target,), at_least=1, may_be_empty=True
+    )
+    return CopyBaseline.fit(training if paired is None else training.of(paired))

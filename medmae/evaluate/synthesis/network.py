@@ -1,0 +1,147 @@
+"""A synthesis network applied to the cases of an evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from medmae.errors import DataError
+from medmae.evaluate.synthesis.task import Task
+from medmae.evaluate.synthesis.volume_synthesis import Network, smooth_slices, synthesise_volume, uncertainty_volume
+
+
+@dataclass(frozen=True, kw_only=True)
+class Synthesiser:
+    """Makes the target of a task.
+
+    Args:
+        network: ``(B, 1 + 2 * neighbours, *size) -> (B, 1, *size)``; any-to-any: called with the images ``(B, C,
+            *size)`` and which of them are given, ``(B, C)`` bool, it returns ``(B, C, *size)``. In evaluation mode, on
+            ``device``.
+        size: Of its input: edge in pixels, (rows, columns), or (slices, rows, columns) of a 3-d network.
+        neighbours: Slices on each side that it sees.
+        smooth: Standard deviation, in slices, of a Gaussian along the slice axis of what it makes.
+        batch_size: Slices at once.
+        device: Where to compute.
+    """
+
+    network: Callable[..., Tensor]
+    size: int | Sequence[int]
+    neighbours: int = 0
+    smooth: float = 0.0
+    batch_size: int = 16
+    device: torch.device | str = "cpu"
+
+    @property
+    def edge(self) -> int | None:
+        """Edge of the slices that the network sees; None if it sees crops of volumes."""
+        if isinstance(self.size, int):
+            return self.size
+        return self.size[0] if len(self.size) == 2 else None
+
+    def __call__(self, task: Task, image: np.ndarray) -> tuple[np.ndarray, dict[int, np.ndarray]]:
+        """The synthetic target, and what a 2-d network itself gave (smoothed likewise) before it was fitted back.
+
+        Args:
+            task: What to make.
+            image: Its input, ``(S, C, H, W)``.
+
+        Returns:
+            ``(S, H, W)`` float32, and ``(size, size)`` by number of the slice; an empty slice has none, nor has a
+            slice of a 3-d network.
+
+        Raises:
+            DataError: If the network gives values that are not finite.
+        """
+        recorded = _Recorded(self._bound(task), neighbours=self.neighbours)
+        made = synthesise_volume(recorded, image, **self._options)[:, task.output]
+        require_finite(made, case=task.row["case"])
+        if self.edge is None:
+            return made, {}
+        outputs = torch.cat(recorded.outputs)[:, task.output].float().cpu().numpy()  # (F, size, size)
+        filled = np.flatnonzero(image.any(axis=(1, 2, 3)))  # those that were not skipped, in the order of the batches
+        assert len(filled) == len(outputs), "synthesise_volume gives the network every slice that is not empty, once"
+        slices = np.zeros((len(image), 1, *outputs.shape[1:]), dtype=np.float32)
+        slices[filled, 0] = outputs
+        inside = np.zeros(slices.shape, dtype=bool)
+        inside[filled] = torch.cat(recorded.foregrounds).cpu().numpy()  # (F, 1, size, size)
+        smoothed = smooth_slices(slices, sigma=self.smooth, inside=inside)[filled, 0]  # (F, size, size)
+        return made, dict(zip(filled.tolist(), smoothed, strict=True))
+
+    def with_spread(self, task: Task, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and standard deviation over test-time augmentations, ``(S, H, W)`` float32 each.
+
+        Raises:
+            DataError: If the network gives values that are not finite.
+        """
+        mean, std = (made[:, task.output] for made in uncertainty_volume(self._bound(task), image, **self._options))
+        for made in (mean, std):
+            require_finite(made, case=task.row["case"])
+        return mean, std
+
+    @property
+    def _options(self) -> dict[str, Any]:
+        return {
+            "size": self.size,
+            "neighbours": self.neighbours,
+            "smooth": self.smooth,
+            "batch_size": self.batch_size,
+            "device": self.device,
+        }
+
+    def _bound(self, task: Task) -> Network:
+        """The network as a function of the images alone."""
+        if not task.any_to_any:
+            return self.network
+        return told_what_is_given(self.network, task.given, device=self.device)
+
+
+def told_what_is_given(
+    network: Callable[[Tensor, Tensor], Tensor], given: np.ndarray, *, device: torch.device | str
+) -> Network:
+    """An any-to-any network as a function of the images alone.
+
+    Args:
+        network: Takes images ``(B, C, *size)`` and which of them are given, ``(B, C)`` bool.
+        given: The same for all images, ``(C,)`` bool.
+        device: Where the network lies.
+    """
+    seen = torch.from_numpy(given).to(device)  # (C,)
+    return lambda images: network(images, seen.expand(len(images), -1))
+
+
+def require_finite(made: np.ndarray, *, case: str) -> None:
+    """Refuses what a network gave of a case if there is NaN or infinity in it.
+
+    Raises:
+        DataError: With the name of the case.
+    """
+    if not np.isfinite(made).all():
+        raise DataError(
+            "the network gave values that are not finite",
+            field="case",
+            value=case,
+            remedy="check the weights: training may have diverged",
+        )
+
+
+@dataclass
+class _Recorded:
+    """Keeps what a network gives, and where what it was given shows the patient."""
+
+    network: Network
+    neighbours: int
+    outputs: list[Tensor] = field(default_factory=list)
+    foregrounds: list[Tensor] = field(default_factory=list)
+
+    def __call__(self, images: Tensor) -> Tensor:
+        made = self.network(images)
+        self.outputs.append(made)
+        own = images[:, self.neighbours : images.shape[1] - self.neighbours]  # (B, C, size, size): the slice itself
+        self.foregrounds.append((own != 0).any(dim=1, keepdim=True))
+        return made

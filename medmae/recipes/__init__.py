@@ -1,0 +1,1 @@
+"""What every run of a bundle does, once."""

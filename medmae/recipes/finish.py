@@ -1,0 +1,237 @@
+"""What every pre-training bundle does when training is over: weights, evaluation, record, report."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from contextlib import suppress
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import Timer
+from pytorch_lightning.utilities import rank_zero_only
+from torch import nn
+
+from medmae.data.images.table import ImageTable
+from medmae.errors import SomeFailedError
+from medmae.evaluate.data_summary import summarise_data
+from medmae.evaluate.leakage import subjects_seen
+from medmae.evaluate.left_out import raise_left_out
+from medmae.evaluate.provenance import recorded_versions
+from medmae.evaluate.reconstruct.reconstruction import DescribedDataset, evaluate_reconstruction
+from medmae.files import sha256_of, write_text
+from medmae.methods.base import MaskedMethod, Method
+from medmae.recipes.start import refuse_training
+from medmae.report import write_report
+from medmae.weights.io import save_pt, save_safetensors
+from medmae.weights.unseen import header
+
+
+@rank_zero_only
+def finish_pretraining(
+    *,
+    method: MaskedMethod,
+    network: nn.Module,
+    trainer: pl.Trainer,
+    held_out: DescribedDataset,
+    dataset_dir: str | Path | ImageTable,
+    output_dir: str | Path,
+    model_dir: str | Path,
+    foreground: bool = True,
+    device: torch.device | str = "cpu",
+    title: str,
+    bundle: str,
+    config: Mapping[str, Any],
+) -> None:
+    """Writes weights, evaluates on held-out subjects, records the run, and makes the report.
+
+    Args:
+        method: The trained method.
+        network: What ``models/model.pt`` holds: the encoder as a plain network.
+        trainer: Trained it.
+        held_out: Samples of subjects that training never saw; if empty, evaluation is left out and the report says so.
+        dataset_dir: The prepared data set, or images that were read as they are.
+        output_dir: The run directory.
+        model_dir: Receives ``model.pt``, ``model.safetensors`` and ``pretraining.safetensors``.
+        foreground: See :func:`medmae.evaluate.reconstruct.reconstruction.evaluate_reconstruction`.
+        device: Evaluates there.
+        title: Of the report.
+        bundle: Its name.
+        config: What a reader should know of the settings.
+
+    Raises:
+        SomeFailedError: At the end, with the held-out samples that could not be read.
+    """
+    output = Path(output_dir)
+    record_training(
+        method=method,
+        network=network,
+        trainer=trainer,
+        dataset_dir=dataset_dir,
+        output_dir=output,
+        model_dir=model_dir,
+        title=title,
+        bundle=bundle,
+        config=config,
+    )
+    if len(held_out):
+        evaluation = output / "evaluation"
+        with suppress(SomeFailedError):  # none could be read: told below, when the report is written
+            evaluate_reconstruction(
+                method=method, dataset=held_out, out=evaluation, foreground=foreground, device=device
+            )
+    print(f"report: {write_report(output)}")
+    raise_left_out(output / "evaluation")
+
+
+def record_training(
+    *,
+    method: Method,
+    network: nn.Module,
+    trainer: pl.Trainer,
+    dataset_dir: str | Path | ImageTable,
+    output_dir: str | Path,
+    model_dir: str | Path,
+    title: str,
+    bundle: str,
+    config: Mapping[str, Any],
+    whole: str = "pretraining.safetensors",
+    pretrained: str | Path | None = None,
+) -> dict[str, str]:
+    """Writes the weights of a training and the record of its run.
+
+    Arguments as in :func:`finish_pretraining` and :func:`save_models`; ``pretrained`` is what training began with, and
+    whom that has seen is recorded, too.
+
+    Returns:
+        sha256 of the weights by file name.
+    """
+    hashes = save_models(method=method, network=network, model_dir=model_dir, whole=whole)
+    record_run(
+        method=method,
+        dataset_dir=dataset_dir,
+        output_dir=output_dir,
+        title=title,
+        bundle=bundle,
+        config=config,
+        model_dir=model_dir,
+        hashes=hashes,
+        seconds=seconds_of(trainer),
+        pretrained_on=subjects_seen(Path(pretrained).parent) if pretrained else (),
+    )
+    return hashes
+
+
+def finish_evaluation(
+    *,
+    method: Method,
+    dataset_dir: str | Path | ImageTable,
+    output_dir: str | Path,
+    weights: str | Path,
+    title: str,
+    bundle: str,
+    config: Mapping[str, Any],
+) -> None:
+    """Records an evaluation of given weights and makes its report; arguments as in :func:`finish_pretraining`.
+
+    Raises:
+        DataError: If ``output_dir`` is that of a training.
+        SomeFailedError: At the end, with the samples that the evaluation left out.
+    """
+    refuse_training(output_dir)
+    record_run(
+        method=method,
+        dataset_dir=dataset_dir,
+        output_dir=output_dir,
+        title=title,
+        bundle=bundle,
+        config=config,
+        model_dir=Path(weights).parent,
+        hashes={Path(weights).name: sha256_of(weights)},
+        seconds=None,
+    )
+    print(f"report: {write_report(output_dir)}")
+    raise_left_out(Path(output_dir) / "evaluation")
+
+
+def record_run(
+    *,
+    method: Method,
+    dataset_dir: str | Path | ImageTable,
+    output_dir: str | Path,
+    title: str,
+    bundle: str,
+    config: Mapping[str, Any],
+    model_dir: str | Path,
+    hashes: Mapping[str, str],
+    seconds: float | None,
+    pretrained_on: Collection[str] = (),
+) -> None:
+    """Writes ``run.json``: what ran, on what data, where, with which settings, versions and weights.
+
+    Arguments as in :func:`finish_pretraining`, and ``pretrained_on``: subjects that the weights it began with had seen.
+    """
+    record = {
+        "title": title,
+        "method": type(method).__name__,
+        "bundle": bundle,
+        "config": {name: _plain(value) for name, value in config.items()},
+        "paths": {
+            "dataset_dir": _absolute(dataset_dir.path if isinstance(dataset_dir, ImageTable) else dataset_dir),
+            "output_dir": _absolute(output_dir),
+            "model_dir": _absolute(model_dir),
+        },
+        "versions": recorded_versions(),
+        "hashes": dict(hashes),
+        "data": summarise_data(dataset_dir),
+        "pretrained_on": sorted(pretrained_on),
+        "seconds": seconds,
+        "parameters": sum(p.numel() for p in method.parameters()),
+    }
+    write_text(Path(output_dir) / "run.json", json.dumps(record, indent=2))
+
+
+def seconds_of(trainer: pl.Trainer) -> float | None:
+    """How long it trained, if one of its callbacks kept the time."""
+    callbacks = trainer.callbacks  # type: ignore[attr-defined]
+    timer = next((callback for callback in callbacks if isinstance(callback, Timer)), None)
+    return timer.time_elapsed("train") if timer else None
+
+
+def save_models(
+    *, method: Method, network: nn.Module, model_dir: str | Path, whole: str = "pretraining.safetensors"
+) -> dict[str, str]:
+    """Writes ``model.pt`` and its safetensors twin (the plain network), and a file of the whole method.
+
+    Args:
+        method: Everything that was trained.
+        network: The part that is given out.
+        model_dir: Folder.
+        whole: Name of the method's file.
+
+    Returns:
+        sha256 by file name.
+    """
+    folder, twin = Path(model_dir), "model.safetensors"
+    about = {"method": type(method).__name__, "network": type(network).__name__, "medmae": version("medmae")}
+    return {
+        "model.pt": save_pt(network.state_dict(), folder / "model.pt"),
+        twin: save_safetensors(network.state_dict(), folder / twin, metadata={**about, **header(network)}),
+        whole: save_safetensors(method.state_dict(), folder / whole, metadata={**about, **header(method)}),
+    }
+
+
+def _absolute(path: str | Path) -> str:
+    return str(Path(path).absolute())
+
+
+def _plain(value: object) -> object:
+    """JSON's own types stay; all else is written as its text."""
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return str(value)

@@ -1,0 +1,214 @@
+"""The top of the page: what was trained on what, the numbers that matter, and what limits them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from medmae.report.folder import RunFolder, as_float
+from medmae.report.metrics import Comparison, Score, comparisons, other_scores
+from medmae.report.page import Card
+from medmae.report.text import count, duration, listing, magnitude, number, signed, words
+
+FEW_SUBJECTS = 5  # below this a bootstrap over subjects says little
+
+
+def summary_sentence(folder: RunFolder) -> str:
+    """Say in one sentence what was trained on what, and what was held out."""
+    method = str(folder.info.get("method") or "A model")
+    if folder.few_labels:
+        return _few_label_sentence(method, folder.few_labels)
+    if folder.mapped:
+        return f"{words(method)} was asked what each tile of {count(len(folder.mapped), 'slide')} shows."
+    data = folder.data
+    if folder.images("train"):
+        told = f"{words(method)} was trained on {count(folder.images('train'), 'image')}, whose patients are not known"
+        return f"{told}; {count(folder.images('test'), 'image was', 'images were')} held out."
+    train, test = len(folder.subjects("train")), len(folder.subjects("test"))
+    trained_on = [case for case in data.get("cases", []) if case.get("split") == "train"]
+    counts = {what: sum(_int(case.get(f"{what}s")) for case in trained_on) for what in ("slice", "tile", "image")}
+    parts = [f"{words(method)} was trained"]
+    if folder.synthesis:
+        parts.append(f"to make {listing(folder.made)} from {listing(folder.given)}")
+        counts["slice"] = 0  # the count is of every contrast, most of which a synthesis does not read
+    if train:
+        samples = next((count(number, what) for what, number in counts.items() if number), "")
+        parts.append(f"on {samples + ' of ' if samples else ''}{count(train, 'subject')}")
+    if data.get("contrasts") and not folder.synthesis:
+        parts.append(f"({listing(data['contrasts'])})")
+    text = " ".join(parts)
+    if not train:
+        return text + "; the run does not say on which subjects."
+    if test:
+        return f"{text}; {count(test, 'subject was', 'subjects were')} held out and never seen in training."
+    return f"{text}; no subject was held out."
+
+
+def _few_label_sentence(method: str, record: Mapping[str, Any]) -> str:
+    figures = next(iter(record["scores"].values()))["metrics"]
+    units = count(next(iter(figures.values()))["n_units"], record["unit"])
+    kinds = listing(record["classes"])
+    return f"{words(method)} was to tell {kinds} apart by {count(record['labels'], 'label')}; it was tested on {units}."
+
+
+def result_cards(folder: RunFolder) -> list[list[Card]]:
+    """A row for each result with its baselines, and one for the other metrics."""
+    others = [
+        Card(label=score.label.capitalize(), value=number(score.mean, digits=3), detail=_interval(score, 3))
+        for score in other_scores(folder)[:4]
+    ]
+    found = comparisons(folder)
+    results = [result_row(folder, c, _variants(found, c)) for c in found if not c.variant]
+    return [*results, others]
+
+
+def size_cards(folder: RunFolder) -> list[list[Card]]:
+    """A row for the size of the experiment."""
+    return [list(_sizes(folder))]
+
+
+def warnings(folder: RunFolder) -> list[str]:
+    """What a reader must know before believing a number."""
+    return [
+        *_subject_warnings(folder),
+        *_defeats(folder),
+        *_target_warnings(folder),
+        *map(str, folder.info.get("notes") or []),
+    ]
+
+
+def result_row(folder: RunFolder, comparison: Comparison, asides: Iterable[str] = ()) -> list[Card]:
+    """The model's mean with its interval, large, and the best two baselines beside it.
+
+    Args:
+        folder: The run.
+        comparison: What to show.
+        asides: Sentences below the model's number.
+    """
+    model, unit, digits = comparison.model, comparison.unit, comparison.digits
+    where = "subject" if folder.evaluated & folder.subjects("train") else "held-out subject"
+    over = f"{_interval(model, digits)} over {count(model.n_subjects, where)}"
+    ours = Card(
+        label=comparison.label,
+        value=number(model.mean, digits=digits),
+        unit=unit,
+        detail=". ".join([over, *asides]),
+        wide=True,
+    )
+    rivals = [
+        Card(
+            label=baseline.label,
+            value=number(baseline.mean, digits=digits),
+            unit=unit,
+            detail=_gain(comparison, baseline),
+        )
+        for baseline in comparison.baselines[:2]
+    ]
+    return [ours, *rivals]
+
+
+def _variants(found: Iterable[Comparison], comparison: Comparison) -> Iterator[str]:
+    """The same metric counted otherwise, in half a line each."""
+    for other in found:
+        if other.stem == comparison.stem and other.variant:
+            ours = (
+                f"{words(other.variant).capitalize()} only {number(other.model.mean, digits=other.digits)} {other.unit}"
+            )
+            best = other.baselines[0] if other.baselines else None
+            rival = f", {best.label.lower()} {number(best.mean, digits=other.digits)} {other.unit}" if best else ""
+            yield (ours + rival).strip()
+
+
+def _sizes(folder: RunFolder) -> Iterator[Card]:
+    total = len({str(case.get("subject")) for case in folder.data.get("cases", [])})
+    if total and not folder.few_labels and not folder.mapped:  # which say themselves whom they were tested on
+        held = folder.images("test") or len(folder.subjects("test"))
+        if folder.images():
+            yield Card(label="Held-out images", value=f"{held:,}", detail=f"of {folder.images():,}")
+            yield from _costs(folder)
+            return
+        yield Card(label="Held-out subjects", value=str(held), detail=f"of {count(total, 'subject')}")
+    yield from _costs(folder)
+
+
+def _costs(folder: RunFolder) -> Iterator[Card]:
+    seconds = as_float(folder.info.get("seconds"))
+    if seconds is not None:
+        steps = max((int(as_float(row.get("step")) or 0) for row in folder.log), default=0)
+        yield Card(label="Training time", value=duration(seconds), detail=count(steps, "step") if steps else "")
+    parameters = as_float(folder.info.get("parameters"))
+    if parameters is not None:
+        yield Card(label="Parameters", value=magnitude(parameters), detail=words(str(folder.info.get("method") or "")))
+
+
+def _subject_warnings(folder: RunFolder) -> Iterator[str]:
+    if folder.leaked:
+        names = listing(sorted(folder.leaked), limit=4)
+        yield f"The splits overlap: {names} in training and again in another split, so no score is of a new patient."
+    if folder.images():
+        yield "No patient is known: images of one may be in training and in test, and figures then too good."
+        return
+    seen = sorted(folder.evaluated & folder.subjects("train"))
+    held_out = len(folder.evaluated) - len(seen)
+    if seen:
+        yield (
+            f"The evaluation includes {count(len(seen), 'subject')} that the model was trained on "
+            f"({listing(seen, limit=4)}): these figures do not show how it does on new patients."
+        )
+    elif folder.data.get("cases") and not folder.subjects("test") and not folder.few_labels and not folder.mapped:
+        yield "No held-out subject: nothing here shows how the model does on a patient it has not seen."
+    if folder.evaluated and not seen and held_out < FEW_SUBJECTS:
+        yield (
+            f"Only {count(held_out, 'held-out subject')}: means and intervals over so few patients are rough; "
+            "read them as a check that the training works."
+        )
+
+
+def _defeats(folder: RunFolder) -> Iterator[str]:
+    """The most frequent question of MAE users is a picture from an untrained or missing decoder: say it first."""
+    for comparison in comparisons(folder):
+        gains = ((baseline.label, comparison.gain(baseline)) for baseline in comparison.baselines)
+        winners = [label.lower() for label, gain in gains if gain is not None and gain[0] <= 0]
+        if winners and not comparison.variant:
+            yield (
+                f"The model does not beat {listing(winners)} ({comparison.label}): it is trained too little, "
+                "or its decoder was not loaded (weights of the encoder alone cannot reconstruct)."
+            )
+
+
+def _target_warnings(folder: RunFolder) -> Iterator[str]:
+    if any(
+        name.endswith(("norm_pix", "norm_pix_loss")) and value for name, value in flatten(folder.info.get("config"))
+    ):
+        yield (
+            "The target was normalised per patch: pictures and PSNR need the true mean and deviation of hidden "
+            "patches to be undone, which leaks information; do not compare them with a model of plain pixels."
+        )
+
+
+def flatten(value: object, prefix: str = "") -> Iterator[tuple[str, object]]:
+    """Walk a nested configuration as dotted names and plain values."""
+    if isinstance(value, dict) and value:
+        for key, item in value.items():
+            yield from flatten(item, f"{prefix}.{key}" if prefix else str(key))
+    elif prefix:
+        yield prefix, value
+
+
+def _interval(score: Score, digits: int) -> str:
+    if score.ci_low is None or score.ci_high is None:
+        return "No interval"
+    return f"95\u00a0% CI {number(score.ci_low, digits=digits)} to {number(score.ci_high, digits=digits)}"
+
+
+def _gain(comparison: Comparison, baseline: Score) -> str:
+    gain = comparison.gain(baseline)
+    if gain is None:
+        return "Baseline"
+    mean, wins, total = gain
+    unit = f" {comparison.unit}" if comparison.unit else ""
+    return f"Model {signed(mean, digits=comparison.digits)}{unit}, better on {wins} of {total}"
+
+
+def _int(value: object) -> int:
+    return int(as_float(value) or 0)

@@ -1,0 +1,163 @@
+"""What a synthesis adds to the page: cards, scores beside a copy of the source, and the slices it gets most wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from markupsafe import Markup
+
+from medmae.report.figures import SYNTHESIS_ERROR
+from medmae.report.folder import RunFolder, as_float
+from medmae.report.gallery import panel_section
+from medmae.report.headline import result_row
+from medmae.report.metrics import REGIONS, SYNTHESIS, Comparison, Score, comparisons, contender, mean_by
+from medmae.report.page import Card, Section, details, join, note, table
+from medmae.report.results import comparison_chart, gain, interval
+from medmae.report.text import MINUS, NOTHING, count, listing, number, words
+
+TITLE = "Scores"
+LEAD = (
+    "A dot is a subject, a thin line joins the same subject; the bar is the mean, its whiskers the 95\u00a0% interval. "
+    "Baseline: {baseline}."
+)
+WORST_LEAD = (
+    "The slices of the greatest mean absolute error in the foreground, worst first, without the slivers at the ends of "
+    "the head: look at them before trusting any mean. Select a picture to fill the screen; select it again to close it."
+)
+REGION = "foreground"  # the headline's: background that is empty in every image flatters any network
+METRICS = {stem: f"{label} ({unit})" if unit else label for stem, (label, unit) in SYNTHESIS.items()}
+STRIPES = (
+    "Stripe ratio: how much adjacent slices jump, in units of how much they do in the real volume. 1 is natural, above "
+    "1 are stripes of a network that sees slices one by one, below 1 is a blur along the axis."
+)
+MAX_ROWS = 1000
+
+
+def synthesis_notes(folder: RunFolder) -> list[str]:
+    """What must stand above every figure of a synthesis."""
+    if not folder.synthesis:
+        return []
+    notes = [
+        "Synthetic images, not for diagnosis: they show what a network expects, and lesions can be missing or invented."
+    ]
+    beaten = [c.label for c in _headlines(folder) for rival in c.baselines if (g := c.gain(rival)) and g[0] <= 0]
+    if beaten:
+        rival = contender("copy").lower()
+        notes.append(f"The model does not beat the {rival} ({listing(beaten)}): it has learnt nothing of use yet.")
+    return notes
+
+
+def synthesis_cards(folder: RunFolder) -> list[list[Card]]:
+    """PSNR and SSIM of the model beside the baseline, then what else one asks first."""
+    if not folder.synthesis:
+        return []
+    found = {(c.stem, c.variant): c for c in comparisons(folder)}
+    rows = [result_row(folder, c, _aside(found.get((c.stem, "whole")))) for c in _headlines(folder)]
+    return [*rows, list(_other_cards(found))]
+
+
+def synthesis(folder: RunFolder) -> Section | None:
+    """Build the section of scores from ``summary.json`` and ``metrics.csv``."""
+    if not folder.synthesis:
+        return None
+    charts = join(comparison_chart(c) for c in _headlines(folder))
+    blocks = [Markup('<div class="charts">{}</div>').format(charts), _numbers(folder), note(STRIPES)]
+    if len(folder.made) > 1:
+        blocks.append(_by_target(folder))
+    baseline = folder.synthesis.get("baseline")
+    told = listing(dict.fromkeys(baseline.values())) if isinstance(baseline, dict) else contender("copy").lower()
+    return Section(title=TITLE, lead=LEAD.format(baseline=told), blocks=[*blocks, _every_case(folder)])
+
+
+def worst_slices(folder: RunFolder) -> Section | None:
+    """Build the section of the slices of the greatest error."""
+    if not folder.synthesis or not any(folder.panels):
+        return None
+    error = f"|synthetic {MINUS} real|"
+    return panel_section(
+        folder, title="Worst slices", lead=WORST_LEAD, error=error, limit=SYNTHESIS_ERROR, abreast=True
+    )
+
+
+def _headlines(folder: RunFolder) -> list[Comparison]:
+    return [c for c in comparisons(folder) if c.variant == REGION and c.stem in ("psnr", "ssim")]
+
+
+def _aside(whole: Comparison | None) -> Iterator[str]:
+    if whole is not None:
+        yield f"Whole volume {number(whole.model.mean, digits=whole.digits)}\u00a0{whole.unit}".strip()
+
+
+def _other_cards(found: Mapping[tuple[str, str], Comparison]) -> Iterator[Card]:
+    shown = {
+        ("psnr", "lesion"): "PSNR in the lesion label",
+        ("mae", REGION): "Mean absolute error, foreground",
+        ("stripe", REGION): "Stripe ratio (1 is natural)",
+    }
+    for key, label in shown.items():
+        comparison = found.get(key)
+        if comparison is not None:
+            digits = 2 if key[0] == "stripe" else comparison.digits
+            rivals = "".join(f". {s.label} {number(s.mean, digits=digits)}" for s in comparison.baselines)
+            value = number(comparison.model.mean, digits=digits)
+            detail = f"95\u00a0% CI {interval(comparison.model, digits=digits)}{rivals}"
+            yield Card(label=label, value=value, unit=comparison.unit, detail=detail)
+
+
+def _numbers(folder: RunFolder) -> Markup:
+    """One table: regions and metrics down, the model and the copy across."""
+    head = ["Region", "Metric", "Model", "95 % CI", "SD", "Median", contender("copy"), "Model gains (95 % CI)", "Wins"]
+    rows = []
+    for region, title in REGIONS.items():
+        inside = {c.stem: c for c in comparisons(folder) if c.variant == region}
+        lines = [_line(inside[stem], name) for stem, name in METRICS.items() if stem in inside]
+        rows += [[title if i == 0 else "", *line] for i, line in enumerate(lines)]
+    return table(head, rows, numeric=range(2, len(head)))
+
+
+def _line(comparison: Comparison, name: str) -> list[str]:
+    model, digits = comparison.model, 2 if comparison.stem in ("psnr", "stripe") else 4
+    texts = [number(model.mean, digits=digits), interval(model, digits=digits)]
+    texts += [number(value, digits=digits) for value in (model.std, model.median)]
+    if not comparison.baselines:
+        return [name, *texts, NOTHING, "", ""]
+    rival = comparison.baselines[0]
+    gained = ("", "") if comparison.stem == "stripe" else gain(comparison, rival, digits=digits)
+    return [name, *texts, number(rival.mean, digits=digits), *gained]
+
+
+def _by_target(folder: RunFolder) -> Markup:
+    """The headline's figures for each contrast that was made: one may be easier than another."""
+    columns = [score for c in _headlines(folder) for score in (c.model, *c.baselines)]
+    names = [f"{METRICS[c.stem]}, {s.label.lower()}" for c in _headlines(folder) for s in (c.model, *c.baselines)]
+    means = [mean_by(folder.scores, score.name, "target") for score in columns]
+    cells = list(zip(columns, means, strict=True))
+    rows = [
+        [made, *(_of_target(folder, made, score.name, mean.get(made)) for score, mean in cells)] for made in folder.made
+    ]
+    return table(["Made", *(f"{name} (95 % CI)" for name in names)], rows, numeric=range(1, len(names) + 1))
+
+
+def _of_target(folder: RunFolder, made: str, column: str, mean: float | None) -> str:
+    """A figure of one contrast; with the interval over its subjects where it was summarised."""
+    found = folder.summary.get("by_target", {}).get(made, {}).get(column, {})
+    low, high = as_float(found.get("ci_low")), as_float(found.get("ci_high"))
+    ends = "" if low is None or high is None else f" ({number(low, digits=3)} to {number(high, digits=3)})"
+    return f"{number(as_float(found.get('mean', mean)), digits=3)}{ends}"
+
+
+def _every_case(folder: RunFolder) -> Markup:
+    shown = [c for c in comparisons(folder) if c.variant in (REGION, "lesion")]
+    digits = {score.name: 3 if c.unit == "" else 2 for c in shown for score in _shown(c)}
+    head = [*(name for name in ("case", "subject", "source", "target") if name in folder.scores[0]), *digits]
+    rows = [
+        [number(as_float(row.get(name)), digits=digits[name]) if name in digits else row.get(name, "") for name in head]
+        for row in folder.scores[:MAX_ROWS]
+    ]
+    body = table([words(name) for name in head], rows, numeric=[i for i, name in enumerate(head) if name in digits])
+    more = note("All rows and columns are in evaluation/metrics.csv.")
+    return details(f"Every case ({count(len(folder.scores), 'row')})", body, more)
+
+
+def _shown(comparison: Comparison) -> list[Score]:
+    return [comparison.model, *comparison.baselines] if comparison.stem in ("psnr", "ssim") else [comparison.model]

@@ -1,0 +1,63 @@
+"""Whole volumes for inference."""
+
+import re
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from medmae.data.volumes.folder import VolumeFolder
+from medmae.data.volumes.grid import bounding_box
+from medmae.errors import DataError
+
+
+def save(path, data):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nib.save(nib.Nifti1Image(data, np.diag([-1.0, -1.0, 2.0, 1.0])), path)
+
+
+def head(shape=(20, 24, 10)):
+    data = np.zeros(shape, dtype=np.float32)
+    data[5:15, 6:18, 2:8] = np.random.default_rng(0).uniform(100, 300, size=(10, 12, 6))
+    return data
+
+
+def test_a_volume_is_cropped_to_the_head_and_scaled_to_one(tmp_path):
+    save(tmp_path / "a.nii.gz", head())
+    volume = VolumeFolder(source=tmp_path)[0]
+    assert volume.array.shape == (6 + 4, 12 + 4, 10 + 4)
+    assert (volume.array.min(), volume.array.max()) == (0.0, 1.0)
+    assert volume.name == "a"
+
+
+def test_what_is_written_back_unchanged_equals_the_source_up_to_the_clip(tmp_path):
+    save(tmp_path / "a.nii.gz", head())
+    volume = VolumeFolder(source=tmp_path / "a.nii.gz")[0]
+    volume.grid.write_nifti(volume.normalisation.invert(volume.array), tmp_path / "b.nii.gz", fill=volume.corner)
+    back = nib.load(tmp_path / "b.nii.gz").get_fdata()
+    expected = np.clip(head(), 0, volume.normalisation.upper)
+    expected[head() > 0] = np.clip(expected[head() > 0], volume.normalisation.lower, None)
+    assert np.allclose(back, expected, rtol=1e-6)
+
+
+def test_folders_are_searched_through_and_one_file_is_enough(tmp_path):
+    save(tmp_path / "x" / "b.nii.gz", head())
+    save(tmp_path / "a.nii", head())
+    assert [path.name for path in VolumeFolder(source=tmp_path).paths] == ["a.nii", "b.nii.gz"]
+    assert len(VolumeFolder(source=[tmp_path / "a.nii"])) == 1
+
+
+def test_two_volumes_of_one_name_are_refused_because_their_results_would_collide(tmp_path):
+    save(tmp_path / "x" / "T1.nii.gz", head())
+    save(tmp_path / "y" / "T1.nii.gz", head())
+    with pytest.raises(DataError, match=r"same file name.*T1.*rename"):
+        VolumeFolder(source=tmp_path)
+
+
+def test_a_folder_without_volumes_is_refused_by_its_name(tmp_path):
+    with pytest.raises(DataError, match=f"{re.escape(str(tmp_path))}.*no NIfTI volume"):
+        VolumeFolder(source=tmp_path)
+
+
+def test_a_box_around_nothing_is_everything():
+    assert bounding_box(np.zeros((4, 5, 6), dtype=bool)) == ((0, 4), (0, 5), (0, 6))

@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from medmae.data.volumes.intensity import Normalisation
+
+
+def head(background=0.0, size=24):
+    """A volume with a constant background and a head of random tissue in the middle."""
+    volume = np.full((size, size, size), background, dtype=np.float32)
+    volume[6:-6, 6:-6, 6:-6] = np.random.default_rng(0).gamma(4.0, 50.0, (size - 12,) * 3) + 1 + background
+    return volume
+
+
+def test_background_is_exactly_zero_and_the_largest_is_one():
+    volume = head()
+    stored = Normalisation.fit(volume).apply(volume)
+    assert stored.dtype == np.float32
+    assert (stored[volume == 0] == 0).all()
+    assert stored.max() == 1.0
+    assert stored.min() == 0.0
+    assert (stored[volume != 0] > 0).all()
+
+
+def test_percentiles_are_taken_over_the_foreground_only():
+    volume = head()
+    fit = Normalisation.fit(volume)
+    assert (fit.lower, fit.upper) == tuple(np.percentile(volume[volume != 0], (0.2, 99.8)))
+    assert fit.upper != pytest.approx(np.percentile(volume, 99.8))
+
+
+def test_it_is_inverted_up_to_the_clip():
+    volume = head()
+    fit = Normalisation.from_dict(json.loads(json.dumps(Normalisation.fit(volume).to_dict())))
+    back = fit.invert(fit.apply(volume))
+    np.testing.assert_allclose(back[volume != 0], np.clip(volume[volume != 0], fit.lower, fit.upper), rtol=1e-5)
+    assert (back[volume == 0] == 0).all()
+
+
+def test_a_background_other_than_zero_is_subtracted():
+    volume = head(background=-1000.0)
+    fit = Normalisation.fit(volume)
+    stored = fit.apply(volume)
+    assert fit.background == -1000.0
+    assert (stored[volume == -1000] == 0).all()
+    assert stored.max() == 1.0
+
+
+def test_interpolation_undershoot_does_not_leave_the_range():
+    volume = head()
+    volume[6, 6:12, 6:12] = -30.0  # more than 0.2 % of the head, so the percentile itself is negative
+    fit = Normalisation.fit(volume)
+    assert fit.lower == 0.0
+    assert fit.apply(volume).min() == 0.0
+
+
+def test_float16_keeps_zero_and_one():
+    volume = head()
+    stored = Normalisation.fit(volume).apply(volume).astype(np.float16)
+    assert stored.max() == 1.0
+    assert (stored[volume == 0] == 0).all()
+
+
+def test_a_head_in_noisy_air_is_measured_above_otsus_threshold():
+    rng = np.random.default_rng(1)
+    volume = rng.rayleigh(5.0, (24, 24, 24)).astype(np.float32)
+    volume[6:-6, 6:-6, 6:-6] += 200 + 40 * rng.random((12, 12, 12)).astype(np.float32)
+    fit = Normalisation.fit(volume)
+    assert fit.rule == "otsu"
+    found = fit.foreground(volume)
+    assert found[6:-6, 6:-6, 6:-6].all()
+    assert found.sum() == 12**3
+    stored = fit.apply(volume)
+    assert stored.min() == 0.0
+    assert stored.max() == 1.0
+
+
+@pytest.mark.parametrize("value", [0.0, 7.0, -4.0])
+def test_a_constant_volume_does_not_divide_by_zero(value):
+    volume = np.full((4, 4, 4), value, dtype=np.float32)
+    fit = Normalisation.fit(volume)
+    assert fit.constant
+    assert (fit.apply(volume) == 0).all()
+
+
+def test_tissue_darker_than_the_background_does_not_divide_by_zero():
+    volume = -head()  # by the corner's rule everything is clipped to the background; auto finds another way
+    fit = Normalisation.fit(volume, rule="corner")
+    assert fit.constant
+    assert (fit.apply(volume) == 0).all()
+    assert Normalisation.fit(volume).rule == "otsu"
+    assert Normalisation.fit(volume).apply(volume).max() == 1.0
+
+
+def test_an_unknown_rule_is_refused():
+    with pytest.raises(ValueError, match="auto, corner or otsu, got 'magic'"):
+        Normalisation.fit(np.zeros((2, 2, 2)), rule="magic")

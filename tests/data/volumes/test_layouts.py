@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import pytest
+
+from medmae.data.volumes.layouts import find_cases
+from medmae.errors import DataError
+
+
+def touch(root, *names):
+    for name in names:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+    return root
+
+
+def described(found):
+    return {
+        case.case: (case.subject, case.session, [s.name for s in case.contrasts], [s.name for s in case.labels])
+        for case in found.cases
+    }
+
+
+def test_bids(tmp_path):
+    touch(
+        tmp_path,
+        "sub-01/ses-1/anat/sub-01_ses-1_T1w.nii.gz",
+        "sub-01/ses-1/anat/sub-01_ses-1_ce-gad_T1w.nii.gz",
+        "sub-01/ses-2/anat/sub-01_ses-2_FLAIR.nii",
+        "sub-02/anat/sub-02_T2w.nii.gz",
+        "sub-02/anat/sub-02_defacemask.nii.gz",
+        "sub-02/func/sub-02_task-rest_bold.nii.gz",
+        "derivatives/seg/sub-02/anat/sub-02_label-lesion_mask.nii.gz",
+        "derivatives/n4/sub-02/anat/sub-02_desc-n4_T2w.nii.gz",
+    )
+    found = find_cases(tmp_path)
+    assert described(found) == {
+        "sub-01_ses-1": ("sub-01", "ses-1", ["T1", "T1CE"], []),
+        "sub-01_ses-2": ("sub-01", "ses-2", ["FLAIR"], []),
+        "sub-02": ("sub-02", None, ["T2"], ["lesion_mask"]),
+    }
+    assert len(found.ignored) == 2  # the face mask says no contrast; the derivative is not the raw image
+
+
+def test_folders_named_by_case_as_in_brats(tmp_path):
+    touch(
+        tmp_path,
+        *(f"BraTS20_Training_{n}/BraTS20_Training_{n}_{c}.nii" for n in ("001", "002") for c in ("t1", "t1ce", "seg")),
+    )
+    assert described(find_cases(tmp_path)) == {
+        f"BraTS20_Training_{n}": (f"BraTS20_Training_{n}", None, ["T1", "T1CE"], ["seg"]) for n in ("001", "002")
+    }
+
+
+def test_a_label_named_otherwise_joins_the_case_of_its_folder_and_shifts_no_other(tmp_path):
+    """BraTS20 case 355, whose label breaks every pairing by sorted globs."""
+    for n in ("354", "355", "356"):
+        touch(tmp_path, f"c{n}/c{n}_t1.nii", f"c{n}/c{n}_seg.nii" if n != "355" else "c355/W39_1998.09.19_Segm.nii")
+    labels = {case.case: [s.path.name for s in case.labels] for case in find_cases(tmp_path).cases}
+    assert labels == {"c354": ["c354_seg.nii"], "c355": ["W39_1998.09.19_Segm.nii"], "c356": ["c356_seg.nii"]}
+
+
+def test_plain_names_sessions_and_flat_folders(tmp_path):
+    touch(tmp_path / "a", "p1/T1.nii.gz", "p1/GOLD_STANDARD.nii.gz", "p2_study2/FLAIR.nii.gz")
+    touch(tmp_path / "b", "p1/study1_T1W.nii.gz", "p1/study2_T1W.nii.gz", "p1/p1_study3_T1W.nii.gz")
+    touch(tmp_path / "c", "one_t1.nii.gz", "one_t2.nii.gz", "two_t1.nii.gz")
+    touch(tmp_path / "d", "t1.nii.gz", "fla.nii.gz")
+    touch(tmp_path / "e", "p1/T1/image.nii.gz", "p1/T2/image.nii.gz", "p1/other/image.nii.gz")
+    assert list(described(find_cases(tmp_path / "a"))) == ["p1", "p2_study2"]
+    assert [(c.subject, c.session) for c in find_cases(tmp_path / "b").cases] == [
+        ("p1", "study1"),
+        ("p1", "study2"),
+        ("p1", "study3"),
+    ]
+    assert {name: case[2] for name, case in described(find_cases(tmp_path / "c")).items()} == {
+        "one": ["T1", "T2"],
+        "two": ["T1"],
+    }
+    assert described(find_cases(tmp_path / "d")) == {"d": ("d", None, ["FLAIR", "T1"], [])}
+    found = find_cases(tmp_path / "e")
+    assert described(found) == {"p1": ("p1", None, ["T1", "T2"], [])}
+    assert [path.parent.name for path in found.ignored] == ["other"]
+
+
+def test_cases_of_the_same_name_are_told_apart_but_stay_one_subject(tmp_path):
+    touch(tmp_path, "siteA/p1/T1.nii", "siteB/p1/T1.nii", "siteB/p2/T1.nii")
+    cases = find_cases(tmp_path).cases
+    assert len({case.case for case in cases}) == 3
+    assert {case.subject for case in cases} == {"p1", "p2"}
+
+
+def test_two_files_for_one_contrast_are_a_fault_of_the_case(tmp_path):
+    touch(tmp_path, "p1/T1.nii.gz", "p1/T1_N4.nii.gz", "p2/T1.nii.gz")
+    first, second = find_cases(tmp_path).cases
+    assert "two files claim to be T1" in str(first.fault)
+    assert second.fault is None
+
+
+def test_csv(tmp_path):
+    touch(tmp_path, "x/1.nii.gz", "x/2.nii.gz", "x/3.nii.gz")
+    table = tmp_path / "cases.csv"
+    table.write_text(
+        "Subject,session,contrast,path\na,,T1W,x/1.nii.gz\na,,seg,x/2.nii.gz\nb,s1,myelin,x/3.nii.gz\nc,,T1,gone.nii\n"
+    )
+    found = find_cases(table)
+    assert described(found) == {
+        "a": ("a", None, ["T1"], ["seg"]),
+        "b_s1": ("b", "s1", ["MYELIN"], []),
+        "c": ("c", None, ["T1"], []),
+    }
+    assert "line 5 of cases.csv names a file that does not exist" in str(found.cases[2].fault)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("id,path\n", "lacks columns"), ("subject,contrast,path\na,,x\n", "line 2 has an empty field")],
+)
+def test_a_bad_csv_is_refused(tmp_path, text, message):
+    (tmp_path / "t.csv").write_text(text)
+    with pytest.raises(DataError, match=message):
+        find_cases(tmp_path / "t.csv")
+
+
+def test_nothing_to_read_is_refused(tmp_path):
+    touch(tmp_path / "a", "image1.nii.gz")
+    with pytest.raises(DataError, match="1 other volumes were seen"):
+        find_cases(tmp_path / "a")
+    with pytest.raises(DataError, match="no such file or folder"):
+        find_cases(tmp_path / "b")
+    with pytest.raises(DataError, match="a folder or a"):
+        find_cases(tmp_path / "a" / "image1.nii.gz")
+    with pytest.raises(ValueError, match="got 'dcm'"):
+        find_cases(tmp_path / "a", layout="dcm")

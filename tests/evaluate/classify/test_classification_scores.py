@@ -1,0 +1,69 @@
+"""Figures of classification: scikit-learn's, and the same ones for many weightings at once."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.metrics import balanced_accuracy_score, f1_score, roc_auc_score
+
+from medmae.evaluate.classify.classification_scores import (
+    METRICS,
+    classification_scores,
+    patient_draws,
+    weighted_scores,
+)
+
+
+def predictions(*, count=200, classes=4, ties=False, seed=0):
+    rng = np.random.default_rng(seed)
+    truth = rng.integers(classes, size=count)
+    logits = rng.normal(size=(count, classes))
+    logits[np.arange(count), truth] += 0.8
+    probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    return truth, np.round(probabilities, 1) if ties else probabilities
+
+
+@pytest.mark.parametrize("ties", [False, True])
+@pytest.mark.parametrize("classes", [2, 4])
+def test_many_weightings_give_what_scikit_learn_gives_for_the_samples_repeated(ties, classes):
+    truth, probabilities = predictions(classes=classes, ties=ties)
+    weights = np.random.default_rng(1).integers(0, 3, size=(5, len(truth))).astype(float)
+    found = weighted_scores(truth, probabilities, weights)
+    for draw, weight in enumerate(weights.astype(int)):
+        repeated = np.repeat(np.arange(len(truth)), weight)
+        wanted = classification_scores(truth[repeated], probabilities[repeated])
+        for name in METRICS:
+            assert found[name][draw] == pytest.approx(wanted[name], abs=1e-12)
+
+
+def test_figures_are_those_of_scikit_learn():
+    truth, probabilities = predictions()
+    scores, called = classification_scores(truth, probabilities), probabilities.argmax(axis=1)
+    assert scores["balanced_accuracy"] == balanced_accuracy_score(truth, called)
+    assert scores["macro_f1"] == f1_score(truth, called, average="macro")
+    assert scores["auroc"] == pytest.approx(roc_auc_score(truth, probabilities, multi_class="ovr"))
+    assert scores["accuracy"] == (truth == called).mean()
+
+
+def test_a_class_that_no_sample_has_counts_nowhere():
+    truth, probabilities = np.array([0, 0, 1, 1]), np.array([[0.7, 0.2, 0.1], [0.1, 0.2, 0.7], [0, 1, 0], [0, 1, 0]])
+    for scores in (classification_scores(truth, probabilities), weighted_scores(truth, probabilities, np.ones((1, 4)))):
+        assert np.squeeze(scores["balanced_accuracy"]) == pytest.approx(0.75)
+        assert np.squeeze(scores["macro_f1"]) == pytest.approx((2 / 3 + 1) / 2)
+
+
+@pytest.mark.filterwarnings("error")
+def test_one_class_has_no_area_under_a_curve():
+    truth, probabilities = np.zeros(3, dtype=int), np.array([[1.0, 0.0], [0.9, 0.1], [0.2, 0.8]])
+    assert np.isnan(classification_scores(truth, probabilities)["auroc"])
+    assert np.isnan(weighted_scores(truth, probabilities, np.ones((1, 3)))["auroc"][0])
+    assert classification_scores(truth, probabilities)["balanced_accuracy"] == pytest.approx(2 / 3)
+
+
+def test_a_bootstrap_draws_whole_patients_and_as_many_as_there_are():
+    groups = np.array(["b", "a", "b", "c", "c", "c"])
+    draws, member = patient_draws(groups, resamples=50)
+    assert member.tolist() == [1, 0, 1, 2, 2, 2]
+    assert (draws.sum(axis=1) == 3).all()
+    assert draws.std() > 0
+    assert np.array_equal(draws, patient_draws(groups, resamples=50)[0])

@@ -1,0 +1,48 @@
+"""Baselines of colour alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from medmae.evaluate.classify.colour import COLOUR_BASELINES, colour_histogram, describe_images, mean_colour, raw_pixels
+
+
+def test_mean_colour_is_blind_to_where_colour_lies():
+    images = torch.rand(2, 3, 8, 8)
+    shuffled = images.flatten(2)[:, :, torch.randperm(64)].reshape(2, 3, 8, 8)
+    torch.testing.assert_close(mean_colour(images), mean_colour(shuffled))
+    assert mean_colour(images).shape == (2, 3)
+
+
+def test_a_histogram_counts_pixels_by_red_green_and_blue_together():
+    image = torch.zeros(1, 3, 2, 2)
+    image[0, 0, 0] = 1.0  # two red pixels, two black ones
+    found = colour_histogram(image, bins=4)
+    assert found.shape == (1, 64)
+    assert found[0].nonzero().flatten().tolist() == [0, 3 * 16]
+    assert found[0, [0, 48]].tolist() == [0.5, 0.5]
+    random = torch.rand(3, 3, 9, 9)
+    for image, ours in zip(random, colour_histogram(random, bins=4), strict=True):
+        theirs, _ = np.histogramdd(image.flatten(1).T.numpy(), bins=4, range=[(0, 1)] * 3)
+        np.testing.assert_allclose(ours.numpy(), theirs.ravel() / 81, rtol=1e-6)
+
+
+def test_raw_pixels_keep_where_things_are():
+    image = torch.zeros(1, 3, 64, 64)
+    image[:, :, :32] = 1
+    assert raw_pixels(image, size=2)[0].reshape(3, 2, 2)[0].tolist() == [[1, 1], [0, 0]]
+
+
+def test_every_image_is_read_once_and_described_in_order():
+    images, read = torch.rand(7, 3, 16, 16), []
+
+    def load(numbers):
+        read.extend(numbers)
+        return images[list(numbers)]
+
+    found = describe_images(load, count=7, by=COLOUR_BASELINES, batch_size=3)
+    assert read == list(range(7))
+    torch.testing.assert_close(found["mean_colour"], mean_colour(images))
+    assert found["colour_histogram"].shape == (7, 512)
+    assert found["raw_pixels"].shape == (7, 768)

@@ -1,0 +1,120 @@
+"""Fine-tuning on few labels: it learns, keeps the best epoch, uses every sample, and leaves the encoder as it is."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+
+from medmae.evaluate.classify.fine_tune import FineTune
+from medmae.evaluate.classify.folds import Fold
+from medmae.evaluate.classify.mixing import Mixing
+from medmae.methods.mae import mae_tiny
+
+LABELS = np.arange(48) % 2
+FOLD = Fold(train=np.arange(12), val=np.arange(12, 24), test=np.arange(24, 48))
+
+
+def load(numbers):
+    """Tiles of class 1 are redder."""
+    generator = torch.Generator().manual_seed(0)
+    images = torch.rand(48, 3, 32, 32, generator=generator)
+    images[:, 0] = images[:, 0] * 0.5 + 0.5 * torch.from_numpy(LABELS)[:, None, None]
+    return images[list(numbers)]
+
+
+def tuned(**options):
+    torch.manual_seed(0)
+    options = {"load": load, "epochs": 12, "base_lr": 0.1, "mixing": None, **options}
+    return FineTune(encoder=mae_tiny().encoder, **options)
+
+
+def accuracy(probabilities):
+    return (probabilities.argmax(axis=1) == LABELS[FOLD.test]).mean()
+
+
+def test_it_learns_what_tells_the_classes_apart_and_leaves_the_encoder_as_it_is():
+    tune = tuned()
+    before = copy.deepcopy(tune.encoder.state_dict())
+    probabilities = tune(FOLD, LABELS, num_classes=2)
+    assert probabilities.shape == (24, 2)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
+    assert accuracy(probabilities) > 0.9
+    for name, value in tune.encoder.state_dict().items():
+        assert torch.equal(value, before[name])
+
+
+def test_the_same_seed_gives_the_same_probabilities_whatever_was_drawn_before():
+    tune = tuned(epochs=2, mixing=Mixing())
+    first = tune(FOLD, LABELS, num_classes=2, seed=3)
+    torch.rand(5)
+    state = torch.get_rng_state()
+    assert np.array_equal(first, tune(FOLD, LABELS, num_classes=2, seed=3))
+    assert torch.equal(state, torch.get_rng_state())
+    assert not np.array_equal(first, tune(FOLD, LABELS, num_classes=2, seed=4))
+
+
+def test_drop_path_and_positions_are_those_of_the_copy_that_is_trained():
+    tune = tuned(drop_path=0.2, learn_positions=True)
+    model = tune._model(2)
+    assert [getattr(block.drop_path1, "drop_prob", 0.0) for block in model.encoder.blocks] == [0.0, 0.1, 0.2]
+    assert model.encoder.pos_embed.requires_grad
+    assert not tune.encoder.pos_embed.requires_grad
+    assert all(isinstance(block.drop_path1, torch.nn.Identity) for block in tune.encoder.blocks)
+
+
+def test_every_training_sample_is_used_in_every_epoch():
+    seen = []
+
+    def watched(numbers):
+        seen.extend(numbers)
+        return load(numbers)
+
+    fold = Fold(train=np.arange(11), val=np.empty(0, dtype=int), test=np.arange(24, 48))
+    tuned(load=watched, epochs=3, batch_size=5)(fold, LABELS, num_classes=2)
+    assert sorted(seen[:33]) == sorted(3 * list(range(11)))
+
+
+def test_the_best_epoch_of_validation_is_kept_not_the_last():
+    # Labels of the training part are wrong and validation is right: the less is learnt the better.
+    wrong = np.concatenate([1 - LABELS[:12], LABELS[12:]])
+    kept = tuned(epochs=8, warmup_epochs=0)(FOLD, wrong, num_classes=2)
+    last = Fold(train=FOLD.train, val=FOLD.val[:0], test=FOLD.test)
+    final = tuned(epochs=8, warmup_epochs=0)(last, wrong, num_classes=2)
+    assert accuracy(final) < 0.2
+    assert accuracy(kept) > accuracy(final)
+
+
+def test_what_is_normalised_is_normalised_in_training_and_evaluation():
+    calls = []
+
+    def normalise(images):
+        calls.append(torch.is_grad_enabled())
+        return images * 2 - 1
+
+    tuned(normalise=normalise, epochs=1)(FOLD, LABELS, num_classes=2)
+    assert set(calls) == {True, False}
+
+
+@pytest.mark.parametrize(("mixup", "cutmix"), [(0.8, 0.0), (0.0, 1.0), (0.8, 1.0)])
+def test_a_mixed_batch_shows_each_class_by_the_share_of_its_pixels(mixup, cutmix):
+    images = torch.stack([torch.zeros(3, 16, 16), torch.ones(3, 16, 16)])
+    mixing = Mixing(mixup=mixup, cutmix=cutmix, smoothing=0)
+    shares = set()
+    for seed in range(8):
+        generator = torch.Generator().manual_seed(seed)
+        mixed, targets = mixing(images, torch.tensor([0, 1]), num_classes=2, generator=generator)
+        torch.testing.assert_close(mixed.mean(dim=(1, 2, 3)), targets[:, 1])
+        torch.testing.assert_close(targets.sum(dim=1), torch.ones(2))
+        shares.add(round(float(targets[0, 0]), 4))
+    assert len(shares) > 4
+
+
+def test_smoothing_alone_leaves_the_images():
+    images, labels = torch.rand(2, 3, 8, 8), torch.tensor([0, 2])
+    mixing = Mixing(mixup=0, cutmix=0, smoothing=0.1)
+    mixed, targets = mixing(images, labels, num_classes=4, generator=torch.Generator())
+    assert torch.equal(mixed, images)
+    assert targets[0].tolist() == pytest.approx([0.925, 0.025, 0.025, 0.025])

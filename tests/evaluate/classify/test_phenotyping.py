@@ -1,0 +1,136 @@
+"""From encoders and tiles to an evaluated run."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from data_prep.tiny.wsi import picture, write_pyramid
+from data_prep.wsi import prepare
+from medmae.data import TileDataset
+from medmae.errors import DataError, SomeFailedError
+from medmae.evaluate.classify.phenotyping import evaluate_phenotyping, map_phenotypes
+from medmae.evaluate.features.embeddings import cases_of, features_of
+from medmae.evaluate.features.extractor import TileEncoder
+from medmae.evaluate.features.probe import linear_probe
+from medmae.evaluate.features.tile_samples import samples_of
+from medmae.files import sha256_of
+from medmae.methods.mae import mae_tiny
+
+COLOURS = {"ADI": (230, 220, 230), "TUM": (120, 60, 140)}
+
+
+def write_tiles(folder, patients, *, flags=(), labels=tuple(COLOURS), seed=0):
+    """Patients with six tiles of each class."""
+    (folder / "shards").mkdir(parents=True)
+    rows = []
+    for number, patient in enumerate(patients):
+        rng = np.random.default_rng([seed, number])
+        names = [label for label in labels for _ in range(6)]
+        pixels = np.stack([rng.normal(COLOURS[name], 12, (32, 32, 3)) for name in names]).clip(0, 255).astype(np.uint8)
+        path = folder / "shards" / f"{patient}.npy"
+        np.save(path, pixels)
+        files = [f"{name}/{patient}_{i}.png" for i, name in enumerate(names)]
+        rows.append({
+            "case": patient, "subject": patient, "session": None, "split": "train", "kind": "tiles", "dtype": "uint8",
+            "count": len(names), "shard": f"shards/{patient}.npy", "shard_sha256": sha256_of(path), "size": [32, 32],
+            "tiles": {"name": files, "sha256": files, "label": names, "slide": [None] * len(names)}, "mpp": None,
+            "flags": list(flags),
+        })  # fmt: skip
+    (folder / "manifest.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return TileDataset(manifest=folder, split=None, size=32)
+
+
+def encoder(name="mae"):
+    torch.manual_seed(0)
+    return TileEncoder(encoder=mae_tiny().encoder, name=name)
+
+
+def test_every_encoder_and_classifier_stands_beside_three_baselines(tmp_path):
+    tiles, out = write_tiles(tmp_path / "tiles", "abcdef"), tmp_path / "run" / "evaluation"
+    found = evaluate_phenotyping(
+        tiles=tiles,
+        encoders={"mae": encoder()},
+        tuned={"scratch": mae_tiny().encoder},
+        tuning={"epochs": 1, "mixing": None},
+        out=out,
+        budget=12,
+        folds=3,
+    )
+    ours = {"mae, linear probe", "mae, 5 neighbours", "scratch, fine-tuned"}
+    assert set(found["scores"]) == ours | {"mean_colour", "colour_histogram", "raw_pixels"}
+    assert found["scores"]["mean_colour"]["metrics"]["balanced_accuracy"]["mean"] == 1.0
+    assert found["unit"] == "patient"
+    assert json.loads((out / "embedding_map.json").read_text())["classes"] == ["ADI", "TUM"]
+    with (out / "few_labels" / "predictions.csv").open(newline="") as file:
+        first = next(csv.DictReader(file))
+    assert (first["case"], first["tile"], first["label"]) == ("a", "ADI/a_0.png", "ADI")
+    assert len(list((tmp_path / "run" / "embeddings" / "mae").glob("*.h5"))) == 6
+
+
+def test_a_test_set_of_its_own_is_judged_even_if_its_cases_have_the_same_names(tmp_path):
+    tiles = write_tiles(tmp_path / "tiles", "abcdef")
+    test = write_tiles(tmp_path / "test", ["a"], seed=1)
+    test.rows[0]["subject"] = "someone else"
+    images = torch.stack([some[i]["image"] for some in (tiles, test) for i in range(len(some))])
+    found = features_of([cases_of(tiles), cases_of(test)], encoder=encoder(), out=tmp_path / "embeddings")
+    np.testing.assert_allclose(found, encoder()(images).numpy(), atol=1e-5)
+    samples = samples_of(tiles, test)
+    assert samples.test.sum() == 12
+    assert samples.test[-12:].all()
+    found = evaluate_phenotyping(
+        tiles=tiles, test=test, encoders={"mae": encoder()}, classifiers={"probe": linear_probe()},
+        out=tmp_path / "run" / "evaluation", budget=12, folds=2,
+    )  # fmt: skip
+    assert found["tested_on"] == "a test set of its own"
+    assert found["scores"]["mean_colour"]["metrics"]["accuracy"] | {"fits": 0} == {
+        "mean": 1.0, "ci_low": None, "ci_high": None, "n_units": 1, "fits": 0,
+    }  # fmt: skip
+
+
+def test_without_patients_slides_are_the_groups_and_without_slides_there_are_none(tmp_path):
+    assert samples_of(write_tiles(tmp_path / "a", "ab")).unit == "patient"
+    by_slide = samples_of(write_tiles(tmp_path / "b", "ab", flags=["no_patient", "subject_is_slide"]))
+    assert by_slide.unit == "slide"
+    assert by_slide.groups.tolist() == ["a"] * 12 + ["b"] * 12
+    assert samples_of(write_tiles(tmp_path / "c", "ab", flags=["no_patient", "split_by_image"])).groups is None
+
+
+def test_tiles_without_a_label_and_other_classes_are_refused(tmp_path):
+    tiles = write_tiles(tmp_path / "a", "ab")
+    with pytest.raises(DataError, match="the test set has other classes"):
+        samples_of(tiles, write_tiles(tmp_path / "b", "c", labels=["ADI"]))
+    tiles._items[3, 2] = -1
+    with pytest.raises(DataError, match="1 tiles have no label"):
+        samples_of(tiles)
+
+
+@pytest.mark.slow
+def test_what_was_learnt_from_tiles_is_mapped_on_a_slide(tmp_path):
+    write_pyramid(tmp_path / "slides" / "s1.tif", picture(400, 320), mpp=0.5)
+    prepare(source=tmp_path / "slides", out=tmp_path / "prep", tile=32, mpp=0.5, workers=0, fractions=(1, 0, 0))
+    slides, out = TileDataset(manifest=tmp_path / "prep", size=32), tmp_path / "run" / "evaluation"
+    map_phenotypes(
+        tiles=write_tiles(tmp_path / "tiles", "ab"), slides=slides, encoder=encoder(), out=out, shown=["TUM"], edge=200
+    )
+    assert (out / "heatmaps" / "s1_TUM.png").is_file()
+    assert len(json.loads((out / "heatmaps" / "s1.geojson").read_text())["features"]) == len(slides)
+
+
+@pytest.mark.slow
+def test_damaged_tiles_of_one_slide_and_the_loss_of_another_cost_no_other_its_map(tmp_path):
+    for name in ("s1", "s2", "s3"):
+        write_pyramid(tmp_path / "slides" / f"{name}.tif", picture(200, 160), mpp=0.5)
+    prepare(source=tmp_path / "slides", out=tmp_path / "prep", tile=32, mpp=0.5, workers=0, fractions=(1, 0, 0))
+    slides, out = TileDataset(manifest=tmp_path / "prep", size=32), tmp_path / "run" / "evaluation"
+    (tmp_path / "prep" / slides.rows[0]["shard"]).write_bytes(b"damaged")
+    (tmp_path / "slides" / "s2.tif").unlink()
+    tiles = write_tiles(tmp_path / "tiles", "ab")
+    with pytest.raises(SomeFailedError, match=r"s2\.tif.*tiles of 1 of 3 slides cannot be read"):
+        map_phenotypes(tiles=tiles, slides=slides, encoder=encoder(), out=out, shown=["TUM"], edge=200)
+    assert [path.stem for path in (out / "heatmaps").glob("*.geojson")] == ["s3"]
+    assert len(json.loads((out / "heatmaps.json").read_text())["pictures"]) == 1

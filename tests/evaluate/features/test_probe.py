@@ -1,0 +1,71 @@
+"""A probe reads what is in the features, and nothing else."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from medmae.evaluate.features.probe import frozen_features, knn_accuracy, probe_accuracy
+from medmae.methods.mae import mae_tiny
+
+PROBES = [probe_accuracy, knn_accuracy]
+
+
+def task(*, apart=4.0, seed=0, count=60):
+    rng = np.random.default_rng(seed)
+    labels = np.arange(count) % 3
+    features = rng.normal(size=(count, 5))
+    features[np.arange(count), labels] += apart
+    return features, labels
+
+
+def score(probe, train, test, **options):
+    return probe(features_train=train[0], labels_train=train[1], features_test=test[0], labels_test=test[1], **options)
+
+
+@pytest.mark.parametrize("probe", PROBES)
+def test_features_that_separate_the_classes_score_high_and_noise_scores_chance(probe):
+    assert score(probe, task(), task(seed=1)) > 0.9
+    assert score(probe, task(apart=0, count=600), task(apart=0, seed=1, count=600)) == pytest.approx(1 / 3, abs=0.08)
+
+
+@pytest.mark.parametrize("probe", PROBES)
+def test_the_scale_of_a_feature_does_not_matter(probe):
+    units = np.array([1e-4, 1.0, 1e3, 1.0, 1e4])
+    (a, labels), (b, others) = task(), task(seed=1)
+    scaled = score(probe, (a * units, labels), (b * units, others))
+    assert scaled == score(probe, (a, labels), (b, others))
+
+
+@pytest.mark.parametrize("probe", PROBES)
+def test_the_same_features_give_the_same_accuracy(probe):
+    assert score(probe, task(apart=1), task(apart=1, seed=1)) == score(probe, task(apart=1), task(apart=1, seed=1))
+
+
+@pytest.mark.parametrize("probe", PROBES)
+def test_features_and_labels_of_different_number_are_refused(probe):
+    features, labels = task()
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        score(probe, (features, labels[:-1]), task(seed=1))
+
+
+def test_one_class_is_refused():
+    features, _ = task()
+    with pytest.raises(ValueError, match="at least 2 classes"):
+        score(probe_accuracy, (features, np.zeros(60)), task(seed=1))
+
+
+def test_more_neighbours_than_samples_are_refused():
+    with pytest.raises(ValueError, match="n_neighbors"):
+        score(knn_accuracy, task(count=6), task(seed=1), neighbours=7)
+
+
+def test_features_are_the_mean_of_the_patch_tokens_whatever_the_batch_size():
+    encoder = mae_tiny().encoder.train()
+    images = torch.rand(5, 3, 32, 32)
+    features = frozen_features(encoder, images, batch_size=2)
+    expected = encoder(images)[:, 1:].mean(dim=1).detach().numpy()
+    np.testing.assert_allclose(features, expected, atol=1e-5)
+    assert encoder.training
+    assert all(p.grad is None for p in encoder.parameters())

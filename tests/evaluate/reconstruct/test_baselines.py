@@ -1,0 +1,61 @@
+"""Fills that have learned nothing."""
+
+import pytest
+import torch
+
+from medmae.evaluate.reconstruct.baselines import mean_fill, neighbour_fill
+
+
+def hidden_middle(*size):
+    hidden = torch.zeros(1, 1, *size, dtype=torch.bool)
+    hidden[(..., *(slice(n // 4, 3 * n // 4) for n in size))] = True
+    return hidden
+
+
+def test_visible_pixels_stay_as_they_are():
+    image, hidden = torch.rand(1, 2, 16, 16), hidden_middle(16, 16)
+    for filled in (mean_fill(image, hidden), neighbour_fill(image, hidden)):
+        assert torch.equal(filled[~hidden.expand_as(image)], image[~hidden.expand_as(image)])
+
+
+def test_the_mean_is_that_of_visible_pixels_only():
+    image = torch.zeros(1, 1, 8, 8)
+    hidden = hidden_middle(8, 8)
+    image[hidden] = 100.0
+    assert mean_fill(image, hidden).max() == 0.0
+
+
+@pytest.mark.parametrize("size", [(32,), (16, 16), (12, 12, 12)])
+def test_neighbours_restore_a_linear_ramp_on_any_number_of_axes(size):
+    ramp = torch.linspace(0, 1, size[-1]).expand(1, 1, *size).clone()
+    filled = neighbour_fill(ramp, hidden_middle(*size))
+    assert torch.allclose(filled, ramp, atol=1e-2)
+
+
+def test_what_is_hidden_does_not_leak_into_a_fill():
+    image, hidden = torch.rand(1, 1, 16, 16), hidden_middle(16, 16)
+    other = image.clone()
+    other[hidden] = torch.rand(int(hidden.sum()))
+    assert torch.equal(neighbour_fill(image, hidden), neighbour_fill(other, hidden))
+
+
+def test_more_sweeps_change_the_neighbour_fill_by_less_than_a_tenth_of_a_decibel():
+    torch.manual_seed(0)
+    coarse = torch.rand(1, 1, 8, 8)
+    image = torch.nn.functional.interpolate(coarse, size=(96, 96), mode="bicubic")
+    blocks = torch.rand(1, 1, 12, 12) < 0.7
+    hidden = blocks.repeat_interleave(8, 2).repeat_interleave(8, 3)
+
+    def decibel(filled):
+        return -10 * torch.log10((filled - image)[hidden].square().mean())
+
+    few, many = decibel(neighbour_fill(image, hidden)), decibel(neighbour_fill(image, hidden, sweeps=4000))
+    assert abs(few - many) < 0.1
+
+
+def test_each_channel_has_its_own_mean_and_where_nothing_is_visible_it_is_one_half():
+    image, hidden = torch.stack([torch.zeros(8, 8), torch.ones(8, 8)])[None], hidden_middle(8, 8)
+    assert torch.equal(mean_fill(image, hidden), image)
+    everywhere = torch.ones_like(hidden)
+    assert (mean_fill(image, everywhere) == 0.5).all()
+    assert (neighbour_fill(image, everywhere) == 0.5).all()

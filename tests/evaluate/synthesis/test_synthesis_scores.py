@@ -1,0 +1,120 @@
+"""The figures of one case."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from medmae.data.volumes.slices import fit
+from medmae.evaluate.synthesis.case_scores import SynthesisCases
+from medmae.evaluate.synthesis.synthesis_scores import definitions, score_case, summarise_scores
+
+
+@pytest.fixture
+def volumes(make_set):
+    found = SynthesisCases(
+        manifest=make_set(lesion=("d",)), split="test", source="T1", target="T2", contrasts=None, min_foreground=0.02
+    )
+    return found.read(found.tasks()[0])
+
+
+def scored(volumes, synthetic, *, copy=None, outputs=None, edge=28):
+    made = {"model": synthetic, "copy": volumes.source if copy is None else copy}
+    return score_case(volumes, made=made, outputs=outputs or {}, edge=edge, labelled=("lesion",))
+
+
+def test_an_error_outside_a_region_does_not_count_in_it(volumes):
+    row = scored(volumes, np.where(volumes.lesion, volumes.real + 0.1, volumes.real))
+    assert row["psnr_model_lesion"] == pytest.approx(20.0, abs=1e-4)
+    assert row["mae_model_lesion"] == pytest.approx(0.1, abs=1e-6)
+    assert row["psnr_model_foreground"] > 30
+    in_air = scored(volumes, np.where(volumes.foreground, volumes.real, 0.5))
+    assert in_air["psnr_model_foreground"] == 100.0
+    assert in_air["psnr_model_whole"] < 15
+    assert row["lesion_voxels"] == volumes.lesion.sum()
+
+
+def test_the_reference_definition_is_of_what_the_network_itself_gave(volumes):
+    blurred = np.zeros_like(volumes.real)
+    sharp = {int(z): plane for z, plane in zip(volumes.filled, _fitted(volumes), strict=True)}
+    row = scored(volumes, blurred, outputs=sharp)
+    assert row["psnr_model_reference"] == 100.0
+    assert row["nmse_model_reference"] == 0.0
+    assert scored(volumes, blurred)["psnr_model_reference"] < 20
+
+
+def _fitted(volumes):
+    return fit(torch.from_numpy(volumes.real[volumes.filled]), size=28).numpy()
+
+
+def test_the_reference_definition_looks_at_the_box_around_the_source(make_set):
+    manifest = make_set(shape=(12, 40, 30))
+    path = manifest.folder / "shards" / "d.npy"
+    block = np.load(path)
+    block[:, :, :12], block[:, :, :, 22:] = 0, 0
+    block[:, 1, 0, 0] = 0.7  # a target that reaches further than its source
+    np.save(path, block)
+    found = SynthesisCases(manifest=manifest, split="test", source="T1", target="T2")
+    case = found.read(found.tasks()[0])
+    rows, columns = (np.flatnonzero(case.source.any(axis=axes)) for axes in ((0, 2), (0, 1)))
+    made = case.real[case.filled][:, rows[0] - 2 : rows[-1] + 3, columns[0] - 2 : columns[-1] + 3]
+    own = fit(torch.from_numpy(made), size=28).numpy()
+    row = scored(case, np.zeros_like(case.real), outputs=dict(zip(case.filled.tolist(), own, strict=True)))
+    assert row["psnr_model_reference"] == 100.0
+
+
+def test_a_3d_network_s_reference_figures_are_of_slices_as_they_are_stored(volumes):
+    row = scored(volumes, volumes.real, edge=None)
+    assert row["ssim_model_reference"] == pytest.approx(1.0)
+    assert "as stored" in definitions(edge=None, min_foreground=0.02, labels={})["reference"]["volume"]
+
+
+def test_stripes_are_judged_against_the_real_volume(volumes):
+    shift = 0.2 * (np.arange(len(volumes.real)) % 2)[:, None, None]
+    row = scored(volumes, np.where(volumes.foreground, volumes.real + shift, 0), copy=volumes.real)
+    assert row["stripe_copy_foreground"] == pytest.approx(1.0)
+    assert row["stripe_model_foreground"] > 1.2
+
+
+def rows(*pairs):
+    return [
+        {"case": s, "subject": s, "psnr_model_whole": ours, "psnr_copy_whole": theirs, "mae_model_whole": 1 / ours,
+         "mae_copy_whole": 1 / theirs, "stripe_model_foreground": 1.0, "stripe_copy_foreground": 2.0, "slices": 9}
+        for s, ours, theirs in pairs
+    ]  # fmt: skip
+
+
+def test_the_summary_pairs_model_and_copy_and_a_gain_is_always_an_improvement():
+    summary = summarise_scores(rows(("a", 20.0, 10.0), ("b", 30.0, 25.0)))
+    assert summary["psnr_model_whole"]["mean"] == 25.0
+    assert summary["psnr_model_whole"]["better"] == "higher"
+    assert summary["psnr_model_whole"]["label"] == "PSNR, whole volume"
+    assert summary["gain_over_copy_psnr_whole"]["mean"] == 7.5
+    assert summary["gain_over_copy_mae_whole"]["mean"] > 0
+    assert summary["mae_model_whole"]["better"] == "lower"
+    assert summary["stripe_model_foreground"]["better"] == "nearer 1"
+    assert "gain_over_copy_stripe_foreground" not in summary
+    assert "slices" not in summary
+
+
+def test_cases_without_a_figure_are_left_out_and_a_figure_without_cases_too():
+    table = rows(("a", 20.0, 10.0), ("b", 30.0, 25.0))
+    for row in table:
+        row["ssim_model_lesion"] = row["ssim_copy_lesion"] = math.nan
+    table[0]["psnr_model_whole"] = math.nan
+    summary = summarise_scores(table)
+    assert summary["psnr_model_whole"]["n_subjects"] == summary["gain_over_copy_psnr_whole"]["n_subjects"] == 1
+    assert "ssim_model_lesion" not in summary
+
+
+def test_the_definitions_say_range_mask_and_dimensions_of_every_region():
+    found = definitions(edge=64, min_foreground=0.02, labels={"lesion": ["lesion"], "other": ["aseg"]})
+    assert set(found) == {"whole", "foreground", "reference", "lesion"}
+    for how in found.values():
+        assert {"data_range", "mask", "psnr", "ssim", "nmse", "mae"} <= set(how)
+        assert "2-d" in how["ssim"]
+    assert found["foreground"]["data_range"] == 1.0
+    assert "64 x 64" in found["reference"]["volume"]
+    assert "(lesion)" in found["lesion"]["mask"]
+    assert "lesion" not in definitions(edge=64, min_foreground=0.02, labels={})
