@@ -1,9 +1,9 @@
-"""Samples of an evaluation that cannot be read: logged and counted, while the others are judged."""
+"""Samples of an evaluation that cannot be read: warned of and listed, while the others are evaluated."""
 
 from __future__ import annotations
 
 import json
-import logging
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TypeVar
@@ -12,29 +12,23 @@ from medmae.errors import SomeFailedError
 from medmae.files import read_object, write_text
 from medmae.training.reading import UNREADABLE
 
-log = logging.getLogger(__name__)
 RECORD = "left_out.json"
 Item = TypeVar("Item")
 
 
-def read_some(
-    read: Callable[[int], Item], numbers: Iterable[int], *, failed: dict[int, str] | None = None
-) -> dict[int, Item]:
-    """Samples that can be read, by number, in order; each of the others is logged.
+def read_some(read: Callable[[int], Item], numbers: Iterable[int]) -> dict[int, Item]:
+    """What can be read, by number, in order; each of the others is warned of, as of samples that come in batches.
 
     Args:
-        read: Gives a sample, such as ``dataset.__getitem__``.
+        read: Gives what is to be shown of a sample.
         numbers: Which.
-        failed: Receives the reasons of the others, by number.
     """
     found = {}
     for number in numbers:
         try:
             found[number] = read(number)
         except UNREADABLE as error:
-            log.error("left out: sample %d: %s", number, error)
-            if failed is not None:
-                failed[number] = str(error)
+            warnings.warn(f"sample {number} is left out: {error}", stacklevel=2)
     return found
 
 

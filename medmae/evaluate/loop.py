@@ -6,27 +6,18 @@ import logging
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from rich.progress import track
 
 from medmae.errors import DataError, SomeFailedError
+from medmae.evaluate.batches import Items
 from medmae.methods.base import Method
 from medmae.training.guard import require_writable
 from medmae.training.out_of_memory import NotEnoughMemoryError, explaining_out_of_memory, inference_advice
 
 log = logging.getLogger(__name__)
-Item = TypeVar("Item", covariant=True)
-
-
-class Items(Protocol[Item]):
-    """Things that are read one at a time, and may fail to be."""
-
-    def __len__(self) -> int:
-        """How many."""
-
-    def __getitem__(self, index: int) -> Item:
-        """Reads one."""
+Item = TypeVar("Item")
 
 
 def each_volume(

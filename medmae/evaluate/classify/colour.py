@@ -7,10 +7,15 @@ On NCT-CRC-HE-100K mean colour alone is right on more than half of the tiles, a 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+from medmae.evaluate.batches import Items, each_batch
+from medmae.evaluate.classify.predict import over_views
 
 Describe = Callable[[Tensor], Tensor]
 
@@ -43,24 +48,27 @@ COLOUR_BASELINES: Mapping[str, Describe] = {
 GREY_BASELINES: Mapping[str, Describe] = {"mean_intensity": mean_colour, "raw_pixels": raw_pixels}
 
 
+@torch.no_grad()
 def describe_images(
-    load: Callable[[range], Tensor], *, count: int, by: Mapping[str, Describe], batch_size: int = 64
-) -> dict[str, Tensor]:
-    """Each description of every image, read once.
+    images: Items[Mapping[str, Any]],
+    *,
+    by: Mapping[str, Describe],
+    batch_size: int = 64,
+    left_out: dict[int, str] | None = None,
+) -> dict[str, np.ndarray]:
+    """Each description of every image that can be read, read once.
 
     Args:
-        load: Images by their numbers, ``(B, C, H, W)``.
-        count: How many there are.
-        by: Descriptions by name, images -> ``(B, D)``.
+        images: Items with an ``image``.
+        by: Descriptions by name, images ``(B, C, *size)`` -> ``(B, D)``.
         batch_size: Images at once.
+        left_out: Receives why an image was left out, by its number.
 
     Returns:
-        ``(count, D)`` float32 by name, on the CPU.
+        ``(N, D)`` float32 by name.
     """
     parts: dict[str, list[Tensor]] = {name: [] for name in by}
-    with torch.no_grad():
-        for start in range(0, count, batch_size):
-            images = load(range(start, min(start + batch_size, count)))
-            for name, describe in by.items():
-                parts[name].append(describe(images).float().cpu())
-    return {name: torch.cat(some) for name, some in parts.items()}
+    for _, batch in each_batch(images, batch_size=batch_size, left_out=left_out):
+        for name, describe in by.items():
+            parts[name].append(over_views(batch, describe).float())
+    return {name: torch.cat(some).numpy() for name, some in parts.items() if some}

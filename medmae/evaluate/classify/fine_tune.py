@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from sklearn.metrics import recall_score
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.data import default_collate
 
+from medmae.evaluate.batches import Items
 from medmae.evaluate.classify.folds import Fold
 from medmae.evaluate.classify.mixing import Mixing
+from medmae.evaluate.classify.predict import predict
 from medmae.nn.blocks import set_drop_path
 from medmae.nn.encoder import Pool
 from medmae.nn.heads import Classifier
@@ -23,8 +27,18 @@ from medmae.training.by_epoch import epoch_batches, take_step
 from medmae.training.optim import layer_decay_groups
 from medmae.training.schedule import WarmupCosine
 
-Load = Callable[[Sequence[int]], Tensor]
 State = dict[str, Tensor]
+
+
+class _Normalised(nn.Module):
+    """A network of images that are normalised first."""
+
+    def __init__(self, network: nn.Module, normalise: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.network, self.normalise = network, normalise
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.network(self.normalise(images))
 
 
 def _as_it_is(images: Tensor) -> Tensor:
@@ -41,7 +55,7 @@ class FineTune:
 
     Args:
         encoder: Copied for every fit, and left as it is.
-        load: Images by number, ``(B, C, H, W)``, in [0, 1].
+        samples: By number, items with an ``image`` ``(C, H, W)`` in [0, 1].
         augment: Of batches ``{"image": ...}`` in training: ``augment(batch, generator=...)``.
         normalise: Applied last, in training and evaluation.
         pool: See :class:`medmae.nn.heads.Classifier`.
@@ -59,7 +73,7 @@ class FineTune:
     """
 
     encoder: MaskedViT
-    load: Load
+    samples: Items[Mapping[str, Any]]
     augment: Callable[..., dict[str, Tensor]] | None = None
     normalise: Callable[[Tensor], Tensor] = _as_it_is
     pool: Pool = "mean"
@@ -90,7 +104,7 @@ class FineTune:
         # A new head and drop-path draw from torch's own generators, which are given back as they were.
         with drawn_by(seed, device=self.device):
             model = self._fit(fold, labels, num_classes=num_classes, seed=seed)
-            return self._logits(model, fold.test).softmax(dim=1).numpy()
+            return self._predict(model, fold.test)
 
     def _fit(self, fold: Fold, labels: np.ndarray, *, num_classes: int, seed: int) -> Classifier:
         generator = torch.Generator().manual_seed(seed)
@@ -152,7 +166,8 @@ class FineTune:
         self, batch: np.ndarray, labels: np.ndarray, *, num_classes: int, generator: torch.Generator
     ) -> tuple[Tensor, Tensor]:
         """Augmented and mixed images ``(B, C, H, W)``, and what they show ``(B, K)``."""
-        images, owned = self.load(batch.tolist()), torch.from_numpy(labels[batch]).long()
+        images = default_collate([self.samples[number]["image"] for number in batch.tolist()])
+        owned = torch.from_numpy(labels[batch]).long()
         if self.augment is not None:
             images = self.augment({"image": images}, generator=generator)["image"]
         if self.mixing is None:
@@ -163,18 +178,14 @@ class FineTune:
 
     def _score(self, model: Classifier, val: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
         """Balanced accuracy, and the negative loss."""
-        logits, truth = self._logits(model, val), torch.from_numpy(labels[val]).long()
-        called = logits.argmax(dim=1).numpy()
-        right = recall_score(truth, called, labels=np.unique(truth), average="macro", zero_division=0)
-        return float(right), -float(F.cross_entropy(logits, truth))
+        shares, truth = self._predict(model, val), labels[val]
+        right = recall_score(truth, shares.argmax(axis=1), labels=np.unique(truth), average="macro", zero_division=0)
+        return float(right), float(np.log(shares[np.arange(len(truth)), truth].clip(1e-30)).mean())
 
-    @torch.no_grad()
-    def _logits(self, model: Classifier, samples: np.ndarray) -> Tensor:
-        """``(len(samples), K)`` on the CPU, without augmentation."""
-        model.eval()
-        parts = [samples[start : start + 64] for start in range(0, len(samples), 64)]
-        images = (self.normalise(self.load(part.tolist()).to(self.device)) for part in parts)
-        return torch.cat([model(some).float().cpu() for some in images])
+    def _predict(self, model: Classifier, numbers: np.ndarray) -> np.ndarray:
+        """Probabilities ``(len(numbers), K)``, without augmentation."""
+        network = _Normalised(model, self.normalise)
+        return predict(network, self.samples, numbers.tolist(), device=self.device)
 
 
 def _copy(model: nn.Module) -> State:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.pipeline import Pipeline
+from torch.utils.data import ConcatDataset
 
 from medmae.data.rows import kind_of
 from medmae.data.slides.tiles import TileDataset
@@ -19,7 +20,7 @@ from medmae.evaluate.features.embedding_map import Layout, write_embedding_map
 from medmae.evaluate.features.embeddings import cases_of, embed_readable, features_of
 from medmae.evaluate.features.extractor import TileEncoder
 from medmae.evaluate.features.probe import linear_probe, nearest_neighbours
-from medmae.evaluate.features.tile_samples import TileLoader, samples_of
+from medmae.evaluate.features.tile_samples import samples_of
 from medmae.evaluate.slides.heatmap import map_slides
 from medmae.nn.vit import MaskedViT
 
@@ -50,7 +51,7 @@ def evaluate_phenotyping(
         test: A test set of its own, of the same classes and other patients; see
             :func:`medmae.evaluate.classify.folds.few_label_folds`.
         tuned: Encoders that are trained whole, by name; one with random weights is "from scratch".
-        tuning: Options of :class:`medmae.evaluate.classify.fine_tune.FineTune`, ``encoder`` and ``load`` apart.
+        tuning: Options of :class:`medmae.evaluate.classify.fine_tune.FineTune`, ``encoder`` and ``samples`` apart.
         classifiers: On features, by name; None takes a linear probe and 5 nearest neighbours (fewer of fewer labels).
         budget: Labels over all classes.
         folds: How many.
@@ -65,7 +66,7 @@ def evaluate_phenotyping(
         DataError: If a tile has no label, the test set has other classes, or a fold cannot be drawn.
     """
     samples, sets = samples_of(tiles, test), [tiles] if test is None else [tiles, test]
-    load = TileLoader(sets)
+    images = ConcatDataset(sets)
     on = classifiers or _classifiers(len(samples.labels) if budget is None else budget)
     cases = [cases_of(some) for some in sets]
     features = {name: features_of(cases, encoder=each, out=_folder(out, name)) for name, each in encoders.items()}
@@ -75,11 +76,11 @@ def evaluate_phenotyping(
         for kind, model in on.items()
     }
     contenders |= {
-        f"{name}, fine-tuned": FineTune(encoder=encoder, load=load, **(tuning or {}))
+        f"{name}, fine-tuned": FineTune(encoder=encoder, samples=images, **(tuning or {}))
         for name, encoder in (tuned or {}).items()
     }
-    colours = describe_images(load, count=len(samples.labels), by=COLOUR_BASELINES)
-    baselines = {name: OnFeatures(features=found.numpy(), model=linear_probe()) for name, found in colours.items()}
+    colours = describe_images(images, by=COLOUR_BASELINES)
+    baselines = {name: OnFeatures(features=found, model=linear_probe()) for name, found in colours.items()}
     for name, found in list(features.items())[:1]:
         write_embedding_map(found, labels=samples.labels, classes=samples.classes, out=out, layout=layout, encoder=name)
     return evaluate_few_labels(

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from rich.progress import track
 from torch import nn
 
 from medmae.data.images.dataset import ImageDataset
 from medmae.errors import DataError, SomeFailedError
-from medmae.evaluate.features.readable_batches import ReadableBatches
+from medmae.evaluate.batches import each_batch
 from medmae.evaluate.tables import write_csv
 
 TABLE = "predictions.csv"
@@ -45,9 +44,17 @@ def predict_images(
     """
     network.to(device).eval()
     rows: list[dict[str, object]] = []
-    batches = ReadableBatches(images, batch_size=batch_size, num_workers=num_workers)
-    for batch in track(batches, description="Classifying", transient=True):
-        probabilities = network(batch["image"].to(device)).float().softmax(dim=1).cpu()  # (B, K)
+    failed: dict[int, str] = {}
+    batches = each_batch(
+        images,
+        device=device,
+        batch_size=batch_size,
+        workers=num_workers,
+        left_out=failed,
+        description="Classifying",
+    )
+    for numbers, batch in batches:
+        probabilities = network(batch["image"]).float().softmax(dim=1).cpu()  # (B, K)
         if probabilities.shape[1] != len(classes):
             raise DataError(
                 f"the network tells {probabilities.shape[1]} classes apart",
@@ -55,11 +62,11 @@ def predict_images(
                 value=list(classes),
                 remedy="name the classes of its training",
             )
-        for number, shares in zip(batch["index"].tolist(), probabilities.tolist(), strict=True):
+        for number, shares in zip(numbers, probabilities.tolist(), strict=True):
             named = {f"p_{name}": share for name, share in zip(classes, shares, strict=True)}
             predicted = classes[max(range(len(shares)), key=shares.__getitem__)]
             rows.append({"image": images.describe(number)["case"], "predicted": predicted, **named})
-    left_out = [f"{images.describe(number)['case']} ({reason})" for number, reason in batches.reasons.items()]
+    left_out = [f"{images.describe(number)['case']} ({reason})" for number, reason in failed.items()]
     if not rows:
         raise DataError(
             f"none of {len(images)} images can be read; the first are {'; '.join(left_out[:5])}",

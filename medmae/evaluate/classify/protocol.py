@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 from torch import Tensor, nn
+from torch.utils.data import ConcatDataset
 
 from medmae.data.images.dataset import ImageDataset
 from medmae.data.names import file_name_of
+from medmae.evaluate.batches import Items
 from medmae.evaluate.classify.colour import describe_images, raw_pixels
 from medmae.evaluate.classify.few_label_tables import print_scores
 from medmae.evaluate.classify.few_labels import Contender, OnFeatures, PerSeed, contest, draw_folds
@@ -23,7 +25,7 @@ from medmae.evaluate.features.extractor import TileEncoder
 from medmae.evaluate.features.image_embeddings import embedded
 from medmae.evaluate.features.lars_probe import LarsProbe
 from medmae.evaluate.features.probe import linear_probe, nearest_neighbours
-from medmae.evaluate.features.tile_samples import TileLoader, image_samples
+from medmae.evaluate.features.tile_samples import image_samples
 from medmae.nn.encoder import Pool
 from medmae.nn.heads import Scaled
 from medmae.nn.vit import MaskedViT
@@ -103,7 +105,7 @@ def judge_encoders(
     reserved = set(_BASELINES)
     if not encoders or reserved & encoders.keys():
         raise ValueError(f"give encoders under other names than {sorted(reserved)}, got {list(encoders)}")
-    samples, load, sets = image_samples(train, test), TileLoader([train, test]), (train, test)
+    samples, images, sets = image_samples(train, test), ConcatDataset([train, test]), (train, test)
     budgets, first = _budgets(few, len(samples.classes)), next(iter(encoders))
     for budget in budgets.values():  # what cannot be drawn is refused before hours of the first task
         draw_folds(samples, budget=budget, folds=1, seeds=seeds)
@@ -118,9 +120,9 @@ def judge_encoders(
     drawn = {seed: features.pop(f"{UNTRAINED} {seed}") for seed in seeds}
     shown: dict[str, Any] = {"labels": samples.labels, "classes": samples.classes, "out": out, "item": "image"}
     write_embedding_map(features[first], **shown, layout=layout, encoder=first)
-    features[PIXELS] = describe_images(load, count=len(samples.labels), by={PIXELS: _pixels})[PIXELS].numpy()
+    features[PIXELS] = describe_images(images, by={PIXELS: _pixels})[PIXELS]
     options = {**FINE_TUNING, "normalise": normalise, **(tuning or {}), "device": device}
-    tuned = _tuned(encoders, fresh, load, options) if fine_tune else {}
+    tuned = _tuned(encoders, fresh, images, options) if fine_tune else {}
     tasks = {}
     for title, budget in budgets.items():
         voters = neighbours if budget is None else min(neighbours, budget)
@@ -171,11 +173,14 @@ def _by_kind(of: Mapping[int, Mapping[str, Contender]], kind: str) -> Callable[[
 
 
 def _tuned(
-    encoders: Mapping[str, MaskedViT], fresh: Mapping[int, MaskedViT], load: TileLoader, options: Mapping[str, Any]
+    encoders: Mapping[str, MaskedViT],
+    fresh: Mapping[int, MaskedViT],
+    samples: Items[Mapping[str, Any]],
+    options: Mapping[str, Any],
 ) -> dict[str, Contender]:
     """Every encoder, and random weights, which are others in each repetition, trained as a whole."""
-    scratch = {seed: FineTune(encoder=encoder, load=load, **options) for seed, encoder in fresh.items()}
-    whole = {name: FineTune(encoder=encoder, load=load, **options) for name, encoder in encoders.items()}
+    scratch = {seed: FineTune(encoder=encoder, samples=samples, **options) for seed, encoder in fresh.items()}
+    whole = {name: FineTune(encoder=encoder, samples=samples, **options) for name, encoder in encoders.items()}
     everyone: dict[str, Contender] = {**whole, SCRATCH: PerSeed(of=scratch.__getitem__)}
     return {f"{name}, {TUNED}": each for name, each in everyone.items()}
 

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
+from torch.utils.data import ConcatDataset
 
 from medmae.data.images.dataset import ImageDataset
 from medmae.data.slides.tiles import TileDataset
 from medmae.errors import DataError
+from medmae.evaluate.batches import Items
 from medmae.evaluate.classify.colour import COLOUR_BASELINES, GREY_BASELINES, describe_images
 from medmae.evaluate.classify.few_label_scores import Samples
 from medmae.evaluate.classify.few_labels import OnFeatures, evaluate_few_labels
 from medmae.evaluate.classify.folds import Fold
 from medmae.evaluate.classify.phenotyping import map_classes
+from medmae.evaluate.classify.predict import predict
 from medmae.evaluate.features.extractor import TileEncoder
 from medmae.evaluate.features.probe import linear_probe
-from medmae.evaluate.features.tile_samples import TileLoader, image_samples, samples_of
+from medmae.evaluate.features.tile_samples import image_samples, samples_of
 from medmae.nn.heads import Classifier, Scaled
 
 FINE_TUNED = "fine-tuned"
@@ -34,24 +37,20 @@ class Trained:
 
     Args:
         network: ``(B, C, *size)`` -> logits ``(B, K)``.
-        load: Images by number.
+        samples: By number, items with an ``image``.
         device: Where to compute.
         batch_size: Images at once.
     """
 
     network: nn.Module
-    load: Callable[[Sequence[int]], Tensor]
+    samples: Items[Mapping[str, Any]]
     device: torch.device | str = "cpu"
     batch_size: int = 64
 
-    @torch.no_grad()
     def __call__(self, fold: Fold, labels: np.ndarray, *, num_classes: int, seed: int) -> np.ndarray:
         """Probabilities ``(len(fold.test), K)``; nothing is drawn."""
-        network = self.network.to(self.device).eval()
         numbers = fold.test.tolist()
-        parts = [numbers[start : start + self.batch_size] for start in range(0, len(numbers), self.batch_size)]
-        logits = [network(self.load(part).to(self.device)).float().cpu() for part in parts]
-        return torch.cat(logits).softmax(dim=1).numpy()
+        return predict(self.network, self.samples, numbers, device=self.device, batch_size=self.batch_size)
 
 
 def evaluate_trained(
@@ -79,15 +78,15 @@ def evaluate_trained(
     Raises:
         DataError: If a class has no tile to learn from, or the sets share a patient.
     """
-    samples, load = _samples(train, held_out), TileLoader([train, held_out])
+    samples, images = _samples(train, held_out), ConcatDataset([train, held_out])
     require_classes(train)
     if absent := _absent(samples.labels[len(train) :], held_out.classes):
         warnings.warn(f"no held-out tile of {', '.join(absent)}: figures are of the other classes", stacklevel=2)
     rgb = isinstance(train, TileDataset) or train.channels == 3
-    colours = describe_images(load, count=len(samples.labels), by=COLOUR_BASELINES if rgb else GREY_BASELINES)
+    colours = describe_images(images, by=COLOUR_BASELINES if rgb else GREY_BASELINES)
     return evaluate_few_labels(
-        {FINE_TUNED: Trained(network=network, load=load, device=device)},
-        baselines={name: OnFeatures(features=found.numpy(), model=linear_probe()) for name, found in colours.items()},
+        {FINE_TUNED: Trained(network=network, samples=images, device=device)},
+        baselines={name: OnFeatures(features=found, model=linear_probe()) for name, found in colours.items()},
         samples=samples,
         out=out,
         budget=None,

@@ -27,6 +27,7 @@ from medmae.files import atomic_write
 
 Precision = Literal["float16", "float32"]
 FORMAT = "medmae embeddings 1"
+Part = tuple[Sequence[int], np.ndarray, np.ndarray | None]  # places, features (B, D), patch tokens (B, P, D)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +56,7 @@ class Embeddings:
 
 def write_embeddings(
     path: str | Path,
-    parts: Iterable[tuple[np.ndarray, np.ndarray | None]],
+    parts: Iterable[Part],
     *,
     about: Mapping[str, str | int],
     coords: np.ndarray | None = None,
@@ -67,7 +68,8 @@ def write_embeddings(
 
     Args:
         path: Where.
-        parts: Features ``(B, D)`` and patch tokens ``(B, P, D)`` (or None), in order.
+        parts: Places among ``coords`` or ``names``, features ``(B, D)`` and patch tokens ``(B, P, D)`` or None; places
+            that are in no part are left out of the file, which says how many.
         about: Attributes of the file.
         coords: ``(N, 2)``, of slides.
         grid: Of slides.
@@ -75,25 +77,25 @@ def write_embeddings(
         precision: Of features and tokens.
 
     Raises:
-        DataError: If a feature is not finite, in this precision.
+        DataError: If a feature is not finite, in this precision, or there is none.
     """
     count = len(names) if coords is None else len(coords)
     with atomic_write(path) as raw, h5py.File(raw, "w") as file:
         file.attrs.update({"format": FORMAT, **about})
-        start = 0
-        for features, tokens in parts:
+        kept: list[int] = []
+        for places, features, tokens in parts:
             named = {"features": features} if tokens is None else {"features": features, "patch_tokens": tokens}
             for name, values in named.items():
                 with np.errstate(over="ignore"):  # what overflows is refused
                     values = values.astype(precision)
-                _put(file, name, values, start=start, count=count, path=Path(path))
-            start += len(features)
-        assert start == count, (start, count)
+                _put(file, name, values, start=len(kept), count=count, path=Path(path))
+            kept += places
+        _finish(file, kept, count=count, path=Path(path))
         if coords is not None and grid is not None:
-            file["coords"] = coords.astype(np.int64)
+            file["coords"] = coords[kept].astype(np.int64)
             file["coords"].attrs.update(_places(grid, str(about.get("case", Path(path).stem))))
         else:
-            file["names"] = list(names)
+            file["names"] = [names[place] for place in kept]
     return Path(path)
 
 
@@ -152,8 +154,17 @@ def _put(file: h5py.File, name: str, values: np.ndarray, *, start: int, count: i
             remedy='write precision "float32", or look at the weights',
         )
     if name not in file:
-        file.create_dataset(name, (count, *values.shape[1:]), dtype=values.dtype)
+        file.create_dataset(name, (count, *values.shape[1:]), maxshape=(count, *values.shape[1:]), dtype=values.dtype)
     file[name][start : start + len(values)] = values
+
+
+def _finish(file: h5py.File, kept: Sequence[int], *, count: int, path: Path) -> None:
+    """Cuts what was made for all to what came."""
+    if not kept and count:
+        raise DataError(f"none of {count} can be read", path=path, remedy="see the warnings, and prepare the data again")
+    file.attrs["left_out"] = count - len(kept)
+    for values in file.values():
+        values.resize(len(kept), axis=0)
 
 
 def _places(grid: SlideGrid, name: str) -> dict[str, Any]:

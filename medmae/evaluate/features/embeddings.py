@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import torch
 from rich.progress import track
-from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Subset
+from torch.utils.data import Subset
 
 from medmae.data.rows import kind_of
 from medmae.data.shards import open_shard
 from medmae.data.slides.slide_grid import SlideGrid
 from medmae.data.slides.tiles import TileDataset
 from medmae.errors import DataError, SomeFailedError
-from medmae.evaluate.features.embedding_files import Precision, attributes_of, read_embeddings, write_embeddings
+from medmae.evaluate.batches import Batch, Items, each_batch
+from medmae.evaluate.features.embedding_files import Part, Precision, attributes_of, read_embeddings, write_embeddings
 from medmae.evaluate.features.extractor import TileEncoder
 
 log = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ class TileCase:
 
     name: str
     subject: str
-    tiles: Dataset[dict[str, Tensor | int]]
+    tiles: Items[Mapping[str, Any]]
     source_sha256: str
     coords: np.ndarray | None = None
     grid: SlideGrid | None = None
@@ -73,7 +73,7 @@ def embed_cases(
         The files, in the order of the cases.
 
     Raises:
-        SomeFailedError: At the end, if a case could not be read; the others are finished.
+        SomeFailedError: At the end, if a case or some of its tiles could not be read; the others are finished.
     """
     files, failed = embed_readable(
         cases,
@@ -85,7 +85,7 @@ def embed_cases(
         num_workers=num_workers,
     )
     if failed:
-        raise SomeFailedError(f"{len(failed)} of {len(cases)} cases were left out: " + "; ".join(failed))
+        raise SomeFailedError(f"{len(failed)} of {len(cases)} cases are not whole: " + "; ".join(failed))
     return files
 
 
@@ -99,16 +99,17 @@ def embed_readable(
     batch_size: int = 64,
     num_workers: int = 0,
 ) -> tuple[list[Path], list[str]]:
-    """:func:`embed_cases` for those who go on with the others: files of cases that could be read, why others not."""
+    """:func:`embed_cases` for those who go on with the others: files of what could be read, why the rest could not."""
     files, failed = [], []
     for case in track(cases, description=f"Embedding by {encoder.name}", transient=True):
         about = _about(case, encoder) | {"precision": precision, "patch_tokens": int(patch_tokens)}
         path = Path(out) / f"{case.name}.h5"
-        if about.items() <= attributes_of(path).items():
+        if (about | {"left_out": 0}).items() <= attributes_of(path).items():
             files.append(path)
             continue
-        loader = DataLoader(case.tiles, batch_size=batch_size, num_workers=num_workers)
-        parts = _parts(loader, encoder, patch_tokens)
+        lost: dict[int, str] = {}
+        batches = each_batch(case.tiles, batch_size=batch_size, workers=num_workers, left_out=lost)
+        parts = _parts(batches, encoder, patch_tokens)
         try:
             write_embeddings(
                 path, parts, about=about, coords=case.coords, grid=case.grid, names=case.names, precision=precision
@@ -117,6 +118,8 @@ def embed_readable(
         except DataError as error:
             log.error("left out: %s", error)
             failed.append(str(error))
+        else:
+            failed += [f"{case.name} without {len(lost)} tiles: {reason}" for reason in list(lost.values())[:1]]
     return files, failed
 
 
@@ -189,9 +192,7 @@ def _case(dataset: TileDataset, numbers: list[int]) -> TileCase:
     return replace(found, names=[row["tiles"]["name"][place] for place in places])
 
 
-def _parts(
-    loader: DataLoader[dict[str, Tensor | int]], encoder: TileEncoder, patch_tokens: bool
-) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
-    for batch in loader:
-        features, tokens = encoder.with_tokens(torch.as_tensor(batch["image"]))
-        yield features.cpu().numpy(), tokens.cpu().numpy() if patch_tokens else None
+def _parts(batches: Iterator[tuple[list[int], Batch]], encoder: TileEncoder, patch_tokens: bool) -> Iterator[Part]:
+    for places, batch in batches:
+        features, tokens = encoder.with_tokens(batch["image"])
+        yield places, features.cpu().numpy(), tokens.cpu().numpy() if patch_tokens else None

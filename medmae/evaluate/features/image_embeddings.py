@@ -53,7 +53,7 @@ def embed_images(
         num_workers: Processes that read images.
 
     Raises:
-        SomeFailedError: If an image could not be read.
+        SomeFailedError: At the end, if an image could not be read; the file holds the others.
     """
     return embed_cases(
         [case_of_images(images)],

@@ -13,8 +13,8 @@ from torch.utils.data import Subset
 
 from medmae.data.evenly import evenly
 from medmae.data.images.dataset import UNLABELLED, ImageDataset
+from medmae.evaluate.batches import each_batch
 from medmae.evaluate.features.probe import frozen_features, knn_accuracy, probe_accuracy
-from medmae.evaluate.features.readable_batches import ReadableBatches
 from medmae.nn.vit import MaskedViT
 
 Item = dict[str, Tensor | int]
@@ -78,9 +78,9 @@ class ProbeDuringTraining(Callback):
         """``(N, D)`` and classes ``(N,)`` of those images that can be read."""
         device = next(encoder.parameters()).device
         found, labels = [np.empty((0, encoder.dim), np.float32)], [np.empty(0, np.int64)]
-        for batch in ReadableBatches(images, batch_size=self.batch_size):
-            found.append(frozen_features(encoder, batch["image"].to(device)))
-            labels.append(batch["label"].numpy())
+        for _, batch in each_batch(images, device=device, batch_size=self.batch_size):
+            found.append(frozen_features(encoder, batch["image"]))
+            labels.append(batch["label"].cpu().numpy())
         return np.concatenate(found), np.concatenate(labels)
 
 

@@ -1,12 +1,10 @@
-"""Labelled tiles and images as few-label evaluation takes them: labels, names, patients, and images by number."""
+"""Labelled tiles and images as few-label evaluation takes them: labels, names and patients."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from medmae.data.images.dataset import ImageDataset
 from medmae.data.slides.tiles import UNLABELLED, TileDataset
@@ -71,20 +69,3 @@ def _samples(
         test=own if len(sets) > 1 else None,
         item=item,
     )
-
-
-class TileLoader:
-    """Images of several data sets, counted through."""
-
-    def __init__(self, sets: Sequence[TileDataset | ImageDataset]) -> None:
-        self.sets = sets
-
-    def __call__(self, numbers: Sequence[int]) -> Tensor:
-        """``(B, C, H, W)``."""
-        images = []
-        for number in numbers:
-            some = 0
-            while number >= len(self.sets[some]):
-                number, some = number - len(self.sets[some]), some + 1
-            images.append(torch.as_tensor(self.sets[some][number]["image"]))
-        return torch.stack(images)

@@ -9,10 +9,9 @@ from typing import Any, cast
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import default_collate
 
 from medmae.data.evenly import evenly
-from medmae.evaluate.left_out import read_some
+from medmae.evaluate.batches import each_batch
 from medmae.evaluate.reconstruct.panels import plane_of, write_panels
 from medmae.evaluate.reconstruct.reconstruction import DescribedDataset
 from medmae.nn.blocks import Block
@@ -53,7 +52,7 @@ def write_attention(
 ) -> None:
     """Writes ``attention/panels.npz`` and ``panels.json``: images, the mean over heads, and some heads.
 
-    Nothing is written of an encoder without a class token. An image that cannot be read is logged and left out.
+    Nothing is written of an encoder without a class token. An image that cannot be read is warned of and left out.
 
     Args:
         encoder: Left in the mode in which it was.
@@ -65,19 +64,18 @@ def write_attention(
     if encoder.cls_token is None or not len(dataset):
         return
     numbers = evenly(len(dataset), count).tolist()
-    read = read_some(lambda number: dataset[number]["image"], numbers)
-    if not read:
-        return
-    images = default_collate(list(read.values()))  # (B, C, *size)
-    training = encoder.training
-    found = class_attention(encoder.to(device).eval(), images.to(device)).cpu()  # (B, H, *grid)
+    training, rows = encoder.training, []
+    encoder.to(device).eval()
+    for read, batch in each_batch(dataset, numbers=numbers, device=device, batch_size=count):
+        found = class_attention(encoder, batch["image"]).cpu()  # (B, H, *grid)
+        heads = evenly(found.shape[1], _HEADS).tolist()
+        rows += [
+            (_about(dataset.describe(number)), _pictures(encoder, image, maps, heads))
+            for number, image, maps in zip(read, batch["image"].cpu(), found, strict=True)
+        ]
     encoder.train(training)
-    heads = evenly(found.shape[1], _HEADS).tolist()
-    rows = [
-        (_about(dataset.describe(number)), _pictures(encoder, image, maps, heads))
-        for number, image, maps in zip(read, images, found, strict=True)
-    ]
-    write_panels(Path(out) / FOLDER, rows)
+    if rows:
+        write_panels(Path(out) / FOLDER, rows)
 
 
 def _about(about: Mapping[str, Any]) -> dict[str, Any]:

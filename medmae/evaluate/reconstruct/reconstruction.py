@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import torch
-from rich.progress import track
 from torch import Tensor
-from torch.utils.data import default_collate
 
 from medmae.errors import DataError, SomeFailedError
-from medmae.evaluate.left_out import read_some, write_left_out
+from medmae.evaluate.batches import each_batch
+from medmae.evaluate.left_out import write_left_out
 from medmae.evaluate.reconstruct.baselines import mean_fill, neighbour_fill
 from medmae.evaluate.reconstruct.panels import Maps, Panels, choose
 from medmae.evaluate.reconstruct.reconstruction_scores import Errors, Figures, summary_of, write_tables
@@ -64,7 +63,7 @@ def evaluate_reconstruction(
         method: The trained method.
         dataset: Held-out samples; one that scales its values is a :class:`ScaledDataset`.
         out: Receives ``reconstruction.csv``, ``summary.json``, ``panels.npz`` and ``panels.json``. Samples that cannot
-            be read are logged and listed in ``left_out.json``; the others are judged.
+            be read are warned of and listed in ``left_out.json``; the others are evaluated.
         samples_per_volume: Slices, crops or tiles of each case and contrast, evenly spread.
         batch_size: Samples at once.
         num_panels: Rows of pictures, spread over cases and contrasts; whole samples, so that it may be a few more.
@@ -85,8 +84,16 @@ def evaluate_reconstruction(
     generator = torch.Generator().manual_seed(seed)
     abouts = _spread(dataset, samples_per_volume)
     errors, failed, panels = dict[tuple[str, str, str], Errors](), dict[int, str](), None
-    for indices, batch in _batches(dataset, list(abouts), batch_size=batch_size, failed=failed):
-        parts = _reconstruct(method, dataset, _to_device(batch, device), generator=generator)
+    batches = each_batch(
+        dataset,
+        numbers=list(abouts),
+        device=device,
+        batch_size=batch_size,
+        left_out=failed,
+        description="Evaluating",
+    )
+    for indices, batch in batches:
+        parts = _reconstruct(method, dataset, batch, generator=generator)
         if panels is None:
             panels = Panels(wanted=choose(abouts, count=-(-num_panels // len(parts))))
         for position, index in enumerate(indices):
@@ -104,16 +111,6 @@ def evaluate_reconstruction(
     write_tables(Path(out), rows, summary)
     panels.write(Path(out))
     return summary
-
-
-def _batches(
-    dataset: DescribedDataset, picked: Sequence[int], *, batch_size: int, failed: dict[int, str]
-) -> Iterator[tuple[list[int], Mapping[str, Any]]]:
-    """Numbers and samples that can be read; why others cannot goes to ``failed``."""
-    for start in track(range(0, len(picked), batch_size), description="Evaluating", transient=True):
-        samples = read_some(dataset.__getitem__, picked[start : start + batch_size], failed=failed)
-        if samples:
-            yield list(samples), default_collate(list(samples.values()))
 
 
 def _judge(
@@ -187,7 +184,3 @@ def _evenly(members: Sequence[int], count: int) -> list[int]:
     if len(members) <= count:
         return list(members)
     return [members[round((k + 0.5) * len(members) / count - 0.5)] for k in range(count)]
-
-
-def _to_device(batch: Mapping[str, Any], device: torch.device | str) -> dict[str, Tensor]:
-    return {name: value.to(device) for name, value in batch.items() if isinstance(value, Tensor)}

@@ -22,7 +22,7 @@ def write_stain_panels(*, tiles: StainTiles, out: str | Path, indices: Iterable[
     """Writes ``<out>/stains/panels.{json,npz}``: the tile, hematoxylin, eosin, and the tile made of them again.
 
     What was made again lacks what two stains cannot explain: blood, pigment, ink, or a wrong matrix. A tile that cannot
-    be read is logged and left out.
+    be read is warned of and left out.
 
     Args:
         tiles: The tiles.

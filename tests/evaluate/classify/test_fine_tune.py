@@ -17,17 +17,24 @@ LABELS = np.arange(48) % 2
 FOLD = Fold(train=np.arange(12), val=np.arange(12, 24), test=np.arange(24, 48))
 
 
-def load(numbers):
+class Tiles:
     """Tiles of class 1 are redder."""
-    generator = torch.Generator().manual_seed(0)
-    images = torch.rand(48, 3, 32, 32, generator=generator)
-    images[:, 0] = images[:, 0] * 0.5 + 0.5 * torch.from_numpy(LABELS)[:, None, None]
-    return images[list(numbers)]
+
+    def __init__(self):
+        generator = torch.Generator().manual_seed(0)
+        self.images = torch.rand(48, 3, 32, 32, generator=generator)
+        self.images[:, 0] = self.images[:, 0] * 0.5 + 0.5 * torch.from_numpy(LABELS)[:, None, None]
+
+    def __len__(self):
+        return 48
+
+    def __getitem__(self, number):
+        return {"image": self.images[number]}
 
 
 def tuned(**options):
     torch.manual_seed(0)
-    options = {"load": load, "epochs": 12, "base_lr": 0.1, "mixing": None, **options}
+    options = {"samples": Tiles(), "epochs": 12, "base_lr": 0.1, "mixing": None, **options}
     return FineTune(encoder=mae_tiny().encoder, **options)
 
 
@@ -68,12 +75,13 @@ def test_drop_path_and_positions_are_those_of_the_copy_that_is_trained():
 def test_every_training_sample_is_used_in_every_epoch():
     seen = []
 
-    def watched(numbers):
-        seen.extend(numbers)
-        return load(numbers)
+    class Watched(Tiles):
+        def __getitem__(self, number):
+            seen.append(number)
+            return super().__getitem__(number)
 
     fold = Fold(train=np.arange(11), val=np.empty(0, dtype=int), test=np.arange(24, 48))
-    tuned(load=watched, epochs=3, batch_size=5)(fold, LABELS, num_classes=2)
+    tuned(samples=Watched(), epochs=3, batch_size=5)(fold, LABELS, num_classes=2)
     assert sorted(seen[:33]) == sorted(3 * list(range(11)))
 
 

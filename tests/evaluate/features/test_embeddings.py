@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import h5py
@@ -124,11 +125,39 @@ def test_a_damaged_file_is_made_anew_and_says_what_it_is_when_it_is_read(slides,
         read_embeddings(tmp_path / "none.h5")
 
 
+class Torn:
+    """Tiles of which the second cannot be read."""
+
+    def __init__(self, tiles):
+        self.tiles, self.bad = tiles, {1}
+
+    def __len__(self):
+        return len(self.tiles)
+
+    def __getitem__(self, index):
+        if index in self.bad:
+            raise DataError("torn")
+        return self.tiles[index]
+
+
+def test_a_tile_that_cannot_be_read_is_left_out_of_its_file_told_and_read_again_the_next_time(slides, tmp_path):
+    case = cases_of(slides)[0]
+    torn = dataclasses.replace(case, tiles=Torn(case.tiles))
+    with pytest.warns(UserWarning, match="left out"), pytest.raises(SomeFailedError, match="a without 1 tiles: torn"):
+        embed_cases([torn], encoder=encoder_of(), out=tmp_path / "out")
+    found, tokens = read_embeddings(tmp_path / "out" / "a.h5"), encoder_of()
+    assert found.coords.tolist() == case.coords[[0, 2, 3, 4]].tolist()
+    np.testing.assert_allclose(found.features[1], tokens(slides[2]["image"][None])[0].numpy(), atol=2e-3)
+    torn.tiles.bad.clear()
+    embed_cases([torn], encoder=encoder_of(), out=tmp_path / "out")
+    assert len(read_embeddings(tmp_path / "out" / "a.h5")) == 5
+
+
 def test_a_feature_that_is_not_finite_stops_its_case_and_leaves_no_file(slides, tmp_path):
     encoder = encoder_of()
     with torch.no_grad():
         encoder.encoder.norm.weight.fill_(1e8)  # more than float16 holds
-    with pytest.raises(SomeFailedError, match=r"2 of 2 cases were left out: .*features are not finite in float16"):
+    with pytest.raises(SomeFailedError, match=r"2 of 2 cases are not whole: .*features are not finite in float16"):
         embed_cases(cases_of(slides), encoder=encoder, out=tmp_path / "out")
     assert not list((tmp_path / "out").iterdir())
 
@@ -220,7 +249,7 @@ def test_features_of_another_tool_are_read(tmp_path):
 
 def test_an_interrupted_write_leaves_no_file(tmp_path):
     def parts():
-        yield np.ones((2, 4), dtype=np.float32), None
+        yield [0, 1], np.ones((2, 4), dtype=np.float32), None
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

@@ -80,7 +80,7 @@ def slides(tmp_path):
         features = np.array(values, dtype=np.float32)[:, None]
         write_embeddings(
             tmp_path / f"{case}.h5",
-            [(features, None)],
+            [(list(range(len(values))), features, None)],
             about={"case": case, "subject": patient},
             coords=coords,
             grid=GRID,
@@ -162,7 +162,7 @@ def test_classes_that_a_file_name_cannot_tell_apart_have_pictures_of_their_own(s
 
 
 def test_embeddings_without_places_are_refused(tmp_path):
-    write_embeddings(tmp_path / "t.h5", [(np.ones((1, 1)), None)], about={}, names=["x.png"])
+    write_embeddings(tmp_path / "t.h5", [([0], np.ones((1, 1)), None)], about={}, names=["x.png"])
     with pytest.raises(SomeFailedError, match="do not say where tiles lie"):
         map_slides([tmp_path / "t.h5"], classify=classify, classes=CLASSES, slides={}, out=tmp_path)
 

@@ -1,0 +1,92 @@
+"""The one loop by which samples are evaluated, and the one rule for those that cannot be read."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol, TypeVar
+
+import torch
+from rich.progress import track
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, default_collate
+
+from medmae.training.reading import UNREADABLE, name_of
+
+Batch = dict[str, Tensor]
+_Read = tuple[int, Any, str | None]  # number, sample, why it cannot be read
+Item = TypeVar("Item", covariant=True)
+
+
+class Items(Protocol[Item]):
+    """Things that are read one at a time, and may fail to be."""
+
+    def __len__(self) -> int:
+        """How many."""
+
+    def __getitem__(self, index: int) -> Item:
+        """Reads one."""
+
+
+def each_batch(
+    samples: Items[Mapping[str, Any]],
+    *,
+    numbers: Sequence[int] | None = None,
+    device: torch.device | str = "cpu",
+    batch_size: int = 64,
+    workers: int = 0,
+    left_out: dict[int, str] | None = None,
+    description: str | None = None,
+) -> Iterator[tuple[list[int], Batch]]:
+    """Goes over samples in order; those that cannot be read are warned of and left out, never replaced.
+
+    Training replaces a sample that it cannot read by another one; figures and tables must not.
+
+    Args:
+        samples: Give mappings of tensors and numbers, each alike.
+        numbers: Which, in which order; None takes all.
+        device: Where tensors go.
+        batch_size: Samples at once; a batch with samples that cannot be read is smaller.
+        workers: Processes that read.
+        left_out: Receives why a sample was left out, by its number.
+        description: Of a progress bar; None shows none.
+
+    Yields:
+        The numbers of those that could be read, and a batch of their tensors.
+    """
+    chosen = range(len(samples)) if numbers is None else numbers
+    loader = DataLoader(
+        _Tried(samples, chosen),
+        batch_size=batch_size,
+        num_workers=workers,
+        collate_fn=list,
+        generator=torch.Generator(),  # else torch's own would be drawn from
+    )
+    for tried in track(loader, description=description or "", transient=True, disable=description is None):
+        for number, _, reason in tried:
+            if reason is not None:
+                warnings.warn(f"sample {name_of(samples, number)} is left out: {reason}", stacklevel=2)
+                if left_out is not None:
+                    left_out[number] = reason
+        found = {number: sample for number, sample, reason in tried if reason is None}
+        if found:
+            batch = default_collate(list(found.values()))
+            yield list(found), {name: value.to(device) for name, value in batch.items() if isinstance(value, Tensor)}
+
+
+class _Tried(Dataset[_Read]):
+    """Samples, or why they cannot be read."""
+
+    def __init__(self, samples: Items[Mapping[str, Any]], numbers: Sequence[int]) -> None:
+        self.samples, self.numbers = samples, numbers
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def __getitem__(self, place: int) -> _Read:
+        number = int(self.numbers[place])
+        try:
+            return number, self.samples[number], None
+        except UNREADABLE as error:
+            return number, None, str(error) or type(error).__name__
+
