@@ -159,7 +159,7 @@ def _fine_tuned(encoder: MaskedViT, images: ImageSet, *, labels: int, epochs: in
     chosen = draw(owned[:first], labels // classes, seed=seed)
     fold = Fold(train=chosen, val=np.empty(0, dtype=np.int64), test=np.arange(first, len(everything)))
     options = {**FINE_TUNING, **SHORT, "epochs": epochs}
-    tune = FineTune(encoder=encoder, load=lambda members: everything[list(members)], **options)
+    tune = FineTune(encoder=encoder, samples=[{"image": image} for image in everything], **options)
     probabilities = tune(fold, owned, num_classes=classes, seed=seed)
     return 100 * float((probabilities.argmax(axis=1) == owned[fold.test]).mean())
 

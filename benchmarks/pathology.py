@@ -223,22 +223,24 @@ class Task:
         self.classes, labels = np.unique(tiles.label[self.places], return_inverse=True)
         self.labels = labels.astype(np.int64)
 
-    def load(self, numbers: Sequence[int]) -> Tensor:
-        """``(B, 3, S, S)`` in [0, 1]."""
-        return self.images[list(numbers)].float().div(255).cpu()
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, number: int) -> dict[str, Tensor]:
+        """``{"image": (3, S, S)}`` in [0, 1]."""
+        return {"image": self.images[number].float().div(255).cpu()}
 
     def colours(self) -> dict[str, Contender]:
         """The baselines."""
-        found = describe_images(self.load, count=len(self.labels), by=COLOUR_BASELINES)
+        found = describe_images(self, by=COLOUR_BASELINES)
         return {
-            f"{name}, linear probe": OnFeatures(features=each.numpy(), model=linear_probe())
-            for name, each in found.items()
+            f"{name}, linear probe": OnFeatures(features=each, model=linear_probe()) for name, each in found.items()
         }
 
     def contenders(self, name: str, encoder: MaskedViT) -> dict[str, Contender]:
         """Two classifiers on a frozen encoder, and fine-tuning if there are options for it."""
         frozen = TileEncoder(encoder=encoder, normalise=normalise_rgb, device=DEVICE)
-        features = frozen(self.load(range(len(self.labels)))).cpu().numpy()
+        features = frozen(self.images.float().div(255)).cpu().numpy()
         found: dict[str, Contender] = {
             f"{name}, linear probe": OnFeatures(features=features, model=linear_probe()),
             f"{name}, 5 neighbours": OnFeatures(features=features, model=nearest_neighbours()),
@@ -246,7 +248,7 @@ class Task:
         if self.tuning is not None:
             augment = StainAugment(size=EDGE, modalities=("image",))
             options = {"augment": augment, "normalise": normalise_rgb, "device": DEVICE, **self.tuning}
-            found[f"{name}, fine-tuned"] = FineTune(encoder=encoder, load=self.load, **options)
+            found[f"{name}, fine-tuned"] = FineTune(encoder=encoder, samples=self, **options)
         return found
 
     def judge(self, contenders: Mapping[str, Contender], *, folds: int, seed: int) -> Iterator[dict[str, Any]]:

@@ -89,4 +89,3 @@ class _Tried(Dataset[_Read]):
             return number, self.samples[number], None
         except UNREADABLE as error:
             return number, None, str(error) or type(error).__name__
-

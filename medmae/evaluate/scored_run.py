@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from medmae.errors import DataError
-from medmae.report.folder import Row, read_object, read_rows, score_file
+from medmae.evaluate.synthesis.figures_of_merit import RECORD, SCORES
+from medmae.report.evaluations import evaluations
+from medmae.report.folder import Row, read_object, read_rows
 
 AGAIN = "evaluate both runs with the same settings"
 # Settings that decide how hard a reconstruction is, as run.json records them.
@@ -40,9 +42,10 @@ class ScoredRun:
             DataError: If it has none, or two rows are of the same case and target.
         """
         path = Path(path)
-        scores = score_file(path / "evaluation")
+        tables = [known.scores for known in reversed(evaluations()) if known.scores]
+        scores = next((file for name in tables if (file := path / "evaluation" / name).is_file()), None)
         if scores is None:
-            remedy = "give the folder of an evaluated run: it holds evaluation/metrics.csv or reconstruction.csv"
+            remedy = f"give the folder of an evaluated run: it holds evaluation/{' or '.join(tables)}"
             raise DataError("this run has no scores", path=path, remedy=remedy)
         rows: dict[Key, Row] = {}
         for row in read_rows(scores):
@@ -52,7 +55,7 @@ class ScoredRun:
                     "two rows are of one case and target", path=scores, field="case", value=key, remedy=AGAIN
                 )
             rows[key] = row
-        manifest = read_object(path / "evaluation" / "metrics.json").get("manifest_sha256")
+        manifest = read_object(path / "evaluation" / RECORD).get("manifest_sha256")
         definitions = {"scores": scores.name, **_definitions(path, scores)}
         return cls(path, rows, definitions, manifest if isinstance(manifest, str) else "")
 
@@ -91,8 +94,8 @@ def names_of(keys: Iterable[Key]) -> list[str]:
 
 
 def _definitions(path: Path, scores: Path) -> dict[str, Any]:
-    if scores.name == "metrics.csv":
-        found = read_object(scores.with_name("metrics.json")).get("definitions")
+    if scores.name == SCORES:
+        found = read_object(scores.with_name(RECORD)).get("definitions")
         return found if isinstance(found, dict) else {}
     config = read_object(path / "run.json").get("config")
     return {"config": {name: config[name] for name in _TASK if name in config}} if isinstance(config, dict) else {}

@@ -10,30 +10,7 @@ from pytorch_lightning.utilities import rank_zero_only
 from medmae.errors import DataError
 from medmae.evaluate.leakage import RECORD
 from medmae.files import read_object
-
-# What evaluations write below <run>/evaluation and the report shows; what else lies there is not ours.
-_RESULTS = (
-    "attention/panels.*",
-    "calibration.json",
-    "embedding_map.json",
-    "few_labels.json",
-    "few_labels/*.csv",
-    "heatmaps.json",
-    "heatmaps/*.csv",
-    "heatmaps/*.geojson",
-    "heatmaps/*.png",
-    "left_out.json",
-    "metrics.csv",
-    "metrics.json",
-    "montage/*.png",
-    "panels.*",
-    "protocol.json",
-    "protocol/*.csv",
-    "reconstruction.csv",
-    "segmentation/*.csv",
-    "stains/panels.*",
-    "summary.json",
-)
+from medmae.report.evaluations import evaluations
 
 
 def start_evaluation(output_dir: str | Path) -> None:
@@ -75,7 +52,7 @@ def clear_evaluation(output_dir: str | Path) -> None:
         output_dir: The run directory.
     """
     folder = Path(output_dir) / "evaluation"
-    for pattern in _RESULTS:
+    for pattern in dict.fromkeys(name for known in evaluations() for name in known.files):
         for path in folder.glob(pattern):
             path.unlink()
 

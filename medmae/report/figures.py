@@ -22,7 +22,6 @@ from PIL import Image
 
 HIDDEN = (58, 79, 122)  # the colour of a masked patch
 ERROR_MAP = "inferno"  # monotone in lightness: reads the same in grey and for colour-blind eyes
-SYNTHESIS_ERROR = 0.3  # upper end of the error map of every synthesis, so that pictures of different runs compare
 MAX_SIDE = 384  # a larger panel is reduced by whole-number block means
 BYTE_BUDGET = 4_200_000  # of PNG on one page, which as text is a third more
 MAX_ROWS = 12

@@ -5,18 +5,10 @@ Layout (written by a bundle run)::
     <run>/run.json                       title, method, bundle, config, versions, hashes, data, seconds, parameters
     <run>/logs/metrics.csv               Lightning's CSVLogger: sparse rows over step
     <run>/evaluation/summary.json        per metric: mean, std, ci_low, ci_high, n_subjects
-    <run>/evaluation/reconstruction.csv  one row per case and contrast; of a synthesis: metrics.csv, case and target
-    <run>/evaluation/protocol.json       encoders that were judged, and segmentation/*.csv
-    <run>/evaluation/attention/          panels of where a class token looks
-    <run>/evaluation/metrics.json        of a synthesis: what the columns mean, and which montages there are
-    <run>/evaluation/montage/<case>.png  of a synthesis: pictures to judge it by
-    <run>/evaluation/calibration.json    of a synthesis: whether the spread of its guesses tells their error
+    <run>/evaluation/<scores>.csv        one row per case and contrast, or case and target
     <run>/evaluation/panels.{npz,json}   images to look at, and what they show
-    <run>/evaluation/few_labels.json     of tiles: what few labels give; few_labels/*.csv are its tables
-    <run>/evaluation/heatmaps.json       of slides: the pictures in heatmaps/, with tables a slide and a patient
-    <run>/evaluation/embedding_map.json  of tiles: their embeddings as points in a plane
-    <run>/evaluation/stains/panels.*     of tiles: their stains
     <run>/evaluation/<other>.csv         any further table; shown as it is
+    <run>/evaluation/...                 whatever an evaluation declares (:mod:`medmae.report.evaluations`)
 
 A missing optional file is ``None`` or empty here and is stated on the page; one that exists but cannot be read is a
 :class:`~medmae.errors.DataError`, because a report that silently drops a result misleads.
@@ -28,6 +20,7 @@ import csv
 import json
 import math
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -39,7 +32,6 @@ from numpy.typing import NDArray
 from medmae import files
 from medmae.errors import DataError
 
-SCORE_FILES = ("metrics.csv", "reconstruction.csv")
 Row = dict[str, str]
 Panel = dict[str, NDArray[Any]]
 
@@ -53,9 +45,8 @@ class RunFolder:
         info: ``run.json``.
         log: Rows of the training log (empty when there is none).
         summary: ``evaluation/summary.json`` (empty when not evaluated).
-        scores: Rows of ``evaluation/reconstruction.csv``, or of a synthesis's ``metrics.csv``.
-        synthesis: ``evaluation/metrics.json`` (empty unless the run is of a synthesis).
-        calibration: ``evaluation/calibration.json``.
+        score_table: Name of the table of scores; empty if there is none.
+        scores: Its rows.
         panels: One dict of named images (H, W) or (H, W, 3) per row of ``panel_info``.
         panel_info: ``evaluation/panels.json``.
         tables: Further CSV files in ``evaluation/``, by stem.
@@ -65,16 +56,19 @@ class RunFolder:
     info: dict[str, Any]
     log: list[Row] = field(default_factory=list)
     summary: dict[str, Any] = field(default_factory=dict)
+    score_table: str = ""
     scores: list[Row] = field(default_factory=list)
-    synthesis: dict[str, Any] = field(default_factory=dict)
-    calibration: dict[str, Any] = field(default_factory=dict)
     panels: list[Panel] = field(default_factory=list)
     panel_info: list[dict[str, Any]] = field(default_factory=list)
     tables: dict[str, list[Row]] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, run: str | Path) -> RunFolder:
+    def read(cls, run: str | Path, *, score_tables: Sequence[str] = ()) -> RunFolder:
         """Read a run directory.
+
+        Args:
+            run: The directory.
+            score_tables: What a table of scores may be called; the first that is there counts.
 
         Raises:
             DataError: ``run`` is no run directory, or a file in it cannot be read.
@@ -88,16 +82,15 @@ class RunFolder:
             )
         evaluation = path / "evaluation"
         info, images = read_panels(evaluation)
-        scores = score_file(evaluation)
-        others = sorted(set(evaluation.glob("*.csv")) - {scores})
+        scores = next((name for name in score_tables if (evaluation / name).is_file()), "")
+        others = sorted(path for path in evaluation.glob("*.csv") if path.name != scores)
         return cls(
             path=path,
             info=read_object(path / "run.json"),
             log=read_rows(path / "logs" / "metrics.csv"),
             summary=read_object(evaluation / "summary.json"),
-            scores=read_rows(scores) if scores else [],
-            synthesis=read_object(evaluation / "metrics.json"),
-            calibration=read_object(evaluation / "calibration.json"),
+            score_table=scores,
+            scores=read_rows(evaluation / scores) if scores else [],
             panels=images,
             panel_info=info,
             tables={file.stem: read_rows(file) for file in others},
@@ -108,39 +101,19 @@ class RunFolder:
         """What the run calls itself."""
         return str(self.info.get("title") or self.info.get("bundle") or self.path.name)
 
-    @cached_property
-    def judged(self) -> dict[str, Any]:
-        """``evaluation/protocol.json`` (empty unless encoders were judged)."""
-        return read_object(self.path / "evaluation" / "protocol.json")
+    def record(self, name: str) -> dict[str, Any]:
+        """The JSON object ``evaluation/<name>``; empty if there is none."""
+        return read_object(self.path / "evaluation" / name)
+
+    def rows(self, name: str) -> list[Row]:
+        """The table ``evaluation/<name>``; empty if there is none."""
+        return read_rows(self.path / "evaluation" / name)
 
     @cached_property
     def data(self) -> dict[str, Any]:
         """The summary of the data set in ``run.json`` (see :func:`medmae.evaluate.data_summary.summarise_data`)."""
         data = self.info.get("data")
         return data if isinstance(data, dict) else {}
-
-    @cached_property
-    def few_labels(self) -> dict[str, Any]:
-        """What few labels gave (see :mod:`medmae.evaluate.classify.few_labels`); empty if that was not asked."""
-        return read_object(self.path / "evaluation" / "few_labels.json")
-
-    @cached_property
-    def mapped(self) -> list[str]:
-        """Slides of which there are maps, of a run that did nothing else."""
-        pictures = read_object(self.path / "evaluation" / "heatmaps.json").get("pictures")
-        if self.scores or self.panels or self.few_labels or not isinstance(pictures, list):
-            return []
-        return list(dict.fromkeys(str(drawn["case"]) for drawn in pictures))
-
-    @cached_property
-    def given(self) -> list[str]:
-        """Contrasts from which a synthesis starts."""
-        return sorted({name for row in self.scores for name in row.get("source", "").split("+") if name})
-
-    @cached_property
-    def made(self) -> list[str]:
-        """Contrasts that a synthesis makes."""
-        return sorted({row["target"] for row in self.scores if row.get("target")})
 
     def subjects(self, split: str) -> set[str]:
         """Subjects of a split, as far as ``run.json`` lists the cases."""
@@ -160,11 +133,6 @@ class RunFolder:
     def evaluated(self) -> set[str]:
         """Subjects that the evaluation scored."""
         return {row["subject"] for row in self.scores if row.get("subject")}
-
-
-def score_file(evaluation: Path) -> Path | None:
-    """The table of scores of an evaluation: a synthesis's if there is one, else a reconstruction's."""
-    return next((path for name in SCORE_FILES if (path := evaluation / name).is_file()), None)
 
 
 def read_object(path: Path) -> dict[str, Any]:

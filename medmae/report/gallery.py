@@ -13,40 +13,21 @@ from medmae.data.evenly import evenly
 from medmae.files import atomic_write
 from medmae.report.figures import (
     BYTE_BUDGET,
-    HIDDEN,
     MAX_ROWS,
     colour_bar,
     column_names,
     data_uri,
     encode_png,
-    error_limit,
     is_error,
     render_row,
     strip,
 )
 from medmae.report.folder import Panel, RunFolder, as_float
 from medmae.report.metrics import KNOWN, contender, families
-from medmae.report.page import NOT_EVALUATED, Section, join, note
-from medmae.report.text import MINUS, NOTHING, number, plain, slug, words
+from medmae.report.page import Section, join, note
+from medmae.report.text import NOTHING, number, plain, slug, words
 
-TITLE = "Reconstructions"
 KEYS = ("case", "contrast", "slice")  # what names a row
-LEAD = (
-    "Visible patches are pasted from the input: only hidden patches are predicted and scored. "
-    "Select a picture to fill the screen; select it again to close it."
-)
-
-
-def gallery(folder: RunFolder) -> Section | None:
-    """Build the section of reconstructions and write each row as a PNG strip into ``figures/``."""
-    if folder.synthesis or folder.mapped or ((folder.few_labels or folder.judged) and not folder.panels):
-        return None
-    if not any(folder.panels):
-        return Section(title=TITLE, blocks=[note(f"No panels: {NOT_EVALUATED}")])
-    swatch = Markup('<i class="swatch" style="background:rgb{}"></i>').format(HIDDEN)
-    hidden = Markup('<span class="key">{}hidden patch</span>').format(swatch)
-    error = f"|input {MINUS} reconstruction|"
-    return panel_section(folder, title=TITLE, lead=LEAD, error=error, limit=error_limit(folder.panels), key=hidden)
 
 
 def panel_section(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator
 
+from medmae.report.evaluations import evaluations
 from medmae.report.folder import RunFolder, as_float
 from medmae.report.metrics import Comparison, Score, comparisons, other_scores
 from medmae.report.page import Card
@@ -16,10 +16,9 @@ FEW_SUBJECTS = 5  # below this a bootstrap over subjects says little
 def summary_sentence(folder: RunFolder) -> str:
     """Say in one sentence what was trained on what, and what was held out."""
     method = str(folder.info.get("method") or "A model")
-    if folder.few_labels:
-        return _few_label_sentence(method, folder.few_labels)
-    if folder.mapped:
-        return f"{words(method)} was asked what each tile of {count(len(folder.mapped), 'slide')} shows."
+    known = evaluations()
+    if told := next(filter(None, (each.sentence(folder) for each in known)), ""):
+        return f"{words(method)} {told}"
     data = folder.data
     if folder.images("train"):
         told = f"{words(method)} was trained on {count(folder.images('train'), 'image')}, whose patients are not known"
@@ -28,13 +27,14 @@ def summary_sentence(folder: RunFolder) -> str:
     trained_on = [case for case in data.get("cases", []) if case.get("split") == "train"]
     counts = {what: sum(_int(case.get(f"{what}s")) for case in trained_on) for what in ("slice", "tile", "image")}
     parts = [f"{words(method)} was trained"]
-    if folder.synthesis:
-        parts.append(f"to make {listing(folder.made)} from {listing(folder.given)}")
-        counts["slice"] = 0  # the count is of every contrast, most of which a synthesis does not read
+    aim = next(filter(None, (each.aim(folder) for each in known)), "")
+    if aim:
+        parts.append(aim)
+        counts["slice"] = 0  # the count is of every contrast, most of which such a network does not read
     if train:
         samples = next((count(number, what) for what, number in counts.items() if number), "")
         parts.append(f"on {samples + ' of ' if samples else ''}{count(train, 'subject')}")
-    if data.get("contrasts") and not folder.synthesis:
+    if data.get("contrasts") and not aim:
         parts.append(f"({listing(data['contrasts'])})")
     text = " ".join(parts)
     if not train:
@@ -44,11 +44,9 @@ def summary_sentence(folder: RunFolder) -> str:
     return f"{text}; no subject was held out."
 
 
-def _few_label_sentence(method: str, record: Mapping[str, Any]) -> str:
-    figures = next(iter(record["scores"].values()))["metrics"]
-    units = count(next(iter(figures.values()))["n_units"], record["unit"])
-    kinds = listing(record["classes"])
-    return f"{words(method)} was to tell {kinds} apart by {count(record['labels'], 'label')}; it was tested on {units}."
+def _tells_cohort(folder: RunFolder) -> bool:
+    """Whether an evaluation says itself on whom it was tested."""
+    return any(each.tells_cohort and each.stands_in(folder) for each in evaluations())
 
 
 def result_cards(folder: RunFolder) -> list[list[Card]]:
@@ -121,7 +119,7 @@ def _variants(found: Iterable[Comparison], comparison: Comparison) -> Iterator[s
 
 def _sizes(folder: RunFolder) -> Iterator[Card]:
     total = len({str(case.get("subject")) for case in folder.data.get("cases", [])})
-    if total and not folder.few_labels and not folder.mapped:  # which say themselves whom they were tested on
+    if total and not _tells_cohort(folder):
         held = folder.images("test") or len(folder.subjects("test"))
         if folder.images():
             yield Card(label="Held-out images", value=f"{held:,}", detail=f"of {folder.images():,}")
@@ -155,7 +153,7 @@ def _subject_warnings(folder: RunFolder) -> Iterator[str]:
             f"The evaluation includes {count(len(seen), 'subject')} that the model was trained on "
             f"({listing(seen, limit=4)}): these figures do not show how it does on new patients."
         )
-    elif folder.data.get("cases") and not folder.subjects("test") and not folder.few_labels and not folder.mapped:
+    elif folder.data.get("cases") and not folder.subjects("test") and not _tells_cohort(folder):
         yield "No held-out subject: nothing here shows how the model does on a patient it has not seen."
     if folder.evaluated and not seen and held_out < FEW_SUBJECTS:
         yield (

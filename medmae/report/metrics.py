@@ -28,21 +28,6 @@ KNOWN = {
     "nmse": ("NMSE", "", "lower"),
     "stripe": ("Stripe ratio", "", "nearer 1"),
 }
-# What a synthesis is scored by, and where: metric -> label, unit; region (a variant) -> label.
-SYNTHESIS = {
-    "psnr": ("PSNR", "dB"),
-    "ssim": ("SSIM", ""),
-    "nmse": ("NMSE", ""),
-    "mae": ("Mean absolute error", ""),
-    "stripe": ("Stripe ratio", ""),
-}
-REGIONS = {
-    "foreground": "Foreground",
-    "lesion": "Lesion label",
-    "brain": "Brain mask",
-    "whole": "Whole volume",
-    "reference": "Reference definition",
-}
 NAMES = {
     "model": "Model",
     "mean_fill": "Mean fill",

@@ -8,13 +8,12 @@ from medmae.bundle.shipped import shipped
 from medmae.errors import DataError
 from medmae.evaluate.classify import few_labels, protocol_tables
 from medmae.evaluate.features import embedding_map
-from medmae.evaluate.reconstruct import attention, stain_panels
+from medmae.evaluate.reconstruct import attention, reconstruction_scores, stain_panels
 from medmae.evaluate.segmentation import segmentation_tables
 from medmae.evaluate.slides import heatmap
-from medmae.evaluate.synthesis import calibration_file
+from medmae.evaluate.synthesis import calibration_file, figures_of_merit
 from medmae.recipes.finish import finish_evaluation
 from medmae.recipes.start import clear_evaluation, start_evaluation
-from medmae.report.folder import SCORE_FILES
 
 EVALUATED = {"seconds": None, "pretrained_on": [], "hashes": {"pretraining.safetensors": "0"}}
 TRAINED = [{"seconds": 1.5}, {"pretrained_on": ["sub-01"]}, {"hashes": {"model.pt": "0"}}]
@@ -51,7 +50,8 @@ def test_a_record_that_cannot_be_read_is_not_replaced(tmp_path):
 
 def test_an_evaluation_may_follow_another_whose_results_go_and_whose_other_files_stay(tmp_path):
     folder = run_of(tmp_path, EVALUATED) / "evaluation"
-    stale = [*SCORE_FILES, "summary.json", "metrics.json", "panels.json", "panels.npz", calibration_file.NAME]
+    stale = [reconstruction_scores.SCORES, figures_of_merit.SCORES, figures_of_merit.RECORD, calibration_file.NAME]
+    stale += ["summary.json", "panels.json", "panels.npz", f"{protocol_tables.FOLDER}/all/few_labels/fits.csv"]
     stale += [module.RECORD for module in (embedding_map, few_labels, heatmap, protocol_tables)]
     stale += [f"{module.FOLDER}/panels.json" for module in (attention, stain_panels)]
     stale += [f"{module.FOLDER}/some.csv" for module in (few_labels, heatmap, protocol_tables, segmentation_tables)]

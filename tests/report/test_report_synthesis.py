@@ -14,7 +14,6 @@ from PIL import Image
 
 from medmae.errors import DataError
 from medmae.report import build_report, write_report
-from medmae.report.page import Section
 
 SUBJECTS = ("sub-04", "sub-05", "sub-06", "sub-07", "sub-08")
 REGIONS = ("foreground", "lesion", "whole", "reference")
@@ -267,10 +266,3 @@ def test_a_montage_s_name_cannot_leave_the_folder(make_synthesis):
     path = run / "evaluation" / "metrics.json"
     path.write_text(path.read_text().replace('"sub-04.png"', '"../../../secret/sub-04.png"'))
     write_report(run)
-
-
-def test_a_builder_that_is_added_to_the_list_is_on_the_page(make_synthesis, monkeypatch):
-    from medmae.report import build
-
-    monkeypatch.setattr(build, "SECTIONS", (*build.SECTIONS, lambda folder: Section(title=f"Of {folder.path.name}")))
-    assert build_report(make_synthesis()).sections[-1].title == "Of run"

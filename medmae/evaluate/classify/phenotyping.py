@@ -13,6 +13,7 @@ from torch.utils.data import ConcatDataset
 from medmae.data.rows import kind_of
 from medmae.data.slides.tiles import TileDataset
 from medmae.errors import DataError, LaterFailures
+from medmae.evaluate.batches import Items
 from medmae.evaluate.classify.colour import COLOUR_BASELINES, describe_images
 from medmae.evaluate.classify.few_labels import Contender, OnFeatures, evaluate_few_labels
 from medmae.evaluate.classify.fine_tune import FineTune
@@ -66,7 +67,7 @@ def evaluate_phenotyping(
         DataError: If a tile has no label, the test set has other classes, or a fold cannot be drawn.
     """
     samples, sets = samples_of(tiles, test), [tiles] if test is None else [tiles, test]
-    images = ConcatDataset(sets)
+    images: Items[Mapping[str, Any]] = ConcatDataset(sets)
     on = classifiers or _classifiers(len(samples.labels) if budget is None else budget)
     cases = [cases_of(some) for some in sets]
     features = {name: features_of(cases, encoder=each, out=_folder(out, name)) for name, each in encoders.items()}

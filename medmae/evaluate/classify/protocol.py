@@ -105,7 +105,8 @@ def judge_encoders(
     reserved = set(_BASELINES)
     if not encoders or reserved & encoders.keys():
         raise ValueError(f"give encoders under other names than {sorted(reserved)}, got {list(encoders)}")
-    samples, images, sets = image_samples(train, test), ConcatDataset([train, test]), (train, test)
+    samples, sets = image_samples(train, test), (train, test)
+    images: Items[Mapping[str, Any]] = ConcatDataset(sets)
     budgets, first = _budgets(few, len(samples.classes)), next(iter(encoders))
     for budget in budgets.values():  # what cannot be drawn is refused before hours of the first task
         draw_folds(samples, budget=budget, folds=1, seeds=seeds)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -78,7 +78,8 @@ def evaluate_trained(
     Raises:
         DataError: If a class has no tile to learn from, or the sets share a patient.
     """
-    samples, images = _samples(train, held_out), ConcatDataset([train, held_out])
+    samples = _samples(train, held_out)
+    images: Items[Mapping[str, Any]] = ConcatDataset([train, held_out])
     require_classes(train)
     if absent := _absent(samples.labels[len(train) :], held_out.classes):
         warnings.warn(f"no held-out tile of {', '.join(absent)}: figures are of the other classes", stacklevel=2)

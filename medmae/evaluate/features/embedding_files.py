@@ -161,7 +161,9 @@ def _put(file: h5py.File, name: str, values: np.ndarray, *, start: int, count: i
 def _finish(file: h5py.File, kept: Sequence[int], *, count: int, path: Path) -> None:
     """Cuts what was made for all to what came."""
     if not kept and count:
-        raise DataError(f"none of {count} can be read", path=path, remedy="see the warnings, and prepare the data again")
+        raise DataError(
+            f"none of {count} can be read", path=path, remedy="see the warnings, and prepare the data again"
+        )
     file.attrs["left_out"] = count - len(kept)
     for values in file.values():
         values.resize(len(kept), axis=0)

@@ -15,6 +15,7 @@ from medmae.evaluate.reconstruct.panels import Maps
 from medmae.evaluate.statistics import summarise
 from medmae.files import write_text
 
+SCORES = "reconstruction.csv"
 FILLS = ("model", "mean_fill", "neighbour")
 _DECIBEL_CAP = 100.0  # of an exact reconstruction
 Figures = dict[str, float | int | None]
@@ -75,7 +76,7 @@ def write_tables(out: Path, rows: Sequence[Mapping[str, Any]], summary: Mapping[
     writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
     writer.writeheader()
     writer.writerows({k: f"{v:.4f}" if isinstance(v, float) else v for k, v in row.items()} for row in rows)
-    write_text(out / "reconstruction.csv", text.getvalue())
+    write_text(out / SCORES, text.getvalue())
     write_text(out / "summary.json", json.dumps(summary, indent=2))
 
 

@@ -16,9 +16,11 @@ from torch import Tensor
 from medmae.data.manifest import Manifest
 from medmae.data.volumes.selection import Selection
 from medmae.errors import DataError, SomeFailedError
+from medmae.evaluate.synthesis.calibration_file import NAME as CALIBRATION
 from medmae.evaluate.synthesis.calibration_file import FittedSpread
 from medmae.evaluate.synthesis.case_scores import SynthesisCases, require_tasks
 from medmae.evaluate.synthesis.copy_baseline import CopyBaseline
+from medmae.evaluate.synthesis.figures_of_merit import MONTAGES, RECORD, SCORES
 from medmae.evaluate.synthesis.montage import draw_montage
 from medmae.evaluate.synthesis.network import Synthesiser
 from medmae.evaluate.synthesis.synthesis_scores import LABELLED, definitions, score_case, summarise_scores
@@ -127,7 +129,7 @@ class _Evaluation:
         self.montages: list[dict[str, str]] = []
         self.failed: list[str] = []
         self.unmeasured: list[str] = []  # what the calibration of the spread had to leave out
-        for stale in (*(out / "montage").glob("*.png"), out / "calibration.json"):
+        for stale in (*(out / MONTAGES).glob("*.png"), out / CALIBRATION):
             stale.unlink(missing_ok=True)
 
     def add(self, task: Task) -> None:
@@ -179,8 +181,8 @@ class _Evaluation:
             "failed": self.failed,
         }
         self.worst.write(self.out)
-        write_csv(self.out / "metrics.csv", self.rows)
-        write_text(self.out / "metrics.json", json.dumps(record, indent=2))
+        write_csv(self.out / SCORES, self.rows)
+        write_text(self.out / RECORD, json.dumps(record, indent=2))
         write_text(self.out / "summary.json", json.dumps(summary, indent=2))
         return summary
 
@@ -211,7 +213,7 @@ class _Evaluation:
         stem = slug(f"{task.row['case']}__{task.target}" if task.any_to_any else task.row["case"])
         if any(drawn["file"] == f"{stem}.png" for drawn in self.montages):
             stem = f"{stem}_{len(self.montages)}"  # two names that differ only in what a file name cannot hold
-        return self.out / "montage" / f"{stem}.png"
+        return self.out / MONTAGES / f"{stem}.png"
 
 
 def _calibration_tasks(

@@ -11,8 +11,9 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 
 from medmae.evaluate.sheet import INK, SOFT, Sheet
+from medmae.evaluate.synthesis.figures_of_merit import ERROR_LIMIT
 from medmae.evaluate.synthesis.task import CaseVolumes, Task
-from medmae.report.figures import ERROR_MAP, SYNTHESIS_ERROR
+from medmae.report.figures import ERROR_MAP
 from medmae.report.text import MINUS, number
 
 COLUMNS = ("source", "synthetic", "real", "error")
@@ -83,7 +84,7 @@ def draw_montage(
     images["error"] = np.abs(synthetic - volumes.real)
     # A synthetic volume is shown in the window of the real one, else a wrong brightness would not be seen.
     limits = {name: _white(volumes.source if name == "source" else volumes.real) for name in COLUMNS[:3]}
-    limits["error"] = SYNTHESIS_ERROR
+    limits["error"] = ERROR_LIMIT
     _write_heads(sheet, task, scores)
     _write_foot_and_scale(sheet, body=body)
     top = _TOP
@@ -122,8 +123,8 @@ def _write_foot_and_scale(sheet: Sheet, *, body: int) -> None:
     left = _LEFT + len(COLUMNS) * (_COLUMN + _GAP) + 8
     axes = sheet.axes(left=left, top=_TOP, width=11, height=body)
     axes.set_axis_on()
-    colours = ScalarMappable(norm=Normalize(0, SYNTHESIS_ERROR), cmap=ERROR_MAP)
-    bar = sheet.figure.colorbar(colours, cax=axes, extend="max", extendfrac=0.02, ticks=[0, 0.1, 0.2, SYNTHESIS_ERROR])
+    colours = ScalarMappable(norm=Normalize(0, ERROR_LIMIT), cmap=ERROR_MAP)
+    bar = sheet.figure.colorbar(colours, cax=axes, extend="max", extendfrac=0.02, ticks=[0, 0.1, 0.2, ERROR_LIMIT])
     bar.outline.set_visible(False)
     bar.ax.tick_params(color=SOFT, labelcolor=INK, labelsize=8.5, length=3)
 

@@ -15,12 +15,13 @@ import torch
 
 from medmae.data.volumes.slices import fit
 from medmae.evaluate.statistics import summarise
+from medmae.evaluate.synthesis.figures_of_merit import LABELS, REGIONS
 from medmae.evaluate.synthesis.similarity import DEFINITIONS, METRICS, similarity, ssim_map, stripe_ratio
 from medmae.evaluate.synthesis.task import CaseVolumes
 from medmae.evaluate.synthesis.volume_synthesis import Box, source_box
-from medmae.report.metrics import KNOWN, REGIONS, SYNTHESIS
+from medmae.report.metrics import KNOWN
 
-_BETTER = {metric: KNOWN[metric][2] for metric in SYNTHESIS}
+_BETTER = {metric: KNOWN[metric][2] for metric in LABELS}
 # Regions that label maps mark, and how their masks are described.
 LABELLED = {"lesion": "voxels that a label map marks", "brain": "voxels that a brain mask marks"}
 _NATIVE = "as stored, at its own resolution, to which the network's slices are fitted back; nothing is clipped"
@@ -126,7 +127,7 @@ def _summary(name: str, values: Sequence[float], rows: Sequence[Mapping[str, Any
     if name.startswith("gain_over_"):
         return found
     metric, _, region = name.split("_")
-    label, unit = SYNTHESIS[metric]
+    label, unit = LABELS[metric]
     mixed = ", all contrasts" if len({row.get("target") for row in rows}) > 1 else ""
     return found | {"label": f"{label}, {REGIONS[region].lower()}{mixed}", "unit": unit, "better": _BETTER[metric]}
 

@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from PIL import Image
 
 from medmae.evaluate.synthesis.case_scores import SynthesisCases
+from medmae.evaluate.synthesis.figures_of_merit import ERROR_LIMIT
 from medmae.evaluate.synthesis.montage import choose_planes, draw_montage
-from medmae.report.figures import SYNTHESIS_ERROR
 
 SCORES = {f"{m}_{c}_foreground": 0.5 for m in ("psnr", "ssim") for c in ("model", "copy")}
 
@@ -96,7 +96,7 @@ def test_errors_share_one_scale_and_a_wrong_brightness_shows(case, shown, tmp_pa
     task, volumes = case
     draw_montage(volumes, synthetic=0.5 * volumes.real, task=task, scores=SCORES, path=tmp_path / "m.png")
     (_, _, source), (_, _, synthetic), (_, _, real), (error, _, scale) = shown[:4]
-    assert scale["vmax"] == SYNTHESIS_ERROR
+    assert scale["vmax"] == ERROR_LIMIT
     assert error.max() == pytest.approx(0.5 * volumes.real[choose_planes(volumes)[0].index].max())
     assert synthetic["vmax"] == real["vmax"] == pytest.approx(np.percentile(volumes.real[volumes.real > 0], 99.5))
     assert source["vmax"] != real["vmax"]

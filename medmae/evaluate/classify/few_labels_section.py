@@ -7,9 +7,11 @@ from typing import Any
 
 from markupsafe import Markup
 
+from medmae.evaluate.classify.few_labels import FOLDER, RECORD
 from medmae.report.confusion import confusion_chart
 from medmae.report.dots import Contender, dot_chart
-from medmae.report.folder import RunFolder, as_float, read_rows
+from medmae.report.evaluations import Evaluation, register
+from medmae.report.folder import RunFolder, as_float
 from medmae.report.headline import FEW_SUBJECTS
 from medmae.report.page import Card, Section, details, note, table
 from medmae.report.text import NOTHING, count, listing, number, plain, signed, words
@@ -37,10 +39,10 @@ MAX_ROWS = 1000
 
 def few_labels(folder: RunFolder) -> Section | None:
     """Build the section from ``few_labels.json`` and the tables beside it."""
-    record = folder.few_labels
+    record = folder.record(RECORD)
     if not record:
         return None
-    fits = read_rows(folder.path / "evaluation" / "few_labels" / "fits.csv")
+    fits = folder.rows(f"{FOLDER}/fits.csv")
     blocks = [
         Markup('<div class="charts">{}</div>').format(_chart(record, fits)),
         _numbers(record),
@@ -48,7 +50,7 @@ def few_labels(folder: RunFolder) -> Section | None:
         note(" ".join(f"{METRICS[name]}: {text}." for name, text in record["definitions"].items())),
         *([note(POOLED)] if record["pooled"] else []),
     ]
-    patients = read_rows(folder.path / "evaluation" / "few_labels" / "patients.csv")
+    patients = folder.rows(f"{FOLDER}/patients.csv")
     if patients:
         blocks.append(_patients(patients))
     return Section(title=TITLE if record["budget"] else ALL_LABELS, lead=_lead(record), blocks=blocks)
@@ -56,7 +58,7 @@ def few_labels(folder: RunFolder) -> Section | None:
 
 def few_label_cards(folder: RunFolder) -> list[list[Card]]:
     """The best of ours, and the best baseline."""
-    record = folder.few_labels
+    record = folder.record(RECORD)
     if not record:
         return []
     ours, theirs = _best(record)
@@ -81,7 +83,7 @@ def few_label_cards(folder: RunFolder) -> list[list[Card]]:
 
 def few_label_notes(folder: RunFolder) -> list[str]:
     """What a reader must know before believing a figure."""
-    record = folder.few_labels
+    record = folder.record(RECORD)
     if not record:
         return []
     notes = []
@@ -101,6 +103,17 @@ def few_label_notes(folder: RunFolder) -> list[str]:
     elif units < FEW_SUBJECTS:
         notes.append(f"Only {count(units, 'patient')} to test on: figures and intervals are rough.")
     return notes
+
+
+def few_label_sentence(folder: RunFolder) -> str:
+    """What was asked, and on whom it was tested."""
+    record = folder.record(RECORD)
+    if not record:
+        return ""
+    figures = next(iter(record["scores"].values()))["metrics"]
+    units = count(next(iter(figures.values()))["n_units"], record["unit"])
+    kinds = listing(record["classes"])
+    return f"was to tell {kinds} apart by {count(record['labels'], 'label')}; it was tested on {units}."
 
 
 def _best(record: Mapping[str, Any]) -> tuple[str, str]:
@@ -193,3 +206,17 @@ def _cell(value: str, is_text: bool) -> str:
 def _interval(figure: Mapping[str, Any]) -> str:
     low, high = as_float(figure["ci_low"]), as_float(figure["ci_high"])
     return "no interval" if low is None else f"{number(low, digits=3)} to {number(high, digits=3)}"
+
+
+register(
+    Evaluation(
+        name="few labels",
+        files=(RECORD, f"{FOLDER}/*.csv"),
+        sections={200: few_labels},
+        cards=few_label_cards,
+        notes=few_label_notes,
+        stands_in=lambda folder: bool(folder.record(RECORD)),
+        sentence=few_label_sentence,
+        tells_cohort=True,
+    )
+)

@@ -6,13 +6,19 @@ from collections.abc import Iterator, Mapping
 
 from markupsafe import Markup
 
-from medmae.report.figures import SYNTHESIS_ERROR
+from medmae.evaluate.synthesis.calibration_file import NAME as CALIBRATION
+from medmae.evaluate.synthesis.definitions_section import definitions
+from medmae.evaluate.synthesis.figures_of_merit import ERROR_LIMIT, MONTAGES, RECORD, REGIONS, SCORES
+from medmae.evaluate.synthesis.figures_of_merit import LABELS as NAMES
+from medmae.evaluate.synthesis.montage_section import montages
+from medmae.evaluate.synthesis.spread_section import spread
+from medmae.report.comparison import comparison_chart, gain, interval
+from medmae.report.evaluations import Evaluation, register
 from medmae.report.folder import RunFolder, as_float
 from medmae.report.gallery import panel_section
 from medmae.report.headline import result_row
-from medmae.report.metrics import REGIONS, SYNTHESIS, Comparison, Score, comparisons, contender, mean_by
+from medmae.report.metrics import Comparison, Score, comparisons, contender, mean_by
 from medmae.report.page import Card, Section, details, join, note, table
-from medmae.report.results import comparison_chart, gain, interval
 from medmae.report.text import MINUS, NOTHING, count, listing, number, words
 
 TITLE = "Scores"
@@ -25,7 +31,7 @@ WORST_LEAD = (
     "the head: look at them before trusting any mean. Select a picture to fill the screen; select it again to close it."
 )
 REGION = "foreground"  # the headline's: background that is empty in every image flatters any network
-METRICS = {stem: f"{label} ({unit})" if unit else label for stem, (label, unit) in SYNTHESIS.items()}
+LABELS = {stem: f"{label} ({unit})" if unit else label for stem, (label, unit) in NAMES.items()}
 STRIPES = (
     "Stripe ratio: how much adjacent slices jump, in units of how much they do in the real volume. 1 is natural, above "
     "1 are stripes of a network that sees slices one by one, below 1 is a blur along the axis."
@@ -35,7 +41,7 @@ MAX_ROWS = 1000
 
 def synthesis_notes(folder: RunFolder) -> list[str]:
     """What must stand above every figure of a synthesis."""
-    if not folder.synthesis:
+    if not folder.record(RECORD):
         return []
     notes = [
         "Synthetic images, not for diagnosis: they show what a network expects, and lesions can be missing or invented."
@@ -49,7 +55,7 @@ def synthesis_notes(folder: RunFolder) -> list[str]:
 
 def synthesis_cards(folder: RunFolder) -> list[list[Card]]:
     """PSNR and SSIM of the model beside the baseline, then what else one asks first."""
-    if not folder.synthesis:
+    if not folder.record(RECORD):
         return []
     found = {(c.stem, c.variant): c for c in comparisons(folder)}
     rows = [result_row(folder, c, _aside(found.get((c.stem, "whole")))) for c in _headlines(folder)]
@@ -58,25 +64,23 @@ def synthesis_cards(folder: RunFolder) -> list[list[Card]]:
 
 def synthesis(folder: RunFolder) -> Section | None:
     """Build the section of scores from ``summary.json`` and ``metrics.csv``."""
-    if not folder.synthesis:
+    if not folder.record(RECORD):
         return None
     charts = join(comparison_chart(c) for c in _headlines(folder))
     blocks = [Markup('<div class="charts">{}</div>').format(charts), _numbers(folder), note(STRIPES)]
-    if len(folder.made) > 1:
+    if len(_targets(folder)) > 1:
         blocks.append(_by_target(folder))
-    baseline = folder.synthesis.get("baseline")
+    baseline = folder.record(RECORD).get("baseline")
     told = listing(dict.fromkeys(baseline.values())) if isinstance(baseline, dict) else contender("copy").lower()
     return Section(title=TITLE, lead=LEAD.format(baseline=told), blocks=[*blocks, _every_case(folder)])
 
 
 def worst_slices(folder: RunFolder) -> Section | None:
     """Build the section of the slices of the greatest error."""
-    if not folder.synthesis or not any(folder.panels):
+    if not folder.record(RECORD) or not any(folder.panels):
         return None
     error = f"|synthetic {MINUS} real|"
-    return panel_section(
-        folder, title="Worst slices", lead=WORST_LEAD, error=error, limit=SYNTHESIS_ERROR, abreast=True
-    )
+    return panel_section(folder, title="Worst slices", lead=WORST_LEAD, error=error, limit=ERROR_LIMIT, abreast=True)
 
 
 def _headlines(folder: RunFolder) -> list[Comparison]:
@@ -110,7 +114,7 @@ def _numbers(folder: RunFolder) -> Markup:
     rows = []
     for region, title in REGIONS.items():
         inside = {c.stem: c for c in comparisons(folder) if c.variant == region}
-        lines = [_line(inside[stem], name) for stem, name in METRICS.items() if stem in inside]
+        lines = [_line(inside[stem], name) for stem, name in LABELS.items() if stem in inside]
         rows += [[title if i == 0 else "", *line] for i, line in enumerate(lines)]
     return table(head, rows, numeric=range(2, len(head)))
 
@@ -129,11 +133,12 @@ def _line(comparison: Comparison, name: str) -> list[str]:
 def _by_target(folder: RunFolder) -> Markup:
     """The headline's figures for each contrast that was made: one may be easier than another."""
     columns = [score for c in _headlines(folder) for score in (c.model, *c.baselines)]
-    names = [f"{METRICS[c.stem]}, {s.label.lower()}" for c in _headlines(folder) for s in (c.model, *c.baselines)]
+    names = [f"{LABELS[c.stem]}, {s.label.lower()}" for c in _headlines(folder) for s in (c.model, *c.baselines)]
     means = [mean_by(folder.scores, score.name, "target") for score in columns]
     cells = list(zip(columns, means, strict=True))
     rows = [
-        [made, *(_of_target(folder, made, score.name, mean.get(made)) for score, mean in cells)] for made in folder.made
+        [made, *(_of_target(folder, made, score.name, mean.get(made)) for score, mean in cells)]
+        for made in _targets(folder)
     ]
     return table(["Made", *(f"{name} (95 % CI)" for name in names)], rows, numeric=range(1, len(names) + 1))
 
@@ -161,3 +166,30 @@ def _every_case(folder: RunFolder) -> Markup:
 
 def _shown(comparison: Comparison) -> list[Score]:
     return [comparison.model, *comparison.baselines] if comparison.stem in ("psnr", "ssim") else [comparison.model]
+
+
+def _aim(folder: RunFolder) -> str:
+    """From which contrasts which are made."""
+    if not folder.record(RECORD):
+        return ""
+    given = sorted({name for row in folder.scores for name in row.get("source", "").split("+") if name})
+    return f"to make {listing(_targets(folder))} from {listing(given)}"
+
+
+def _targets(folder: RunFolder) -> list[str]:
+    """Contrasts that the synthesis makes."""
+    return sorted({row["target"] for row in folder.scores if row.get("target")})
+
+
+register(
+    Evaluation(
+        name="synthesis",
+        files=(SCORES, RECORD, "summary.json", "panels.*", CALIBRATION, f"{MONTAGES}/*.png"),
+        scores=SCORES,
+        sections={400: montages, 410: synthesis, 420: worst_slices, 430: spread, 920: definitions},
+        cards=synthesis_cards,
+        notes=synthesis_notes,
+        stands_in=lambda folder: bool(folder.record(RECORD)),
+        aim=_aim,
+    )
+)

@@ -1,4 +1,4 @@
-"""The sections of the protocol: every encoder by every classifier beside baselines, and segmentation."""
+"""The section of the protocol: every encoder by every classifier beside baselines."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from typing import Any
 
 from markupsafe import Markup
 
+from medmae.evaluate.classify.protocol_tables import FOLDER, RECORD
+from medmae.report.cells import interval_of, mean_of, p_of, signed_of
 from medmae.report.dots import Contender, dot_chart
-from medmae.report.folder import Row, RunFolder, as_float, read_rows
+from medmae.report.evaluations import Evaluation, register
+from medmae.report.folder import RunFolder
 from medmae.report.page import Section, details, note, table
-from medmae.report.text import NOTHING, count, number, signed, words
+from medmae.report.text import NOTHING, count, words
 
 TITLE = "Protocol"
 LEAD = (
@@ -20,20 +23,17 @@ LEAD = (
 CHANCE = "Guessing is right once in {classes}."
 HEADLINE = "balanced_accuracy"
 PAIRED = "Paired differences of accuracy, signed-rank tests over {units}, not corrected for their number ({rows})"
-SEGMENTATION_LEAD = (
-    "Dice by MONAI's UNETR on each encoder, folds of patients; intervals are 95\u00a0% over patients, and a patient's "
-    "figure is that of all images together."
-)
 
 
 def protocol(folder: RunFolder) -> Section | None:
     """Build the section from ``protocol.json``."""
-    tasks: Mapping[str, Any] = folder.judged.get("tasks", {})
+    found = folder.record(RECORD)
+    tasks: Mapping[str, Any] = found.get("tasks", {})
     if not tasks:
         return None
     first = next(iter(tasks.values()))
     blocks = [block for name, record in tasks.items() for block in _task(name, record)]
-    paired = folder.judged.get("paired") or []
+    paired = found.get("paired") or []
     if paired:
         title = PAIRED.format(units=f"{first['unit']}s", rows=count(len(paired), "row"))
         blocks.append(details(title, _paired(paired)))
@@ -45,22 +45,6 @@ def protocol(folder: RunFolder) -> Section | None:
     if first["unit"] not in ("patient", "slide"):
         blocks.append(note("No patient is known: one may be on both sides, and intervals are then too narrow."))
     return Section(title=TITLE, lead=lead, blocks=blocks)
-
-
-def segmentation(folder: RunFolder) -> Section | None:
-    """Build the section from ``segmentation/summary.csv`` and ``paired.csv``."""
-    where = folder.path / "evaluation" / "segmentation"
-    summary, paired = read_rows(where / "summary.csv"), read_rows(where / "paired.csv")
-    if not summary:
-        return None
-    rows = [[row["class"], row["encoder"], _mean_of(row, "mean"), _interval(row), row["n_subjects"]] for row in summary]
-    blocks = [table(["Class", "Encoder", "Dice", "95 % CI", "Patients"], rows, numeric={2, 3, 4})]
-    told = [
-        [row["class"], f"{row['b']} minus {row['a']}", _signed_of(row, "b_minus_a"), _interval(row), _p(row)]
-        for row in paired
-    ]
-    blocks.append(table(["Class", "Difference", "Dice", "95 % CI", "p"], told, numeric={2, 3, 4}))
-    return Section(title="Segmentation", lead=SEGMENTATION_LEAD, blocks=blocks)
 
 
 def _task(name: str, record: Mapping[str, Any]) -> list[Markup]:
@@ -96,7 +80,7 @@ def _cell(found: Mapping[str, Any] | None) -> str | Markup:
     if found is None:
         return NOTHING
     figure = found["metrics"][HEADLINE]
-    return Markup('{}<span class="below">{}</span>').format(_mean_of(figure, "mean"), _interval(figure))
+    return Markup('{}<span class="below">{}</span>').format(mean_of(figure, "mean"), interval_of(figure))
 
 
 def _paired(rows: Sequence[Mapping[str, Any]]) -> Markup:
@@ -105,29 +89,20 @@ def _paired(rows: Sequence[Mapping[str, Any]]) -> Markup:
             row["task"],
             row["classifier"],
             f"{row['b']} minus {row['a']}",
-            _signed_of(row, "b_minus_a"),
-            _interval(row),
-            _p(row),
+            signed_of(row, "b_minus_a"),
+            interval_of(row),
+            p_of(row),
         ]
         for row in rows
     ]
     return table(["Task", "Classifier", "Difference", "Accuracy", "95 % CI", "p"], body, numeric={3, 4, 5})
 
 
-def _mean_of(row: Mapping[str, Any] | Row, key: str) -> str:
-    return number(as_float(row[key]), digits=3)
-
-
-def _signed_of(row: Mapping[str, Any] | Row, key: str) -> str:
-    value = as_float(row[key])
-    return NOTHING if value is None else signed(value, digits=3)
-
-
-def _interval(row: Mapping[str, Any] | Row) -> str:
-    low, high = as_float(row["ci_low"]), as_float(row["ci_high"])
-    return NOTHING if low is None or high is None else f"{number(low, digits=3)} to {number(high, digits=3)}"
-
-
-def _p(row: Mapping[str, Any] | Row) -> str:
-    value = as_float(row["p_wilcoxon"])
-    return NOTHING if value is None else f"{value:.2g}"
+register(
+    Evaluation(
+        name="protocol",
+        files=(RECORD, f"{FOLDER}/*.csv", f"{FOLDER}/*/few_labels/*.csv", f"{FOLDER}/*/few_labels.json"),
+        sections={210: protocol},
+        stands_in=lambda folder: bool(folder.record(RECORD)),
+    )
+)

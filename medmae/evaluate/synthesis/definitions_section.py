@@ -7,8 +7,8 @@ from typing import Any
 
 from markupsafe import Markup
 
+from medmae.evaluate.synthesis.figures_of_merit import LABELS, RECORD, REGIONS
 from medmae.report.folder import RunFolder
-from medmae.report.metrics import REGIONS, SYNTHESIS
 from medmae.report.page import Section, details, table
 from medmae.report.text import plain, words
 
@@ -18,15 +18,16 @@ LEAD = "Figures compare only with figures of the same definition, data range and
 
 def definitions(folder: RunFolder) -> Section | None:
     """Build the section from ``metrics.json``."""
-    found = folder.synthesis.get("definitions")
+    record = folder.record(RECORD)
+    found = record.get("definitions")
     if not isinstance(found, dict):
         return None
-    about = [name for name in ("split", "baseline") if name in folder.synthesis]
-    rows = [[words(name).capitalize(), plain(folder.synthesis[name])] for name in about]
+    about = [name for name in ("split", "baseline") if name in record]
+    rows = [[words(name).capitalize(), plain(record[name])] for name in about]
     blocks = [table(["", ""], rows, wrap={1})] if rows else []
     return Section(title=TITLE, lead=LEAD, blocks=[*blocks, *(_region(name, how) for name, how in found.items())])
 
 
 def _region(name: str, how: Mapping[str, Any]) -> Markup:
-    rows = [[SYNTHESIS.get(key, (words(key).capitalize(),))[0], plain(value)] for key, value in how.items()]
+    rows = [[LABELS.get(key, (words(key).capitalize(),))[0], plain(value)] for key, value in how.items()]
     return details(REGIONS.get(name, words(name).capitalize()), table(["", ""], rows, wrap={1}))

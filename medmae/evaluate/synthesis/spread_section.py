@@ -7,6 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from medmae.evaluate.synthesis.calibration_file import NAME
 from medmae.report.curves import Series, line_chart
 from medmae.report.dots import Contender, dot_chart
 from medmae.report.folder import RunFolder, as_float
@@ -19,12 +20,12 @@ LEAD = (
     "from spread to error is fitted on {fitted} and judged here on the others."
 )
 CALIBRATION_ERROR = "Calibration error: mean distance of the curve from the ideal one, in units of intensity."
-NAMES = {"before": "Spread as it comes", "after": "Calibrated"}
+LABELS = {"before": "Spread as it comes", "after": "Calibrated"}
 
 
 def spread(folder: RunFolder) -> Section | None:
     """Build the section from ``calibration.json``."""
-    found = folder.calibration
+    found = folder.record(NAME)
     if not found:
         return None
     how = found.get("definition", {})
@@ -34,7 +35,7 @@ def spread(folder: RunFolder) -> Section | None:
         Markup('<div class="charts">{}{}</div>').format(_curves(found), _coverage(found, nominal)),
         table(
             ["", "Calibration error", "95 % CI", f"Within 2 sigma (nominal {nominal})", "95 % CI", "Subjects"],
-            [_row(name, found[when]) for when, name in NAMES.items()],
+            [_row(name, found[when]) for when, name in LABELS.items()],
             numeric={1, 2, 3, 4, 5},
         ),
         note(" ".join([CALIBRATION_ERROR, *texts])),
@@ -44,10 +45,10 @@ def spread(folder: RunFolder) -> Section | None:
 
 
 def _curves(found: Mapping[str, Any]) -> Markup:
-    curves = {when: found[when]["curve"] for when in NAMES}
+    curves = {when: found[when]["curve"] for when in LABELS}
     top = max(max(curve["expected"] + curve["observed"]) for curve in curves.values())
     series = [
-        Series(label=NAMES[when].lower(), x=curve["expected"], y=curve["observed"], colour=colour)
+        Series(label=LABELS[when].lower(), x=curve["expected"], y=curve["observed"], colour=colour)
         for colour, (when, curve) in zip((1, 0), curves.items(), strict=True)
     ]
     series.append(Series(label="ideal", x=[0.0, top], y=[0.0, top], colour=4, dashed=True))
@@ -56,7 +57,7 @@ def _curves(found: Mapping[str, Any]) -> Markup:
 
 def _coverage(found: Mapping[str, Any], nominal: str) -> Markup:
     rows = []
-    for when, name in reversed(NAMES.items()):
+    for when, name in reversed(LABELS.items()):
         inside = {key: _percent(value) for key, value in found[when]["coverage"].items() if key != "by_case"}
         dots = {case: 100 * value for case, value in found[when]["coverage"]["by_case"].items()}
         ends = {"ci_low": inside["ci_low"], "ci_high": inside["ci_high"]}

@@ -1,15 +1,25 @@
-"""The section of scores: the model beside its baselines, per subject, per contrast, and per case."""
+"""The sections of reconstructions: pictures, and the model beside its baselines by subject, contrast and case."""
 
 from __future__ import annotations
 
 from markupsafe import Markup
 
-from medmae.report.dots import Contender, dot_chart
+from medmae.evaluate.left_out import RECORD as LEFT_OUT
+from medmae.evaluate.reconstruct.reconstruction_scores import SCORES
+from medmae.report.comparison import comparison_chart, gain, interval
+from medmae.report.evaluations import Evaluation, register, stands_in
+from medmae.report.figures import HIDDEN, error_limit
 from medmae.report.folder import Row, RunFolder, as_float
-from medmae.report.metrics import Comparison, Score, comparisons, mean_by, metric_names, other_scores
+from medmae.report.gallery import panel_section
+from medmae.report.metrics import Comparison, comparisons, mean_by, metric_names, other_scores
 from medmae.report.page import NOT_EVALUATED, Section, details, join, note, table
-from medmae.report.text import NOTHING, count, number, signed, words
+from medmae.report.text import MINUS, count, number, words
 
+PICTURES = "Reconstructions"
+PICTURES_LEAD = (
+    "Visible patches are pasted from the input: only hidden patches are predicted and scored. "
+    "Select a picture to fill the screen; select it again to close it."
+)
 TITLE = "Baselines"
 LEAD = (
     "A dot is a subject, a thin line joins the same subject; the bar is the mean, its whiskers the 95\u00a0% interval."
@@ -17,9 +27,23 @@ LEAD = (
 MAX_ROWS = 1000  # of the table per case; a larger one is in the CSV
 
 
+def gallery(folder: RunFolder) -> Section | None:
+    """Build the section of reconstructions and write each row as a PNG strip into ``figures/``."""
+    if not _ours(folder) or (not folder.panels and stands_in(folder)):
+        return None
+    if not any(folder.panels):
+        return Section(title=PICTURES, blocks=[note(f"No panels: {NOT_EVALUATED}")])
+    swatch = Markup('<i class="swatch" style="background:rgb{}"></i>').format(HIDDEN)
+    hidden = Markup('<span class="key">{}hidden patch</span>').format(swatch)
+    error = f"|input {MINUS} reconstruction|"
+    return panel_section(
+        folder, title=PICTURES, lead=PICTURES_LEAD, error=error, limit=error_limit(folder.panels), key=hidden
+    )
+
+
 def results(folder: RunFolder) -> Section | None:
-    """Build the section from ``summary.json`` and ``reconstruction.csv``."""
-    if folder.synthesis or folder.mapped or ((folder.few_labels or folder.judged) and not folder.scores):
+    """Build the section of scores from ``summary.json`` and ``reconstruction.csv``."""
+    if not _ours(folder) or (not folder.scores and stands_in(folder)):
         return None
     found = comparisons(folder)
     charts = join(comparison_chart(comparison) for comparison in found)
@@ -34,17 +58,9 @@ def results(folder: RunFolder) -> Section | None:
     return Section(title=TITLE, lead=LEAD if charts and folder.scores else "", blocks=blocks)
 
 
-def comparison_chart(comparison: Comparison) -> Markup:
-    """Draw the model and its baselines over the subjects."""
-    rows = [
-        Contender(label=s.label, mean=s.mean, ci_low=s.ci_low, ci_high=s.ci_high, dots=s.by_subject, ours=i == 0)
-        for i, s in enumerate([comparison.model, *comparison.baselines])
-        if s.mean is not None
-    ]
-    unit = comparison.unit or ("higher is better" if comparison.higher_is_better else "lower is better")
-    return (
-        dot_chart(rows, title=comparison.label, unit=unit, digits=2 if comparison.unit else 3) if rows else Markup("")
-    )
+def _ours(folder: RunFolder) -> bool:
+    """Whether the table of scores, if there is one, is not another evaluation's."""
+    return folder.score_table in ("", SCORES)
 
 
 def _numbers(folder: RunFolder, comparison: Comparison) -> Markup:
@@ -77,9 +93,7 @@ def _every_case(folder: RunFolder) -> Markup:
     numeric = [i for i, name in enumerate(head) if name in scored or name == "slices"]
     body = [table([words(name) for name in head], rows, numeric=numeric)]
     if len(folder.scores) > MAX_ROWS:
-        body.append(
-            note(f"The first {MAX_ROWS:,} of {len(folder.scores):,} rows; all are in evaluation/reconstruction.csv.")
-        )
+        body.append(note(f"The first {MAX_ROWS:,} of {len(folder.scores):,} rows; all are in evaluation/{SCORES}."))
     return details(f"Every case ({count(len(folder.scores), 'row')})", join(body))
 
 
@@ -87,19 +101,11 @@ def _cell(text: str, scored: bool) -> str:
     return number(as_float(text)) if scored else text
 
 
-def interval(score: Score, *, digits: int = 2) -> str:
-    """Write the 95 % interval of a mean."""
-    if score.ci_low is None:
-        return NOTHING
-    return f"{number(score.ci_low, digits=digits)} to {number(score.ci_high, digits=digits)}"
-
-
-def gain(comparison: Comparison, score: Score, *, digits: int = 2) -> tuple[str, str]:
-    """Write the model's paired advantage over a baseline with its interval, and on how many subjects it is better."""
-    found = None if score is comparison.model else comparison.gain(score)
-    if found is None:
-        return "", ""
-    mean, wins, total = found
-    ends = comparison.gains.get(score.name)
-    between = f" ({number(ends[0], digits=digits)} to {number(ends[1], digits=digits)})" if ends else ""
-    return signed(mean, digits=digits) + between, f"{wins}/{total}"
+register(
+    Evaluation(
+        name="reconstruction",
+        files=(SCORES, "summary.json", "panels.*", LEFT_OUT),
+        scores=SCORES,
+        sections={100: gallery, 110: results},
+    )
+)

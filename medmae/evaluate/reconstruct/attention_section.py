@@ -1,7 +1,9 @@
-"""What images add to the page: where a class token looks."""
+"""The section of attention: where a class token looks."""
 
 from __future__ import annotations
 
+from medmae.evaluate.reconstruct.attention import FOLDER
+from medmae.report.evaluations import Evaluation, register
 from medmae.report.folder import RunFolder, read_panels
 from medmae.report.gallery import panel_rows
 from medmae.report.page import Section
@@ -15,8 +17,11 @@ LEAD = (
 
 def attention(folder: RunFolder) -> Section | None:
     """Build the section from ``attention/panels.npz``."""
-    info, panels = read_panels(folder.path / "evaluation" / "attention")
+    info, panels = read_panels(folder.path / "evaluation" / FOLDER)
     if not any(panels):
         return None
     rows = panel_rows(info, panels, figures=folder.path / "figures", stem="attention")
     return Section(title="Attention maps", lead=LEAD, blocks=[rows])
+
+
+register(Evaluation(name="attention", files=(f"{FOLDER}/panels.*",), sections={310: attention}))
