@@ -19,12 +19,12 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-import typer
 from rich.console import Console
 
 from data_prep.case import CaseTask, Options, prepare_case
+from data_prep.command import run_prepare
 from data_prep.outcome import PrepResult, manifest_rows, result_of, write_record, write_tables
 from data_prep.tables import print_summary
 from data_prep.work import (
@@ -33,7 +33,6 @@ from data_prep.work import (
     given_split,
     nothing_usable,
     run_cases,
-    run_command,
     workers_for,
 )
 from medmae.data import splits
@@ -69,7 +68,7 @@ def prepare(
     scheduler: str | None = None,
     console: Console | None = None,
 ) -> PrepResult:
-    """Prepares a folder (or table) of volumes.
+    """Prepares MR volumes: one grid a case, intensities in [0, 1], split by patient, shards and a manifest.
 
     A case that cannot be used is quarantined and the others go on. A case whose files and options are those of an
     earlier run is kept.
@@ -84,7 +83,7 @@ def prepare(
         seed: Of a drawn split.
         dtype: Of the shards.
         nan: NaN and infinite voxels: ``error``, ``zero`` or ``median``.
-        background: ``auto``, ``corner`` or ``otsu``, see :class:`medmae.data.volumes.intensity.Normalisation`.
+        background: ``auto``, ``corner`` or ``otsu``, see docs/data.md.
         margin: Voxels kept around the content of a case.
         repair_affine: ``"qform"`` replaces a singular sform.
         limit_gb: Largest uncompressed volume, in 10^9 bytes.
@@ -173,55 +172,13 @@ def _notes(ignored: list[Path]) -> list[str]:
     return [f"{len(ignored)} volumes without a known contrast in their names are ignored: {names}"] if ignored else []
 
 
-def command(
-    source: Annotated[Path, typer.Argument(help="Folder of NIfTI or DICOM, or a CSV: subject,session,contrast,path.")],
-    out: Annotated[Path, typer.Argument(help="Folder to write.")],
-    layout: Annotated[str, typer.Option(help="auto, bids, folders, dicom or csv.")] = "auto",
-    resample_to: Annotated[
-        str | None, typer.Option(help="Resample a case's contrasts onto this one's grid, by their headers.")
-    ] = None,
-    split: Annotated[Path | None, typer.Option(help="CSV with subject,split.")] = None,
-    fractions: Annotated[tuple[float, float, float], typer.Option(help="Train, val, test.")] = splits.FRACTIONS,
-    seed: Annotated[int, typer.Option(help="Of the split.")] = 0,
-    dtype: Annotated[str, typer.Option(help="float16 or float32.")] = "float16",
-    nan: Annotated[str, typer.Option(help="NaN and infinite voxels: error, zero or median.")] = "error",
-    background: Annotated[str, typer.Option(help="auto, corner or otsu.")] = "auto",
-    margin: Annotated[int, typer.Option(help="Voxels kept around the head.")] = 2,
-    repair_affine: Annotated[str | None, typer.Option(help="qform: use it where the sform is singular.")] = None,
-    limit_gb: Annotated[float, typer.Option(help="Largest uncompressed volume.")] = LIMIT_GB,
-    zarr: Annotated[bool, typer.Option("--zarr", help="Write zarr arrays, for object stores.")] = False,
-    workers: Annotated[int | None, typer.Option(help="Processes; 0 works in this one.")] = None,
-    scheduler: Annotated[str | None, typer.Option(help="Dask scheduler, tcp://host:8786.")] = None,
-) -> None:
-    """Prepare MR volumes: one grid a case, intensities in [0, 1], split by patient, shards and a manifest."""
-    result = prepare(
-        source=source,
-        out=out,
-        layout=layout,  # type: ignore[arg-type]
-        resample_to=resample_to,
-        split=split,
-        fractions=fractions,
-        seed=seed,
-        dtype=dtype,  # type: ignore[arg-type]
-        nan=nan,  # type: ignore[arg-type]
-        background=background,  # type: ignore[arg-type]
-        margin=margin,
-        repair_affine=repair_affine,  # type: ignore[arg-type]
-        limit_gb=limit_gb,
-        zarr=zarr,
-        workers=workers,
-        scheduler=scheduler,
-    )
-    raise typer.Exit(result.exit_code)
-
-
 def main(arguments: list[str] | None = None) -> None:
     """``python -m data_prep.mr SOURCE OUT``: a user's mistake is one message and exit code 2, without a traceback.
 
     Raises:
         SystemExit: Always, with one of :class:`medmae.errors.ExitCode`.
     """
-    run_command(command, name="data_prep.mr", example="raw/ prepared/ --resample-to T1", arguments=arguments)
+    run_prepare(prepare, name="data_prep.mr", example="raw/ prepared/ --resample-to T1", arguments=arguments)
 
 
 if __name__ == "__main__":

@@ -21,17 +21,17 @@ How an image becomes RGB is told in :mod:`medmae.data.images.decode`.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import typer
 from rich.console import Console
 
+from data_prep.command import run_prepare
 from data_prep.outcome import NO_PATIENT, PrepResult, Row, manifest_rows, result_of, write_record, write_tables
 from data_prep.tables import print_summary
 from data_prep.tile_case import TileTask, prepare_tiles
 from data_prep.tile_files import find_tiles
 from data_prep.tile_groups import Group, grouped
-from data_prep.work import check_names, check_writable, given_split, nothing_usable, run_cases, run_command, workers_for
+from data_prep.work import check_names, check_writable, given_split, nothing_usable, run_cases, workers_for
 from medmae.data import splits
 from medmae.data.manifest import NAME
 from medmae.errors import DataError
@@ -56,7 +56,7 @@ def prepare(
     scheduler: str | None = None,
     console: Console | None = None,
 ) -> PrepResult:
-    """Prepares a folder (or table) of images.
+    """Prepares image tiles: RGB, labels, split by patient where one is known, shards and a manifest.
 
     An image that cannot be used is quarantined and the others go on. A shard whose images are those of an earlier run
     is kept. Where folders (or the table) name splits these are kept, too, and a missing val is drawn from train.
@@ -148,45 +148,13 @@ def _notes(groups: list[Group], ignored: list[Path]) -> list[str]:
     return notes
 
 
-def command(
-    source: Annotated[Path, typer.Argument(help="Folder [split/]class/image, or a CSV: path,label,patient,slide.")],
-    out: Annotated[Path, typer.Argument(help="Folder to write.")],
-    label_from: Annotated[
-        str | None, typer.Option(help="Regular expression on file names; its first group is the class.")
-    ] = None,
-    patient_from: Annotated[str | None, typer.Option(help="The same for the patient.")] = None,
-    slide_from: Annotated[str | None, typer.Option(help="The same for the slide.")] = None,
-    mpp: Annotated[float | None, typer.Option(help="Microns a pixel, to be recorded.")] = None,
-    split: Annotated[Path | None, typer.Option(help="CSV with subject,split.")] = None,
-    fractions: Annotated[tuple[float, float, float], typer.Option(help="Train, val, test.")] = splits.FRACTIONS,
-    seed: Annotated[int, typer.Option(help="Of the split.")] = 0,
-    workers: Annotated[int | None, typer.Option(help="Processes; 0 works in this one.")] = None,
-    scheduler: Annotated[str | None, typer.Option(help="Dask scheduler, tcp://host:8786.")] = None,
-) -> None:
-    """Prepare image tiles: RGB, labels, split by patient where one is known, shards and a manifest."""
-    result = prepare(
-        source=source,
-        out=out,
-        label_from=label_from,
-        patient_from=patient_from,
-        slide_from=slide_from,
-        mpp=mpp,
-        split=split,
-        fractions=fractions,
-        seed=seed,
-        workers=workers,
-        scheduler=scheduler,
-    )
-    raise typer.Exit(result.exit_code)
-
-
 def main(arguments: list[str] | None = None) -> None:
-    """``python -m data_prep.tiles SOURCE OUT``, see :func:`data_prep.work.run_command`.
+    """``python -m data_prep.tiles SOURCE OUT``, see :func:`data_prep.command.run_prepare`.
 
     Raises:
         SystemExit: Always, with one of :class:`medmae.errors.ExitCode`.
     """
-    run_command(command, name="data_prep.tiles", example="NCT-CRC-HE/ prepared/ --mpp 0.5", arguments=arguments)
+    run_prepare(prepare, name="data_prep.tiles", example="NCT-CRC-HE/ prepared/ --mpp 0.5", arguments=arguments)
 
 
 if __name__ == "__main__":

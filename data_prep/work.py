@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -17,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from data_prep.engine import run_tasks
 from data_prep.outcome import CaseResult, Outcome
 from medmae.data import splits
-from medmae.errors import DataError, ExitCode
+from medmae.errors import DataError
 from medmae.files import write_text
 
 Task = TypeVar("Task")
@@ -143,24 +141,3 @@ def nothing_usable(failed: dict[int, Exception], out: Path, source: str | Path) 
         path=source,
         remedy=f"read {out / 'quarantine.csv'}",
     )
-
-
-def run_command(command: Callable[..., None], *, name: str, example: str, arguments: list[str] | None) -> None:
-    """``python -m NAME SOURCE OUT``: a user's mistake is one message and exit code 2, without a traceback.
-
-    Args:
-        command: What :mod:`medmae.cli` runs, too.
-        name: Of the module.
-        example: Arguments for the help text.
-        arguments: Of the command line; None takes those of this process.
-
-    Raises:
-        SystemExit: Always, with one of :class:`medmae.errors.ExitCode`.
-    """
-    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    app.command(epilog=f"Example: python -m {name} {example}")(command)
-    try:
-        app(arguments, prog_name=name)
-    except (ValueError, OSError, ModuleNotFoundError) as error:
-        typer.echo(f"{name}: {error}", err=True)
-        sys.exit(ExitCode.REFUSED)

@@ -20,16 +20,16 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import typer
 from rich.console import Console
 
+from data_prep.command import run_prepare
 from data_prep.outcome import PrepResult, Row, manifest_rows, result_of, write_record, write_tables
 from data_prep.slide import Options, SlideTask, prepare_slide
 from data_prep.slides import SlideSource, find_slides
 from data_prep.tables import print_summary
-from data_prep.work import check_names, check_writable, given_split, nothing_usable, run_cases, run_command, workers_for
+from data_prep.work import check_names, check_writable, given_split, nothing_usable, run_cases, workers_for
 from medmae.data import splits
 from medmae.data.manifest import NAME
 from medmae.errors import DataError
@@ -47,10 +47,11 @@ def prepare(
     table: str | Path | None = None,
     patient_from: str | None = None,
     tile: int = 224,
-    mpp: float = 0.5,
+    mpp: float | None = None,
+    microns: float | None = None,
     overlap: float = 0.0,
     min_tissue: float = 0.25,
-    from_objective: bool = False,
+    mpp_from_objective: bool = False,
     split: str | Path | None = None,
     fractions: tuple[float, float, float] = splits.FRACTIONS,
     seed: int = 0,
@@ -59,7 +60,7 @@ def prepare(
     scheduler: str | None = None,
     console: Console | None = None,
 ) -> PrepResult:
-    """Prepares a folder of slides.
+    """Prepares whole slides: tissue, tiles of one size in microns, split by patient, shards and a manifest.
 
     A slide that cannot be used is quarantined, one without tissue is listed as empty, and the others go on. A slide
     whose file and options are those of an earlier run is kept.
@@ -70,15 +71,16 @@ def prepare(
         table: CSV with ``slide`` and some of ``patient,mpp,label``.
         patient_from: Regular expression on file names whose first group is the patient.
         tile: Edge of a tile in pixels.
-        mpp: Microns a pixel of a tile; tile * mpp is what it covers.
+        mpp: Microns a pixel of a tile; tile * mpp is what it covers; 0.5 if nothing is said.
+        microns: Edge of a tile in microns, instead of mpp.
         overlap: Share of a tile that the next one repeats, from 0 to below 1.
         min_tissue: Smallest share of tissue in a tile, 0 to 1.
-        from_objective: Infer a resolution that neither slide nor table tells from the nominal magnification.
+        mpp_from_objective: Where neither slide nor table tells its resolution: 10 / nominal magnification.
         split: CSV with ``subject,split``; None draws one from ``seed``.
         fractions: Shares of train, val, test of a drawn split, in whole subjects.
         seed: Of a drawn split.
         limit_s: Seconds after which a slide's reader is taken to hang.
-        workers: Processes; 0 works on one slide at a time; None chooses.
+        workers: Slides at a time; 0 is one, without a cluster; None chooses.
         scheduler: Address of a running Dask scheduler.
         console: Where progress and tables go; None prints to the standard error stream.
 
@@ -87,7 +89,10 @@ def prepare(
         ValueError: If an argument is out of range.
     """
     console = console or Console(stderr=True)
-    options = Options(tile=tile, mpp=mpp, overlap=overlap, min_tissue=min_tissue, from_objective=from_objective)
+    if mpp is not None and microns is not None:
+        raise ValueError(f"mpp and microns say the same thing: give one, got {mpp} and {microns}")
+    mpp = microns / tile if microns is not None and tile else 0.5 if mpp is None else mpp
+    options = Options(tile=tile, mpp=mpp, overlap=overlap, min_tissue=min_tissue, from_objective=mpp_from_objective)
     _check_arguments(options, fractions, limit_s)
     source, out = Path(source), Path(out)
     found = find_slides(source, table=None if table is None else Path(table), patient_from=patient_from)
@@ -169,58 +174,13 @@ def _notes(slides: list[SlideSource], empty: list[Row]) -> list[str]:
     return notes
 
 
-def command(
-    source: Annotated[Path, typer.Argument(help="Folder of slides that OpenSlide opens, or one slide.")],
-    out: Annotated[Path, typer.Argument(help="Folder to write.")],
-    table: Annotated[Path | None, typer.Option(help="CSV: slide, and some of patient,mpp,label.")] = None,
-    patient_from: Annotated[
-        str | None, typer.Option(help="Regular expression on file names; its first group is the patient.")
-    ] = None,
-    tile: Annotated[int, typer.Option(help="Edge of a tile in pixels.")] = 224,
-    mpp: Annotated[float | None, typer.Option(help="Microns a pixel of a tile; 0.5 if nothing is said.")] = None,
-    microns: Annotated[float | None, typer.Option(help="Edge of a tile in microns, instead of --mpp.")] = None,
-    overlap: Annotated[float, typer.Option(help="Share of a tile that the next one repeats.")] = 0.0,
-    min_tissue: Annotated[float, typer.Option(help="Smallest share of tissue in a tile.")] = 0.25,
-    mpp_from_objective: Annotated[
-        bool, typer.Option("--mpp-from-objective", help="Where nothing else tells: 10 / nominal magnification.")
-    ] = False,
-    split: Annotated[Path | None, typer.Option(help="CSV with subject,split.")] = None,
-    fractions: Annotated[tuple[float, float, float], typer.Option(help="Train, val, test.")] = splits.FRACTIONS,
-    seed: Annotated[int, typer.Option(help="Of the split.")] = 0,
-    limit_s: Annotated[float, typer.Option(help="Seconds after which a slide's reader is killed.")] = LIMIT_S,
-    workers: Annotated[int | None, typer.Option(help="Slides at a time; 0 is one, without a cluster.")] = None,
-    scheduler: Annotated[str | None, typer.Option(help="Dask scheduler, tcp://host:8786.")] = None,
-) -> None:
-    """Prepare whole slides: tissue, tiles of one size in microns, split by patient, shards and a manifest."""
-    if mpp is not None and microns is not None:
-        raise ValueError(f"--mpp and --microns say the same thing: give one, got {mpp} and {microns}")
-    result = prepare(
-        source=source,
-        out=out,
-        table=table,
-        patient_from=patient_from,
-        tile=tile,
-        mpp=microns / tile if microns is not None and tile else mpp or 0.5,
-        overlap=overlap,
-        min_tissue=min_tissue,
-        from_objective=mpp_from_objective,
-        split=split,
-        fractions=fractions,
-        seed=seed,
-        limit_s=limit_s,
-        workers=workers,
-        scheduler=scheduler,
-    )
-    raise typer.Exit(result.exit_code)
-
-
 def main(arguments: list[str] | None = None) -> None:
-    """``python -m data_prep.wsi SOURCE OUT``, see :func:`data_prep.work.run_command`.
+    """``python -m data_prep.wsi SOURCE OUT``, see :func:`data_prep.command.run_prepare`.
 
     Raises:
         SystemExit: Always, with one of :class:`medmae.errors.ExitCode`.
     """
-    run_command(command, name="data_prep.wsi", example="slides/ prepared/ --microns 112", arguments=arguments)
+    run_prepare(prepare, name="data_prep.wsi", example="slides/ prepared/ --microns 112", arguments=arguments)
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ app = typer.Typer(
 
 
 class Sources(TyperGroup):
-    """``medmae prep``: each source of data is a module of ``data_prep`` with a ``command``, imported on demand."""
+    """``medmae prep``: each source of data is a module of ``data_prep`` with a ``prepare``, imported on demand."""
 
     # typer's Context comes from another module in each of its versions, hence Any.
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401
@@ -49,7 +49,8 @@ class Sources(TyperGroup):
             return None
         holder = typer.Typer(add_completion=False, rich_markup_mode="rich")
         module = importlib.import_module(f"data_prep.{cmd_name}")
-        holder.command(cmd_name, epilog=f"Example: medmae prep {cmd_name} {SOURCES[cmd_name]}")(module.command)
+        command = importlib.import_module("data_prep.command").command_of(module.prepare)
+        holder.command(cmd_name, epilog=f"Example: medmae prep {cmd_name} {SOURCES[cmd_name]}")(command)
         return typer.main.get_command(holder)
 
 
