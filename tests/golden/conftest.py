@@ -12,6 +12,8 @@ import pytest
 from safetensors.torch import load_file
 from torch import Tensor
 
+from tests.closeness import assert_close_in_scale
+
 
 @dataclass(frozen=True)
 class Golden:
@@ -26,6 +28,10 @@ class Golden:
     def part(self, prefix: str) -> dict[str, Tensor]:
         """The tensors below a prefix, without it."""
         return {key.removeprefix(prefix): value for key, value in self.tensors.items() if key.startswith(prefix)}
+
+    def compare(self, actual: Tensor, expected: Tensor) -> None:
+        """Demands that a tensor is theirs."""
+        assert_close_in_scale(actual, expected)
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,6 @@ from medmae.training.schedule import WarmupCosine
 from medmae.weights.io import import_state
 from medmae.weights.maps.bootmae import BOOTMAE, BOOTMAE_CLASSIFIER
 
-CLOSE = {"atol": 1e-5, "rtol": 1e-4}
 SIZES = {"image_size": 64, "patch_size": 8, "embed_dim": 48, "depth": 3, "num_heads": 12}
 WEIGHTED = {"weighted": True, "plain": False}
 D = 48
@@ -111,41 +110,41 @@ def test_blocks_lie_where_the_reference_s_lie(reference):
 
 @pytest.mark.parametrize(("stage", "theirs"), [(1, "block0"), (3, "block_last"), (4, "latent")])
 def test_taps_and_latent_are_the_reference_s(reference, stages, stage, theirs):
-    assert_close(stages[stage], reference[f"out.{theirs}"], **CLOSE)
+    reference.compare(stages[stage], reference[f"out.{theirs}"])
 
 
 def test_teacher_features_are_the_reference_s(reference, method, batch):
-    assert_close(method.teacher_features(method.patches.cut(batch["image"])), reference["out.teacher_feature"], **CLOSE)
+    reference.compare(method.teacher_features(method.patches.cut(batch["image"])), reference["out.teacher_feature"])
 
 
 def test_the_pixel_prediction_is_the_reference_s(reference, method, batch, mask):
     rows = method.patches.cut(reference["out.pixel_pred"])
-    assert_close(method.patches.join(method.predict(batch, mask)["image"]), reference["out.pixel_pred"], **CLOSE)
-    assert_close(method(batch, mask=mask).prediction["image"], mask.hidden(rows), **CLOSE)
+    reference.compare(method.patches.join(method.predict(batch, mask)["image"]), reference["out.pixel_pred"])
+    reference.compare(method(batch, mask=mask).prediction["image"], mask.hidden(rows))
 
 
 def test_the_feature_prediction_is_the_reference_s(reference, method, batch, mask):
-    assert_close(method.predict(batch, mask)["feature"], reference["out.feature_pred"], **CLOSE)
+    reference.compare(method.predict(batch, mask)["feature"], reference["out.feature_pred"])
     hidden = mask.hidden(reference["out.feature_pred"])
-    assert_close(method(batch, mask=mask).prediction["feature"], hidden, **CLOSE)
+    reference.compare(method(batch, mask=mask).prediction["feature"], hidden)
 
 
 def test_the_pixel_target_is_the_reference_s(reference, method, batch):
     target = method.patches.join(method.target(method.patches.cut(batch["image"])))
-    assert_close(target, reference["out.target_img_norm"], **CLOSE)
+    reference.compare(target, reference["out.target_img_norm"])
 
 
 def test_weights_are_the_reference_s(reference, method, mask, variant):
     weight = patchwise_weight(mask, grid=(8, 8)) if WEIGHTED[variant] else torch.ones(4, 48)
     theirs = reference[f"out.weight_{variant}"]
-    assert_close(weight, theirs.gather(1, mask.masked), **CLOSE)
+    reference.compare(weight, theirs.gather(1, mask.masked))
     assert not theirs.gather(1, mask.visible).any()
 
 
 def test_losses_are_the_reference_s(reference, make, batch, mask, variant):
     terms = make(centre_weighted=WEIGHTED[variant])(batch, mask=mask).terms
-    assert_close(terms["image"], reference[f"out.loss_pixel_{variant}"], **CLOSE)
-    assert_close(terms["feature"], reference[f"out.loss_feature_{variant}"], **CLOSE)
+    reference.compare(terms["image"], reference[f"out.loss_pixel_{variant}"])
+    reference.compare(terms["feature"], reference[f"out.loss_feature_{variant}"])
     assert [value.item() for value in terms.values()] == pytest.approx(reference.info["losses"][variant], rel=1e-5)
 
 
@@ -169,7 +168,7 @@ def test_gradients_are_the_reference_s(reference, method, batch, mask, theirs):
     method(batch, mask=mask).loss.backward()
     name, part = GRADIENTS[theirs]
     gradient = dict(method.named_parameters())[name].grad
-    assert_close(gradient if part is None else gradient[part], reference[f"out.grad.{theirs}"], **CLOSE)
+    reference.compare(gradient if part is None else gradient[part], reference[f"out.grad.{theirs}"])
 
 
 def test_a_fresh_method_has_the_reference_s_frozen_tables(reference):
@@ -209,8 +208,8 @@ def test_the_classifier_is_the_reference_s(reference, batch):
     state = {**reference.part("state."), **reference.part("cls.gap.state.")}
     report = import_state(model, state, key_map=BOOTMAE_CLASSIFIER, strict=False)
     assert (report.missing, report.reshaped) == ([], [])
-    assert_close(model.features(batch["image"]), reference["cls.gap.features"], **CLOSE)
-    assert_close(model(batch["image"]), reference["cls.gap.logits"], **CLOSE)
+    reference.compare(model.features(batch["image"]), reference["cls.gap.features"])
+    reference.compare(model(batch["image"]), reference["cls.gap.logits"])
 
 
 def test_a_classifier_lacks_only_its_norm_and_head_and_has_no_use_for_the_last_norm(reference):

@@ -12,7 +12,6 @@ from medmae.nn.vit import MaskedViT
 from medmae.weights.io import import_state
 from medmae.weights.maps.cmae import CMAE
 
-CLOSE = {"atol": 1e-5, "rtol": 1e-4}
 GRADIENTS = {
     "backbone.cls_token": "encoder.cls_token",
     "backbone.patch_embed.projection.weight": "encoder.patch_embed.proj.weight",
@@ -72,39 +71,39 @@ def test_the_mask_is_the_reference_s(reference, mask):
 
 def test_the_latent_is_the_reference_s(reference, method, batch, mask):
     latent = method.encoder(batch["image"], mask.visible)
-    assert_close(latent[:, 0], reference["out.latent_cls"], **CLOSE)
+    reference.compare(latent[:, 0], reference["out.latent_cls"])
     zeros = torch.zeros(1, 1, 48)
-    assert_close(mask.restore(latent[:, 1:], zeros), reference["out.latent_raster"], **CLOSE)
+    reference.compare(mask.restore(latent[:, 1:], zeros), reference["out.latent_raster"])
 
 
 def test_the_target_branch_s_latent_is_the_reference_s(reference, method, batch):
-    assert_close(method.target_encoder(batch["target_view"]), reference["out.target_latent"], **CLOSE)
+    reference.compare(method.target_encoder(batch["target_view"]), reference["out.target_latent"])
 
 
 def test_the_predicted_pixels_are_the_reference_s(reference, method, batch, mask):
-    assert_close(method.predict(batch, mask), reference["out.pixel_pred"], **CLOSE)
-    assert_close(method(batch, mask=mask).prediction["image"], mask.hidden(reference["out.pixel_pred"]), **CLOSE)
+    reference.compare(method.predict(batch, mask), reference["out.pixel_pred"])
+    reference.compare(method(batch, mask=mask).prediction["image"], mask.hidden(reference["out.pixel_pred"]))
 
 
 def test_the_features_of_both_decoders_are_the_reference_s(reference, method, batch, mask):
     latent = method.encoder(batch["image"], mask.visible)
     features = method.features.head(method.features.decoder(latent, mask, masked_only=False))
-    assert_close(features, reference["out.feature_pred"], **CLOSE)
-    assert_close(method.pooled(latent, mask), reference["out.feature_pred"].mean(dim=1), **CLOSE)
+    reference.compare(features, reference["out.feature_pred"])
+    reference.compare(method.pooled(latent, mask), reference["out.feature_pred"].mean(dim=1))
 
 
 def test_what_is_contrasted_is_the_reference_s(reference, method, batch, mask):
     projection = method.projector(method.pooled(method.encoder(batch["image"], mask.visible), mask))
-    assert_close(projection, reference["out.proj_online"], **CLOSE)
-    assert_close(method.predictor(projection), reference["out.pred_online"], **CLOSE)
-    assert_close(method.target_projection(batch["target_view"]), reference["out.proj_target"], **CLOSE)
+    reference.compare(projection, reference["out.proj_online"])
+    reference.compare(method.predictor(projection), reference["out.pred_online"])
+    reference.compare(method.target_projection(batch["target_view"]), reference["out.proj_target"])
 
 
 def test_the_losses_are_the_reference_s(reference, method, batch, mask):
     out = method(batch, mask=mask)
-    assert_close(out.terms["contrast"], reference["out.loss_contrastive"], **CLOSE)
-    assert_close(out.terms["image"], reference["out.loss_pixel"], **CLOSE)
-    assert_close(out.loss, reference["out.loss_total"], **CLOSE)
+    reference.compare(out.terms["contrast"], reference["out.loss_contrastive"])
+    reference.compare(out.terms["image"], reference["out.loss_pixel"])
+    reference.compare(out.loss, reference["out.loss_total"])
     assert out.terms["contrast"].item() == pytest.approx(reference.info["losses"]["loss_ct"], rel=1e-5)
     assert out.terms["image"].item() == pytest.approx(reference.info["losses"]["loss_rc"], rel=1e-5)
 
@@ -113,7 +112,7 @@ def test_the_losses_are_the_reference_s(reference, method, batch, mask):
 def test_gradients_are_the_reference_s(reference, method, batch, mask, theirs):
     method(batch, mask=mask).loss.backward()
     gradient = dict(method.named_parameters())[GRADIENTS[theirs]].grad
-    assert_close(gradient, reference[f"out.grad.{theirs}"], **CLOSE)
+    reference.compare(gradient, reference[f"out.grad.{theirs}"])
 
 
 @pytest.mark.parametrize("theirs", NORMS)
@@ -121,7 +120,7 @@ def test_running_statistics_after_one_pass_are_the_reference_s(reference, method
     method(batch, mask=mask)
     norm = method.get_submodule(NORMS[theirs])
     for name, buffer in norm.named_buffers():
-        assert_close(buffer, reference[f"out.buffers_after.{theirs}.{name}"], **CLOSE)
+        reference.compare(buffer, reference[f"out.buffers_after.{theirs}.{name}"])
 
 
 def test_the_target_after_one_step_is_the_reference_s(reference, method, batch, mask):
@@ -143,4 +142,4 @@ def test_the_classifier_s_features_are_the_reference_s(reference, batch):
     report = import_state(model, state, key_map=CMAE, strict=False)
     assert report.unexpected == ["encoder.norm.bias", "encoder.norm.weight"]
     assert report.missing == ["fc_norm.bias", "fc_norm.weight", "head.bias", "head.weight"]
-    assert_close(model.features(batch["image"]), reference["cls.gap.features"], **CLOSE)
+    reference.compare(model.features(batch["image"]), reference["cls.gap.features"])

@@ -13,7 +13,6 @@ from medmae.objectives.edge import neighbour_density, patchwise_weight
 from medmae.weights.io import import_state
 from medmae.weights.maps.edge_mae import EDGE_MAE
 
-CLOSE = {"atol": 1e-5, "rtol": 1e-4}
 SIZES = {"image_size": 128, "embed_dim": 16, "depth": 2, "num_heads": 2}
 DECODER = {"decoder_dim": 8, "decoder_depth": 2, "decoder_heads": 2}
 
@@ -65,18 +64,18 @@ def test_the_mask_is_the_reference_s(reference, mask):
 
 
 def test_the_latent_is_the_reference_s(reference, make, batch, mask):
-    assert_close(make().encoder(batch["image"], mask.visible), reference["out.latent"], **CLOSE)
+    reference.compare(make().encoder(batch["image"], mask.visible), reference["out.latent"])
 
 
 @pytest.mark.parametrize(("head", "theirs"), [("image", "out.rec_pred"), ("edge", "out.edge_pred")])
 def test_predictions_are_the_reference_s(reference, make, batch, mask, head, theirs):
     method = make()
-    assert_close(method.predict(batch, mask)[head], reference[theirs], **CLOSE)
-    assert_close(method(batch, mask=mask).prediction[head], mask.hidden(reference[theirs]), **CLOSE)
+    reference.compare(method.predict(batch, mask)[head], reference[theirs])
+    reference.compare(method(batch, mask=mask).prediction[head], mask.hidden(reference[theirs]))
 
 
 def test_the_edge_target_is_the_reference_s(reference, make, batch):
-    assert_close(make().sobel(batch["image"]), reference["out.edge_target"], **CLOSE)
+    reference.compare(make().sobel(batch["image"]), reference["out.edge_target"])
 
 
 @pytest.mark.parametrize(("mode", "epoch"), [("hard", 1), ("easy", 0)])
@@ -90,29 +89,29 @@ def test_patch_weights_are_the_reference_s(reference, make, mask, mode, epoch):
 def test_painted_weight_maps_are_the_reference_s(reference, make, mask, epoch):
     patches = make().patches
     density = patches.paint(neighbour_density(mask, grid=patches.grid))
-    assert_close([2 - density, 1 + density][epoch], reference[f"out.weight_map_epoch{epoch}"], **CLOSE)
+    reference.compare([2 - density, 1 + density][epoch], reference[f"out.weight_map_epoch{epoch}"])
 
 
 def test_losses_are_the_reference_s(reference, make, batch, mask):
     out = make()(batch, mask=mask)
-    assert_close(out.terms["image"], 10 * reference["out.rec_loss_epoch1"], **CLOSE)
-    assert_close(out.terms["edge"], reference["out.edge_loss_epoch1"], **CLOSE)
-    assert_close(out.loss, reference["out.total_loss_epoch1"], **CLOSE)
+    reference.compare(out.terms["image"], 10 * reference["out.rec_loss_epoch1"])
+    reference.compare(out.terms["edge"], reference["out.edge_loss_epoch1"])
+    reference.compare(out.loss, reference["out.total_loss_epoch1"])
     assert out.loss.item() == pytest.approx(2.295543, abs=1e-5)
 
 
 def test_losses_of_the_easy_half_are_the_reference_s_of_epoch_0(reference, make, batch, mask):
     out = make(schedule="curriculum")(batch, mask=mask, progress=0.0)
-    assert_close(out.terms["image"], 10 * reference["out.rec_loss_epoch0"], **CLOSE)
-    assert_close(out.terms["edge"], reference["out.edge_loss_epoch0"], **CLOSE)
+    reference.compare(out.terms["image"], 10 * reference["out.rec_loss_epoch0"])
+    reference.compare(out.terms["edge"], reference["out.edge_loss_epoch0"])
 
 
 def test_without_patch_weights_only_the_image_loss_is_plain(reference, make, batch, mask):
     out = make(patchwise=False, image_weight=1.0)(batch, mask=mask)
-    assert_close(out.terms["image"], reference["out.rec_loss_noweight"], **CLOSE)
+    reference.compare(out.terms["image"], reference["out.rec_loss_noweight"])
     assert out.terms["image"].item() == pytest.approx(0.127484, abs=1e-5)
-    assert_close(out.terms["edge"], reference["out.edge_loss_noweight"], **CLOSE)
-    assert_close(out.terms["edge"], reference["out.edge_loss_epoch1"], **CLOSE)
+    reference.compare(out.terms["edge"], reference["out.edge_loss_noweight"])
+    reference.compare(out.terms["edge"], reference["out.edge_loss_epoch1"])
 
 
 @pytest.mark.parametrize(("image", "theirs"), [("in.image", "enc_feature"), ("out.pred", "fc_pred_feature")])
@@ -121,10 +120,10 @@ def test_encoder_features_are_the_reference_s(reference, make, image, theirs):
     features = method.encoder.forward_intermediates(method.patches.cut(reference[image]), use_class_token=False)
     assert len(features) == 4
     for index, feature in enumerate(features):
-        assert_close(feature, reference[f"out.{theirs}_{index}"], **CLOSE, msg=lambda text, i=index: f"{i}: {text}")
+        reference.compare(feature, reference[f"out.{theirs}_{index}"])
 
 
 def test_the_feature_map_is_the_last_of_the_reference_s_features(reference, make, batch):
     features = FeatureMap(encoder=make().encoder, use_class_token=False)(batch["image"])
     assert features.shape == (2, 16, 16, 16)
-    assert_close(features.flatten(2).transpose(1, 2), reference["out.enc_feature_3"], **CLOSE)
+    reference.compare(features.flatten(2).transpose(1, 2), reference["out.enc_feature_3"])

@@ -20,7 +20,6 @@ from medmae.tokens.stains import StainSeparator
 from medmae.weights.io import import_state
 from medmae.weights.maps.he_mmae import HE_MMAE
 
-CLOSE = {"atol": 1e-5, "rtol": 1e-4}
 THEIRS = {"rgb": "rgb", "h": "him", "e": "eim"}
 SIZES = {"image_size": 64, "embed_dim": 48, "depth": 2, "num_heads": 3, "num_visible": 8}
 DECODER = {"decoder_dim": 32, "decoder_heads": 4}
@@ -95,21 +94,21 @@ def test_tokens_are_the_reference_s(reference, method, batch):
     rows = method.modalities.cut(batch)
     tokens = embed_modalities(method.encoder, method.adapters, rows, everything).unflatten(1, (3, 16))
     for number, theirs in enumerate(THEIRS.values()):
-        assert_close(tokens[:, number], reference[f"out.tokens_{theirs}"], **CLOSE)
+        reference.compare(tokens[:, number], reference[f"out.tokens_{theirs}"])
 
 
 def test_encoder_tokens_are_the_reference_s(reference, method, batch, mask):
     tokens = encode_modalities(method.encoder, method.adapters, method.modalities.cut(batch), mask.visible)
     assert tokens.shape == (3, 9, 48)
-    assert_close(tokens, reference["out.encoder_tokens"], **CLOSE)
+    reference.compare(tokens, reference["out.encoder_tokens"])
 
 
 @pytest.mark.parametrize(("name", "theirs"), [("rgb", "rgb"), ("h", "him"), ("norm_rgb", "norm_rgb")])
 def test_predictions_are_the_reference_s(reference, method, batch, mask, name, theirs):
     patches = method.outputs[name].patches
     expected = patches.cut(reference[f"out.pred_{theirs}"])
-    assert_close(method.predict(batch, mask)[name], expected, **CLOSE)
-    assert_close(method(batch, mask=mask).prediction[name], expected, **CLOSE)
+    reference.compare(method.predict(batch, mask)[name], expected)
+    reference.compare(method(batch, mask=mask).prediction[name], expected)
 
 
 @pytest.mark.parametrize(
@@ -118,7 +117,7 @@ def test_predictions_are_the_reference_s(reference, method, batch, mask, name, t
 )
 def test_losses_are_the_reference_s(reference, method, batch, mask, name, theirs, value):
     loss = method(batch, mask=mask).terms[name]
-    assert_close(loss, reference[f"out.loss_{theirs}"], **CLOSE)
+    reference.compare(loss, reference[f"out.loss_{theirs}"])
     assert loss.item() == pytest.approx(value, abs=1e-5)
 
 
@@ -134,12 +133,12 @@ def rgb_loss(reference):
 
 def test_a_sample_whose_rgb_is_all_visible_is_dropped_as_the_reference_does(reference, rgb_loss):
     loss = rgb_loss(reference["mask.rgb_mask_sample0_all_visible"].bool())
-    assert_close(loss, reference["out.loss_rgb_sample0_all_visible"], **CLOSE)
+    reference.compare(loss, reference["out.loss_rgb_sample0_all_visible"])
     assert loss.item() == pytest.approx(1.306744, abs=1e-5)
 
 
 def test_the_loss_over_all_tokens_is_the_reference_s(reference, rgb_loss):
-    assert_close(rgb_loss(torch.ones(3, 16, dtype=torch.bool)), reference["out.loss_rgb_unmasked"], **CLOSE)
+    reference.compare(rgb_loss(torch.ones(3, 16, dtype=torch.bool)), reference["out.loss_rgb_unmasked"])
 
 
 @pytest.mark.parametrize(("pool", "theirs"), [("class_token", "out.vit_logits"), ("all", "out.vit_logits_meanpool")])
@@ -149,7 +148,7 @@ def test_the_fine_tuned_classifier_is_the_reference_s(reference, pool, theirs):
     report = import_state(model, state, key_map=HE_MMAE, strict=False)
     assert report.missing == report.reshaped == []
     assert {key.split(".")[0] for key in report.unexpected} == {"adapters", "decoders"}
-    assert_close(model(reference["in.rgb"]), reference[theirs], **CLOSE)
+    reference.compare(model(reference["in.rgb"]), reference[theirs])
 
 
 def test_a_pre_training_file_leaves_the_four_keys_of_the_head_missing(reference):

@@ -17,7 +17,6 @@ from medmae.training.schedule import WarmupCosine
 from medmae.weights.io import import_state
 from medmae.weights.maps.mae import MAE, MAE_CLASSIFIER
 
-CLOSE = {"atol": 1e-5, "rtol": 1e-4}
 TARGETS = {"pix": None, "normpix": PatchNorm()}
 GRADIENTS = {
     "patch_embed.proj.weight": "encoder.patch_embed.proj.weight",
@@ -73,32 +72,32 @@ def test_masks_at_other_ratios_are_the_reference_s(reference, ratio, hidden):
 
 def test_the_loss_is_the_reference_s(reference, method, batch, mask, target):
     loss = method(batch, mask=mask).loss
-    assert_close(loss, reference[f"out.loss_{target}"], **CLOSE)
+    reference.compare(loss, reference[f"out.loss_{target}"])
     assert loss.item() == pytest.approx(reference.info["losses"][target], rel=1e-5)
 
 
 def test_the_latent_is_the_reference_s(reference, method, batch, mask):
-    assert_close(method.encoder(batch["image"], mask.visible), reference["out.latent"], **CLOSE)
+    reference.compare(method.encoder(batch["image"], mask.visible), reference["out.latent"])
 
 
 def test_the_prediction_is_the_reference_s(reference, method, batch, mask):
-    assert_close(method.predict(batch, mask), reference["out.pred"], **CLOSE)
-    assert_close(method(batch, mask=mask).prediction["image"], mask.hidden(reference["out.pred"]), **CLOSE)
+    reference.compare(method.predict(batch, mask), reference["out.pred"])
+    reference.compare(method(batch, mask=mask).prediction["image"], mask.hidden(reference["out.pred"]))
 
 
 @pytest.mark.parametrize("theirs", GRADIENTS)
 def test_gradients_are_the_reference_s(reference, method, batch, mask, target, theirs):
     method(batch, mask=mask).loss.backward()
     gradient = dict(method.named_parameters())[GRADIENTS[theirs]].grad
-    assert_close(gradient, reference[f"out.grad_{target}.{theirs}"], **CLOSE)
+    reference.compare(gradient, reference[f"out.grad_{target}.{theirs}"])
 
 
 def test_the_target_is_the_reference_s(reference, method, batch, target):
-    assert_close(method.target(method.patches.cut(batch["image"])), reference[f"out.target_{target}"], **CLOSE)
+    reference.compare(method.target(method.patches.cut(batch["image"])), reference[f"out.target_{target}"])
 
 
 def test_joined_predictions_are_the_reference_s_unpatchified(reference, method):
-    assert_close(method.patches.join(reference["out.pred"]), reference["out.unpatchified_pred"], **CLOSE)
+    reference.compare(method.patches.join(reference["out.pred"]), reference["out.unpatchified_pred"])
 
 
 def test_the_position_table_is_the_reference_s(reference):
@@ -114,7 +113,7 @@ def test_a_fresh_method_has_the_reference_s_frozen_tables(reference):
 
 def test_resized_positions_are_the_reference_s(reference):
     resized = resize_positions(reference["state.pos_embed"], old_grid=(4, 4), new_grid=(6, 6))
-    assert_close(resized, reference["out.pos_embed_4to6"], **CLOSE)
+    reference.compare(resized, reference["out.pos_embed_4to6"])
 
 
 def classifier(pool):
@@ -127,8 +126,8 @@ def test_the_classifier_is_the_reference_s(reference, batch, pool, theirs):
     model = classifier(pool).eval()
     state = {**reference.part("state."), **reference.part(f"cls.{theirs}.state.")}
     assert import_state(model, state, key_map=MAE_CLASSIFIER, strict=False).missing == []
-    assert_close(model.features(batch["image"]), reference[f"cls.{theirs}.features"], **CLOSE)
-    assert_close(model(batch["image"]), reference[f"cls.{theirs}.logits"], **CLOSE)
+    reference.compare(model.features(batch["image"]), reference[f"cls.{theirs}.features"])
+    reference.compare(model(batch["image"]), reference[f"cls.{theirs}.logits"])
 
 
 def test_layer_decay_is_the_reference_s(reference):
@@ -173,4 +172,4 @@ def test_three_steps_of_lars_are_the_reference_s(reference):
 def test_a_mask_read_back_from_the_reference_s_table_gives_its_loss(reference, method, batch, target):
     """The order of visible tokens is lost in a table, and must not matter."""
     mask = Mask.from_bool(reference["out.mask"].bool())
-    assert_close(method(batch, mask=mask).loss, reference[f"out.loss_{target}"], **CLOSE)
+    reference.compare(method(batch, mask=mask).loss, reference[f"out.loss_{target}"])

@@ -13,7 +13,6 @@ from medmae.weights.io import import_state
 from medmae.weights.maps.edge_mae import EDGE_MAE
 from medmae.weights.maps.mt_unet import MT_UNET
 
-CLOSE = {"atol": 1e-5, "rtol": 1e-5}
 ENCODER = {"image_size": 128, "embed_dim": 16, "depth": 2, "num_heads": 2}
 UNET = {"unet_heads": (2, 2, 4, 4), "window_size": 4}
 
@@ -74,28 +73,28 @@ def test_features_of_encoder_and_judge_are_the_reference_s(reference, method, im
         features = part.forward_intermediates(part.patches.cut(reference[image]), use_class_token=False)
         assert len(features) == 4
         for index, feature in enumerate(features):
-            assert_close(feature, reference[f"out.{theirs}_{index}"], **CLOSE)
+            reference.compare(feature, reference[f"out.{theirs}_{index}"])
 
 
 @pytest.mark.parametrize("stage", range(3))
 def test_skips_of_the_coarse_branch_are_the_reference_s(reference, skips, stage):
-    assert_close(skips[0][stage], reference[f"out.coarse_stage{stage}"], **CLOSE)
+    reference.compare(skips[0][stage], reference[f"out.coarse_stage{stage}"])
 
 
 @pytest.mark.parametrize("stage", range(4))
 def test_skips_of_the_fine_branch_are_the_reference_s(reference, skips, stage):
-    assert_close(skips[1][stage], reference[f"out.fine_stage{stage}"], **CLOSE)
+    reference.compare(skips[1][stage], reference[f"out.fine_stage{stage}"])
 
 
 def test_the_bottleneck_is_the_reference_s(reference, method, skips):
-    assert_close(method.unet.norm(skips[1][3]), reference["out.fine_bottleneck_norm"], **CLOSE)
+    reference.compare(method.unet.norm(skips[1][3]), reference["out.fine_bottleneck_norm"])
 
 
 @pytest.mark.parametrize("stage", range(3))
 def test_fusions_are_the_reference_s(reference, method, skips, stage):
     fusion = method.unet.levels[2 - stage].fusion
     fused = fusion(reference[f"out.dsf{stage}_decoder_in"], skips[0][stage], skips[1][stage])
-    assert_close(fused, reference[f"out.dsf{stage}"], **CLOSE)
+    reference.compare(fused, reference[f"out.dsf{stage}"])
 
 
 def test_inside_the_whole_network_fusions_see_and_give_what_the_reference_s_do(reference, method, batch):
@@ -108,23 +107,23 @@ def test_inside_the_whole_network_fusions_see_and_give_what_the_reference_s_do(r
     for hook in hooks:
         hook.remove()
     for stage in range(3):
-        assert_close(seen[stage][0], reference[f"out.dsf{stage}_decoder_in"], **CLOSE)
-        assert_close(seen[stage][1], reference[f"out.dsf{stage}"], **CLOSE)
+        reference.compare(seen[stage][0], reference[f"out.dsf{stage}_decoder_in"])
+        reference.compare(seen[stage][1], reference[f"out.dsf{stage}"])
 
 
 def test_the_synthetic_image_is_the_reference_s(reference, method, batch):
-    assert_close(method.synthesise(batch["image"]), reference["out.pred"], **CLOSE)
-    assert_close(SynthesisNetwork(method)(batch["image"]), reference["out.pred"], **CLOSE)
-    assert_close(method(batch).prediction["image"], reference["out.pred"], **CLOSE)
+    reference.compare(method.synthesise(batch["image"]), reference["out.pred"])
+    reference.compare(SynthesisNetwork(method)(batch["image"]), reference["out.pred"])
+    reference.compare(method(batch).prediction["image"], reference["out.pred"])
 
 
 def test_the_feature_loss_is_the_reference_s(reference, method):
     loss = feature_consistency(method.judge, reference["out.pred"], reference["in.target"])
-    assert_close(loss, reference["out.fc_loss"], **CLOSE)
+    reference.compare(loss, reference["out.fc_loss"])
 
 
 def test_losses_are_the_reference_s(reference, method, batch):
     out = method(batch)
     assert_close(out.terms["image"], 10_000 * reference["out.l1_loss"], atol=0, rtol=1e-5)
-    assert_close(out.terms["feature"], reference["out.fc_loss"], **CLOSE)
+    reference.compare(out.terms["feature"], reference["out.fc_loss"])
     assert_close(out.loss, reference["out.finetune_total"], atol=0, rtol=1e-5)

@@ -16,7 +16,6 @@ from medmae.objectives.smoothing import GaussianSmoothing
 from medmae.weights.io import import_state
 from medmae.weights.maps.saim import SAIM, SAIM_CLASSIFIER
 
-CLOSE = {"atol": 1e-5, "rtol": 1e-4}
 # Theirs, ours, and rows of ours where it is a part: queries, keys and values are one matrix here.
 GRADIENTS = [
     ("patch_embed.proj.weight", "encoder.patch_embed.proj.weight", slice(None)),
@@ -78,13 +77,13 @@ def test_the_content_stream_is_the_reference_s(reference, make, batch, order):
     for block in method.encoder.blocks:
         content = block(content, causal=True)
     theirs = reference["out.content_h"]
-    assert_close(content, torch.cat([theirs[:, :1], in_order(theirs, order)], dim=1), **CLOSE)
+    reference.compare(content, torch.cat([theirs[:, :1], in_order(theirs, order)], dim=1))
 
 
 def test_the_prediction_is_the_reference_s(reference, make, batch, order):
     method = make()
-    assert_close(method.predict(batch, order), in_order(reference["out.pred"], order), **CLOSE)
-    assert_close(method(batch, mask=order).prediction["image"], order.hidden(reference["out.pred"][:, 1:]), **CLOSE)
+    reference.compare(method.predict(batch, order), in_order(reference["out.pred"], order))
+    reference.compare(method(batch, mask=order).prediction["image"], order.hidden(reference["out.pred"][:, 1:]))
 
 
 @pytest.mark.parametrize("name", LOSSES)
@@ -96,7 +95,7 @@ def test_losses_are_the_reference_s(reference, make, batch, order, name):
         smoothing=GaussianSmoothing() if blur == "blur" else None,
     )
     loss = method(batch, mask=order).loss
-    assert_close(loss, reference[f"out.loss_{name}"], **CLOSE)
+    reference.compare(loss, reference[f"out.loss_{name}"])
     assert loss.item() == pytest.approx(reference.info["losses"][name], rel=1e-5)
 
 
@@ -109,19 +108,19 @@ def test_gradients_are_the_reference_s(reference, make, batch, order, theirs, ou
     method = make()
     method(batch, mask=order).loss.backward()
     gradient = dict(method.named_parameters())[ours].grad
-    assert_close(gradient[part], reference[f"out.grad.{theirs}"], **CLOSE)
+    reference.compare(gradient[part], reference[f"out.grad.{theirs}"])
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_variants_are_the_reference_s(reference, make, batch, order, variant):
     method = make(f"state_{variant}", **VARIANTS[variant])
-    assert_close(method.predict(batch, order), in_order(reference[f"out_{variant}.pred"], order), **CLOSE)
-    assert_close(method(batch, mask=order).loss, reference[f"out_{variant}.loss"], **CLOSE)
+    reference.compare(method.predict(batch, order), in_order(reference[f"out_{variant}.pred"], order))
+    reference.compare(method(batch, mask=order).loss, reference[f"out_{variant}.loss"])
 
 
 def test_the_smoothed_image_and_the_kernel_are_the_reference_s(reference, batch):
     smoothing = GaussianSmoothing()
-    assert_close(smoothing(batch["image"]), reference["out.blurred_img"], **CLOSE)
+    reference.compare(smoothing(batch["image"]), reference["out.blurred_img"])
     kernel = torch.tensor(smoothing.kernel)
     assert_close(torch.outer(kernel, kernel), reference["state.gaussian_blur.weight"][0, 0], atol=1e-7, rtol=1e-6)
 
@@ -137,5 +136,5 @@ def test_the_classifier_is_the_reference_s(reference, batch, pool, theirs):
     state = {**reference.part("state."), **reference.part(f"cls.{theirs}.state.")}
     report = import_state(model, state, key_map=SAIM_CLASSIFIER, strict=False)
     assert report.missing == ([] if pool == "class_token" else ["fc_norm.bias", "fc_norm.weight"])  # of theirs, fresh
-    assert_close(model.features(batch["image"]), reference[f"cls.{theirs}.features"], **CLOSE)
-    assert_close(model(batch["image"]), reference[f"cls.{theirs}.logits"], **CLOSE)
+    reference.compare(model.features(batch["image"]), reference[f"cls.{theirs}.features"])
+    reference.compare(model(batch["image"]), reference[f"cls.{theirs}.logits"])
