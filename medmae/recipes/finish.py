@@ -174,24 +174,31 @@ def record_run(
 
     Arguments as in :func:`finish_pretraining`, and ``pretrained_on``: subjects that the weights it began with had seen.
     """
+    folder = dataset_dir if isinstance(dataset_dir, ImageTable) else folder_of(dataset_dir)
     record = {
         "title": title,
         "method": type(method).__name__,
         "bundle": bundle,
         "config": {name: _plain(value) for name, value in config.items()},
         "paths": {
-            "dataset_dir": _absolute(dataset_dir.path if isinstance(dataset_dir, ImageTable) else dataset_dir),
+            "dataset_dir": _absolute(folder.path if isinstance(folder, ImageTable) else folder),
             "output_dir": _absolute(output_dir),
             "model_dir": _absolute(model_dir),
         },
         "versions": recorded_versions(),
         "hashes": dict(hashes),
-        "data": summarise_data(dataset_dir),
+        "data": summarise_data(folder),
         "pretrained_on": sorted(pretrained_on),
         "seconds": seconds,
         "parameters": sum(p.numel() for p in method.parameters()),
     }
     write_text(Path(output_dir) / "run.json", json.dumps(record, indent=2))
+
+
+def folder_of(data: str | Path) -> Path:
+    """The folder of a prepared data set, given as that or as its manifest."""
+    path = Path(data)
+    return path.parent if path.is_file() else path
 
 
 def seconds_of(trainer: pl.Trainer) -> float | None:

@@ -37,9 +37,9 @@ class ResumableLoader:
         shuffle: False reads from first to last, and the same in every epoch.
         replacement: Draws with replacement.
         num_samples: Length of an epoch, all processes together; None is that of the data set.
-        drop_last: Leaves out a last batch that is not full.
+        drop_last: Leaves out a last batch that is not full; None does where samples are shuffled.
         num_workers: Processes that read ahead; any number gives the same batches.
-        pin_memory: For fast copies to a GPU.
+        pin_memory: For fast copies to a GPU; None where there is one.
         timeout: Seconds to wait for workers.
     """
 
@@ -52,22 +52,23 @@ class ResumableLoader:
         shuffle: bool = True,
         replacement: bool = False,
         num_samples: int | None = None,
-        drop_last: bool = True,
+        drop_last: bool | None = None,
         num_workers: int = 0,
-        pin_memory: bool = False,
+        pin_memory: bool | None = None,
         timeout: float = 600.0,
     ) -> None:
         samples = len(dataset)  # type: ignore[arg-type]
         if batch_size < 1 or num_workers < 0 or timeout <= 0:
             raise ValueError(f"got batch_size={batch_size}, num_workers={num_workers}, timeout={timeout}")
-        self.dataset, self.batch_size, self.drop_last = dataset, batch_size, drop_last
+        self.dataset, self.batch_size = dataset, batch_size
+        self.drop_last = shuffle if drop_last is None else drop_last
         self.num_workers, self.timeout = num_workers, timeout
         self.sampler = SeededSampler(
             samples=samples, seed=seed, shuffle=shuffle, replacement=replacement, num_samples=num_samples
         )
         self.unreadable = Unreadable(dataset)
         self.batch_sampler = None  # Lightning looks for one when it asks whether validation is shuffled
-        self._pin_memory = pin_memory
+        self._pin_memory = torch.cuda.is_available() if pin_memory is None else pin_memory
         self._reader = Reader(dataset, sampler=self.sampler)
         self._plan: list[list[Key]] = []  # what the workers read, in this order
         self._workers: DataLoader | None = None

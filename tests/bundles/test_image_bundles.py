@@ -2,7 +2,6 @@
 
 import csv
 import json
-import re
 from pathlib import Path
 
 import h5py
@@ -60,7 +59,7 @@ def test_pretraining_leaves_probes_pictures_and_a_record_of_its_patients(pretrai
 
 
 def test_an_encoder_is_judged_by_the_protocol_on_patients_it_has_not_seen(pretrained, images, tmp_path):
-    judged("judge", pretrained, images, tmp_path, **NAMES, few=2, seeds=[0], epochs=1)
+    judged("downstream", pretrained, images, tmp_path, **NAMES, few=2, seeds=[0], epochs=1)
     tasks = json.loads((tmp_path / "evaluation" / "protocol.json").read_text())["tasks"]
     assert tasks["2 labels a class"]["unit"] == "patient"
     assert "from scratch, fine-tuned" in tasks["all labels"]["scores"]
@@ -175,7 +174,8 @@ VARIANTS = {  # bundle -> ids whose values are not those of image_mae_pretrainin
     },
     "image_saim_pretraining": {"mask_ratio", "base_lr", "warmup_epochs", "method::query_depth"},
 }  # fmt: skip
-OWN = {"method::_target_", *(f"method::decoder_{what}" for what in ("dim", "depth", "heads"))}
+NAMED = {f"{part}::{what}" for part in ("training", "evaluator") for what in ("title", "bundle")}
+OWN = {"method::_target_", *NAMED, *(f"method::decoder_{what}" for what in ("dim", "depth", "heads"))}
 
 
 def flat(value, prefix=""):
@@ -188,14 +188,12 @@ def flat(value, prefix=""):
 
 
 @pytest.mark.parametrize("name", VARIANTS)
-@pytest.mark.parametrize("config", ["train", "demo", "evaluate", "judge", "inference", "multi_gpu_train", "fsdp"])
+@pytest.mark.parametrize("config", ["train", "demo", "evaluate", "downstream", "inference", "multi_gpu_train", "fsdp"])
 def test_recipes_of_one_family_differ_only_in_what_their_method_needs(name, config):
     mine, base = (
         flat(ConfigParser.load_config_file(shipped()[each] / "configs" / f"{config}.yaml"))
         for each in (name, "image_mae_pretraining")
     )
-    for some in (mine, base):  # which names the method in titles
-        some["finalize"] = re.sub(r"title='.*?'|bundle='.*?'", "", str(some.get("finalize")))
     differ = {key for key in {*mine, *base} if mine.get(key) != base.get(key)}
     assert {key for key in differ if not any(key.startswith(some) for some in VARIANTS[name] | OWN)} == set()
 
@@ -214,7 +212,7 @@ def test_the_encoder_of_a_method_with_a_teacher_is_judged_like_any_other(images,
     run_bundle("image_cmae_pretraining", "train", overrides={**sizes, **plain, **quick, **NAMES})
     where = {"dataset_dir": str(images), "model_dir": str(tmp_path / "models"), "output_dir": str(tmp_path / "judged")}
     more = {"fine_tune": False, "few": 2, "seeds": [0]}
-    run_bundle("image_cmae_pretraining", "judge", overrides={**sizes, **NAMES, **where, **more})
+    run_bundle("image_cmae_pretraining", "downstream", overrides={**sizes, **NAMES, **where, **more})
     tasks = json.loads((tmp_path / "judged" / "evaluation" / "protocol.json").read_text())["tasks"]
     assert "pretrained, linear probe" in tasks["all labels"]["scores"]
 

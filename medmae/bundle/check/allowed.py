@@ -15,7 +15,7 @@ _ROOT = Path(medmae.__file__).parent
 # Rooms of medmae whose public classes a recipe may name; what runs other things (cli, demo, the bundle runner) and what
 # writes any file (files) is not among them. Of functions there are those that build a method, and these single ones:
 # others write a text of the caller's choice to a path of the caller's choice, be it a module that Python then imports.
-_ROOMS = frozenset({"data", "evaluate", "masking", "methods", "nn", "objectives", "tokens", "training"})
+_ROOMS = frozenset({"data", "evaluate", "masking", "methods", "nn", "objectives", "recipes", "tokens", "training"})
 _NO_BUILDERS = frozenset({"medmae.methods.base", "medmae.methods.registry"})
 _SINGLE = frozenset(
     {

@@ -13,7 +13,7 @@ from medmae.bundle.check.targets import FORBIDDEN_ARGUMENTS
 
 MAX_LENGTH = 2000
 _REFS = "__local_refs"
-_METHODS = frozenset({"run"})  # of objects that a recipe made
+_METHODS = frozenset({"initialize", "run", "finalize"})  # of objects that a recipe made
 # Attributes that recipes read: the encoder of a method, and the sizes of its patches. Any other leads further, as from
 # a loader to its `multiprocessing_context`, and from there to `os`.
 ATTRIBUTES = frozenset({("encoder",), ("patches", "patch"), ("patches", "size")})

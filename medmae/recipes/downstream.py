@@ -1,0 +1,66 @@
+"""A pre-trained encoder on labelled images: frozen and fine-tuned, all labels and few, beside baselines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from medmae.data.images.dataset import ImageDataset
+from medmae.evaluate.classify.protocol import judge_encoders
+from medmae.nn.encoder import Pool
+from medmae.recipes.evaluation import Evaluation
+from medmae.weights.pretrained import load_encoder
+
+
+class Downstream(Evaluation):
+    """The protocol of :func:`~medmae.evaluate.classify.protocol.judge_encoders` on one encoder.
+
+    Args:
+        train: Labelled images to learn from.
+        dataset: Others of the same classes, of other patients.
+        few: Labels a class of the second task.
+        seeds: One a repetition.
+        fine_tune: False leaves out what takes nearly all the time.
+        epochs: Of fine-tuning.
+        pool: See :class:`~medmae.nn.encoder.Encoder`.
+        mean: Taken from images in [0, 1], which are then divided by ``std``.
+        std: One number, or one a channel.
+        evaluation: Arguments of :class:`Evaluation`.
+    """
+
+    def __init__(
+        self,
+        *,
+        train: ImageDataset,
+        dataset: ImageDataset,
+        few: int | None = 10,
+        seeds: Sequence[int] = (0, 1, 2),
+        fine_tune: bool = True,
+        epochs: int = 100,
+        pool: Pool = "mean",
+        mean: float | Sequence[float] = 0.0,
+        std: float | Sequence[float] = 1.0,
+        **evaluation: Any,
+    ) -> None:
+        super().__init__(**evaluation)
+        self.train, self.dataset, self.epochs = train, dataset, epochs
+        self.options: dict[str, Any] = {"few": few, "seeds": seeds, "pool": pool, "mean": mean, "std": std}
+        told = {"labels_a_class": few, "epochs_of_fine_tuning": epochs if fine_tune else None}
+        self.record = {**self.options, **told, **self.record}
+        self.options |= {"fine_tune": fine_tune, "device": self.device}
+
+    def load(self, path: Path) -> None:
+        """The encoder."""
+        load_encoder(self.method, path)
+
+    def evaluate(self, out: Path) -> None:
+        """Every classifier on every task."""
+        judge_encoders(
+            {"pretrained": self.method.encoder},
+            train=self.train,
+            test=self.dataset,
+            out=out,
+            tuning={"epochs": self.epochs},
+            **self.options,
+        )

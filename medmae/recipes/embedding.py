@@ -1,0 +1,87 @@
+"""Samples in, embeddings of a pre-trained encoder out: files that every later evaluation reads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from medmae.data.augment.stain import normalise_rgb
+from medmae.data.images.dataset import ImageDataset
+from medmae.data.slides.tiles import TileDataset
+from medmae.evaluate.features.embedding_files import Precision
+from medmae.evaluate.features.embeddings import embed_tiles
+from medmae.evaluate.features.extractor import TileEncoder
+from medmae.evaluate.features.image_embeddings import embed_images
+from medmae.methods.base import Method
+from medmae.nn.encoder import Pool
+from medmae.recipes.training import Training
+from medmae.weights.pretrained import load_encoder
+
+
+class Embedding:
+    """Writes ``<output_dir>/embeddings``: a file a slide, or one of all images.
+
+    Args:
+        method: Its encoder is filled and used.
+        dataset: Tiles of slides, or images.
+        output_dir: Where to write.
+        model_dir: Folder of ``pretraining.safetensors``.
+        pool: See :class:`~medmae.nn.encoder.Encoder`.
+        name: What the files call the encoder.
+        precision: Of features and tokens.
+        patch_tokens: Also write the token of every patch.
+        batch_size: Samples at once.
+        num_workers: Processes that read.
+        device: Where to compute.
+    """
+
+    def __init__(
+        self,
+        *,
+        method: Method,
+        dataset: TileDataset | ImageDataset,
+        output_dir: str | Path,
+        model_dir: str | Path,
+        pool: Pool = "mean",
+        name: str = "encoder",
+        precision: Precision = "float16",
+        patch_tokens: bool = False,
+        batch_size: int = 64,
+        num_workers: int = 0,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        self.method, self.dataset = method, dataset
+        self.out, self.model_dir = Path(output_dir) / "embeddings", Path(model_dir)
+        self.pool, self.name, self.precision, self.patch_tokens = pool, name, precision, patch_tokens
+        self.batch_size, self.num_workers, self.device = batch_size, num_workers, device
+
+    def initialize(self) -> None:
+        """Loads the encoder.
+
+        Raises:
+            DataError: If the weights do not fit.
+        """
+        load_encoder(self.method, self.model_dir / Training.weights)
+
+    def run(self) -> None:
+        """Embeds everything.
+
+        Raises:
+            SomeFailedError: If something could not be read.
+        """
+        tiles = isinstance(self.dataset, TileDataset)
+        encoder = TileEncoder(
+            encoder=self.method.encoder,
+            normalise=normalise_rgb if tiles else None,
+            pool=self.pool,
+            name=self.name,
+            device=self.device,
+        )
+        options: dict[str, Any] = {"precision": self.precision, "patch_tokens": self.patch_tokens}
+        options |= {"batch_size": self.batch_size, "num_workers": self.num_workers}
+        if isinstance(self.dataset, TileDataset):
+            embed_tiles(tiles=self.dataset, encoder=encoder, out=self.out, **options)
+        else:
+            embed_images(images=self.dataset, encoder=encoder, out=self.out, **options)

@@ -1,0 +1,76 @@
+"""Pre-training of a masked method, and what is looked at when it is over."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+
+from medmae.errors import SomeFailedError
+from medmae.evaluate.left_out import raise_left_out
+from medmae.evaluate.reconstruct.reconstruction import DescribedDataset, evaluate_reconstruction
+from medmae.methods.base import MaskedMethod, Method
+from medmae.recipes.training import Training
+
+
+class Pictures(Protocol):
+    """Something to look at besides reconstructions; what it writes is its own."""
+
+    def write(
+        self,
+        *,
+        method: Method,
+        held_out: DescribedDataset,
+        train: DescribedDataset,
+        out: Path,
+        device: torch.device | str,
+    ) -> None:
+        """Writes into the evaluation folder of a run.
+
+        Args:
+            method: Trained.
+            held_out: Samples that it has not seen; maybe none.
+            train: Samples that it has.
+            out: The folder.
+            device: Where to compute.
+        """
+
+
+class Pretraining(Training):
+    """Trains a masked method, keeps all of it and its encoder, and shows what it rebuilds of held-out samples.
+
+    Args:
+        held_out: Samples of subjects that training never saw; if empty, evaluation is left out and the report says so.
+        foreground: See :func:`~medmae.evaluate.reconstruct.reconstruction.evaluate_reconstruction`.
+        pictures: What else is to be looked at.
+        training: Arguments of :class:`Training`.
+    """
+
+    def __init__(
+        self,
+        *,
+        held_out: DescribedDataset,
+        foreground: bool = True,
+        pictures: Pictures | None = None,
+        **training: Any,
+    ) -> None:
+        super().__init__(**training)
+        self.held_out, self.foreground, self.pictures = held_out, foreground, pictures
+
+    def evaluate(self, out: Path, hashes: Mapping[str, str]) -> None:
+        """Pictures, reconstructions and the report."""
+        method = self.method
+        assert isinstance(method, MaskedMethod)
+        if self.pictures is not None:
+            data: dict[str, Any] = {"held_out": self.held_out, "train": self.train_loader.dataset}
+            self.pictures.write(method=method, **data, out=out, device=self.device)
+        if len(self.held_out):
+            with suppress(SomeFailedError):  # none could be read: told below, when the report is written
+                evaluate_reconstruction(
+                    method=method, dataset=self.held_out, out=out, foreground=self.foreground, device=self.device
+                )
+        self.report()
+        raise_left_out(out)

@@ -1,0 +1,64 @@
+"""Evaluation of a pre-trained method by what it rebuilds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from medmae.evaluate.reconstruct.reconstruction import DescribedDataset, evaluate_reconstruction
+from medmae.methods.base import MaskedMethod
+from medmae.recipes.evaluation import Evaluation
+from medmae.recipes.pretraining import Pictures
+from medmae.weights.io import load_weights
+
+
+class Reconstruction(Evaluation):
+    """Hidden patches of held-out samples beside baselines, and pictures.
+
+    Args:
+        dataset: Held-out samples.
+        seed: Of the masks.
+        batch_size: Samples at once.
+        samples_per_volume: Slices, crops or tiles of each case, evenly spread.
+        foreground: See :func:`~medmae.evaluate.reconstruct.reconstruction.evaluate_reconstruction`.
+        pictures: What else is to be looked at.
+        evaluation: Arguments of :class:`Evaluation`.
+    """
+
+    def __init__(
+        self,
+        *,
+        dataset: DescribedDataset,
+        seed: int = 0,
+        batch_size: int = 8,
+        samples_per_volume: int = 12,
+        foreground: bool = True,
+        pictures: Pictures | None = None,
+        **evaluation: Any,
+    ) -> None:
+        super().__init__(**evaluation)
+        self.dataset, self.seed, self.batch_size, self.pictures = dataset, seed, batch_size, pictures
+        self.samples_per_volume, self.foreground = samples_per_volume, foreground
+        self.record = {"seed": seed, "samples_per_volume": samples_per_volume, **self.record}
+
+    def load(self, path: Path) -> None:
+        """All of the method."""
+        load_weights(self.method, path)
+
+    def evaluate(self, out: Path) -> None:
+        """Figures and panels, then pictures."""
+        assert isinstance(self.method, MaskedMethod)
+        evaluate_reconstruction(
+            method=self.method,
+            dataset=self.dataset,
+            out=out,
+            samples_per_volume=self.samples_per_volume,
+            batch_size=self.batch_size,
+            foreground=self.foreground,
+            device=self.device,
+            seed=self.seed,
+        )
+        if self.pictures is not None:
+            self.pictures.write(
+                method=self.method, held_out=self.dataset, train=self.dataset, out=out, device=self.device
+            )

@@ -1,0 +1,77 @@
+"""Lightning's trainer as every training of medmae has it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import Callback, Timer
+from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
+from pytorch_lightning.utilities.exceptions import MisconfigurationException  # type: ignore[attr-defined]
+
+from medmae.errors import DataError
+from medmae.training import Checkpoints
+from medmae.training.callbacks import ProgressBar, Throughput
+from medmae.training.resume import AtomicCheckpointIO
+
+
+class Trainer(pl.Trainer):
+    """Checkpoints that a kill cannot halve, logs, tables and curves of a run, and a bar that tells when it ends.
+
+    Args:
+        default_root_dir: The run directory; receives ``checkpoints/``, ``logs/`` and ``tensorboard/``.
+        max_epochs: How long to train.
+        devices: See Lightning; 1, or -1 for all.
+        precision: See Lightning.
+        log_every_n_steps: Steps between two lines of the log.
+        callbacks: Besides those of every training.
+        plugins: Besides the writer of checkpoints.
+        logger: Instead of a table and TensorBoard's curves; False keeps no log.
+        lightning: Any other argument of :class:`pytorch_lightning.Trainer`.
+
+    Raises:
+        DataError: If this machine has no such devices.
+    """
+
+    def __init__(
+        self,
+        *,
+        default_root_dir: str | Path,
+        max_epochs: int | None,
+        devices: int | str | Sequence[int] = 1,
+        precision: Any = "32-true",  # noqa: ANN401 (Lightning's own list of words and numbers)
+        log_every_n_steps: int = 10,
+        callbacks: Sequence[Callback] = (),
+        plugins: Sequence[Any] = (),
+        logger: Logger | Sequence[Logger] | bool | None = None,
+        **lightning: Any,
+    ) -> None:
+        root = str(default_root_dir)
+        if logger is None:
+            logger = [kind(root, name="", version=version) for kind, version in _LOGGERS]
+        own: list[Callback] = [Checkpoints(folder=f"{root}/checkpoints"), Timer(), Throughput(), ProgressBar()]
+        options = {"num_sanity_val_steps": 0, "enable_model_summary": False, **lightning}
+        try:
+            super().__init__(
+                default_root_dir=root,
+                max_epochs=max_epochs,
+                devices=devices,  # type: ignore[arg-type]
+                precision=precision,
+                log_every_n_steps=log_every_n_steps,
+                callbacks=[*own, *callbacks],
+                plugins=[AtomicCheckpointIO(), *plugins],
+                logger=logger,
+                **options,
+            )
+        except (MisconfigurationException, TypeError) as error:
+            raise DataError(
+                f"Lightning cannot train so on this machine ({error})",
+                field="devices",
+                value=devices,
+                remedy="see medmae doctor for what there is; train.yaml alone trains on one device, or on the CPU",
+            ) from error
+
+
+_LOGGERS: tuple[tuple[Any, str], ...] = ((CSVLogger, "logs"), (TensorBoardLogger, "tensorboard"))

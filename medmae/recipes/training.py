@@ -1,0 +1,134 @@
+"""What every training does, whatever it trains: it begins, fits, and leaves weights, a record and a report."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from pytorch_lightning.utilities import rank_zero_only
+from torch import nn
+
+from medmae.data.images.table import ImageTable
+from medmae.methods.base import Method
+from medmae.recipes.finish import record_training
+from medmae.recipes.settings import settings_of
+from medmae.recipes.start import clear_evaluation
+from medmae.recipes.trainer import Trainer
+from medmae.report import write_report
+from medmae.training.fit import fit
+from medmae.training.loader import ResumableLoader
+from medmae.training.module import MaskedModule
+
+
+class Training(ABC):
+    """A training as MONAI runs one: ``initialize``, ``run``, ``finalize``.
+
+    Args:
+        module: What is trained, with its optimiser, schedule and augmentation.
+        trainer: Trains it; its ``default_root_dir`` is the run directory.
+        train_loader: Batches to learn from.
+        val_loader: Held-out batches; an empty one is left out.
+        network: What ``models/model.pt`` holds: the part that is given out, as a plain network.
+        data: The prepared data set, or images that were read as they are; the record tells whom it holds.
+        model_dir: Receives the weights.
+        checkpoint: Resume from this file; ``newest``: from the newest complete one of the run.
+        allow_changes: Resume although settings changed.
+        device: Evaluates there, when training is over.
+        title: Of the report.
+        bundle: Its name.
+        record: What a reader should know besides the settings of module, trainer and loader.
+    """
+
+    weights = "pretraining.safetensors"  # file of the whole method
+
+    def __init__(
+        self,
+        *,
+        module: MaskedModule,
+        trainer: Trainer,
+        train_loader: ResumableLoader,
+        val_loader: ResumableLoader | None = None,
+        network: nn.Module,
+        data: str | Path | ImageTable,
+        model_dir: str | Path,
+        checkpoint: str | Path | None = None,
+        allow_changes: bool = False,
+        device: torch.device | str = "cpu",
+        title: str,
+        bundle: str,
+        record: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.module, self.trainer, self.network = module, trainer, network
+        self.train_loader, self.val_loader = train_loader, val_loader
+        self.data, self.model_dir, self.device = data, Path(model_dir), device
+        self.checkpoint, self.allow_changes = checkpoint, allow_changes
+        self.title, self.bundle, self.record = title, bundle, dict(record or {})
+
+    @property
+    def method(self) -> Method:
+        """What is trained."""
+        return self.module.method
+
+    @property
+    def output_dir(self) -> Path:
+        """The run directory."""
+        return Path(self.trainer.default_root_dir)
+
+    def initialize(self) -> None:  # noqa: B027 (many a training has nothing to begin with)
+        """Before training: loads weights to begin with, and refuses what cannot end well."""
+
+    def run(self) -> None:
+        """Trains.
+
+        Raises:
+            DataError: If there is nothing to train on, nowhere to write, or the checkpoint does not fit.
+        """
+        fit(
+            trainer=self.trainer,
+            module=self.module,
+            train_loader=self.train_loader,
+            val_loader=self.val_loader,
+            checkpoint=self.checkpoint,
+            allow_changes=self.allow_changes,
+        )
+
+    @rank_zero_only
+    def finalize(self) -> None:
+        """Writes weights and the record of the run, evaluates on held-out samples, and reports.
+
+        Raises:
+            SomeFailedError: At the end, with what could not be read.
+        """
+        clear_evaluation(self.output_dir)
+        hashes = record_training(
+            method=self.method,
+            network=self.network,
+            trainer=self.trainer,
+            dataset_dir=self.data,
+            output_dir=self.output_dir,
+            model_dir=self.model_dir,
+            title=self.title,
+            bundle=self.bundle,
+            config={**settings_of(self.module, trainer=self.trainer, loader=self.train_loader), **self.record},
+            whole=self.weights,
+            pretrained=self.pretrained,
+        )
+        self.evaluate(self.output_dir / "evaluation", hashes)
+
+    pretrained: str | Path | None = None  # what training begins with; whom that has seen is recorded, too
+
+    @abstractmethod
+    def evaluate(self, out: Path, hashes: Mapping[str, str]) -> None:
+        """What is looked at when training is over, and the report.
+
+        Args:
+            out: Evaluation folder of the run.
+            hashes: sha256 of the weights by file name.
+        """
+
+    def report(self) -> None:
+        """Writes the report, and says where."""
+        print(f"report: {write_report(self.output_dir)}")
