@@ -19,7 +19,7 @@ DECODER = {"decoder_dim": 8, "decoder_depth": 2, "decoder_heads": 2}
 
 @pytest.fixture(scope="module")
 def reference(golden):
-    return golden("slmt_net")
+    return golden("edge_mae")
 
 
 @pytest.fixture(scope="module")

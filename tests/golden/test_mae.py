@@ -73,7 +73,7 @@ def test_masks_at_other_ratios_are_the_reference_s(reference, ratio, hidden):
 def test_the_loss_is_the_reference_s(reference, method, batch, mask, target):
     loss = method(batch, mask=mask).loss
     reference.compare(loss, reference[f"out.loss_{target}"])
-    assert loss.item() == pytest.approx(reference.info["losses"][target], rel=1e-5)
+    assert loss.item() == reference.approx(reference.info["losses"][target])
 
 
 def test_the_latent_is_the_reference_s(reference, method, batch, mask):

@@ -11,7 +11,7 @@ CLOSE = {"abs": 1e-5, "rel": 0}
 
 @pytest.fixture(scope="module")
 def reference(golden):
-    return golden("slmt_net")
+    return golden("mt_unet")
 
 
 @pytest.mark.parametrize("sample", [0, 1])
