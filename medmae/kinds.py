@@ -67,23 +67,41 @@ class Scale:
             raise ValueError(f"mean and std are of one channel count, or one number for all: {self.mean}, {self.std}")
 
     @classmethod
-    def of(cls, value: Scale | ScaleName | Mapping[str, Sequence[float]]) -> Scale:
+    def of(cls, value: ScaleLike, *, channels: int | None = None) -> Scale:
         """A scale, the name of a published one (see :data:`SCALES`), or what :meth:`as_dict` gave.
 
+        Args:
+            value: Any of these.
+            channels: Of the data. Published figures of RGB, asked for by name, become their mean for one channel.
+
         Raises:
-            ValueError: If the name is not known.
+            ValueError: If the name is not known, or the scale does not suit the channels.
         """
-        if isinstance(value, Scale):
-            return value
         if isinstance(value, str):
             check_choice(value, tuple(SCALES), name="scale")
-            return SCALES[value]
-        return cls(tuple(value["mean"]), tuple(value["std"]))
+            scale = SCALES[value]
+            if channels == 1:
+                scale = scale.grey()
+        elif isinstance(value, Scale):
+            scale = value
+        else:
+            scale = cls(tuple(value["mean"]), tuple(value["std"]))
+        if channels is not None:
+            scale.check(channels)
+        return scale
+
+    def grey(self) -> Scale:
+        """Of one channel: the means of these numbers over their channels."""
+        return Scale((sum(self.mean) / len(self.mean),), (sum(self.std) / len(self.std),))
 
     @property
     def identity(self) -> bool:
         """Whether it leaves everything as it is."""
         return set(self.mean) == {0.0} and set(self.std) == {1.0}
+
+    def suits(self, channels: int) -> bool:
+        """Whether it is for data of so many channels."""
+        return {len(self.mean), len(self.std)} <= {1, channels}
 
     def check(self, channels: int) -> None:
         """Refuses data of another number of channels.
@@ -91,8 +109,8 @@ class Scale:
         Raises:
             ValueError: With both numbers.
         """
-        wanted = max(len(self.mean), len(self.std))
-        if wanted not in (1, channels):
+        if not self.suits(channels):
+            wanted = max(len(self.mean), len(self.std))
             raise ValueError(f"a scale of {wanted} channels does not suit data of {channels}")
 
     def apply(self, data: Tensor) -> Tensor:
@@ -124,6 +142,8 @@ class Scale:
         mean, std = (torch.tensor(values, dtype=torch.float32, device=data.device) for values in (self.mean, self.std))
         return mean.reshape(shape), std.reshape(shape)
 
+
+ScaleLike = Scale | ScaleName | Mapping[str, Sequence[float]]
 
 SCALES: Mapping[str, Scale] = {
     "identity": Scale(),

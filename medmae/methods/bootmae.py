@@ -17,6 +17,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from medmae.kinds import ScaleLike
 from medmae.masking.base import Mask, Rounding
 from medmae.masking.block import BlockMasking
 from medmae.methods.base import Batch, StepOutput
@@ -94,6 +95,7 @@ class BootMAE(PixelMethod):
         feature_weight: Factor of the feature loss once its ramp has ended; 0 builds no teacher and no feature branch.
         momentum: Of the teacher at epochs 0, 100 and 400, linear between them, then constant.
         epochs: Of a whole training, in which both ramps are counted; a training of another length stretches them.
+        scale: What the encoder expects of data in its own units; see :class:`medmae.nn.vit.MaskedViT`.
 
     Raises:
         ValueError: If a tap is no block, or sizes and shares do not fit.
@@ -122,6 +124,7 @@ class BootMAE(PixelMethod):
         feature_weight: float = 1.0,
         momentum: Sequence[float] = (0.999, 0.9999, 0.99999),
         epochs: int = 801,
+        scale: ScaleLike | None = None,
     ) -> None:
         super().__init__()
         self.encoder = MaskedViT(
@@ -134,6 +137,7 @@ class BootMAE(PixelMethod):
             mlp_ratio=mlp_ratio,
             norm_eps=norm_eps,
             positions=SinCos("first_first"),
+            scale=scale,
         )
         initialise_linears(self.encoder, unpack=True)
         nn.init.zeros_(self.encoder.patch_embed.proj.bias)
@@ -174,7 +178,7 @@ class BootMAE(PixelMethod):
         progress: float = 1.0,
     ) -> StepOutput:
         """One step on ``{"image": (B, C, *size)}``; see :meth:`Method.forward`."""
-        rows = self.patches.cut(batch["image"])  # (B, N, P)
+        rows = self.encoder.patchify(batch["image"])  # (B, N, P)
         mask = mask or self.draw_mask(batch, generator=generator)
         prediction = self._decode(rows, mask)  # (B, M, P) and (B, M, D)
         weight = patchwise_weight(mask, grid=self.patches.grid) if self.centre_weighted else None  # (B, M)
@@ -212,7 +216,7 @@ class BootMAE(PixelMethod):
 
     def predict(self, batch: Batch, mask: Mask) -> dict[str, Tensor]:
         """Predictions for all tokens in raster order, ``(B, N, P)`` and ``(B, N, D)``; visible ones mean nothing."""
-        return self._decode(self.patches.cut(batch["image"]), mask, masked_only=False)
+        return self._decode(self.encoder.patchify(batch["image"]), mask, masked_only=False)
 
     def _epoch(self, progress: float) -> int:
         return min(int(progress * self.epochs + 1e-6), self.epochs - 1)  # 50 / 801 * 801 is a little below 50

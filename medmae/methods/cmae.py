@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from medmae.kinds import ScaleLike
 from medmae.masking.base import Mask, Rounding
 from medmae.masking.cells import CellMasking
 from medmae.methods.base import Batch, StepOutput
@@ -90,6 +91,7 @@ class CMAE(PixelMethod):
         contrast_weight: Factor of the contrast, which is 2 * temperature * cross-entropy.
         momentum: Of the moving average at the start; the published one is constant.
         last_momentum: At the end.
+        scale: What the encoder expects of data in its own units; see :class:`medmae.nn.vit.MaskedViT`.
     """
 
     def __init__(
@@ -118,6 +120,7 @@ class CMAE(PixelMethod):
         contrast_weight: float = 1.0,
         momentum: float = 0.996,
         last_momentum: float = 0.996,
+        scale: ScaleLike | None = None,
     ) -> None:
         super().__init__()
         self.encoder = MaskedViT(
@@ -130,6 +133,7 @@ class CMAE(PixelMethod):
             mlp_ratio=mlp_ratio,
             norm_eps=norm_eps,
             positions=SinCos("first_first"),
+            scale=scale,
         )
         self.patches = self.encoder.patches
         self.masking = CellMasking(grid=self.patches.grid, cell=mask_cell, ratio=mask_ratio, rounding=rounding)
@@ -160,7 +164,7 @@ class CMAE(PixelMethod):
         progress: float = 1.0,
     ) -> StepOutput:
         """One step on ``{"image": (B, C, *size)[, "target_view": the same]}``; see :meth:`Method.forward`."""
-        rows = self.patches.cut(batch["image"])  # (B, N, P)
+        rows = self.encoder.patchify(batch["image"])  # (B, N, P)
         mask = mask or self.draw_mask(batch, generator=generator)
         latent = self.encoder.forward_rows(rows, mask.visible)  # (B, 1 + V, D)
         prediction = self.head(self.decoder(latent, mask))  # (B, M, P)

@@ -149,13 +149,13 @@ class EdgeMAE(MaskedMethod):
         progress: float = 1.0,
     ) -> StepOutput:
         """One step on ``{"image": (B, C, *size)[, "contrast": (B,)]}``; see :meth:`Method.forward`."""
-        rows = self.patches.cut(batch["image"])  # (B, N, P)
+        rows = self.encoder.patchify(batch["image"])  # (B, N, P)
         mask = mask or self.draw_mask(batch, generator=generator)
         trunk = self.decoder(self._encode(rows, batch, mask), mask)  # (B, M, D')
         weight = patchwise_weight(mask, grid=self.patches.grid, mode=self.weight_mode(progress))  # (B, M)
 
         image = self.image_head(trunk)  # (B, M, P)
-        target = self._image_target(mask.hidden(rows))
+        target = self._image_target(mask.hidden(self.patches.cut(batch["image"])))
         image_loss = masked_mse(image, target, weight=weight if self.patchwise else None)
         terms, prediction = {"image": self.image_weight * image_loss}, {"image": image}
         if self.edge_head is not None:
@@ -170,7 +170,7 @@ class EdgeMAE(MaskedMethod):
 
     def predict(self, batch: Batch, mask: Mask) -> dict[str, Tensor]:
         """Head outputs for all tokens in raster order ``(B, N, P)``; those of visible tokens mean nothing."""
-        latent = self._encode(self.patches.cut(batch["image"]), batch, mask)
+        latent = self._encode(self.encoder.patchify(batch["image"]), batch, mask)
         trunk = self.decoder(latent, mask.complete(), masked_only=False)  # (B, N, D')
         heads = {"image": self.image_head, "edge": self.edge_head}
         return {name: head(trunk) for name, head in heads.items() if head is not None}

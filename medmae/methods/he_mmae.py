@@ -19,6 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from medmae.kinds import ScaleLike
 from medmae.masking.base import Mask
 from medmae.masking.budget import BudgetMasking, Strategy
 from medmae.methods.base import Batch, Given, MaskedMethod, StepOutput
@@ -111,6 +112,8 @@ class HEMMAE(MaskedMethod):
         alphas: Concentration of each modality's share of it; see :class:`medmae.masking.budget.BudgetMasking`.
         strategy: ``independent`` as released, or ``one`` modality a position.
         uncertainty: Weights each loss L by a learned s as ``exp(-s) L + s``.
+        scale: What the encoder expects of its own modality, the first; see :class:`medmae.nn.vit.MaskedViT`. The others
+            are taken as they are.
 
     Raises:
         ValueError: If an output names no modality or no known error, or the budget does not suit the tokens.
@@ -136,6 +139,7 @@ class HEMMAE(MaskedMethod):
         alphas: float | Sequence[float] = (8.0, 1.0, 1.0),
         strategy: Strategy = "independent",
         uncertainty: bool = False,
+        scale: ScaleLike | None = None,
     ) -> None:
         super().__init__()
         self.modalities = ModalityPatches(size=image_size, patch=patch_size, channels=modalities)
@@ -148,6 +152,7 @@ class HEMMAE(MaskedMethod):
             mlp_ratio=mlp_ratio,
             norm_eps=norm_eps,
             drop_path=drop_path,
+            scale=scale,
         )
         self.patches = self.encoder.patches
         self.adapters = adapters_beside(self.encoder, self.modalities)
@@ -181,7 +186,7 @@ class HEMMAE(MaskedMethod):
         them may also be the channels of one ``image``.
         Predictions are all tokens of their modality in raster order, ``(B, n, P)``: samples hide different numbers.
         """
-        rows = self.modalities.cut(batch)  # T tensors (B, n, P)
+        rows = self._rows(batch)  # T tensors (B, n, P)
         mask = mask or self.draw_mask(batch, generator=generator)
         prediction = self._decode(rows, mask)
         counted = self._hidden(batch, mask)  # (B, T, n)
@@ -206,7 +211,7 @@ class HEMMAE(MaskedMethod):
 
     def predict(self, batch: Batch, mask: Mask) -> dict[str, Tensor]:
         """All tokens of each output, ``(B, n, P)`` in raster order; those of visible tokens mean nothing."""
-        return self._decode(self.modalities.cut(batch), mask)
+        return self._decode(self._rows(batch), mask)
 
     @torch.no_grad()
     def reconstruct(self, batch: Batch, mask: Mask) -> dict[str, Tensor]:
@@ -214,12 +219,13 @@ class HEMMAE(MaskedMethod):
 
         A normalised target is undone with the true patch statistics: for the eye, and only where they are known.
         """
-        rows, hidden = self.modalities.cut(batch), self.modalities.split(mask.as_bool())  # (B, T, n)
+        rows, hidden = self._rows(batch), self.modalities.split(mask.as_bool())  # (B, T, n)
         predicted, pictures = self._decode(rows, mask), {}
         for name, output in self.outputs.items():
             shown = output.pixels(predicted[name], rows)
             pasted = torch.where(hidden[:, output.number].unsqueeze(2), shown, rows[output.number])
-            pictures[name] = output.patches.join(pasted)
+            picture = output.patches.join(pasted)
+            pictures[name] = self.encoder.scaling.invert(picture) if output.number == 0 else picture
         return pictures
 
     def example_batch(self, batch_size: int = 2, *, generator: torch.Generator | None = None) -> dict[str, Tensor]:
@@ -228,6 +234,13 @@ class HEMMAE(MaskedMethod):
             name: torch.rand(batch_size, patches.channels, *patches.size, generator=generator)
             for name, patches in self.modalities.patches.items()
         }
+
+    def _rows(self, batch: Batch) -> list[Tensor]:
+        """Patches ``(B, n, P_t)`` of each modality, the encoder's own as it expects them."""
+        given, own = self.modalities.given(batch), self.modalities.names[0]
+        if own in given:
+            given[own] = self.encoder.scaling(given[own])
+        return self.modalities.cut({**batch, **given})
 
     def _hidden(self, batch: Batch, mask: Mask) -> Tensor:
         """True for each hidden token of a modality that the sample has: ``(B, T, n)``."""

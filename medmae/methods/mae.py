@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from medmae.errors import check_choice
+from medmae.kinds import ScaleLike
 from medmae.masking.base import Mask, Rounding
 from medmae.masking.random import RandomMasking
 from medmae.methods.base import Batch, StepOutput
@@ -115,6 +116,7 @@ class MAE(PixelMethod):
             learned combinations of the encoder's stages (CrossMAE), or its output.
         decode_share: Share of the hidden tokens decoded in a step, a random subset; the loss is over those. Below 1 a
             variant. Pictures and figures of merit always decode all.
+        scale: What the encoder expects of data in its own units; see :class:`medmae.nn.vit.MaskedViT`.
     """
 
     def __init__(
@@ -138,6 +140,7 @@ class MAE(PixelMethod):
         target_norm: PatchNorm | None = PatchNorm(),  # noqa: B008 - frozen
         decoder: Decoder = "self",
         decode_share: float = 1.0,
+        scale: ScaleLike | None = None,
     ) -> None:
         super().__init__()
         check_choice(decoder, get_args(Decoder), name="decoder")
@@ -152,6 +155,7 @@ class MAE(PixelMethod):
             norm_eps=norm_eps,
             class_token=class_token,
             positions=SinCos(axis_order),
+            scale=scale,
         )
         self.patches = self.encoder.patches
         sizes = {"dim": decoder_dim, "depth": decoder_depth, "num_heads": decoder_heads}
@@ -175,7 +179,7 @@ class MAE(PixelMethod):
         progress: float = 1.0,
     ) -> StepOutput:
         """One step on ``{"image": (B, C, *size)}``; see :meth:`Method.forward`."""
-        rows = self.patches.cut(batch["image"])  # (B, N, P)
+        rows = self.encoder.patchify(batch["image"])  # (B, N, P)
         mask = mask or self.draw_mask(batch, generator=generator)
         prediction = self.head(self._decode(rows, mask))  # (B, M, P)
         loss = masked_mse(prediction, self.target(mask.hidden(rows)))
@@ -183,7 +187,7 @@ class MAE(PixelMethod):
 
     def predict(self, batch: Batch, mask: Mask) -> Tensor:
         """Predictions for all tokens in raster order ``(B, N, P)``; those of visible tokens mean nothing."""
-        return self.head(self._decode(self.patches.cut(batch["image"]), mask.complete(), masked_only=False))
+        return self.head(self._decode(self.encoder.patchify(batch["image"]), mask.complete(), masked_only=False))
 
     def _decode(self, rows: Tensor, mask: Mask, *, masked_only: bool = True) -> Tensor:
         if isinstance(self.decoder, CrossDecoder):

@@ -73,7 +73,7 @@ class MTUNet(Method):
     """Two-branch Swin U-Net on the tokens of a pre-trained encoder.
 
     After construction load the pre-trained weights into encoder and judge alike:
-    :func:`medmae.weights.pretrained.load_encoder`.
+    :func:`medmae.weights.pretrained.load_encoder` with ``into=["encoder", "judge"]``.
 
     Args:
         image_size: Extent along each axis; an integer means a square slice, three of them a volume.

@@ -35,12 +35,12 @@ class PixelMethod(MaskedMethod):
     @torch.no_grad()
     def reconstruct(self, batch: Batch, mask: Mask) -> dict[str, Tensor]:
         """``{"image": (B, C, *size)}``; a normalised target is undone with the true patch statistics (for the eye)."""
-        rows, mask = self.patches.cut(batch["image"]), mask.complete()
+        rows, mask = self.encoder.patchify(batch["image"]), mask.complete()
         predicted = self.predict(batch, mask)
         predicted = predicted["image"] if isinstance(predicted, dict) else predicted
         if self.target_norm is not None:
             predicted = self.target_norm.invert(predicted, rows, channels=self.patches.channels)
-        return {"image": self.patches.join(mask.restore(mask.keep(rows), mask.hidden(predicted)))}
+        return {"image": self.encoder.unpatchify(mask.restore(mask.keep(rows), mask.hidden(predicted)))}
 
     def example_batch(self, batch_size: int = 2, *, generator: torch.Generator | None = None) -> dict[str, Tensor]:
         """See :meth:`Method.example_batch`."""

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from medmae.errors import check_choice
+from medmae.kinds import ScaleLike
 from medmae.masking.base import Mask, gather_tokens
 from medmae.masking.permutation import Order, Permutation, PermutationMasking
 from medmae.methods.base import Batch, MaskedMethod, StepOutput
@@ -83,6 +84,7 @@ class SAIM(MaskedMethod):
         error: ``mse`` or ``l1``; a mean over all patches.
         target_norm: Normalisation of the target patches; None regresses pixels.
         smoothing: Of the target, before its normalisation; None leaves it sharp.
+        scale: What the encoder expects of data in its own units; see :class:`medmae.nn.vit.MaskedViT`.
 
     Raises:
         ValueError: If ``query_depth`` does not divide ``depth``, or a choice is not known.
@@ -108,6 +110,7 @@ class SAIM(MaskedMethod):
         error: Error = "mse",
         target_norm: PatchNorm | None = PatchNorm(),  # noqa: B008 - frozen
         smoothing: GaussianSmoothing | None = GaussianSmoothing(),  # noqa: B008 - frozen
+        scale: ScaleLike | None = None,
     ) -> None:
         super().__init__()
         check_choice(head, get_args(Head), name="head")
@@ -125,6 +128,7 @@ class SAIM(MaskedMethod):
             mlp_ratio=mlp_ratio,
             norm_eps=norm_eps,
             positions=SinCos(axis_order),
+            scale=scale,
         )
         self.patches, values = self.encoder.patches, self.encoder.patches.num_values
         self.query_blocks = (
@@ -167,7 +171,7 @@ class SAIM(MaskedMethod):
             Of a permutation all tokens ``(B, N, P)`` in its order, each predicted from those before it. Of a mask
             without order the hidden ones ``(B, M, P)``, each from all visible ones, which are read in raster order.
         """
-        rows = self.patches.cut(batch["image"])  # (B, N, P)
+        rows = self.encoder.patchify(batch["image"])  # (B, N, P)
         if isinstance(mask, Permutation):
             return self._ask(rows, known=mask.order[:, :-1], asked=mask.order, causal=True)
         return self._ask(rows, known=mask.visible.sort(dim=1).values, asked=mask.masked, causal=False)
@@ -180,12 +184,12 @@ class SAIM(MaskedMethod):
     @torch.no_grad()
     def reconstruct(self, batch: Batch, mask: Mask) -> dict[str, Tensor]:
         """``{"image": (B, C, *size)}``, smooth as the target; its normalisation is undone with the true statistics."""
-        rows, mask = self.patches.cut(batch["image"]), Mask.from_bool(mask.as_bool())  # without order
+        rows, mask = self.encoder.patchify(batch["image"]), Mask.from_bool(mask.as_bool())  # without order
         predicted = self.predict(batch, mask)  # (B, M, P)
         if self.target_norm is not None:
             true = mask.hidden(self._smooth(batch["image"]))
             predicted = self.target_norm.invert(predicted, true, channels=self.patches.channels)
-        return {"image": self.patches.join(mask.restore(mask.keep(rows), predicted))}
+        return {"image": self.encoder.unpatchify(mask.restore(mask.keep(rows), predicted))}
 
     def example_batch(self, batch_size: int = 2, *, generator: torch.Generator | None = None) -> dict[str, Tensor]:
         """See :meth:`Method.example_batch`."""
@@ -207,4 +211,5 @@ class SAIM(MaskedMethod):
         return self.head(self.encoder.norm(query))  # (B, A, P)
 
     def _smooth(self, image: Tensor) -> Tensor:
+        image = self.encoder.scaling(image)
         return self.patches.cut(image if self.smoothing is None else self.smoothing(image))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, Protocol, Self, runtime_checkable
+from typing import Literal, Protocol, Self, get_args, runtime_checkable
 
 from torch import Tensor, nn
 
+from medmae.errors import check_choice
 from medmae.kinds import Kind, Role
 from medmae.tokens.patches import Patches
 
@@ -67,12 +68,40 @@ def data_of(batch: Data, encoder: Encoder) -> Tensor:
     return batch[name]
 
 
-def kind_of(patches: Patches) -> Kind:
-    """What data of these patches is where nobody says: a signal, a picture, a volume, a series of volumes.
+def check_pool(pool: Pool, *, has_class_token: bool) -> None:
+    """Refuses a pooling that an encoder cannot do.
 
     Raises:
-        ValueError: If there are more axes; then its kind must be said.
+        ValueError: If it is none, or the class token is asked for and there is none.
     """
+    check_choice(pool, get_args(Pool), name="pool")
+    if pool == "class_token" and not has_class_token:
+        raise ValueError("pool='class_token' needs an encoder with a class token; this one has none")
+
+
+def check_block(block: int | None, *, depth: int) -> None:
+    """Refuses a block that an encoder does not have.
+
+    Raises:
+        ValueError: With the blocks that it has.
+    """
+    if block is not None and not 1 <= block <= depth:
+        raise ValueError(f"block must lie in 1 to {depth}, the encoder's blocks, got {block}")
+
+
+def kind_of(patches: Patches, *, said: Kind | None = None) -> Kind:
+    """What data of these patches is: what is said, or else a signal, a picture, a volume, a series of volumes.
+
+    Raises:
+        ValueError: If what is said has other axes or channels, or nothing is said of more axes.
+    """
+    if said is not None:
+        if len(said.axes) != patches.ndim or len(said.channels) != patches.channels:
+            raise ValueError(
+                f"{said.name} has {len(said.channels)} channels and axes {', '.join(said.roles)}, "
+                f"and the encoder {patches.channels} channels of {patches.ndim} axes"
+            )
+        return said
     roles: tuple[Role, ...] = ("time", "depth", "row", "column")
     if patches.ndim == 1:
         return Kind.of("image", ["time"], channels=patches.channels)

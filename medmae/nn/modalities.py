@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
+from medmae.kinds import ScaleLike
 from medmae.masking.base import gather_tokens
+from medmae.nn.encoder import kind_of
 from medmae.nn.init import initialise_linears
 from medmae.nn.patch_embed import PatchProjection
 from medmae.nn.positions import Positions, SinCos
@@ -47,6 +50,7 @@ def modality_encoder(
     mlp_ratio: float,
     norm_eps: float,
     drop_path: float = 0.0,
+    scale: ScaleLike | None = None,
 ) -> MaskedViT:
     """MultiMAE's encoder, built for the first of the modalities: class token last, no norm after the last block."""
     patches = modalities.patches[modalities.names[0]]
@@ -63,6 +67,8 @@ def modality_encoder(
         class_token="last",
         positions=SinCos("first_first"),
         last_norm=False,
+        kind=replace(kind_of(patches), name=modalities.names[0]),
+        scale=scale,
     )
     initialise_linears(encoder, unpack=True)
     nn.init.zeros_(encoder.patch_embed.proj.bias)

@@ -9,13 +9,15 @@ import torch
 from torch import Tensor, nn
 
 from medmae.errors import check_choice
-from medmae.kinds import Kind
+from medmae.kinds import Kind, ScaleLike
 from medmae.nn.blocks import QKVBias, make_blocks
-from medmae.nn.encoder import Data, Pool, data_of, kind_of
+from medmae.nn.encoder import Data, Pool, check_pool, kind_of
+from medmae.nn.features import features_and_tokens
 from medmae.nn.fresh import fresh_copy
 from medmae.nn.init import initialise_linears
 from medmae.nn.patch_embed import PatchEmbed, PatchInit
 from medmae.nn.positions import Positions, SinCos, hold_positions, spread_axes
+from medmae.nn.scaling import InputScale
 from medmae.tokens.patches import Patches, patchify
 
 ClassToken = Literal["first", "last", "none"]
@@ -43,10 +45,15 @@ class MaskedViT(nn.Module):
         last_norm: False builds no norm after the last block (MultiMAE, whose heads have their own).
         kind: What the data is; None is a signal, a picture or a volume called ``image``, by the number of axes.
         patch_init: How the patch projection is drawn; see :class:`PatchProjection`.
+        scale: What it expects of data in its own units, applied here and nowhere else: a
+            :class:`medmae.kinds.Scale` or the name of a published one. None leaves data as it is until weights are
+            loaded that say otherwise.
 
     Raises:
         ValueError: If patches do not tile the size, or the width does not suit the heads or the positions.
     """
+
+    __jit_unused_properties__ = ("kinds",)
 
     def __init__(
         self,
@@ -67,6 +74,7 @@ class MaskedViT(nn.Module):
         last_norm: bool = True,
         kind: Kind | None = None,
         patch_init: PatchInit = "linear",
+        scale: ScaleLike | None = None,
     ) -> None:
         super().__init__()
         self.pos_embed: Tensor
@@ -74,9 +82,8 @@ class MaskedViT(nn.Module):
         check_choice(class_token, get_args(ClassToken), name="class_token")
         self.patches = Patches.of(size=image_size, patch=patch_size, channels=in_channels)
         self.patch_size = list(self.patches.patch)  # TorchScript reads lists, not tuples of unknown length
-        kind = kind or kind_of(self.patches)
-        _check_kind(kind, self.patches)
-        self.kinds = {kind.name: kind}
+        self.kind = kind_of(self.patches, said=kind)
+        self.scaling = InputScale(scale, channels=in_channels, ndim=self.patches.ndim)
         self.num_tokens = self.patches.num_tokens
         self.dim = embed_dim
         self.embed_dim, self.mlp_ratio, self.norm_eps, self.positions = embed_dim, mlp_ratio, norm_eps, positions
@@ -117,7 +124,7 @@ class MaskedViT(nn.Module):
         """Encodes whole data, or its visible patches.
 
         Args:
-            data: ``(B, C, *size)``.
+            data: ``(B, C, *size)`` in its own units.
             visible: Token indices ``(B, V)``; None encodes all N tokens (the downstream path, same code).
             extra: Further prefix tokens without position ``(B, E, D)``, put after a class token that is first.
             use_class_token: False leaves the class token out, as Edge-MAE does downstream.
@@ -126,9 +133,21 @@ class MaskedViT(nn.Module):
         Returns:
             Tokens ``(B, prefix + V, D)`` in the order of ``visible``.
         """
+        return self.forward_rows(self.patchify(data), visible, extra, use_class_token, final_norm)
+
+    def patchify(self, data: Tensor) -> Tensor:
+        """Patches ``(B, N, P)`` of data ``(B, C, *size)``, scaled as the encoder expects it.
+
+        Raises:
+            ValueError: If ``data`` has another size or channel count than declared.
+        """
         if not torch.jit.is_scripting():  # type: ignore[attr-defined]
             self.patches.check(data)
-        return self.forward_rows(patchify(data, self.patch_size), visible, extra, use_class_token, final_norm)
+        return patchify(self.scaling(data), self.patch_size)
+
+    def unpatchify(self, rows: Tensor) -> Tensor:
+        """The inverse of :meth:`patchify`: data ``(B, C, *size)`` in its own units, for the eye and for figures."""
+        return self.scaling.invert(self.patches.join(rows))
 
     def forward_rows(
         self,
@@ -138,7 +157,7 @@ class MaskedViT(nn.Module):
         use_class_token: bool = True,
         final_norm: bool = True,
     ) -> Tensor:
-        """As :meth:`forward`, on patches that are already cut, ``(B, N, P)``."""
+        """As :meth:`forward`, on what :meth:`patchify` gave, ``(B, N, P)``."""
         return self.forward_tokens(self.embed(rows, visible, extra, use_class_token), final_norm)
 
     def forward_tokens(self, x: Tensor, final_norm: bool = True, key_mask: Tensor | None = None) -> Tensor:
@@ -218,6 +237,11 @@ class MaskedViT(nn.Module):
             stages.append(block(stages[-1]))
         return [*stages, self.norm(stages[-1])] if num_blocks is None else stages
 
+    @property
+    def kinds(self) -> dict[str, Kind]:
+        """See :attr:`medmae.nn.encoder.Encoder.kinds`."""
+        return {self.kind.name: self.kind.scaled(self.scaling.scale)}
+
     def patch_tokens(self, tokens: Tensor, use_class_token: bool = True) -> Tensor:
         """Those of patches, ``(B, N, D)``, of all that :meth:`forward` gave for whole data."""
         first = self.num_positions_prefix if use_class_token else 0
@@ -230,39 +254,12 @@ class MaskedViT(nn.Module):
         return (self.patch_tokens(tokens) if how == "mean" else tokens).mean(dim=1)
 
     def check_pool(self, pool: Pool) -> None:
-        """Refuses a pooling that it cannot do.
-
-        Raises:
-            ValueError: If the class token is asked for and there is none.
-        """
-        check_choice(pool, get_args(Pool), name="pool")
-        if pool == "class_token" and self.cls_token is None:
-            raise ValueError("pool='class_token' needs an encoder with a class token; this one has none")
+        """See :func:`medmae.nn.encoder.check_pool`."""
+        check_pool(pool, has_class_token=self.cls_token is not None)
 
     def features(self, batch: Data, *, pool: Pool = "mean", block: int | None = None) -> Tensor:
-        """See :meth:`medmae.nn.encoder.Encoder.features`.
-
-        After a block before the last, and of an encoder without a norm of its own (MMAE, whose classifier has it),
-        features get a plain layer norm after pooling, as that classifier begins with.
-        """
-        return self.features_and_tokens(batch, pool=pool, block=block)[0]
-
-    def features_and_tokens(
-        self, batch: Data, *, pool: Pool = "mean", block: int | None = None
-    ) -> tuple[Tensor, Tensor]:
-        """:meth:`features` ``(B, D)``, and the patch tokens ``(B, N, D)`` that they are of, in raster order."""
-        self.check_pool(pool)
-        data = data_of(batch, self)
-        if block is None:
-            tokens = self(data)  # (B, prefix + N, D)
-        elif 1 <= block <= len(self.blocks):
-            tokens = self.forward_intermediates(self.patches.cut(data), num_blocks=block)[-1]
-        else:
-            raise ValueError(f"block must lie in 1 to {len(self.blocks)}, the encoder's blocks, got {block}")
-        features = self.pool(tokens, pool)
-        if block is not None or isinstance(self.norm, nn.Identity):
-            features = nn.functional.layer_norm(features, features.shape[1:], eps=self.norm_eps)
-        return features, self.patch_tokens(tokens)
+        """See :meth:`medmae.nn.encoder.Encoder.features`, and :mod:`medmae.nn.features`."""
+        return features_and_tokens(self, batch, pool=pool, block=block)[0]
 
     def layers(self) -> list[list[nn.Parameter]]:
         """See :meth:`medmae.nn.encoder.Encoder.layers`; tokens, positions and patch embedding are the first."""
@@ -286,11 +283,3 @@ class MaskedViT(nn.Module):
         if self.cls_token is not None:
             nn.init.normal_(self.cls_token, std=0.02)
         return self._tables()
-
-
-def _check_kind(kind: Kind, patches: Patches) -> None:
-    if len(kind.axes) != patches.ndim or len(kind.channels) != patches.channels:
-        raise ValueError(
-            f"{kind.name} has {len(kind.channels)} channels and axes {', '.join(kind.roles)}, "
-            f"and the encoder {patches.channels} channels of {patches.ndim} axes"
-        )

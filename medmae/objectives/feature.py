@@ -28,5 +28,5 @@ def feature_consistency(encoder: MaskedViT, prediction: Tensor, target: Tensor) 
 
 def _features(encoder: MaskedViT, data: Tensor) -> list[Tensor]:
     """``depth`` tensors ``(B, N, D)``."""
-    rows, last = encoder.patches.cut(data), len(encoder.blocks) - 1
+    rows, last = encoder.patchify(data), len(encoder.blocks) - 1
     return encoder.forward_intermediates(rows, use_class_token=False, num_blocks=last)

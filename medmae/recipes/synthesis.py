@@ -254,4 +254,5 @@ def _load_pretrained(method: MTUNet, pretrained: str | Path | None, *, manifest:
     require_unseen(model_dir=Path(pretrained).parent, manifest=manifest)
     published = Path(pretrained).suffix in (".pth", ".pt")
     adapt: tuple[Adaptation, ...] = ("channels",) if method.neighbours else ()
-    load_encoder(method, pretrained, key_map=EDGE_MAE if published else None, adapt=adapt)
+    into = ["encoder"] if method.judge is None else ["encoder", "judge"]
+    load_encoder(method, pretrained, into=into, key_map=EDGE_MAE if published else None, adapt=adapt)

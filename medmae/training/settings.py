@@ -9,6 +9,7 @@ from typing import Any
 from torch import nn
 
 from medmae.errors import DataError
+from medmae.nn.scaling import InputScale
 
 # Settings that may change: they change when a run ends, or how fast it gets there, not what it does until then.
 _FREE = frozenset({"epochs", "recompute", "compiled"})
@@ -34,9 +35,10 @@ def describe(value: object) -> Any:  # noqa: ANN401
 
 
 def describe_method(method: nn.Module) -> dict[str, Any]:
-    """The settings of a method and of its parts: encoder, decoder, heads, ..."""
+    """The settings of a method and of its parts: encoder, decoder, heads, ...; and the scales of their input."""
     parts = {name: describe(part) for name, part in method.named_children()}
-    return {**describe(method), "parts": {name: part for name, part in parts.items() if len(part) > 1}}
+    scales = {name: part.scale.as_dict() for name, part in method.named_modules() if isinstance(part, InputScale)}
+    return {**describe(method), "parts": {name: part for name, part in parts.items() if len(part) > 1}, **scales}
 
 
 def _is_plain(value: object) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal, Protocol, cast, get_args
 
@@ -31,6 +32,7 @@ Target = Literal["encoder", "timm", "monai", "unetr", "onnx", "mae", "vit_mae"]
 
 _WHOLE = ("mae", "vit_mae")  # targets that hold the decoder, too
 _MONAI = ("monai", "unetr")
+_SCALED = ("encoder", "onnx")  # targets that say the scale of the input, or apply it
 
 
 class HasEncoder(Protocol):
@@ -82,7 +84,7 @@ def import_file(
     Raises:
         DataError: If the file is damaged or does not fit; nothing is written.
     """
-    load = load_encoder if encoder_only else load_weights
+    load = partial(load_encoder, into=["encoder"]) if encoder_only else load_weights
     key_map = None if source is None else key_map_of(source)
     report = load(method, path, key_map=key_map, adapt=adapt, file_grid=file_grid, sha256=sha256)
     state = method.state_dict()
@@ -115,14 +117,16 @@ def export_file(
     if to in _WHOLE:
         _require_mae(method, to)
         load_weights(method, path)
-        digest, note = _WRITERS[to](method, Path(out))
-        return Exported(Path(out), digest, note)
-    load_encoder(method, path)
+    else:
+        load_encoder(method, path, into=["encoder"])
     encoder = cast(HasEncoder, method).encoder
     if to in _MONAI:
         digest, note = _monai(encoder, Path(out), unetr=to == "unetr", drop_class_token=drop_class_token)
     else:
-        digest, note = _WRITERS[to](encoder, Path(out))
+        digest, note = _WRITERS[to](method if to in _WHOLE else encoder, Path(out))
+    scale = encoder.scaling.scale
+    if to not in _SCALED and not scale.identity:
+        note += f"; their files hold no scale: give it data as (data - mean) / std, mean {scale.mean}, std {scale.std}"
     return Exported(Path(out), digest, note)
 
 

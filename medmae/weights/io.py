@@ -15,6 +15,7 @@ from medmae.weights.adapt import Adaptation, adapt_state
 from medmae.weights.maps.base import KeyMap
 from medmae.weights.read import State, load_state
 from medmae.weights.report import ImportReport
+from medmae.weights.scales import published, read_scales, settle
 from medmae.weights.unseen import read_unseen, refuse_others
 
 __all__ = ["ImportReport", "State", "import_state", "load_state", "load_weights", "save_pt", "save_safetensors"]
@@ -103,15 +104,21 @@ def load_weights(
 ) -> ImportReport:
     """Loads a file into ``module``, whole or not at all; arguments as :func:`load_state` and :func:`import_state`.
 
+    The scale that its encoders expect of data is that of the file, too; see :func:`medmae.weights.scales.settle`.
+
     Raises:
         DataError: If the file is missing or damaged, or belongs to another network: one with other keys or shapes or,
-            where a file of ours says them, other heads or epsilons; ``module`` is unchanged.
+            where a file of ours says them, other heads, epsilons or scale; ``module`` is unchanged.
     """
     state = load_state(path, sha256=sha256)
     if key_map is None:
         refuse_others(module, read_unseen(path), path=path)
+    scales = settle(module, published(module, key_map.scale) if key_map else read_scales(path), path=path)
     try:
-        return import_state(module, state, key_map=key_map, strict=strict, adapt=adapt, file_grid=file_grid)
+        report = import_state(module, state, key_map=key_map, strict=strict, adapt=adapt, file_grid=file_grid)
     except ValueError as error:
         remedy = "build the network with the sizes it was trained with, for instance the same --method::_target_"
         raise DataError(str(error), path=path, remedy=remedy) from error
+    for part, scale in scales.items():
+        part.take(scale)
+    return report

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from torch import nn
 
 from medmae.errors import DataError
+from medmae.kinds import Scale
+from medmae.nn.ema import EMATeacher
+from medmae.nn.scaling import InputScale
 from medmae.nn.vit import MaskedViT
 from medmae.weights.adapt import Adaptation
 from medmae.weights.io import import_state
 from medmae.weights.maps.base import KeyMap
 from medmae.weights.read import State, load_state
 from medmae.weights.report import ImportReport
+from medmae.weights.scales import published, read_scales, settle
 from medmae.weights.unseen import Unseen, read_unseen, refuse_others
 
 _PREFIX = "encoder."
@@ -27,17 +31,21 @@ def load_encoder(
     encoder: nn.Module,
     path: str | Path,
     *,
+    into: Collection[str] | None = None,
     key_map: KeyMap | None = None,
     sha256: str | None = None,
     adapt: Collection[Adaptation] = (),
     file_grid: Sequence[int] | None = None,
 ) -> ImportReport:
-    """Loads the encoder in a file, and nothing else of it, into every masked ViT of a module; into all or none.
+    """Loads the encoder in a file, and nothing else of it, into the masked ViT of a module, or into those named.
 
-    The last norm is left out where the module has none: a classifier on the mean of patch tokens drops it.
+    A momentum teacher that follows it gets the same weights: a training starts with two equal networks. The last norm
+    is left out where the module has none: a classifier on the mean of patch tokens drops it. The scale that the encoder
+    expects of data is that of the file, too; see :func:`medmae.weights.scales.settle`.
 
     Args:
-        encoder: A :class:`MaskedViT`, or a method: the encoder of MT-UNet and its judge get the same weights.
+        encoder: A :class:`MaskedViT`, or what has one: a method, a classifier.
+        into: Names of several encoders that get the same weights, all or none: ``["encoder", "judge"]`` of MT-UNet.
         path: A method (``pretraining.safetensors``), a network (``model.safetensors``) or an encoder alone; or a
             published file.
         key_map: How the keys of a published file are called here, e.g. ``EDGE_MAE`` for ``EdgeMAE.pth`` and ``E.pth``.
@@ -50,16 +58,17 @@ def load_encoder(
 
     Raises:
         DataError: If the file is missing, damaged, does not fill every encoder, or says that its encoder has other
-            heads or epsilons; the module is unchanged.
-        ValueError: If the module has no masked ViT.
+            heads, epsilons or another scale; the module is unchanged.
+        ValueError: If the module has no masked ViT of these names, or several and none is named.
     """
-    parts = {name: part for name, part in encoder.named_modules() if isinstance(part, MaskedViT)}
-    if not parts:
-        raise ValueError(f"{type(encoder).__name__} has no masked ViT that weights could be loaded into")
+    parts = _chosen(encoder, into=into)
     state, others = _encoder_of(load_state(path, sha256=sha256), key_map=key_map)
     said = {} if key_map else _said_of_encoder(path)
+    scales: dict[InputScale, Scale] = {}
     for part in parts.values():
         refuse_others(part, said, path=path)
+        known = published(part, key_map.scale) if key_map else _alone(read_scales(path))
+        scales |= settle(part, known, path=path)
     targets = Encoders({name.replace(".", "/") or "encoder": part for name, part in parts.items()})
     everything = {(name, key): value for name in targets for key, value in state.items()}
     dropped = {(name, key) for name, key in everything if key.startswith("norm.") and _has_no_norm(targets[name])}
@@ -69,8 +78,35 @@ def load_encoder(
     except ValueError as error:
         remedy = "build the encoder with the sizes it was pre-trained with, or name the key_map of its source"
         raise DataError(str(error), path=path, remedy=remedy) from error
+    for entrance, scale in scales.items():
+        entrance.take(scale)
     report.dead.extend([*others, *(f"{name}.{key}" for name, key in sorted(dropped))])
     return report
+
+
+def _chosen(module: nn.Module, *, into: Collection[str] | None) -> dict[str, MaskedViT]:
+    """The masked ViTs to fill, by name: those named, or the only one and the teachers that follow it."""
+    found = {name: part for name, part in module.named_modules() if isinstance(part, MaskedViT)}
+    if not found:
+        raise ValueError(f"{type(module).__name__} has no masked ViT that weights could be loaded into")
+    if into is not None:
+        if unknown := sorted(set(into) - found.keys()):
+            raise ValueError(f"{type(module).__name__} has no encoder {unknown[0]!r}, but {', '.join(found)}")
+        return {name: found[name] for name in found if name in into}
+    teachers = tuple(f"{name}." for name, part in module.named_modules() if isinstance(part, EMATeacher))
+    leaders = [name for name in found if not (teachers and name.startswith(teachers))]
+    if len(leaders) > 1:
+        raise ValueError(
+            f"{type(module).__name__} has several encoders, {', '.join(leaders)}: name those that the weights are for, "
+            f"into=[{leaders[0]!r}]"
+        )
+    return found
+
+
+def _alone(scales: Mapping[str, Scale]) -> dict[str, Scale]:
+    """What the file says of its encoder, or of itself where it is one, by the name that an encoder alone has."""
+    own = scales.get(_PREFIX.removesuffix("."), scales.get(""))
+    return {} if own is None else {"": own}
 
 
 def _said_of_encoder(path: str | Path) -> Unseen:

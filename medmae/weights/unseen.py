@@ -13,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 from torch import nn
 
 from medmae.errors import DataError
+from medmae.weights.scales import scale_header
 
 Unseen = dict[str, dict[str, float]]  # {"num_heads": {"encoder.blocks.0.attn": 12}, "eps": {"encoder.norm": 1e-6}}
 
@@ -38,8 +39,9 @@ def unseen_of(module: nn.Module, *, prefix: str = "") -> Unseen:
 
 
 def header(module: nn.Module, *, prefix: str = "") -> dict[str, str]:
-    """An entry for the metadata of a safetensors file whose keys are those of ``module`` behind ``prefix``."""
-    return {_FIELD: json.dumps(unseen_of(module, prefix=prefix), separators=(",", ":"))}
+    """Entries for the metadata of a safetensors file whose keys are those of ``module`` behind ``prefix``."""
+    unseen = json.dumps(unseen_of(module, prefix=prefix), separators=(",", ":"))
+    return {_FIELD: unseen, **scale_header(module, prefix=prefix)}
 
 
 def read_unseen(path: str | Path) -> Unseen:

@@ -18,6 +18,7 @@ from tests.training.toys import module, trainer
         (mae_tiny, {"target_norm": None}),
         (mae_tiny, {"target_norm": PatchNorm(per_channel=True)}),
         (mae_tiny, {"norm_eps": 1e-5}),
+        (mae_tiny, {"scale": "half"}),
         (edge_mae_tiny, {"patchwise": False}),
         (edge_mae_tiny, {"target_norm": PatchNorm()}),
         (mt_unet_tiny, {"image_weight": 1.0}),

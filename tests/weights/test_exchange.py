@@ -19,6 +19,7 @@ from medmae.weights.export.monai import to_monai
 from medmae.weights.export.timm import to_timm
 from medmae.weights.io import load_state, load_weights, save_safetensors
 from medmae.weights.pretrained import load_encoder
+from medmae.weights.unseen import header
 
 TINY = ("--method", "mae", "--preset", "tiny")
 SIZES = {"img_size": 32, "patch_size": 8, "embed_dim": 48, "depth": 3, "num_heads": 4}
@@ -66,6 +67,20 @@ def test_an_encoder_goes_out_to_timm_and_comes_back_bit_for_bit(trained, tmp_pat
     import_file(tmp_path / "timm.safetensors", out, method=mae_tiny(), source="timm", encoder_only=True)
     wanted = {f"encoder.{key}": value for key, value in method.encoder.state_dict().items()}
     assert equal(load_state(out), wanted)
+
+
+def test_a_file_that_cannot_hold_the_scale_is_written_with_a_note_of_it(tmp_path):
+    method = mae_tiny(scale="half")
+    save_safetensors(method.state_dict(), tmp_path / "ours.safetensors", metadata=header(method))
+    notes = {
+        to: export_file(tmp_path / "ours.safetensors", tmp_path / f"{to}.safetensors", method=mae_tiny(), to=to).note
+        for to in ("timm", "mae", "encoder")
+    }
+    assert {to: "(data - mean) / std, mean (0.5,)" in note for to, note in notes.items()} == {
+        "timm": True,
+        "mae": True,
+        "encoder": False,
+    }
 
 
 @pytest.mark.parametrize("dropped", [True, False])

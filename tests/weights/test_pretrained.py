@@ -8,12 +8,15 @@ from torch import nn
 from torch.testing import assert_close
 
 from medmae.errors import DataError
+from medmae.methods.cmae import cmae_tiny
 from medmae.methods.edge_mae import edge_mae_tiny
 from medmae.methods.mt_unet import mt_unet_tiny
 from medmae.nn.heads import Classifier, FeatureMap
 from medmae.weights.io import save_pt, save_safetensors
 from medmae.weights.maps.edge_mae import EDGE_MAE
 from medmae.weights.pretrained import load_encoder
+
+BOTH = ("encoder", "judge")
 
 
 def published(state):
@@ -47,13 +50,36 @@ def same(one, two):
 def test_encoder_and_judge_get_the_weights_and_nothing_else_changes(pretrained, method, tmp_path):
     save_safetensors(pretrained.state_dict(), tmp_path / "pretraining.safetensors")
     unet = {key: value.clone() for key, value in method.unet.state_dict().items()}
-    report = load_encoder(method, tmp_path / "pretraining.safetensors")
+    report = load_encoder(method, tmp_path / "pretraining.safetensors", into=BOTH)
     assert same(pretrained.encoder, method.encoder)
     assert same(pretrained.encoder, method.judge)
     assert all(torch.equal(value, unet[key]) for key, value in method.unet.state_dict().items())
     assert len(report.matched) == 2 * len(pretrained.encoder.state_dict())
     assert report.missing == report.unexpected == []
     assert {key.split(".")[0] for key in report.dead} == {"decoder", "image_head", "edge_head", "sobel"}
+
+
+def test_one_of_several_encoders_must_be_named_and_the_others_stay(pretrained, method, tmp_path):
+    save_safetensors(pretrained.state_dict(), tmp_path / "pretraining.safetensors")
+    judge = {key: value.clone() for key, value in method.judge.state_dict().items()}
+    with pytest.raises(ValueError, match="several encoders, encoder, judge"):
+        load_encoder(method, tmp_path / "pretraining.safetensors")
+    with pytest.raises(ValueError, match="no encoder 'audio'"):
+        load_encoder(method, tmp_path / "pretraining.safetensors", into=["encoder", "audio"])
+    assert not same(pretrained.encoder, method.encoder)
+    load_encoder(method, tmp_path / "pretraining.safetensors", into=["encoder"])
+    assert same(pretrained.encoder, method.encoder)
+    assert all(torch.equal(value, judge[key]) for key, value in method.judge.state_dict().items())
+
+
+def test_a_teacher_starts_as_the_encoder_that_it_follows(tmp_path):
+    torch.manual_seed(3)
+    saved, method = cmae_tiny(), cmae_tiny()
+    save_safetensors(saved.encoder.state_dict(), tmp_path / "encoder.safetensors")
+    load_encoder(method, tmp_path / "encoder.safetensors")
+    teacher = method.target_encoder.network
+    assert same(saved.encoder, method.encoder)
+    assert torch.equal(teacher.blocks[0].attn.qkv.weight, saved.encoder.blocks[0].attn.qkv.weight)
 
 
 def test_a_norm_that_a_classifier_has_dropped_is_no_fault(pretrained, tmp_path):
@@ -87,14 +113,14 @@ def test_every_kind_of_file_fills_an_encoder(pretrained, kind, wrapped, tmp_path
 def test_the_published_unused_blocks_are_reported(pretrained, method, tmp_path):
     state = published(pretrained.state_dict()) | {"rec_blocks.0.norm1.weight": torch.zeros(16)}
     save_pt(state, tmp_path / "EdgeMAE.pth")
-    report = load_encoder(method, tmp_path / "EdgeMAE.pth", key_map=EDGE_MAE)
+    report = load_encoder(method, tmp_path / "EdgeMAE.pth", into=BOTH, key_map=EDGE_MAE)
     assert "rec_blocks.0.norm1.weight" in report.dead
 
 
 def test_an_encoder_of_neighbours_takes_equal_slices_for_one_and_the_judge_stays_plain(pretrained, tmp_path):
     save_safetensors(pretrained.state_dict(), tmp_path / "pretraining.safetensors")
     method = mt_unet_tiny(neighbours=1)
-    report = load_encoder(method, tmp_path / "pretraining.safetensors", adapt=["channels"])
+    report = load_encoder(method, tmp_path / "pretraining.safetensors", into=BOTH, adapt=["channels"])
     assert report.adapted == ["encoder.patch_embed.proj.weight"]
     image = torch.rand(2, 1, 64, 64)
     assert_close(method.encoder(image.repeat(1, 3, 1, 1)), pretrained.encoder(image), atol=1e-5, rtol=1e-4)
@@ -106,33 +132,33 @@ def test_weights_that_do_not_fill_every_encoder_change_none(pretrained, tmp_path
     method = mt_unet_tiny(neighbours=1)
     before = {key: value.clone() for key, value in method.state_dict().items()}
     with pytest.raises(DataError, match=r"(?s)pretraining.safetensors: .*would fit with adapt=\['channels'\]"):
-        load_encoder(method, tmp_path / "pretraining.safetensors")
+        load_encoder(method, tmp_path / "pretraining.safetensors", into=BOTH)
     assert all(torch.equal(value, before[key]) for key, value in method.state_dict().items())
 
 
 def test_an_encoder_of_another_depth_is_refused_with_the_table(pretrained, tmp_path):
     save_safetensors(pretrained.state_dict(), tmp_path / "pretraining.safetensors")
     with pytest.raises(DataError, match=r"(?s)missing.*blocks\.2.*sizes it was pre-trained with"):
-        load_encoder(mt_unet_tiny(depth=3), tmp_path / "pretraining.safetensors")
+        load_encoder(mt_unet_tiny(depth=3), tmp_path / "pretraining.safetensors", into=BOTH)
 
 
 def test_a_published_file_without_its_key_map_is_refused_with_the_remedy(pretrained, method, tmp_path):
     save_pt(published(pretrained.state_dict()), tmp_path / "EdgeMAE.pth")
     with pytest.raises(DataError, match=r"(?s)unexpected.*name the key_map of its source"):
-        load_encoder(method, tmp_path / "EdgeMAE.pth")
+        load_encoder(method, tmp_path / "EdgeMAE.pth", into=BOTH)
 
 
 def test_positions_of_another_size_are_interpolated_on_request(pretrained, tmp_path):
     save_safetensors(pretrained.state_dict(), tmp_path / "pretraining.safetensors")
     method = mt_unet_tiny(image_size=96, unet_depths=(2, 2), unet_heads=(2, 4))
-    report = load_encoder(method, tmp_path / "pretraining.safetensors", adapt=["positions"])
+    report = load_encoder(method, tmp_path / "pretraining.safetensors", into=BOTH, adapt=["positions"])
     assert report.adapted == ["encoder.pos_embed", "judge.pos_embed"]
 
 
 def test_a_wrong_hash_is_refused(pretrained, method, tmp_path):
     save_safetensors(pretrained.state_dict(), tmp_path / "pretraining.safetensors")
     with pytest.raises(DataError, match="sha256"):
-        load_encoder(method, tmp_path / "pretraining.safetensors", sha256="0" * 64)
+        load_encoder(method, tmp_path / "pretraining.safetensors", into=BOTH, sha256="0" * 64)
 
 
 def test_a_module_without_a_masked_vit_is_refused(tmp_path):

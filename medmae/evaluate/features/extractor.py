@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from medmae.nn.encoder import Pool
+from medmae.nn.features import features_and_tokens
 from medmae.nn.vit import MaskedViT
 
 
@@ -75,5 +76,5 @@ class TileEncoder:
         """Features ``(B, D)`` and patch tokens ``(B, N, D)``, rows of the grid one after the other."""
         images = images.to(self.device)
         images = images if self.normalise is None else self.normalise(images)
-        features, patches = self.encoder.features_and_tokens(images, pool=self.pool, block=self.num_blocks)
+        features, patches = features_and_tokens(self.encoder, images, pool=self.pool, block=self.num_blocks)
         return features.float(), patches.float()

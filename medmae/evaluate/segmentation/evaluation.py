@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -143,11 +144,12 @@ def judge_segmentation(
 def fine_tuned(
     encoder: MaskedViT, load: Load, train: np.ndarray, *, num_classes: int, seed: int, tuning: SegmentationTuning
 ) -> nn.Module:
-    """A UNETR that was trained on some images; arguments as of :func:`judge_segmentation`."""
+    """A UNETR behind the encoder's scale, trained on some images; arguments as of :func:`judge_segmentation`."""
     device = torch.device(tuning.device)
     # The decoder draws from torch's own generators, which are given back as they were.
     with drawn_by(seed):
-        network = unetr_of(encoder, num_classes=num_classes, feature_size=tuning.feature_size).to(device)
+        unetr = unetr_of(encoder, num_classes=num_classes, feature_size=tuning.feature_size)
+    network = nn.Sequential(copy.deepcopy(encoder.scaling), unetr).to(device)  # whose file holds no scale
     generator = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.AdamW(parameter_groups(network, weight_decay=tuning.weight_decay), lr=0.0)
     schedule = WarmupCosine(warmup_epochs=tuning.warmup_epochs)

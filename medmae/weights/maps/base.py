@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from medmae.kinds import Scale
+
 Pairs = tuple[tuple[str, str], ...]
 
 
@@ -69,6 +71,7 @@ class KeyMap:
         computed: Endings of their keys that hold nothing learned and are computed here; treated as dead ones.
         parts: Pairs (theirs, ours) replaced anywhere in a key, one after the other, before prefixes are.
         joins: Tensors that are one here, e.g. :data:`QKV`; their endings are those after ``parts``.
+        scale: What these weights expect of data, by the published code; None where it differs from file to file.
     """
 
     source: str
@@ -77,6 +80,7 @@ class KeyMap:
     computed: tuple[str, ...] = ()
     parts: Pairs = ()
     joins: tuple[Join, ...] = ()
+    scale: Scale | None = None
 
     def rename(self, key: str) -> str | None:
         """Our key, or None if theirs is dead. Keys that no rule knows pass unchanged."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from medmae.kinds import SCALES
 from medmae.weights.maps.base import ENCODER_PREFIXES, QV_BIAS, KeyMap
 
 _EMA = "model_ema."
@@ -57,6 +58,7 @@ def _unfused(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 BOOTMAE = BootMAEMap(
     source=_SOURCE,
+    scale=SCALES["half"],
     parts=((".c_attn.", ".cross_attn."), (".norm3.", ".cross_norm."), (".norm4.", ".source_norm.")),
     prefixes=(
         *ENCODER_PREFIXES,
@@ -76,4 +78,6 @@ BOOTMAE = BootMAEMap(
 )
 
 # fc_norm.* and head.* keep their names; decoders of a pre-training file are no part of it.
-BOOTMAE_CLASSIFIER = KeyMap(source=f"{_SOURCE} (classifier)", prefixes=ENCODER_PREFIXES, joins=(QV_BIAS,))
+BOOTMAE_CLASSIFIER = KeyMap(
+    source=f"{_SOURCE} (classifier)", prefixes=ENCODER_PREFIXES, scale=SCALES["half"], joins=(QV_BIAS,)
+)

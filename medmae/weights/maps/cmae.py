@@ -4,6 +4,7 @@ With the released ones the target branch starts anew: call ``method.restart_teac
 trained on channels in the order blue, green, red (docs/methods/cmae.md).
 """
 
+from medmae.kinds import SCALES
 from medmae.weights.maps.base import KeyMap, Pairs
 
 
@@ -20,6 +21,7 @@ def _decoder(theirs: str, *, decoder: str, head: str) -> Pairs:
 
 CMAE = KeyMap(
     source="ZhichengHuang/CMAE",
+    scale=SCALES["imagenet"],
     parts=(
         ("backbone.ln1.", "backbone.norm."),  # the last norm, called as the first of a block
         ("decoder.ln1.", "decoder.norm."),

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
+from medmae.kinds import SCALES
 from medmae.weights.maps.base import KeyMap
 
 _NAMES = {"rgb": "rgb", "him": "h", "eim": "e"}  # theirs, ours
@@ -51,6 +52,7 @@ def _adapter(theirs: str, ours: str) -> tuple[tuple[str, str], ...]:
 
 HE_MMAE = MultiMAEMap(
     source="wisdomikezogwo/MMAE_Pathology",
+    scale=SCALES["imagenet"],
     prefixes=(
         ("global_tokens", "encoder.cls_token"),
         ("encoder.", "encoder.blocks."),

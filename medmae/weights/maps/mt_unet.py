@@ -1,5 +1,6 @@
 """lyhkevin/MT-Net: G.pth (404 entries), the generator, into our Swin U-Net; E.pth has Edge-MAE's layout."""
 
+from medmae.kinds import SCALES
 from medmae.weights.maps.base import KeyMap
 
 _STAGES = 4
@@ -19,6 +20,7 @@ def _level(index: int) -> tuple[tuple[str, str], ...]:
 
 MT_UNET = KeyMap(
     source="lyhkevin/MT-Net",
+    scale=SCALES["identity"],
     prefixes=(
         ("layers1.", "coarse."),
         ("layers2.", "fine."),

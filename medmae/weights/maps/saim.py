@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from medmae.kinds import SCALES
 from medmae.weights.maps.base import ENCODER_PREFIXES, QKV, KeyMap
 
 
@@ -29,10 +30,13 @@ def _second_names(state: Mapping[str, Tensor]) -> list[str]:
 
 SAIM = SAIMMap(
     source="qiy20/SAIM",
+    scale=SCALES["imagenet"],
     prefixes=(*ENCODER_PREFIXES, ("prediction_head.", "head.")),
     computed=("gaussian_blur.weight",),
     joins=QKV,
 )
 
 # A fine-tuned or linear-probe classifier: head.* and fc_norm.* keep their names.
-SAIM_CLASSIFIER = KeyMap(source="qiy20/SAIM (classifier)", prefixes=ENCODER_PREFIXES, joins=QKV)
+SAIM_CLASSIFIER = KeyMap(
+    source="qiy20/SAIM (classifier)", prefixes=ENCODER_PREFIXES, scale=SCALES["imagenet"], joins=QKV
+)

@@ -3,6 +3,7 @@
 Files have kept the older names (``encoder.layer``, ``attention.attention.query``); those are the ones written.
 """
 
+from medmae.kinds import SCALES
 from medmae.weights.maps.base import QKV, TwoWayMap
 
 
@@ -19,6 +20,7 @@ def _encoder(root: str) -> tuple[tuple[str, str], ...]:
 
 VIT_MAE = TwoWayMap(
     source="Hugging Face ViTMAE",
+    scale=SCALES["imagenet"],
     parts=(
         *((f"attention.attention.{name}", f"attn.{name[0]}") for name in ("query", "key", "value")),
         *((f"attention.{name}_proj", f"attn.{name}") for name in "qkv"),
