@@ -1,6 +1,6 @@
 """Images a second as training gets them: medmae's data set and batch augmentation beside torchvision's usual pipeline.
 
-torchvision's is ImageFolder, a random resized crop (bicubic), a flip, ToTensor, and a DataLoader. Ours is ImageDataset
+torchvision's is ImageFolder, a random resized crop (bicubic), a flip, ToTensor, and a DataLoader. Ours is Pictures
 (bytes at ``read_size``) with ResumableLoader and ImageAugment, which does the same crop and flip on whole batches: from
 the files every time, from memory after a first epoch (``in_memory``), and from the shards of ``medmae prep tiles``. All
 give float32 batches of one size from the same JPEG files, in the same number of worker processes; ours crop what was
@@ -35,7 +35,7 @@ from torchvision.datasets import ImageFolder
 from torchvision.transforms import Compose, InterpolationMode, RandomHorizontalFlip, RandomResizedCrop, ToTensor
 
 from data_prep.tiles import prepare
-from medmae.data import ImageDataset
+from medmae.data import Pictures, Samples
 from medmae.data.augment.image import ImageAugment
 from medmae.data.images.source import read_images
 from medmae.training import ResumableLoader
@@ -71,7 +71,7 @@ def torchvision_epoch(folder: Path, *, workers: int) -> Epoch:
 def our_epoch(source: Path, *, workers: int, in_memory: bool = False) -> Epoch:
     """The pre-training recipe of the image bundles."""
     images = read_images(source, fractions=EVERYTHING)
-    data = ImageDataset(source=images, size=READ_SIZE, dtype="uint8", in_memory=in_memory)
+    data = Samples(source=images, view=Pictures(size=READ_SIZE, dtype="uint8"), in_memory=in_memory)
     loader = ResumableLoader(dataset=data, batch_size=BATCH, num_workers=workers)
     augment, generator = ImageAugment(size=SIZE, scale=SCALE), torch.Generator().manual_seed(0)
     numbers = count()

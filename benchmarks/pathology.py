@@ -88,9 +88,9 @@ Row = tuple[str, str, str, np.ndarray]  # source, group, label, image (S, S, 3) 
 
 def _opened(folder: Path, *, size: int | None) -> Iterator[tuple[dict[str, Any], str, np.ndarray]]:
     """Description, class (or nothing) and image ``(H, W, 3)`` of every tile."""
-    from medmae.data.slides.tiles import TileDataset
+    from medmae.data import Samples, Tiles
 
-    tiles = TileDataset(manifest=folder, split=None, size=size, dtype="uint8")
+    tiles = Samples(source=folder, view=Tiles(size=size, dtype="uint8"), split=None)
     for index in range(len(tiles)):
         image = torch.as_tensor(tiles[index]["image"]).permute(1, 2, 0).contiguous().numpy()
         label = int(tiles.labels[index])

@@ -1,4 +1,4 @@
-"""Prepared data: the manifest, the grid that travels with a sample, and data sets over memory-mapped shards."""
+"""Prepared data: the manifest, the grid that travels with a sample, and samples of a source as a view makes them."""
 
 import importlib
 from typing import TYPE_CHECKING, Any
@@ -8,22 +8,24 @@ from medmae.data.volumes.grid import Grid
 from medmae.data.volumes.intensity import Normalisation
 
 if TYPE_CHECKING:
-    from medmae.data.images.dataset import ImageDataset
-    from medmae.data.slides.tiles import TileDataset
+    from medmae.data.images.pictures import Pictures
+    from medmae.data.samples import Samples
+    from medmae.data.slides.tiles import Tiles
     from medmae.data.volumes.crops import CropDataset
     from medmae.data.volumes.slices import SliceDataset
 
-__all__ = ["CropDataset", "Grid", "ImageDataset", "Manifest", "Normalisation", "SliceDataset", "TileDataset"]
+__all__ = ["CropDataset", "Grid", "Manifest", "Normalisation", "Pictures", "Samples", "SliceDataset", "Tiles"]
 
-_DATA_SETS = {  # name -> module
+_WITH_TORCH = {  # name -> module
     "CropDataset": "volumes.crops",
-    "ImageDataset": "images.dataset",
+    "Pictures": "images.pictures",
+    "Samples": "samples",
     "SliceDataset": "volumes.slices",
-    "TileDataset": "slides.tiles",
+    "Tiles": "slides.tiles",
 }
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401 - the data sets need torch, which preparing data does not load
-    if name in _DATA_SETS:
-        return getattr(importlib.import_module(f"medmae.data.{_DATA_SETS[name]}"), name)
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - these need torch, which preparing data does not load
+    if name in _WITH_TORCH:
+        return getattr(importlib.import_module(f"medmae.data.{_WITH_TORCH[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -8,11 +8,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path, PurePosixPath
-from typing import Protocol
+from pathlib import Path
 
 from medmae.data.rows import Row as Row
-from medmae.data.rows import files_of, row_fault, sources_of
+from medmae.data.rows import files_of, kind_of, row_fault, row_kinds, sources_of
+from medmae.data.shards import Shards, inside
+from medmae.data.source import Cohort
 from medmae.data.splits import SPLITS, Unit, check_disjoint
 from medmae.errors import DataError
 from medmae.files import sha256_of, write_text
@@ -64,9 +65,28 @@ class Manifest:
         return cls(path=path, rows=ordered)
 
     @classmethod
-    def of(cls, manifest: str | Path | Manifest) -> Manifest:
+    def of(cls, manifest: str | Path | Cohort) -> Manifest:
         """A manifest as it is, or read from its file or folder."""
-        return manifest if isinstance(manifest, Manifest) else cls.read(manifest)
+        if isinstance(manifest, Manifest):
+            return manifest
+        return cls.read(manifest if isinstance(manifest, str | Path) else manifest.path)
+
+    def require(self, *kinds: str) -> Manifest:
+        """The same, if all of its rows are of these kinds.
+
+        Raises:
+            DataError: With the kinds that it has otherwise.
+        """
+        other = {kind_of(row) for row in self.rows} - set(kinds)
+        if other:
+            raise DataError(
+                f"this data set holds other things than {' or '.join(kinds)}",
+                path=self.path,
+                field="kind",
+                value=sorted(other),
+                remedy=f"prepare the data with {' or '.join(f'`{row_kinds()[kind].made_by}`' for kind in kinds)}",
+            )
+        return self
 
     @property
     def folder(self) -> Path:
@@ -97,16 +117,28 @@ class Manifest:
         """Subjects of a split (of all splits without one), sorted."""
         return tuple(sorted({row["subject"] for row in self.select(split=split)}))
 
-    def select(self, *, split: str | None = None, contrasts: Iterable[str] | None = None) -> tuple[Row, ...]:
-        """The rows of a split that have at least one of the contrasts."""
+    def places(self, split: str | None = None) -> list[int]:
+        """Numbers of the rows of a split, or of all, in order."""
         if split is not None and split not in SPLITS:
             raise ValueError(f"split must be one of {SPLITS}, got {split!r}")
+        return [place for place, row in enumerate(self.rows) if split in (None, row["split"])]
+
+    def subject_of(self, place: int) -> str:
+        """Whose the case of this number is."""
+        return str(self.rows[place]["subject"])
+
+    @cached_property
+    def shards(self) -> Shards:
+        """The arrays behind the rows."""
+        return Shards(self.folder)
+
+    def select(self, *, split: str | None = None, contrasts: Iterable[str] | None = None) -> tuple[Row, ...]:
+        """The rows of a split that have at least one of the contrasts."""
         wanted = None if contrasts is None else self.known(contrasts)
         return tuple(
             row
-            for row in self.rows
-            if (split is None or row["split"] == split)
-            and (wanted is None or any(contrast["name"] in wanted for contrast in row.get("contrasts", ())))
+            for row in map(self.rows.__getitem__, self.places(split))
+            if (wanted is None or any(contrast["name"] in wanted for contrast in row.get("contrasts", ())))
         )
 
     def known(self, contrasts: Iterable[str]) -> tuple[str, ...]:
@@ -173,25 +205,6 @@ def check_pretraining(pretraining: Manifest, evaluation: Manifest, *, split: str
     refuse_seen(pretraining.subjects("train"), evaluation, split=split)
 
 
-class Cohort(Protocol):
-    """Subjects by split: a manifest, or a table of images."""
-
-    @property
-    def path(self) -> Path:
-        """Where it comes from."""
-
-    @property
-    def made_of(self) -> str:
-        """What tells it from another one of the same names."""
-
-    @property
-    def unit(self) -> Unit:
-        """What subjects are."""
-
-    def subjects(self, split: str | None = None) -> tuple[str, ...]:
-        """Those of a split."""
-
-
 def refuse_seen(subjects: Iterable[str], evaluation: Cohort, *, split: str = "test") -> None:
     """The same for subjects of pre-training that are known by name.
 
@@ -207,19 +220,6 @@ def refuse_seen(subjects: Iterable[str], evaluation: Cohort, *, split: str = "te
             value=len(seen),
             remedy="evaluate on other subjects, or pre-train with the same splits.csv",
         )
-
-
-def inside(folder: Path, relative: str) -> Path:
-    """A path below ``folder``.
-
-    Raises:
-        ValueError: If it is absolute or leaves the folder.
-    """
-    parts = PurePosixPath(relative)
-    path = (folder / relative).resolve()
-    if parts.is_absolute() or ".." in parts.parts or not path.is_relative_to(folder.resolve()):
-        raise ValueError(f"{relative!r} lies outside the folder of the manifest")
-    return path
 
 
 def sha256_of_shard(path: Path) -> str:

@@ -1,10 +1,16 @@
-"""What a row of the manifest holds, by kind of data: its keys, its files, the sources it came from."""
+"""What a row of the manifest holds: its keys, its files, the sources it came from; rooms declare their own kinds."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import importlib
+import pkgutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
 from typing import Any
 
+import medmae.data
 from medmae.data.splits import SPLITS
 
 Row = dict[str, Any]
@@ -16,16 +22,39 @@ _COMMON: Mapping[str, type] = {
     "shard_sha256": str,
     "dtype": str,
 }
-_OF_KIND: Mapping[str, Mapping[str, type]] = {
-    "volume": {"contrasts": list, "labels": list, "grid": dict, "foreground": list},  # data_prep.mr
-    "slide": {"count": int, "coords": str, "coords_sha256": str, "grid": dict, "source_sha256": str},  # data_prep.wsi
-    "tiles": {"count": int, "tiles": dict},  # data_prep.tiles
-}
-_COLUMNS = ("name", "sha256", "label", "slide")  # of "tiles": one entry a tile
+
+
+def _no_fault(_: Row) -> str | None:
+    return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowKind:
+    """What rows of one kind hold besides what all do. ``KINDS`` in the ``rows.py`` of a room of data are found.
+
+    Attributes:
+        name: As rows spell it under ``kind``.
+        needs: Keys and types.
+        made_by: Command that writes them.
+        fault: What else may be wrong with a row that has these keys, or None.
+    """
+
+    name: str
+    needs: Mapping[str, type]
+    made_by: str
+    fault: Callable[[Row], str | None] = _no_fault
+
+
+@cache
+def row_kinds() -> Mapping[str, RowKind]:
+    """All kinds by name; importing ``rows.py`` of every room of ``medmae.data`` is what finds them."""
+    rooms = [room.name for room in pkgutil.iter_modules(medmae.data.__path__, "medmae.data.") if room.ispkg]
+    found = [importlib.import_module(f"{room}.rows").KINDS for room in rooms if find_spec(f"{room}.rows")]
+    return {kind.name: kind for kinds in found for kind in kinds}
 
 
 def kind_of(row: Row) -> str:
-    """``volume``, ``slide`` or ``tiles``; rows that do not say it are volumes."""
+    """Name of its kind; rows that do not say it are volumes."""
     return str(row.get("kind", "volume"))
 
 
@@ -33,36 +62,17 @@ def row_fault(row: object) -> str | None:
     """What is wrong with a row, or None."""
     if not isinstance(row, dict):
         return f"a {type(row).__name__} where an object is expected"
-    kind = kind_of(row)
-    if kind not in _OF_KIND:
-        return f"kind {kind!r} is not one of {', '.join(_OF_KIND)}"
-    for key, wanted in (*_COMMON.items(), *_OF_KIND[kind].items()):
+    kind = row_kinds().get(kind_of(row))
+    if kind is None:
+        return f"kind {kind_of(row)!r} is not one of {', '.join(row_kinds())}"
+    for key, wanted in (*_COMMON.items(), *kind.needs.items()):
         if key not in row:
             return f"key {key!r} is missing"
         if not isinstance(row[key], wanted):
             return f"{key!r} is {row[key]!r}"
     if row["split"] not in SPLITS:
         return f"split {row['split']!r} is not one of {', '.join(SPLITS)}"
-    return {"volume": _volume_fault, "tiles": _tiles_fault}.get(kind, _no_fault)(row)
-
-
-def _no_fault(_: Row) -> None:
-    return None
-
-
-def _volume_fault(row: Row) -> str | None:
-    names = [contrast.get("name") for contrast in row["contrasts"] if isinstance(contrast, dict)]
-    if not names or len(names) != len(row["contrasts"]) or None in names or len(set(names)) < len(names):
-        return f"'contrasts' must be objects with different names, got {names}"
-    return None
-
-
-def _tiles_fault(row: Row) -> str | None:
-    for column in _COLUMNS:
-        entries = row["tiles"].get(column)
-        if not isinstance(entries, list) or len(entries) != row["count"]:
-            return f"'tiles' must have {row['count']} entries of {column!r}"
-    return None
+    return kind.fault(row)
 
 
 def files_of(row: Row) -> list[tuple[object, object]]:

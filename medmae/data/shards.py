@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 
-from medmae.data.manifest import Manifest, inside
 from medmae.errors import DataError
 
 
@@ -17,11 +16,11 @@ class Shards:
     A copy that goes to a worker process starts without open files.
 
     Args:
-        manifest: Where the rows come from.
+        folder: Of the manifest: where paths start.
     """
 
-    def __init__(self, manifest: Manifest) -> None:
-        self.folder = manifest.folder
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self._open: dict[str, np.ndarray] = {}
 
     def __getitem__(self, shard: str) -> np.ndarray:
@@ -33,6 +32,19 @@ class Shards:
 
     def __getstate__(self) -> dict[str, Any]:
         return {"folder": self.folder, "_open": {}}
+
+
+def inside(folder: Path, relative: str) -> Path:
+    """A path below ``folder``.
+
+    Raises:
+        ValueError: If it is absolute or leaves the folder.
+    """
+    parts = PurePosixPath(relative)
+    path = (folder / relative).resolve()
+    if parts.is_absolute() or ".." in parts.parts or not path.is_relative_to(folder.resolve()):
+        raise ValueError(f"{relative!r} lies outside the folder of the manifest")
+    return path
 
 
 def open_shard(path: Path) -> np.ndarray:

@@ -9,13 +9,13 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from medmae.data.images.table import ImageTable
 from medmae.data.manifest import unit_of
 from medmae.data.splits import SPLITS
+from medmae.data.table import Table
 from medmae.errors import DataError
 
 
-def summarise_data(folder: str | Path | ImageTable) -> dict[str, Any]:
+def summarise_data(folder: str | Path | Table) -> dict[str, Any]:
     """Summarise a data set for ``run.json["data"]``.
 
     Args:
@@ -34,7 +34,7 @@ def summarise_data(folder: str | Path | ImageTable) -> dict[str, Any]:
     Raises:
         DataError: There is no manifest in ``folder``.
     """
-    if isinstance(folder, ImageTable):
+    if isinstance(folder, Table):
         return _summarise_images(folder)
     root = Path(folder)
     manifest = root / "manifest.jsonl"
@@ -56,14 +56,14 @@ def summarise_data(folder: str | Path | ImageTable) -> dict[str, Any]:
     }
 
 
-def _summarise_images(table: ImageTable) -> dict[str, Any]:
+def _summarise_images(table: Table) -> dict[str, Any]:
     """A case is a patient, or, where none is known, a class in a split."""
     assert table.splits is not None, "data sets give every image its split"
     known = table.patients is not None
     cases: dict[tuple[str, str], Counter[str]] = {}
     for place, split in enumerate(table.splits):
         label = table.labels[place] or "no class"
-        name = table.units[place] if known else f"{split} {label}"
+        name = table.owners[place] if known else f"{split} {label}"
         cases.setdefault((name, split), Counter())[label] += 1
     flags = "" if known else "no_patient split_by_image"
     return {

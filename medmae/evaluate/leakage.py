@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from medmae.data.images.table import ImageTable
-from medmae.data.manifest import Cohort, Manifest, refuse_seen
+from medmae.data.manifest import Manifest, refuse_seen
+from medmae.data.source import Cohort
 from medmae.errors import DataError
 from medmae.files import read_object
 
@@ -19,7 +19,7 @@ _REMEDY = "train again, or take other weights"
 
 
 def require_unseen(
-    *, model_dir: str | Path, manifest: str | Path | ImageTable, split: str = "test", allow: bool = False
+    *, model_dir: str | Path, manifest: str | Path | Cohort, split: str = "test", allow: bool = False
 ) -> None:
     """Compares the subjects to evaluate with those that the run behind some weights trained on.
 
@@ -43,7 +43,7 @@ def require_unseen(
             f"no {RECORD} at {model_dir} with subjects: nobody can tell whom these weights have seen", stacklevel=2
         )
         return
-    cohort = manifest if isinstance(manifest, ImageTable) else Manifest.read(manifest)
+    cohort = Manifest.read(manifest) if isinstance(manifest, str | Path) else manifest
     known = _comparable(seen, cohort)
     try:
         _refuse_other_unit(model_dir, cohort)

@@ -13,9 +13,8 @@ import torch
 from pytorch_lightning.utilities import rank_zero_only
 from torch import nn
 
-from medmae.data.images.dataset import ImageDataset
-from medmae.data.images.table import ImageTable
-from medmae.data.slides.tiles import TileDataset
+from medmae.data.samples import Samples
+from medmae.data.table import Table
 from medmae.errors import DataError, LaterFailures
 from medmae.evaluate.classify.trained import evaluate_trained, map_trained, require_classes
 from medmae.evaluate.leakage import require_unseen
@@ -35,8 +34,8 @@ def start_classification(
     *,
     method: Classification,
     pretrained: str | Path | None,
-    manifest: str | Path | ImageTable,
-    train: TileDataset | ImageDataset,
+    manifest: str | Path | Table,
+    train: Samples,
     model_dir: str | Path,
     classes: Sequence[str],
 ) -> None:
@@ -111,9 +110,9 @@ def finish_classification(
     method: Classification,
     network: nn.Module,
     trainer: pl.Trainer,
-    train: TileDataset | ImageDataset,
-    held_out: TileDataset | ImageDataset,
-    dataset_dir: str | Path | ImageTable,
+    train: Samples,
+    held_out: Samples,
+    dataset_dir: str | Path | Table,
     output_dir: str | Path,
     model_dir: str | Path,
     pretrained: str | Path | None,
@@ -163,9 +162,9 @@ def evaluate_classification(
     *,
     method: Classification,
     network: nn.Module,
-    train: TileDataset | ImageDataset,
-    held_out: TileDataset | ImageDataset,
-    dataset_dir: str | Path | ImageTable,
+    train: Samples,
+    held_out: Samples,
+    dataset_dir: str | Path | Table,
     output_dir: str | Path,
     model_dir: str | Path,
     device: torch.device | str = "cpu",
@@ -197,7 +196,7 @@ def map_classification(
     *,
     method: Classification,
     network: Scaled,
-    slides: TileDataset,
+    slides: Samples,
     classes: Sequence[str],
     dataset_dir: str | Path,
     output_dir: str | Path,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from medmae.data.images.dataset import ImageDataset
+from medmae.data.samples import Samples
 from medmae.evaluate.classify.protocol import judge_encoders
 from medmae.nn.encoder import Pool
 from medmae.recipes.evaluation import Evaluation
@@ -32,8 +32,8 @@ class Downstream(Evaluation):
     def __init__(
         self,
         *,
-        train: ImageDataset,
-        dataset: ImageDataset,
+        train: Samples,
+        dataset: Samples,
         few: int | None = 10,
         seeds: Sequence[int] = (0, 1, 2),
         fine_tune: bool = True,

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 
 from medmae.data.augment.stain import normalise_rgb
-from medmae.data.images.dataset import ImageDataset
-from medmae.data.slides.tiles import TileDataset
+from medmae.data.samples import Samples
+from medmae.data.slides.tiles import Tiles
 from medmae.evaluate.features.embedding_files import Precision
 from medmae.evaluate.features.embeddings import embed_tiles
 from medmae.evaluate.features.extractor import TileEncoder
@@ -41,7 +41,7 @@ class Embedding:
         self,
         *,
         method: Method,
-        dataset: TileDataset | ImageDataset,
+        dataset: Samples,
         output_dir: str | Path,
         model_dir: str | Path,
         pool: Pool = "mean",
@@ -71,7 +71,7 @@ class Embedding:
         Raises:
             SomeFailedError: If something could not be read.
         """
-        tiles = isinstance(self.dataset, TileDataset)
+        tiles = isinstance(self.dataset.view, Tiles)
         encoder = TileEncoder(
             encoder=self.method.encoder,
             normalise=normalise_rgb if tiles else None,
@@ -81,7 +81,7 @@ class Embedding:
         )
         options: dict[str, Any] = {"precision": self.precision, "patch_tokens": self.patch_tokens}
         options |= {"batch_size": self.batch_size, "num_workers": self.num_workers}
-        if isinstance(self.dataset, TileDataset):
+        if isinstance(self.dataset.view, Tiles):
             embed_tiles(tiles=self.dataset, encoder=encoder, out=self.out, **options)
         else:
             embed_images(images=self.dataset, encoder=encoder, out=self.out, **options)

@@ -15,7 +15,7 @@ from pytorch_lightning.callbacks import Timer
 from pytorch_lightning.utilities import rank_zero_only
 from torch import nn
 
-from medmae.data.images.table import ImageTable
+from medmae.data.table import Table
 from medmae.errors import SomeFailedError
 from medmae.evaluate.data_summary import summarise_data
 from medmae.evaluate.leakage import subjects_seen
@@ -37,7 +37,7 @@ def finish_pretraining(
     network: nn.Module,
     trainer: pl.Trainer,
     held_out: DescribedDataset,
-    dataset_dir: str | Path | ImageTable,
+    dataset_dir: str | Path | Table,
     output_dir: str | Path,
     model_dir: str | Path,
     foreground: bool = True,
@@ -92,7 +92,7 @@ def record_training(
     method: Method,
     network: nn.Module,
     trainer: pl.Trainer,
-    dataset_dir: str | Path | ImageTable,
+    dataset_dir: str | Path | Table,
     output_dir: str | Path,
     model_dir: str | Path,
     title: str,
@@ -128,7 +128,7 @@ def record_training(
 def finish_evaluation(
     *,
     method: Method,
-    dataset_dir: str | Path | ImageTable,
+    dataset_dir: str | Path | Table,
     output_dir: str | Path,
     weights: str | Path,
     title: str,
@@ -160,7 +160,7 @@ def finish_evaluation(
 def record_run(
     *,
     method: Method,
-    dataset_dir: str | Path | ImageTable,
+    dataset_dir: str | Path | Table,
     output_dir: str | Path,
     title: str,
     bundle: str,
@@ -174,14 +174,14 @@ def record_run(
 
     Arguments as in :func:`finish_pretraining`, and ``pretrained_on``: subjects that the weights it began with had seen.
     """
-    folder = dataset_dir if isinstance(dataset_dir, ImageTable) else folder_of(dataset_dir)
+    folder = dataset_dir if isinstance(dataset_dir, Table) else folder_of(dataset_dir)
     record = {
         "title": title,
         "method": type(method).__name__,
         "bundle": bundle,
         "config": {name: _plain(value) for name, value in config.items()},
         "paths": {
-            "dataset_dir": _absolute(folder.path if isinstance(folder, ImageTable) else folder),
+            "dataset_dir": _absolute(folder.path if isinstance(folder, Table) else folder),
             "output_dir": _absolute(output_dir),
             "model_dir": _absolute(model_dir),
         },

@@ -9,7 +9,8 @@ from typing import Any
 import torch
 
 from medmae.data.augment.stain import StainAugment, normalise_rgb
-from medmae.data.slides.tiles import TileDataset
+from medmae.data.samples import Samples
+from medmae.data.slides.tiles import Tiles
 from medmae.data.splits import SPLITS
 from medmae.errors import LaterFailures
 from medmae.evaluate.classify.phenotyping import evaluate_phenotyping, map_phenotypes
@@ -60,7 +61,7 @@ def evaluate_encoder(
         output_dir: The run directory.
         model_dir: Folder of ``pretraining.safetensors``.
         transductive: True evaluates on patients whom pre-training has seen, and warns.
-        classes: See :class:`TileDataset`.
+        classes: See :class:`~medmae.data.samples.Samples`.
         own_test: True tests on the test split, and learns from the train split alone.
         budget: See :func:`evaluate_phenotyping`, as for ``folds``, ``seeds``, ``validate``, ``layout``.
         folds: How many.
@@ -84,7 +85,7 @@ def evaluate_encoder(
         require_unseen(model_dir=model_dir, manifest=manifest, split=split, allow=transductive)
     size, out = method.encoder.patches.size[0], Path(output_dir) / "evaluation"
     sets = [
-        TileDataset(manifest=manifest, split=split, size=size, classes=classes)
+        Samples(source=manifest, split=split, view=Tiles(size=size), classes=classes)
         for split in (("train", "test") if own_test else (None,))
     ]
     load_encoder(method, Path(model_dir) / WEIGHTS)
@@ -111,8 +112,8 @@ def evaluate_encoder(
     )
     failures = LaterFailures()
     if slides is not None:
-        tiles = TileDataset(manifest=manifest, split=None, size=size, classes=classes)
-        unlabelled = TileDataset(manifest=slides, split=None, size=size)
+        tiles = Samples(source=manifest, split=None, view=Tiles(size=size), classes=classes)
+        unlabelled = Samples(source=slides, split=None, view=Tiles(size=size))
         with failures.kept():
             map_phenotypes(tiles=tiles, slides=unlabelled, encoder=encoder, out=out)
     finish_evaluation(

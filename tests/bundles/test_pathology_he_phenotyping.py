@@ -12,7 +12,7 @@ import torch
 from data_prep.tiny import make
 from medmae.bundle.run import run_bundle
 from medmae.cli import main
-from medmae.data import TileDataset
+from medmae.data import Samples, Tiles
 from medmae.errors import DataError, SomeFailedError
 from medmae.evaluate.features.embedding_files import read_embeddings
 from medmae.methods.he_mmae import he_mmae_tiny
@@ -103,7 +103,7 @@ def test_slides_are_mapped_by_what_the_network_says_of_each_tile(run, data, tmp_
     said = json.loads((maps / "patient-0.geojson").read_text())["features"][0]["properties"]["measurements"]
     network = Scaled(network=Classifier(encoder=he_mmae_tiny().encoder, num_classes=2, pool="class_token"))
     network.load_state_dict(torch.load(run / "models" / "model.pt", weights_only=True), strict=True)
-    tiles = TileDataset(manifest=data[1], split=None, size=32)
+    tiles = Samples(source=data[1], view=Tiles(size=32), split=None)
     first = next(i for i in range(len(tiles)) if tiles.describe(i)["case"] == "patient-0")
     with torch.no_grad():
         expected = network.eval()(tiles[first]["image"][None]).softmax(dim=1)[0]
@@ -132,7 +132,7 @@ def test_tiles_of_another_place_are_judged_beside_colour_that_learnt_where_the_n
     run_bundle(NAME, "evaluate", overrides={**TINY, **where, "train_dir": str(data[0])})
     record = json.loads((tmp_path / "out" / "evaluation" / "few_labels.json").read_text())
     learnt, judged = (
-        len(TileDataset(manifest=m, split=s, size=32)) for m, s in ((data[0], "train"), (elsewhere, "test"))
+        len(Samples(source=m, view=Tiles(size=32), split=s)) for m, s in ((data[0], "train"), (elsewhere, "test"))
     )
     assert record["labels"] == learnt
     assert np.sum(record["scores"]["mean_colour"]["confusion"]) == judged

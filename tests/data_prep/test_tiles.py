@@ -12,7 +12,7 @@ from PIL import Image
 from rich.console import Console
 
 from data_prep.tiles import main, prepare
-from medmae.data import Manifest, TileDataset
+from medmae.data import Manifest, Samples, Tiles
 from medmae.errors import DataError, ExitCode
 
 QUIET = Console(quiet=True)
@@ -76,7 +76,7 @@ def test_tiles_of_a_patient_share_a_shard_and_a_split(classes, tmp_path):
     assert set(result.subjects.values()) == {1, 3}
     for name, tile in stored(manifest).items():
         np.testing.assert_array_equal(tile, np.asarray(Image.open(source / name)))
-    data = TileDataset(manifest=manifest, split=None, size=8)
+    data = Samples(source=manifest, view=Tiles(size=8), split=None)
     assert len(data) == 12
     assert data.classes == ("ADI", "TUM")
 
@@ -132,7 +132,7 @@ def test_folders_of_splits_are_obeyed_and_val_is_drawn_from_train(classes, tmp_p
         "val": 1,
         "test": 10,
     }
-    assert TileDataset(manifest=manifest, split="test").classes == ("TUM",)
+    assert Samples(source=manifest, view=Tiles(), split="test").classes == ("TUM",)
     assert len(result.ignored) == 2  # what lies deeper is no class
 
 
@@ -167,7 +167,7 @@ def test_a_table_gives_labels_patients_slides_and_splits(tmp_path):
         ("p0", "train", ["a", "b"]),
         ("p1", "test", ["a", "b"]),
     ]
-    assert TileDataset(manifest=manifest, split="test").describe(1) == {
+    assert Samples(source=manifest, view=Tiles(), split="test").describe(1) == {
         "case": "p1",
         "subject": "p1",
         "slide": "s3",
@@ -197,7 +197,7 @@ def test_a_flat_folder_has_its_classes_in_the_names_or_none(tmp_path):
     manifest = Manifest.read(run(tmp_path / "raw", tmp_path / "a", label_from=r"^([A-Z]+)-", mpp=0.5).manifest)
     assert {row["tiles"]["label"][0] for row in manifest} == {"ADI", "TUM"}
     assert all(row["mpp"] == 0.5 for row in manifest)
-    unlabelled = TileDataset(manifest=run(tmp_path / "raw", tmp_path / "b").manifest, split=None)
+    unlabelled = Samples(source=run(tmp_path / "raw", tmp_path / "b").manifest, view=Tiles(), split=None)
     assert unlabelled.labels.tolist() == [-1, -1]
 
 
@@ -313,7 +313,7 @@ def test_real_breast_tiles_are_split_by_patient(shared, tmp_path):
     result = run(source, tmp_path / "out", patient_from=r"^SOB_[BM]_[A-Z]+_\d+-(\d+)")
     manifest = Manifest.read(result.manifest)
     assert len(manifest) == 7  # 14134 and 14134E are one
-    data = TileDataset(manifest=manifest, split=None)
+    data = Samples(source=manifest, view=Tiles(), split=None)
     assert data.classes == ("benign", "malignant")
     assert np.bincount(data.labels).tolist() == [18, 30]
     assert data[0]["image"].shape == (3, 224, 224)
@@ -323,7 +323,7 @@ def test_real_colon_tiles_have_their_classes_in_their_names(shared, tmp_path):
     source = histology(shared, "nct_crc_he_samples")
     manifest = Manifest.read(run(source, tmp_path / "out", label_from=r"^([A-Z]+)-").manifest)
     kept = ("ADI", "DEB", "LYM", "MUC", "MUS", "NORM", "STR", "TUM")
-    assert TileDataset(manifest=manifest, classes=kept).labels.tolist() == list(range(8))
+    assert Samples(source=manifest, view=Tiles(), classes=kept).labels.tolist() == list(range(8))
 
 
 def test_real_stained_images_come_from_a_table(shared, tmp_path):
@@ -331,7 +331,7 @@ def test_real_stained_images_come_from_a_table(shared, tmp_path):
     lines = table(source / "labels.csv")
     text = "".join(f"{source}/images/{line['id']}.png,{line['stain_group']}\n" for line in lines)
     (tmp_path / "t.csv").write_text("path,label\n" + text)
-    data = TileDataset(manifest=run(tmp_path / "t.csv", tmp_path / "out").manifest, split=None)
+    data = Samples(source=run(tmp_path / "t.csv", tmp_path / "out").manifest, view=Tiles(), split=None)
     assert len(data) == 48
     assert data.classes == ("pink_purple", "purple_on_purple", "purple_on_white")
     record = json.loads((tmp_path / "out" / "prep.json").read_text())

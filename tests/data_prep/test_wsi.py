@@ -13,7 +13,7 @@ from rich.console import Console
 from data_prep import slide as slide_module
 from data_prep.tiny.wsi import picture, write_pyramid
 from data_prep.wsi import main, prepare
-from medmae.data import Manifest, TileDataset
+from medmae.data import Manifest, Samples, Tiles
 from medmae.data.slides.slide_grid import SlideGrid
 from medmae.data.slides.wsi import Slide
 from medmae.errors import DataError, ExitCode
@@ -60,7 +60,7 @@ def test_a_folder_becomes_a_data_set_that_tile_datasets_read(here, slides, tmp_p
     assert result.subjects == {"train": 1, "val": 1, "test": 1}
     manifest = Manifest.read(result.manifest, verify=True)
     assert [row["case"] for row in manifest] == ["a", "b", "c"]
-    data = TileDataset(manifest=manifest, split=None, size=None)
+    data = Samples(source=manifest, view=Tiles(size=None), split=None)
     assert len(data) == sum(row["count"] for row in manifest) > 30
     assert [line["case"] for line in table(tmp_path / "out" / "summary.csv")] == ["a", "b", "c"]
     assert table(tmp_path / "out" / "quarantine.csv") == []
@@ -149,7 +149,7 @@ def test_resolution_patient_and_label_come_from_the_table(here, slides, tmp_path
     ]
     assert len({row["split"] for row in rows if row["subject"] == "p1"}) == 1
     assert all(row["flags"] == ["mpp_from_table"] for row in rows)
-    assert TileDataset(manifest=rows, split=None).classes == ("normal", "tumour")
+    assert Samples(source=rows, view=Tiles(), split=None).classes == ("normal", "tumour")
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from data_prep import wsi as wsi_module
 from data_prep.slide import tile_slide
 from data_prep.tiny.wsi import picture, write_pyramid
 from medmae.cli import main
-from medmae.data import Manifest, TileDataset
+from medmae.data import Manifest, Samples, Tiles
 from medmae.data.manifest import check_pretraining
 from medmae.data.slides.wsi import Slide
 from medmae.errors import DataError, ExitCode
@@ -251,7 +251,7 @@ def test_fault_17_a_slide_without_tissue_is_listed_as_empty(tmp_path, monkeypatc
     assert [row["case"] for row in Manifest.read(tmp_path / "out")] == ["full"]
     assert quarantine(tmp_path / "out") == {}
     assert "glass,glass,,0," in (tmp_path / "out" / "summary.csv").read_text()
-    assert len(TileDataset(manifest=tmp_path / "out")) > 5  # and none of them is white
+    assert len(Samples(source=tmp_path / "out", view=Tiles())) > 5  # and none of them is white
 
 
 # ------------------------------------------------------------------------------------------- 18: native crash, hang
@@ -368,13 +368,13 @@ def test_fault_26_bad_rows_of_tiles_are_listed_with_their_lines(prepared, tmp_pa
 
     folder = spoilt(prepared, tmp_path / "bad", change)
     with pytest.raises(DataError, match=r"2 bad rows: line 1: 'tiles' must have 1 entries of 'name'; line 3: 'count'"):
-        TileDataset(manifest=folder)
+        Samples(source=folder, view=Tiles())
 
     def escape(rows):
         rows[1]["shard"] = "../../elsewhere.npy"
 
     with pytest.raises(DataError, match=r"line 2: .* lies outside the folder"):
-        TileDataset(manifest=spoilt(prepared, tmp_path / "escape", escape))
+        Samples(source=spoilt(prepared, tmp_path / "escape", escape), view=Tiles())
 
 
 def test_fault_26_a_shard_that_was_changed_is_found_by_its_hash_and_made_anew(prepared, tmp_path):
@@ -393,7 +393,7 @@ def test_fault_26_a_shard_that_was_changed_is_found_by_its_hash_and_made_anew(pr
 
 def test_fault_26_images_that_are_gone_since_are_not_needed(prepared, tmp_path):
     shutil.copytree(prepared, tmp_path / "alone")
-    assert len(TileDataset(manifest=tmp_path / "alone", split=None)) == 4
+    assert len(Samples(source=tmp_path / "alone", view=Tiles(), split=None)) == 4
 
 
 def test_fault_26_a_truncated_shard_is_named_when_it_is_read(prepared, tmp_path):
@@ -401,7 +401,7 @@ def test_fault_26_a_truncated_shard_is_named_when_it_is_read(prepared, tmp_path)
     for shard in (folder / "shards").glob("*.npy"):
         shard.write_bytes(shard.read_bytes()[:-9])
     with pytest.raises(DataError, match=r"p\d\.npy: the shard cannot be read"):
-        TileDataset(manifest=folder)[0]
+        Samples(source=folder, view=Tiles())[0]
 
 
 def test_fault_27_a_patient_or_an_image_in_two_splits_is_refused(prepared, tmp_path):
@@ -410,14 +410,14 @@ def test_fault_27_a_patient_or_an_image_in_two_splits_is_refused(prepared, tmp_p
             row["subject"], row["split"] = "twin", split
 
     with pytest.raises(DataError, match=r"same subject is in more than one split: twin \(test, train\)"):
-        TileDataset(manifest=spoilt(prepared, tmp_path / "twin", twin))
+        Samples(source=spoilt(prepared, tmp_path / "twin", twin), view=Tiles())
 
     def same(rows):
         for row, split in zip(rows[:2], ("train", "test"), strict=True):
             row["tiles"]["sha256"], row["split"] = ["feed"], split
 
     with pytest.raises(DataError, match=r"TUM/p0_0\.png, TUM/p1_0\.png = feed \(test, train\)") as caught:
-        TileDataset(manifest=spoilt(prepared, tmp_path / "same", same))
+        Samples(source=spoilt(prepared, tmp_path / "same", same), view=Tiles())
     assert caught.value.exit_code == ExitCode.REFUSED
 
 

@@ -143,7 +143,9 @@ def defined(module: str) -> frozenset[str]:
     if not file.is_file():
         return frozenset()
     names: set[str] = set()
-    for node in ast.parse(file.read_text(encoding="utf-8")).body:
+    body = ast.parse(file.read_text(encoding="utf-8")).body
+    # What is imported on first use stands under `if TYPE_CHECKING`.
+    for node in [inner for top in body for inner in (top.body if isinstance(top, ast.If) else [top])]:
         if isinstance(node, ast.ClassDef | ast.FunctionDef):
             names.add(node.name)
         elif file.name == "__init__.py" and isinstance(node, ast.ImportFrom) and node.level == 0:

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from medmae.data.images.idx import read_idx_array
-from medmae.data.images.table import ImageTable, check_columns
 from medmae.data.splits import SPLITS
+from medmae.data.table import Table, check_columns
 from medmae.errors import DataError
 from medmae.files import sha256_of
 
@@ -38,7 +38,7 @@ class Rows:
         raise IndexError(number)
 
 
-def read_npz(path: Path) -> ImageTable:
+def read_npz(path: Path) -> Table:
     """Images ``(N, H, W)`` or ``(N, H, W, C)``, uint8 or floats in [0, 1], and what else the file has of them.
 
     Keys are ``images`` and ``labels`` (whole numbers or texts), or these with ``train_``, ``val_``, ``test_`` before
@@ -67,7 +67,7 @@ def read_npz(path: Path) -> ImageTable:
     )
 
 
-def read_idx(path: Path) -> ImageTable:
+def read_idx(path: Path) -> Table:
     """IDX files of a folder, plain or ``.gz``: ``train-images-idx3-ubyte``, ``train-labels-idx1-ubyte``, ``t10k-...``.
 
     The last word before ``-images`` names the split, as in ``emnist-letters-train-images-idx3-ubyte``. Of labels in
@@ -131,7 +131,7 @@ def _table(
     whose: Mapping[str, np.ndarray],
     classes: Sequence[str] | None,
     made_of: str,
-) -> ImageTable:
+) -> Table:
     names: list[str] = []
     called: list[str | None] = []
     _check_lengths(images, labels, field="label", path=path)
@@ -145,7 +145,7 @@ def _table(
         called += _classes(columns[split], classes, width) if split in columns else [None] * len(array)
     patients = [str(name) for split in images for name in whose.get(split, ())] if whose else None
     splits = None if "" in images else [split for split, array in images.items() for _ in range(len(array))]
-    table = ImageTable(
+    table = Table(
         path=path,
         names=names,
         labels=called,

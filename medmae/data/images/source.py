@@ -14,16 +14,14 @@ import numpy as np
 from medmae.data.images.arrays import idx_files, read_idx, read_npz
 from medmae.data.images.decode import SUFFIXES, pixels_of, read_bytes
 from medmae.data.images.folders import LAYOUT, ImageFile, all_or_none, find_images
-from medmae.data.images.table import ImageTable, check_columns
 from medmae.data.manifest import NAME, Manifest, Row
-from medmae.data.rows import kind_of
 from medmae.data.shards import Shards
 from medmae.data.splits import FRACTIONS
+from medmae.data.table import Table, check_columns
 from medmae.data.volumes.dicom import is_dicom, load_image
 from medmae.errors import DataError
 
 DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
-_KINDS = ("tiles", "slide")
 
 
 def read_images(
@@ -32,7 +30,7 @@ def read_images(
     subject_from: str | None = None,
     fractions: Sequence[float] = FRACTIONS,
     seed: int = 0,
-) -> ImageTable:
+) -> Table:
     """The images of a source and their splits; nothing but arrays is read before it is asked for.
 
     Args:
@@ -92,7 +90,7 @@ class ShardReader:
         return np.array(self.shards[shard][place])
 
 
-def _files(path: Path, subject_from: str | None) -> ImageTable:
+def _files(path: Path, subject_from: str | None) -> Table:
     found, deeper = find_images(path, suffixes=(*SUFFIXES, *DICOM_SUFFIXES))
     if deeper:
         shown = ", ".join(sorted(image.relative_to(path).as_posix() for image in deeper)[:3])
@@ -106,7 +104,7 @@ def _files(path: Path, subject_from: str | None) -> ImageTable:
     if subject_from is not None:
         patients = [_found(file, subject_from) for file in files]
     splits = [file.split for file in files if file.split is not None] or None
-    table = ImageTable(
+    table = Table(
         path=path,
         names=[file.name for file in files],
         labels=[file.label for file in files],
@@ -139,22 +137,17 @@ def _sizes(files: Sequence[ImageFile]) -> str:
     return digest.hexdigest()
 
 
-def _prepared(manifest: Manifest) -> ImageTable:
-    other = {kind_of(row) for row in manifest} - set(_KINDS)
-    if other:
-        remedy = "prepare images with `medmae prep tiles`, or give their folder as it is"
-        raise DataError(
-            "this data set holds no images", path=manifest.path, field="kind", value=sorted(other), remedy=remedy
-        )
+def _prepared(manifest: Manifest) -> Table:
+    manifest.require("tiles", "slide")
     places = [(row, place) for row in manifest for place in range(row["count"])]
-    table = ImageTable(
+    table = Table(
         path=manifest.path,
         names=[f"{row['case']}/{_name(row, place)}" for row, place in places],
         labels=[row["tiles"]["label"][place] if "tiles" in row else row.get("label") for row, place in places],
         patients=None if manifest.unit == "images" else [row["subject"] for row, _ in places],
         splits=[row["split"] for row, _ in places],
         made_of=manifest.sha256,
-        read=ShardReader(Shards(manifest), [(row["shard"], place) for row, place in places]),
+        read=ShardReader(manifest.shards, [(row["shard"], place) for row, place in places]),
     )
     return check_columns(table)
 

@@ -11,7 +11,6 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from medmae.data.manifest import Row
-from medmae.data.shards import Shards
 from medmae.data.volumes.selection import Selection, filled_slices
 from medmae.data.volumes.slices import fit, planes
 from medmae.data.volumes.windows import CropWindows, Window
@@ -45,7 +44,7 @@ class CaseSlices(Dataset[dict[str, Any]]):
         # Columns: row, slice. One array rather than objects, so that forked workers share its pages.
         items = np.stack([np.concatenate([empty, *numbers]), np.concatenate([empty, *slices])], axis=1)  # (N, 2)
         self._items = items[: int(share * len(items))]
-        self._shards = Shards(self.manifest)
+        self._shards = self.manifest.shards
         if not len(self._items) and not may_be_empty:
             raise DataError(
                 "no slice is left to read",
@@ -107,7 +106,7 @@ class CaseCrops(Dataset[dict[str, Any]]):
         self.windows = CropWindows(size=size, crops_per_volume=crops_per_volume, seed=seed)
         self.selection = selection
         self.manifest, self.rows = selection.manifest, selection.rows
-        self._shards = Shards(self.manifest)
+        self._shards = self.manifest.shards
 
     def set_epoch(self, epoch: int) -> None:
         """Moves all crops on; every epoch has its own positions."""

@@ -10,7 +10,6 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from medmae.data.manifest import Manifest, Row
-from medmae.data.shards import Shards
 from medmae.data.volumes.grid import Grid
 from medmae.data.volumes.selection import usable
 from medmae.data.volumes.windows import CropWindows, Window
@@ -59,7 +58,7 @@ class CropDataset(Dataset[dict[str, Tensor | int]]):
             for number, row in enumerate(self.rows)
             for name, position in usable(row, wanted).items()
         ]
-        self._shards = Shards(self.manifest)
+        self._shards = self.manifest.shards
         # Of the whole manifest: all splits give the same keys.
         self._pads = any(self.windows.pads(_shape(row)) for row in self.manifest)
         if not self._volumes and not may_be_empty:

@@ -13,7 +13,6 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from medmae.data.manifest import Manifest, Row
-from medmae.data.shards import Shards
 from medmae.data.volumes.selection import filled_slices, usable
 from medmae.errors import DataError
 
@@ -58,7 +57,7 @@ class SliceDataset(Dataset[dict[str, Tensor | int]]):
         # that forked workers share its pages.
         self._items = _items(self.rows, wanted, self.contrast_names, min_foreground)  # (N, 4)
         self._paths = [str(row["shard"]) for row in self.rows]
-        self._shards = Shards(self.manifest)
+        self._shards = self.manifest.shards
         if not len(self._items) and not may_be_empty:
             raise DataError(
                 "no slice is left to read",

@@ -11,14 +11,14 @@ from sklearn.pipeline import Pipeline
 from torch.utils.data import ConcatDataset
 
 from medmae.data.rows import kind_of
-from medmae.data.slides.tiles import TileDataset
+from medmae.data.samples import Samples
 from medmae.errors import DataError, LaterFailures
 from medmae.evaluate.batches import Items
 from medmae.evaluate.classify.colour import COLOUR_BASELINES, describe_images
 from medmae.evaluate.classify.few_labels import Contender, OnFeatures, evaluate_few_labels
 from medmae.evaluate.classify.fine_tune import FineTune
 from medmae.evaluate.features.embedding_map import Layout, write_embedding_map
-from medmae.evaluate.features.embeddings import cases_of, embed_readable, features_of
+from medmae.evaluate.features.embeddings import cases_of, embed_readable, features_of, rows_of
 from medmae.evaluate.features.extractor import TileEncoder
 from medmae.evaluate.features.probe import linear_probe, nearest_neighbours
 from medmae.evaluate.features.tile_samples import samples_of
@@ -30,10 +30,10 @@ EMBEDDINGS = "embeddings"  # folder of a run, one below it an encoder
 
 def evaluate_phenotyping(
     *,
-    tiles: TileDataset,
+    tiles: Samples,
     encoders: Mapping[str, TileEncoder],
     out: str | Path,
-    test: TileDataset | None = None,
+    test: Samples | None = None,
     tuned: Mapping[str, MaskedViT] | None = None,
     tuning: Mapping[str, Any] | None = None,
     classifiers: Mapping[str, Pipeline] | None = None,
@@ -98,8 +98,8 @@ def evaluate_phenotyping(
 
 def map_phenotypes(
     *,
-    tiles: TileDataset,
-    slides: TileDataset,
+    tiles: Samples,
+    slides: Samples,
     encoder: TileEncoder,
     out: str | Path,
     classifier: Pipeline | None = None,
@@ -136,7 +136,7 @@ def map_phenotypes(
 
 def map_classes(
     *,
-    slides: TileDataset,
+    slides: Samples,
     encoder: TileEncoder,
     classify: Callable[[np.ndarray], np.ndarray],
     classes: Sequence[str],
@@ -152,11 +152,12 @@ def map_classes(
         DataError: If a case is no slide.
         SomeFailedError: At the end, if a slide could not be read.
     """
-    others = [row["case"] for row in slides.rows if kind_of(row) != "slide"]
+    rows = rows_of(slides)
+    others = [row["case"] for row in rows if kind_of(row) != "slide"]
     if others:
         raise DataError(
             "tiles that come from no slide have no place on one",
-            path=slides.manifest.path,
+            path=slides.source.path,
             field="case",
             value=others[:5],
             remedy="prepare slides with `medmae prep wsi`",
@@ -168,7 +169,7 @@ def map_classes(
             files,
             classify=classify,
             classes=classes,
-            slides={row["case"]: row["source"] for row in slides.rows},
+            slides={row["case"]: row["source"] for row in rows},
             out=out,
             shown=shown,
             edge=edge,

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from medmae.data.images.dataset import ImageDataset
+from medmae.data.samples import Samples
 from medmae.errors import DataError, SomeFailedError
 from medmae.evaluate.batches import each_batch
 from medmae.evaluate.tables import write_csv
@@ -19,7 +19,7 @@ TABLE = "predictions.csv"
 @torch.no_grad()
 def predict_images(
     *,
-    images: ImageDataset,
+    images: Samples,
     network: nn.Module,
     classes: Sequence[str],
     out: str | Path,
@@ -70,7 +70,7 @@ def predict_images(
     if not rows:
         raise DataError(
             f"none of {len(images)} images can be read; the first are {'; '.join(left_out[:5])}",
-            path=images.manifest.path,
+            path=images.source.path,
             remedy="copy them again",
         )
     write_csv(Path(out) / TABLE, rows)

@@ -11,8 +11,8 @@ from rich.console import Console
 from torch import Tensor, nn
 from torch.utils.data import ConcatDataset
 
-from medmae.data.images.dataset import ImageDataset
 from medmae.data.names import file_name_of
+from medmae.data.samples import Samples
 from medmae.evaluate.batches import Items
 from medmae.evaluate.classify.colour import describe_images, raw_pixels
 from medmae.evaluate.classify.few_label_tables import print_scores
@@ -25,7 +25,7 @@ from medmae.evaluate.features.extractor import TileEncoder
 from medmae.evaluate.features.image_embeddings import embedded
 from medmae.evaluate.features.lars_probe import LarsProbe
 from medmae.evaluate.features.probe import linear_probe, nearest_neighbours
-from medmae.evaluate.features.tile_samples import image_samples
+from medmae.evaluate.features.tile_samples import samples_of
 from medmae.nn.encoder import Pool
 from medmae.nn.heads import Scaled
 from medmae.nn.vit import MaskedViT
@@ -49,8 +49,8 @@ FINE_TUNING: Mapping[str, Any] = {
 def judge_encoders(
     encoders: Mapping[str, MaskedViT],
     *,
-    train: ImageDataset,
-    test: ImageDataset,
+    train: Samples,
+    test: Samples,
     out: str | Path,
     few: int | None = 10,
     seeds: Sequence[int] = (0, 1, 2),
@@ -105,7 +105,7 @@ def judge_encoders(
     reserved = set(_BASELINES)
     if not encoders or reserved & encoders.keys():
         raise ValueError(f"give encoders under other names than {sorted(reserved)}, got {list(encoders)}")
-    samples, sets = image_samples(train, test), (train, test)
+    samples, sets = samples_of(train, test), (train, test)
     images: Items[Mapping[str, Any]] = ConcatDataset(sets)
     budgets, first = _budgets(few, len(samples.classes)), next(iter(encoders))
     for budget in budgets.values():  # what cannot be drawn is refused before hours of the first task
@@ -148,7 +148,7 @@ def _budgets(few: int | None, classes: int) -> dict[str, int | None]:
     return {"all labels": None} | ({} if few is None else {f"{few} labels a class": few * classes})
 
 
-def _features(encoders: Mapping[str, TileEncoder], sets: Sequence[ImageDataset], folder: Path) -> dict[str, np.ndarray]:
+def _features(encoders: Mapping[str, TileEncoder], sets: Sequence[Samples], folder: Path) -> dict[str, np.ndarray]:
     """``(N, D)`` by encoder."""
     return {name: embedded(encoder, sets, folder=folder / file_name_of(name)) for name, encoder in encoders.items()}
 

@@ -13,19 +13,17 @@ import torch
 from torch import nn
 from torch.utils.data import ConcatDataset
 
-from medmae.data.images.dataset import ImageDataset
-from medmae.data.slides.tiles import TileDataset
+from medmae.data.samples import Samples
 from medmae.errors import DataError
 from medmae.evaluate.batches import Items
 from medmae.evaluate.classify.colour import COLOUR_BASELINES, GREY_BASELINES, describe_images
-from medmae.evaluate.classify.few_label_scores import Samples
 from medmae.evaluate.classify.few_labels import OnFeatures, evaluate_few_labels
 from medmae.evaluate.classify.folds import Fold
 from medmae.evaluate.classify.phenotyping import map_classes
 from medmae.evaluate.classify.predict import predict
 from medmae.evaluate.features.extractor import TileEncoder
 from medmae.evaluate.features.probe import linear_probe
-from medmae.evaluate.features.tile_samples import image_samples, samples_of
+from medmae.evaluate.features.tile_samples import samples_of
 from medmae.nn.heads import Classifier, Scaled
 
 FINE_TUNED = "fine-tuned"
@@ -56,8 +54,8 @@ class Trained:
 def evaluate_trained(
     *,
     network: nn.Module,
-    train: TileDataset | ImageDataset,
-    held_out: TileDataset | ImageDataset,
+    train: Samples,
+    held_out: Samples,
     out: str | Path,
     device: torch.device | str = "cpu",
 ) -> dict[str, Any]:
@@ -78,12 +76,12 @@ def evaluate_trained(
     Raises:
         DataError: If a class has no tile to learn from, or the sets share a patient.
     """
-    samples = _samples(train, held_out)
+    samples = samples_of(train, held_out)
     images: Items[Mapping[str, Any]] = ConcatDataset([train, held_out])
     require_classes(train)
     if absent := _absent(samples.labels[len(train) :], held_out.classes):
         warnings.warn(f"no held-out tile of {', '.join(absent)}: figures are of the other classes", stacklevel=2)
-    rgb = isinstance(train, TileDataset) or train.channels == 3
+    rgb = train.kinds["image"].colour
     colours = describe_images(images, by=COLOUR_BASELINES if rgb else GREY_BASELINES)
     return evaluate_few_labels(
         {FINE_TUNED: Trained(network=network, samples=images, device=device)},
@@ -97,7 +95,7 @@ def evaluate_trained(
 
 def map_trained(
     *,
-    slides: TileDataset,
+    slides: Samples,
     network: Scaled,
     classes: Sequence[str],
     out: str | Path,
@@ -141,15 +139,7 @@ def map_trained(
     map_classes(slides=slides, encoder=encoder, classify=classify, classes=classes, out=out, shown=shown, edge=edge)
 
 
-def _samples(train: TileDataset | ImageDataset, held_out: TileDataset | ImageDataset) -> Samples:
-    if isinstance(train, ImageDataset) and isinstance(held_out, ImageDataset):
-        return image_samples(train, held_out)
-    assert isinstance(train, TileDataset)
-    assert isinstance(held_out, TileDataset)
-    return samples_of(train, held_out)
-
-
-def require_classes(train: TileDataset | ImageDataset) -> None:
+def require_classes(train: Samples) -> None:
     """Refuses to learn from a set that lacks a class.
 
     Raises:
@@ -158,7 +148,7 @@ def require_classes(train: TileDataset | ImageDataset) -> None:
     if absent := _absent(train.labels[train.labels >= 0], train.classes):
         raise DataError(
             f"no tile of {', '.join(absent)} to learn from",
-            path=train.manifest.path,
+            path=train.source.path,
             field="classes",
             value=list(train.classes),
             remedy="name classes that patients of the train split have, split the patients otherwise, or, to judge a "

@@ -13,10 +13,11 @@ import numpy as np
 from rich.progress import track
 from torch.utils.data import Subset
 
-from medmae.data.rows import kind_of
+from medmae.data.manifest import Manifest
+from medmae.data.rows import Row, kind_of
+from medmae.data.samples import Samples
 from medmae.data.shards import open_shard
 from medmae.data.slides.slide_grid import SlideGrid
-from medmae.data.slides.tiles import TileDataset
 from medmae.errors import DataError, SomeFailedError
 from medmae.evaluate.batches import Batch, Items, each_batch
 from medmae.evaluate.features.embedding_files import Part, Precision, attributes_of, read_embeddings, write_embeddings
@@ -149,7 +150,7 @@ def _about(case: TileCase, encoder: TileEncoder) -> dict[str, str | int]:
 
 def embed_tiles(
     *,
-    tiles: TileDataset,
+    tiles: Samples,
     encoder: TileEncoder,
     out: str | Path,
     precision: Precision = "float16",
@@ -169,17 +170,24 @@ def embed_tiles(
     )
 
 
-def cases_of(dataset: TileDataset) -> list[TileCase]:
+def cases_of(dataset: Samples) -> list[TileCase]:
     """The cases of a data set of tiles, float32 and of one size, in its order."""
-    members: dict[str, list[int]] = {}
+    members: dict[int, list[int]] = {}
     for index in range(len(dataset)):
-        members.setdefault(dataset.locate(index)[0]["case"], []).append(index)
-    return [_case(dataset, numbers) for numbers in members.values()]
+        members.setdefault(dataset.item(index).numbers[0], []).append(index)
+    return [_case(dataset, row, numbers) for row, numbers in zip(rows_of(dataset), members.values(), strict=True)]
 
 
-def _case(dataset: TileDataset, numbers: list[int]) -> TileCase:
-    row, places = dataset.locate(numbers[0])[0], [dataset.locate(number)[1] for number in numbers]
-    made_of = f"{row['shard_sha256']} {dataset.size} {places if len(places) < row['count'] else 'all'}"
+def rows_of(dataset: Samples) -> list[Row]:
+    """The rows of the manifest that samples are of, in their order."""
+    assert isinstance(dataset.source, Manifest)
+    units = dict.fromkeys(dataset.item(index).numbers[0] for index in range(len(dataset)))
+    return [dataset.source.rows[unit] for unit in units]
+
+
+def _case(dataset: Samples, row: Row, numbers: list[int]) -> TileCase:
+    places = [dataset.item(number).numbers[1] for number in numbers]
+    made_of = f"{row['shard_sha256']} {dataset.view.options} {places if len(places) < row['count'] else 'all'}"
     found = TileCase(
         name=row["case"],
         subject=row["subject"],
@@ -187,7 +195,7 @@ def _case(dataset: TileDataset, numbers: list[int]) -> TileCase:
         source_sha256=hashlib.sha256(made_of.encode()).hexdigest(),
     )
     if kind_of(row) == "slide":
-        coords = open_shard(dataset.manifest.folder / row["coords"])[places]
+        coords = open_shard(dataset.source.path.parent / row["coords"])[places]
         return replace(found, coords=coords, grid=SlideGrid.from_dict(row["grid"]))
     return replace(found, names=[row["tiles"]["name"][place] for place in places])
 

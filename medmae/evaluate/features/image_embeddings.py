@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from medmae.data.images.dataset import ImageDataset
+from medmae.data.samples import Samples
 from medmae.evaluate.features.embedding_files import Precision
 from medmae.evaluate.features.embeddings import TileCase, embed_cases, features_of
 from medmae.evaluate.features.extractor import TileEncoder
 
 
-def embedded(
-    encoder: TileEncoder, sets: Sequence[ImageDataset], *, folder: str | Path, batch_size: int = 64
-) -> np.ndarray:
+def embedded(encoder: TileEncoder, sets: Sequence[Samples], *, folder: str | Path, batch_size: int = 64) -> np.ndarray:
     """Features of all images of some sets ``(N, D)`` float32, in their order.
 
     ``<folder>/<set>.h5`` holds those of each set; what is there, of the same encoder and images, is read, not computed.
@@ -33,7 +30,7 @@ def embedded(
 
 def embed_images(
     *,
-    images: ImageDataset,
+    images: Samples,
     encoder: TileEncoder,
     out: str | Path,
     precision: Precision = "float16",
@@ -66,14 +63,13 @@ def embed_images(
     )[0]
 
 
-def case_of_images(images: ImageDataset) -> TileCase:
+def case_of_images(images: Samples) -> TileCase:
     """One file of embeddings for a whole set of images."""
-    names = [str(images.describe(index)["case"]) for index in range(len(images))]
-    made_of = repr((images.manifest.sha256, images.size, images.channels, names))
+    names = [images.describe(index).case for index in range(len(images))]
     return TileCase(
         name=images.split or "all",
         subject="",
         tiles=images,
-        source_sha256=hashlib.sha256(made_of.encode()).hexdigest(),
+        source_sha256=images.sha256,
         names=names,
     )

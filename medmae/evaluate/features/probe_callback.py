@@ -12,7 +12,8 @@ from torch import Tensor
 from torch.utils.data import Subset
 
 from medmae.data.evenly import evenly
-from medmae.data.images.dataset import UNLABELLED, ImageDataset
+from medmae.data.labels import UNLABELLED
+from medmae.data.samples import Samples
 from medmae.evaluate.batches import each_batch
 from medmae.evaluate.features.probe import frozen_features, knn_accuracy, probe_accuracy
 from medmae.nn.vit import MaskedViT
@@ -39,8 +40,8 @@ class ProbeDuringTraining(Callback):
     def __init__(
         self,
         *,
-        train: ImageDataset,
-        val: ImageDataset,
+        train: Samples,
+        val: Samples,
         every_epochs: int = 10,
         limit: int = 1000,
         batch_size: int = 64,
@@ -89,7 +90,7 @@ def _suffice(known: np.ndarray, wanted: np.ndarray) -> bool:
     return len(known) >= _FEWEST and len(np.unique(known)) > 1 and len(wanted) > 0
 
 
-def _labelled(images: ImageDataset, limit: int) -> Subset[Item]:
+def _labelled(images: Samples, limit: int) -> Subset[Item]:
     """Some of the labelled images."""
     places = np.flatnonzero(images.labels != UNLABELLED)
     places = places[evenly(len(places), limit)]

@@ -79,7 +79,8 @@ def write_attention(
 
 
 def _about(about: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: about[key] for key in ("case", "subject", "contrast") if key in about}
+    known = {"contrast": about.get("label", "image"), **about}
+    return {key: known[key] for key in ("case", "subject", "contrast")}
 
 
 def _pictures(encoder: MaskedViT, image: Tensor, maps: Tensor, heads: list[int]) -> dict[str, np.ndarray]:

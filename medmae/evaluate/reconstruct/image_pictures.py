@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from medmae.data.images.dataset import ImageDataset
+from medmae.data.samples import Samples
 from medmae.errors import SomeFailedError
 from medmae.evaluate.features.embedding_map import Layout, write_embedding_map
 from medmae.evaluate.features.extractor import TileEncoder
@@ -20,7 +20,7 @@ _FEWEST = 3  # images of a map
 def write_image_pictures(
     *,
     encoder: MaskedViT,
-    dataset: ImageDataset,
+    dataset: Samples,
     out: str | Path,
     layout: Layout = "pca",
     count: int = 8,

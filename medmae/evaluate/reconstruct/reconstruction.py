@@ -164,7 +164,7 @@ def _unscaled(dataset: DescribedDataset, name: str, images: Tensor) -> Tensor:
 
 def _about(about: Mapping[str, Any], name: str) -> dict[str, Any]:
     """What stands beside one kind of data of a sample: its own contrast if it is the only kind, else its name."""
-    return {**about, "contrast": about.get("contrast", name) if name == IMAGE else name}
+    return {**about, "contrast": about.get("contrast", about.get("label", name)) if name == IMAGE else name}
 
 
 def _row(key: tuple[str, str, str], errors: Errors) -> dict[str, Any]:

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from medmae.data.evenly import evenly
+from medmae.data.samples import Samples
 from medmae.data.slides.stain_tiles import StainTiles
 from medmae.evaluate.left_out import read_some
 from medmae.evaluate.reconstruct.panels import write_panels
@@ -18,7 +18,7 @@ FOLDER = "stains"  # of an evaluation
 _FEW = 6
 
 
-def write_stain_panels(*, tiles: StainTiles, out: str | Path, indices: Iterable[int] | None = None) -> None:
+def write_stain_panels(*, tiles: Samples, out: str | Path, indices: Iterable[int] | None = None) -> None:
     """Writes ``<out>/stains/panels.{json,npz}``: the tile, hematoxylin, eosin, and the tile made of them again.
 
     What was made again lacks what two stains cannot explain: blood, pigment, ink, or a wrong matrix. A tile that cannot
@@ -34,12 +34,13 @@ def write_stain_panels(*, tiles: StainTiles, out: str | Path, indices: Iterable[
     write_panels(Path(out) / FOLDER, list(rows.values()))
 
 
-def _row(tiles: StainTiles, index: int) -> tuple[dict[str, str | int | None], dict[str, np.ndarray]]:
+def _row(tiles: Samples, index: int) -> tuple[dict[str, str | int | None], dict[str, np.ndarray]]:
     """What a tile is, and its pictures."""
-    stains, place = tiles.stains(index), tiles.describe(index)
-    rgb = torch.as_tensor(tiles.tiles[index]["image"]).permute(1, 2, 0).numpy() / np.float32(255)
+    assert isinstance(tiles.view, StainTiles)
+    tile, stains = tiles.view.stains(tiles.source, tiles.item(index))
+    place = tiles.describe(index)
     pictures = {
-        "tile": rgb,
+        "tile": tile / np.float32(255),
         "hematoxylin": stains.hematoxylin / np.float32(255),
         "eosin": stains.eosin / np.float32(255),
         "both": rebuilt(stains),

@@ -11,7 +11,6 @@ import numpy as np
 from medmae.data.manifest import Manifest
 from medmae.data.names import label_kind
 from medmae.data.rows import Row
-from medmae.data.shards import Shards
 from medmae.data.volumes.grid import Grid
 from medmae.data.volumes.selection import Selection, filled_slices
 from medmae.errors import DataError
@@ -62,7 +61,7 @@ class SynthesisCases:
             manifest, split=split, contrasts=tuple(dict.fromkeys(known)), at_least=2, may_be_empty=True
         )
         self.min_foreground = min_foreground
-        self._shards = Shards(manifest)
+        self._shards = manifest.shards
 
     def tasks(self) -> list[Task]:
         """All of them, those of a case together."""

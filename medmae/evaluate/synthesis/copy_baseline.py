@@ -8,7 +8,6 @@ import numpy as np
 from skimage.exposure import match_histograms
 
 from medmae.data.evenly import evenly
-from medmae.data.shards import Shards
 from medmae.data.volumes.selection import Selection
 from medmae.evaluate.synthesis.foreground import stored_foreground
 
@@ -38,7 +37,7 @@ class CopyBaseline:
         Args:
             training: Training cases of one contrast, the target.
         """
-        shards, curves = Shards(training.manifest), []
+        shards, curves = training.manifest.shards, []
         for number in evenly(len(training.rows), _MAX_CASES).tolist():
             row, position = training.rows[number], int(training.positions[number, 0])
             target = np.asarray(shards[row["shard"]][:, position]).astype(np.float32)  # (S, H, W)

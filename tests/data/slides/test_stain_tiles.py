@@ -9,10 +9,9 @@ import pytest
 import torch
 from torch.utils.data import default_collate
 
-from medmae.data import TileDataset
+from medmae.data import Samples, Tiles
 from medmae.data.augment.stain import StainNormalise, normalise_rgb
 from medmae.data.slides.stain_tiles import StainTiles
-from medmae.errors import DataError
 from medmae.files import sha256_of
 from medmae.tokens.stain_fit import fit_stains
 from medmae.tokens.stain_matrices import RUIFROK, checked_matrix
@@ -37,7 +36,15 @@ def tiles(tmp_path):
         common = {"case": case, "subject": case, "session": None, "split": "train", "dtype": "uint8", "count": 4}
         rows.append({**common, **shard, "flags": [], "kind": "tiles", "size": [64, 64], "tiles": columns, "mpp": None})
     (tmp_path / "manifest.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return TileDataset(manifest=tmp_path / "manifest.jsonl", size=None, dtype="uint8")
+    return Samples(source=tmp_path / "manifest.jsonl", view=Tiles(size=None, dtype="uint8"))
+
+
+def stained(tiles, **options):
+    return Samples(source=tiles.source, view=StainTiles(size=None, **options))
+
+
+def stains(dataset, index):
+    return dataset.view.stains(dataset.source, dataset.item(index))[1]
 
 
 def array(tiles, index):
@@ -45,15 +52,15 @@ def array(tiles, index):
 
 
 def test_an_item_is_the_tile_normalised_and_its_two_stains(tiles):
-    dataset = StainTiles(tiles=tiles)
-    item, stains = dataset[1], StainSeparator()(array(tiles, 1))
+    dataset = stained(tiles)
+    item, wanted = dataset[1], StainSeparator()(array(tiles, 1))
     assert {name: tuple(item[name].shape) for name in ("rgb", "h", "e")} == {
         **{"rgb": (3, 64, 64)},
         **dict.fromkeys("he", (1, 64, 64)),
     }
     assert torch.equal(item["rgb"], normalise_rgb(tiles[1]["image"][None])[0])
-    assert torch.equal(item["h"][0], torch.from_numpy(stains.hematoxylin).float() / 255)
-    assert torch.equal(item["e"][0], torch.from_numpy(stains.eosin).float() / 255)
+    assert torch.equal(item["h"][0], torch.from_numpy(wanted.hematoxylin).float() / 255)
+    assert torch.equal(item["e"][0], torch.from_numpy(wanted.eosin).float() / 255)
     assert (item["label"], item["index"]) == (0, 1)
     assert len(dataset) == 8
     assert dataset.describe(1) == tiles.describe(1)
@@ -62,16 +69,16 @@ def test_an_item_is_the_tile_normalised_and_its_two_stains(tiles):
 
 
 def test_each_tile_has_its_own_matrix_and_a_blank_one_says_so(tiles):
-    dataset = StainTiles(tiles=tiles)
-    fits = [dataset.stains(index).fit for index in (0, 4, 3)]
+    dataset = stained(tiles)
+    fits = [stains(dataset, index).fit for index in (0, 4, 3)]
     assert [fit.flag for fit in fits] == [None, None, "little_tissue"]
     assert not np.allclose(fits[0].matrix, fits[1].matrix, atol=0.05)
 
 
 def test_one_matrix_for_a_case_is_fitted_on_some_of_its_tiles_and_serves_its_blank_one_too(tiles):
-    dataset = StainTiles(tiles=tiles, tiles_per_case=2)
+    dataset = stained(tiles, tiles_per_case=2)
     first = fit_stains(array(tiles, 0), array(tiles, 3))
-    matrices = [dataset.stains(index).fit.matrix for index in range(8)]
+    matrices = [stains(dataset, index).fit.matrix for index in range(8)]
     assert all(np.array_equal(matrix, first.matrix) for matrix in matrices[:4])
     assert all(np.array_equal(matrix, matrices[4]) for matrix in matrices[4:])
     assert not np.allclose(matrices[0], matrices[4], atol=0.05)
@@ -80,16 +87,16 @@ def test_one_matrix_for_a_case_is_fitted_on_some_of_its_tiles_and_serves_its_bla
 
 
 def test_a_fixed_matrix_and_another_scaling_are_choices(tiles):
-    dataset = StainTiles(
-        tiles=tiles, separator=StainSeparator(matrix=OTHER), normalise=StainNormalise(standardise=True)
-    )
-    assert np.allclose(dataset.stains(0).fit.matrix, OTHER)
+    dataset = stained(tiles, separator=StainSeparator(matrix=OTHER), normalise=StainNormalise(standardise=True))
+    assert np.allclose(stains(dataset, 0).fit.matrix, OTHER)
     assert dataset[0]["h"].min() < 0
 
 
-def test_tiles_of_floats_and_no_tile_a_case_are_refused(tiles):
-    floats = TileDataset(manifest=tiles.manifest, size=None)
-    with pytest.raises(DataError, match=r'dtype = .float32.* open the tiles with dtype="uint8"'):
-        StainTiles(tiles=floats)
+def test_no_tile_a_case_is_refused(tiles):
     with pytest.raises(ValueError, match="tiles_per_case must be positive or None, got 0"):
-        StainTiles(tiles=tiles, tiles_per_case=0)
+        stained(tiles, tiles_per_case=0)
+
+
+def test_stains_are_not_kept_in_memory(tiles):
+    with pytest.raises(ValueError, match="in_memory has nothing to keep"):
+        Samples(source=tiles.source, view=StainTiles(), in_memory=True)

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from medmae.data import TileDataset
+from medmae.data import Samples, Tiles
+from medmae.data.images.shapes import cover
 from medmae.data.slides.slide_grid import SlideGrid
-from medmae.data.slides.tiles import fit_square
 from medmae.errors import DataError
 from medmae.files import sha256_of
 
@@ -60,13 +60,13 @@ def manifest(root, *rows):
     return path
 
 
-def test_an_item_is_the_tile_that_locate_and_describe_name(folder):
+def test_an_item_is_the_tile_that_its_numbers_and_describe_name(folder):
     path = manifest(folder, slide_row(folder, "b", "train", seed=1), slide_row(folder, "a", "train"))
-    data = TileDataset(manifest=path, size=None)
+    data = Samples(source=path, view=Tiles(size=None))
     assert len(data) == 6
     for index in (0, 4, -1):
-        item, (row, place) = data[index], data.locate(index)
-        wanted = np.load(folder / row["shard"])[place]
+        item, (row, place) = data[index], data.item(index).numbers
+        wanted = np.load(folder / data.source.rows[row]["shard"])[place]
         np.testing.assert_array_equal(item["image"].numpy(), wanted.transpose(2, 0, 1).astype(np.float32) / 255)
         assert item["image"].dtype == torch.float32
         assert item["label"].dtype == torch.int64
@@ -78,7 +78,10 @@ def test_an_item_is_the_tile_that_locate_and_describe_name(folder):
 
 def test_uint8_is_the_same_tile_without_arithmetic(folder):
     path = manifest(folder, slide_row(folder, "a", "train"))
-    raw, scaled = TileDataset(manifest=path, size=None, dtype="uint8"), TileDataset(manifest=path, size=None)
+    raw, scaled = (
+        Samples(source=path, view=Tiles(size=None, dtype="uint8")),
+        Samples(source=path, view=Tiles(size=None)),
+    )
     assert raw[1]["image"].dtype == torch.uint8
     assert raw[1]["image"].is_contiguous()
     torch.testing.assert_close(raw[1]["image"] / 255, scaled[1]["image"], rtol=0, atol=0)
@@ -88,7 +91,7 @@ def test_classes_have_the_same_numbers_in_every_split(folder):
     path = manifest(
         folder, tiles_row(folder, "a", "train", ["TUM", "ADI"]), tiles_row(folder, "b", "test", ["LYM", "TUM", None])
     )
-    train, test = TileDataset(manifest=path), TileDataset(manifest=path, split="test")
+    train, test = Samples(source=path, view=Tiles()), Samples(source=path, view=Tiles(), split="test")
     assert train.classes == test.classes == ("ADI", "LYM", "TUM")
     assert train.labels.tolist() == [2, 0]
     assert test.labels.tolist() == [1, 2, -1]
@@ -99,12 +102,12 @@ def test_classes_have_the_same_numbers_in_every_split(folder):
 
 def test_classes_that_are_named_are_kept_in_that_order_and_the_rest_is_left_out(folder):
     path = manifest(folder, tiles_row(folder, "a", "train", ["BACK", "TUM", None, "ADI", "TUM"], slide="s1"))
-    data = TileDataset(manifest=path, classes=["TUM", "ADI"])
+    data = Samples(source=path, view=Tiles(), classes=["TUM", "ADI"])
     assert data.labels.tolist() == [0, 1, 0]
-    assert [data.locate(i)[1] for i in range(3)] == [1, 3, 4]
+    assert [data.item(i).numbers[1] for i in range(3)] == [1, 3, 4]
     assert data.describe(0)["slide"] == "s1"
     with pytest.raises(DataError, match="no class MUC") as caught:
-        TileDataset(manifest=path, classes=["MUC"])
+        Samples(source=path, view=Tiles(), classes=["MUC"])
     assert caught.value.value == ["ADI", "BACK", "TUM"]
 
 
@@ -112,15 +115,15 @@ def test_all_tiles_of_a_slide_have_its_label(folder):
     path = manifest(
         folder, slide_row(folder, "a", "train", label="tumour"), slide_row(folder, "b", "train", label="normal")
     )
-    assert TileDataset(manifest=path).labels.tolist() == [1, 1, 1, 0, 0, 0]
+    assert Samples(source=path, view=Tiles()).labels.tolist() == [1, 1, 1, 0, 0, 0]
 
 
 def test_a_tile_becomes_the_largest_centred_square_resized():
     image = torch.zeros(3, 40, 60, dtype=torch.uint8)
     image[:, :, 10:50] = 200
-    assert (fit_square(image, size=40) == 200).all()
-    assert (fit_square(image, size=20) == 200).all()
-    smaller = fit_square(torch.arange(256, dtype=torch.uint8).expand(3, 256, 256), size=64)
+    assert (cover(image, size=(40, 40)) == 200).all()
+    assert (cover(image, size=(20, 20)) == 200).all()
+    smaller = cover(torch.arange(256, dtype=torch.uint8).expand(3, 256, 256), size=(64, 64))
     assert smaller.dtype == torch.uint8
     np.testing.assert_allclose(smaller[0, 5, 1:-1].numpy(), np.arange(1, 63) * 4 + 1.5, atol=1)
 
@@ -128,7 +131,7 @@ def test_a_tile_becomes_the_largest_centred_square_resized():
 def test_no_column_of_a_tile_is_skipped_when_it_is_reduced():
     lines = torch.zeros(3, 64, 64, dtype=torch.uint8)
     lines[:, :, ::4] = 240
-    assert (fit_square(lines, size=16).float() - 60).abs().max() < 25
+    assert (cover(lines, size=(16, 16)).float() - 60).abs().max() < 25
 
 
 def test_tiles_of_different_sizes_make_one_batch(folder):
@@ -137,38 +140,38 @@ def test_tiles_of_different_sizes_make_one_batch(folder):
         tiles_row(folder, "a", "train", ["x"], size=(30, 20)),
         tiles_row(folder, "b", "train", ["y"], size=(16, 16)),
     )
-    batch = next(iter(DataLoader(TileDataset(manifest=path, size=16), batch_size=2)))
+    batch = next(iter(DataLoader(Samples(source=path, view=Tiles(size=16)), batch_size=2)))
     assert batch["image"].shape == (2, 3, 16, 16)
     assert batch["label"].tolist() == [0, 1]
 
 
 def test_workers_open_their_own_files(folder):
-    data = TileDataset(manifest=manifest(folder, slide_row(folder, "a", "train")), size=8)
+    data = Samples(source=manifest(folder, slide_row(folder, "a", "train")), view=Tiles(size=8))
     first = data[0]["image"]
     copy = pickle.loads(pickle.dumps(data))
-    assert copy._shards._open == {}
+    assert copy.source.shards._open == {}
     assert torch.equal(copy[0]["image"], first)
 
 
 def test_nothing_left_is_refused_unless_it_may_be(folder):
     path = manifest(folder, slide_row(folder, "a", "train"))
     with pytest.raises(DataError, match="no tile is left"):
-        TileDataset(manifest=path, split="test")
-    assert len(TileDataset(manifest=path, split="test", may_be_empty=True)) == 0
+        Samples(source=path, view=Tiles(), split="test")
+    assert len(Samples(source=path, view=Tiles(), split="test", may_be_empty=True)) == 0
 
 
 def test_a_manifest_of_volumes_is_refused(prepared):
     with pytest.raises(DataError, match="other things than tiles") as caught:
-        TileDataset(manifest=prepared({"a": "train"}))
+        Samples(source=prepared({"a": "train"}), view=Tiles())
     assert caught.value.value == ["volume"]
 
 
 def test_misspelt_options_are_refused(folder):
     path = manifest(folder, slide_row(folder, "a", "train"))
     with pytest.raises(ValueError, match="got 'float16'"):
-        TileDataset(manifest=path, dtype="float16")
+        Samples(source=path, view=Tiles(dtype="float16"))
     with pytest.raises(ValueError, match="got 0"):
-        TileDataset(manifest=path, size=0)
+        Samples(source=path, view=Tiles(size=0))
 
 
 @pytest.mark.parametrize(
@@ -184,11 +187,11 @@ def test_misspelt_options_are_refused(folder):
 def test_rows_of_slides_are_checked_key_by_key(folder, change, message):
     path = manifest(folder, {**slide_row(folder, "a", "train"), **change})
     with pytest.raises(DataError, match=rf"line 1: .*{message}"):
-        TileDataset(manifest=path)
+        Samples(source=path, view=Tiles())
 
 
 def test_columns_of_tiles_must_have_an_entry_each(folder):
     row = tiles_row(folder, "a", "train", ["x", "y"])
     row["tiles"]["label"].pop()
     with pytest.raises(DataError, match="line 1: 'tiles' must have 2 entries of 'label'"):
-        TileDataset(manifest=manifest(folder, row))
+        Samples(source=manifest(folder, row), view=Tiles())

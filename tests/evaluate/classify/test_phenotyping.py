@@ -11,7 +11,7 @@ import torch
 
 from data_prep.tiny.wsi import picture, write_pyramid
 from data_prep.wsi import prepare
-from medmae.data import TileDataset
+from medmae.data import Samples, Tiles
 from medmae.errors import DataError, SomeFailedError
 from medmae.evaluate.classify.phenotyping import evaluate_phenotyping, map_phenotypes
 from medmae.evaluate.features.embeddings import cases_of, features_of
@@ -42,7 +42,7 @@ def write_tiles(folder, patients, *, flags=(), labels=tuple(COLOURS), seed=0):
             "flags": list(flags),
         })  # fmt: skip
     (folder / "manifest.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return TileDataset(manifest=folder, split=None, size=32)
+    return Samples(source=folder, view=Tiles(size=32), split=None)
 
 
 def encoder(name="mae"):
@@ -75,7 +75,7 @@ def test_every_encoder_and_classifier_stands_beside_three_baselines(tmp_path):
 def test_a_test_set_of_its_own_is_judged_even_if_its_cases_have_the_same_names(tmp_path):
     tiles = write_tiles(tmp_path / "tiles", "abcdef")
     test = write_tiles(tmp_path / "test", ["a"], seed=1)
-    test.rows[0]["subject"] = "someone else"
+    test.source.rows[0]["subject"] = "someone else"
     images = torch.stack([some[i]["image"] for some in (tiles, test) for i in range(len(some))])
     found = features_of([cases_of(tiles), cases_of(test)], encoder=encoder(), out=tmp_path / "embeddings")
     np.testing.assert_allclose(found, encoder()(images).numpy(), atol=1e-5)
@@ -104,7 +104,7 @@ def test_tiles_without_a_label_and_other_classes_are_refused(tmp_path):
     tiles = write_tiles(tmp_path / "a", "ab")
     with pytest.raises(DataError, match="the test set has other classes"):
         samples_of(tiles, write_tiles(tmp_path / "b", "c", labels=["ADI"]))
-    tiles._items[3, 2] = -1
+    tiles.labels[3] = -1
     with pytest.raises(DataError, match="1 tiles have no label"):
         samples_of(tiles)
 
@@ -113,7 +113,7 @@ def test_tiles_without_a_label_and_other_classes_are_refused(tmp_path):
 def test_what_was_learnt_from_tiles_is_mapped_on_a_slide(tmp_path):
     write_pyramid(tmp_path / "slides" / "s1.tif", picture(400, 320), mpp=0.5)
     prepare(source=tmp_path / "slides", out=tmp_path / "prep", tile=32, mpp=0.5, workers=0, fractions=(1, 0, 0))
-    slides, out = TileDataset(manifest=tmp_path / "prep", size=32), tmp_path / "run" / "evaluation"
+    slides, out = Samples(source=tmp_path / "prep", view=Tiles(size=32)), tmp_path / "run" / "evaluation"
     map_phenotypes(
         tiles=write_tiles(tmp_path / "tiles", "ab"), slides=slides, encoder=encoder(), out=out, shown=["TUM"], edge=200
     )
@@ -126,8 +126,8 @@ def test_damaged_tiles_of_one_slide_and_the_loss_of_another_cost_no_other_its_ma
     for name in ("s1", "s2", "s3"):
         write_pyramid(tmp_path / "slides" / f"{name}.tif", picture(200, 160), mpp=0.5)
     prepare(source=tmp_path / "slides", out=tmp_path / "prep", tile=32, mpp=0.5, workers=0, fractions=(1, 0, 0))
-    slides, out = TileDataset(manifest=tmp_path / "prep", size=32), tmp_path / "run" / "evaluation"
-    (tmp_path / "prep" / slides.rows[0]["shard"]).write_bytes(b"damaged")
+    slides, out = Samples(source=tmp_path / "prep", view=Tiles(size=32)), tmp_path / "run" / "evaluation"
+    (tmp_path / "prep" / slides.source.rows[0]["shard"]).write_bytes(b"damaged")
     (tmp_path / "slides" / "s2.tif").unlink()
     tiles = write_tiles(tmp_path / "tiles", "ab")
     with pytest.raises(SomeFailedError, match=r"s2\.tif.*tiles of 1 of 3 slides cannot be read"):

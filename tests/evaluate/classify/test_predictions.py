@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from torch import nn
 
-from medmae.data import ImageDataset
+from medmae.data import Pictures, Samples
 from medmae.errors import DataError, SomeFailedError
 from medmae.evaluate.classify.predictions import predict_images
 
@@ -19,7 +19,7 @@ def images(tmp_path):
     for name in ("a", "b", "c"):
         Image.new("L", (4, 4), 100).save(tmp_path / f"{name}.png")
     (tmp_path / "b.png").write_bytes(b"no image")
-    return ImageDataset(source=tmp_path, split=None, size=4, channels=1)
+    return Samples(source=tmp_path, view=Pictures(size=4, channels=1), split=None)
 
 
 def predict(images, out):

@@ -10,10 +10,11 @@ import pytest
 import torch
 from rich.console import Console
 
-from medmae.data import ImageDataset
+from medmae.data import Pictures, Samples
 from medmae.errors import DataError
 from medmae.evaluate.classify import protocol
-from medmae.evaluate.classify.few_label_scores import Fit, Samples
+from medmae.evaluate.classify.few_label_scores import Fit
+from medmae.evaluate.classify.few_label_scores import Samples as Labelled
 from medmae.evaluate.classify.protocol import judge_encoders
 from medmae.evaluate.classify.protocol_tables import paired_rows
 from medmae.evaluate.features.embedding_files import read_embeddings
@@ -38,8 +39,9 @@ def source(tmp_path_factory):
 
 
 def sets(source):
-    options = {"source": source, "size": 16, "channels": 1}
-    return {"train": ImageDataset(**options), "test": ImageDataset(**options, split="test")}
+    return {
+        split: Samples(source=source, view=Pictures(size=16, channels=1), split=split) for split in ("train", "test")
+    }
 
 
 def encoder(seed=0):
@@ -99,7 +101,7 @@ def test_embeddings_are_computed_once_and_used_again_by_the_same_weights_only(so
 
 
 def test_patients_on_both_sides_are_refused(source, tmp_path):
-    data = ImageDataset(source=source, size=16, channels=1)
+    data = Samples(source=source, view=Pictures(size=16, channels=1))
     with pytest.raises(DataError, match="in the test set and among those to learn from"):
         judge_encoders({"one": encoder()}, train=data, test=data, out=tmp_path / "evaluation", few=2, **QUIET)
 
@@ -110,7 +112,7 @@ def test_an_encoder_must_not_be_named_like_a_baseline(source, tmp_path):
 
 
 def test_paired_differences_are_means_over_fits_then_over_patients():
-    samples = Samples(labels=np.array([0, 0, 0, 0]), classes=["a", "b"], names=[{}] * 4, groups=np.array(list("ppqr")))
+    samples = Labelled(labels=np.array([0, 0, 0, 0]), classes=["a", "b"], names=[{}] * 4, groups=np.array(list("ppqr")))
     right, wrong = np.array([0.9, 0.1]), np.array([0.1, 0.9])
 
     def fits(*each):

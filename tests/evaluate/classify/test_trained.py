@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from data_prep.tiny import make
-from medmae.data import TileDataset
+from medmae.data import Samples, Tiles
 from medmae.errors import DataError
 from medmae.evaluate.classify.folds import Fold
 from medmae.evaluate.classify.trained import Trained, evaluate_trained, map_trained
@@ -35,11 +35,13 @@ def split(prepared, folder, splits):
         if label is not None:
             row["tiles"]["label"] = [label] * row["count"]
     (folder / "manifest.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return [TileDataset(manifest=folder, split=name, size=32, classes=["STR", "TUM"]) for name in ("train", "test")]
+    return [
+        Samples(source=folder, view=Tiles(size=32), split=name, classes=["STR", "TUM"]) for name in ("train", "test")
+    ]
 
 
 def test_what_a_fold_offers_to_learn_from_is_not_looked_at(prepared):
-    tiles = TileDataset(manifest=prepared, split=None, size=32)
+    tiles = Samples(source=prepared, view=Tiles(size=32), split=None)
 
     class OfTheTest:
         def __len__(self):
@@ -72,6 +74,6 @@ def test_a_class_that_no_held_out_patient_has_is_warned_of(prepared, tmp_path):
 
 @pytest.mark.parametrize(("options", "told"), [({"classes": 3}, "2 classes"), ({"pool": "all"}, "pool")])
 def test_a_network_that_cannot_map_is_refused(prepared, tmp_path, options, told):
-    tiles = TileDataset(manifest=prepared, split=None, size=32)
+    tiles = Samples(source=prepared, view=Tiles(size=32), split=None)
     with pytest.raises(ValueError, match=told):
         map_trained(slides=tiles, network=network(**options), classes=["STR", "TUM"], out=tmp_path)

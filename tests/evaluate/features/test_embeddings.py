@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from data_prep.tiny.wsi import picture, write_pyramid
-from medmae.data import TileDataset
+from medmae.data import Samples, Tiles
 from medmae.data.slides.slide_grid import SlideGrid
 from medmae.errors import DataError, SomeFailedError
 from medmae.evaluate.features.coords import case_of_slide
@@ -48,7 +48,7 @@ def slides(tmp_path):
         rows.append({**row, "grid": GRID.to_dict(), "source_sha256": case, "label": None})
     path = tmp_path / "manifest.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return TileDataset(manifest=path, size=None)
+    return Samples(source=path, view=Tiles(size=None))
 
 
 def encoder_of(method=mae_tiny, **options):
@@ -168,7 +168,7 @@ def test_tiles_without_a_slide_are_named(tmp_path):
     columns = {"name": names, "sha256": names, "label": ["x", "x", "y"], "slide": [None] * 3}
     row |= {"kind": "tiles", "size": [32, 32], "tiles": columns, "mpp": None}
     (tmp_path / "manifest.jsonl").write_text(json.dumps(row))
-    dataset = TileDataset(manifest=tmp_path, size=None, classes=["x"])
+    dataset = Samples(source=tmp_path, view=Tiles(size=None), classes=["x"])
     (path,) = embed_cases(cases_of(dataset), encoder=encoder_of(), out=tmp_path / "out")
     found = read_embeddings(path)
     assert found.names == names[:2]

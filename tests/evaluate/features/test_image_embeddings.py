@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from medmae.data import ImageDataset
+from medmae.data import Pictures, Samples
 from medmae.data.images.source import read_images
 from medmae.errors import DataError
 from medmae.evaluate.data_summary import summarise_data
@@ -30,7 +30,7 @@ def source(tmp_path):
 
 
 def data(source, split="train"):
-    return ImageDataset(source=source, split=split, size=32, channels=1)
+    return Samples(source=source, view=Pictures(size=32, channels=1), split=split)
 
 
 def test_a_file_has_the_features_and_the_names_of_all_images(source, tmp_path):
@@ -44,7 +44,7 @@ def test_a_file_has_the_features_and_the_names_of_all_images(source, tmp_path):
 
 def test_sets_of_one_split_do_not_take_each_other_s_features(source, tmp_path):
     encoder, images = TileEncoder(encoder=mae_tiny(in_channels=1).encoder), data(source, None)
-    some = ImageDataset(source=source, split=None, size=32, channels=1, limit=3)
+    some = Samples(source=source, view=Pictures(size=32, channels=1), split=None, limit=3)
     found = embedded(encoder, [images, some], folder=tmp_path)
     assert len(found) == 23
     np.testing.assert_array_equal(found[20], found[0])
@@ -65,8 +65,8 @@ def test_an_image_that_cannot_be_read_costs_the_embedding_map_and_no_more(source
             raise DataError("this image cannot be read")
         return whole(self, index)
 
-    whole, encoder = ImageDataset.__getitem__, mae_tiny(in_channels=1).encoder.train()
-    monkeypatch.setattr(ImageDataset, "__getitem__", read)
+    whole, encoder = Samples.__getitem__, mae_tiny(in_channels=1).encoder.train()
+    monkeypatch.setattr(Samples, "__getitem__", read)
     write_image_pictures(encoder=encoder, dataset=data(source), out=tmp_path / "run" / "evaluation", count=3)
     assert len(json.loads((tmp_path / "run" / "evaluation" / "attention" / "panels.json").read_text())) == 2
     assert not (tmp_path / "run" / "evaluation" / "embedding_map.json").exists()

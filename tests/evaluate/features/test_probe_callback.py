@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from pytorch_lightning.loggers import CSVLogger
 
-from medmae.data import ImageDataset
+from medmae.data import Pictures, Samples
 from medmae.evaluate.features.probe_callback import ProbeDuringTraining
 from medmae.methods.mae import mae_tiny
 from medmae.training import MaskedModule, ResumableLoader, WarmupCosine
@@ -26,8 +26,8 @@ def sets(tmp_path):
         rng = np.random.default_rng(0)
         images = (rng.integers(0, 60, (40, 32, 32)) + 150 * labels[:, None, None]).astype(np.uint8)
         np.savez(tmp_path / "x.npz", images=images, **({"labels": labels} if labelled else {}))
-        options = {"source": tmp_path / "x.npz", "size": 32, "channels": 1}
-        return (ImageDataset(**options, split=split) for split in ("train", "test"))
+        options = {"source": tmp_path / "x.npz", "view": Pictures(size=32, channels=1)}
+        return (Samples(**options, split=split) for split in ("train", "test"))
 
     return make
 
@@ -72,7 +72,10 @@ def test_an_image_that_cannot_be_read_is_left_out_and_training_goes_on(tmp_path)
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.new("L", (32, 32), 50 + 100 * (number % 2)).save(path)
     (tmp_path / "images" / "train" / "a" / "00.png").write_bytes(b"no image")
-    sets = [ImageDataset(source=tmp_path / "images", size=32, channels=1, split=split) for split in ("train", "test")]
+    sets = [
+        Samples(source=tmp_path / "images", view=Pictures(size=32, channels=1), split=split)
+        for split in ("train", "test")
+    ]
     with pytest.warns(UserWarning, match=r"sample 0 .*is left out"):
         rows = trained(tmp_path, [ProbeDuringTraining(train=sets[0], val=sets[1], every_epochs=5)], sets[1])
     assert [row["probe/neighbours"] for row in rows if row.get("probe/neighbours")] == ["1.0"]

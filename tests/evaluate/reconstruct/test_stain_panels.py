@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 
-from medmae.data import TileDataset
+from medmae.data import Samples
 from medmae.data.slides.stain_tiles import StainTiles
 from medmae.evaluate.reconstruct.stain_panels import rebuilt, write_stain_panels
 from medmae.files import sha256_of
@@ -27,9 +27,8 @@ def test_a_tile_of_two_stains_is_made_again_from_them(tmp_path):
         "tiles": columns, "mpp": None, "flags": [],
     }  # fmt: skip
     (tmp_path / "manifest.jsonl").write_text(json.dumps(row))
-    tiles = StainTiles(
-        tiles=TileDataset(manifest=tmp_path, size=None, dtype="uint8"), separator=StainSeparator(brighten=False)
-    )
+    view = StainTiles(size=None, separator=StainSeparator(brighten=False))
+    tiles = Samples(source=tmp_path, view=view)
     write_stain_panels(tiles=tiles, indices=[0, 1], out=tmp_path / "evaluation")
     folder = tmp_path / "evaluation" / "stains"
     about = json.loads((folder / "panels.json").read_text())
@@ -40,7 +39,7 @@ def test_a_tile_of_two_stains_is_made_again_from_them(tmp_path):
         assert arrays["1/hematoxylin"].min() > 0.95
 
     (tmp_path / "shards" / "p.npy").write_bytes(b"damaged")
-    again = StainTiles(tiles=TileDataset(manifest=tmp_path, size=None, dtype="uint8"))
+    again = Samples(source=tmp_path, view=StainTiles(size=None))
     write_stain_panels(tiles=again, out=tmp_path / "damaged")  # logged, and no reason to stop
     assert json.loads((tmp_path / "damaged" / "stains" / "panels.json").read_text()) == []
 

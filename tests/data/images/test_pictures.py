@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from medmae.data import ImageDataset
+from medmae.data import Pictures, Samples
 from medmae.data.images.shapes import cover, with_channels
 from medmae.errors import DataError
 
@@ -28,18 +28,18 @@ def source(tmp_path):
 
 
 def test_an_item_has_the_asked_size_channels_and_type(source):
-    data = ImageDataset(source=source(), size=(8, 16), channels=3)
+    data = Samples(source=source(), view=Pictures(size=(8, 16), channels=3))
     item = data[0]
     assert item["image"].shape == (3, 8, 16)
     assert item["image"].dtype == torch.float32
     assert 0 <= item["image"].min() <= item["image"].max() <= 1
     assert torch.equal(item["image"][0], item["image"][2])
-    assert ImageDataset(source=source(), dtype="uint8", channels=1)[0]["image"].dtype == torch.uint8
+    assert Samples(source=source(), view=Pictures(dtype="uint8", channels=1))[0]["image"].dtype == torch.uint8
 
 
 def test_drawn_splits_hold_every_image_once_and_each_class_by_the_same_shares(source):
     path = source(40)
-    parts = [ImageDataset(source=path, split=split, size=None) for split in ("train", "val", "test")]
+    parts = [Samples(source=path, view=Pictures(size=None), split=split) for split in ("train", "val", "test")]
     assert sum(map(len, parts)) == 40
     assert [np.bincount(part.labels).tolist() for part in parts] == [[14, 14], [2, 2], [4, 4]]
     assert not set(parts[0].subjects) & set(parts[2].subjects)
@@ -47,7 +47,7 @@ def test_drawn_splits_hold_every_image_once_and_each_class_by_the_same_shares(so
 
 def test_drawn_splits_keep_the_images_of_a_patient_together(source):
     path = source(40, patients=5)
-    parts = [set(ImageDataset(source=path, split=split).subjects) for split in ("train", "val", "test")]
+    parts = [set(Samples(source=path, view=Pictures(), split=split).subjects) for split in ("train", "val", "test")]
     assert sum(map(len, parts)) == 5
 
 
@@ -57,51 +57,51 @@ def test_a_patient_in_two_splits_is_refused(tmp_path):
     whose = {f"{split}_subjects": np.array(["p1", "p2"]) for split in ("train", "test")}
     np.savez(tmp_path / "x.npz", **arrays, **whose)
     with pytest.raises(DataError, match="more than one split"):
-        ImageDataset(source=tmp_path / "x.npz")
+        Samples(source=tmp_path / "x.npz", view=Pictures())
 
 
 def test_chosen_classes_are_numbered_in_their_order_and_others_left_out(source):
-    data = ImageDataset(source=source(), split=None, classes=["1"])
+    data = Samples(source=source(), view=Pictures(), split=None, classes=["1"])
     assert data.classes == ("1",)
     assert len(data) == 10
     assert set(data.labels.tolist()) == {0}
     with pytest.raises(DataError, match="no class 7"):
-        ImageDataset(source=source(), classes=["7"])
+        Samples(source=source(), view=Pictures(), classes=["7"])
 
 
 def test_a_limit_takes_images_evenly(source):
-    data = ImageDataset(source=source(20), split=None, limit=3)
+    data = Samples(source=source(20), view=Pictures(), split=None, limit=3)
     assert [data.describe(i)["case"] for i in range(3)] == ["000000", "000010", "000019"]
 
 
 def test_images_in_memory_are_those_on_disk_and_are_read_once(source):
     path = source()
-    plain = ImageDataset(source=path, size=8)
-    kept = ImageDataset(source=path, size=8, in_memory=True)
+    plain = Samples(source=path, view=Pictures(size=8))
+    kept = Samples(source=path, view=Pictures(size=8), in_memory=True)
     for _ in range(2):
         assert all(torch.equal(plain[i]["image"], kept[i]["image"]) for i in range(len(plain)))
-    object.__setattr__(kept.manifest, "read", None)  # nothing is left to be read
+    object.__setattr__(kept.source, "read", None)  # nothing is left to be read
     assert torch.equal(kept[3]["image"], plain[3]["image"])
 
 
 @pytest.mark.slow
 def test_what_a_worker_read_is_in_memory_for_all(source):
-    data = ImageDataset(source=source(), size=8, in_memory=True)
+    data = Samples(source=source(), view=Pictures(size=8), in_memory=True)
     list(DataLoader(data, num_workers=1, batch_size=4))
     assert bool(data._kept.there.all())
 
 
 def test_a_missing_split_is_refused_unless_it_may_be_empty(source):
     with pytest.raises(DataError, match="no image is left"):
-        ImageDataset(source=source(2), split="val")
-    assert len(ImageDataset(source=source(2), split="val", may_be_empty=True)) == 0
+        Samples(source=source(2), view=Pictures(), split="val")
+    assert len(Samples(source=source(2), view=Pictures(), split="val", may_be_empty=True)) == 0
 
 
 def test_channels_that_no_rule_turns_into_others_are_refused_with_the_image(tmp_path):
     np.savez(tmp_path / "x.npz", images=np.zeros((3, 4, 4, 5), dtype=np.uint8))
-    assert ImageDataset(source=tmp_path / "x.npz", split=None, channels=5)[0]["image"].shape[0] == 5
+    assert Samples(source=tmp_path / "x.npz", view=Pictures(channels=5), split=None)[0]["image"].shape[0] == 5
     with pytest.raises(DataError, match="5 channels, and 3 are wanted"):
-        ImageDataset(source=tmp_path / "x.npz", split=None, channels=3)[0]
+        Samples(source=tmp_path / "x.npz", view=Pictures(channels=3), split=None)[0]
 
 
 def test_colour_becomes_the_grey_that_pillow_makes():

@@ -1,4 +1,4 @@
-"""What is known of every image of a source, in columns, and how one of them is read."""
+"""A source whose units stand in a table: what is known of each, in columns, and how one of them is read."""
 
 from __future__ import annotations
 
@@ -8,18 +8,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-
+from medmae.data.labels import Labels
 from medmae.data.splits import FRACTIONS, SPLITS, Unit, check_disjoint, completed
 from medmae.errors import DataError
 
-Read = Callable[[int], np.ndarray]  # number -> (H, W, C), uint8 or float32 in [0, 1]
-
 
 @dataclass(frozen=True, kw_only=True)
-class ImageTable:
-    """N images of any source.
+class Table:
+    """N units of one kind, such as images; a :class:`~medmae.data.source.Source`.
 
     Args:
         path: The source.
@@ -28,7 +26,8 @@ class ImageTable:
         patients: Whose each is; None if that is not known.
         splits: Of each; None if the source names none.
         made_of: What tells this source from another one of the same names: hashes, or sizes of files.
-        read: Gives an image by its number: ``(H, W, C)`` uint8, or float32 in [0, 1].
+        read: Gives a unit by its number; an image is ``(H, W, C)`` uint8, or float32 in [0, 1].
+        targets: Several labels, or numbers, of each: what the one who reads the source asked for by name.
     """
 
     path: Path
@@ -37,7 +36,8 @@ class ImageTable:
     patients: Sequence[str] | None
     splits: Sequence[str] | None
     made_of: str
-    read: Read
+    read: Callable[[int], Any]
+    targets: Labels | None = None
 
     def __len__(self) -> int:
         return len(self.names)
@@ -48,51 +48,57 @@ class ImageTable:
         digest = hashlib.sha256(self.made_of.encode())
         for column in (self.names, self.labels, self.patients, self.splits):
             digest.update(repr(None if column is None else list(column)).encode())
+        if self.targets is not None:
+            digest.update(repr((self.targets.task, self.targets.names)).encode() + self.targets.values.tobytes())
         return digest.hexdigest()
 
     @property
-    def units(self) -> Sequence[str]:
-        """What splits and intervals are made of: patients where they are known, else single images."""
+    def owners(self) -> Sequence[str]:
+        """What splits and intervals are made of: patients where they are known, else single units."""
         return self.names if self.patients is None else self.patients
+
+    def subject_of(self, place: int) -> str:
+        """Whose the unit of this number is; its own name where no patient is known."""
+        return self.owners[place]
 
     @property
     def unit(self) -> Unit:
-        """What :attr:`units` are."""
+        """What subjects are."""
         return "images" if self.patients is None else "patients"
 
     def subjects(self, split: str | None = None) -> tuple[str, ...]:
-        """Patients (or names of images) of a split, or of all, sorted."""
-        return tuple(sorted({self.units[place] for place in self.places(split)}))
+        """Patients (or names of units) of a split, or of all, sorted."""
+        return tuple(sorted({self.owners[place] for place in self.places(split)}))
 
     def places(self, split: str | None = None) -> list[int]:
-        """Numbers of the images of a split, in order."""
+        """Numbers of the units of a split, in order."""
         if split is not None and split not in SPLITS:
             raise ValueError(f"split must be one of {SPLITS}, got {split!r}")
         if split is None:
             return list(range(len(self)))
-        assert self.splits is not None, "split() gives every image its split"
+        assert self.splits is not None, "split() gives every unit its split"
         return [place for place, own in enumerate(self.splits) if own == split]
 
-    def split(self, *, fractions: tuple[float, float, float] = FRACTIONS, seed: int = 0) -> ImageTable:
-        """The same with a split for every image: the source's own, or drawn by patient, or within each class.
+    def split(self, *, fractions: tuple[float, float, float] = FRACTIONS, seed: int = 0) -> Table:
+        """The same with a split for every unit: the source's own, or drawn by patient, or within each class.
 
         Raises:
             DataError: If a patient is in two splits.
         """
-        check_disjoint(zip(self.units, self.splits, strict=True) if self.splits else (), path=self.path)
+        check_disjoint(zip(self.owners, self.splits, strict=True) if self.splits else (), path=self.path)
         known: Sequence[str | None] = self.splits or [None] * len(self)
-        own = dict(zip(self.units, known, strict=True))
+        own = dict(zip(self.owners, known, strict=True))
         shelves: dict[str, dict[str, str | None]] = defaultdict(dict)
-        for unit, label in zip(self.units, self.labels, strict=True):
-            shelf = label or "" if self.patients is None else ""  # a patient may have images of several classes
-            shelves[shelf][unit] = own[unit]
+        for owner, label in zip(self.owners, self.labels, strict=True):
+            shelf = label or "" if self.patients is None else ""  # a patient may have units of several classes
+            shelves[shelf][owner] = own[owner]
         found: dict[str, str] = {}
         for _, some in sorted(shelves.items()):
             found |= completed(some, fractions=fractions, seed=seed)
-        return replace(self, splits=[found[unit] for unit in self.units])
+        return replace(self, splits=[found[owner] for owner in self.owners])
 
 
-def check_columns(table: ImageTable) -> ImageTable:
+def check_columns(table: Table) -> Table:
     """The table as it is.
 
     Raises:

@@ -1,0 +1,82 @@
+"""What is to be learnt of each sample: its class, several classes, or numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from medmae.errors import DataError
+
+Task = Literal["single_label", "multi_label", "regression"]
+UNLABELLED = -1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Labels:
+    """Labels of N samples.
+
+    Attributes:
+        task: ``single_label`` (one class each), ``multi_label`` (each of K classes is there or not), ``regression``.
+        names: Of the classes, in the order of their numbers; of the numbers to be predicted.
+        values: int64 ``(N,)``, -1 where there is none; or float32 ``(N, K)`` of 0 and 1, or of numbers, NaN where one
+            is not known.
+    """
+
+    task: Task
+    names: tuple[str, ...]
+    values: np.ndarray
+
+    @classmethod
+    def of_classes(cls, labels: Sequence[str | None], *, known: Sequence[str]) -> Labels:
+        """One class each, of the known ones."""
+        number: dict[str | None, int] = {name: place for place, name in enumerate(known)}
+        values = np.array([number.get(label, UNLABELLED) for label in labels], dtype=np.int64)
+        return cls(task="single_label", names=tuple(known), values=values)
+
+    def chosen(self, classes: Sequence[str], *, path: Path) -> Labels:
+        """The same with these classes only, in this order; -1 for samples of others.
+
+        Raises:
+            DataError: If one is not known, or labels are not of one class each.
+        """
+        unknown = [name for name in classes if name not in self.names]
+        if unknown:
+            raise DataError(
+                f"no class {', '.join(unknown)} in this data set",
+                path=path,
+                field="classes",
+                value=list(self.names),
+                remedy="choose among these",
+            )
+        if self.task != "single_label":
+            raise DataError(
+                f"classes cannot be left out of {self.task} labels",
+                path=path,
+                field="classes",
+                value=list(classes),
+                remedy="name the columns of labels when the source is read",
+            )
+        number = np.full(len(self.names) + 1, UNLABELLED, dtype=np.int64)  # the last is that of -1
+        number[[self.names.index(name) for name in classes]] = np.arange(len(classes))
+        return replace(self, names=tuple(classes), values=number[self.values])
+
+    @property
+    def known(self) -> np.ndarray:
+        """Which samples have all of theirs: bool ``(N,)``."""
+        if self.task == "single_label":
+            return self.values != UNLABELLED
+        return ~np.isnan(self.values).any(axis=1)
+
+    def __getitem__(self, samples: Any) -> Labels:  # noqa: ANN401 - whatever numpy takes
+        """Those of some samples."""
+        return replace(self, values=self.values[samples])
+
+    def tensor(self, sample: int) -> Tensor:
+        """Of one sample: int64 scalar, or float32 ``(K,)``."""
+        return torch.tensor(self.values[sample])
