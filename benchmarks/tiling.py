@@ -31,9 +31,9 @@ from machine import describe
 from PIL import Image
 
 from data_prep.tiny.wsi import picture, write_pyramid
+from medmae.data.slides.resolution import resolve_mpp
 from medmae.data.slides.slide_grid import SlideGrid
 from medmae.data.slides.wsi import Slide
-from medmae.data.slides.wsi_metadata import resolve_mpp
 
 SIZE = (8192, 5632)  # of the slide that is made
 Reader = Callable[[Path, SlideGrid, np.ndarray], Iterator[np.ndarray]]

@@ -16,9 +16,9 @@ from data_prep.outcome import NO_PATIENT, CaseResult, Row
 from data_prep.resume import Finished, key_of, read_finished, stamp_of, write_finished
 from data_prep.slides import SlideSource
 from data_prep.tissue import overlay, tissue_mask, tissue_share
+from medmae.data.slides.resolution import resolve_mpp
 from medmae.data.slides.slide_grid import Pair, SlideGrid
 from medmae.data.slides.wsi import Slide
-from medmae.data.slides.wsi_metadata import resolve_mpp
 from medmae.data.slides.wsi_overview import overview
 from medmae.errors import DataError
 from medmae.files import atomic_write, sha256_of

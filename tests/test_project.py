@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import graphlib
 import os
 import re
 import shutil
@@ -10,6 +11,7 @@ import tomllib
 import zipfile
 from pathlib import Path
 
+import grimp
 import pytest
 from packaging.requirements import Requirement
 
@@ -49,6 +51,13 @@ def test_imports_only_go_down(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
 
     monkeypatch.chdir(ROOT)
     assert lint_imports(no_cache=True) == 0, capsys.readouterr().out
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """Nor would they if what only types need were imported, too."""
+    graph = grimp.build_graph("medmae", "data_prep", cache_dir=None)
+    imports = {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
+    assert set(graphlib.TopologicalSorter(imports).static_order()) == graph.modules
 
 
 def test_no_tracked_file_names_an_index_host(tracked: list[Path]) -> None:

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
-
-if TYPE_CHECKING:
-    from medmae.bundle.check.source import Bundle
+from typing import Literal
 
 Severity = Literal["error", "warning"]
 
@@ -48,33 +44,6 @@ class Finding:
     path: str
     message: str
     remedy: str
-
-
-@dataclass(frozen=True)
-class Check:
-    """A numbered check that looks at files and evaluates nothing.
-
-    Attributes:
-        number: 1 to 15.
-        name: In a few words.
-        function: Yields what is wrong.
-    """
-
-    number: int
-    name: str
-    function: Callable[[Bundle], Iterator[Problem]]
-
-    def __call__(self, bundle: Bundle) -> list[Finding]:
-        """All its findings in a bundle; that it cannot be made is one, too: no reason to run a bundle."""
-        try:
-            problems = list(dict.fromkeys(self.function(bundle)))
-        except (ImportError, OSError):
-            raise  # of this installation or machine, not of the bundle
-        except Exception as error:  # a bundle may hold anything
-            problems = [
-                Problem(".", f"cannot be checked ({type(error).__name__}: {error})", "mend what is unusual in it")
-            ]
-        return [found(self.number, self.name, problem) for problem in problems]
 
 
 def found(number: int, name: str, problem: Problem) -> Finding:

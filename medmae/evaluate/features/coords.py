@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from medmae.data.slides.resolution import resolve_mpp
 from medmae.data.slides.slide_grid import SlideGrid
 from medmae.data.slides.wsi import Slide
-from medmae.data.slides.wsi_metadata import resolve_mpp
 from medmae.errors import DataError
 from medmae.evaluate.features.embedding_files import open_hdf5
 from medmae.evaluate.features.embeddings import TileCase

@@ -17,9 +17,9 @@ import pytest
 import torch
 
 from medmae.bundle.check.documents import load
-from medmae.bundle.check.finding import Check, Problem
+from medmae.bundle.check.finding import Problem
 from medmae.bundle.check.source import Bundle
-from medmae.bundle.check.static import check_static
+from medmae.bundle.check.static import Check, check_static
 from medmae.bundle.check.zipped import member_problems
 from medmae.bundle.shipped import shipped
 

@@ -10,9 +10,10 @@ import tifffile
 from PIL import Image
 
 from data_prep.tiny.wsi import picture, write_pyramid
+from medmae.data.slides.resolution import resolve_mpp
 from medmae.data.slides.wsi import Slide
 from medmae.data.slides.wsi_direct import TiledJpeg
-from medmae.data.slides.wsi_metadata import levels_of, resolve_mpp
+from medmae.data.slides.wsi_metadata import levels_of
 from medmae.data.slides.wsi_overview import overview
 from medmae.errors import DataError
 from tests.slides import jpeg, write_jpeg_slide
