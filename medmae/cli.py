@@ -262,8 +262,8 @@ def import_weights(
 )
 def export(
     weights: Annotated[Path, typer.Argument(help="Ours: of a method, or of its encoder.")],
-    out: Annotated[Path, typer.Argument(help="File to write; a folder for vit_mae.")],
-    to: Annotated[str, typer.Option(help="encoder, timm, monai, unetr, onnx, mae or vit_mae.")],
+    out: Annotated[Path, typer.Argument(help="File to write; a folder for Hugging Face.")],
+    to: Annotated[str, typer.Option(help="Their layout: encoder, timm, monai, onnx, mae, ...; docs/weights.md.")],
     method: Annotated[str, typer.Option(help="A method of `medmae list`.")] = "mae",
     preset: Annotated[str, typer.Option(help="Its sizes.")] = "base",
     settings: Annotated[list[str] | None, typer.Option("--set", help="key=value of the method; repeatable.")] = None,

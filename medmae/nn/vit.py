@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from medmae.errors import check_choice
 from medmae.kinds import Kind, ScaleLike
+from medmae.masking.base import gather_tokens
 from medmae.nn.blocks import QKVBias, make_blocks
 from medmae.nn.encoder import Data, Pool, check_pool, kind_of
 from medmae.nn.features import features_and_tokens
@@ -184,10 +185,7 @@ class MaskedViT(nn.Module):
         if visible is None:
             x = self.patch_embed(rows) + positions
         else:
-            batch, count = visible.shape[0], visible.shape[1]
-            rows = rows.gather(1, visible.unsqueeze(2).expand(batch, count, rows.shape[2]))  # (B, V, P)
-            picked = positions[0].index_select(0, visible.reshape(-1)).reshape(batch, count, -1)  # (B, V, D)
-            x = self.patch_embed(rows) + picked
+            x = self.patch_embed(gather_tokens(rows, visible)) + gather_tokens(positions, visible)  # (B, V, D)
         if extra is not None:
             x = torch.cat([extra, x], dim=1)
         return self.add_class_token(x) if use_class_token else x

@@ -6,31 +6,31 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 
 @dataclass(frozen=True)
 class PatchNorm:
     """Normalises each patch of a target by its own mean and deviation.
 
-    The defaults are MAE's: jointly over channels, unbiased variance, epsilon inside the root. BootMAE works per
-    channel, biased, 1e-5; VideoMAE per channel, unbiased, epsilon outside the root.
+    The defaults are MAE's: jointly over channels, unbiased variance. BootMAE works per channel, biased, 1e-5; what
+    VideoMAE does is :class:`medmae.objectives.cube.CubeNorm`.
 
     Attributes:
         per_channel: Statistics of each channel of the patch by itself.
         unbiased: Divide the variance by n - 1.
-        eps: Keeps constant patches finite.
-        eps_inside: ``sqrt(var + eps)`` if True, ``sqrt(var) + eps`` if False.
+        eps: Keeps constant patches finite, ``sqrt(var + eps)``.
     """
 
     per_channel: bool = False
     unbiased: bool = True
     eps: float = 1e-6
-    eps_inside: bool = True
 
     def __call__(self, rows: Tensor, *, channels: int) -> Tensor:
         """Normalised patches, ``(B, M, P)`` -> ``(B, M, P)``."""
-        mean, deviation = self.statistics(rows, channels=channels)
-        return ((self._split(rows, channels) - mean) / deviation).reshape(rows.shape)
+        groups = self._groups(rows, channels)  # (B, M, G, n)
+        mean, deviation = self._statistics(groups)
+        return self._rows((groups - mean) / deviation)
 
     def invert(self, rows: Tensor, reference: Tensor, *, channels: int) -> Tensor:
         """Undoes the normalisation with the statistics of ``reference`` ``(B, M, P)``.
@@ -38,22 +38,36 @@ class PatchNorm:
         With the true patches as reference this hands the viewer information that was hidden from the network:
         fit for looking at pictures, never for a figure of merit.
         """
-        mean, deviation = self.statistics(reference, channels=channels)
-        return (self._split(rows, channels) * deviation + mean).reshape(rows.shape)
+        return self.invert_by(rows, *self.statistics(reference, channels=channels), channels=channels)
+
+    def invert_by(self, rows: Tensor, mean: Tensor, deviation: Tensor, *, channels: int) -> Tensor:
+        """Undoes the normalisation with statistics ``(B, M, 1 or C)`` from anywhere, ``(B, M, P)`` -> the same."""
+        return self._rows(self._groups(rows, channels) * deviation.unsqueeze(3) + mean.unsqueeze(3))
 
     def statistics(self, rows: Tensor, *, channels: int) -> tuple[Tensor, Tensor]:
-        """Mean and deviation of each patch, ``(B, M, 1, 1 or C)``."""
-        values = self._split(rows, channels)
-        if self.unbiased and values.shape[2] * (1 if self.per_channel else channels) < 2:
-            raise ValueError(f"an unbiased variance needs at least 2 values a patch, got patches of {rows.shape[2]}")
-        axes = (2,) if self.per_channel else (2, 3)
-        variance, mean = torch.var_mean(values, dim=axes, correction=int(self.unbiased), keepdim=True)
-        deviation = (variance + self.eps).sqrt() if self.eps_inside else variance.sqrt() + self.eps
-        return mean, deviation
+        """Mean and deviation of each patch ``(B, M, P)``, or of its channels: ``(B, M, 1 or C)``."""
+        mean, deviation = self._statistics(self._groups(rows, channels))
+        return mean.squeeze(3), deviation.squeeze(3)
+
+    def _statistics(self, groups: Tensor) -> tuple[Tensor, Tensor]:
+        """Of each group of values that belong together, ``(B, M, G, n)`` -> ``(B, M, G, 1)``."""
+        count = groups.shape[3]
+        if self.unbiased and count < 2:
+            raise ValueError(f"an unbiased variance needs at least 2 values a patch, got patches of {count}")
+        return self._moments(groups)
+
+    def _moments(self, groups: Tensor) -> tuple[Tensor, Tensor]:
+        variance, mean = torch.var_mean(groups, dim=3, correction=int(self.unbiased), keepdim=True)
+        return mean, (variance + self.eps).sqrt()
+
+    def _groups(self, rows: Tensor, channels: int) -> Tensor:
+        """Values that share statistics, side by side in memory: ``(B, M, P)`` -> ``(B, M, C or 1, n)``."""
+        return rows.unflatten(2, (-1, channels)).mT.contiguous() if self.per_channel else rows.unsqueeze(2)
 
     @staticmethod
-    def _split(rows: Tensor, channels: int) -> Tensor:
-        return rows.unflatten(2, (-1, channels))  # (B, M, P / C, C)
+    def _rows(groups: Tensor) -> Tensor:
+        """The inverse, channel fastest: ``(B, M, G, n)`` -> ``(B, M, P)``."""
+        return groups.mT.flatten(2)
 
 
 def masked_mse(prediction: Tensor, target: Tensor, *, weight: Tensor | None = None) -> Tensor:
@@ -67,7 +81,7 @@ def masked_mse(prediction: Tensor, target: Tensor, *, weight: Tensor | None = No
         target: ``(B, M, P)``.
         weight: Factor of each token's error, ``(B, M)``; the divisor stays the token count.
     """
-    error = (prediction - target).square()  # (B, M, P)
     if weight is None:
-        return error.mean()
+        return F.mse_loss(prediction, target)
+    error = (prediction - target).square()  # (B, M, P)
     return (error.mean(dim=2) * weight).mean()

@@ -114,16 +114,17 @@ def patchify(data: Tensor, patch: list[int]) -> Tensor:
 
     Plain loops over lists, so that TorchScript can compile it.
     """
-    ndim, values = len(patch), data.shape[1]
-    split = [data.shape[0], data.shape[1]]
+    ndim, channels, values = len(patch), data.shape[1], 1
+    split = [data.shape[0], channels]
     for axis in range(ndim):
         split += [data.shape[2 + axis] // patch[axis], patch[axis]]
         values *= patch[axis]
     grid_axes = [2 + 2 * axis for axis in range(ndim)]
     patch_axes = [3 + 2 * axis for axis in range(ndim)]
-    order = [0] + grid_axes + patch_axes + [1]  # noqa: RUF005 - TorchScript has no unpacking
-    rows = data.reshape(split).permute(order)  # (B, g1..gn, p1..pn, C)
-    return rows.reshape(data.shape[0], -1, values)
+    order = [0] + grid_axes + [1] + patch_axes  # noqa: RUF005 - TorchScript has no unpacking
+    # First whole lines of a patch, then its channels: several times as fast as both at once.
+    rows = data.reshape(split).permute(order).reshape(data.shape[0], -1, channels, values)  # (B, N, C, P / C)
+    return rows.transpose(2, 3).reshape(data.shape[0], -1, channels * values)
 
 
 def unpatchify(rows: Tensor, grid: list[int], patch: list[int], channels: int) -> Tensor:

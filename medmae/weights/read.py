@@ -28,7 +28,7 @@ _CONVERT = (
 def load_state(path: str | Path, *, sha256: str | None = None) -> State:
     """Reads ``.safetensors``, or a ``.pt``/``.pth``/``.ckpt`` that holds only tensors (code in it is never run).
 
-    A published file's ``model`` or ``state_dict`` entry is unpacked; training arguments in an
+    A published file's ``model``, ``state_dict`` or (DeepSpeed) ``module`` entry is unpacked; training arguments in an
     ``argparse.Namespace`` beside it are the one thing besides tensors and plain values that is let in.
 
     Args:
@@ -85,7 +85,7 @@ def _read_pickled(path: Path) -> State:
             loaded = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many types here, none of which names the file
         raise _explained(path, error) from error
-    for entry in ("model", "state_dict"):
+    for entry in ("model", "state_dict", "module"):
         if isinstance(loaded, dict) and isinstance(loaded.get(entry), dict):
             loaded = loaded[entry]
     if not isinstance(loaded, dict) or not all(isinstance(key, str) and _is_dense(v) for key, v in loaded.items()):

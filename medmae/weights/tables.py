@@ -28,9 +28,9 @@ def adapt_positions(
 ) -> Tensor:
     """A position table ``(1, prefix + N, D)`` for our grid.
 
-    - ``positions``: as its kind is resized: interpolated, as MAE's fine-tuning does, or computed anew where it is never
-      trained; see :mod:`medmae.nn.positions`. A table of pictures that is interpolated for volumes is the same at every
-      depth.
+    - ``positions``: as its kind is resized: interpolated, as MAE's fine-tuning does, over the grid or along each axis;
+      see :mod:`medmae.nn.positions`. A table of pictures that is interpolated for volumes is the same at every depth.
+      Tables that are computed are in no file, and need no rule.
     - ``positions_own``: ours, theirs is left out. Where both are fixed sin-cos tables of pictures, a row and a column
       keep their numbers; one whose first channels hold the other axis is refused.
 
@@ -56,8 +56,6 @@ def adapt_positions(
             _refuse_other_order(origin, positions, key=key)
         return own
     rows = table.shape[1] - prefix
-    if positions.trained == "never":  # computed from the number of tokens alone
-        return positions.resize(table, old_grid=(rows,), new_grid=grid, prefix=prefix)
     if plane != grid and positions.num_rows(grid) != math.prod(grid):
         raise ValueError(f"{key} is of pictures, and {positions} of volumes need rows for the depth: 'positions_own'")
     old = tuple(file_grid) if file_grid is not None else equal_edges(rows, ndim=len(plane))
@@ -89,8 +87,6 @@ def belongs_elsewhere(
     encoder = _encoder(module, key)
     grid, positions = encoder.patches.grid, encoder.positions
     prefix = table.shape[1] - positions.num_rows(grid)
-    if positions.trained == "never":  # a table of as many tokens is the same table
-        return False
     if flat or prefix < 0:
         return flat
     origin = _origin(positions, table, prefix=prefix, grid=grid)

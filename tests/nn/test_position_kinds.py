@@ -57,16 +57,9 @@ def test_a_flat_sinusoid_is_computed_anew_for_another_grid_and_never_interpolate
     assert torch.equal(kind.resize(old, old_grid=(2, 4, 4), new_grid=(4, 6, 6), prefix=1), new)
 
 
-def test_a_table_that_is_no_flat_sinusoid_is_not_thrown_away():
-    other = sincos_table(grid=(2, 4, 4), dim=16)
-    with pytest.raises(ValueError, match="is not the sinusoid of 0 \\+ 32 tokens"):
-        FlatSinusoid().resize(other, old_grid=(2, 4, 4), new_grid=(4, 4, 4), prefix=0)
-
-
-def test_positions_that_are_never_trained_are_no_parameters_and_refuse_to_be():
+def test_positions_that_are_computed_are_no_weights_and_refuse_to_be_trained():
     network = encoder(positions=FlatSinusoid())
-    assert "pos_embed" in network.state_dict()
-    assert "pos_embed" not in dict(network.named_parameters())
+    assert "pos_embed" not in {**network.state_dict(), **dict(network.named_parameters())}
     network.train_positions()
     assert not network.pos_embed.requires_grad
     with pytest.raises(ValueError, match="never trained"):

@@ -6,12 +6,13 @@ import pytest
 import torch
 from torch.testing import assert_close
 
+from medmae.objectives.cube import CubeNorm
 from medmae.objectives.pixel import PatchNorm, masked_mse
 
 NORMS = {
     "mae": PatchNorm(),
     "bootmae": PatchNorm(per_channel=True, unbiased=False, eps=1e-5),
-    "videomae": PatchNorm(per_channel=True, eps_inside=False),
+    "videomae": CubeNorm(),
 }
 
 
@@ -85,3 +86,17 @@ def test_weights_multiply_errors_and_leave_the_divisor():
 def test_weights_of_one_change_nothing(rows):
     target = rows.flip(1)
     assert_close(masked_mse(rows, target, weight=torch.ones(2, 5)), masked_mse(rows, target))
+
+
+@pytest.mark.parametrize("level", [0.3, 200 / 255, 1234.5])
+@pytest.mark.parametrize("count", [512, 768, 100])
+def test_a_constant_cube_is_nothing_but_zeros(level, count):
+    """Were the mean off by its rounding, so would be all values, and their deviation no more than that."""
+    assert not CubeNorm()(torch.full((1, 2, 3 * count), level), channels=3).any()
+
+
+def test_a_cube_that_hardly_changes_keeps_its_deviation():
+    noise = torch.randn(1, 4, 512 * 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    faint = (1000 + 1e-2 * noise).float()
+    _, deviation = CubeNorm().statistics(faint, channels=3)
+    assert_close(deviation.double(), faint.double().unflatten(2, (-1, 3)).std(dim=2) + 1e-6, rtol=1e-4, atol=0)

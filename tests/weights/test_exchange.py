@@ -124,7 +124,7 @@ def test_onnx_gets_the_encoder_and_an_example_of_its_size(trained, tmp_path, mon
         seen.update(network=network, path=path, example=example)
         return "0" * 64
 
-    monkeypatch.setattr("medmae.weights.exchange.save_onnx", remember)
+    monkeypatch.setattr("medmae.weights.export.onnx.save_onnx", remember)
     path, method = trained
     export_file(path, tmp_path / "model.onnx", method=mae_tiny(), to="onnx")
     assert seen["path"] == tmp_path / "model.onnx"

@@ -16,8 +16,8 @@ class Positions(ABC):
     """A kind of position table for tokens on a grid.
 
     Attributes:
-        trained: ``never`` is computed and holds nothing learned; ``fine_tuning`` is fixed in pre-training and may be
-            trained downstream (MAE); ``always`` is learned from the start.
+        trained: ``never`` is computed, holds nothing learned and is in no file; ``fine_tuning`` is fixed in
+            pre-training and may be trained downstream (MAE); ``always`` is learned from the start.
     """
 
     trained: ClassVar[Trained]
@@ -58,9 +58,9 @@ def hold_positions(
     prefix: int = 0,
     trainable: bool = False,
 ) -> None:
-    """Draws the table of a module as its ``pos_embed``: a parameter, or a buffer where it is never trained.
+    """Draws the table of a module as its ``pos_embed``: a parameter, or an unsaved buffer where it is computed.
 
-    ``axis_rows``, a buffer that is not saved, is what :func:`spread_axes` needs.
+    ``axis_rows``, another such buffer, is what :func:`spread_axes` needs.
 
     Args:
         module: Holds it.
@@ -77,7 +77,7 @@ def hold_positions(
     if positions.trained == "never":
         if trainable:
             raise ValueError(f"{positions} are computed and never trained: leave trainable_positions out")
-        module.register_buffer("pos_embed", table)
+        module.register_buffer("pos_embed", table, persistent=False)
     else:
         module.pos_embed = nn.Parameter(table, requires_grad=trainable or positions.trained == "always")
     module.register_buffer("axis_rows", positions.axis_rows(grid), persistent=False)

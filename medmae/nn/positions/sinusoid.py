@@ -18,7 +18,7 @@ class FlatSinusoid(Positions):
     """Channel j of token p is the sine (even j) or cosine (odd j) of ``p / 10000 ** (2 * (j // 2) / D)``.
 
     Neighbours in time stand as far apart as the grid of one time slot is large, so that interpolation over axes would
-    mean nothing: on another grid the table is computed anew. It is never trained.
+    mean nothing: on another grid the table is computed anew. It is never trained, and published files do not hold it.
     """
 
     trained: ClassVar[Trained] = "never"
@@ -33,17 +33,5 @@ class FlatSinusoid(Positions):
         return torch.cat([torch.zeros(prefix, dim), table]).unsqueeze(0)
 
     def resize(self, table: Tensor, *, old_grid: Sequence[int], new_grid: Sequence[int], prefix: int) -> Tensor:
-        """Computed for the new grid.
-
-        Raises:
-            ValueError: If ``table`` is not what this kind computes for ``old_grid``: what it holds would be lost.
-        """
-        dim = table.shape[2]
-        rows = self.table(grid=old_grid, dim=dim).to(table)
-        if table.shape[1] != prefix + rows.shape[1] or not torch.allclose(table[:, prefix:], rows, atol=1e-3):
-            raise ValueError(
-                f"a table of {table.shape[1]} rows is not the sinusoid of {prefix} + {math.prod(old_grid)} tokens: it "
-                "was trained, or is of another kind, and cannot be computed anew"
-            )
-        new = self.table(grid=new_grid, dim=dim, prefix=prefix).to(table)
-        return torch.cat([table[:, :prefix], new[:, prefix:]], dim=1)
+        """Computed for the new grid, whatever the old one was."""
+        return self.table(grid=new_grid, dim=table.shape[2], prefix=prefix)

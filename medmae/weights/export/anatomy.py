@@ -119,9 +119,9 @@ def plain_state(encoder: MaskedViT) -> State:
         if isinstance(qkv, QueryValueLinear):
             del state[f"{name}.q_bias"], state[f"{name}.v_bias"]
             state[f"{name}.bias"] = qkv.packed_bias().detach()
-    if encoder.axis_rows is not None:
-        prefix = state["pos_embed"][:, : encoder.num_positions_prefix]
-        state["pos_embed"] = torch.cat([prefix, encoder.token_positions().detach()], dim=1)
+    if "pos_embed" not in state or encoder.axis_rows is not None:  # computed, or a row a place along each axis
+        prefix = encoder.pos_embed[:, : encoder.num_positions_prefix]
+        state["pos_embed"] = torch.cat([prefix, encoder.token_positions()], dim=1).detach()
     return state
 
 

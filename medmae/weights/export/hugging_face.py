@@ -5,18 +5,21 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from medmae.files import write_text
 from medmae.masking.random import RandomMasking
 from medmae.nn.decoder import MaskedDecoder
 from medmae.nn.heads import PatchHead
+from medmae.nn.positions import SinCos
 from medmae.nn.vit import MaskedViT
 from medmae.objectives.pixel import PatchNorm
 from medmae.weights.export.anatomy import Anatomy, refuse
-from medmae.weights.io import save_safetensors
+from medmae.weights.export.mae import require_mae
+from medmae.weights.export.target import Target, Written
+from medmae.weights.io import State, save_safetensors
 from medmae.weights.maps.vit_mae import VIT_MAE
 
 
@@ -46,9 +49,12 @@ def save_vit_mae(method: TrainedMAE, folder: str | Path) -> str:
     Raises:
         ValueError: If ViTMAE has no such network.
     """
-    config = vit_mae_config(method)
+    return save_folder(folder, config=vit_mae_config(method), state=VIT_MAE.write(method.state_dict()))
+
+
+def save_folder(folder: str | Path, *, config: Mapping[str, Any], state: State) -> str:
+    """Writes what ``from_pretrained`` reads: ``config.json`` and ``model.safetensors``; sha256 of the weights."""
     write_text(Path(folder) / "config.json", json.dumps(config, indent=2) + "\n")
-    state = VIT_MAE.write(method.state_dict())
     return save_safetensors(state, Path(folder) / "model.safetensors", metadata={"format": "pt"})
 
 
@@ -90,8 +96,18 @@ def _reasons(method: TrainedMAE, sizes: Anatomy) -> Mapping[str, bool]:
         f"its patches are {sizes.patch}, and theirs are square": len(set(sizes.patch)) != 1,
         f"its class token is {sizes.class_token!r}, and theirs the first": sizes.class_token != "first",
         "it has no norm after its last block": not sizes.final_norm,
-        "it has no biases of queries, keys and values": not sizes.qkv_bias,
+        "its queries, keys and values have no biases as theirs have": sizes.qkv_bias is not True,
+        "its positions are no sin-cos tables": not isinstance(sizes.positions, SinCos),
         "its decoder is not that of MAE": not isinstance(method.decoder, MaskedDecoder),
         "its target is normalised in another way than theirs": method.target_norm not in (None, PatchNorm()),
         "its predictions pass through a sigmoid": method.head.sigmoid,
     }
+
+
+def _write(method: nn.Module, out: Path) -> Written:
+    require_mae(method, "vit_mae")
+    digest = save_vit_mae(cast(TrainedMAE, method), out)
+    return digest, "ViTMAEForPreTraining.from_pretrained and ViTMAEModel.from_pretrained read it"
+
+
+VIT_MAE_FOLDER = Target("vit_mae", _write, whole=True)

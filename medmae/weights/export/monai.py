@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
@@ -9,6 +11,8 @@ from torch import nn
 
 from medmae.nn.vit import MaskedViT
 from medmae.weights.export.anatomy import Anatomy, plain_state, refuse
+from medmae.weights.export.target import Target, Written
+from medmae.weights.io import save_safetensors
 from medmae.weights.maps.base import TwoWayMap
 from medmae.weights.read import State
 
@@ -118,3 +122,29 @@ def set_eps(network: nn.Module, eps: float) -> None:
     for part in network.modules():
         if isinstance(part, nn.LayerNorm):
             part.eps = eps
+
+
+def write_monai(encoder: MaskedViT, out: Path, *, unetr: bool, drop_class_token: bool) -> Written:
+    """Writes a file for a ``ViT``, or the ``vit`` of a ``UNETR``.
+
+    Raises:
+        ValueError: If MONAI has no such network.
+    """
+    sizes = Anatomy.of(encoder)
+    token = sizes.class_token != "none" and not drop_class_token
+    refuse("a UNETR", {CLASS_TOKEN_LOST: unetr and token})
+    prefix = "vit." if unetr else ""
+    state = {prefix + key: value for key, value in monai_state(encoder, drop_class_token=drop_class_token).items()}
+    network = "UNETR (strict=False, for the rest of it is new)" if unetr else f"ViT(classification={token})"
+    note = (
+        f"for a {network} with qkv_bias={bool(sizes.qkv_bias)}; a file holds no epsilon: set that of every LayerNorm "
+        f"to {sizes.eps:g} for equal outputs, as the functions of medmae.weights.export do"
+    )
+    return save_safetensors(state, out), note
+
+
+MONAI = Target(
+    "monai",
+    partial(write_monai, unetr=False, drop_class_token=False),
+    drop_class_token=partial(write_monai, unetr=False, drop_class_token=True),
+)

@@ -8,6 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from medmae.files import atomic_write, sha256_of
+from medmae.nn.heads import FeatureMap
+from medmae.nn.vit import MaskedViT
+from medmae.weights.export.target import Target, Written
 
 _LIMIT = 2**31  # bytes, of a protobuf message
 
@@ -44,3 +47,12 @@ def save_onnx(network: nn.Module, path: str | Path, *, example: Tensor) -> str:
     with atomic_write(path) as file:
         file.write(program.model_proto.SerializeToString())
     return sha256_of(path)
+
+
+def _write(encoder: MaskedViT, out: Path) -> Written:
+    patches = encoder.patches
+    data = torch.zeros(2, patches.channels, *patches.size)
+    return save_onnx(FeatureMap(encoder=encoder), out, example=data), "data (B, C, *size) -> features (B, D, *grid)"
+
+
+ONNX = Target("onnx", _write, scaled=True)

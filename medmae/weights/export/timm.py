@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 
 from timm.models.vision_transformer import VisionTransformer
 from torch import nn
 
 from medmae.nn.vit import MaskedViT
 from medmae.weights.export.anatomy import Anatomy, plain_state, refuse
+from medmae.weights.export.target import Target, Written
+from medmae.weights.io import save_safetensors
 from medmae.weights.read import State
 
 
@@ -61,3 +64,13 @@ def _refuse(sizes: Anatomy) -> None:
         "its class token comes last and has no position; theirs comes first, with one": sizes.class_token == "last",
     }
     refuse("timm's VisionTransformer", reasons)
+
+
+def _write(encoder: MaskedViT, out: Path) -> Written:
+    note = "for a VisionTransformer of these sizes with num_classes=0"
+    if encoder.norm_eps != 1e-6:
+        note += f", whose norms have an epsilon of {encoder.norm_eps:g}"
+    return save_safetensors(timm_state(encoder), out), note
+
+
+TIMM = Target("timm", _write)

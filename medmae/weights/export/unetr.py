@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Literal, get_args
 
 from medmae.errors import check_choice
 from medmae.nn.vit import MaskedViT
 from medmae.weights.adapt import Adaptation
 from medmae.weights.export.anatomy import Anatomy, refuse, resized
-from medmae.weights.export.monai import CLASS_TOKEN_LOST, NAMES, monai_state, refuse_anatomy, set_eps
+from medmae.weights.export.monai import (
+    CLASS_TOKEN_LOST,
+    NAMES,
+    monai_state,
+    refuse_anatomy,
+    set_eps,
+    write_monai,
+)
+from medmae.weights.export.target import Target
 from medmae.weights.io import import_state
 from medmae.weights.report import ImportReport
 
@@ -84,3 +93,10 @@ def _refuse_unetr(unetr: UNETR, sizes: Anatomy, *, drop_class_token: bool, norm_
 
 def _mlp_dim(unetr: UNETR) -> int:
     return int(unetr.vit.blocks[0].mlp.linear1.out_features)
+
+
+UNETR_VIT = Target(
+    "unetr",
+    partial(write_monai, unetr=True, drop_class_token=False),
+    drop_class_token=partial(write_monai, unetr=True, drop_class_token=True),
+)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from medmae.nn.positions import LearnedPositions
+from medmae.nn.positions import FlatSinusoid, LearnedPositions
 from medmae.weights.export.monai import to_monai
 
 pytest.importorskip("einops", reason="MONAI's ViT needs it")
@@ -31,6 +31,7 @@ def outputs_of_blocks(encoder, data, **options):
         {"class_token": "none", "qkv_bias": False},
         {"class_token": "none", "norm_eps": 1e-2},
         {"class_token": "none", "qkv_bias": "query_value", "positions": LearnedPositions(per_axis=True)},
+        {"class_token": "first", "positions": FlatSinusoid()},
         {"class_token": "first"},
         {"class_token": "last"},
     ],
