@@ -32,7 +32,7 @@ class Mixing:
     def __call__(
         self, images: Tensor, labels: Tensor, *, num_classes: int, generator: torch.Generator
     ) -> tuple[Tensor, Tensor]:
-        """Images ``(B, C, H, W)`` and labels ``(B,)`` -> mixed images, and shares of the classes ``(B, K)``."""
+        """Images ``(B, C, *size)`` and labels ``(B,)`` -> mixed images, and shares of the classes ``(B, K)``."""
         hard = F.one_hot(labels, num_classes).float()
         targets = hard * (1 - self.smoothing) + self.smoothing / num_classes
         cut = self.cutmix > 0 and (self.mixup == 0 or float(torch.rand((), generator=generator)) < 0.5)
@@ -78,12 +78,15 @@ def _beta(alpha: float, generator: torch.Generator) -> float:
 
 
 def _cut(images: Tensor, share: float, generator: torch.Generator) -> tuple[Tensor, float]:
-    """Pastes one rectangle of the reversed batch; its borders may lie outside, so that the true share is given back."""
+    """Pastes one rectangle over the last two axes of the reversed batch, the same at every depth, frame and channel.
+
+    Its borders may lie outside, so that the true share is given back.
+    """
     H, W = images.shape[-2:]
     half_h, half_w = (int(n * math.sqrt(1 - share)) // 2 for n in (H, W))
     y, x = (int(torch.randint(n, (), generator=generator)) for n in (H, W))
-    rows, columns = slice(max(y - half_h, 0), y + half_h), slice(max(x - half_w, 0), x + half_w)
+    top, bottom, left, right = max(y - half_h, 0), min(y + half_h, H), max(x - half_w, 0), min(x + half_w, W)
+    rows, columns = slice(top, bottom), slice(left, right)
     mixed = images.clone()
     mixed[..., rows, columns] = images.flip(0)[..., rows, columns]
-    area = mixed[0, 0, rows, columns].numel()
-    return mixed, 1 - area / (H * W)
+    return mixed, 1 - (bottom - top) * (right - left) / (H * W)

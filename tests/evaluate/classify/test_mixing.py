@@ -30,3 +30,20 @@ def test_images_are_moved_first_and_mixed_then():
     made = LabelledAugment(num_classes=3, augment=moving, mixing=plain)(given, generator=seeded())
     assert torch.equal(made["image"], moving(given, generator=seeded())["image"])
     assert made["target"][0].tolist() == pytest.approx([0.8, 0.1, 0.1])
+
+
+@pytest.mark.parametrize("size", [(16, 24), (5, 16, 24)])
+def test_what_is_cut_out_is_one_box_of_every_frame_and_its_share_is_that_of_the_pixels(size):
+    images = torch.stack([torch.zeros(3, *size), torch.ones(3, *size)])
+    generator = seeded()
+    shares = []
+    for _ in range(200):
+        mixed, targets = Mixing(mixup=0.0, smoothing=0.0)(
+            images, torch.tensor([0, 1]), num_classes=2, generator=generator
+        )
+        frames = mixed.flatten(1, -3)  # (B, C or C * T, H, W)
+        assert torch.equal(frames, frames[:, :1].expand_as(frames))
+        assert targets[0, 1].item() == pytest.approx(mixed[0].mean().item(), abs=1e-6)
+        assert targets.sum(dim=1).tolist() == pytest.approx([1.0, 1.0])
+        shares.append(targets[0, 0].item())
+    assert 0 <= min(shares) < 0.4 < 0.9 < max(shares) <= 1
