@@ -1,20 +1,31 @@
-"""One task in a process of its own: a native reader that crashes or hangs loses its task, not the run.
+"""Tasks in another process: a native reader that crashes or hangs loses its task, not the run.
 
-The child is this module (``python -m data_prep.child MODULE:FUNCTION``). Task and answer are JSON: nothing is pickled.
+The child is this module (``python -m data_prep.child``) and lives on for the next task. Task and answer are JSON:
+nothing is pickled.
 """
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import importlib
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
+import tempfile
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
 from medmae.errors import DataError
+
+_ANSWER = b"answer of data_prep.child: "  # libraries print what they like, too
+_LOCK = threading.Lock()
+_child: _Child | None = None
 
 
 class ChildError(RuntimeError):
@@ -22,60 +33,134 @@ class ChildError(RuntimeError):
 
 
 def run_in_child(work: str, task: dict[str, Any], *, path: str | Path, limit_s: float) -> dict[str, Any]:
-    """Calls a function in a child and waits for it.
+    """Calls a function in this process's child and waits for it; the child is started if there is none.
 
     Args:
         work: ``module:function``; takes and gives what JSON can hold.
         task: Its argument.
         path: File that it reads, for the message.
-        limit_s: Seconds after which it is killed.
+        limit_s: Seconds after which the child is killed.
 
     Raises:
         DataError: Its own, or that it was killed by a signal or by the limit.
         ModuleNotFoundError: Its own.
         ChildError: Any other of its errors.
     """
-    # The child finds what this process finds, also where nothing is installed.
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(place for place in sys.path if place)}
-    try:
-        done = subprocess.run(  # noqa: S603 - our own interpreter and module, without a shell
-            [sys.executable, "-m", "data_prep.child", work],
-            input=json.dumps(task),
-            capture_output=True,
-            text=True,
-            timeout=limit_s,
-            check=False,
-            env=environment,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise DataError(
-            f"it was not finished after {limit_s:g} s and its process was killed",
-            path=path,
-            field="seconds",
-            value=limit_s,
-            remedy="raise the limit if it is really so large; else the file is damaged: copy it again",
-        ) from error
-    return _answer(done, path)
-
-
-def _answer(done: subprocess.CompletedProcess[str], path: str | Path) -> dict[str, Any]:
-    if done.returncode < 0:
-        raise DataError(
-            "the process that read it was killed",
-            path=path,
-            field="signal",
-            value=signal.Signals(-done.returncode).name,
-            remedy="SIGKILL is mostly a lack of memory: fewer workers; else the file is damaged: copy it again",
-        )
-    try:
-        answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    except (IndexError, ValueError) as error:
-        last = (done.stderr.strip().splitlines() or ["without a word"])[-1]
-        raise ChildError(f"the process that read it ended with code {done.returncode}: {last}") from error
+    with _LOCK:
+        child = _living()
+        try:
+            answer = child.ask({"work": work, "task": task}, limit_s)
+        except TimeoutError as error:
+            _end_child()
+            raise DataError(
+                f"it was not finished after {limit_s:g} s and its process was killed",
+                path=path,
+                field="seconds",
+                value=limit_s,
+                remedy="raise the limit if it is really so large; else the file is damaged: copy it again",
+            ) from error
+        except (EOFError, BrokenPipeError) as error:
+            raise _ended(path) from error
     if "error" in answer:
         raise _error(answer["error"])
     result: dict[str, Any] = answer["result"]
     return result
+
+
+class _Child:
+    """A process that works on one task after the other, so that what it imports is imported once.
+
+    Args:
+        environment: Of the process.
+    """
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        self.paths = environment["PYTHONPATH"]
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115 - as long-lived as the process
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "data_prep.child"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._said,
+            env=environment,
+        )
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can be asked."""
+        return self._process.poll() is None
+
+    def ask(self, question: dict[str, Any], limit_s: float) -> dict[str, Any]:
+        """Its answer.
+
+        Raises:
+            TimeoutError: If there is none in time.
+            EOFError, BrokenPipeError: If the process ends.
+        """
+        stdin, stdout = self._process.stdin, self._process.stdout
+        assert stdin is not None
+        assert stdout is not None
+        stdin.write(json.dumps(question).encode() + b"\n")
+        stdin.flush()
+        due, said = time.monotonic() + limit_s, b""
+        while True:
+            if not select.select([stdout], [], [], max(0.0, due - time.monotonic()))[0]:
+                raise TimeoutError
+            part = os.read(stdout.fileno(), 2**16)
+            if not part:
+                raise EOFError
+            *lines, said = (said + part).split(b"\n")
+            for line in lines:
+                if line.startswith(_ANSWER):
+                    answer: dict[str, Any] = json.loads(line[len(_ANSWER) :])
+                    return answer
+
+    def end(self, *, patience: float = 0.0) -> tuple[int, str]:
+        """Kills it, if it does not end by itself; its exit code, and the last line that it said."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(patience)
+        self._process.kill()
+        code = self._process.wait()
+        self._said.seek(0)
+        lines = self._said.read().decode(errors="replace").strip().splitlines()
+        for stream in (self._process.stdin, self._process.stdout, self._said):
+            with contextlib.suppress(OSError):
+                stream.close()  # type: ignore[union-attr]
+        return code, (lines or ["without a word"])[-1]
+
+
+def _living() -> _Child:
+    """This process's child."""
+    global _child
+    # It finds what this process finds, also where nothing is installed.
+    paths = os.pathsep.join(place for place in sys.path if place)
+    if _child is None or not _child.alive or _child.paths != paths:
+        _end_child()
+        _child = _Child({**os.environ, "PYTHONPATH": paths})
+    return _child
+
+
+def _end_child(*, patience: float = 0.0) -> tuple[int, str]:
+    """Its exit code, and the last line that it said."""
+    global _child
+    child, _child = _child, None
+    return (0, "") if child is None else child.end(patience=patience)
+
+
+atexit.register(_end_child)
+
+
+def _ended(path: str | Path) -> Exception:
+    code, last = _end_child(patience=5)
+    if code < 0:
+        return DataError(
+            "the process that read it was killed",
+            path=path,
+            field="signal",
+            value=signal.Signals(-code).name,
+            remedy="SIGKILL is mostly a lack of memory: fewer workers; else the file is damaged: copy it again",
+        )
+    return ChildError(f"the process that read it ended with code {code}: {last}")
 
 
 def _error(told: dict[str, Any]) -> Exception:
@@ -103,13 +188,16 @@ def _told(error: Exception) -> dict[str, Any]:
 
 
 def main() -> None:
-    """The child's side: one task from the standard input, one answer as the last line of the standard output."""
-    module, _, function = sys.argv[1].partition(":")
-    try:
-        answer = {"result": getattr(importlib.import_module(module), function)(json.load(sys.stdin))}
-    except Exception as error:  # the boundary of the process: whatever it is, the parent is told
-        answer = {"error": _told(error)}
-    sys.stdout.write(f"\n{json.dumps(answer)}\n")
+    """The child's side: tasks from the standard input, a line each; each answer is a line of the standard output."""
+    for line in sys.stdin:
+        question = json.loads(line)
+        module, _, function = question["work"].partition(":")
+        try:
+            answer = {"result": getattr(importlib.import_module(module), function)(question["task"])}
+        except Exception as error:  # the boundary of the process: whatever it is, the parent is told
+            answer = {"error": _told(error)}
+        sys.stdout.write(f"\n{_ANSWER.decode()}{json.dumps(answer)}\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

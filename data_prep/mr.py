@@ -43,6 +43,7 @@ from medmae.data.volumes.layouts import Case, Layout, find_cases
 from medmae.data.volumes.nifti import LIMIT_GB, NanPolicy
 from medmae.data.volumes.nifti_header import Repair
 
+EXAMPLE = "raw/ prepared/ --resample-to T1"
 _COLUMNS = ("case", "subject", "session", "split", "contrasts", "shape", "spacing_mm", "flags", "seconds")
 _SHOWN = {name: name for name in ("case", "split", "contrasts", "shape")} | {"mm": "spacing_mm", "flags": "flags"}
 _PACKAGES = ("numpy", "scipy", "scikit-image", "nibabel", "SimpleITK", "distributed", "zarr")
@@ -178,7 +179,7 @@ def main(arguments: list[str] | None = None) -> None:
     Raises:
         SystemExit: Always, with one of :class:`medmae.errors.ExitCode`.
     """
-    run_prepare(prepare, name="data_prep.mr", example="raw/ prepared/ --resample-to T1", arguments=arguments)
+    run_prepare(prepare, name="data_prep.mr", example=EXAMPLE, arguments=arguments)
 
 
 if __name__ == "__main__":

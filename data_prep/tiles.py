@@ -36,6 +36,7 @@ from medmae.data import splits
 from medmae.data.manifest import NAME
 from medmae.errors import DataError
 
+EXAMPLE = "NCT-CRC-HE/ prepared/ --mpp 0.5"
 _COLUMNS = ("case", "subject", "split", "tiles", "size", "classes", "flags", "seconds")
 _SHOWN = {name: name for name in ("case", "split", "tiles", "size", "classes", "flags")}
 _PACKAGES = ("numpy", "pillow", "distributed")
@@ -154,7 +155,7 @@ def main(arguments: list[str] | None = None) -> None:
     Raises:
         SystemExit: Always, with one of :class:`medmae.errors.ExitCode`.
     """
-    run_prepare(prepare, name="data_prep.tiles", example="NCT-CRC-HE/ prepared/ --mpp 0.5", arguments=arguments)
+    run_prepare(prepare, name="data_prep.tiles", example=EXAMPLE, arguments=arguments)
 
 
 if __name__ == "__main__":

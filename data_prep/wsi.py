@@ -34,6 +34,7 @@ from medmae.data import splits
 from medmae.data.manifest import NAME
 from medmae.errors import DataError
 
+EXAMPLE = "slides/ prepared/ --microns 112"
 LIMIT_S = 3600.0
 _COLUMNS = ("case", "subject", "split", "tiles", "tissue", "mpp", "level", "ratio", "flags", "seconds")
 _SHOWN = {name: name for name in ("case", "split", "tiles", "tissue", "mpp", "ratio", "flags")}
@@ -180,7 +181,7 @@ def main(arguments: list[str] | None = None) -> None:
     Raises:
         SystemExit: Always, with one of :class:`medmae.errors.ExitCode`.
     """
-    run_prepare(prepare, name="data_prep.wsi", example="slides/ prepared/ --microns 112", arguments=arguments)
+    run_prepare(prepare, name="data_prep.wsi", example=EXAMPLE, arguments=arguments)
 
 
 if __name__ == "__main__":

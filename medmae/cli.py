@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import os
 import sys
 from collections.abc import Sequence
@@ -19,12 +20,6 @@ import medmae
 from medmae.errors import ExitCode
 
 console = Console()
-SOURCES = {  # module of data_prep -> arguments of an example
-    "mr": "raw/ prepared/ --resample-to T1",
-    "wsi": "slides/ prepared/ --microns 112",
-    "tiles": "NCT-CRC-HE/ prepared/ --mpp 0.5",
-}
-
 app = typer.Typer(
     name="medmae",
     no_args_is_help=True,
@@ -35,22 +30,30 @@ app = typer.Typer(
 )
 
 
+def sources() -> list[str]:
+    """Modules of ``data_prep`` that are a source of data, without importing them: those with an ``EXAMPLE``."""
+    found = importlib.util.find_spec("data_prep")
+    folders = found.submodule_search_locations or () if found else ()
+    files = sorted(file for folder in folders for file in Path(folder).glob("*.py"))
+    return [file.stem for file in files if "\nEXAMPLE = " in file.read_text(encoding="utf-8")]
+
+
 class Sources(TyperGroup):
-    """``medmae prep``: each source of data is a module of ``data_prep`` with a ``prepare``, imported on demand."""
+    """``medmae prep``: modules of ``data_prep`` with ``prepare`` and ``EXAMPLE``, imported on demand."""
 
     # typer's Context comes from another module in each of its versions, hence Any.
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401
         """Names, without importing anything."""
-        return list(SOURCES)
+        return sources()
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401
         """The command of one source, or None."""
-        if cmd_name not in SOURCES:
+        if cmd_name not in sources():
             return None
         holder = typer.Typer(add_completion=False, rich_markup_mode="rich")
         module = importlib.import_module(f"data_prep.{cmd_name}")
         command = importlib.import_module("data_prep.command").command_of(module.prepare)
-        holder.command(cmd_name, epilog=f"Example: medmae prep {cmd_name} {SOURCES[cmd_name]}")(command)
+        holder.command(cmd_name, epilog=f"Example: medmae prep {cmd_name} {module.EXAMPLE}")(command)
         return typer.main.get_command(holder)
 
 

@@ -20,7 +20,7 @@ def commands() -> list[tuple[str, ...]]:
     """Every command and every group, as the words one types."""
     found: list[tuple[str, ...]] = [(), ("prep",)]
     found += [(info.name or info.callback.__name__,) for info in cli.app.registered_commands]
-    found += [("prep", name) for name in cli.SOURCES]
+    found += [("prep", name) for name in cli.sources()]
     return found
 
 

@@ -16,7 +16,7 @@ import pytest
 from packaging.requirements import Requirement
 
 import medmae
-from medmae.cli import SOURCES, app
+from medmae.cli import app, sources
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -145,7 +145,7 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_the_commands_that_pages_show_exist(page: Path) -> None:
-    known = {*SOURCES, *(info.name or info.callback.__name__ for info in app.registered_commands)}
+    known = {*sources(), *(info.name or info.callback.__name__ for info in app.registered_commands)}
     shown = re.findall(r"^(?:\$ )?medmae +(?:prep +)?([a-z]+)", page.read_text(), flags=re.MULTILINE)
     assert set(shown) <= known
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))

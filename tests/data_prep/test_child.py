@@ -10,7 +10,7 @@ from data_prep.child import ChildError, run_in_child
 from medmae.errors import DataError
 
 WORK = """
-import os, signal, sys, time
+import os, signal, sys, threading, time
 from medmae.errors import DataError
 
 def double(task):
@@ -32,6 +32,10 @@ def crash(task):
 def leave(task):
     print("last words", file=sys.stderr)
     os._exit(7)
+
+def leave_quietly(task):
+    threading.Timer(0.2, os._exit, [0]).start()
+    return {}
 
 def hang(task):
     time.sleep(600)
@@ -86,14 +90,23 @@ def test_a_hang_is_ended_by_the_limit(run):
 def test_nothing_of_the_task_is_pickled_or_passed_as_an_argument(run, monkeypatch):
     import subprocess
 
-    seen = {}
-    real = subprocess.run
+    seen = []
+    real = subprocess.Popen
 
     def remember(command, **options):
-        seen.update(command=command, input=options["input"])
+        seen.append(command)
         return real(command, **options)
 
-    monkeypatch.setattr(subprocess, "run", remember)
+    run("leave_quietly")  # so that the next task needs another process
+    time.sleep(1)
+    monkeypatch.setattr(subprocess, "Popen", remember)
     run("double", {"number": 1})
-    assert seen["command"] == [sys.executable, "-m", "data_prep.child", "child_work:double"]
-    assert seen["input"] == '{"number": 1}'
+    assert seen == [[sys.executable, "-m", "data_prep.child"]]
+
+
+def test_one_child_works_on_many_tasks_and_its_successor_on_those_after_a_crash(run):
+    first, second = (run("double", {"number": number})["process"] for number in (1, 2))
+    assert first == second
+    with pytest.raises(DataError):
+        run("crash")
+    assert run("double", {"number": 3})["process"] != first

@@ -1,0 +1,303 @@
+"""Tables and lists that people write about videos: with a header, as VideoMAE has them, or JSON; never guessed at.
+
+With a header (comma, semicolon or tab): ``path`` and some of ``label, value, caption, start, end, split, subject,
+fps``, under the names below. Without: ``path label`` (VideoMAE, UCF101), ``path start count [label]`` (VideoMAE v2), or
+paths alone; a path may have blanks. JSON: ``{path: caption or captions}``, or a list of objects with such names.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from medmae.errors import DataError
+
+SPLIT_WORDS = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("val", "valid", "validation", "dev"), "val"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
+_NAMES = {  # what is called so in the tables of data sets
+    "path": ("path", "file", "filename", "file_name", "video", "video_path", "videoid", "video_id", "youtube_id", "id"),
+    "label": ("label", "class", "template"),
+    "value": ("value", "ef"),
+    "caption": ("caption", "captions", "sentence", "text"),
+    "start": ("start", "start_s"),
+    "end": ("end", "end_s"),
+    "split": ("split",),
+    "subject": ("subject", "patient", "patient_id", "group"),
+    "fps": ("fps",),
+}
+_REMEDY = "the first line must be: path, and some of label,value,caption,start,end,split,subject,fps"
+Resolve = Callable[[str], Path | None]  # a name in a table -> the video
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """What a table says of one video, or of a part of it.
+
+    Args:
+        number: Of the line (of a JSON file, of the entry).
+        name: Of the video, as it stands there.
+        label: Class, if named.
+        value: To be predicted by regression, if named.
+        captions: What is said of it.
+        start: Seconds from the first frame, of a part.
+        end: Likewise.
+        split: ``train``, ``val`` or ``test``, if named.
+        subject: Patient, or whatever must not be cut in two.
+        fps: Frames a second of a video that does not tell them itself.
+    """
+
+    number: int
+    name: str
+    label: str | None = None
+    value: float | None = None
+    captions: tuple[str, ...] = ()
+    start: float | None = None
+    end: float | None = None
+    split: str | None = None
+    subject: str | None = None
+    fps: float | None = None
+
+
+@dataclass(frozen=True)
+class VideoTable:
+    """A table that was read.
+
+    Args:
+        lines: In order.
+        notes: What a user should be told: columns that are ignored, the encoding if it is not UTF-8.
+    """
+
+    lines: tuple[Line, ...]
+    notes: tuple[str, ...] = ()
+
+
+def read_table(path: Path, *, resolve: Resolve, columns: Mapping[str, str] | None = None) -> VideoTable:
+    """Reads a table of any of these forms.
+
+    Args:
+        path: The file.
+        resolve: Finds the video of a name; tells where a path with blanks ends.
+        columns: Our name of a column -> the table's, where that is another.
+
+    Raises:
+        DataError: With the number of the line, whatever is wrong.
+    """
+    text, notes = _text(path)
+    if path.suffix.lower() == ".json":
+        entries, ignored = _from_json(text, path, columns or {})
+    else:
+        found = _with_header(text, path, columns or {})
+        entries, ignored = found if found is not None else (_without_header(text, path, resolve), [])
+    if ignored:
+        notes.append(f"columns of the table that are not used: {', '.join(ignored)}")
+    return VideoTable(tuple(_line(number, entry, path) for number, entry in entries), tuple(notes))
+
+
+def nfc(text: str) -> str:
+    """Letters in their composed form, so that a name is the same on every system."""
+    return unicodedata.normalize("NFC", text)
+
+
+def _text(path: Path) -> tuple[str, list[str]]:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"the table cannot be read ({error.strerror})", path=path, remedy="check the path") from error
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return data.decode("utf-16", "replace"), ["the table was read as UTF-16"]
+    try:
+        return data.decode("utf-8-sig"), []
+    except UnicodeDecodeError:
+        pass
+    try:
+        return data.decode("cp1252"), ["the table is not UTF-8 and was read as Windows-1252: look at its letters"]
+    except UnicodeDecodeError as error:
+        raise DataError(f"the table is not text ({error})", path=path, remedy="save it as CSV, UTF-8") from error
+
+
+def _from_json(text: str, path: Path, columns: Mapping[str, str]) -> tuple[list[tuple[int, dict[str, Any]]], list[str]]:
+    try:
+        content = json.loads(text, object_pairs_hook=lambda pairs: _unique(pairs, path))
+    except ValueError as error:
+        if isinstance(error, DataError):
+            raise
+        raise DataError(f"the table is not JSON ({error})", path=path, remedy="correct it") from error
+    if isinstance(content, dict):
+        content = [{"path": name, "caption": caption} for name, caption in content.items()]
+    if not isinstance(content, list) or not all(isinstance(entry, dict) for entry in content):
+        raise DataError("a list of objects, or {path: caption}, is expected", path=path, remedy=_REMEDY)
+    names = list(dict.fromkeys(name for entry in content for name in entry))
+    used, ignored = _used(names, path, columns)
+    return [
+        (n, {ours: entry.get(theirs) for ours, theirs in used.items()}) for n, entry in enumerate(content, 1)
+    ], ignored
+
+
+def _unique(pairs: list[tuple[str, Any]], path: Path) -> dict[str, Any]:
+    names = [nfc(name) for name, _ in pairs]
+    twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
+    if twice:
+        raise DataError(f"keys stand twice: {', '.join(twice[:10])}", path=path, field="key", remedy="keep one of each")
+    return dict(pairs)
+
+
+def _with_header(
+    text: str, path: Path, columns: Mapping[str, str]
+) -> tuple[list[tuple[int, dict[str, Any]]], list[str]] | None:
+    first = next((line for line in text.splitlines() if line.strip()), "")
+    for delimiter in (",", ";", "\t"):
+        names = [name.strip() for name in next(csv.reader([first], delimiter=delimiter), [])]
+        lower = {name.lower() for name in names}
+        if columns.get("path", "").lower() in lower or lower & set(_NAMES["path"]):
+            break
+    else:
+        return None
+    used, ignored = _used(names, path, columns)
+    reader = csv.reader(io.StringIO(text.lstrip("\r\n"), newline=""), delimiter=delimiter, strict=True)
+    entries = []
+    try:
+        next(reader)
+        for cells in reader:
+            if not any(cell.strip() for cell in cells):
+                continue
+            if len(cells) != len(names):
+                raise DataError(
+                    f"line {reader.line_num} has {len(cells)} fields where {len(names)} are expected",
+                    path=path,
+                    field="line",
+                    value=cells[:4],
+                    remedy='put fields with commas or line breaks into quotes: "..."',
+                )
+            values = dict(zip(names, cells, strict=True))
+            entries.append((reader.line_num, {ours: values[theirs] for ours, theirs in used.items()}))
+    except csv.Error as error:
+        raise DataError(f"line {reader.line_num} is not CSV ({error})", path=path, remedy="mend its quotes") from error
+    return entries, ignored
+
+
+def _used(names: list[str], path: Path, columns: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+    """Our names of columns -> the table's, and those that nobody reads."""
+    of = {name.lower(): name for name in names}
+    if len(of) < len(names):
+        raise DataError("two columns have the same name", path=path, field="columns", value=names, remedy="rename one")
+    used = {}
+    for ours, known in _NAMES.items():
+        if ours in columns:
+            if columns[ours].lower() not in of:
+                raise DataError(
+                    "the table has no such column", path=path, field=ours, value=columns[ours], remedy=f"it has {names}"
+                )
+            used[ours] = of[columns[ours].lower()]
+        elif found := [of[name] for name in known if name in of]:
+            used[ours] = found[0]
+    if "path" not in used:
+        raise DataError("no column names the videos", path=path, field="columns", value=names, remedy=_REMEDY)
+    return used, [name for name in names if name not in used.values()]
+
+
+def _without_header(text: str, path: Path, resolve: Resolve) -> list[tuple[int, dict[str, Any]]]:
+    entries = []
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip():
+            continue
+        entry = next(filter(None, (_split_off(line.strip(), count, resolve) for count in range(4))), None)
+        if entry is None:  # of a video that is not there: the last word is a label, as in VideoMAE's lists
+            name, _, label = line.strip().rpartition(" ")
+            entry = {"path": name or label, "label": label if name else None}
+        start, count = entry.pop("start_count", (0, -1))
+        if start != 0 or count not in (-1, 0):
+            raise DataError(
+                f"line {number} takes a part of a video by numbers of frames",
+                path=path,
+                field="line",
+                value=line.strip(),
+                remedy="name parts by seconds, in a table with a header: path,start,end",
+            )
+        entries.append((number, entry))
+    return entries
+
+
+def _split_off(line: str, count: int, resolve: Resolve) -> dict[str, Any] | None:
+    """A line without header, its last ``count`` words taken off, if what is left is a video."""
+    for separator in (None, ","):
+        name, *rest = (part.strip() for part in line.rsplit(separator, count))
+        if len(rest) == count and resolve(name) is not None:
+            break
+    else:
+        return None
+    if count < 2:
+        return {"path": name, "label": rest[0] if rest else None}
+    try:
+        span = int(rest[0]), int(rest[1])
+    except ValueError:
+        return None
+    return {"path": name, "start_count": span, "label": rest[2] if count == 3 else None}
+
+
+def _line(number: int, entry: Mapping[str, Any], path: Path) -> Line:
+    values = {name: _cleaned(value) for name, value in entry.items() if name not in ("caption",)}
+    name = values.get("path")
+    if not name:
+        raise DataError(f"line {number} names no video", path=path, field="path", remedy=_REMEDY)
+    split = values.get("split")
+    if split is not None and split.lower() not in SPLIT_WORDS:
+        raise DataError(
+            f"line {number} names no split", path=path, field="split", value=split, remedy="train, val or test"
+        )
+    start, end = (_number(values.get(field), field, number, path) for field in ("start", "end"))
+    if (start is not None and start < 0) or (end is not None and end <= (start or 0)):
+        raise DataError(
+            f"line {number} names no part of a video",
+            path=path,
+            field="start, end",
+            value=(start, end),
+            remedy="give seconds from the first frame, the start before the end",
+        )
+    return Line(
+        number=number,
+        name=name,
+        label=values.get("label"),
+        value=_number(values.get("value"), "value", number, path),
+        captions=tuple(_captions(entry.get("caption"))),
+        start=start,
+        end=end,
+        split=None if split is None else SPLIT_WORDS[split.lower()],
+        subject=values.get("subject"),
+        fps=_number(values.get("fps"), "fps", number, path),
+    )
+
+
+def _cleaned(value: object) -> str | None:
+    return nfc(str(value)).strip() or None if value is not None else None
+
+
+def _captions(value: object) -> Iterable[str]:
+    some = value if isinstance(value, list) else [value]
+    return (text for text in map(_cleaned, some) if text)
+
+
+def _number(text: str | None, field: str, number: int, path: Path) -> float | None:
+    if text is None:
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not abs(value) < float("inf"):
+        raise DataError(
+            f"line {number} has no number",
+            path=path,
+            field=field,
+            value=text,
+            remedy="give a number, or leave it empty",
+        )
+    return value

@@ -1,0 +1,86 @@
+"""Videos whose frames can be told apart by their brightness, and what is done to their bytes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from data_prep.tiny.clips import write_video
+
+STEP = 6  # grey levels from frame to frame: more than coding changes
+
+
+def numbered(count: int = 20, *, size: tuple[int, int] = (32, 48), first: int = 0) -> np.ndarray:
+    """Frame i is ``30 + 6 i`` all over, with a little texture: uint8 ``(count, H, W, 3)``."""
+    texture = np.random.default_rng(0).integers(-2, 3, (*size, 1))
+    levels = 30 + STEP * (first + np.arange(count))
+    return (levels[:, None, None, None] + texture).repeat(3, axis=-1).astype(np.uint8)
+
+
+def numbers_of(frames: np.ndarray) -> list[int]:
+    """Which frame each is."""
+    return np.round((frames.reshape(len(frames), -1).mean(axis=1) - 30) / STEP).astype(int).tolist()
+
+
+def textured(count: int = 20, *, size: tuple[int, int] = (64, 96), seed: int = 0) -> np.ndarray:
+    """A pattern that slides by, in colour, so that files have some kilobytes: uint8 ``(count, H, W, 3)``."""
+    wide = np.random.default_rng(seed).integers(0, 256, (size[0] // 4, size[1] // 4 + count, 3), dtype=np.uint8)
+    wide = np.kron(wide, np.ones((4, 4, 1), dtype=np.uint8))
+    return np.stack([wide[:, 4 * number : 4 * number + size[1]] for number in range(count)])
+
+
+def corners(size: tuple[int, int] = (32, 48)) -> np.ndarray:
+    """One frame that shows how it lies: red top left, green top right, blue bottom left, white bottom right."""
+    frame = np.zeros((*size, 3), dtype=np.uint8)
+    h, w = size[0] // 2, size[1] // 2
+    frame[:h, :w, 0] = frame[:h, w:, 1] = frame[h:, :w, 2] = 255
+    frame[h:, w:] = 255
+    return frame
+
+
+def corner_names(frame: np.ndarray) -> str:
+    """The corners as letters, row by row: ``RGBW`` lies as it was made."""
+    H, W = frame.shape[:2]
+    h, w = H // 4, W // 4
+    return "".join(_letter(frame[y, x]) for y in (h, H - h) for x in (w, W - w))
+
+
+def _letter(pixel: np.ndarray) -> str:
+    return "W" if pixel.min() > 128 else "RGB"[int(pixel.argmax())]
+
+
+def cut(path: Path, share: float) -> Path:
+    """The first part of a file."""
+    data = path.read_bytes()
+    found = path.with_name(f"cut_{path.name}")
+    found.write_bytes(data[: int(len(data) * share)])
+    return found
+
+
+def hurt(path: Path, *, at: float, count: int = 2000) -> Path:
+    """Some bytes replaced by zeros, as a bad sector leaves them."""
+    data = bytearray(path.read_bytes())
+    start = int(len(data) * at)
+    data[start : start + count] = bytes(count)
+    found = path.with_name(f"hurt_{path.name}")
+    found.write_bytes(data)
+    return found
+
+
+def sound_only(path: Path) -> Path:
+    """An .mp4 without pictures."""
+    import av
+
+    with av.open(str(path), "w") as file:
+        stream = file.add_stream("aac", rate=16000)
+        stream.layout = "mono"
+        samples = (np.sin(np.arange(8192) / 20)[None] * 0.3).astype(np.float32)
+        frame = av.AudioFrame.from_ndarray(samples, format="fltp", layout="mono")
+        frame.sample_rate = 16000
+        file.mux(stream.encode(frame))
+        file.mux(stream.encode(None))
+    return path
+
+
+__all__ = ["corner_names", "corners", "cut", "hurt", "numbered", "numbers_of", "sound_only", "textured", "write_video"]
