@@ -75,7 +75,7 @@ def _reader(path: Path) -> Callable[..., Video]:
 
 
 def _pictures() -> Callable[..., Video]:
-    from medmae.data.video.pictures import PictureVideo
+    from medmae.data.video.animated import PictureVideo
 
     return PictureVideo
 

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from medmae.data.video.crops import Box
+from medmae.data.video.clip_crops import Box
 from medmae.data.video.sampling import Timeline
 from medmae.data.video.times import seconds_of
 
