@@ -5,7 +5,7 @@ STAMP := $(VENV)/.installed
 # The first interpreter that is new enough; `make PYTHON=/path/to/python test` takes another.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
-# Two test workers with one thread each: on two cores they do not fight.
+# Two test workers with one thread each: on two cores they do not fight. A file goes to one of them, with what it shares.
 WORKERS ?= 2
 ARGS ?=
 
@@ -33,10 +33,10 @@ demo: $(STAMP) ## pre-train Edge-MAE on the embedded cohort and print where the 
 	@env -u OMP_NUM_THREADS OMP_WAIT_POLICY=PASSIVE $(BIN)/medmae demo $(ARGS)
 
 test: lint types floors ## every check and every test, with coverage
-	$(BIN)/python -m pytest -n $(WORKERS) --cov --cov-report=term $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --cov --cov-report=term $(ARGS)
 
 quick: $(STAMP) ## the tests that take seconds
-	$(BIN)/python -m pytest -n $(WORKERS) -m "not slow" $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not slow" $(ARGS)
 
 lint: $(STAMP) ## ruff: rules and format
 	$(BIN)/ruff check .

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -52,9 +51,7 @@ def test_every_help_shows_an_example(words: tuple[str, ...]) -> None:
 
 def test_help_comes_without_importing_torch() -> None:
     code = "import sys, medmae.cli; assert not {'torch', 'monai', 'numpy'} & set(sys.modules)"
-    begin = time.perf_counter()
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
-    assert time.perf_counter() - begin < 10  # about 0.4 s alone; torch and monai take 10 to 15
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:

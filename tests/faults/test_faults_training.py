@@ -179,7 +179,7 @@ def test_fault_30_half_a_checkpoint_is_tidied_away_when_training_goes_on(tmp_pat
 def test_fault_31_a_signal_ends_the_run_after_its_step_with_a_checkpoint_and_exit_code_143(tmp_path, number):
     process = slow_run(tmp_path)
     process.send_signal(number)
-    assert process.wait(timeout=60) == STOPPED == 143
+    assert process.wait(timeout=600) == STOPPED == 143
     (path,) = checkpoints(tmp_path / "checkpoints")
     assert 3 <= read_checkpoint(path)["global_step"] <= 5
 
@@ -188,7 +188,7 @@ def test_fault_31_a_signal_ends_the_run_after_its_step_with_a_checkpoint_and_exi
 def test_fault_31_a_signal_amid_accumulation_waits_for_the_optimiser(tmp_path):
     process = slow_run(tmp_path, options="accumulate_grad_batches=4")
     process.terminate()
-    assert process.wait(timeout=60) == STOPPED
+    assert process.wait(timeout=600) == STOPPED
     content = read_checkpoint(checkpoints(tmp_path / "checkpoints")[0])
     assert content["global_step"] == 1
     assert content["medmae"]["position"]["delivered"] == 16

@@ -1,8 +1,9 @@
-"""One training of a tiny MAE, alone or in two processes on the CPU; writes what the tests compare.
+"""Trainings of a tiny MAE, alone or in two processes on the CPU; writes what the tests compare.
 
-    python -m tests.training.parallel_run STRATEGY OUT
+    python -m tests.training.parallel_run OUT
 
-Lightning starts the second process by running this command again.
+Lightning starts the second process by running this command again, once for all strategies: its imports take longer than
+the trainings.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from medmae.training.checkpoints import checkpoints
 from tests.training.toys import Blobs, trainer
 
 SAMPLES, GLOBAL_BATCH, EPOCHS = 32, 8, 2
+STRATEGIES = ("ddp", "fsdp2", "fsdp2 resumed")
 
 
 class Numbered(Blobs):
@@ -86,15 +88,14 @@ def train(folder: Path, *, batch_size: int, resume: Path | None = None, **option
 
 
 def strategy_of(name: str) -> str | pl.strategies.Strategy:
-    """What two processes do: ``ddp``, ``fsdp2``, or ``fsdp2 resumed``."""
+    """What two processes do: one of :data:`STRATEGIES`."""
     if name == "ddp":
         return "ddp"
     return ModelParallelStrategy(data_parallel_size=2, tensor_parallel_size=1, save_distributed_checkpoint=False)
 
 
-def main() -> None:
-    torch.set_num_threads(1)
-    name, out = sys.argv[1], Path(sys.argv[2])
+def train_by(name: str, out: Path) -> None:
+    """Trains by a strategy and writes the curve and the weights."""
     options = {"batch_size": GLOBAL_BATCH // 2, "devices": 2}
     resume, earlier = None, []
     if name.endswith("resumed"):  # from the checkpoint in the middle of an earlier run
@@ -103,10 +104,17 @@ def main() -> None:
         earlier = train(out, strategy=strategy_of(name), callbacks=[saver], **options).losses[: SAMPLES // GLOBAL_BATCH]
         resume = checkpoints(out / "checkpoints")[-1]
     module = train(out, strategy=strategy_of(name), resume=resume, **options)
-    module.losses = [*earlier, *module.losses]
     if module.global_rank == 0:
         torch.save(module.method.state_dict(), out / "method.pt")
-        (out / "losses.json").write_text(json.dumps(module.losses))
+        (out / "losses.json").write_text(json.dumps([*earlier, *module.losses]))
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    for name in STRATEGIES:
+        folder = Path(sys.argv[1]) / name
+        folder.mkdir(exist_ok=True)
+        train_by(name, folder)
     if torch.distributed.is_initialized():  # or one process tears the connections down while the other still uses them
         torch.distributed.barrier()
         torch.distributed.destroy_process_group()

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from tests.conftest import ROOT
-from tests.training.parallel_run import EPOCHS, GLOBAL_BATCH, SAMPLES, train
+from tests.training.parallel_run import EPOCHS, GLOBAL_BATCH, SAMPLES, STRATEGIES, train
 
 
 def assert_same_weights(ours, theirs):
@@ -31,16 +31,23 @@ def alone(tmp_path_factory):
     return module.losses, module.method.state_dict()
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("strategy", ["ddp", "fsdp2", "fsdp2 resumed"])
-def test_two_processes_learn_what_one_learns_from_the_same_global_batch(strategy, alone, tmp_path):
+@pytest.fixture(scope="module")
+def together(tmp_path_factory):
+    """The folder of what two processes learnt, by each strategy in turn."""
+    out = tmp_path_factory.mktemp("together")
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "tests.training.parallel_run", strategy, str(tmp_path)]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
+    command = [sys.executable, "-m", "tests.training.parallel_run", str(out)]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
+    return out
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_two_processes_learn_what_one_learns_from_the_same_global_batch(strategy, alone, together):
     losses, weights = alone
-    assert json.loads((tmp_path / "losses.json").read_text()) == pytest.approx(losses, rel=1e-5)
-    assert_same_weights(torch.load(tmp_path / "method.pt", weights_only=True), weights)
+    assert json.loads((together / strategy / "losses.json").read_text()) == pytest.approx(losses, rel=1e-5)
+    assert_same_weights(torch.load(together / strategy / "method.pt", weights_only=True), weights)
 
 
 def test_accumulated_batches_learn_what_one_large_batch_learns(alone, tmp_path):

@@ -206,7 +206,7 @@ def test_a_fork_opens_the_slide_for_itself(slide):
     queue = context.Queue()
     process = context.Process(target=child, args=(queue,))
     process.start()
-    assert queue.get(timeout=30) is False
+    assert queue.get(timeout=300) is False
     process.join()
     assert opened._handle.slide is mine
 
