@@ -83,7 +83,7 @@ class Diary(Callback):
 
     def note_mask(self, module: object, arguments: object, output: Any) -> None:
         """A forward hook of the method."""
-        self.mask = hashlib.sha1(output.mask.visible.numpy().tobytes(), usedforsecurity=False).hexdigest()
+        self.mask = hashlib.sha1(output.masks["image"].visible.numpy().tobytes(), usedforsecurity=False).hexdigest()
 
     def on_train_batch_end(self, trainer: pl.Trainer, module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         """What this batch was and gave."""

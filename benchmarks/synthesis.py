@@ -144,13 +144,13 @@ def pretrain(slices: Tensor, sizes: Sizes, *, steps: int, batch: int, seed: int,
     num_tokens = method.patches.num_tokens
 
     def loss(data: dict[str, Tensor]) -> Tensor:
-        return method({"image": data["image"]}, mask=Mask(data["visible"], data["masked"], num_tokens)).loss
+        return method({"image": data["image"]}, masks={"image": Mask(data["visible"], data["masked"], num_tokens)}).loss
 
     step, generator = Stepper(method, loss, betas=(0.9, 0.95), plain=plain), torch.Generator().manual_seed(seed)
     order = batches(len(slices), batch, generator=generator)
     for rate, index in zip(rates(steps, peak=1e-3), order, strict=False):
         image = slices[index.to(DEVICE)]
-        mask = method.draw_mask({"image": image}, generator=generator)
+        mask = method.draw_masks({"image": image}, generator=generator)["image"]
         step({"image": image, "visible": mask.visible, "masked": mask.masked}, lr=rate)
     return method
 

@@ -95,9 +95,9 @@ class VolumeInference:
         shape = (volume.array.shape[1], volume.array.shape[2])
         for numbers, images in self._batches(volume):
             batch = {"image": images}
-            mask = self.method.draw_mask(batch, generator=generator)
-            guesses = self.method.reconstruct(batch, mask)["image"].cpu()  # (B, 1, size, size)
-            painted = self.method.encoder.patches.paint(mask.as_bool().float()).cpu()
+            shown = self.method.show(batch, self.method.draw_masks(batch, generator=generator))["image"]
+            assert shown.made is not None, "a method of volumes rebuilds them"
+            guesses, painted = shown.made.cpu(), shown.hidden.float().cpu()  # (B, 1, size, size)
             for number, guess, paint in zip(numbers, guesses, painted, strict=True):
                 where = unfit(paint, shape=shape)[0].numpy() >= 0.5
                 # What was visible stays the source's own pixels, untouched by the resizing to the network's input.

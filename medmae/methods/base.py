@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 
-from medmae.masking.base import Mask, Masking
+from medmae.kinds import Kind
+from medmae.masking.base import Masking, Masks
+from medmae.methods.shown import Shown
+from medmae.nn.encoder import Encoder
 from medmae.nn.vit import MaskedViT
 
 Batch = Mapping[str, Tensor]
@@ -22,42 +25,55 @@ class StepOutput:
     Attributes:
         loss: Scalar to minimise.
         terms: Named parts of the loss, weights applied; they add up to ``loss``.
-        prediction: Predictions by name; of a masked method rows in the order of ``mask.masked``.
-        mask: The mask that was used; None of a method that hides nothing.
+        prediction: Predictions by name, a row a sample; of masked tokens in the order of their mask's ``masked``.
+        masks: Those that were used, by name; none of a method that hides nothing.
     """
 
     loss: Tensor
     terms: dict[str, Tensor]
     prediction: dict[str, Tensor]
-    mask: Mask | None = None
+    masks: Masks = field(default_factory=dict)
 
     @classmethod
-    def of(cls, *, terms: dict[str, Tensor], prediction: dict[str, Tensor], mask: Mask | None = None) -> StepOutput:
+    def of(cls, *, terms: dict[str, Tensor], prediction: dict[str, Tensor], masks: Masks | None = None) -> StepOutput:
         """With the loss as the sum of the terms."""
-        return cls(torch.stack(list(terms.values())).sum(), terms, prediction, mask)
-
-
-@dataclass(frozen=True)
-class Given:
-    """One kind of data as a masked method was shown it.
-
-    Attributes:
-        image: ``(B, C, *size)``, hidden parts too.
-        hidden: True where it was hidden, bool ``(B, 1, *size)``; nowhere in a sample that lacks this kind.
-    """
-
-    image: Tensor
-    hidden: Tensor
+        return cls(torch.stack(list(terms.values())).sum(), terms, prediction, masks or {})
 
 
 class Method(nn.Module, ABC):
-    """A system: composes tokens, encoder, what stands on it, and objective.
+    """A system: composes tokens, encoders, what stands on them, and objective.
 
-    A method knows nothing of optimisers, files or devices. ``encoder`` is the thing one keeps. A supervised method
-    derives from this class; a self-supervised one, which hides a part of its input, from :class:`MaskedMethod`.
+    A method knows nothing of optimisers, files or devices. What it can do shows in what it is and says, and methods may
+    be several of these at once: one that hides a part of its input is a :class:`MaskedMethod`; one that is told what to
+    find says so in ``needs``; one that learns from another network names it in ``teachers``.
+
+    Attributes:
+        needs: What it cannot do without, beside data: ``target`` in each batch, or a trained ``teacher`` when it is
+            built. A batch or a construction without them is refused.
+        encoder: The thing one keeps, of methods that have one.
     """
 
+    needs: frozenset[str] = frozenset()
     encoder: MaskedViT
+
+    @property
+    def encoders(self) -> Mapping[str, Encoder]:
+        """What one keeps, by the names of these parts; one encoder may be several networks with their fusion."""
+        return {"encoder": self.encoder}
+
+    @property
+    def kinds(self) -> Mapping[str, Kind]:
+        """What it takes, by name in a batch."""
+        return {name: kind for encoder in self.encoders.values() for name, kind in encoder.kinds.items()}
+
+    @property
+    def teachers(self) -> Mapping[str, nn.Module]:
+        """Networks that give targets and get no gradient, by the names of these parts.
+
+        A teacher that moves with the method is a part of its state. One that was handed in (``teacher`` in ``needs``)
+        is not: see :class:`medmae.nn.teacher.FrozenTeacher`.
+        """
+        return {}
 
     @abstractmethod
     def forward(
@@ -65,15 +81,15 @@ class Method(nn.Module, ABC):
         batch: Batch,
         *,
         generator: torch.Generator | None = None,
-        mask: Mask | None = None,
+        masks: Masks | None = None,
         progress: float = 1.0,
     ) -> StepOutput:
         """One step.
 
         Args:
             batch: Tensors by name, for instance ``{"image": (B, C, H, W)}``; each has a row a sample.
-            generator: Where all randomness of the step comes from (on the CPU): the mask's, mostly.
-            mask: Replays this mask instead of drawing one; None for a method that hides nothing.
+            generator: Where all randomness of the step comes from (on the CPU): the masks', mostly.
+            masks: Replays these instead of drawing; None for a method that hides nothing.
             progress: Share of training that is done, in [0, 1], for objectives that change on the way.
         """
 
@@ -90,29 +106,37 @@ class Method(nn.Module, ABC):
 
 
 class MaskedMethod(Method):
-    """A self-supervised system: hides some tokens, and learns from what it makes of them."""
+    """A method that hides some tokens of what it is given."""
 
-    masking: Masking
+    @property
+    @abstractmethod
+    def maskings(self) -> Mapping[str, Masking]:
+        """How tokens are hidden, by the names of the masks."""
 
-    def draw_mask(self, batch: Batch, *, generator: torch.Generator | None = None) -> Mask:
-        """The mask that :meth:`forward` would draw, on the device of the batch.
+    def draw_masks(self, batch: Batch, *, generator: torch.Generator | None = None) -> Masks:
+        """The masks that :meth:`forward` would draw, on the device of the batch.
 
-        A batch of padded samples says in ``real``, bool ``(B, 1, *size)``, which values are their own: a token without
-        any is neither seen nor decoded, so that it enters no loss.
+        Names are those of the kinds of data; tokens of several kinds that share one budget are counted in one mask.
         """
-        device = next(iter(batch.values())).device
-        real = self.encoder.patches.touched(batch["real"]) if "real" in batch else None  # (B, N)
-        return self.masking.sample(count_samples(batch), generator=generator, real=real).to(device)
-
-    def given(self, batch: Batch, mask: Mask) -> dict[str, Given]:
-        """What the encoder was shown, by the names of :meth:`reconstruct` (which may make less, and more)."""
-        return {"image": Given(batch["image"], self.encoder.patches.paint(mask.as_bool()))}
+        device, count = next(iter(batch.values())).device, count_samples(batch)
+        return {name: how.sample(count, generator=generator).to(device) for name, how in self.maskings.items()}
 
     @abstractmethod
-    def reconstruct(self, batch: Batch, mask: Mask) -> dict[str, Tensor]:
-        """Pictures for people: named maps ``(B, C, *size)``, what was visible pasted from the input."""
+    def show(self, batch: Batch, masks: Masks) -> dict[str, Shown]:
+        """What was given, hidden and made of each kind in the batch, by name; without gradients."""
 
 
 def count_samples(batch: Batch) -> int:
     """B, the samples of a batch."""
     return len(next(iter(batch.values())))
+
+
+def entry(batch: Batch, name: str) -> Tensor:
+    """What a method cannot do without.
+
+    Raises:
+        ValueError: If the batch does not have it.
+    """
+    if name not in batch:
+        raise ValueError(f'this method needs "{name}" in the batch, got {sorted(batch)}')
+    return batch[name]

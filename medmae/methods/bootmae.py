@@ -11,14 +11,14 @@ blocks, heads and losses run on hidden tokens only (same losses, exactly).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from medmae.kinds import ScaleLike
-from medmae.masking.base import Mask, Rounding
+from medmae.masking.base import Mask, Masks, Rounding
 from medmae.masking.block import BlockMasking
 from medmae.methods.base import Batch, StepOutput
 from medmae.methods.pixels import PixelMethod
@@ -174,20 +174,25 @@ class BootMAE(PixelMethod):
         batch: Batch,
         *,
         generator: torch.Generator | None = None,
-        mask: Mask | None = None,
+        masks: Masks | None = None,
         progress: float = 1.0,
     ) -> StepOutput:
         """One step on ``{"image": (B, C, *size)}``; see :meth:`Method.forward`."""
-        rows = self.encoder.patchify(batch["image"])  # (B, N, P)
-        mask = mask or self.draw_mask(batch, generator=generator)
+        rows, name = self.rows(batch), self.kind.name  # (B, N, P)
+        mask = self.mask(batch, masks, generator=generator)
         prediction = self._decode(rows, mask)  # (B, M, P) and (B, M, D)
         weight = patchwise_weight(mask, grid=self.patches.grid) if self.centre_weighted else None  # (B, M)
-        terms = {"image": masked_mse(prediction["image"], self.target(mask.hidden(rows)), weight=weight)}
+        terms = {name: masked_mse(prediction[name], self.target(mask.hidden(rows)), weight=weight)}
         if self.teacher is not None:
             wanted = mask.hidden(self.teacher_features(rows))  # (B, M, D)
             loss = normalised_mse(prediction["feature"], wanted, weight=weight, eps=self.encoder.norm_eps)
             terms["feature"] = self.feature_weight_at(progress) * loss
-        return StepOutput.of(terms=terms, prediction=prediction, mask=mask)
+        return StepOutput.of(terms=terms, prediction=prediction, masks={name: mask})
+
+    @property
+    def teachers(self) -> Mapping[str, nn.Module]:
+        """See :attr:`Method.teachers`."""
+        return {} if self.teacher is None else {"teacher": self.teacher}
 
     def update_teacher(self, *, progress: float) -> None:
         """See :meth:`Method.update_teacher`."""
@@ -216,7 +221,7 @@ class BootMAE(PixelMethod):
 
     def predict(self, batch: Batch, mask: Mask) -> dict[str, Tensor]:
         """Predictions for all tokens in raster order, ``(B, N, P)`` and ``(B, N, D)``; visible ones mean nothing."""
-        return self._decode(self.encoder.patchify(batch["image"]), mask, masked_only=False)
+        return self._decode(self.rows(batch), mask, masked_only=False)
 
     def _epoch(self, progress: float) -> int:
         return min(int(progress * self.epochs + 1e-6), self.epochs - 1)  # 50 / 801 * 801 is a little below 50
@@ -226,7 +231,7 @@ class BootMAE(PixelMethod):
         tapped = None if self.pixel_tap is None else blocks[self.pixel_tap]
         positions = self.pixel_pos_embed[:, 1:]  # (1, N, D')
         pixel = self.pixel_decoder(latent, tapped, mask, positions=positions, masked_only=masked_only)
-        prediction = {"image": self.pixel_head(pixel)}
+        prediction = {self.kind.name: self.pixel_head(pixel)}
         if self.teacher is not None:
             tapped = None if self.feature_tap is None else blocks[self.feature_tap]
             positions = self.encoder.pos_embed[:, 1:]  # (1, N, D)

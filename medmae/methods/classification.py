@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from medmae.masking.base import Mask
+from medmae.masking.base import Masks
 from medmae.methods.base import Batch, Method, StepOutput
 from medmae.nn.vit import MaskedViT
 
@@ -41,7 +41,7 @@ class Classification(Method):
         batch: Batch,
         *,
         generator: torch.Generator | None = None,
-        mask: Mask | None = None,
+        masks: Masks | None = None,
         progress: float = 1.0,
     ) -> StepOutput:
         """One step on ``{"image": (B, C, *size), "label": (B,)}``; ``target`` ``(B, K)``, if given, goes before."""

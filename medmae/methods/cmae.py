@@ -12,14 +12,14 @@ only (same loss, exactly). The two views are made beforehand, by ``medmae.data.a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from medmae.kinds import ScaleLike
-from medmae.masking.base import Mask, Rounding
+from medmae.masking.base import Mask, Masks, Rounding
 from medmae.masking.cells import CellMasking
 from medmae.methods.base import Batch, StepOutput
 from medmae.methods.pixels import PixelMethod
@@ -160,21 +160,21 @@ class CMAE(PixelMethod):
         batch: Batch,
         *,
         generator: torch.Generator | None = None,
-        mask: Mask | None = None,
+        masks: Masks | None = None,
         progress: float = 1.0,
     ) -> StepOutput:
         """One step on ``{"image": (B, C, *size)[, "target_view": the same]}``; see :meth:`Method.forward`."""
-        rows = self.encoder.patchify(batch["image"])  # (B, N, P)
-        mask = mask or self.draw_mask(batch, generator=generator)
+        rows, name = self.rows(batch), self.kind.name  # (B, N, P)
+        mask = self.mask(batch, masks, generator=generator)
         latent = self.encoder.forward_rows(rows, mask.visible)  # (B, 1 + V, D)
         prediction = self.head(self.decoder(latent, mask))  # (B, M, P)
         image_loss = masked_mse(prediction, self.target(mask.hidden(rows)))
 
         query = self.predictor(self.projector(self.pooled(latent, mask)))  # (B, D')
-        key = self.target_projection(batch.get("target_view", batch["image"]))  # (B, D')
+        key = self.target_projection(batch.get("target_view", self.data(batch)))  # (B, D')
         contrast = 2 * self.temperature * info_nce(query, key, temperature=self.temperature)
-        terms = {"image": self.image_weight * image_loss, "contrast": self.contrast_weight * contrast}
-        return StepOutput.of(terms=terms, prediction={"image": prediction}, mask=mask)
+        terms = {name: self.image_weight * image_loss, "contrast": self.contrast_weight * contrast}
+        return StepOutput.of(terms=terms, prediction={name: prediction}, masks={name: mask})
 
     def pooled(self, latent: Tensor, mask: Mask) -> Tensor:
         """Mean feature of an image of which a part was seen: of all patches, hidden ones imagined; ``(B, D)``."""
@@ -184,6 +184,11 @@ class CMAE(PixelMethod):
     def target_projection(self, image: Tensor) -> Tensor:
         """What the target branch, which sees all of ``(B, C, *size)``, makes of it: ``(B, D')``."""
         return self.target_projector(self.target_encoder(image)[:, 1:].mean(dim=1))
+
+    @property
+    def teachers(self) -> Mapping[str, nn.Module]:
+        """See :attr:`Method.teachers`."""
+        return {"target_encoder": self.target_encoder, "target_projector": self.target_projector}
 
     def update_teacher(self, *, progress: float) -> None:
         """Moves encoder and projector of the target branch; see :meth:`Method.update_teacher`."""
@@ -199,13 +204,13 @@ class CMAE(PixelMethod):
 
     def predict(self, batch: Batch, mask: Mask) -> Tensor:
         """Predictions for all tokens in raster order ``(B, N, P)``; those of visible tokens mean nothing."""
-        latent = self.encoder(batch["image"], mask.visible)
+        latent = self.encoder.forward_rows(self.rows(batch), mask.visible)
         return self.head(self.decoder(latent, mask, masked_only=False))
 
     def example_batch(self, batch_size: int = 2, *, generator: torch.Generator | None = None) -> dict[str, Tensor]:
         """See :meth:`Method.example_batch`."""
         shape = (batch_size, self.patches.channels, *self.patches.size)
-        return {name: torch.rand(shape, generator=generator) for name in ("image", "target_view")}
+        return {name: torch.rand(shape, generator=generator) for name in (self.kind.name, "target_view")}
 
     def _move_teacher(self, momentum: float) -> None:
         self.target_encoder.update(self.encoder, momentum=momentum)

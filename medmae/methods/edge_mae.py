@@ -13,16 +13,19 @@ taken on hidden patches only. Deviations: transformer blocks that the reference 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
 from medmae.errors import check_choice
-from medmae.masking.base import Mask, Rounding
+from medmae.masking.base import Mask, Masks, Rounding
 from medmae.masking.random import RandomMasking
-from medmae.methods.base import Batch, MaskedMethod, StepOutput
+from medmae.methods.base import Batch, StepOutput
+from medmae.methods.pixels import PatchMethod
 from medmae.methods.registry import register
+from medmae.methods.shown import Shown
 from medmae.nn.decoder import MaskedDecoder
 from medmae.nn.heads import PatchHead
 from medmae.nn.vit import MaskedViT
@@ -65,7 +68,7 @@ def edge_mae_tiny(**options: Any) -> EdgeMAE:
         "volume": edge_mae_volume,
     },
 )
-class EdgeMAE(MaskedMethod):
+class EdgeMAE(PatchMethod):
     """Masked autoencoder with an image head and an edge head over one trunk.
 
     Args:
@@ -145,24 +148,24 @@ class EdgeMAE(MaskedMethod):
         batch: Batch,
         *,
         generator: torch.Generator | None = None,
-        mask: Mask | None = None,
+        masks: Masks | None = None,
         progress: float = 1.0,
     ) -> StepOutput:
         """One step on ``{"image": (B, C, *size)[, "contrast": (B,)]}``; see :meth:`Method.forward`."""
-        rows = self.encoder.patchify(batch["image"])  # (B, N, P)
-        mask = mask or self.draw_mask(batch, generator=generator)
+        rows, name = self.rows(batch), self.kind.name  # (B, N, P)
+        mask = self.mask(batch, masks, generator=generator)
         trunk = self.decoder(self._encode(rows, batch, mask), mask)  # (B, M, D')
         weight = patchwise_weight(mask, grid=self.patches.grid, mode=self.weight_mode(progress))  # (B, M)
 
         image = self.image_head(trunk)  # (B, M, P)
-        target = self._image_target(mask.hidden(self.patches.cut(batch["image"])))
+        target = self._image_target(mask.hidden(self.patches.cut(self.data(batch))))
         image_loss = masked_mse(image, target, weight=weight if self.patchwise else None)
-        terms, prediction = {"image": self.image_weight * image_loss}, {"image": image}
+        terms, prediction = {name: self.image_weight * image_loss}, {name: image}
         if self.edge_head is not None:
             prediction["edge"] = self.edge_head(trunk)  # (B, M, P)
-            edges = mask.hidden(self.patches.cut(self.sobel(batch["image"])))
+            edges = mask.hidden(self.patches.cut(self.sobel(self.data(batch))))
             terms["edge"] = masked_mse(prediction["edge"], edges, weight=weight)
-        return StepOutput.of(terms=terms, prediction=prediction, mask=mask)
+        return StepOutput.of(terms=terms, prediction=prediction, masks={name: mask})
 
     def weight_mode(self, progress: float) -> WeightMode:
         """Which patches count more at this point of training."""
@@ -170,30 +173,31 @@ class EdgeMAE(MaskedMethod):
 
     def predict(self, batch: Batch, mask: Mask) -> dict[str, Tensor]:
         """Head outputs for all tokens in raster order ``(B, N, P)``; those of visible tokens mean nothing."""
-        latent = self._encode(self.encoder.patchify(batch["image"]), batch, mask)
+        latent = self._encode(self.rows(batch), batch, mask)
         trunk = self.decoder(latent, mask.complete(), masked_only=False)  # (B, N, D')
-        heads = {"image": self.image_head, "edge": self.edge_head}
+        heads = {self.kind.name: self.image_head, "edge": self.edge_head}
         return {name: head(trunk) for name, head in heads.items() if head is not None}
 
     @torch.no_grad()
-    def reconstruct(self, batch: Batch, mask: Mask) -> dict[str, Tensor]:
-        """``image`` and ``edge`` maps ``(B, C, *size)``, visible patches pasted, and the ``edge_target``."""
-        edges, mask = self.sobel(batch["image"]), mask.complete()
-        sources = {"image": self.patches.cut(batch["image"]), "edge": self.patches.cut(edges)}
+    def show(self, batch: Batch, masks: Masks) -> dict[str, Shown]:
+        """See :meth:`MaskedMethod.show`; beside the data its edges, if there is a head for them."""
+        mask, name = self.mask(batch, masks).complete(), self.kind.name
         predicted = self.predict(batch, mask)
+        image = predicted[name]
         if self.target_norm is not None:
-            predicted["image"] = self.target_norm.invert(
-                predicted["image"], sources["image"], channels=self.patches.channels
-            )
-        pictures = {
-            name: self.patches.join(mask.restore(mask.keep(sources[name]), mask.hidden(rows)))
-            for name, rows in predicted.items()
-        }
-        return {**pictures, "edge_target": edges}
+            true = self.patches.cut(self.data(batch))
+            image = self.target_norm.invert(image, true, channels=self.patches.channels)
+        parts = {name: self.shown(batch, mask, self.patches.join(image))}
+        if "edge" in predicted:
+            edges, hidden = self.sobel(self.data(batch)), parts[name].hidden
+            made = torch.where(hidden, self.patches.join(predicted["edge"]), edges)
+            kind = replace(self.kind, name="edge", peak=1.0, unit="")
+            parts["edge"] = Shown(kind, edges, hidden, made, beside=name)
+        return parts
 
     def example_batch(self, batch_size: int = 2, *, generator: torch.Generator | None = None) -> dict[str, Tensor]:
         """See :meth:`Method.example_batch`."""
-        batch = {"image": torch.rand(batch_size, self.patches.channels, *self.patches.size, generator=generator)}
+        batch = super().example_batch(batch_size, generator=generator)
         if self.contrast_token is not None:
             batch["contrast"] = torch.arange(batch_size) % self.contrast_token.num_embeddings
         return batch

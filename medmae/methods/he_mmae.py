@@ -14,17 +14,19 @@ modalities before their shares; that, switched off there, is not here.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from medmae.kinds import ScaleLike
-from medmae.masking.base import Mask
+from medmae.kinds import Kind, ScaleLike
+from medmae.masking.base import Mask, Masking, Masks
 from medmae.masking.budget import BudgetMasking, Strategy
-from medmae.methods.base import Batch, Given, MaskedMethod, StepOutput
+from medmae.methods.base import Batch, MaskedMethod, StepOutput
 from medmae.methods.registry import register
-from medmae.nn.modalities import adapters_beside, encode_modalities, modality_encoder
+from medmae.methods.shown import Shown
+from medmae.nn.modalities import adapters_beside, encode_modalities, modality_encoder, modality_kinds
 from medmae.nn.modality_decoder import ModalityDecoder
 from medmae.objectives.modalities import Error, Output
 from medmae.tokens.modalities import ModalityPatches
@@ -32,6 +34,7 @@ from medmae.tokens.modalities import ModalityPatches
 STAINS: Mapping[str, int] = {"rgb": 3, "h": 1, "e": 1}
 CONTRASTS: Mapping[str, int] = {"t1": 1, "t2": 1, "flair": 1}
 RGB_OUTPUTS: Mapping[str, Error] = {"rgb": "mse", "norm_rgb": "mse"}
+JOINT = "modalities"  # name of the mask, which counts the tokens of all of them
 
 
 def he_mmae_small(**options: Any) -> HEMMAE:
@@ -177,7 +180,7 @@ class HEMMAE(MaskedMethod):
         batch: Batch,
         *,
         generator: torch.Generator | None = None,
-        mask: Mask | None = None,
+        masks: Masks | None = None,
         progress: float = 1.0,
     ) -> StepOutput:
         """One step on ``{"rgb": (B, 3, H, W), "h": (B, 1, H, W), "e": (B, 1, H, W)[, "available": (B, 3) bool]}``.
@@ -187,46 +190,68 @@ class HEMMAE(MaskedMethod):
         Predictions are all tokens of their modality in raster order, ``(B, n, P)``: samples hide different numbers.
         """
         rows = self._rows(batch)  # T tensors (B, n, P)
-        mask = mask or self.draw_mask(batch, generator=generator)
+        mask = self.mask(masks or self.draw_masks(batch, generator=generator))
         prediction = self._decode(rows, mask)
         counted = self._hidden(batch, mask)  # (B, T, n)
         terms = {}
         for name, output in self.outputs.items():
             terms[name] = self._weighted(name, output.loss(prediction[name], rows, counted[:, output.number]))
-        return StepOutput.of(terms=terms, prediction=prediction, mask=mask)
+        return StepOutput.of(terms=terms, prediction=prediction, masks={JOINT: mask})
 
-    def draw_mask(self, batch: Batch, *, generator: torch.Generator | None = None) -> Mask:
-        """See :meth:`MaskedMethod.draw_mask`; what a sample lacks gets nothing of its budget."""
+    @property
+    def kinds(self) -> Mapping[str, Kind]:
+        """See :attr:`Method.kinds`; any but one of them may be missing."""
+        return {**modality_kinds(self.modalities), **self.encoder.kinds}
+
+    @property
+    def maskings(self) -> Mapping[str, Masking]:
+        """See :attr:`MaskedMethod.maskings`: one, of the tokens of all modalities."""
+        return {JOINT: self.masking}
+
+    def draw_masks(self, batch: Batch, *, generator: torch.Generator | None = None) -> Masks:
+        """See :meth:`MaskedMethod.draw_masks`; what a sample lacks gets nothing of its budget."""
         if "real" in batch:
             raise ValueError("padded samples are not known here: crop or resize, and leave 'real' out of the batch")
         available = self.modalities.available(batch)
         real = None if available.all() else available.repeat_interleave(self.modalities.num_tokens, dim=1)  # (B, N)
-        return self.masking.sample(len(available), generator=generator, real=real).to(available.device)
+        return {JOINT: self.masking.sample(len(available), generator=generator, real=real).to(available.device)}
 
-    def given(self, batch: Batch, mask: Mask) -> dict[str, Given]:
-        """See :meth:`MaskedMethod.given`: every modality of the batch by its name."""
-        hidden, names = self._hidden(batch, mask), self.modalities.names
-        painted = {name: self.modalities.patches[name].paint(hidden[:, number]) for number, name in enumerate(names)}
-        return {name: Given(image, painted[name]) for name, image in self.modalities.given(batch).items()}
+    def mask(self, masks: Masks) -> Mask:
+        """That of all tokens.
+
+        Raises:
+            ValueError: If samples show different numbers of tokens, or tokens are to be replaced.
+        """
+        mask = masks[JOINT]
+        if mask.padded or mask.replaced:
+            raise ValueError("MMAE drops hidden tokens and shows equally many of each sample: it takes no other mask")
+        return mask
 
     def predict(self, batch: Batch, mask: Mask) -> dict[str, Tensor]:
         """All tokens of each output, ``(B, n, P)`` in raster order; those of visible tokens mean nothing."""
         return self._decode(self._rows(batch), mask)
 
     @torch.no_grad()
-    def reconstruct(self, batch: Batch, mask: Mask) -> dict[str, Tensor]:
-        """``(B, C, *size)`` for each output, visible patches pasted.
+    def show(self, batch: Batch, masks: Masks) -> dict[str, Shown]:
+        """See :meth:`MaskedMethod.show`: every modality of the batch by its name.
 
         A normalised target is undone with the true patch statistics: for the eye, and only where they are known.
         """
-        rows, hidden = self._rows(batch), self.modalities.split(mask.as_bool())  # (B, T, n)
-        predicted, pictures = self._decode(rows, mask), {}
+        mask, rows, parts = self.mask(masks), self._rows(batch), {}
+        counted, predicted = self._hidden(batch, mask), self._decode(rows, mask)  # (B, T, n)
+        kinds = modality_kinds(self.modalities)
+        for name, data in self.modalities.given(batch).items():
+            hidden = self.modalities.patches[name].paint(counted[:, self.modalities.names.index(name)])
+            parts[name] = Shown(kinds[name], data, hidden)
         for name, output in self.outputs.items():
-            shown = output.pixels(predicted[name], rows)
-            pasted = torch.where(hidden[:, output.number].unsqueeze(2), shown, rows[output.number])
-            picture = output.patches.join(pasted)
-            pictures[name] = self.encoder.scaling.invert(picture) if output.number == 0 else picture
-        return pictures
+            if output.modality in parts:
+                made, shown = output.patches.join(output.pixels(predicted[name], rows)), parts[output.modality]
+                made = self.encoder.scaling.invert(made) if output.number == 0 else made
+                pasted = torch.where(shown.hidden, made, shown.given)
+                parts[output.modality] = (
+                    replace(shown, made=pasted) if output.norm is None else replace(shown, by_patch=pasted)
+                )
+        return parts
 
     def example_batch(self, batch_size: int = 2, *, generator: torch.Generator | None = None) -> dict[str, Tensor]:
         """See :meth:`Method.example_batch`."""

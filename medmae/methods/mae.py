@@ -21,7 +21,7 @@ from torch import Tensor
 
 from medmae.errors import check_choice
 from medmae.kinds import ScaleLike
-from medmae.masking.base import Mask, Rounding
+from medmae.masking.base import Mask, Masks, Rounding
 from medmae.masking.random import RandomMasking
 from medmae.methods.base import Batch, StepOutput
 from medmae.methods.pixels import PixelMethod
@@ -175,19 +175,19 @@ class MAE(PixelMethod):
         batch: Batch,
         *,
         generator: torch.Generator | None = None,
-        mask: Mask | None = None,
+        masks: Masks | None = None,
         progress: float = 1.0,
     ) -> StepOutput:
         """One step on ``{"image": (B, C, *size)}``; see :meth:`Method.forward`."""
-        rows = self.encoder.patchify(batch["image"])  # (B, N, P)
-        mask = mask or self.draw_mask(batch, generator=generator)
+        rows, name = self.rows(batch), self.kind.name  # (B, N, P)
+        mask = self.mask(batch, masks, generator=generator)
         prediction = self.head(self._decode(rows, mask))  # (B, M, P)
         loss = masked_mse(prediction, self.target(mask.hidden(rows)))
-        return StepOutput.of(terms={"image": loss}, prediction={"image": prediction}, mask=mask)
+        return StepOutput.of(terms={name: loss}, prediction={name: prediction}, masks={name: mask})
 
     def predict(self, batch: Batch, mask: Mask) -> Tensor:
         """Predictions for all tokens in raster order ``(B, N, P)``; those of visible tokens mean nothing."""
-        return self.head(self._decode(self.encoder.patchify(batch["image"]), mask.complete(), masked_only=False))
+        return self.head(self._decode(self.rows(batch), mask.complete(), masked_only=False))
 
     def _decode(self, rows: Tensor, mask: Mask, *, masked_only: bool = True) -> Tensor:
         if isinstance(self.decoder, CrossDecoder):

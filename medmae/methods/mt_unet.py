@@ -16,16 +16,16 @@ volumes, ``neighbours`` (2.5-d input), ``num_contrasts`` (any contrasts in, any 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
-from medmae.masking.base import Mask
+from medmae.masking.base import Masks
 from medmae.masking.subset import draw_subset
-from medmae.methods.base import Batch, Method, StepOutput
+from medmae.methods.base import Batch, Method, StepOutput, entry
 from medmae.methods.registry import register
 from medmae.nn.contrasts import ContrastMean
 from medmae.nn.heads import paste_given
@@ -148,13 +148,19 @@ class MTUNet(Method):
             _start_at(self.unet, initial_brightness)
         self.image_weight, self.feature_weight = image_weight, feature_weight
         self.neighbours, self.num_contrasts = neighbours, num_contrasts
+        self.needs = frozenset() if num_contrasts else frozenset({"target"})
+
+    @property
+    def teachers(self) -> Mapping[str, nn.Module]:
+        """See :attr:`Method.teachers`."""
+        return {} if self.judge is None else {"judge": self.judge}
 
     def forward(
         self,
         batch: Batch,
         *,
         generator: torch.Generator | None = None,
-        mask: Mask | None = None,
+        masks: Masks | None = None,
         progress: float = 1.0,
     ) -> StepOutput:
         """One step; see :meth:`Method.forward`.
@@ -164,15 +170,15 @@ class MTUNet(Method):
                 *size), "available": (B, C) bool}``, at least two in each row: a random part of them is given, and the
                 loss is taken on the others.
             generator: Draws what is given.
-            mask: Has to be None.
+            masks: Has to be None.
             progress: Not used.
         """
-        if mask is not None:
+        if masks:
             raise ValueError("MT-UNet hides nothing: it takes no mask")
         if self.contrasts is None:
-            picture, target = self.predict(batch["image"]), _entry(batch, "target")
+            picture, target = self.predict(batch["image"]), entry(batch, "target")
             return self._step(picture, picture, target)
-        available = _entry(batch, "available")
+        available = entry(batch, "available")
         given = draw_subset(available, generator=generator)
         picture, wanted = self.predict(batch["image"], given), available & ~given
         return self._step(picture, picture[wanted].unsqueeze(1), batch["image"][wanted].unsqueeze(1))
@@ -219,12 +225,6 @@ class MTUNet(Method):
         if self.judge is not None:
             terms["feature"] = self.feature_weight * feature_consistency(self.judge, found, target)
         return StepOutput.of(terms=terms, prediction={"image": picture})
-
-
-def _entry(batch: Batch, name: str) -> Tensor:
-    if name not in batch:
-        raise ValueError(f'this method needs "{name}" in the batch, got {sorted(batch)}')
-    return batch[name]
 
 
 def _start_at(unet: SwinUNet, brightness: float) -> None:

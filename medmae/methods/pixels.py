@@ -1,27 +1,96 @@
-"""What methods share that regress the hidden patches of one picture or volume, ``image``."""
+"""What methods share that hide patches of one kind of data, an image, a volume or a clip, and regress pixels."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 
-from medmae.masking.base import Mask
-from medmae.methods.base import Batch, MaskedMethod
+from medmae.kinds import Kind
+from medmae.masking.base import Mask, Masking, Masks
+from medmae.methods.base import Batch, MaskedMethod, count_samples, entry
+from medmae.methods.shown import Shown
 from medmae.objectives.pixel import PatchNorm
 from medmae.tokens.patches import Patches
 
 
-class PixelMethod(MaskedMethod):
-    """A masked method whose ``image`` head predicts patches, normalised or as they are: MAE, BootMAE, CMAE.
+class PatchMethod(MaskedMethod):
+    """A masked method of one kind of data, cut into patches, of which each sample hides equally many.
 
     Attributes:
-        patches: How ``image`` is cut.
-        target_norm: Normalisation of the target patches; None regresses raw pixels.
+        patches: How the data is cut.
+        masking: How patches are hidden.
     """
 
     patches: Patches
+    masking: Masking
+
+    @property
+    def kind(self) -> Kind:
+        """What it takes, in its own units."""
+        return self.encoder.kind
+
+    @property
+    def maskings(self) -> Mapping[str, Masking]:
+        """See :attr:`MaskedMethod.maskings`."""
+        return {self.kind.name: self.masking}
+
+    def data(self, batch: Batch) -> Tensor:
+        """``(B, C, *size)`` in its own units.
+
+        Raises:
+            ValueError: If the batch does not have it.
+        """
+        return entry(batch, self.kind.name)
+
+    def rows(self, batch: Batch) -> Tensor:
+        """Its patches ``(B, N, P)``, scaled as the encoder expects it."""
+        return self.encoder.patchify(self.data(batch))
+
+    def draw_masks(self, batch: Batch, *, generator: torch.Generator | None = None) -> Masks:
+        """See :meth:`MaskedMethod.draw_masks`.
+
+        A batch of padded samples says in ``real``, bool ``(B, 1, *size)``, which values are their own: a token without
+        any is neither seen nor decoded, so that it enters no loss.
+        """
+        real = self.patches.touched(batch["real"]) if "real" in batch else None  # (B, N)
+        mask = self.masking.sample(count_samples(batch), generator=generator, real=real)
+        return {self.kind.name: mask.to(self.data(batch).device)}
+
+    def mask(self, batch: Batch, masks: Masks | None, *, generator: torch.Generator | None = None) -> Mask:
+        """The one that is replayed, or else drawn.
+
+        Raises:
+            ValueError: If samples hide different numbers of tokens, or tokens are to be replaced.
+        """
+        mask = (masks or self.draw_masks(batch, generator=generator))[self.kind.name]
+        if mask.padded or mask.replaced:
+            raise ValueError(
+                f"{type(self).__name__} drops hidden tokens, equally many of each sample: it takes no mask that "
+                f"{'replaces them' if mask.replaced else 'hides different numbers'}"
+            )
+        return mask
+
+    def shown(self, batch: Batch, mask: Mask, made: Tensor) -> Shown:
+        """What was made, ``(B, C, *size)`` in the data's own units, with what was visible pasted."""
+        data, hidden = self.data(batch), self.patches.paint(mask.as_bool())
+        return Shown(self.kind, data, hidden, torch.where(hidden, made.to(data.dtype), data))
+
+    def example_batch(self, batch_size: int = 2, *, generator: torch.Generator | None = None) -> dict[str, Tensor]:
+        """See :meth:`Method.example_batch`."""
+        shape = (batch_size, self.patches.channels, *self.patches.size)
+        return {self.kind.name: torch.rand(shape, generator=generator)}
+
+
+class PixelMethod(PatchMethod):
+    """A patch method whose head predicts patches, normalised or as they are: MAE, BootMAE, CMAE.
+
+    Attributes:
+        target_norm: Normalisation of the target patches; None regresses raw pixels.
+    """
+
     target_norm: PatchNorm | None
 
     @abstractmethod
@@ -33,15 +102,11 @@ class PixelMethod(MaskedMethod):
         return rows if self.target_norm is None else self.target_norm(rows, channels=self.patches.channels)
 
     @torch.no_grad()
-    def reconstruct(self, batch: Batch, mask: Mask) -> dict[str, Tensor]:
-        """``{"image": (B, C, *size)}``; a normalised target is undone with the true patch statistics (for the eye)."""
-        rows, mask = self.encoder.patchify(batch["image"]), mask.complete()
+    def show(self, batch: Batch, masks: Masks) -> dict[str, Shown]:
+        """See :meth:`MaskedMethod.show`; a normalised target is undone with the true patch statistics (for the eye)."""
+        mask, name = self.mask(batch, masks).complete(), self.kind.name
         predicted = self.predict(batch, mask)
-        predicted = predicted["image"] if isinstance(predicted, dict) else predicted
+        predicted = predicted[name] if isinstance(predicted, dict) else predicted
         if self.target_norm is not None:
-            predicted = self.target_norm.invert(predicted, rows, channels=self.patches.channels)
-        return {"image": self.encoder.unpatchify(mask.restore(mask.keep(rows), mask.hidden(predicted)))}
-
-    def example_batch(self, batch_size: int = 2, *, generator: torch.Generator | None = None) -> dict[str, Tensor]:
-        """See :meth:`Method.example_batch`."""
-        return {"image": torch.rand(batch_size, self.patches.channels, *self.patches.size, generator=generator)}
+            predicted = self.target_norm.invert(predicted, self.rows(batch), channels=self.patches.channels)
+        return {name: self.shown(batch, mask, self.encoder.unpatchify(predicted))}

@@ -25,10 +25,12 @@ from torch.nn import functional as F
 
 from medmae.errors import check_choice
 from medmae.kinds import ScaleLike
-from medmae.masking.base import Mask, gather_tokens
+from medmae.masking.base import Mask, Masks, gather_tokens
 from medmae.masking.permutation import Order, Permutation, PermutationMasking
-from medmae.methods.base import Batch, MaskedMethod, StepOutput
+from medmae.methods.base import Batch, StepOutput
+from medmae.methods.pixels import PatchMethod
 from medmae.methods.registry import register
+from medmae.methods.shown import Shown
 from medmae.nn.blocks import make_blocks
 from medmae.nn.init import initialise_linears
 from medmae.nn.positions import AxisOrder, SinCos
@@ -63,7 +65,7 @@ def saim_tiny(**options: Any) -> SAIM:
     paper="Qi et al., Exploring Stochastic Autoregressive Image Modeling, AAAI 2023, arXiv 2212.01610",
     presets={"tiny": saim_tiny, "base": saim_base, "small_images": saim_small_images},
 )
-class SAIM(MaskedMethod):
+class SAIM(PatchMethod):
     """Stochastic autoregression with a parallel encoder and decoder.
 
     Args:
@@ -152,17 +154,17 @@ class SAIM(MaskedMethod):
         batch: Batch,
         *,
         generator: torch.Generator | None = None,
-        mask: Mask | None = None,
+        masks: Masks | None = None,
         progress: float = 1.0,
     ) -> StepOutput:
         """One step on ``{"image": (B, C, *size)}``; see :meth:`Method.forward`."""
-        mask = mask or self.draw_mask(batch, generator=generator)
+        mask, name = self.mask(batch, masks, generator=generator), self.kind.name
         asked = mask.order if isinstance(mask, Permutation) else mask.masked  # (B, A)
         prediction = self.predict(batch, mask)  # (B, A, P)
-        target = gather_tokens(self.target(batch["image"]), asked)
+        target = gather_tokens(self.target(self.data(batch)), asked)
         error = F.mse_loss if self.error == "mse" else F.l1_loss
         hidden = prediction[:, -mask.num_masked :]  # (B, M, P), the last ones of an order
-        return StepOutput.of(terms={"image": error(prediction, target)}, prediction={"image": hidden}, mask=mask)
+        return StepOutput.of(terms={name: error(prediction, target)}, prediction={name: hidden}, masks={name: mask})
 
     def predict(self, batch: Batch, mask: Mask) -> Tensor:
         """What the head says of the tokens that enter the loss.
@@ -171,7 +173,7 @@ class SAIM(MaskedMethod):
             Of a permutation all tokens ``(B, N, P)`` in its order, each predicted from those before it. Of a mask
             without order the hidden ones ``(B, M, P)``, each from all visible ones, which are read in raster order.
         """
-        rows = self.encoder.patchify(batch["image"])  # (B, N, P)
+        rows = self.rows(batch)  # (B, N, P)
         if isinstance(mask, Permutation):
             return self._ask(rows, known=mask.order[:, :-1], asked=mask.order, causal=True)
         return self._ask(rows, known=mask.visible.sort(dim=1).values, asked=mask.masked, causal=False)
@@ -182,18 +184,15 @@ class SAIM(MaskedMethod):
         return rows if self.target_norm is None else self.target_norm(rows, channels=self.patches.channels)
 
     @torch.no_grad()
-    def reconstruct(self, batch: Batch, mask: Mask) -> dict[str, Tensor]:
-        """``{"image": (B, C, *size)}``, smooth as the target; its normalisation is undone with the true statistics."""
-        rows, mask = self.encoder.patchify(batch["image"]), Mask.from_bool(mask.as_bool())  # without order
+    def show(self, batch: Batch, masks: Masks) -> dict[str, Shown]:
+        """See :meth:`MaskedMethod.show`: smooth as the target; its normalisation is undone with true statistics."""
+        mask = Mask.from_bool(self.mask(batch, masks).as_bool())  # without order
         predicted = self.predict(batch, mask)  # (B, M, P)
         if self.target_norm is not None:
-            true = mask.hidden(self._smooth(batch["image"]))
+            true = mask.hidden(self._smooth(self.data(batch)))
             predicted = self.target_norm.invert(predicted, true, channels=self.patches.channels)
-        return {"image": self.encoder.unpatchify(mask.restore(mask.keep(rows), predicted))}
-
-    def example_batch(self, batch_size: int = 2, *, generator: torch.Generator | None = None) -> dict[str, Tensor]:
-        """See :meth:`Method.example_batch`."""
-        return {"image": torch.rand(batch_size, self.patches.channels, *self.patches.size, generator=generator)}
+        whole = mask.restore(mask.keep(self.rows(batch)), predicted)  # (B, N, P)
+        return {self.kind.name: self.shown(batch, mask, self.encoder.unpatchify(whole))}
 
     def _ask(self, rows: Tensor, *, known: Tensor, asked: Tensor, causal: bool) -> Tensor:
         """Both streams: content of tokens ``known`` ``(B, K)``, queries at places ``asked`` ``(B, A)``.

@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from medmae.kinds import ScaleLike
+from medmae.kinds import Kind, ScaleLike
 from medmae.masking.base import gather_tokens
 from medmae.nn.encoder import kind_of
 from medmae.nn.init import initialise_linears
@@ -41,6 +41,11 @@ class ModalityEmbed(nn.Module):
         return self.proj(gather_tokens(rows, index)) + gather_tokens(self.pos_embed, index)
 
 
+def modality_kinds(modalities: ModalityPatches) -> dict[str, Kind]:
+    """What each modality is, by its name."""
+    return {name: replace(kind_of(patches), name=name) for name, patches in modalities.patches.items()}
+
+
 def modality_encoder(
     modalities: ModalityPatches,
     *,
@@ -67,7 +72,7 @@ def modality_encoder(
         class_token="last",
         positions=SinCos("first_first"),
         last_norm=False,
-        kind=replace(kind_of(patches), name=modalities.names[0]),
+        kind=modality_kinds(modalities)[modalities.names[0]],
         scale=scale,
     )
     initialise_linears(encoder, unpack=True)

@@ -1,7 +1,8 @@
-"""Pre-training of a masked method, and what is looked at when it is over."""
+"""Pre-training of a method, and what is looked at when it is over."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -11,9 +12,11 @@ import torch
 
 from medmae.errors import SomeFailedError
 from medmae.evaluate.left_out import raise_left_out
-from medmae.evaluate.reconstruct.reconstruction import DescribedDataset, evaluate_reconstruction
-from medmae.methods.base import MaskedMethod, Method
+from medmae.evaluate.reconstruct.reconstruction import DescribedDataset, evaluate_reconstruction, not_scorable
+from medmae.methods.base import Method
 from medmae.recipes.training import Training
+
+log = logging.getLogger(__name__)
 
 
 class Pictures(Protocol):
@@ -63,11 +66,12 @@ class Pretraining(Training):
     def evaluate(self, out: Path, hashes: Mapping[str, str]) -> None:
         """Pictures, reconstructions and the report."""
         method = self.method
-        assert isinstance(method, MaskedMethod)
         if self.pictures is not None:
             data: dict[str, Any] = {"held_out": self.held_out, "train": self.train_loader.dataset}
             self.pictures.write(method=method, **data, out=out, device=self.device)
-        if len(self.held_out):
+        if reason := not_scorable(method):
+            log.warning("nothing is reconstructed: %s", reason)
+        elif len(self.held_out):
             with suppress(SomeFailedError):  # none could be read: told below, when the report is written
                 evaluate_reconstruction(
                     method=method, dataset=self.held_out, out=out, foreground=self.foreground, device=self.device

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from medmae.evaluate.reconstruct.reconstruction import DescribedDataset, evaluate_reconstruction
-from medmae.methods.base import MaskedMethod
 from medmae.recipes.evaluation import Evaluation
 from medmae.recipes.pretraining import Pictures
 from medmae.weights.io import load_weights
@@ -47,7 +46,6 @@ class Reconstruction(Evaluation):
 
     def evaluate(self, out: Path) -> None:
         """Figures and panels, then pictures."""
-        assert isinstance(self.method, MaskedMethod)
         evaluate_reconstruction(
             method=self.method,
             dataset=self.dataset,

@@ -41,7 +41,10 @@ def settings_of_method(method: nn.Module) -> dict[str, Any]:
     encoder = getattr(method, "encoder", None)
     patches = getattr(method, "patches", None) or getattr(encoder, "patches", None)
     sizes = {} if patches is None else {"image_size": list(patches.size), "patch_size": list(patches.patch)}
-    masking = describe(method.masking) if isinstance(method, MaskedMethod) else {}
+    maskings: dict[str, Any] = describe(method.maskings) if isinstance(method, MaskedMethod) else {}
+    if len(maskings) > 1:
+        return sizes | _flat({**describe(method), "masking": maskings})
+    masking: dict[str, Any] = next(iter(maskings.values()), {})
     if "ratio" in masking:
         sizes["mask_ratio"] = masking["ratio"]
     return sizes | _flat({**describe(method), "masking": masking.pop("type", None), **masking})

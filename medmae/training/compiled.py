@@ -30,7 +30,7 @@ def compiled_step(method: Method, *, device: torch.device) -> Step:
     fast = torch.compile(method)
 
     def step(batch: Batch, *, generator: torch.Generator, progress: float) -> StepOutput:
-        mask = method.draw_mask(batch, generator=generator) if isinstance(method, MaskedMethod) else None
-        return fast(batch, generator=generator, mask=mask, progress=progress)
+        masks = method.draw_masks(batch, generator=generator) if isinstance(method, MaskedMethod) else None
+        return fast(batch, generator=generator, masks=masks, progress=progress)
 
     return step

@@ -16,7 +16,7 @@ from torch.distributed.tensor import DTensor
 
 from medmae.errors import DataError, ExitCode
 from medmae.files import write_text
-from medmae.masking.base import Mask
+from medmae.masking.base import Masks
 from medmae.methods.base import Batch, Method, StepOutput, count_samples
 from medmae.training.reading import name_of
 
@@ -33,12 +33,12 @@ class Seen:
 
     Attributes:
         batch: What the method was given.
-        mask: Which tokens were hidden, if any.
+        masks: Which tokens were hidden, if any.
         loss: What came out.
     """
 
     batch: Batch
-    mask: Mask | None
+    masks: Masks
     loss: Tensor
 
 
@@ -64,7 +64,7 @@ class FiniteGuard:
 
     def watch(self, batch: Batch, output: StepOutput) -> None:
         """Remembers a batch of the step under way (several if gradients are accumulated)."""
-        self._seen.append(Seen(batch, output.mask, output.loss.detach()))
+        self._seen.append(Seen(batch, output.masks, output.loss.detach()))
 
     def is_bad(self, parameters: list[nn.Parameter]) -> bool:
         """Whether a loss or a gradient of this process is not finite; one number is read back for all of them."""
@@ -151,9 +151,9 @@ def _look(method: Method, seen: Seen, dataset: object) -> list[dict[str, Any]]:
 @torch.no_grad()
 def _look_at(method: Method, seen: Seen, number: int, dataset: object) -> dict[str, Any]:
     sample = {name: value[number : number + 1] for name, value in seen.batch.items()}
-    mask = seen.mask.of_sample(number) if seen.mask else None
+    masks = {name: mask.of_sample(number) for name, mask in seen.masks.items()} or None
     # A generator of its own: looking at a sample must not shift what the training draws next.
-    loss = method(sample, mask=mask, generator=torch.Generator().manual_seed(number)).loss
+    loss = method(sample, masks=masks, generator=torch.Generator().manual_seed(number)).loss
     index = int(sample["index"]) if "index" in sample else None
     return {
         "index": index,

@@ -57,11 +57,12 @@ def ledger(method: Method) -> dict[str, Work]:
     Raises:
         ValueError: If the method hides nothing, or has a part of unknown cost.
     """
-    if not isinstance(method, MaskedMethod):
-        raise ValueError(f"the cost of {type(method).__name__} is not known: it hides no tokens")
+    if not isinstance(method, MaskedMethod) or len(method.maskings) != 1:
+        raise ValueError(f"the cost of {type(method).__name__} is not known: it hides no tokens, or of several kinds")
     if isinstance(method, SAIM):
         return two_streams(method)
-    mask = method.masking.sample(1)
+    (masking,) = method.maskings.values()
+    mask = masking.sample(1)
     tokens = Tokens(mask.num_visible, mask.num_masked, int(method.encoder.cls_token is not None))
     return {name: part_work(part, tokens) for name, part in method.named_children()}
 

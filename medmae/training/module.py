@@ -162,7 +162,7 @@ class MaskedModule(pl.LightningModule):
         method = self._whole[0] if self._whole else self.method  # sharding gives classes other names
         return {
             "method": describe_method(method),
-            "masking": describe(method.masking) if isinstance(method, MaskedMethod) else None,
+            "masking": describe(method.maskings) if isinstance(method, MaskedMethod) else None,
             "optimizer": describe(self.optimizer_spec),
             "schedule": describe(self.schedule),
             "augment": describe(self.augment),

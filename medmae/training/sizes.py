@@ -84,9 +84,11 @@ class Sizes:
         Raises:
             ValueError: If it hides nothing, or has another decoder.
         """
+        if not isinstance(method, MaskedMethod) or len(method.maskings) != 1:
+            raise ValueError(
+                f"the cost of {type(method).__name__} is not known: it hides no tokens, or of several kinds"
+            )
         encoder, decoder = method.encoder, getattr(method, "decoder", None)
-        if not isinstance(method, MaskedMethod):
-            raise ValueError(f"the cost of {type(method).__name__} is not known: it hides no tokens")
         if not isinstance(decoder, MaskedDecoder):
             raise ValueError(f"the cost of {type(method).__name__} is not known: its decoder is {type(decoder)}")
         known = {*encoder.modules(), *decoder.modules()}
@@ -97,7 +99,7 @@ class Sizes:
         sobel = any(isinstance(part, SobelEdges) and part.ndim == 2 for part in method.modules())
         return cls(
             tokens=patches.num_tokens,
-            visible=method.masking.sample(1).num_visible,
+            visible=next(iter(method.maskings.values())).sample(1).num_visible,
             values=patches.num_values,
             class_tokens=int(encoder.cls_token is not None),
             class_positions=encoder.num_positions_prefix,

@@ -21,7 +21,7 @@ from medmae import cli
 from medmae.data import CropDataset, Manifest, SliceDataset
 from medmae.errors import DataError, ExitCode
 from medmae.evaluate.leakage import require_unseen
-from medmae.masking.base import Mask
+from medmae.masking.base import Mask, Masks
 from medmae.methods.edge_mae import edge_mae_tiny
 from medmae.methods.mae import mae_tiny
 from medmae.training import Checkpoints, ResumableLoader, fit
@@ -233,13 +233,14 @@ class Diary(Callback):
 
 
 def remember_masks(learner: Any) -> Any:
-    draw = learner.method.draw_mask
+    draw = learner.method.draw_masks
 
-    def drawn(*arguments: Any, **options: Any) -> Mask:
-        learner.last_mask = draw(*arguments, **options)
-        return learner.last_mask
+    def drawn(*arguments: Any, **options: Any) -> Masks:
+        masks = draw(*arguments, **options)
+        learner.last_mask = masks["image"]
+        return masks
 
-    learner.method.draw_mask = drawn
+    learner.method.draw_masks = drawn
     return learner
 
 

@@ -49,7 +49,7 @@ def batch_of(*numbers):
 
 
 def test_fault_25_what_a_sample_lacks_is_wholly_masked_and_the_others_get_the_whole_budget(method):
-    mask = method.draw_mask(batch_of(0, 1, 4, 5, 6), generator=torch.Generator().manual_seed(0))
+    mask = method.draw_masks(batch_of(0, 1, 4, 5, 6), generator=torch.Generator().manual_seed(0))["modalities"]
     seen = method.modalities.split(~mask.as_bool()).sum(dim=2)  # (B, T)
     assert seen[2:, 1].tolist() == [0, 0, 0]
     assert seen.sum(dim=1).tolist() == [method.masking.num_visible] * 5

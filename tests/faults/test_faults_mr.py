@@ -319,7 +319,7 @@ def test_fault_10_a_small_volume_is_padded_centred_and_the_crop_says_where(padde
 def test_fault_10_padding_is_neither_seen_nor_in_the_loss(padded: CropDataset, name: str) -> None:
     method = METHODS[name](image_size=SIZE, patch_size=4, in_channels=1)
     batch = batch_of(padded, 0, 8, 16)
-    mask = method.draw_mask(batch, generator=seeded(0))
+    mask = method.draw_masks(batch, generator=seeded(0))["image"]
     real = method.patches.touched(batch["real"])  # (B, N)
     assert 0 < real.sum() < real.numel()
     assert real.gather(1, mask.visible).all()
@@ -382,7 +382,9 @@ def test_fault_10_no_figure_of_merit_counts_padding(
     first, real = seen[0], padded[0]["real"]
     assert not (first["hidden"] & ~real).any()
     # Nor does the padding count as something that was seen: it would pull the baseline's mean towards 0.
-    seen_tokens = ~method.patches.paint(method.draw_mask(batch_of(padded, 0), generator=seeded(0)).as_bool())[0]
+    seen_tokens = ~method.patches.paint(method.draw_masks(batch_of(padded, 0), generator=seeded(0))["image"].as_bool())[
+        0
+    ]
     expected = float(first["input"][seen_tokens].mean())
     assert float(first["mean_fill"][first["hidden"]].mean()) == pytest.approx(expected, abs=1e-6)
 

@@ -122,13 +122,13 @@ def test_teacher_features_are_the_reference_s(reference, method, batch):
 def test_the_pixel_prediction_is_the_reference_s(reference, method, batch, mask):
     rows = method.patches.cut(reference["out.pixel_pred"])
     reference.compare(method.patches.join(method.predict(batch, mask)["image"]), reference["out.pixel_pred"])
-    reference.compare(method(batch, mask=mask).prediction["image"], mask.hidden(rows))
+    reference.compare(method(batch, masks={"image": mask}).prediction["image"], mask.hidden(rows))
 
 
 def test_the_feature_prediction_is_the_reference_s(reference, method, batch, mask):
     reference.compare(method.predict(batch, mask)["feature"], reference["out.feature_pred"])
     hidden = mask.hidden(reference["out.feature_pred"])
-    reference.compare(method(batch, mask=mask).prediction["feature"], hidden)
+    reference.compare(method(batch, masks={"image": mask}).prediction["feature"], hidden)
 
 
 def test_the_pixel_target_is_the_reference_s(reference, method, batch):
@@ -144,7 +144,7 @@ def test_weights_are_the_reference_s(reference, method, mask, variant):
 
 
 def test_losses_are_the_reference_s(reference, make, batch, mask, variant):
-    terms = make(centre_weighted=WEIGHTED[variant])(batch, mask=mask).terms
+    terms = make(centre_weighted=WEIGHTED[variant])(batch, masks={"image": mask}).terms
     reference.compare(terms["image"], reference[f"out.loss_pixel_{variant}"])
     reference.compare(terms["feature"], reference[f"out.loss_feature_{variant}"])
     assert [value.item() for value in terms.values()] == reference.approx(reference.info["losses"][variant])
@@ -167,7 +167,7 @@ def test_every_gradient_of_the_file_is_compared(reference):
 
 @pytest.mark.parametrize("theirs", GRADIENTS)
 def test_gradients_are_the_reference_s(reference, method, batch, mask, theirs):
-    method(batch, mask=mask).loss.backward()
+    method(batch, masks={"image": mask}).loss.backward()
     name, part = GRADIENTS[theirs]
     gradient = dict(method.named_parameters())[name].grad
     reference.compare(gradient if part is None else gradient[part], reference[f"out.grad.{theirs}"])

@@ -90,7 +90,9 @@ def test_the_target_branch_s_latent_is_the_reference_s(reference, method, batch)
 
 def test_the_predicted_pixels_are_the_reference_s(reference, method, batch, mask):
     reference.compare(method.predict(batch, mask), reference["out.pixel_pred"])
-    reference.compare(method(batch, mask=mask).prediction["image"], mask.hidden(reference["out.pixel_pred"]))
+    reference.compare(
+        method(batch, masks={"image": mask}).prediction["image"], mask.hidden(reference["out.pixel_pred"])
+    )
 
 
 def test_the_features_of_both_decoders_are_the_reference_s(reference, method, batch, mask):
@@ -118,7 +120,7 @@ def test_the_predictor_and_the_contrast_of_given_projections_are_the_reference_s
 
 
 def test_the_losses_are_the_reference_s(reference, method, batch, mask):
-    out = method(batch, mask=mask)
+    out = method(batch, masks={"image": mask})
     reference.compare(out.terms["contrast"], reference["out.loss_contrastive"])
     reference.compare(out.terms["image"], reference["out.loss_pixel"])
     reference.compare(out.loss, reference["out.loss_total"])
@@ -128,21 +130,21 @@ def test_the_losses_are_the_reference_s(reference, method, batch, mask):
 
 @pytest.mark.parametrize("theirs", GRADIENTS)
 def test_gradients_are_the_reference_s(reference, method, batch, mask, theirs):
-    method(batch, mask=mask).loss.backward()
+    method(batch, masks={"image": mask}).loss.backward()
     gradient = dict(method.named_parameters())[GRADIENTS[theirs]].grad
     reference.compare(gradient, reference[f"out.grad.{theirs}"])
 
 
 @pytest.mark.parametrize("theirs", NORMS)
 def test_running_statistics_after_one_pass_are_the_reference_s(reference, method, batch, mask, theirs):
-    method(batch, mask=mask)
+    method(batch, masks={"image": mask})
     norm = method.get_submodule(NORMS[theirs])
     for name, buffer in norm.named_buffers():
         reference.compare(buffer, reference[f"out.buffers_after.{theirs}.{name}"])
 
 
 def test_the_target_after_one_step_is_the_reference_s(reference, method, batch, mask):
-    method(batch, mask=mask)
+    method(batch, masks={"image": mask})
     statistics = method.target_projector.network.norm.running_mean.clone()
     method.update_teacher(progress=0.0)
     token = method.target_encoder.network.cls_token

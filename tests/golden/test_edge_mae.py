@@ -71,7 +71,7 @@ def test_the_latent_is_the_reference_s(reference, make, batch, mask):
 def test_predictions_are_the_reference_s(reference, make, batch, mask, head, theirs):
     method = make()
     reference.compare(method.predict(batch, mask)[head], reference[theirs])
-    reference.compare(method(batch, mask=mask).prediction[head], mask.hidden(reference[theirs]))
+    reference.compare(method(batch, masks={"image": mask}).prediction[head], mask.hidden(reference[theirs]))
 
 
 def test_the_edge_target_is_the_reference_s(reference, make, batch):
@@ -93,7 +93,7 @@ def test_painted_weight_maps_are_the_reference_s(reference, make, mask, epoch):
 
 
 def test_losses_are_the_reference_s(reference, make, batch, mask):
-    out = make()(batch, mask=mask)
+    out = make()(batch, masks={"image": mask})
     reference.compare(out.terms["image"], 10 * reference["out.rec_loss_epoch1"])
     reference.compare(out.terms["edge"], reference["out.edge_loss_epoch1"])
     reference.compare(out.loss, reference["out.total_loss_epoch1"])
@@ -101,13 +101,13 @@ def test_losses_are_the_reference_s(reference, make, batch, mask):
 
 
 def test_losses_of_the_easy_half_are_the_reference_s_of_epoch_0(reference, make, batch, mask):
-    out = make(schedule="curriculum")(batch, mask=mask, progress=0.0)
+    out = make(schedule="curriculum")(batch, masks={"image": mask}, progress=0.0)
     reference.compare(out.terms["image"], 10 * reference["out.rec_loss_epoch0"])
     reference.compare(out.terms["edge"], reference["out.edge_loss_epoch0"])
 
 
 def test_without_patch_weights_only_the_image_loss_is_plain(reference, make, batch, mask):
-    out = make(patchwise=False, image_weight=1.0)(batch, mask=mask)
+    out = make(patchwise=False, image_weight=1.0)(batch, masks={"image": mask})
     reference.compare(out.terms["image"], reference["out.rec_loss_noweight"])
     assert out.terms["image"].item() == pytest.approx(0.127484, abs=1e-5)
     reference.compare(out.terms["edge"], reference["out.edge_loss_noweight"])

@@ -110,7 +110,7 @@ def test_predictions_are_the_reference_s(reference, method, batch, mask, name, t
     patches = method.outputs[name].patches
     expected = patches.cut(reference[f"out.pred_{theirs}"])
     reference.compare(method.predict(batch, mask)[name], expected)
-    reference.compare(method(batch, mask=mask).prediction[name], expected)
+    reference.compare(method(batch, masks={"modalities": mask}).prediction[name], expected)
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_predictions_are_the_reference_s(reference, method, batch, mask, name, t
     [("rgb", "rgb_mse", 1.302290), ("norm_rgb", "norm_rgb_mse", 1.375657), ("h", "him_l1", 1.013219)],
 )
 def test_losses_are_the_reference_s(reference, method, batch, mask, name, theirs, value):
-    loss = method(batch, mask=mask).terms[name]
+    loss = method(batch, masks={"modalities": mask}).terms[name]
     reference.compare(loss, reference[f"out.loss_{theirs}"])
     assert loss.item() == pytest.approx(value, abs=1e-5)
 

@@ -71,7 +71,7 @@ def test_masks_at_other_ratios_are_the_reference_s(reference, ratio, hidden):
 
 
 def test_the_loss_is_the_reference_s(reference, method, batch, mask, target):
-    loss = method(batch, mask=mask).loss
+    loss = method(batch, masks={"image": mask}).loss
     reference.compare(loss, reference[f"out.loss_{target}"])
     assert loss.item() == reference.approx(reference.info["losses"][target])
 
@@ -82,12 +82,12 @@ def test_the_latent_is_the_reference_s(reference, method, batch, mask):
 
 def test_the_prediction_is_the_reference_s(reference, method, batch, mask):
     reference.compare(method.predict(batch, mask), reference["out.pred"])
-    reference.compare(method(batch, mask=mask).prediction["image"], mask.hidden(reference["out.pred"]))
+    reference.compare(method(batch, masks={"image": mask}).prediction["image"], mask.hidden(reference["out.pred"]))
 
 
 @pytest.mark.parametrize("theirs", GRADIENTS)
 def test_gradients_are_the_reference_s(reference, method, batch, mask, target, theirs):
-    method(batch, mask=mask).loss.backward()
+    method(batch, masks={"image": mask}).loss.backward()
     gradient = dict(method.named_parameters())[GRADIENTS[theirs]].grad
     reference.compare(gradient, reference[f"out.grad_{target}.{theirs}"])
 
@@ -172,4 +172,4 @@ def test_three_steps_of_lars_are_the_reference_s(reference):
 def test_a_mask_read_back_from_the_reference_s_table_gives_its_loss(reference, method, batch, target):
     """The order of visible tokens is lost in a table, and must not matter."""
     mask = Mask.from_bool(reference["out.mask"].bool())
-    reference.compare(method(batch, mask=mask).loss, reference[f"out.loss_{target}"])
+    reference.compare(method(batch, masks={"image": mask}).loss, reference[f"out.loss_{target}"])

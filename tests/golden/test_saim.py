@@ -88,7 +88,9 @@ def test_the_content_stream_is_the_reference_s(reference, batch, order):
 def test_the_prediction_is_the_reference_s(reference, make, batch, order):
     method = make()
     reference.compare(method.predict(batch, order), in_order(reference["out.pred"], order))
-    reference.compare(method(batch, mask=order).prediction["image"], order.hidden(reference["out.pred"][:, 1:]))
+    reference.compare(
+        method(batch, masks={"image": order}).prediction["image"], order.hidden(reference["out.pred"][:, 1:])
+    )
 
 
 @pytest.mark.parametrize("name", LOSSES)
@@ -99,19 +101,19 @@ def test_losses_are_the_reference_s(reference, make, batch, order, name):
         target_norm=PatchNorm() if target == "normpix" else None,
         smoothing=GaussianSmoothing() if blur == "blur" else None,
     )
-    loss = method(batch, mask=order).loss
+    loss = method(batch, masks={"image": order}).loss
     reference.compare(loss, reference[f"out.loss_{name}"])
     assert loss.item() == reference.approx(reference.info["losses"][name])
 
 
 def test_the_defaults_are_the_published_setting(reference, make, batch, order):
-    assert make()(batch, mask=order).loss.item() == pytest.approx(1.2795010805, abs=1e-5)
+    assert make()(batch, masks={"image": order}).loss.item() == pytest.approx(1.2795010805, abs=1e-5)
 
 
 @pytest.mark.parametrize(("theirs", "ours", "part"), GRADIENTS)
 def test_gradients_are_the_reference_s(reference, make, batch, order, theirs, ours, part):
     method = make()
-    method(batch, mask=order).loss.backward()
+    method(batch, masks={"image": order}).loss.backward()
     gradient = dict(method.named_parameters())[ours].grad
     reference.compare(gradient[part], reference[f"out.grad.{theirs}"])
 
@@ -120,7 +122,7 @@ def test_gradients_are_the_reference_s(reference, make, batch, order, theirs, ou
 def test_variants_are_the_reference_s(reference, make, batch, order, variant):
     method = make(f"state_{variant}", **VARIANTS[variant])
     reference.compare(method.predict(batch, order), in_order(reference[f"out_{variant}.pred"], order))
-    reference.compare(method(batch, mask=order).loss, reference[f"out_{variant}.loss"])
+    reference.compare(method(batch, masks={"image": order}).loss, reference[f"out_{variant}.loss"])
 
 
 def test_the_smoothed_image_and_the_kernel_are_the_reference_s(reference, batch):

@@ -43,7 +43,7 @@ def batch(method):
 
 @pytest.fixture
 def mask(method, batch):
-    return method.draw_mask(batch, generator=seeded(2))
+    return method.draw_masks(batch, generator=seeded(2))["image"]
 
 
 def injected(decoder, run):
@@ -149,7 +149,7 @@ def test_pixels_read_the_first_block_and_features_the_last_before_the_norm(metho
     rows = method.patches.cut(batch["image"])
     stages = method.encoder.forward_intermediates(rows, mask.visible)
     for decoder, stage in ((method.pixel_decoder, 1), (method.feature_decoder, 3)):
-        seen = injected(decoder, lambda: method(batch, mask=mask))
+        seen = injected(decoder, lambda: method(batch, masks={"image": mask}))
         assert len(seen) == 2
         assert all(torch.equal(source, stages[stage]) for source in seen)
 
@@ -158,7 +158,7 @@ def test_pixels_read_the_first_block_and_features_the_last_before_the_norm(metho
 def test_another_block_can_be_tapped(batch, mask, tap, stage):
     method = bootmae_tiny(pixel_tap=tap)
     stages = method.encoder.forward_intermediates(method.patches.cut(batch["image"]), mask.visible)
-    seen = injected(method.pixel_decoder, lambda: method(batch, mask=mask))
+    seen = injected(method.pixel_decoder, lambda: method(batch, masks={"image": mask}))
     assert torch.equal(seen[0], stages[stage])
 
 
@@ -184,17 +184,17 @@ def test_without_a_feature_loss_there_is_neither_teacher_nor_feature_branch(batc
 
 
 def test_targets_of_visible_patches_are_in_no_loss(method, batch, mask, monkeypatch):
-    straight = method(batch, mask=mask)
+    straight = method(batch, masks={"image": mask})
     features = method.teacher_features(method.patches.cut(batch["image"]))
     visible = ~mask.as_bool().unsqueeze(2)
     monkeypatch.setattr(method, "teacher_features", lambda rows: features + 100 * visible * features.sin())
-    assert_close(method(batch, mask=mask).loss, straight.loss)
+    assert_close(method(batch, masks={"image": mask}).loss, straight.loss)
     monkeypatch.setattr(method, "teacher_features", lambda rows: features + 100 * ~visible * features.sin())
-    assert not torch.isclose(method(batch, mask=mask).loss, straight.loss)
+    assert not torch.isclose(method(batch, masks={"image": mask}).loss, straight.loss)
 
 
 def test_the_pixel_loss_is_that_of_hidden_patches_normalised_channel_by_channel(method, batch, mask):
-    output = method(batch, mask=mask)
+    output = method(batch, masks={"image": mask})
     pixels = mask.hidden(method.patches.cut(batch["image"])).unflatten(2, (64, 3))
     wanted = (pixels - pixels.mean(dim=2, keepdim=True)) / (pixels.var(dim=2, correction=0, keepdim=True) + 1e-5).sqrt()
     error = (output.prediction["image"] - wanted.flatten(2)).square().mean(dim=2)
@@ -215,15 +215,15 @@ def test_a_lone_hidden_patch_weighs_10_9_and_one_within_a_block_2(mask):
 def test_without_centre_weights_all_hidden_patches_count_alike(method, batch, mask):
     plain = bootmae_tiny(centre_weighted=False)
     plain.load_state_dict(method.state_dict())
-    output = plain(batch, mask=mask)
+    output = plain(batch, masks={"image": mask})
     target = plain.target(mask.hidden(plain.patches.cut(batch["image"])))
     assert_close(output.terms["image"], (output.prediction["image"] - target).square().mean())
-    weighted = method(batch, mask=mask).terms
+    weighted = method(batch, masks={"image": mask}).terms
     assert all(output.terms[name] < weighted[name] for name in ("image", "feature"))
 
 
 def test_the_weight_of_the_feature_loss_grows_in_the_first_quarter(method, batch, mask):
-    terms = [method(batch, mask=mask, progress=share).terms for share in (0.0, 0.125, 0.25, 1.0)]
+    terms = [method(batch, masks={"image": mask}, progress=share).terms for share in (0.0, 0.125, 0.25, 1.0)]
     assert len({term["image"].item() for term in terms}) == 1
     shares = [term["feature"].item() / terms[-1]["feature"].item() for term in terms]
     assert shares == pytest.approx([4 / 801, 404 / 801, 1, 1], rel=1e-4)
@@ -270,14 +270,14 @@ def test_other_sizes_channels_and_axes_learn_and_are_painted(size, channels):
     output.loss.backward()
     assert output.loss.isfinite()
     assert all(p.grad is not None for p in method.parameters() if p.requires_grad)
-    assert method.reconstruct(batch, output.mask)["image"].shape == batch["image"].shape
+    assert method.show(batch, output.masks)["image"].made.shape == batch["image"].shape
 
 
 def test_pictures_have_the_mean_and_deviation_of_each_patch_put_back(method, batch, mask):
     torch.nn.init.zeros_(method.pixel_head.weight)
     torch.nn.init.zeros_(method.pixel_head.bias)
     rows = method.patches.cut(batch["image"]).unflatten(2, (64, 3))
-    painted = method.patches.cut(method.reconstruct(batch, mask)["image"]).unflatten(2, (64, 3))
+    painted = method.patches.cut(method.show(batch, {"image": mask})["image"].made).unflatten(2, (64, 3))
     expected = torch.where(mask.as_bool().view(2, 16, 1, 1), rows.mean(dim=2, keepdim=True), rows)
     assert_close(painted, expected)
 
@@ -286,15 +286,15 @@ def test_raw_pixels_can_be_regressed(batch, mask):
     method = bootmae_tiny(target_norm=None)
     rows = method.patches.cut(batch["image"])
     assert method.target(rows) is rows
-    predicted = mask.hidden(method.patches.cut(method.reconstruct(batch, mask)["image"]))
-    assert_close(predicted, method(batch, mask=mask).prediction["image"], atol=1e-5, rtol=1e-4)
+    predicted = mask.hidden(method.patches.cut(method.show(batch, {"image": mask})["image"].made))
+    assert_close(predicted, method(batch, masks={"image": mask}).prediction["image"], atol=1e-5, rtol=1e-4)
 
 
 def test_both_losses_fall_within_a_few_steps(method, batch, mask):
     optimiser = torch.optim.AdamW([p for p in method.parameters() if p.requires_grad], lr=3e-3)
     history = []
     for _ in range(30):
-        output = method(batch, mask=mask)
+        output = method(batch, masks={"image": mask})
         optimiser.zero_grad()
         output.loss.backward()
         optimiser.step()

@@ -47,7 +47,7 @@ def batch(method):
 
 @pytest.fixture
 def mask(method, batch):
-    return method.draw_mask(batch, generator=seeded(2))
+    return method.draw_masks(batch, generator=seeded(2))["image"]
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +95,7 @@ def test_base_sees_68_of_196_patches_and_the_target_branch_all_of_them(base):
     trunks = (base.encoder, base.target_encoder.network, base.decoder, base.features.decoder)
     for trunk in trunks:
         trunk.blocks[0].register_forward_pre_hook(lambda _, inputs: lengths.append(inputs[0].shape[1]))
-    mask = base({"image": torch.empty(2, 3, 224, 224, device="meta")}).mask
+    mask = base({"image": torch.empty(2, 3, 224, 224, device="meta")}).masks["image"]
     assert (mask.num_tokens, mask.num_visible, mask.num_masked) == (196, 68, 128)
     assert sorted(lengths) == [69, 197, 197, 197]
 
@@ -116,7 +116,7 @@ def test_a_fresh_target_is_a_copy_of_the_online_branch_without_its_last_norm(met
 
 
 def test_no_gradient_enters_the_target_branch_and_both_decoders_send_one_to_the_encoder(method, batch, mask):
-    terms = method(batch, mask=mask).terms
+    terms = method(batch, masks={"image": mask}).terms
     reached = {}
     for name, others in (("image", (*FEATURES, "projector", "predictor")), ("contrast", DECODER)):
         method.zero_grad()
@@ -157,29 +157,29 @@ def test_the_momentum_can_rise_along_a_cosine():
 def test_statistics_of_the_target_s_batch_norm_are_those_of_the_batches_that_it_saw(method, batch, mask):
     norm = method.target_projector.network.norm
     assert norm.training
-    method(batch, mask=mask)
+    method(batch, masks={"image": mask})
     assert norm.num_batches_tracked == 1
     assert not torch.allclose(norm.running_mean, method.projector.norm.running_mean)
     mean = norm.running_mean.clone()
     method.update_teacher(progress=0.0)
     assert torch.equal(norm.running_mean, mean)
     assert not method.eval().target_projector.network.norm.training
-    method(batch, mask=mask)
+    method(batch, masks={"image": mask})
     assert torch.equal(norm.running_mean, mean)
 
 
 def test_the_contrast_is_twice_the_temperature_times_cross_entropy(method, batch, mask, monkeypatch):
     alike = torch.ones(4, 24)
     monkeypatch.setattr(method, "target_projection", lambda image: alike)
-    assert method(batch, mask=mask).terms["contrast"].item() == pytest.approx(0.14 * math.log(4), rel=1e-5)
+    assert method(batch, masks={"image": mask}).terms["contrast"].item() == pytest.approx(0.14 * math.log(4), rel=1e-5)
     monkeypatch.setattr(method, "target_projection", lambda image: 5 * torch.eye(4, 24))
     monkeypatch.setattr(method.predictor, "forward", lambda features: torch.eye(4, 24))
-    assert method(batch, mask=mask).terms["contrast"] < 1e-5
+    assert method(batch, masks={"image": mask}).terms["contrast"] < 1e-5
 
 
 def test_the_order_of_visible_tokens_changes_neither_term(method, batch, mask):
-    straight = method(batch, mask=mask)
-    other = method(batch, mask=Mask(mask.visible.flip(1), mask.masked, mask.num_tokens))
+    straight = method(batch, masks={"image": mask})
+    other = method(batch, masks={"image": Mask(mask.visible.flip(1), mask.masked, mask.num_tokens)})
     for name in ("image", "contrast"):
         assert_close(other.terms[name], straight.terms[name], atol=1e-5, rtol=1e-4)
 
@@ -188,7 +188,7 @@ def test_the_image_term_is_mae_s_of_the_same_weights_and_mask(method, batch, mas
     sizes = {"image_size": 32, "patch_size": 4, "axis_order": "first_first", "mask_ratio": 0.65}
     twin, own = mae_tiny(**sizes), method.state_dict()
     twin.load_state_dict({name: own[name] for name in twin.state_dict()})
-    assert_close(method(batch, mask=mask).terms["image"], twin(batch, mask=mask).loss)
+    assert_close(method(batch, masks={"image": mask}).terms["image"], twin(batch, masks={"image": mask}).loss)
 
 
 def test_visible_pixels_of_the_target_do_not_count(batch, mask):
@@ -196,11 +196,13 @@ def test_visible_pixels_of_the_target_do_not_count(batch, mask):
     torch.nn.init.zeros_(method.head.pred.weight)  # the prediction is held
     rows = method.patches.cut(batch["image"])
     changed = method.patches.join(mask.restore(torch.rand_like(mask.keep(rows)), mask.hidden(rows)))
-    before, after = (method({"image": image}, mask=mask).terms["image"] for image in (batch["image"], changed))
+    before, after = (
+        method({"image": image}, masks={"image": mask}).terms["image"] for image in (batch["image"], changed)
+    )
     assert torch.equal(before, after)
 
 
-class Passing(torch.nn.Module):
+class Untouched(torch.nn.Module):
     def forward(self, tokens, key_mask=None):
         return tokens
 
@@ -208,7 +210,7 @@ class Passing(torch.nn.Module):
 def test_features_are_pooled_over_hidden_and_visible_patches_and_not_the_class_token(method, batch, mask):
     latent = method.encoder(batch["image"], mask.visible)
     with torch.no_grad():  # what a patch is, is all that a head without blocks sees
-        method.features.decoder.blocks = torch.nn.ModuleList([Passing()])
+        method.features.decoder.blocks = torch.nn.ModuleList([Untouched()])
     tokens = method.features.decoder.tokens(latent, mask)
     assert_close(method.pooled(latent, mask), method.features.head(tokens[:, 1:]).mean(dim=1))
 
@@ -218,13 +220,13 @@ def test_without_a_feature_decoder_what_is_visible_is_pooled(batch, mask):
     assert method.features is None
     latent = method.encoder(batch["image"], mask.visible)
     assert_close(method.pooled(latent, mask), latent[:, 1:].mean(dim=1))
-    method(batch, mask=mask).loss.backward()
+    method(batch, masks={"image": mask}).loss.backward()
 
 
 def test_a_batch_without_a_second_view_contrasts_images_with_themselves(method, batch, mask):
     alone, with_itself = {"image": batch["image"]}, {"image": batch["image"], "target_view": batch["image"]}
-    assert torch.equal(method(alone, mask=mask).loss, method(with_itself, mask=mask).loss)
-    assert not torch.isclose(method(alone, mask=mask).loss, method(batch, mask=mask).loss)
+    assert torch.equal(method(alone, masks={"image": mask}).loss, method(with_itself, masks={"image": mask}).loss)
+    assert not torch.isclose(method(alone, masks={"image": mask}).loss, method(batch, masks={"image": mask}).loss)
 
 
 @pytest.mark.parametrize(
@@ -245,7 +247,7 @@ def test_channels_sizes_and_axes_are_free(channels, image, patch, cell):
     out.loss.backward()
     assert out.loss.isfinite()
     assert method.encoder.patch_embed.proj.weight.grad.any()
-    assert method.reconstruct(batch, out.mask)["image"].shape == batch["image"].shape
+    assert method.show(batch, out.masks)["image"].made.shape == batch["image"].shape
 
 
 def test_padded_samples_are_refused(method, batch):

@@ -36,7 +36,7 @@ def batch(method):
 
 @pytest.fixture
 def mask(method, batch):
-    return method.draw_mask(batch, generator=seeded(2))
+    return method.draw_masks(batch, generator=seeded(2))["image"]
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def test_parameter_counts_are_the_published_ones_without_the_unused_blocks():
 def test_307_of_1024_tokens_are_visible_in_every_sample():
     with torch.device("meta"):
         method, image = edge_mae_paper(), torch.empty(3, 1, 256, 256)
-    mask = method({"image": image}).mask
+    mask = method({"image": image}).masks["image"]
     assert (mask.num_tokens, mask.visible.shape, mask.masked.shape) == (1024, (3, 307), (3, 717))
 
 
@@ -91,28 +91,28 @@ def test_the_published_encoder_file_fills_the_encoder():
 
 
 def test_the_loss_is_ten_times_the_image_plus_the_edge(method, batch, mask):
-    out = method(batch, mask=mask)
+    out = method(batch, masks={"image": mask})
     plain = edge_mae_tiny(image_weight=1.0)
     plain.load_state_dict(method.state_dict())
-    image = plain(batch, mask=mask).terms["image"]
+    image = plain(batch, masks={"image": mask}).terms["image"]
     assert_close(out.loss, 10 * image + out.terms["edge"])
 
 
 def test_predictions_lie_between_0_and_1_and_pictures_have_the_size_of_the_input(method, batch, mask):
-    for prediction in method(batch, mask=mask).prediction.values():
+    for prediction in method(batch, masks={"image": mask}).prediction.values():
         assert prediction.shape == (2, mask.num_masked, 64)
         assert 0 < prediction.min() < prediction.max() < 1
-    pictures = method.reconstruct(batch, mask)
-    assert {name: tuple(picture.shape) for name, picture in pictures.items()} == dict.fromkeys(
-        ("image", "edge", "edge_target"), (2, 1, 64, 64)
-    )
+    pictures = method.show(batch, {"image": mask})
+    for shown in pictures.values():
+        assert {tuple(data.shape) for data in (shown.given, shown.made, shown.hidden)} == {(2, 1, 64, 64)}
+    assert {name: shown.beside for name, shown in pictures.items()} == {"image": None, "edge": "image"}
 
 
 def test_the_edge_picture_shows_true_edges_where_visible(method, batch, mask):
-    pictures = method.reconstruct(batch, mask)
-    drawn, true = method.patches.cut(pictures["edge"]), method.patches.cut(SobelEdges()(batch["image"]))
+    pictures = method.show(batch, {"image": mask})
+    drawn, true = method.patches.cut(pictures["edge"].made), method.patches.cut(SobelEdges()(batch["image"]))
     assert torch.equal(mask.keep(drawn), mask.keep(true))
-    assert_close(mask.hidden(drawn), method(batch, mask=mask).prediction["edge"])
+    assert_close(mask.hidden(drawn), method(batch, masks={"image": mask}).prediction["edge"])
 
 
 def losses_after_change(held, *, row, column):
@@ -121,9 +121,9 @@ def losses_after_change(held, *, row, column):
     hidden = torch.ones(1, 8, 8, dtype=torch.bool)
     hidden[0, 3, 2:4] = False
     mask = Mask.from_bool(hidden.flatten(1))
-    before = held({"image": image}, mask=mask)
+    before = held({"image": image}, masks={"image": mask})
     image[0, 0, 24 + row, 24 + column] = 0.4
-    return before.terms, held({"image": image}, mask=mask).terms
+    return before.terms, held({"image": image}, masks={"image": mask}).terms
 
 
 @pytest.mark.parametrize(("row", "column"), [(4, 4), (1, 1), (6, 6), (4, 0)])
@@ -143,7 +143,7 @@ def test_a_visible_pixel_at_the_border_of_a_hidden_patch_changes_the_edge_loss_a
 def test_without_patch_weights_the_image_loss_is_plain_and_the_edge_loss_as_before(method, batch, mask):
     plain = edge_mae_tiny(patchwise=False)
     plain.load_state_dict(method.state_dict())
-    with_weights, without = method(batch, mask=mask), plain(batch, mask=mask)
+    with_weights, without = method(batch, masks={"image": mask}), plain(batch, masks={"image": mask})
     target = mask.hidden(method.patches.cut(batch["image"]))
     assert_close(without.terms["image"], 10 * masked_mse(without.prediction["image"], target))
     assert without.terms["image"] < with_weights.terms["image"]  # hard weights lie above 1
@@ -168,8 +168,8 @@ def test_the_curriculum_goes_from_easy_to_hard_at_half_time(schedule, progress, 
 def test_the_curriculum_changes_the_losses(method, batch, mask):
     eased = edge_mae_tiny(schedule="curriculum")
     eased.load_state_dict(method.state_dict())
-    early, late = (eased(batch, mask=mask, progress=progress) for progress in (0.2, 0.8))
-    reference = method(batch, mask=mask, progress=0.2)
+    early, late = (eased(batch, masks={"image": mask}, progress=progress) for progress in (0.2, 0.8))
+    reference = method(batch, masks={"image": mask}, progress=0.2)
     assert torch.equal(late.loss, reference.loss)
     assert early.terms["image"] < late.terms["image"]
     assert early.terms["edge"] < late.terms["edge"]
@@ -182,10 +182,10 @@ def test_an_unknown_schedule_is_refused():
 
 def test_without_an_edge_head_nothing_of_it_is_built_or_trained(batch, mask):
     method = edge_mae_tiny(edge_head=False)
-    out = method(batch, mask=mask)
+    out = method(batch, masks={"image": mask})
     assert set(out.terms) == set(out.prediction) == {"image"}
     assert not any(key.startswith("edge_head") for key in method.state_dict())
-    assert set(method.reconstruct(batch, mask)) == {"image", "edge_target"}
+    assert set(method.show(batch, {"image": mask})) == {"image"}
 
 
 def test_a_volume_trains_with_three_axes_of_edges_and_neighbours():
@@ -193,10 +193,10 @@ def test_a_volume_trains_with_three_axes_of_edges_and_neighbours():
     batch = method.example_batch(2, generator=seeded(0))
     out = method(batch, generator=seeded(1))
     out.loss.backward()
-    assert (out.mask.num_tokens, out.mask.num_visible) == (32, 9)
+    assert (out.masks["image"].num_tokens, out.masks["image"].num_visible) == (32, 9)
     assert out.prediction["edge"].shape == (2, 23, 4**3 * 2)
     assert method.encoder.patch_embed.proj.weight.grad.isfinite().all()
-    assert method.reconstruct(batch, out.mask)["edge"].shape == (2, 2, 8, 16, 16)
+    assert method.show(batch, out.masks)["edge"].made.shape == (2, 2, 8, 16, 16)
 
 
 def test_a_signal_is_refused_because_it_has_no_sobel():
@@ -211,7 +211,7 @@ def test_the_contrast_token_tells_contrasts_apart_and_learns():
     batch = method.example_batch(2, generator=seeded(1))
     assert batch["contrast"].tolist() == [0, 1]
     out = method(batch, generator=seeded(2))
-    other = method({**batch, "contrast": torch.tensor([2, 1])}, mask=out.mask)
+    other = method({**batch, "contrast": torch.tensor([2, 1])}, masks=out.masks)
     assert not torch.allclose(out.prediction["image"][0], other.prediction["image"][0], atol=1e-7)
     assert_close(out.prediction["image"][1], other.prediction["image"][1])
     out.loss.backward()
@@ -223,10 +223,10 @@ def test_a_normalised_target_takes_the_sigmoid_off_the_image_alone(batch, mask):
     method = edge_mae_tiny(target_norm=PatchNorm())
     torch.nn.init.zeros_(method.image_head.pred.weight)
     torch.nn.init.constant_(method.image_head.pred.bias, -2.0)
-    out = method(batch, mask=mask)
+    out = method(batch, masks={"image": mask})
     assert (out.prediction["image"] == -2).all()
     assert out.prediction["edge"].min() > 0
-    pasted = method.patches.cut(method.reconstruct(batch, mask)["image"])
+    pasted = method.patches.cut(method.show(batch, {"image": mask})["image"].made)
     true = method.patches.cut(batch["image"])
     assert_close(mask.keep(pasted), mask.keep(true))
     drawn = true.mean(dim=2, keepdim=True) - 2 * true.std(dim=2, keepdim=True)
@@ -235,7 +235,7 @@ def test_a_normalised_target_takes_the_sigmoid_off_the_image_alone(batch, mask):
 
 @pytest.mark.parametrize("term", ["image", "edge"])
 def test_either_term_alone_trains_the_encoder(method, batch, mask, term):
-    method(batch, mask=mask).terms[term].backward()
+    method(batch, masks={"image": mask}).terms[term].backward()
     assert method.encoder.patch_embed.proj.weight.grad.abs().sum() > 0
 
 
@@ -296,9 +296,9 @@ def test_a_step_runs_under_autocast():
     batch = method.example_batch(1)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         output = method(batch)
-        pictures = method.reconstruct(batch, output.mask)
+        pictures = method.show(batch, output.masks)
     assert torch.isfinite(output.loss)
-    assert torch.isfinite(pictures["image"].float()).all()
+    assert torch.isfinite(pictures["image"].made.float()).all()
 
 
 def test_a_contrast_token_without_contrasts_in_the_batch_is_refused():

@@ -47,7 +47,7 @@ def batch(method):
 
 @pytest.fixture
 def mask(method, batch):
-    return method.draw_mask(batch, generator=seeded(2))
+    return method.draw_masks(batch, generator=seeded(2))["modalities"]
 
 
 def visible_of(mask, number, *, modalities=3):
@@ -111,9 +111,9 @@ def test_the_loss_of_rgb_depends_on_hidden_rgb_alone(method, batch, mask):
     patches, seen = method.modalities.patches["rgb"], visible_of(mask, 0).unsqueeze(2)
     rows = patches.cut(batch["rgb"])
     noise = torch.rand(rows.shape, generator=seeded(3))
-    before = method(batch, mask=mask).terms
-    in_sight = method({**batch, "rgb": patches.join(torch.where(seen, noise, rows))}, mask=mask).terms
-    hidden = method({**batch, "rgb": patches.join(torch.where(seen, rows, noise))}, mask=mask).terms
+    before = method(batch, masks={"modalities": mask}).terms
+    in_sight = method({**batch, "rgb": patches.join(torch.where(seen, noise, rows))}, masks={"modalities": mask}).terms
+    hidden = method({**batch, "rgb": patches.join(torch.where(seen, rows, noise))}, masks={"modalities": mask}).terms
     for name in ("rgb", "norm_rgb"):
         assert torch.equal(in_sight[name], before[name])
         assert not torch.isclose(hidden[name], before[name], rtol=1e-3, atol=0)
@@ -128,7 +128,7 @@ def test_a_patch_is_hidden_from_rgb_even_where_a_stain_shows_it(method, batch):
     hidden[:, 1], hidden[:, 0, 5] = False, False
     mask = Mask.from_bool(hidden.flatten(1))
     errors = (method.predict(batch, mask)["rgb"] - method.modalities.cut(batch)[0]).square().mean(dim=2)
-    assert_close(method(batch, mask=mask).terms["rgb"], errors[:, torch.arange(16) != 5].mean())
+    assert_close(method(batch, masks={"modalities": mask}).terms["rgb"], errors[:, torch.arange(16) != 5].mean())
 
 
 def test_a_sample_that_shows_all_of_a_modality_is_dropped_from_its_loss():
@@ -141,26 +141,30 @@ def test_a_sample_that_shows_all_of_a_modality_is_dropped_from_its_loss():
     mask = Mask.from_bool(hidden.flatten(1))
     some = {name: value[1:] for name, value in batch.items()}
     rest = Mask(mask.visible[1:], mask.masked[1:], 48)
-    assert_close(method(batch, mask=mask).terms["rgb"], method(some, mask=rest).terms["rgb"])
-    assert not torch.isclose(method(batch, mask=mask).terms["h"], method(some, mask=rest).terms["h"])
+    assert_close(
+        method(batch, masks={"modalities": mask}).terms["rgb"], method(some, masks={"modalities": rest}).terms["rgb"]
+    )
+    assert not torch.isclose(
+        method(batch, masks={"modalities": mask}).terms["h"], method(some, masks={"modalities": rest}).terms["h"]
+    )
 
 
 def test_if_all_samples_show_everything_of_an_output_its_loss_is_0_and_gradients_are_finite():
     method = tiny(outputs=RGB_OUTPUTS, num_visible=16)
     hidden = torch.ones(2, 3, 16, dtype=torch.bool)
     hidden[:, 0] = False
-    out = method(method.example_batch(2, generator=seeded(1)), mask=Mask.from_bool(hidden.flatten(1)))
+    out = method(method.example_batch(2, generator=seeded(1)), masks={"modalities": Mask.from_bool(hidden.flatten(1))})
     out.loss.backward()
     assert out.loss.item() == 0
     assert all(p.grad is None or p.grad.isfinite().all() for p in method.parameters())
 
 
 def test_the_order_of_samples_and_of_visible_tokens_does_not_matter(method, batch, mask):
-    straight = method(batch, mask=mask)
+    straight = method(batch, masks={"modalities": mask})
     order, turned = torch.tensor([2, 0, 3, 1]), torch.randperm(14, generator=seeded(4))
     mixed = method(
         {name: value[order] for name, value in batch.items()},
-        mask=Mask(mask.visible[order][:, turned], mask.masked[order], 48),
+        masks={"modalities": Mask(mask.visible[order][:, turned], mask.masked[order], 48)},
     )
     for name, prediction in straight.prediction.items():
         assert_close(mixed.prediction[name], prediction[order], atol=1e-5, rtol=1e-4)
@@ -170,7 +174,7 @@ def test_the_order_of_samples_and_of_visible_tokens_does_not_matter(method, batc
 def test_a_modality_that_nobody_has_may_be_left_out(method, batch):
     rgb_only = {"rgb": batch["rgb"]}
     out = method(rgb_only, generator=seeded(3))
-    assert torch.equal(visible_of(out.mask, 0).sum(dim=1), torch.full((4,), 14))
+    assert torch.equal(visible_of(out.masks["modalities"], 0).sum(dim=1), torch.full((4,), 14))
     assert out.terms["h"] == out.terms["e"] == 0
     assert out.terms["rgb"] > 0
     out.loss.backward()
@@ -181,14 +185,14 @@ def test_a_sample_s_missing_modality_is_hidden_and_in_no_loss_whatever_the_batch
     available = torch.tensor([[True, True, True], [True, False, True], [False, True, True], [True, False, False]])
     batch["available"] = available
     out = method(batch, generator=seeded(5))
-    shown = torch.stack([visible_of(out.mask, number).sum(dim=1) for number in range(3)], dim=1)
+    shown = torch.stack([visible_of(out.masks["modalities"], number).sum(dim=1) for number in range(3)], dim=1)
     assert torch.equal(shown.sum(dim=1), torch.full((4,), 14))
     assert not shown[~available].any()
     spoilt = dict(batch)
     for number, name in enumerate(("rgb", "h", "e")):
         spoilt[name] = batch[name].clone()
         spoilt[name][~available[:, number]] = float("nan")
-    again = method(spoilt, mask=out.mask)
+    again = method(spoilt, masks=out.masks)
     assert torch.equal(again.loss, out.loss)
     again.loss.backward()
     assert all(p.grad is None or p.grad.isfinite().all() for p in method.parameters())
@@ -200,8 +204,8 @@ def test_a_loss_over_what_is_there_is_the_loss_of_the_samples_that_have_it(metho
     )
     out = method(batch, generator=seeded(6))
     some = {name: value[::2] for name, value in batch.items()}
-    mask = Mask(out.mask.visible[::2], out.mask.masked[::2], 48)
-    assert_close(out.terms["h"], method(some, mask=mask).terms["h"], atol=1e-5, rtol=1e-4)
+    mask = Mask(out.masks["modalities"].visible[::2], out.masks["modalities"].masked[::2], 48)
+    assert_close(out.terms["h"], method(some, masks={"modalities": mask}).terms["h"], atol=1e-5, rtol=1e-4)
 
 
 def test_training_on_rgb_alone_and_on_all_modalities_in_one_run_works():
@@ -234,33 +238,33 @@ def test_uncertainty_weighs_every_output_and_is_learned(batch, mask):
     plain, weighted = tiny(), tiny(uncertainty=True)
     missing = weighted.load_state_dict(plain.state_dict(), strict=False).missing_keys
     assert missing == [f"log_variance.{name}" for name in sorted(ALL)]
-    before = plain(batch, mask=mask).terms
-    assert_close(weighted(batch, mask=mask).terms, before)  # exp(-0) L + 0
+    before = plain(batch, masks={"modalities": mask}).terms
+    assert_close(weighted(batch, masks={"modalities": mask}).terms, before)  # exp(-0) L + 0
     torch.nn.init.constant_(weighted.log_variance["h"], 0.7)
-    out = weighted(batch, mask=mask)
+    out = weighted(batch, masks={"modalities": mask})
     assert_close(out.terms["h"], before["h"] * torch.tensor(-0.7).exp() + 0.7)
     out.loss.backward()
     assert all(value.grad for value in weighted.log_variance.values())
 
 
 def test_strategy_one_shows_each_position_once(batch):
-    mask = tiny(strategy="one").draw_mask(batch, generator=seeded(7))
+    mask = tiny(strategy="one").draw_masks(batch, generator=seeded(7))["modalities"]
     seen = (~mask.as_bool()).unflatten(1, (3, 16)).sum(dim=1)
     assert seen.max() == 1
     assert torch.equal(seen.sum(dim=1), torch.full((4,), 14))
 
 
 def test_pictures_show_what_was_visible_as_it_is(method, batch, mask):
-    pictures = method.reconstruct(batch, mask)
-    assert set(pictures) == set(ALL)
+    pictures = method.show(batch, {"modalities": mask})
+    assert set(pictures) == {"rgb", "h", "e"}
     seen = visible_of(mask, 0)
     patches = method.modalities.patches["rgb"]
-    for name in ("rgb", "norm_rgb"):
-        assert_close(patches.cut(pictures[name])[seen], patches.cut(batch["rgb"])[seen])
+    for picture in (pictures["rgb"].made, pictures["rgb"].by_patch):
+        assert_close(patches.cut(picture)[seen], patches.cut(batch["rgb"])[seen])
     # Undone normalisation has each hidden patch's true mean, up to what the network predicts of it.
     held = tiny()
     torch.nn.init.zeros_(held.decoders["norm_rgb"].pred.weight)
-    shown = patches.cut(held.reconstruct(batch, mask)["norm_rgb"])[~seen]
+    shown = patches.cut(held.show(batch, {"modalities": mask})["rgb"].by_patch)[~seen]
     assert_close(shown.mean(dim=1), patches.cut(batch["rgb"])[~seen].mean(dim=1), atol=1e-5, rtol=1e-4)
 
 
@@ -268,8 +272,8 @@ def test_grids_that_are_not_square_work():
     method = tiny(image_size=(32, 48))
     batch = method.example_batch(2, generator=seeded(1))
     out = method(batch, generator=seeded(2))
-    assert out.mask.num_tokens == 72
-    assert method.reconstruct(batch, out.mask)["h"].shape == (2, 1, 32, 48)
+    assert out.masks["modalities"].num_tokens == 72
+    assert method.show(batch, out.masks)["h"].made.shape == (2, 1, 32, 48)
 
 
 def test_mr_contrasts_are_modalities_like_any_other():
@@ -280,8 +284,8 @@ def test_mr_contrasts_are_modalities_like_any_other():
     batch["available"] = torch.tensor([[True, True, True], [True, True, False], [False, True, True]])
     out = method(batch, generator=seeded(2))
     assert set(out.terms) == set(CONTRASTS)
-    assert out.mask.num_visible == 12
-    seen = (~out.mask.as_bool()).unflatten(1, (3, 16))
+    assert out.masks["modalities"].num_visible == 12
+    seen = (~out.masks["modalities"].as_bool()).unflatten(1, (3, 16))
     assert not seen[~batch["available"]].any()
     assert seen.sum(dim=1).max() == 1  # each position in one contrast at most
     out.loss.backward()
@@ -305,7 +309,7 @@ def test_a_volume_of_contrasts_is_rebuilt_too():
     method = he_mmae_mri(**sizes, decoder_dim=12, decoder_depth=1, decoder_heads=2)
     batch = method.example_batch(2, generator=seeded(1))
     out = method(batch, generator=seeded(2))
-    assert method.reconstruct(batch, out.mask)["flair"].shape == (2, 1, 8, 16, 16)
+    assert method.show(batch, out.masks)["flair"].made.shape == (2, 1, 8, 16, 16)
 
 
 def test_the_encoder_alone_takes_rgb_and_gives_all_patches_and_the_global_token(method, batch):
@@ -347,7 +351,7 @@ def test_baseline_rgb_hides_half_of_its_tokens():
     sizes = {"image_size": 32, "patch_size": 8, "embed_dim": 32, "depth": 1, "num_heads": 4, "num_visible": 8}
     method = he_mmae_rgb(**sizes, decoder_dim=16, decoder_heads=2)
     out = method(method.example_batch(2, generator=seeded(1)), generator=seeded(2))
-    assert (out.mask.num_visible, out.mask.num_masked, list(out.terms)) == (8, 8, ["rgb"])
+    assert (out.masks["modalities"].num_visible, out.masks["modalities"].num_masked, list(out.terms)) == (8, 8, ["rgb"])
 
 
 def test_a_reference_checkpoint_file_loads_with_its_training_arguments(tmp_path):

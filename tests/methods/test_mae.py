@@ -42,7 +42,7 @@ def batch(method):
 
 @pytest.fixture
 def mask(method, batch):
-    return method.draw_mask(batch, generator=seeded(2))
+    return method.draw_masks(batch, generator=seeded(2))["image"]
 
 
 def tampered(method, batch, tokens):
@@ -73,7 +73,7 @@ def test_base_sees_49_of_196_tokens_and_decodes_197():
     lengths = []
     for blocks in (method.encoder.blocks, method.decoder.blocks):
         blocks[0].register_forward_pre_hook(lambda _, inputs: lengths.append(inputs[0].shape[1]))
-    mask = method({"image": image}).mask
+    mask = method({"image": image}).masks["image"]
     assert (mask.num_tokens, mask.num_visible, mask.num_masked) == (196, 49, 147)
     assert lengths == [50, 197]
 
@@ -81,15 +81,15 @@ def test_base_sees_49_of_196_tokens_and_decodes_197():
 def test_samples_of_a_batch_get_masks_of_their_own(method, batch, mask):
     tables = mask.as_bool()
     assert not torch.equal(tables[0], tables[1])
-    assert torch.equal(method.draw_mask(batch, generator=seeded(2)).as_bool(), tables)
+    assert torch.equal(method.draw_masks(batch, generator=seeded(2))["image"].as_bool(), tables)
 
 
 def test_visible_pixels_of_the_target_do_not_count_and_hidden_ones_do(batch, mask):
     method = mae_tiny(target_norm=None)
     torch.nn.init.zeros_(method.head.pred.weight)  # the prediction is held
-    loss = method(batch, mask=mask).loss
-    assert torch.equal(method(tampered(method, batch, mask.visible), mask=mask).loss, loss)
-    assert not torch.isclose(method(tampered(method, batch, mask.masked[:, :1]), mask=mask).loss, loss)
+    loss = method(batch, masks={"image": mask}).loss
+    assert torch.equal(method(tampered(method, batch, mask.visible), masks={"image": mask}).loss, loss)
+    assert not torch.isclose(method(tampered(method, batch, mask.masked[:, :1]), masks={"image": mask}).loss, loss)
 
 
 def test_hidden_input_leaves_latent_and_prediction_unchanged(method, batch, mask):
@@ -101,22 +101,22 @@ def test_hidden_input_leaves_latent_and_prediction_unchanged(method, batch, mask
 def test_predicting_zero_against_a_normalised_target_costs_almost_one(method, batch, mask):
     torch.nn.init.zeros_(method.head.pred.weight)
     values = method.patches.num_values
-    assert method(batch, mask=mask).loss.item() == pytest.approx((values - 1) / values, abs=1e-4)
+    assert method(batch, masks={"image": mask}).loss.item() == pytest.approx((values - 1) / values, abs=1e-4)
 
 
 def test_a_perfect_prediction_costs_nothing_and_is_drawn_as_the_input(method, batch, mask, monkeypatch):
     target = method.target(method.patches.cut(batch["image"]))
     monkeypatch.setattr(method.head, "forward", lambda tokens: mask.hidden(target))
-    assert method(batch, mask=mask).loss == 0
+    assert method(batch, masks={"image": mask}).loss == 0
     monkeypatch.setattr(method.head, "forward", lambda tokens: target)
-    assert_close(method.reconstruct(batch, mask)["image"], batch["image"], atol=1e-5, rtol=0)
+    assert_close(method.show(batch, {"image": mask})["image"].made, batch["image"], atol=1e-5, rtol=0)
 
 
 def test_the_loss_is_the_mean_over_hidden_patches_of_the_whole_prediction(method, batch, mask):
     """Section 7 as it stands: sum(mask * e) / sum(mask), over all tokens in raster order."""
     error = (method.predict(batch, mask) - method.target(method.patches.cut(batch["image"]))).square().mean(dim=2)
     table = mask.as_bool().float()
-    assert_close(method(batch, mask=mask).loss, (table * error).sum() / table.sum())
+    assert_close(method(batch, masks={"image": mask}).loss, (table * error).sum() / table.sum())
 
 
 def test_positions_are_fixed_in_pre_training(method):
@@ -175,7 +175,7 @@ def test_any_size_and_any_number_of_axes_and_channels_trains_and_reconstructs(si
     out = method(batch)
     out.loss.backward()
     assert method.encoder.patch_embed.proj.weight.grad.isfinite().all()
-    assert method.reconstruct(batch, out.mask)["image"].shape == batch["image"].shape
+    assert method.show(batch, out.masks)["image"].made.shape == batch["image"].shape
 
 
 def test_an_image_of_another_size_is_refused_with_both_shapes(method):
@@ -187,8 +187,8 @@ def test_raw_pixels_are_the_target_on_request_and_drawn_as_predicted(batch, mask
     method = mae_tiny(target_norm=None)
     rows = method.patches.cut(batch["image"])
     assert torch.equal(method.target(rows), rows)
-    drawn = method.patches.cut(method.reconstruct(batch, mask)["image"])
-    assert_close(mask.hidden(drawn), method(batch, mask=mask).prediction["image"], atol=1e-5, rtol=1e-4)
+    drawn = method.patches.cut(method.show(batch, {"image": mask})["image"].made)
+    assert_close(mask.hidden(drawn), method(batch, masks={"image": mask}).prediction["image"], atol=1e-5, rtol=1e-4)
 
 
 def published_layout():
@@ -221,9 +221,9 @@ def test_the_order_of_visible_tokens_does_not_matter_wherever_the_class_token_st
     torch.manual_seed(0)
     method = mae_tiny(class_token=place).eval()
     batch = method.example_batch(2)
-    mask = method.draw_mask(batch)
+    mask = method.draw_masks(batch)["image"]
     turned = Mask(mask.visible.flip(1), mask.masked, mask.num_tokens)
-    first, second = (method(batch, mask=m).prediction["image"] for m in (mask, turned))
+    first, second = (method(batch, masks={"image": m}).prediction["image"] for m in (mask, turned))
     assert torch.allclose(first, second, atol=1e-5)
 
 

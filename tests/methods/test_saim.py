@@ -58,7 +58,7 @@ def batch(method):
 
 @pytest.fixture
 def mask(method, batch):
-    return method.draw_mask(batch, generator=seeded(2))
+    return method.draw_masks(batch, generator=seeded(2))["image"]
 
 
 def tampered(method, batch, tokens):
@@ -77,7 +77,7 @@ def inputs_and_outputs(method, batch, mask):
 
     streams = (("content", method.encoder.blocks), ("query", method.query_blocks))
     hooks = [b.register_forward_hook(watch(name), with_kwargs=True) for name, blocks in streams for b in blocks]
-    method(batch, mask=mask)
+    method(batch, masks=None if mask is None else {"image": mask})
     for hook in hooks:
         hook.remove()
     return seen["content"], seen["query"]
@@ -147,18 +147,18 @@ def test_the_loss_is_a_mean_over_all_patches(batch, mask):
     prediction = method.predict(batch, mask)
     target = gather_tokens(method.target(batch["image"]), mask.order)
     assert prediction.shape == target.shape == (3, 16, 192)  # no row of the class token among them
-    assert_close(method(batch, mask=mask).loss, (prediction - target).square().mean())
+    assert_close(method(batch, masks={"image": mask}).loss, (prediction - target).square().mean())
     method.error = "l1"
-    assert_close(method(batch, mask=mask).loss, (prediction - target).abs().mean())
+    assert_close(method(batch, masks={"image": mask}).loss, (prediction - target).abs().mean())
 
 
 @pytest.mark.parametrize("token", range(0, 16, 5))
 def test_the_error_of_any_patch_counts(batch, mask, token):
     method = saim_tiny(smoothing=None, target_norm=None)
     torch.nn.init.zeros_(method.head.fc2.weight)  # the prediction is held
-    loss = method(batch, mask=mask).loss
+    loss = method(batch, masks={"image": mask}).loss
     other = tampered(method, batch, torch.full((3, 1), token))
-    assert not torch.isclose(method(other, mask=mask).loss, loss)
+    assert not torch.isclose(method(other, masks={"image": mask}).loss, loss)
 
 
 def test_queries_start_from_bare_positions(method, batch, mask):
@@ -193,7 +193,7 @@ def test_without_what_queries_read_of_it_the_encoder_learns_nothing(method, batc
         block.register_forward_pre_hook(
             lambda _, args, kwargs: (args, {**kwargs, "source": kwargs["source"].detach()}), with_kwargs=True
         )
-    method(batch, mask=mask).loss.backward()
+    method(batch, masks={"image": mask}).loss.backward()
     assert {key for key, p in method.encoder.named_parameters() if p.grad is not None} == {"norm.weight", "norm.bias"}
 
 
@@ -243,7 +243,7 @@ def test_a_choice_that_is_not_known_is_refused(options):
 
 def test_raster_order_is_a_causal_raster_model(batch):
     method = stirred(order="raster")
-    mask = method.draw_mask(batch, generator=seeded(2))
+    mask = method.draw_masks(batch, generator=seeded(2))["image"]
     assert torch.equal(mask.order, torch.arange(16).expand(3, 16))
     rows = torch.arange(16).expand(3, 16)
     before, after = (method.predict(b, mask) for b in (batch, tampered(method, batch, rows[:, 5:6])))
@@ -253,19 +253,20 @@ def test_raster_order_is_a_causal_raster_model(batch):
 def test_padding_enters_no_loss_and_is_read_by_nobody(method, batch):
     real = torch.ones(3, 1, 32, 32, dtype=torch.bool)
     real[:, :, 24:] = False  # the last four patches
-    mask = method.draw_mask({**batch, "real": real}, generator=seeded(2))
+    mask = method.draw_masks({**batch, "real": real}, generator=seeded(2))["image"]
     padding = torch.arange(12, 16).expand(3, 4)
     assert mask.order.shape == (3, 12)
     method.smoothing = None  # which would draw padding into the targets beside it
-    loss = method(batch, mask=mask).loss
-    assert torch.equal(method(tampered(method, batch, padding), mask=mask).loss, loss)
+    loss = method(batch, masks={"image": mask}).loss
+    assert torch.equal(method(tampered(method, batch, padding), masks={"image": mask}).loss, loss)
 
 
 def test_a_picture_shows_what_visible_patches_say_in_whatever_order_they_were_drawn(method, batch, mask):
     method.target_norm = None  # or the true statistics of what is hidden would show
-    picture = method.reconstruct(batch, mask)["image"]
-    assert torch.equal(method.reconstruct(tampered(method, batch, mask.masked), mask)["image"], picture)
-    assert torch.equal(method.reconstruct(batch, replace(mask, visible=mask.visible.flip(1)))["image"], picture)
+    picture = method.show(batch, {"image": mask})["image"].made
+    assert torch.equal(method.show(tampered(method, batch, mask.masked), {"image": mask})["image"].made, picture)
+    turned = replace(mask, visible=mask.visible.flip(1))
+    assert torch.equal(method.show(batch, {"image": turned})["image"].made, picture)
     shown = method.patches.paint(~mask.as_bool()).expand_as(picture)
     assert torch.equal(picture[shown], batch["image"][shown])
 
@@ -288,7 +289,7 @@ def test_any_size_and_any_number_of_axes_and_channels_trains_and_reconstructs(si
     out = method(batch)
     out.loss.backward()
     assert method.encoder.patch_embed.proj.weight.grad.isfinite().all()
-    assert method.reconstruct(batch, out.mask)["image"].shape == batch["image"].shape
+    assert method.show(batch, out.masks)["image"].made.shape == batch["image"].shape
 
 
 def test_the_classifier_knows_no_order(method, batch):

@@ -51,20 +51,19 @@ def test_a_method_of_a_scale_is_the_plain_one_on_scaled_data(build):
     scaled.load_state_dict(plain.state_dict())
     batch = plain.example_batch(2, generator=seeded())
     moved = {name: ODD.apply(value) for name, value in batch.items()}
-    mask = plain.draw_mask(batch, generator=seeded(1))
-    assert torch.equal(scaled(batch, mask=mask).loss, plain(moved, mask=mask).loss)
-    assert not torch.equal(scaled(batch, mask=mask).loss, plain(batch, mask=mask).loss)
+    masks = plain.draw_masks(batch, generator=seeded(1))
+    assert torch.equal(scaled(batch, masks=masks).loss, plain(moved, masks=masks).loss)
+    assert not torch.equal(scaled(batch, masks=masks).loss, plain(batch, masks=masks).loss)
 
 
 @pytest.mark.parametrize("build", [*METHODS, he_mmae_tiny])
 def test_pictures_are_in_the_data_s_own_units_and_show_what_was_visible(build):
     method = build(scale=ODD)
     batch = method.example_batch(2, generator=seeded())
-    mask = method.draw_mask(batch, generator=seeded(1))
-    given, made = method.given(batch, mask), method.reconstruct(batch, mask)
-    name = next(name for name in made if name in given)
-    visible = ~given[name].hidden.expand_as(given[name].image)
-    torch.testing.assert_close(made[name][visible], given[name].image[visible])
+    shown = method.show(batch, method.draw_masks(batch, generator=seeded(1)))
+    for one in (one for one in shown.values() if one.made is not None):
+        visible = ~one.hidden.expand_as(one.given)
+        assert torch.equal(one.made[visible], one.given[visible])
 
 
 def test_of_several_modalities_the_encoder_s_own_is_scaled():
@@ -72,9 +71,9 @@ def test_of_several_modalities_the_encoder_s_own_is_scaled():
     plain, scaled = he_mmae_tiny(), he_mmae_tiny(scale=ODD)
     scaled.load_state_dict(plain.state_dict())
     batch = plain.example_batch(2, generator=seeded())
-    mask = plain.draw_mask(batch, generator=seeded(1))
+    masks = plain.draw_masks(batch, generator=seeded(1))
     moved = {**batch, "rgb": ODD.apply(batch["rgb"])}
-    assert torch.equal(scaled(batch, mask=mask).loss, plain(moved, mask=mask).loss)
+    assert torch.equal(scaled(batch, masks=masks).loss, plain(moved, masks=masks).loss)
     assert scaled.encoder.kinds["rgb"].scale == ODD
     torch.testing.assert_close(scaled.encoder.features(batch), plain.encoder.features(moved))
 

@@ -67,7 +67,7 @@ class SampleMasks(MaskedModule):
         seeds = (1000 * self.current_epoch + batch["index"]).tolist()
         noise = [torch.rand(16, generator=torch.Generator().manual_seed(seed)) for seed in seeds]
         mask = self.method.masking.sample(len(noise), noise=torch.stack(noise))
-        output = self.method({"image": batch["image"]}, mask=mask)
+        output = self.method({"image": batch["image"]}, masks={"image": mask})
         self.guard.watch(batch, output)
         loss = output.loss
         self.losses.append(self.trainer.strategy.reduce(loss.detach().clone(), reduce_op="mean").item())

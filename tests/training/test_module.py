@@ -13,24 +13,24 @@ from tests.training.toys import Blobs, loader, module, trainer
 
 def masks_of(learner, monkeypatch):
     seen = []
-    draw = learner.method.draw_mask
+    draw = learner.method.draw_masks
 
     def spy(batch, *, generator=None):
-        mask = draw(batch, generator=generator)
-        seen.append(mask.visible.clone())
-        return mask
+        masks = draw(batch, generator=generator)
+        seen.append(masks["image"].visible.clone())
+        return masks
 
-    monkeypatch.setattr(learner.method, "draw_mask", spy)
+    monkeypatch.setattr(learner.method, "draw_masks", spy)
     return seen
 
 
 def test_training_lowers_the_loss_of_a_fixed_batch(tmp_path):
     learner = module()
     batch = {"image": Blobs(8).images}
-    mask = learner.method.draw_mask(batch, generator=torch.Generator().manual_seed(9))
-    before = learner.method(batch, mask=mask).loss.item()
+    mask = learner.method.draw_masks(batch, generator=torch.Generator().manual_seed(9))["image"]
+    before = learner.method(batch, masks={"image": mask}).loss.item()
     fit(trainer=trainer(tmp_path, epochs=20), module=learner, train_loader=loader())
-    assert learner.method(batch, mask=mask).loss.item() < 0.8 * before
+    assert learner.method(batch, masks={"image": mask}).loss.item() < 0.8 * before
 
 
 def test_the_same_seed_gives_the_same_weights(tmp_path):

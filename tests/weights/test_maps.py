@@ -178,7 +178,7 @@ def test_a_model_of_hugging_face_gives_its_loss_and_predictions(kind, theirs, tm
     given = method.encoder.scaling(image)  # files bring the scale of images with them
     assert (given is image) == (kind == "in memory")
     expected, mask = theirs(given, noise=noise), method.masking.sample(2, noise=noise)
-    assert_close(method({"image": image}, mask=mask).loss, expected.loss, **CLOSE)
+    assert_close(method({"image": image}, masks={"image": mask}).loss, expected.loss, **CLOSE)
     assert_close(method.predict({"image": image}, mask), expected.logits, **CLOSE)
 
 

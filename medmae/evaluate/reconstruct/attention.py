@@ -87,7 +87,9 @@ def _pictures(encoder: MaskedViT, image: Tensor, maps: Tensor, heads: list[int])
     """Each map from its least to its greatest value: heads differ too much for one window."""
     shown = {"mean over heads": maps.mean(dim=0)} | {f"head {head + 1}": maps[head] for head in heads}
     painted = {name: encoder.patches.paint(_spread(part).flatten()[None])[0] for name, part in shown.items()}
-    return {"input": plane_of(image), **{name: plane_of(part) for name, part in painted.items()}}
+    (kind,) = encoder.kinds.values()
+    picture = plane_of(image, colour=kind.colour)
+    return {"input": picture, **{name: plane_of(part) for name, part in painted.items()}}
 
 
 def _spread(part: Tensor) -> Tensor:

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from medmae.kinds import Kind
+
 
 def mean_fill(image: Tensor, hidden: Tensor) -> Tensor:
     """Every hidden pixel gets the mean of the visible pixels of its sample and channel, and 0.5 where there are none.
@@ -42,6 +44,19 @@ def neighbour_fill(image: Tensor, hidden: Tensor, *, sweeps: int = 200) -> Tenso
         padded = F.pad(current.reshape(-1, 1, *image.shape[2:]), [1, 1] * ndim, mode="replicate")
         current = torch.where(hidden, convolve(padded, kernel).reshape(image.shape), image)
     return current
+
+
+def neighbour_fill_of(kind: Kind, image: Tensor, hidden: Tensor) -> Tensor:
+    """As :func:`neighbour_fill` along axes on which neighbours resemble each other; joints are filled one by one."""
+    rough = [2 + number for number, axis in enumerate(kind.axes) if not axis.smooth]
+    if not rough:
+        return neighbour_fill(image, hidden)
+    order = [0, *rough, *(axis for axis in range(1, image.ndim) if axis not in rough)]
+    moved, count = image.permute(order), 1 + len(rough)
+    if moved.ndim == count + 1:  # no axis is left
+        return mean_fill(image, hidden)
+    filled = neighbour_fill(moved.flatten(0, count - 1), hidden.permute(order).flatten(0, count - 1))
+    return filled.unflatten(0, moved.shape[:count]).permute(*(order.index(axis) for axis in range(image.ndim)))
 
 
 def _coarse_solution(image: Tensor, hidden: Tensor, sweeps: int) -> Tensor:

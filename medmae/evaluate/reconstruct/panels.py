@@ -11,8 +11,10 @@ import numpy as np
 from torch import Tensor
 
 from medmae.files import atomic_write, write_text
+from medmae.kinds import Kind
 
 Maps = Mapping[str, Tensor]
+ASPECTS = ("_target", "_prediction")  # how maps of another aspect end, such as the edges of an image
 
 
 class Panels:
@@ -30,17 +32,18 @@ class Panels:
         """Whether this sample is to be kept."""
         return index in self._order
 
-    def add(self, index: int, *, about: Mapping[str, Any], maps: Maps, position: int) -> None:
+    def add(self, index: int, *, about: Mapping[str, Any], kind: Kind, maps: Maps, position: int) -> None:
         """Keeps a row of one sample; those of one sample stand together, in the order in which they come.
 
         Args:
             index: Its number.
             about: What stands beside the pictures: case, contrast, slice, figures.
-            maps: ``input`` and ``hidden``; of what is rebuilt ``model``; where there are such outputs ``by_patch``,
-                ``edge`` and ``edge_target``; ``(B, C, *size)``.
+            kind: What it is.
+            maps: ``input`` and ``hidden``; of what is rebuilt ``model``; where there are such outputs ``by_patch``, and
+                of every other aspect its ``_target`` and ``_prediction``; ``(B, C, *size)``.
             position: Its place in the batch.
         """
-        self._rows.setdefault(self._order[index], []).append((dict(about), _pictures(maps, position)))
+        self._rows.setdefault(self._order[index], []).append((dict(about), _pictures(kind, maps, position)))
 
     def write(self, out: Path) -> None:
         """Writes ``panels.json`` and ``panels.npz``."""
@@ -75,31 +78,29 @@ def choose(abouts: Mapping[int, Mapping[str, Any]], *, count: int) -> list[int]:
     return [queue[k] for k in range(longest) for queue in queues if k < len(queue)][:count]
 
 
-def _pictures(maps: Maps, position: int) -> dict[str, np.ndarray]:
-    image, hidden = plane_of(maps["input"][position]), plane_of(maps["hidden"][position]) > 0
-    visible = np.where(hidden[..., None] if image.ndim == 3 else hidden, np.nan, image)
+def _pictures(kind: Kind, maps: Maps, position: int) -> dict[str, np.ndarray]:
+    def draw(name: str) -> np.ndarray:
+        return plane_of(maps[name][position], colour=kind.colour)
+
+    image, hidden = draw("input"), plane_of(maps["hidden"][position]) > 0
+    visible = np.where(hidden[..., None] if image.ndim > hidden.ndim else hidden, np.nan, image)
     pictures = {"input": image, "visible": visible}
     if "model" not in maps:
         return pictures
-    pictures["reconstruction"] = plane_of(maps["model"][position])
+    pictures["reconstruction"] = draw("model")
     if "by_patch" in maps:
-        pictures["normalised"] = plane_of(maps["by_patch"][position])
-    if "edge" in maps:
-        pictures["edge_target"] = plane_of(maps["edge_target"][position])
-        pictures["edge_prediction"] = plane_of(maps["edge"][position])
+        pictures["normalised"] = draw("by_patch")
+    pictures |= {name: draw(name) for name in maps if name.endswith(ASPECTS)}
     error = np.abs(image - pictures["reconstruction"])
     return {**pictures, "error": error.mean(axis=-1) if error.ndim == 3 else error}
 
 
-def plane_of(data: Tensor) -> np.ndarray:
-    """One picture of ``(C, *size)``: RGB ``(H, W, 3)`` of three channels in a plane, else the first channel ``(H, W)``.
+def plane_of(data: Tensor, *, colour: bool = False) -> np.ndarray:
+    """One picture of ``(C, *size)``: the last two axes, ``(H, W, 3)`` of colours, else the first channel ``(H, W)``.
 
-    Of a volume it is the middle slice.
+    Of axes before them, depth or time, it is the middle.
     """
     picture = data.float().cpu().numpy()
-    if len(picture) == 3 and picture.ndim == 3:
-        return np.moveaxis(picture, 0, -1)
-    picture = picture[0]
-    while picture.ndim > 2:
-        picture = picture[len(picture) // 2]
-    return picture
+    while picture.ndim > 3:
+        picture = picture[:, picture.shape[1] // 2]
+    return np.moveaxis(picture, 0, -1) if colour and picture.ndim == 3 else picture[0]

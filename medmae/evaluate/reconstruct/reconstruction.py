@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -12,12 +14,13 @@ from torch import Tensor
 from medmae.errors import DataError, SomeFailedError
 from medmae.evaluate.batches import each_batch
 from medmae.evaluate.left_out import write_left_out
-from medmae.evaluate.reconstruct.baselines import mean_fill, neighbour_fill
+from medmae.evaluate.reconstruct.baselines import mean_fill, neighbour_fill_of
 from medmae.evaluate.reconstruct.panels import Maps, Panels, choose
 from medmae.evaluate.reconstruct.reconstruction_scores import Errors, Figures, summary_of, write_tables
-from medmae.methods.base import MaskedMethod
+from medmae.kinds import Kind
+from medmae.methods.base import MaskedMethod, Method
 
-IMAGE = "image"  # what a method calls its data if it knows one kind only
+log = logging.getLogger(__name__)
 
 
 class DescribedDataset(Protocol):
@@ -43,7 +46,7 @@ class ScaledDataset(DescribedDataset, Protocol):
 
 def evaluate_reconstruction(
     *,
-    method: MaskedMethod,
+    method: Method,
     dataset: DescribedDataset,
     out: str | Path,
     samples_per_volume: int = 12,
@@ -55,8 +58,8 @@ def evaluate_reconstruction(
 ) -> dict[str, Figures]:
     """Masked-patch PSNR per case and contrast, a summary with intervals over subjects, and panels to look at.
 
-    Errors are pooled over the hidden pixels of a case and contrast before taking decibels (peak 1). Of a method that
-    knows several kinds of data each is a contrast; what it is shown and does not rebuild is only in the panels.
+    Errors are pooled over the hidden pixels of a case and contrast before taking decibels of a peak. Of a method
+    that knows several kinds of data each is a contrast; what it is shown and does not rebuild is only in the panels.
     ``foreground`` columns count only hidden pixels with signal, so that empty background flatters nobody.
 
     Args:
@@ -75,9 +78,11 @@ def evaluate_reconstruction(
         The summary: mean, standard deviation, interval and number of subjects of each figure.
 
     Raises:
-        DataError: If the data set is empty, or nothing of it was hidden.
+        DataError: If the method hides nothing or only what cannot be scored (points, words), the data set is empty, or
+            nothing of it was hidden.
         SomeFailedError: If none of it can be read.
     """
+    method = _require_scorable(method)
     if not len(dataset):
         raise DataError("no held-out samples to evaluate on", remedy="put at least one subject in the test split")
     method.to(device).eval()
@@ -97,10 +102,9 @@ def evaluate_reconstruction(
         if panels is None:
             panels = Panels(wanted=choose(abouts, count=-(-num_panels // len(parts))))
         for position, index in enumerate(indices):
-            for name, maps in parts.items():
-                _judge(
-                    errors, panels, maps, position, index=index, about=_about(abouts[index], name), inside=foreground
-                )
+            for part in parts.values():
+                about = _about(abouts[index], part.kind.name, alone=len(method.kinds) == 1)
+                _score(errors, panels, part, position, index=index, about=about, inside=foreground)
     write_left_out(out, failed, of=len(abouts))
     if panels is None:
         raise SomeFailedError(f"no held-out sample can be read: {next(iter(failed.values()))}")
@@ -113,10 +117,23 @@ def evaluate_reconstruction(
     return summary
 
 
-def _judge(
+@dataclass(frozen=True)
+class Part:
+    """One kind of data of a batch.
+
+    Attributes:
+        kind: What it is.
+        maps: ``input``, ``hidden`` and what is made of it, ``(B, C, *size)``.
+    """
+
+    kind: Kind
+    maps: Maps
+
+
+def _score(
     errors: dict[tuple[str, str, str], Errors],
     panels: Panels,
-    maps: Maps,
+    part: Part,
     position: int,
     *,
     index: int,
@@ -124,47 +141,79 @@ def _judge(
     inside: bool,
 ) -> None:
     """Adds one kind of data of one sample to the errors and pictures; nothing if none of it was hidden."""
+    maps, peak = part.maps, part.kind.peak or 1.0
     if not maps["hidden"][position].any():
         return
     figures: Mapping[str, float] = {}
     if "model" in maps:
         key = (str(about["case"]), str(about["subject"]), str(about["contrast"]))
-        errors.setdefault(key, Errors(foreground=inside)).add(maps, position)
-        figures = Errors(foreground=inside).add(maps, position).figures() if panels.wants(index) else {}
+        errors.setdefault(key, Errors(foreground=inside, peak=peak)).add(maps, position)
+        figures = Errors(foreground=inside, peak=peak).add(maps, position).figures() if panels.wants(index) else {}
     if panels.wants(index):
-        panels.add(index, about={**about, **figures}, maps=maps, position=position)
+        panels.add(index, about={**about, **figures}, kind=part.kind, maps=maps, position=position)
 
 
 @torch.no_grad()
 def _reconstruct(
     method: MaskedMethod, dataset: DescribedDataset, batch: Maps, *, generator: torch.Generator
-) -> dict[str, Maps]:
-    """Maps of each kind of data ``(B, C, *size)``, by its name."""
-    mask = method.draw_mask(batch, generator=generator)
-    made, parts = method.reconstruct(batch, mask), dict[str, Maps]()
-    for name, given in method.given(batch, mask).items():
-        image = _unscaled(dataset, name, given.image)
-        hidden = given.hidden & batch["real"] if "real" in batch else given.hidden  # nobody is graded on padding
+) -> dict[str, Part]:
+    """Each kind of data by its name, with other aspects of it."""
+    shown, parts = method.show(batch, method.draw_masks(batch, generator=generator)), dict[str, Part]()
+    for name, one in shown.items():
+        if one.beside is not None or _why_not(one.kind):
+            continue
+        image = _unscaled(dataset, name, one.given)
+        hidden = one.hidden & batch["real"] if "real" in batch else one.hidden  # nobody is graded on padding
         maps = {"input": image, "hidden": hidden}
-        if name in made:
-            maps["model"] = _unscaled(dataset, name, made[name])
-            maps["mean_fill"] = mean_fill(image, given.hidden)
-            maps["neighbour"] = neighbour_fill(image, given.hidden)
-        if f"norm_{name}" in made:
-            maps["by_patch"] = _unscaled(dataset, name, made[f"norm_{name}"])
-        if name == IMAGE:
-            maps |= {other: made[other] for other in ("edge", "edge_target") if other in made}
-        parts[name] = maps
+        if one.made is not None:
+            maps["model"] = _unscaled(dataset, name, one.made)
+            maps["mean_fill"] = mean_fill(image, one.hidden)
+            maps["neighbour"] = neighbour_fill_of(one.kind, image, one.hidden)
+        if one.by_patch is not None:
+            maps["by_patch"] = _unscaled(dataset, name, one.by_patch)
+        for other, aspect in shown.items():
+            if aspect.beside == name and aspect.made is not None:
+                maps |= {f"{other}_target": aspect.given, f"{other}_prediction": aspect.made}
+        parts[name] = Part(one.kind, maps)
     return parts
+
+
+def _why_not(kind: Kind) -> str | None:
+    """Why errors of it, place by place and in decibels, mean nothing; None if they do."""
+    if numbered := [role for role in kind.roles if role in ("point", "word")]:
+        return f"a {numbered[0]} has no place of its own among others, so that no error of it is taken place by place"
+    return None if kind.peak is not None else "it has no peak, which decibels are counted from"
+
+
+def not_scorable(method: Method) -> str | None:
+    """Why nothing that the method rebuilds can be scored, or None if something can."""
+    if not isinstance(method, MaskedMethod):
+        return f"{type(method).__name__} hides nothing, so that it rebuilds nothing"
+    reasons = _not_scored(method)
+    return "; ".join(reasons.values()) if len(reasons) == len(method.kinds) else None
+
+
+def _not_scored(method: Method) -> dict[str, str]:
+    return {name: f"{name} is not scored: {why}" for name, kind in method.kinds.items() if (why := _why_not(kind))}
+
+
+def _require_scorable(method: Method) -> MaskedMethod:
+    """Refuses a method of which nothing can be scored, and says what of another cannot."""
+    if reason := not_scorable(method):
+        raise DataError(reason, remedy="evaluate its features: neighbours, a linear probe, few labels")
+    assert isinstance(method, MaskedMethod)
+    for reason in _not_scored(method).values():
+        log.warning(reason)
+    return method
 
 
 def _unscaled(dataset: DescribedDataset, name: str, images: Tensor) -> Tensor:
     return dataset.unscaled(name, images) if isinstance(dataset, ScaledDataset) else images
 
 
-def _about(about: Mapping[str, Any], name: str) -> dict[str, Any]:
+def _about(about: Mapping[str, Any], name: str, *, alone: bool) -> dict[str, Any]:
     """What stands beside one kind of data of a sample: its own contrast if it is the only kind, else its name."""
-    return {**about, "contrast": about.get("contrast", about.get("label", name)) if name == IMAGE else name}
+    return {**about, "contrast": about.get("contrast", about.get("label", name)) if alone else name}
 
 
 def _row(key: tuple[str, str, str], errors: Errors) -> dict[str, Any]:

@@ -26,6 +26,7 @@ class Errors:
     """Squared errors summed over hidden pixels: all of them, and, if ``foreground``, those that are not 0."""
 
     foreground: bool = True
+    peak: float = 1.0
     squared: dict[str, float] = field(default_factory=lambda: dict.fromkeys(FILLS, 0.0))
     squared_inside: dict[str, float] = field(default_factory=lambda: dict.fromkeys(FILLS, 0.0))
     pixels: float = 0.0
@@ -47,12 +48,12 @@ class Errors:
         return self
 
     def figures(self) -> dict[str, float]:
-        """PSNR of each fill, in decibels, peak 1."""
+        """PSNR of each fill, in decibels."""
         row = {}
         for name in FILLS:
-            row[f"psnr_{name}"] = _decibel(self.squared[name], self.pixels)
+            row[f"psnr_{name}"] = _decibel(self.squared[name] / self.peak**2, self.pixels)
             if self.foreground:
-                row[f"psnr_{name}_foreground"] = _decibel(self.squared_inside[name], self.pixels_inside)
+                row[f"psnr_{name}_foreground"] = _decibel(self.squared_inside[name] / self.peak**2, self.pixels_inside)
         return row
 
 

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from medmae.evaluate.reconstruct.baselines import mean_fill, neighbour_fill
+from medmae.evaluate.reconstruct.baselines import mean_fill, neighbour_fill, neighbour_fill_of
+from medmae.kinds import Kind
 
 
 def hidden_middle(*size):
@@ -59,3 +60,28 @@ def test_each_channel_has_its_own_mean_and_where_nothing_is_visible_it_is_one_ha
     everywhere = torch.ones_like(hidden)
     assert (mean_fill(image, everywhere) == 0.5).all()
     assert (neighbour_fill(image, everywhere) == 0.5).all()
+
+
+def test_joints_are_filled_along_time_each_by_itself_for_their_numbers_are_no_places():
+    kind = Kind.of("skeleton", ["time", "joint"], channels=["x", "y"], peak=None)
+    image = torch.rand(2, 2, 16, 5, generator=torch.Generator().manual_seed(0))
+    hidden = torch.zeros(2, 1, 16, 5, dtype=torch.bool)
+    hidden[:, :, 4:8] = True
+    filled = neighbour_fill_of(kind, image, hidden)
+    for joint in range(5):
+        alone = neighbour_fill(image[..., joint], hidden[..., joint])
+        assert torch.allclose(filled[..., joint], alone, atol=1e-5)
+    other = image.clone()
+    other[..., 0] = 0.0
+    assert torch.equal(neighbour_fill_of(kind, other, hidden)[..., 1:], filled[..., 1:])
+
+
+def test_of_a_kind_without_neighbours_only_the_mean_is_known():
+    kind = Kind.of("skeleton", ["joint"], channels=1)
+    image, hidden = torch.rand(2, 1, 9), torch.arange(9).expand(2, 1, 9) > 5
+    assert torch.equal(neighbour_fill_of(kind, image, hidden), mean_fill(image, hidden))
+
+
+def test_a_picture_is_filled_as_ever():
+    image, hidden = torch.rand(1, 1, 16, 16), torch.rand(1, 1, 16, 16) > 0.5
+    assert torch.equal(neighbour_fill_of(Kind.slice(), image, hidden), neighbour_fill(image, hidden))

@@ -60,21 +60,17 @@ def test_an_untrained_network_does_not_beat_its_neighbours(evaluated):
     assert evaluated[1]["gain_over_neighbour"]["mean"] < 0
 
 
-def test_a_perfect_reconstruction_scores_the_cap_and_the_baselines_stay(evaluated, tmp_path, monkeypatch):
+def test_a_perfect_reconstruction_scores_the_cap_and_the_baselines_stay(evaluated, tmp_path, made_by):
     method = edge_mae_tiny()
-    monkeypatch.setattr(method, "reconstruct", lambda batch, mask: {"image": batch["image"]})
+    made_by(method, lambda image: image)
     summary = evaluate_reconstruction(method=method, dataset=Subjects(), out=tmp_path, samples_per_volume=4)
     assert summary["psnr_model"]["mean"] == 100.0
     assert summary["psnr_mean_fill"]["mean"] == pytest.approx(evaluated[1]["psnr_mean_fill"]["mean"])
 
 
-def test_foreground_figures_leave_empty_background_out(tmp_path, monkeypatch):
+def test_foreground_figures_leave_empty_background_out(tmp_path, made_by):
     method = edge_mae_tiny()
-
-    def wrong_in_background(batch, mask):
-        return {"image": torch.where(batch["image"] == 0, 0.5, batch["image"])}
-
-    monkeypatch.setattr(method, "reconstruct", wrong_in_background)
+    made_by(method, lambda image: torch.where(image == 0, 0.5, image))
     summary = evaluate_reconstruction(method=method, dataset=Subjects(), out=tmp_path)
     assert summary["psnr_model_foreground"]["mean"] == 100.0
     assert summary["psnr_model"]["mean"] < 20.0

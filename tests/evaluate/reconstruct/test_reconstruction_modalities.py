@@ -80,9 +80,9 @@ def test_colour_is_shown_in_colour_and_in_the_scale_of_the_eye(out):
     assert error.shape == (32, 32)
 
 
-def test_a_perfect_method_scores_the_cap_in_every_modality(tmp_path, monkeypatch):
+def test_a_perfect_method_scores_the_cap_in_every_modality(tmp_path, made_by):
     method = he_mmae_tiny()
-    monkeypatch.setattr(method, "reconstruct", lambda batch, mask: dict(batch))
+    made_by(method, lambda image: image)
     evaluate_reconstruction(method=method, dataset=Tiles(), out=tmp_path, foreground=False)
     assert {row["psnr_model"] for row in rows_of(tmp_path)} == {"100.0000"}
 
@@ -99,8 +99,8 @@ def test_a_modality_that_a_sample_lacks_is_neither_judged_nor_shown(tmp_path):
     assert ("p0", "h") not in {(info["case"], info["contrast"]) for info in infos}
 
 
-def test_a_method_that_rebuilds_nothing_of_what_is_hidden_is_told(tmp_path, monkeypatch):
+def test_a_method_that_rebuilds_nothing_of_what_is_hidden_is_told(tmp_path, made_by):
     method = he_mmae_tiny()
-    monkeypatch.setattr(method, "reconstruct", lambda batch, mask: {})
+    made_by(method, lambda image: None)
     with pytest.raises(DataError, match="nothing was hidden that the method rebuilds"):
         evaluate_reconstruction(method=method, dataset=Tiles(), out=tmp_path)

@@ -41,7 +41,7 @@ def test_transformers_gives_our_loss_and_predictions(options, tmp_path):
     mask = method.masking.sample(2, noise=noise)
     expected = theirs.eval()(batch["image"], noise=noise)
     assert torch.equal(expected.mask.bool(), mask.as_bool())
-    assert_close(method(batch, mask=mask).loss, expected.loss, **CLOSE)
+    assert_close(method(batch, masks={"image": mask}).loss, expected.loss, **CLOSE)
     assert_close(method.predict(batch, mask), expected.logits, **CLOSE)
 
 
