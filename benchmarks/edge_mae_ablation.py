@@ -21,9 +21,8 @@ import torch
 import typer
 from torch.utils.data import DataLoader, RandomSampler
 
+from medmae.data import Crops, Samples, Slices
 from medmae.data.manifest import Manifest
-from medmae.data.volumes.crops import CropDataset
-from medmae.data.volumes.slices import SliceDataset
 from medmae.evaluate.reconstruct.reconstruction import evaluate_reconstruction
 from medmae.evaluate.statistics import summarise
 from medmae.methods.edge_mae import EdgeMAE, edge_mae_demo
@@ -41,12 +40,12 @@ VARIANTS: dict[str, Callable[[], EdgeMAE]] = {
 }
 
 
-def dataset(method: EdgeMAE, manifest: Manifest, split: str, seed: int) -> SliceDataset | CropDataset:
+def dataset(method: EdgeMAE, manifest: Manifest, split: str, seed: int) -> Samples:
     """Slices for 2-d methods, crops for 3-d ones."""
     if method.patches.ndim == 2:
-        return SliceDataset(manifest=manifest, split=split, size=method.patches.size[0])
+        return Samples(source=manifest, view=Slices(size=method.patches.size[0]), split=split)
     size = (method.patches.size[0], method.patches.size[1], method.patches.size[2])
-    return CropDataset(manifest=manifest, split=split, size=size, crops_per_volume=24, seed=seed)
+    return Samples(source=manifest, view=Crops(size=size, crops_per_volume=24, seed=seed), split=split)
 
 
 def holding_out(manifest: Manifest, subject: str) -> Manifest:

@@ -41,7 +41,7 @@ from rich.console import Console
 from scipy.ndimage import gaussian_filter
 
 from data_prep.mr import prepare
-from medmae.data import Manifest, SliceDataset
+from medmae.data import Manifest, Samples, Slices
 
 Reader = Callable[[int], object]
 
@@ -101,14 +101,14 @@ def measure(readers: dict[str, tuple[Reader, Sequence[int]]], *, rounds: int) ->
 def readers_for(manifest: Manifest, work: Path, *, size: int | None) -> dict[str, tuple[Reader, Sequence[int]]]:
     """The three ways to read, each with the items it reads in a round."""
     rng = np.random.default_rng(0)
-    ours = SliceDataset(manifest=manifest, split=None, size=size, min_foreground=0)
+    ours = Samples(source=manifest, view=Slices(size=size, min_foreground=0), split=None)
     files = [{"image": contrast["source"]} for row in manifest for contrast in row["contrasts"]]
     transform = monai_transform(size=size, shape=manifest.rows[0]["grid"]["shape"])
     persistent: Dataset = PersistentDataset(files, transform, cache_dir=work / f"persistent{size}")
     cached: Dataset = CacheDataset(files, transform, progress=False)
     volumes = rng.integers(0, len(files), 24).tolist()
     return {
-        "medmae SliceDataset": (ours.__getitem__, rng.integers(0, len(ours), 3000).tolist()),
+        "medmae Samples": (ours.__getitem__, rng.integers(0, len(ours), 3000).tolist()),
         "MONAI PersistentDataset": (persistent.__getitem__, volumes),
         "MONAI CacheDataset": (cached.__getitem__, volumes),
     }
@@ -116,7 +116,7 @@ def readers_for(manifest: Manifest, work: Path, *, size: int | None) -> dict[str
 
 def report(rates: dict[str, list[float]]) -> list[list[str]]:
     """One line a reader: median, lowest and highest rate, and how many times slower than ours."""
-    ours = statistics.median(rates["medmae SliceDataset"])
+    ours = statistics.median(rates["medmae Samples"])
     rows = []
     for name, values in rates.items():
         rate = statistics.median(values)

@@ -103,12 +103,14 @@ def pack(
     out: Path = Path("pack.npz"),
 ) -> None:
     """Puts slices of prepared data sets into one file of 8-bit images, for machines that have nothing but torch."""
-    from medmae.data.volumes.stacks import StackDataset
+    from medmae.data import Samples, Slices, Stacks
 
     names = contrasts.split(",")
     images, subjects = [], []
     for folder in prepared:
-        data = StackDataset(manifest=folder, contrasts=names, split=None, size=size, min_foreground=0.05)
+        data = Samples(
+            source=folder, view=Stacks(cut=Slices(size=size, min_foreground=0.05), contrasts=names), split=None
+        )
         cases: dict[str, list[int]] = {}
         for index in range(len(data)):
             cases.setdefault(str(data.describe(index)["case"]), []).append(index)

@@ -11,16 +11,31 @@ if TYPE_CHECKING:
     from medmae.data.images.pictures import Pictures
     from medmae.data.samples import Samples
     from medmae.data.slides.tiles import Tiles
-    from medmae.data.volumes.crops import CropDataset
-    from medmae.data.volumes.slices import SliceDataset
+    from medmae.data.volumes.crops import Crops
+    from medmae.data.volumes.pairs import Pairs
+    from medmae.data.volumes.slices import Slices
+    from medmae.data.volumes.stacks import Stacks
 
-__all__ = ["CropDataset", "Grid", "Manifest", "Normalisation", "Pictures", "Samples", "SliceDataset", "Tiles"]
+__all__ = [
+    "Crops",
+    "Grid",
+    "Manifest",
+    "Normalisation",
+    "Pairs",
+    "Pictures",
+    "Samples",
+    "Slices",
+    "Stacks",
+    "Tiles",
+]
 
 _WITH_TORCH = {  # name -> module
-    "CropDataset": "volumes.crops",
+    "Crops": "volumes.crops",
+    "Pairs": "volumes.pairs",
     "Pictures": "images.pictures",
     "Samples": "samples",
-    "SliceDataset": "volumes.slices",
+    "Slices": "volumes.slices",
+    "Stacks": "volumes.stacks",
     "Tiles": "slides.tiles",
 }
 

@@ -13,7 +13,7 @@ from pytorch_lightning.utilities import rank_zero_only
 from torch import nn
 
 from medmae.data.manifest import Manifest
-from medmae.data.volumes.by_case import CaseCrops, CaseSlices
+from medmae.data.samples import Samples
 from medmae.data.volumes.target_intensity import NAME, write_target_intensities
 from medmae.errors import LaterFailures
 from medmae.evaluate.leakage import require_unseen
@@ -40,7 +40,7 @@ def start_synthesis(
     pretrained: str | Path | None,
     manifest: str | Path,
     model_dir: str | Path,
-    dataset: CaseSlices | CaseCrops,
+    dataset: Samples,
     source: str | None,
     target: str | None,
     contrasts: Contrasts = None,
@@ -69,7 +69,7 @@ def start_synthesis(
         calibration_tasks(manifest=manifest, source=source, target=target, contrasts=contrasts)
     _load_pretrained(method, pretrained, manifest=manifest)
     made = list(contrasts) if contrasts else [str(target)]
-    known, paired = Manifest.of(manifest), dataset.subjects
+    known, paired = Manifest.of(manifest), tuple(sorted(set(dataset.subjects.tolist())))
     write_target_intensities(Path(model_dir) / NAME, manifest=known, contrasts=made, subjects=paired)
     write_task(model_dir, source=source, target=target, contrasts=contrasts, manifest=known, paired=paired)
 

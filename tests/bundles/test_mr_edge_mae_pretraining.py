@@ -201,7 +201,7 @@ def test_recipes_that_are_merged_over_train_change_what_they_name(bundle, prepar
 
 def test_a_volume_recipe_trains(prepared, tmp_path):
     sizes = {"method::image_size": [8, 32, 32], "method::depth": 1, "method::decoder_depth": 1}
-    quick = {**QUICK, "epochs": 1, "train::dataset::crops_per_volume": 4, **sizes}
+    quick = {**QUICK, "epochs": 1, "train::dataset::view::crops_per_volume": 4, **sizes}
     quick["method::_target_"] = "medmae.methods.edge_mae.edge_mae_volume"
     run_bundle(NAME, "train,volumes", overrides={**quick, "dataset_dir": str(prepared), "output_dir": str(tmp_path)})
     assert (tmp_path / "report.html").is_file()

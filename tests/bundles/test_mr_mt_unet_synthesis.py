@@ -221,7 +221,7 @@ def test_volumes_train_on_crops_and_give_whole_volumes(prepared, cohort, tmp_pat
     small = {"method::image_size": [8, 32, 32], "method::depth": 1, "method::unet_depths": [1, 1]}
     small |= {"method::unet_heads": [2, 2], "method::patch_size": 4, "method::embed_dim": 16, "method::num_heads": 2}
     small |= {"method::_target_": "medmae.methods.mt_unet.mt_unet_volume", "feature_weight": 0.0}
-    crops = {"train::dataset::crops_per_volume": 4, "batch_size": 2}
+    crops = {"train::dataset::view::cut::crops_per_volume": 4, "batch_size": 2}
     out = train(prepared, tmp_path / "run", "train,volumes", **small, **crops)
     where = {"dataset_dir": str(cohort), "output_dir": str(tmp_path / "out"), "model_dir": str(out / "models")}
     run_bundle(NAME, "inference", overrides={**small, **where, **REMAKE})

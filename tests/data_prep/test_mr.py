@@ -13,7 +13,7 @@ from rich.console import Console
 
 from data_prep import case as case_module
 from data_prep.mr import main, prepare
-from medmae.data import CropDataset, Grid, Manifest, Normalisation, SliceDataset
+from medmae.data import Crops, Grid, Manifest, Normalisation, Samples, Slices
 from medmae.errors import DataError, ExitCode
 
 SHARED = Path(os.environ.get("MEDMAE_SHARED", Path(__file__).parents[3] / "shared")) / "data"
@@ -36,9 +36,9 @@ def test_a_folder_becomes_a_data_set_that_data_sets_read(cohort, tmp_path):
     manifest = Manifest.read(result.manifest, verify=True)
     assert [row["case"] for row in manifest] == ["p1", "p2", "p3"]
     assert manifest.contrast_names == ("T1", "T2")
-    item = SliceDataset(manifest=manifest, size=16)[0]
+    item = Samples(source=manifest, view=Slices(size=16))[0]
     assert item["image"].shape == (1, 16, 16)
-    assert CropDataset(manifest=manifest, size=(4, 4, 4))[0]["image"].shape == (1, 4, 4, 4)
+    assert Samples(source=manifest, view=Crops(size=(4, 4, 4)))[0]["image"].shape == (1, 4, 4, 4)
     assert [row["case"] for row in table(tmp_path / "out" / "summary.csv")] == ["p1", "p2", "p3"]
     assert table(tmp_path / "out" / "quarantine.csv") == []
     record = json.loads((tmp_path / "out" / "prep.json").read_text())
@@ -254,7 +254,7 @@ def test_a_constant_contrast_is_flagged_and_not_divided_by_zero(cohort, tmp_path
     (row,) = manifest
     assert row["contrasts"][1]["flags"] == ["constant"]
     assert (np.load(manifest.folder / row["shard"])[:, 1] == 0).all()
-    assert len(SliceDataset(manifest=manifest, size=None)) == 4  # T1's only
+    assert len(Samples(source=manifest, view=Slices(size=None))) == 4  # T1's only
 
 
 def test_nan_is_refused_set_and_recorded(cohort, tmp_path, save):
@@ -272,15 +272,15 @@ def test_nan_is_refused_set_and_recorded(cohort, tmp_path, save):
 def test_zarr_shards_read_the_same(cohort, tmp_path):
     pytest.importorskip("zarr")
     source = cohort(("p1",))
-    plain = SliceDataset(manifest=run(source, tmp_path / "a").manifest, size=None)
+    plain = Samples(source=run(source, tmp_path / "a").manifest, view=Slices(size=None))
     result = run(source, tmp_path / "b", zarr=True)
     assert run(source, tmp_path / "b", zarr=True).kept == 1
-    stored = SliceDataset(manifest=Manifest.read(result.manifest, verify=True), size=None)
+    stored = Samples(source=Manifest.read(result.manifest, verify=True), view=Slices(size=None))
     assert len(plain) == len(stored)
     for index in range(len(plain)):
         np.testing.assert_array_equal(stored[index]["image"], plain[index]["image"])
-    crop = CropDataset(manifest=result.manifest, size=(4, 4, 4))[1]["image"]
-    np.testing.assert_array_equal(crop, CropDataset(manifest=tmp_path / "a", size=(4, 4, 4))[1]["image"])
+    crop = Samples(source=result.manifest, view=Crops(size=(4, 4, 4)))[1]["image"]
+    np.testing.assert_array_equal(crop, Samples(source=tmp_path / "a", view=Crops(size=(4, 4, 4)))[1]["image"])
 
 
 def test_an_output_that_cannot_be_written_is_refused_before_the_work(cohort, tmp_path):

@@ -18,7 +18,8 @@ from pytorch_lightning.callbacks import Callback
 
 from data_prep import tiny
 from medmae import cli
-from medmae.data import CropDataset, Manifest, SliceDataset
+from medmae.data import Crops, Manifest, Samples, Slices
+from medmae.data.views import View
 from medmae.errors import DataError, ExitCode
 from medmae.evaluate.leakage import require_unseen
 from medmae.masking.base import Mask, Masks
@@ -63,7 +64,7 @@ def test_fault_26_every_bad_row_of_a_manifest_is_listed_with_its_line_and_nothin
     first, second, third = rows_of(prepared)
     rewrite(prepared, [first, "{half a row", {**second, "split": "holdout"}, first, {"case": "x"}, third])
     with pytest.raises(DataError) as caught:
-        SliceDataset(manifest=prepared)
+        Samples(source=prepared, view=Slices())
     told = str(caught.value)
     assert "4 bad rows" in told
     for part in ("line 2: not JSON", "line 3: split 'holdout'", "line 4: case 'sub-01' is also on line 1", "line 5: "):
@@ -102,7 +103,7 @@ def test_fault_26_raw_files_may_be_gone_once_they_are_prepared(data: tuple[Path,
     for contrast in rows[0]["contrasts"]:
         contrast["source"] = str(tmp_path / "gone" / "T1.nii.gz")
     rewrite(tmp_path / "elsewhere" / "prepared", list(rows))
-    assert len(SliceDataset(manifest=tmp_path / "elsewhere" / "prepared")) > 0
+    assert len(Samples(source=tmp_path / "elsewhere" / "prepared", view=Slices())) > 0
 
 
 def test_fault_26_a_table_that_names_a_missing_file_sets_that_case_aside_with_its_line(
@@ -140,9 +141,9 @@ def test_fault_27_a_patient_or_a_file_in_two_splits_is_refused_before_training(
     rows = rows_of(prepared)
     leak(rows)
     rewrite(prepared, list(rows))
-    for make in (SliceDataset, CropDataset):
+    for view in (Slices(), Crops()):
         with pytest.raises(DataError, match=told) as caught:
-            make(manifest=prepared)
+            Samples(source=prepared, view=view)
     assert caught.value.exit_code == ExitCode.REFUSED
 
 
@@ -187,14 +188,14 @@ def test_fault_27_weights_that_say_nothing_of_their_training_are_warned_of(prepa
 
 
 # ---------------------------------------------------------------------------------------------------- 28: nothing there
-@pytest.mark.parametrize("make", [SliceDataset, CropDataset])
-def test_fault_28_a_data_set_without_samples_is_refused(prepared: Path, make: Callable[..., object]) -> None:
+@pytest.mark.parametrize("view", [Slices(), Crops()])
+def test_fault_28_a_data_set_without_samples_is_refused(prepared: Path, view: View[Any]) -> None:
     rewrite(prepared, [row for row in rows_of(prepared) if row["split"] != "train"])
     with pytest.raises(DataError, match="is left to read"):
-        make(manifest=prepared)
+        Samples(source=prepared, view=view)
     rewrite(prepared, [])
     with pytest.raises(DataError, match="the manifest has no rows"):
-        make(manifest=prepared)
+        Samples(source=prepared, view=view)
 
 
 @pytest.mark.parametrize(

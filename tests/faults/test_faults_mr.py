@@ -17,7 +17,7 @@ import torch
 from rich.console import Console
 
 from data_prep.mr import main, prepare
-from medmae.data import CropDataset, Grid, Manifest, SliceDataset
+from medmae.data import Crops, Grid, Manifest, Samples, Slices
 from medmae.data.augment.volume import VolumeAugment
 from medmae.errors import DataError, ExitCode
 from medmae.methods.edge_mae import edge_mae_tiny
@@ -101,7 +101,7 @@ def test_fault_01_a_truncated_volume_is_set_aside_when_data_are_prepared(raw: Pa
 def test_fault_01_in_training_an_unreadable_case_is_replaced_counted_and_named(raw: Path, tmp_path: Path) -> None:
     manifest = run(raw, tmp_path / "out", fractions=(1, 0, 0)).manifest
     truncate(tmp_path / "out" / "shards" / "p2.npy", 100)
-    data = CropDataset(manifest=manifest, size=(8, 16, 16), crops_per_volume=1)
+    data = Samples(source=manifest, view=Crops(size=(8, 16, 16), crops_per_volume=1))
     batches = ResumableLoader(dataset=data, batch_size=1, shuffle=False)
     learner = module(method=mae_tiny(image_size=(8, 16, 16), patch_size=4, in_channels=1))
     with pytest.warns(UserWarning, match=r"sample 1 \(case p2.*is replaced by the next one.*p2\.npy"):
@@ -112,7 +112,7 @@ def test_fault_01_in_training_an_unreadable_case_is_replaced_counted_and_named(r
 def test_fault_01_a_case_with_many_unreadable_samples_ends_the_training(raw: Path, tmp_path: Path) -> None:
     manifest = run(raw, tmp_path / "out", fractions=(1, 0, 0)).manifest
     truncate(tmp_path / "out" / "shards" / "p2.npy", 100)
-    batches = ResumableLoader(dataset=SliceDataset(manifest=manifest, size=32), batch_size=4)
+    batches = ResumableLoader(dataset=Samples(source=manifest, view=Slices(size=32)), batch_size=4)
     learner = module(method=mae_tiny(in_channels=1))
     with pytest.raises(DataError, match=r"too many samples cannot be read.*case p2"), pytest.warns(match="is replaced"):
         fit(trainer=trainer(tmp_path), module=learner, train_loader=batches)
@@ -259,7 +259,7 @@ def test_fault_08_an_empty_contrast_divides_nothing_by_zero_is_flagged_and_not_l
     row = manifest.rows[1]
     assert [contrast["flags"] for contrast in row["contrasts"]] == [[], ["constant"]]
     assert (np.load(manifest.folder / row["shard"])[:, 1] == 0).all()
-    for data in (SliceDataset(manifest=manifest), CropDataset(manifest=manifest)):
+    for data in (Samples(source=manifest, view=Slices()), Samples(source=manifest, view=Crops())):
         assert {data.describe(index)["contrast"] for index in range(len(data))} == {"T1"}
 
 
@@ -295,19 +295,19 @@ METHODS = {"mae": mae_tiny, "edge_mae": edge_mae_tiny}
 
 
 @pytest.fixture
-def padded(raw: Path, tmp_path: Path) -> CropDataset:
-    return CropDataset(manifest=run(raw, tmp_path / "out", fractions=(1, 0, 0)).manifest, size=SIZE)
+def padded(raw: Path, tmp_path: Path) -> Samples:
+    return Samples(source=run(raw, tmp_path / "out", fractions=(1, 0, 0)).manifest, view=Crops(size=SIZE))
 
 
 def seeded(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def batch_of(data: CropDataset, *indices: int) -> dict[str, torch.Tensor]:
+def batch_of(data: Samples, *indices: int) -> dict[str, torch.Tensor]:
     return torch.utils.data.default_collate([data[index] for index in indices])
 
 
-def test_fault_10_a_small_volume_is_padded_centred_and_the_crop_says_where(padded: CropDataset) -> None:
+def test_fault_10_a_small_volume_is_padded_centred_and_the_crop_says_where(padded: Samples) -> None:
     item = padded[0]
     real = item["real"]
     assert torch.equal(real[0, :, 8, 8], torch.tensor([False] * 4 + [True] * 8 + [False] * 4))
@@ -316,7 +316,7 @@ def test_fault_10_a_small_volume_is_padded_centred_and_the_crop_says_where(padde
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_fault_10_padding_is_neither_seen_nor_in_the_loss(padded: CropDataset, name: str) -> None:
+def test_fault_10_padding_is_neither_seen_nor_in_the_loss(padded: Samples, name: str) -> None:
     method = METHODS[name](image_size=SIZE, patch_size=4, in_channels=1)
     batch = batch_of(padded, 0, 8, 16)
     mask = method.draw_masks(batch, generator=seeded(0))["image"]
@@ -328,7 +328,7 @@ def test_fault_10_padding_is_neither_seen_nor_in_the_loss(padded: CropDataset, n
     assert mask.num_visible / real.sum(dim=1).min() == pytest.approx(1 - method.masking.ratio, abs=0.02)
 
 
-def test_fault_10_other_values_in_the_padding_change_no_loss(padded: CropDataset) -> None:
+def test_fault_10_other_values_in_the_padding_change_no_loss(padded: Samples) -> None:
     method = mae_tiny(image_size=SIZE, patch_size=4, in_channels=1)
     batch = batch_of(padded, 0, 8)
     padding = ~method.patches.paint(method.patches.touched(batch["real"]))
@@ -338,7 +338,7 @@ def test_fault_10_other_values_in_the_padding_change_no_loss(padded: CropDataset
     assert torch.equal(*losses)
 
 
-def test_fault_10_padding_moves_with_the_image_when_it_is_turned_or_mirrored(padded: CropDataset) -> None:
+def test_fault_10_padding_moves_with_the_image_when_it_is_turned_or_mirrored(padded: Samples) -> None:
     augment = VolumeAugment(flip=(1.0, 1.0, 1.0), brightness=(1.0,), contrast=(1.0,))
     batch = batch_of(padded, 0)
     batch["real"][:, :, :6] = False  # not symmetric, so that a map left behind would show
@@ -351,7 +351,7 @@ def test_fault_10_padding_moves_with_the_image_when_it_is_turned_or_mirrored(pad
         module(augment={"image": lambda image, generator: image})._augmented(batch)
 
 
-def test_fault_10_training_and_evaluation_run_on_padded_crops(padded: CropDataset, tmp_path: Path) -> None:
+def test_fault_10_training_and_evaluation_run_on_padded_crops(padded: Samples, tmp_path: Path) -> None:
     from medmae.evaluate.reconstruct.reconstruction import evaluate_reconstruction
 
     method = edge_mae_tiny(image_size=SIZE, patch_size=4)
@@ -364,7 +364,7 @@ def test_fault_10_training_and_evaluation_run_on_padded_crops(padded: CropDatase
 
 
 def test_fault_10_no_figure_of_merit_counts_padding(
-    padded: CropDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    padded: Samples, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from medmae.evaluate.reconstruct.reconstruction import evaluate_reconstruction
     from medmae.evaluate.reconstruct.reconstruction_scores import Errors
@@ -391,7 +391,7 @@ def test_fault_10_no_figure_of_merit_counts_padding(
 
 def test_fault_10_volumes_that_fill_a_crop_cost_nothing_more(raw: Path, tmp_path: Path) -> None:
     manifest = run(raw, tmp_path / "out", fractions=(1, 0, 0)).manifest
-    assert "real" not in CropDataset(manifest=manifest, size=(4, 8, 8))[0]
+    assert "real" not in Samples(source=manifest, view=Crops(size=(4, 8, 8)))[0]
 
 
 # --------------------------------------------------------------------------------------------------- 11: divisible
@@ -404,7 +404,7 @@ def test_fault_11_a_size_that_patches_do_not_tile_is_refused_with_the_nearest_on
 
 
 def test_fault_11_data_of_another_size_than_the_network_are_refused_with_both(raw: Path, tmp_path: Path) -> None:
-    data = SliceDataset(manifest=run(raw, tmp_path / "out", fractions=(1, 0, 0)).manifest, size=30)
+    data = Samples(source=run(raw, tmp_path / "out", fractions=(1, 0, 0)).manifest, view=Slices(size=30))
     learner = module(method=mae_tiny(in_channels=1))
     with pytest.raises(ValueError, match=r"expected data of shape \(B, 1, 32, 32\), got \(4, 1, 30, 30\)"):
         fit(trainer=trainer(tmp_path), module=learner, train_loader=ResumableLoader(dataset=data, batch_size=4))

@@ -1,103 +1,98 @@
-"""Random 3-d crops of every contrast of every case."""
+"""Random 3-d crops of volumes; where they lie is a function of (seed, epoch, index): a resumed run reads alike."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset
 
 from medmae.data.manifest import Manifest, Row
+from medmae.data.views import Item
+from medmae.data.volumes.cut import Cut
 from medmae.data.volumes.grid import Grid
-from medmae.data.volumes.selection import usable
-from medmae.data.volumes.windows import CropWindows, Window
-from medmae.errors import DataError
+from medmae.kinds import Kind
+
+Window = tuple[slice, slice, slice]
 
 
-class CropDataset(Dataset[dict[str, Tensor | int]]):
-    """``crops_per_volume`` items for each case and contrast.
+@dataclass(frozen=True, kw_only=True)
+class Crops(Cut):
+    """``crops_per_volume`` samples a case and contrast; see :class:`~medmae.data.volumes.cut.Cut`.
 
-    Item ``i`` is ``{"image": float32 (1, D, H, W) in [0, 1], "contrast": int64 scalar, "index": i}``. If a volume of
-    the manifest is smaller than a crop there is also ``"real": bool (1, D, H, W)``, False where a voxel is padding.
-    Where a crop lies is a function of (seed, epoch, i) alone, so that a resumed run reads the same crops. Voxels are
-    taken as they are: anisotropic volumes are not resampled.
+    If a volume of the manifest is smaller than a crop there is also ``"real": bool (1, D, H, W)``, False where a voxel
+    is padding. Voxels are taken as they are: anisotropic volumes are not resampled.
 
     Args:
-        manifest: ``manifest.jsonl``, its folder, or a :class:`Manifest`.
-        split: ``train``, ``val`` or ``test``; None takes all.
         contrasts: Names to keep; None keeps all.
         size: Of a crop, (slices, rows, columns). A smaller volume is zero-padded, centred.
-        crops_per_volume: Items a volume and an epoch.
+        crops_per_volume: Samples a volume and an epoch.
         seed: Of the positions.
-        may_be_empty: True for held-out splits, which a cohort of one or two subjects cannot fill.
-
-    Raises:
-        DataError: If nothing is left, unless ``may_be_empty``.
     """
 
-    def __init__(
-        self,
-        *,
-        manifest: str | Path | Manifest,
-        split: str | None = "train",
-        contrasts: Iterable[str] | None = None,
-        size: tuple[int, int, int] = (32, 96, 96),
-        crops_per_volume: int = 8,
-        seed: int = 0,
-        may_be_empty: bool = False,
-    ) -> None:
-        self.windows = CropWindows(size=size, crops_per_volume=crops_per_volume, seed=seed)
-        self.manifest = Manifest.of(manifest)
-        self.contrast_names = self.manifest.contrast_names
-        wanted = self.contrast_names if contrasts is None else self.manifest.known(contrasts)
-        self.rows = self.manifest.select(split=split, contrasts=wanted)
-        self._volumes = [
-            (number, position, self.contrast_names.index(name))
-            for number, row in enumerate(self.rows)
-            for name, position in usable(row, wanted).items()
-        ]
-        self._shards = self.manifest.shards
-        # Of the whole manifest: all splits give the same keys.
-        self._pads = any(self.windows.pads(_shape(row)) for row in self.manifest)
-        if not self._volumes and not may_be_empty:
-            raise DataError(
-                "no volume is left to read",
-                path=self.manifest.path,
-                field="split, contrasts",
-                value=(split, list(wanted)),
-                remedy="prepare more subjects, or choose another split",
-            )
+    noun = "crop"
 
-    def set_epoch(self, epoch: int) -> None:
-        """Moves all crops on; every epoch has its own positions."""
-        self.windows.set_epoch(epoch)
+    size: Sequence[int] = (32, 96, 96)
+    crops_per_volume: int = 8
+    seed: int = 0
 
-    def __len__(self) -> int:
-        return len(self._volumes) * self.windows.crops_per_volume
+    def __post_init__(self) -> None:
+        if len(self.size) != 3 or min(self.size) < 1 or self.crops_per_volume < 1:
+            raise ValueError(f"size and crops_per_volume must be positive, got {self.size} and {self.crops_per_volume}")
 
-    def __getitem__(self, index: int) -> dict[str, Tensor | int]:
-        index = range(len(self))[index]
-        row, position, contrast = self._volumes[index // self.windows.crops_per_volume]
-        shard = self._shards[self.rows[row]["shard"]]  # (S, C, H, W)
-        image = self.windows.read(shard, positions=[position], item=index)  # (1, D, H, W)
-        item: dict[str, Tensor | int] = {"image": image, "contrast": torch.tensor(contrast), "index": index}
-        if self._pads:
-            item["real"] = self.windows.real((shard.shape[0], *shard.shape[2:]))  # (1, D, H, W)
-        return item
+    def pieces(self, row: Row) -> np.ndarray:
+        """Numbers of its crops."""
+        return np.arange(self.crops_per_volume)
 
-    def locate(self, index: int) -> tuple[Row, str, Window]:
-        """Where item ``index`` of this epoch comes from: manifest row, contrast name, window in the shard."""
-        index = range(len(self))[index]
-        row, _, contrast = self._volumes[index // self.windows.crops_per_volume]
-        window = self.windows.window(_shape(self.rows[row]), index)
-        return self.rows[row], self.contrast_names[contrast], window
+    def items(self, source: Manifest, places: Sequence[int]) -> np.ndarray:
+        """``(N, 5)``: as of :class:`Cut`, and whether any volume of the manifest is smaller than a crop."""
+        pads = any(full < n for row in source.rows for full, n in zip(_shape(row), self.size, strict=True))
+        return np.insert(super().items(source, places), 4, pads, axis=1)
 
-    def describe(self, index: int) -> dict[str, str | int]:
-        """Case, subject, contrast and middle slice of item ``index``, for tables and pictures."""
-        row, contrast, (z, _, _) = self.locate(index)
-        return {"case": row["case"], "subject": row["subject"], "contrast": contrast, "slice": (z.start + z.stop) // 2}
+    def read(self, source: Manifest, item: Item) -> dict[str, Tensor]:
+        """The crop, which contrast it is of, and which of its voxels are real."""
+        data = super().read(source, item)
+        if item.numbers[4]:  # of the whole manifest: all splits give the same keys
+            data["real"] = torch.zeros(1, *self.size, dtype=torch.bool)
+            data["real"][0][self._centre(_shape(source.rows[item.numbers[0]]))] = True
+        return data
+
+    def cut(self, source: Manifest, item: Item, positions: Sequence[int], *, neighbours: int = 0) -> Tensor:
+        """``(contrasts, D, H, W)``."""
+        assert not neighbours, "a crop has its neighbours within"
+        shard = source.shards[source.rows[item.numbers[0]]["shard"]]  # (S, C, H, W)
+        shape = (shard.shape[0], *shard.shape[2:])
+        z, y, x = self.window(shape, item)
+        crops = torch.zeros(len(positions), *self.size)  # (C, D, H, W)
+        place = self._centre(shape)
+        for crop, position in zip(crops, positions, strict=True):
+            if position >= 0:
+                crop[place] = torch.from_numpy(np.array(shard[z, position, y, x])).float()
+        return crops
+
+    def window(self, shape: Sequence[int], item: Item) -> Window:
+        """Where a crop lies in a volume ``(S, H, W)`` of this shape."""
+        rng = np.random.default_rng((self.seed, item.epoch, item.index))
+        starts = [int(rng.integers(0, max(full - n, 0) + 1)) for full, n in zip(shape, self.size, strict=True)]
+        z, y, x = (slice(start, min(start + n, full)) for start, n, full in zip(starts, self.size, shape, strict=True))
+        return z, y, x
+
+    def middle(self, source: Manifest, item: Item) -> int:
+        """Of the crop of this epoch."""
+        z, _, _ = self.window(_shape(source.rows[item.numbers[0]]), item)
+        return int(z.start + z.stop) // 2
+
+    def kind(self, name: str, channels: int | Sequence[str]) -> Kind:
+        """``(B, C, D, H, W)``."""
+        return Kind.volume(name, channels=channels)
+
+    def _centre(self, shape: Sequence[int]) -> Window:
+        """Where a volume of this shape lies in a crop."""
+        inner = [min(full, n) for full, n in zip(shape, self.size, strict=True)]
+        z, y, x = (slice((n - m) // 2, (n - m) // 2 + m) for n, m in zip(self.size, inner, strict=True))
+        return z, y, x
 
 
 def _shape(row: Row) -> tuple[int, int, int]:

@@ -3,130 +3,82 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from medmae.data.manifest import Manifest
-from medmae.data.volumes.by_case import CaseCrops, CaseSlices
-from medmae.data.volumes.selection import Selection
+from medmae.data.source import Source
+from medmae.data.views import About, Item, View
+from medmae.data.volumes.cut import Cut, columns
+from medmae.data.volumes.selection import inventory, places_of, wanted_contrasts
+from medmae.kinds import Kind
 
 
-class StackDataset(CaseSlices):
-    """One item for each slice of each case that has enough of the contrasts.
+@dataclass(frozen=True, kw_only=True)
+class Stacks(View[Manifest]):
+    """One sample a piece of each case that has enough of the contrasts, all cut at one place.
 
-    Item ``i`` is ``{"image": float32 (C, size, size) in [0, 1], "available": (C,) bool, "index": i}``; the channel of a
-    contrast that the case lacks (or that is constant there) is 0.
+    ``{"image": float32 (C, *size) in [0, 1], "available": (C,) bool}``; the channel of a contrast that the case lacks
+    (or that is constant there) is 0.
 
     Args:
-        manifest: ``manifest.jsonl``, its folder, or a :class:`Manifest`.
+        cut: :class:`~medmae.data.volumes.slices.Slices` or :class:`~medmae.data.volumes.crops.Crops`, of all contrasts.
         contrasts: Names of the channels, in order; None takes all of the manifest, sorted.
-        split: ``train``, ``val`` or ``test``; None takes all.
-        size: Edge in pixels. Slices are zero-padded to a square, centred, then resized bilinearly. None gives the
-            stored ``(H, W)``.
         at_least: Contrasts that a case must have; with fewer than two there is nothing to compare a guess with.
-        fraction: Share of the subjects to keep, in (0, 1], rounded to whole ones.
-        fraction_seed: Shuffles the subjects before some are kept; None takes the first by name.
-        min_foreground: Smallest share of foreground of a slice.
-        may_be_empty: True for held-out splits, which a cohort of one or two subjects cannot fill.
 
     Raises:
-        DataError: If the data set lacks a contrast, or nothing is left, unless ``may_be_empty``.
+        ValueError: If ``cut`` chooses contrasts, too.
     """
 
-    def __init__(
-        self,
-        *,
-        manifest: str | Path | Manifest,
-        contrasts: Sequence[str] | None = None,
-        split: str | None = "train",
-        size: int | None = 256,
-        at_least: int = 2,
-        fraction: float = 1.0,
-        fraction_seed: int | None = None,
-        min_foreground: float = 0.02,
-        may_be_empty: bool = False,
-    ) -> None:
-        selection = Selection.choose(
-            manifest,
-            split=split,
-            contrasts=contrasts,
-            at_least=at_least,
-            fraction=fraction,
-            fraction_seed=fraction_seed,
-            may_be_empty=may_be_empty,
-        )
-        super().__init__(selection=selection, size=size, min_foreground=min_foreground, may_be_empty=may_be_empty)
-        self.contrasts = selection.contrasts
+    cut: Cut
+    contrasts: Sequence[str] | None = None
+    at_least: int = 2
 
-    def __getitem__(self, index: int) -> dict[str, Tensor | int]:
-        images = [self.read(index, contrast=number) for number in range(len(self.contrasts))]
-        return {"image": torch.cat(images), "available": self.available(index), "index": index % len(self)}
+    def __post_init__(self) -> None:
+        if self.cut.contrasts is not None:
+            raise ValueError(f"{type(self).__name__} names the contrasts, got {self.cut.contrasts} of its cut, too")
+        object.__setattr__(self, "noun", self.cut.noun)
 
-    def describe(self, index: int) -> dict[str, str | int]:
-        """Case, subject, contrasts that are there, and slice number of item ``index``, for tables and pictures."""
-        row, z = self.locate(index)
-        names = _names(self.contrasts, self.available(index))
-        return {"case": row["case"], "subject": row["subject"], "contrasts": names, "slice": z}
+    def open(self, source: Source | str | Path) -> Manifest:
+        """As of the cut."""
+        return self.cut.open(source)
 
+    def items(self, source: Manifest, places: Sequence[int]) -> np.ndarray:
+        """``(N, 2 + C)``: row, piece, and position of each contrast in the shard, -1 where the case lacks it."""
+        names = wanted_contrasts(source, self.contrasts, at_least=self.at_least)
+        found = [np.empty((0, 2 + len(names)), dtype=np.int32)]
+        for place in places:
+            positions = places_of(source.rows[place], names)
+            if sum(position >= 0 for position in positions) >= self.at_least:
+                found.append(columns(place, self.cut.pieces(source.rows[place]), *positions))
+        return np.concatenate(found)
 
-class StackCropDataset(CaseCrops):
-    """``crops_per_volume`` items for each case that has enough of the contrasts, all cut at the same place.
+    def read(self, source: Manifest, item: Item) -> dict[str, Tensor]:
+        """All contrasts, and which of them there are."""
+        positions = item.numbers[2:]
+        there = torch.tensor([position >= 0 for position in positions])
+        return {"image": self.cut.cut(source, item, positions), "available": there}
 
-    Item ``i`` is ``{"image": float32 (C, D, H, W) in [0, 1], "available": (C,) bool, "index": i}``.
+    def describe(self, source: Manifest, item: Item) -> About:
+        """Case, subject, contrasts that are there, and number of the (middle) slice."""
+        row, pairs = source.rows[item.numbers[0]], zip(self._names(source), item.numbers[2:], strict=True)
+        names = ", ".join(name for name, position in pairs if position >= 0)
+        z = self.cut.middle(source, item)
+        return About(row["case"], row["subject"], place={"contrasts": names, "slice": z})
 
-    Args:
-        manifest: ``manifest.jsonl``, its folder, or a :class:`Manifest`.
-        contrasts: Names of the channels, in order; None takes all of the manifest, sorted.
-        split: ``train``, ``val`` or ``test``; None takes all.
-        size: Of a crop, (slices, rows, columns). A smaller volume is zero-padded, centred.
-        crops_per_volume: Items a case and an epoch.
-        seed: Of the positions.
-        at_least: Contrasts that a case must have.
-        fraction: Share of the subjects to keep, in (0, 1], rounded to whole ones.
-        fraction_seed: Shuffles the subjects before some are kept; None takes the first by name.
-        may_be_empty: True for held-out splits, which a cohort of one or two subjects cannot fill.
+    def kinds(self, source: Manifest) -> dict[str, Kind]:
+        """One piece with a channel for each contrast."""
+        return {"image": self.cut.kind("image", self._names(source))}
 
-    Raises:
-        DataError: If the data set lacks a contrast, or nothing is left, unless ``may_be_empty``.
-    """
+    def remedy(self, source: Manifest, places: Sequence[int]) -> str:
+        """Tells what cases have."""
+        names, rows = self._names(source), [source.rows[place] for place in places]
+        needs = f"a case needs {self.at_least} of the contrasts {', '.join(names)}"
+        return f"{needs}; choose another split, other contrasts or a larger share: cases have {inventory(rows)}"
 
-    def __init__(
-        self,
-        *,
-        manifest: str | Path | Manifest,
-        contrasts: Sequence[str] | None = None,
-        split: str | None = "train",
-        size: tuple[int, int, int] = (32, 96, 96),
-        crops_per_volume: int = 8,
-        seed: int = 0,
-        at_least: int = 2,
-        fraction: float = 1.0,
-        fraction_seed: int | None = None,
-        may_be_empty: bool = False,
-    ) -> None:
-        selection = Selection.choose(
-            manifest,
-            split=split,
-            contrasts=contrasts,
-            at_least=at_least,
-            fraction=fraction,
-            fraction_seed=fraction_seed,
-            may_be_empty=may_be_empty,
-        )
-        super().__init__(selection=selection, size=size, crops_per_volume=crops_per_volume, seed=seed)
-        self.contrasts = selection.contrasts
-
-    def __getitem__(self, index: int) -> dict[str, Tensor | int]:
-        return {"image": self.read(index), "available": self.available(index), "index": index % len(self)}
-
-    def describe(self, index: int) -> dict[str, str | int]:
-        """Case, subject, contrasts that are there, and middle slice of item ``index``, for tables and pictures."""
-        row, (z, _, _) = self.locate(index)
-        names = _names(self.contrasts, self.available(index))
-        return {"case": row["case"], "subject": row["subject"], "contrasts": names, "slice": (z.start + z.stop) // 2}
-
-
-def _names(contrasts: Sequence[str], available: Tensor) -> str:
-    return ", ".join(name for name, there in zip(contrasts, available.tolist(), strict=True) if there)
+    def _names(self, source: Manifest) -> Sequence[str]:
+        return source.contrast_names if self.contrasts is None else self.contrasts

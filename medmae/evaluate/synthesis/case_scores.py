@@ -57,9 +57,7 @@ class SynthesisCases:
         unknown = [name for name in (*self.sources, *self.targets) if name not in known]
         if unknown:
             raise ValueError(f"source and target must be some of the contrasts {known}, got {unknown}")
-        self.selection = Selection.choose(
-            manifest, split=split, contrasts=tuple(dict.fromkeys(known)), at_least=2, may_be_empty=True
-        )
+        self.selection = Selection.choose(manifest, split=split, contrasts=tuple(dict.fromkeys(known)), at_least=2)
         self.min_foreground = min_foreground
         self._shards = manifest.shards
 

@@ -227,7 +227,5 @@ def _calibration_tasks(
 
 
 def _baseline(cases: SynthesisCases, target: str, *, paired: Collection[str] | None) -> CopyBaseline:
-    training = Selection.choose(
-        cases.selection.manifest, split="train", contrasts=(target,), at_least=1, may_be_empty=True
-    )
+    training = Selection.choose(cases.selection.manifest, split="train", contrasts=(target,), at_least=1)
     return CopyBaseline.fit(training if paired is None else training.of(paired))

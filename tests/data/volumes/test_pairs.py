@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from medmae.data.volumes.pairs import PairCropDataset, PairDataset
+from medmae.data import Crops, Pairs, Samples, Slices, Stacks
 from medmae.data.volumes.slices import fit
 from medmae.errors import DataError
 
@@ -14,7 +14,11 @@ TEN = {f"p{number:02d}": "train" for number in range(10)}
 
 
 def pairs(path, **options):
-    return PairDataset(**({"manifest": path, "source": "T1", "target": "T2", "size": None} | options))
+    """Pairs of slices; options of the slices, of the pairs and of the data set."""
+    cut = Slices(**({"size": None} | {key: options.pop(key) for key in ("size", "min_foreground") if key in options}))
+    named = {"source": "T1", "target": "T2"}
+    named |= {key: options.pop(key) for key in ("source", "target", "neighbours") if key in options}
+    return Samples(source=path, view=Pairs(cut=cut, **named), **options)
 
 
 def subjects(data):
@@ -26,8 +30,8 @@ def test_an_item_is_one_slice_of_both_contrasts(prepared):
     data = pairs(path, source="T2", target="FLAIR")
     assert len(data) == 2 * 5  # slice 0 shows no head
     for index in (0, 4, 5, -1):
-        item, (row, z) = data[index], data.locate(index)
-        shard = np.load(path.parent / row["shard"])
+        item, about = data[index], data.describe(index)
+        shard, z = np.load(path.parent / "shards" / f"{about.case}.npy"), about["slice"]
         np.testing.assert_array_equal(item["image"][0].numpy(), shard[z, 2])
         np.testing.assert_array_equal(item["target"][0].numpy(), shard[z, 0])
         assert item["index"] == index % len(data)
@@ -100,8 +104,8 @@ def test_a_seed_shuffles_the_subjects_alike_every_time_and_smaller_shares_are_pa
 def test_by_slices_the_first_ones_are_kept_to_the_number_even_through_a_subject(prepared):
     path = prepared(TEN)
     data, everything = pairs(path, fraction=0.35, fraction_by="slices"), pairs(path)
-    assert data.subjects == tuple(dict.fromkeys(subjects(data)))
-    assert len(data.subjects) == 4 < len(everything.subjects)
+    assert sorted(set(data.subjects)) == subjects(data)
+    assert len(subjects(data)) == 4 < len(subjects(everything))
     assert len(data) == int(0.35 * 50) == 17
     assert [data.describe(index) for index in range(17)] == [everything.describe(index) for index in range(17)]
     assert subjects(data) == sorted(TEN)[:4]
@@ -115,16 +119,33 @@ def test_a_contrast_that_the_data_lack_is_named_with_those_that_are_there(prepar
 
 def test_a_split_without_a_pair_is_refused_with_what_its_cases_have(prepared):
     path = prepared({"a": "train", "b": "test"}, contrasts={"a": ("T1", "T2"), "b": ("T1",)})
-    with pytest.raises(DataError, match=r"no case has 2 of the contrasts T1, T2 \[split = 'test'\].*cases have T1$"):
+    with pytest.raises(DataError, match=r"no slice is left to read.*a case needs 2 of the contrasts T1, T2.*have T1$"):
         pairs(path, split="test")
     with pytest.raises(DataError, match="the split is empty"):
         pairs(path, split="val")
-    with pytest.raises(DataError, match=r"no slice is left to read \[min_foreground.* = \(0.9, 1.0\)\]"):
+    with pytest.raises(DataError, match=r"no slice is left to read \[.*'min_foreground': 0.9"):
         pairs(path, min_foreground=0.9)
-    with pytest.raises(DataError, match=r"no slice is left to read .*\(0.02, 0.1\)"):
+    with pytest.raises(DataError, match=r"no slice is left to read \[.*\[0.1, 'slices', None\]"):
         pairs(path, fraction=0.1, fraction_by="slices")
     assert len(pairs(path, split="val", may_be_empty=True)) == 0
     assert len(pairs(path, min_foreground=0.9, may_be_empty=True)) == 0
+
+
+def test_a_cut_chooses_no_contrasts_and_a_crop_has_no_neighbours():
+    for view, more in ((Stacks, {}), (Pairs, {"source": "T1", "target": "T2"})):
+        with pytest.raises(ValueError, match=r"names the contrasts, got \['T1'\] of its cut, too"):
+            view(cut=Slices(contrasts=["T1"]), **more)
+    with pytest.raises(ValueError, match="neighbours are those of a slice, got 1 of Crops"):
+        Pairs(cut=Crops(), source="T1", target="T2", neighbours=1)
+
+
+def test_kinds_tell_neighbours_contrasts_and_axes(prepared):
+    path = prepared({"a": "train"})
+    assert pairs(path, neighbours=1).kinds["image"].channels == ("slice 0", "slice 1", "slice 2")
+    assert pairs(path).kinds["target"].roles == ("row", "column")
+    stack = Samples(source=path, view=Stacks(cut=Crops(size=(4, 8, 8))))
+    assert stack.kinds["image"].channels == ("T1", "T2")
+    assert stack.kinds["image"].roles == ("depth", "row", "column")
 
 
 @pytest.mark.parametrize(
@@ -148,31 +169,35 @@ def test_workers_open_their_own_files(prepared):
     data = pairs(prepared({"a": "train"}))
     first = data[0]
     copy = pickle.loads(pickle.dumps(data))
-    assert copy._shards._open == {}
+    assert copy.source.shards._open == {}
     assert torch.equal(copy[0]["target"], first["target"])
 
 
 def test_crops_of_a_pair_are_cut_at_the_same_place(prepared):
     path = prepared({"a": "train", "b": "train"}, shape=(12, 20, 16))
-    data = PairCropDataset(manifest=path, source="T2", target="T1", size=(4, 8, 8), crops_per_volume=3)
+    data = Samples(source=path, view=Pairs(cut=Crops(size=(4, 8, 8), crops_per_volume=3), source="T2", target="T1"))
     assert len(data) == 2 * 3
+
+    def windows(index):
+        return data.view.cut.window((12, 20, 16), data.item(index))
+
     for index in (*range(6), -1):
-        item, (row, window) = data[index], data.locate(index)
-        shard = np.load(path.parent / row["shard"])
+        item, window = data[index], windows(index)
+        shard = np.load(path.parent / "shards" / f"{data.describe(index).case}.npy")
         np.testing.assert_array_equal(item["image"][0].numpy(), shard[:, 1][window])
         np.testing.assert_array_equal(item["target"][0].numpy(), shard[:, 0][window])
         assert item["index"] == index % 6
-    assert len({tuple(part.start for part in data.locate(index)[1]) for index in range(6)}) > 3
+    assert len({tuple(part.start for part in windows(index)) for index in range(6)}) > 3
     middle = data.describe(0)["slice"]
     assert data.describe(0) == {"case": "a", "subject": "a", "source": "T2", "target": "T1", "slice": middle}
-    assert middle == data.locate(0)[1][0].start + 2
+    assert middle == windows(0)[0].start + 2
 
 
 def test_crops_move_with_the_epoch_and_keep_to_a_fraction_of_the_subjects(prepared):
     path = prepared(TEN, shape=(12, 20, 16))
 
     def images(epoch):
-        data = PairCropDataset(manifest=path, source="T1", target="T2", size=(4, 8, 8), fraction=0.2)
+        data = Samples(source=path, view=Pairs(cut=Crops(size=(4, 8, 8)), source="T1", target="T2"), fraction=0.2)
         data.set_epoch(epoch)
         assert len(data) == 2 * 8
         return torch.stack([data[index]["image"] for index in range(len(data))])

@@ -7,47 +7,48 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from medmae.data import SliceDataset
+from medmae.data import Samples, Slices
 from medmae.data.volumes.slices import fit, unfit
 from medmae.errors import DataError
 
 
 def test_items_pool_cases_contrasts_and_slices_above_the_foreground(prepared):
-    data = SliceDataset(manifest=prepared({"a": "train", "b": "train", "c": "test"}), size=None)
+    data = Samples(source=prepared({"a": "train", "b": "train", "c": "test"}), view=Slices(size=None))
     assert len(data) == 2 * 2 * 5  # slice 0 shows no head
-    assert {(row["case"], name, z) for row, name, z in map(data.locate, range(len(data)))} == {
+    assert {(about.case, about.contrast, about["slice"]) for about in map(data.describe, range(len(data)))} == {
         (case, name, z) for case in "ab" for name in ("T1", "T2") for z in range(1, 6)
     }
 
 
 def test_an_item_is_the_slice_that_locate_names(prepared):
     path = prepared({"a": "train"})
-    data = SliceDataset(manifest=path, size=None)
+    data = Samples(source=path, view=Slices(size=None))
     for index in (0, 3, 9, -1):
         item = data[index]
-        row, name, z = data.locate(index)
-        shard = np.load(path.parent / row["shard"])
-        np.testing.assert_array_equal(item["image"][0].numpy(), shard[z, data.contrast_names.index(name)])
-        assert data.contrast_names[item["contrast"]] == name
+        about = data.describe(index)
+        name, z = about["contrast"], about["slice"]
+        shard = np.load(path.parent / "shards" / "a.npy")
+        np.testing.assert_array_equal(item["image"][0].numpy(), shard[z, data.source.contrast_names.index(name)])
+        assert data.source.contrast_names[item["contrast"]] == name
         assert item["index"] == index % len(data)
         assert item["image"].dtype == torch.float32
         assert item["contrast"].dtype == torch.int64
 
 
 def test_contrast_numbers_are_the_same_in_a_subset(prepared):
-    data = SliceDataset(manifest=prepared({"a": "train"}), contrasts=["T2"], size=None)
+    data = Samples(source=prepared({"a": "train"}), view=Slices(contrasts=["T2"], size=None))
     assert {int(data[i]["contrast"]) for i in range(len(data))} == {1}
-    assert data.contrast_names == ("T1", "T2")
+    assert data.source.contrast_names == ("T1", "T2")
 
 
 def test_slices_become_centred_squares_without_resizing_when_the_edge_fits(prepared):
-    data = SliceDataset(manifest=prepared({"a": "train"}, shape=(3, 20, 16)), size=20)
+    data = Samples(source=prepared({"a": "train"}, shape=(3, 20, 16)), view=Slices(size=20))
     image = data[0]["image"]
     assert image.shape == (1, 20, 20)
     assert (image[..., :2] == 0).all()
     assert (image[..., -2:] == 0).all()
     torch.testing.assert_close(
-        image[..., 2:-2], SliceDataset(manifest=data.manifest, size=None)[0]["image"], rtol=0, atol=0
+        image[..., 2:-2], Samples(source=data.source, view=Slices(size=None))[0]["image"], rtol=0, atol=0
     )
 
 
@@ -61,10 +62,10 @@ def test_resizing_stays_in_range_and_unfit_undoes_fit():
 
 
 def test_workers_open_their_own_files(prepared):
-    data = SliceDataset(manifest=prepared({"a": "train"}), size=16)
+    data = Samples(source=prepared({"a": "train"}), view=Slices(size=16))
     first = data[0]["image"]
     copy = pickle.loads(pickle.dumps(data))
-    assert copy._shards._open == {}
+    assert copy.source.shards._open == {}
     assert torch.equal(copy[0]["image"], first)
     batch = next(iter(DataLoader(data, batch_size=4, num_workers=1, multiprocessing_context="fork")))
     assert batch["image"].shape == (4, 1, 16, 16)
@@ -74,16 +75,16 @@ def test_workers_open_their_own_files(prepared):
 def test_a_constant_contrast_is_left_out(prepared):
     path = prepared({"a": "train"})
     path.write_text(path.read_text().replace('"flags": []', '"flags": ["constant"]', 1))
-    data = SliceDataset(manifest=path, size=None)
-    assert {data.locate(i)[1] for i in range(len(data))} == {"T2"}
+    data = Samples(source=path, view=Slices(size=None))
+    assert {data.describe(i).contrast for i in range(len(data))} == {"T2"}
 
 
 def test_nothing_left_is_refused(prepared):
     path = prepared({"a": "train"})
     with pytest.raises(DataError, match="no slice is left"):
-        SliceDataset(manifest=path, split="test")
+        Samples(source=path, view=Slices(), split="test")
     with pytest.raises(DataError, match="no slice is left"):
-        SliceDataset(manifest=path, min_foreground=0.9)
+        Samples(source=path, view=Slices(min_foreground=0.9))
 
 
 def test_a_truncated_shard_is_named(prepared):
@@ -91,11 +92,11 @@ def test_a_truncated_shard_is_named(prepared):
     shard = path.parent / "shards" / "a.npy"
     shard.write_bytes(shard.read_bytes()[:-100])
     with pytest.raises(DataError, match=r"a\.npy: the shard cannot be read"):
-        SliceDataset(manifest=path)[0]
+        Samples(source=path, view=Slices())[0]
 
 
 def test_a_pickled_shard_is_never_loaded(prepared):
     path = prepared({"a": "train"})
     np.save(path.parent / "shards" / "a.npy", np.array([{"payload": 1}], dtype=object), allow_pickle=True)
     with pytest.raises(DataError, match="the shard cannot be read"):
-        SliceDataset(manifest=path)[0]
+        Samples(source=path, view=Slices())[0]

@@ -8,7 +8,7 @@ from medmae.evaluate.synthesis.copy_baseline import CopyBaseline
 
 
 def fitted(manifest, *, target="T2"):
-    chosen = Selection.choose(manifest, split="train", contrasts=(target,), at_least=1, may_be_empty=True)
+    chosen = Selection.choose(manifest, split="train", contrasts=(target,), at_least=1)
     return CopyBaseline.fit(chosen)
 
 
