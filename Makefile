@@ -59,6 +59,7 @@ bench: $(STAMP) ## speed beside the peers, into docs/benchmarks.md (about 20 min
 	$(BIN)/python benchmarks/tiling.py
 	$(BIN)/python benchmarks/steps.py
 	$(BIN)/python benchmarks/peers_step.py
+	$(BIN)/python benchmarks/videomae_step.py
 
 lock: $(STAMP) ## resolve requirements.txt and .ci/uv.txt anew
 	UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 \

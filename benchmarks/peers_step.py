@@ -45,9 +45,11 @@ def peers(case: str) -> list[str]:
     return ["MONAI MAE"] if len(CASES[case].size) == 3 else ["HF ViTMAE", "MONAI MAE"]
 
 
-def compete(case: str, peer: str, *, threads: int, rounds: int) -> tuple[dict[str, Result], list[float]]:
+def compete(
+    case: str, peer: str, *, threads: int, rounds: int, ours: str = "medmae"
+) -> tuple[dict[str, Result], list[float]]:
     """Label -> result, and the probes between the rounds; one peer at a time, for the sake of memory."""
-    entries = [Entry("medmae", True, True), *(Entry(peer, *dress) for dress in DRESSES)]
+    entries = [Entry(ours, True, True), *(Entry(peer, *dress) for dress in DRESSES)]
     workers = {entry.label: Worker(entry, case=case, threads=threads) for entry in entries}
     seconds: dict[str, list[float]] = {label: [] for label in workers}
     probes = [matmul_probe()]
@@ -59,14 +61,15 @@ def compete(case: str, peer: str, *, threads: int, rounds: int) -> tuple[dict[st
 
 
 def report(case: str, results: dict[str, Result], probes: list[float], *, threads: int) -> str:
-    """A heading and one line a contestant."""
-    sizes, gflop = CASES[case], step_gflop(CASES[case])
-    ours = results["medmae"].seconds
+    """A heading and one line a contestant, ours first."""
+    maker = next(iter(results))
+    sizes, gflop = CASES[case], step_gflop(CASES[case], maker)
+    ours = results[maker].seconds
     rows = []
     for label, result in results.items():
         paired = statistics.median(theirs / mine for theirs, mine in zip(result.seconds, ours, strict=True))
         least = min(result.seconds)
-        share = f"{gflop / least / max(probes):.0%}" if label == "medmae" else ""
+        share = f"{gflop / least / max(probes):.0%}" if label == maker else ""
         figures = [
             f"{statistics.median(result.seconds):.3f}",
             f"{least:.3f}",

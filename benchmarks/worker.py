@@ -32,8 +32,8 @@ class Entry:
     @property
     def label(self) -> str:
         """For the table."""
-        if self.maker == "medmae":
-            return "medmae"
+        if self.maker.startswith("medmae"):
+            return self.maker
         extras = [name for name, given in (("fused", self.fused), ("held memory", self.held)) if given]
         return " + ".join([self.maker, *extras]) if extras else f"{self.maker} as shipped"
 
@@ -77,7 +77,7 @@ def _serve(pipe: Connection, entry: Entry, case: str, threads: int) -> None:
         keep_freed_memory()
     sizes = CASES[case]
     torch.manual_seed(0)
-    MAKERS[entry.maker](CASES["tiny"])  # whatever this imports
+    MAKERS[entry.maker](CASES[sizes.smallest])  # whatever this imports
     imported = _status("VmRSS")
     model, loss = MAKERS[entry.maker](sizes)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, **({"fused": True} if entry.fused else {}))

@@ -1,0 +1,218 @@
+"""VideoMAE: hide nearly all of a clip in tubes through time, encode the rest, regress the hidden cubes.
+
+Paper: Z. Tong, Y. Song, J. Wang, L. Wang, "VideoMAE: Masked Autoencoders are Data-Efficient Learners for
+Self-Supervised Video Pre-Training", NeurIPS 2022, arXiv 2203.12602. Reference: MCG-NJU/VideoMAE (14ef8d8), read for
+facts only: its licence is non-commercial.
+
+Tokens are cubes of 2 frames x 16 x 16 pixels; positions are one sinusoid over their flattened index; queries and values
+have biases and keys have none; the target is each cube, normalised channel by channel.
+
+Deviations: any number of frames, size, cube and channels; pictures for people take the brightness and contrast of a
+hidden cube from visible ones, where the reference takes the true ones; the last decoder block runs on hidden tokens
+only (same loss, exactly); the mask comes from the step's generator, not from the reader of files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal, get_args
+
+import torch
+from torch import Tensor, nn
+
+from medmae.errors import check_choice
+from medmae.kinds import Kind, ScaleLike
+from medmae.masking.base import Mask, Masks
+from medmae.masking.neighbours import from_visible
+from medmae.masking.random import RandomMasking
+from medmae.masking.tube import TubeMasking
+from medmae.methods.base import Batch, StepOutput
+from medmae.methods.pixels import PixelMethod
+from medmae.methods.registry import register
+from medmae.methods.shown import Shown
+from medmae.nn.decoder import MaskedDecoder
+from medmae.nn.heads import PatchHead
+from medmae.nn.positions import FlatSinusoid
+from medmae.nn.vit import MaskedViT
+from medmae.objectives.cube import CubeNorm
+from medmae.objectives.pixel import PatchNorm, masked_mse
+from medmae.tokens.patches import per_axis
+
+Hiding = Literal["tube", "random"]
+
+
+def videomae_small(**options: Any) -> VideoMAE:
+    """ViT-S, 16 frames of 224 px: 24,029,376 parameters."""
+    sizes = {"embed_dim": 384, "num_heads": 6, "decoder_dim": 192, "decoder_heads": 3}
+    return VideoMAE(**{**sizes, **options})
+
+
+def videomae_base(**options: Any) -> VideoMAE:
+    """ViT-B, 16 frames of 224 px: 94,210,944 parameters."""
+    return VideoMAE(**options)
+
+
+def videomae_large(**options: Any) -> VideoMAE:
+    """ViT-L, 16 frames of 224 px: 342,996,992 parameters."""
+    sizes = {"embed_dim": 1024, "depth": 24, "num_heads": 16}
+    return VideoMAE(**{**sizes, "decoder_dim": 512, "decoder_depth": 12, "decoder_heads": 8, **options})
+
+
+def videomae_huge(**options: Any) -> VideoMAE:
+    """ViT-H, 16 frames of 224 px: 692,487,296 parameters."""
+    sizes = {"embed_dim": 1280, "depth": 32, "num_heads": 16}
+    return VideoMAE(**{**sizes, "decoder_dim": 640, "decoder_depth": 12, "decoder_heads": 8, **options})
+
+
+def videomae_small_clips(**options: Any) -> VideoMAE:
+    """16 frames of 64 px in cubes of 2 x 8 x 8, an encoder of 6 blocks of width 192 (ours): for a CPU."""
+    sizes = {"image_size": 64, "patch_size": 8, "embed_dim": 192, "depth": 6, "num_heads": 6}
+    return VideoMAE(**{**sizes, "decoder_dim": 96, "decoder_depth": 2, "decoder_heads": 3, **options})
+
+
+def videomae_tiny(**options: Any) -> VideoMAE:
+    """4 frames of 32 px, for tests."""
+    sizes = {"num_frames": 4, "image_size": 32, "patch_size": 8, "embed_dim": 48, "depth": 2, "num_heads": 4}
+    return VideoMAE(
+        **{**sizes, "decoder_dim": 32, "decoder_depth": 2, "decoder_heads": 2, "mask_ratio": 0.75, **options}
+    )
+
+
+@register(
+    "videomae",
+    title="VideoMAE",
+    paper="Tong et al., VideoMAE: Masked Autoencoders are Data-Efficient Learners, NeurIPS 2022, arXiv 2203.12602",
+    presets={
+        "tiny": videomae_tiny,
+        "small": videomae_small,
+        "base": videomae_base,
+        "large": videomae_large,
+        "huge": videomae_huge,
+        "small_clips": videomae_small_clips,
+    },
+)
+class VideoMAE(PixelMethod):
+    """The reference composition, on ``{"image": (B, C, T, H, W)}``.
+
+    Args:
+        num_frames: T.
+        image_size: Height and width; an integer means a square.
+        tubelet_size: Frames of a cube.
+        patch_size: Height and width of a cube.
+        in_channels: C; 1 for ultrasound or endoscopy in grey.
+        embed_dim: Encoder width.
+        depth: Encoder blocks.
+        num_heads: Encoder heads.
+        decoder_dim: Decoder width.
+        decoder_depth: Decoder blocks.
+        decoder_heads: Decoder heads.
+        mlp_ratio: MLP width over width, in both.
+        norm_eps: LayerNorm epsilon.
+        masking: ``tube`` hides a place at all times, ``random`` hides cubes one by one (the authors' ablation).
+        mask_ratio: Share that is hidden, 0.75 to 0.95 in the paper.
+        target_norm: Normalisation of the target cubes; None regresses the clip in its own units. ``min_std`` in it
+            spares cubes that are constant, such as black borders.
+        scale: What the encoder expects of data in its own units; see :class:`medmae.nn.vit.MaskedViT`. The published
+            networks expect ``imagenet``.
+
+    Raises:
+        ValueError: If cubes do not tile the clip, or a choice is not known.
+    """
+
+    def __init__(
+        self,
+        *,
+        num_frames: int = 16,
+        image_size: int | Sequence[int] = 224,
+        tubelet_size: int = 2,
+        patch_size: int | Sequence[int] = 16,
+        in_channels: int = 3,
+        embed_dim: int = 768,
+        depth: int = 12,
+        num_heads: int = 12,
+        decoder_dim: int = 384,
+        decoder_depth: int = 4,
+        decoder_heads: int = 6,
+        mlp_ratio: float = 4.0,
+        norm_eps: float = 1e-6,
+        masking: Hiding = "tube",
+        mask_ratio: float = 0.9,
+        target_norm: PatchNorm | None = CubeNorm(),  # noqa: B008 - frozen
+        scale: ScaleLike | None = None,
+    ) -> None:
+        super().__init__()
+        check_choice(masking, get_args(Hiding), name="masking")
+        self.encoder = MaskedViT(
+            image_size=(num_frames, *per_axis(image_size, ndim=2, name="image_size")),
+            patch_size=(tubelet_size, *per_axis(patch_size, ndim=2, name="patch_size")),
+            in_channels=in_channels,
+            embed_dim=embed_dim,
+            depth=depth,
+            num_heads=num_heads,
+            mlp_ratio=mlp_ratio,
+            norm_eps=norm_eps,
+            qkv_bias="query_value",
+            class_token="none",
+            positions=FlatSinusoid(),
+            patch_init="convolution",
+            kind=Kind.clip(channels=in_channels),
+            scale=scale,
+        )
+        self.patches = self.encoder.patches
+        self.decoder = MaskedDecoder(
+            grid=self.patches.grid,
+            encoder_dim=embed_dim,
+            dim=decoder_dim,
+            depth=decoder_depth,
+            num_heads=decoder_heads,
+            mlp_ratio=mlp_ratio,
+            norm_eps=norm_eps,
+            positions=FlatSinusoid(),
+            prefix=0,
+            embed_bias=False,
+            qkv_bias="query_value",
+        )
+        nn.init.trunc_normal_(self.decoder.mask_token, std=0.02, a=-0.02, b=0.02)  # cut at one deviation
+        self.head = PatchHead(dim=decoder_dim, num_values=self.patches.num_values, norm_eps=norm_eps)
+        self.masking = (
+            TubeMasking(grid=self.patches.grid, ratio=mask_ratio)
+            if masking == "tube"
+            else RandomMasking(num_tokens=self.patches.num_tokens, ratio=mask_ratio, rounding="truncate_hidden")
+        )
+        self.target_norm = target_norm
+
+    def forward(
+        self,
+        batch: Batch,
+        *,
+        generator: torch.Generator | None = None,
+        masks: Masks | None = None,
+        progress: float = 1.0,
+    ) -> StepOutput:
+        """One step; see :meth:`Method.forward`."""
+        mask, name = self.mask(batch, masks, generator=generator), self.kind.name
+        target = self.target(mask.hidden(self.patches.cut(self.data(batch))))  # (B, M, P), in the clip's own units
+        prediction = self._decode(batch, mask)  # (B, M, P)
+        loss = masked_mse(prediction, target)
+        return StepOutput.of(terms={name: loss}, prediction={name: prediction}, masks={name: mask})
+
+    def predict(self, batch: Batch, mask: Mask) -> Tensor:
+        """Predictions for all tokens in raster order ``(B, N, P)``; zeros for visible ones, which nobody predicts."""
+        mask = mask.complete()
+        hidden = self._decode(batch, mask)
+        return mask.restore(hidden.new_zeros(len(hidden), mask.num_visible, hidden.shape[2]), hidden)
+
+    @torch.no_grad()
+    def show(self, batch: Batch, masks: Masks) -> dict[str, Shown]:
+        """See :meth:`MaskedMethod.show`; knows nothing of what was hidden, not even its mean and deviation."""
+        rows, mask = self.patches.cut(self.data(batch)), self.mask(batch, masks).complete()
+        seen, hidden = mask.keep(rows), self._decode(batch, mask)
+        if self.target_norm is not None:
+            statistics = self.target_norm.statistics(seen, channels=self.patches.channels)
+            mean, deviation = (from_visible(part, mask, grid=self.patches.grid) for part in statistics)  # (B, M, C)
+            hidden = self.target_norm.invert_by(hidden, mean, deviation, channels=self.patches.channels)
+        return {self.kind.name: self.shown(batch, mask, self.patches.join(mask.restore(seen, hidden)))}
+
+    def _decode(self, batch: Batch, mask: Mask) -> Tensor:
+        latent = self.encoder.forward_rows(self.rows(batch), mask.visible)  # (B, V, D)
+        return self.head(self.decoder(latent, mask))  # (B, M, P)
