@@ -1,232 +1,176 @@
-"""How a bundle that classifies begins, on a pre-trained encoder, and what it does when training is over."""
+"""Fine-tuning a classifier on a pre-trained encoder, and its evaluation, maps and predictions."""
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import pytorch_lightning as pl
 import torch
-from pytorch_lightning.utilities import rank_zero_only
 from torch import nn
 
 from medmae.data.samples import Samples
-from medmae.data.table import Table
-from medmae.errors import DataError, LaterFailures
+from medmae.evaluate.classify.predictions import predict_images
 from medmae.evaluate.classify.trained import evaluate_trained, map_trained, require_classes
 from medmae.evaluate.leakage import require_unseen
 from medmae.methods.classification import Classification
 from medmae.nn.heads import Scaled
-from medmae.recipes.finish import finish_evaluation, record_training
-from medmae.recipes.start import clear_evaluation, start_evaluation
-from medmae.recipes.task_file import NAME, read_record, write_record
-from medmae.report import write_report
-from medmae.weights.io import load_weights
+from medmae.recipes.classifier_file import WEIGHTS, load_classifier, write_classes
+from medmae.recipes.evaluation import Evaluation
+from medmae.recipes.training import Training
 from medmae.weights.pretrained import load_encoder
 
-WEIGHTS = "classifier.safetensors"
 
-
-def start_classification(
-    *,
-    method: Classification,
-    pretrained: str | Path | None,
-    manifest: str | Path | Table,
-    train: Samples,
-    model_dir: str | Path,
-    classes: Sequence[str],
-) -> None:
-    """Loads the pre-trained encoder, and notes what is to be told apart.
+class FineTuning(Training):
+    """Trains a classifier, all of its encoder, and judges it on held-out patients beside what colour alone says.
 
     Args:
-        method: Not trained yet.
         pretrained: ``pretraining.safetensors``; None trains from scratch.
-        manifest: Of the labelled data, or images as they were read; pre-training must not have seen test patients.
-        train: What will be learnt from.
-        model_dir: Receives ``task.json``, before anything is trained.
+        train: Samples to learn from, as they are: baselines learn from them, too.
+        held_out: Of test patients; if there are none, evaluation is left out and the report says so.
         classes: In the order of the outputs.
-
-    Raises:
-        DataError: If a class has nothing to learn from, or the weights do not fit or have seen a test patient.
+        training: Arguments of :class:`Training`.
     """
-    require_classes(train)
-    if pretrained is None:
-        warnings.warn("no pre-trained encoder: training from scratch", stacklevel=2)
-    else:
-        require_unseen(model_dir=Path(pretrained).parent, manifest=manifest)
-        load_encoder(method, pretrained)
-    write_record(model_dir, {"classes": list(classes), **_scale_of(method)})
+
+    weights = WEIGHTS
+
+    def __init__(
+        self,
+        *,
+        pretrained: str | Path | None,
+        train: Samples,
+        held_out: Samples,
+        classes: Sequence[str],
+        **training: Any,
+    ) -> None:
+        super().__init__(**training)
+        self.pretrained, self.train, self.held_out, self.classes = pretrained, train, held_out, list(classes)
+        self.record = {"classes": self.classes, "pretrained": pretrained, **self.record}
+
+    def initialize(self) -> None:
+        """Loads the pre-trained encoder, and notes which classes these are.
+
+        Raises:
+            DataError: If a class has nothing to learn from, or the weights do not fit or have seen a test patient.
+        """
+        require_classes(self.train)
+        if self.pretrained is None:
+            warnings.warn("no pre-trained encoder: training from scratch", stacklevel=2)
+        else:
+            require_unseen(model_dir=Path(self.pretrained).parent, manifest=self.data)
+            load_encoder(self.method, self.pretrained)
+        assert isinstance(self.method, Classification)
+        write_classes(self.model_dir, method=self.method, classes=self.classes)
+
+    def evaluate(self, out: Path, hashes: Mapping[str, str]) -> None:
+        """Figures of held-out patients, and the report."""
+        if len(self.held_out):
+            sets = {"train": self.train, "held_out": self.held_out}
+            evaluate_trained(network=self.network, **sets, out=out, device=self.device)
+        self.report()
 
 
-def load_classification(*, method: Classification, model_dir: str | Path, classes: Sequence[str]) -> None:
-    """Loads a trained classifier, for the classes and the scale of images that it was trained for.
+class _OfClassifier(Evaluation):
+    """One of a trained classifier; ``network`` is what gives its logits, ``classes`` are those of its outputs."""
 
-    Raises:
-        DataError: If the weights do not fit, or were trained for other classes, in another order, or on images of
-            another scale, or ``task.json`` tells no classes.
-    """
-    load_weights(method, Path(model_dir) / WEIGHTS)
-    record = read_record(model_dir, fields=("classes",))
-    if record is None:
-        warnings.warn(
-            f"there is no {NAME} at {model_dir}: nobody can tell which classes these weights know", stacklevel=2
-        )
-        return
-    known = record["classes"]
-    if known != list(classes):
-        raise DataError(
-            "these weights were trained for other classes",
-            path=Path(model_dir) / NAME,
-            field="classes",
-            value=list(classes),
-            remedy=f"pass --classes {json.dumps(known)}",
-        )
-    scale = _scale_of(method)
-    known = {name: record[name] for name in scale if name in record}  # records of earlier versions tell none
-    if known and known != scale:
-        raise DataError(
-            "these weights were trained on images of another scale",
-            path=Path(model_dir) / NAME,
-            field="mean, std",
-            value=scale,
-            remedy="pass " + " ".join(f"--{name} '{json.dumps(value)}'" for name, value in known.items()),
-        )
+    weights = WEIGHTS
+    method: Classification
+
+    def __init__(self, *, network: nn.Module, classes: Sequence[str], **evaluation: Any) -> None:
+        super().__init__(**evaluation)
+        self.network, self.classes = network, list(classes)
+        self.record = {"classes": self.classes, **self.record}
+
+    def load(self, path: Path) -> None:
+        """The whole classifier, for the classes and the scale of images that it was trained for."""
+        load_classifier(self.method, path.parent, classes=self.classes)
 
 
-def _scale_of(method: Classification) -> dict[str, list[float]]:
-    """What images in [0, 1] are scaled by, of each channel or one number for all; nothing if they are not scaled."""
-    for part in method.modules():
-        if isinstance(part, Scaled):
-            return {"mean": part.mean.flatten().tolist(), "std": part.deviation.flatten().tolist()}
-    return {}
-
-
-@rank_zero_only
-def finish_classification(
-    *,
-    method: Classification,
-    network: nn.Module,
-    trainer: pl.Trainer,
-    train: Samples,
-    held_out: Samples,
-    dataset_dir: str | Path | Table,
-    output_dir: str | Path,
-    model_dir: str | Path,
-    pretrained: str | Path | None,
-    device: torch.device | str = "cpu",
-    title: str,
-    bundle: str,
-    config: Mapping[str, Any],
-) -> None:
-    """Writes weights, evaluates on held-out patients beside colour alone, records the run, and reports.
+class ClassifierEvaluation(_OfClassifier):
+    """A trained classifier on held-out patients, beside baselines that learn where it did.
 
     Args:
-        method: The trained method.
-        network: What ``models/model.pt`` holds.
-        trainer: Trained it.
-        train: What it learnt from.
-        held_out: Tiles or images of test patients; if there are none, evaluation is left out and the report says so.
-        dataset_dir: The prepared data set, or images that were read as they are.
-        output_dir: The run directory.
-        model_dir: Receives ``model.pt``, ``model.safetensors`` and ``classifier.safetensors``.
-        pretrained: What training began with; whom that has seen is recorded, too.
-        device: Evaluates there.
-        title: Of the report.
-        bundle: Its name.
-        config: What a reader should know of the settings.
+        train: What baselines learn from.
+        dataset: Held-out samples.
+        classifier: ``network``, which gives logits, and ``classes``, in the order of its outputs; and arguments of
+            :class:`Evaluation`.
     """
-    output = Path(output_dir)
-    clear_evaluation(output)
-    record_training(
-        method=method,
-        network=network,
-        trainer=trainer,
-        dataset_dir=dataset_dir,
-        output_dir=output,
-        model_dir=model_dir,
-        title=title,
-        bundle=bundle,
-        config=config,
-        whole=WEIGHTS,
-        pretrained=pretrained,
-    )
-    if len(held_out):
-        evaluate_trained(network=network, train=train, held_out=held_out, out=output / "evaluation", device=device)
-    print(f"report: {write_report(output)}")
+
+    def __init__(self, *, train: Samples, dataset: Samples, **classifier: Any) -> None:
+        super().__init__(**classifier)
+        self.train, self.dataset = train, dataset
+
+    def evaluate(self, out: Path) -> None:
+        """Figures of each class."""
+        sets = {"train": self.train, "held_out": self.dataset}
+        evaluate_trained(network=self.network, **sets, out=out, device=self.device)
 
 
-def evaluate_classification(
-    *,
-    method: Classification,
-    network: nn.Module,
-    train: Samples,
-    held_out: Samples,
-    dataset_dir: str | Path | Table,
-    output_dir: str | Path,
-    model_dir: str | Path,
-    device: torch.device | str = "cpu",
-    title: str,
-    bundle: str,
-    config: Mapping[str, Any],
-) -> None:
-    """Evaluates a trained classifier on held-out patients, records that, and reports; see the above.
+class SlideMaps(_OfClassifier):
+    """Whole slides mapped by a trained classifier; see :func:`~medmae.evaluate.classify.trained.map_trained`.
 
-    Raises:
-        DataError: If ``output_dir`` is that of a training.
+    Args:
+        dataset: Tiles of the slides.
+        shown: Classes to draw; None draws all.
+        edge: Longer side of a picture of a slide, in pixels.
+        classifier: As in :class:`ClassifierEvaluation`.
     """
-    start_evaluation(output_dir)
-    evaluate_trained(
-        network=network, train=train, held_out=held_out, out=Path(output_dir) / "evaluation", device=device
-    )
-    finish_evaluation(
-        method=method,
-        dataset_dir=dataset_dir,
-        output_dir=output_dir,
-        weights=Path(model_dir) / WEIGHTS,
-        title=title,
-        bundle=bundle,
-        config=config,
-    )
+
+    network: Scaled
+
+    def __init__(
+        self, *, dataset: Samples, shown: Sequence[str] | None = None, edge: int = 1024, **classifier: Any
+    ) -> None:
+        super().__init__(**classifier)
+        self.dataset, self.shown, self.edge = dataset, shown, edge
+        self.record = {"shown": shown, **self.record}
+
+    def require_unseen(self) -> None:
+        """Maps are no figures: they may be of anybody."""
+
+    def evaluate(self, out: Path) -> None:
+        """Pictures, GeoJSON and tables."""
+        shown: dict[str, Any] = {"classes": self.classes, "shown": self.shown, "edge": self.edge}
+        map_trained(slides=self.dataset, network=self.network, out=out, device=self.device, **shown)
 
 
-def map_classification(
-    *,
-    method: Classification,
-    network: Scaled,
-    slides: Samples,
-    classes: Sequence[str],
-    dataset_dir: str | Path,
-    output_dir: str | Path,
-    model_dir: str | Path,
-    shown: Sequence[str] | None = None,
-    edge: int = 1024,
-    device: torch.device | str = "cpu",
-    title: str,
-    bundle: str,
-    config: Mapping[str, Any],
-) -> None:
-    """Maps whole slides by a trained classifier, records that, and reports, also when some slide could not be read.
+class Prediction:
+    """Images in; a table of their probabilities out.
 
-    Arguments as in :func:`medmae.evaluate.classify.trained.map_trained` and :func:`finish_classification`.
-
-    Raises:
-        DataError: If ``output_dir`` is that of a training.
-        SomeFailedError: At the end, with the slides that were left out.
+    Args:
+        method: Receives the weights.
+        network: What of it gives logits.
+        dataset: Images; they need no class.
+        classes: In the order of the outputs.
+        output_dir: Receives ``predictions.csv``.
+        model_dir: Folder of ``classifier.safetensors``.
+        batch_size: Images at once.
+        num_workers: Processes that read images.
+        device: Where to compute.
     """
-    start_evaluation(output_dir)
-    failures, out = LaterFailures(), Path(output_dir) / "evaluation"
-    with failures.kept():
-        map_trained(slides=slides, network=network, classes=classes, out=out, shown=shown, edge=edge, device=device)
-    finish_evaluation(
-        method=method,
-        dataset_dir=dataset_dir,
-        output_dir=output_dir,
-        weights=Path(model_dir) / WEIGHTS,
-        title=title,
-        bundle=bundle,
-        config=config,
-    )
-    failures.raise_any()
+
+    def __init__(
+        self,
+        *,
+        method: Classification,
+        network: nn.Module,
+        dataset: Samples,
+        classes: Sequence[str],
+        output_dir: str | Path,
+        model_dir: str | Path,
+        batch_size: int = 64,
+        num_workers: int = 0,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        self.method, self.model_dir, self.classes = method, model_dir, list(classes)
+        self.options: dict[str, Any] = {"images": dataset, "network": network, "out": output_dir, "device": device}
+        self.options |= {"batch_size": batch_size, "num_workers": num_workers}
+
+    def initialize(self) -> None:
+        """Loads the classifier; see :func:`~medmae.recipes.classifier_file.load_classifier`."""
+        load_classifier(self.method, self.model_dir, classes=self.classes)
+
+    def run(self) -> None:
+        """Predicts; see :func:`~medmae.evaluate.classify.predictions.predict_images`."""
+        predict_images(classes=self.classes, **self.options)

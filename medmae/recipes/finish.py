@@ -1,90 +1,28 @@
-"""What every pre-training bundle does when training is over: weights, evaluation, record, report."""
+"""What is written when a training or an evaluation is over: weights, and the record of the run."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping
-from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-import torch
 from pytorch_lightning.callbacks import Timer
-from pytorch_lightning.utilities import rank_zero_only
 from torch import nn
 
 from medmae.data.table import Table
-from medmae.errors import SomeFailedError
 from medmae.evaluate.data_summary import summarise_data
 from medmae.evaluate.leakage import subjects_seen
 from medmae.evaluate.left_out import raise_left_out
 from medmae.evaluate.provenance import recorded_versions
-from medmae.evaluate.reconstruct.reconstruction import DescribedDataset, evaluate_reconstruction
 from medmae.files import sha256_of, write_text
-from medmae.methods.base import MaskedMethod, Method
+from medmae.methods.base import Method
 from medmae.recipes.start import refuse_training
 from medmae.report import write_report
 from medmae.weights.io import save_pt, save_safetensors
 from medmae.weights.unseen import header
-
-
-@rank_zero_only
-def finish_pretraining(
-    *,
-    method: MaskedMethod,
-    network: nn.Module,
-    trainer: pl.Trainer,
-    held_out: DescribedDataset,
-    dataset_dir: str | Path | Table,
-    output_dir: str | Path,
-    model_dir: str | Path,
-    foreground: bool = True,
-    device: torch.device | str = "cpu",
-    title: str,
-    bundle: str,
-    config: Mapping[str, Any],
-) -> None:
-    """Writes weights, evaluates on held-out subjects, records the run, and makes the report.
-
-    Args:
-        method: The trained method.
-        network: What ``models/model.pt`` holds: the encoder as a plain network.
-        trainer: Trained it.
-        held_out: Samples of subjects that training never saw; if empty, evaluation is left out and the report says so.
-        dataset_dir: The prepared data set, or images that were read as they are.
-        output_dir: The run directory.
-        model_dir: Receives ``model.pt``, ``model.safetensors`` and ``pretraining.safetensors``.
-        foreground: See :func:`medmae.evaluate.reconstruct.reconstruction.evaluate_reconstruction`.
-        device: Evaluates there.
-        title: Of the report.
-        bundle: Its name.
-        config: What a reader should know of the settings.
-
-    Raises:
-        SomeFailedError: At the end, with the held-out samples that could not be read.
-    """
-    output = Path(output_dir)
-    record_training(
-        method=method,
-        network=network,
-        trainer=trainer,
-        dataset_dir=dataset_dir,
-        output_dir=output,
-        model_dir=model_dir,
-        title=title,
-        bundle=bundle,
-        config=config,
-    )
-    if len(held_out):
-        evaluation = output / "evaluation"
-        with suppress(SomeFailedError):  # none could be read: told below, when the report is written
-            evaluate_reconstruction(
-                method=method, dataset=held_out, out=evaluation, foreground=foreground, device=device
-            )
-    print(f"report: {write_report(output)}")
-    raise_left_out(output / "evaluation")
 
 
 def record_training(
@@ -103,8 +41,18 @@ def record_training(
 ) -> dict[str, str]:
     """Writes the weights of a training and the record of its run.
 
-    Arguments as in :func:`finish_pretraining` and :func:`save_models`; ``pretrained`` is what training began with, and
-    whom that has seen is recorded, too.
+    Args:
+        method: The trained method.
+        network: What ``models/model.pt`` holds: the part that is given out, as a plain network.
+        trainer: Trained it.
+        dataset_dir: The prepared data set (or its manifest), or images that were read as they are.
+        output_dir: The run directory.
+        model_dir: Receives the weights.
+        title: Of the report.
+        bundle: Its name.
+        config: What a reader should know of the settings.
+        whole: Name of the method's file.
+        pretrained: What training began with; whom that has seen is recorded, too.
 
     Returns:
         sha256 of the weights by file name.
@@ -135,7 +83,7 @@ def finish_evaluation(
     bundle: str,
     config: Mapping[str, Any],
 ) -> None:
-    """Records an evaluation of given weights and makes its report; arguments as in :func:`finish_pretraining`.
+    """Records an evaluation of given weights and makes its report; arguments as in :func:`record_training`.
 
     Raises:
         DataError: If ``output_dir`` is that of a training.
@@ -172,7 +120,7 @@ def record_run(
 ) -> None:
     """Writes ``run.json``: what ran, on what data, where, with which settings, versions and weights.
 
-    Arguments as in :func:`finish_pretraining`, and ``pretrained_on``: subjects that the weights it began with had seen.
+    Arguments as in :func:`record_training`, and ``pretrained_on``: subjects that the weights it began with had seen.
     """
     folder = dataset_dir if isinstance(dataset_dir, Table) else folder_of(dataset_dir)
     record = {

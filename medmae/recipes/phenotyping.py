@@ -1,67 +1,32 @@
-"""What a bundle does to judge a pre-trained encoder by few labels."""
+"""What a pre-trained encoder of tiles is worth when labels are few."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-
-import torch
 
 from medmae.data.augment.stain import StainAugment, normalise_rgb
 from medmae.data.samples import Samples
 from medmae.data.slides.tiles import Tiles
 from medmae.data.splits import SPLITS
-from medmae.errors import LaterFailures
 from medmae.evaluate.classify.phenotyping import evaluate_phenotyping, map_phenotypes
 from medmae.evaluate.features.embedding_map import Layout
 from medmae.evaluate.features.extractor import TileEncoder
 from medmae.evaluate.leakage import require_unseen
-from medmae.methods.base import Method
 from medmae.nn.encoder import Pool
-from medmae.recipes.finish import finish_evaluation
-from medmae.recipes.start import start_evaluation
+from medmae.recipes.evaluation import Evaluation
 from medmae.weights.pretrained import load_encoder
 
-WEIGHTS = "pretraining.safetensors"
 PRETRAINED, SCRATCH = "pre-trained", "from scratch"
 
 
-def evaluate_encoder(
-    *,
-    method: Method,
-    manifest: str | Path,
-    slides: str | Path | None,
-    dataset_dir: str | Path,
-    output_dir: str | Path,
-    model_dir: str | Path,
-    transductive: bool = False,
-    classes: Sequence[str] | None = None,
-    own_test: bool = False,
-    budget: int | None = 100,
-    folds: int = 5,
-    seeds: Sequence[int] = (0,),
-    validate: bool = True,
-    fine_tune: bool = True,
-    epochs: int = 100,
-    layout: Layout = "pca",
-    pool: Pool = "class_token",
-    device: torch.device | str = "cpu",
-    title: str,
-    bundle: str,
-    config: Mapping[str, Any],
-) -> None:
-    """Few labels on an encoder of RGB tiles: frozen, fine-tuned and from scratch, beside colour alone; then the report.
+class FewLabels(Evaluation):
+    """Few labels on an encoder of RGB tiles: frozen, fine-tuned and from scratch, beside colour alone; maps of slides.
 
     Args:
-        method: As it was pre-trained, its weights not loaded yet.
-        manifest: Of labelled tiles.
         slides: Prepared slides to be mapped, or None.
-        dataset_dir: Folder of the labelled tiles.
-        output_dir: The run directory.
-        model_dir: Folder of ``pretraining.safetensors``.
-        transductive: True evaluates on patients whom pre-training has seen, and warns.
-        classes: See :class:`~medmae.data.samples.Samples`.
+        classes: See :class:`Samples`.
         own_test: True tests on the test split, and learns from the train split alone.
         budget: See :func:`evaluate_phenotyping`, as for ``folds``, ``seeds``, ``validate``, ``layout``.
         folds: How many.
@@ -71,58 +36,70 @@ def evaluate_encoder(
         epochs: Of fine-tuning.
         layout: Of the map of embeddings.
         pool: See :class:`medmae.nn.encoder.Encoder`.
-        device: Where to compute.
-        title: Of the report.
-        bundle: Its name.
-        config: What a reader should know of the settings.
-
-    Raises:
-        DataError: If pre-training has seen a patient who is tested, folds cannot be drawn, or ``output_dir`` is that
-            of a training.
-        SomeFailedError: At the end, when all is recorded and reported, if a slide could not be read.
+        evaluation: Arguments of :class:`Evaluation`; ``data`` are labelled tiles.
     """
-    for split in ("test",) if own_test else SPLITS:
-        require_unseen(model_dir=model_dir, manifest=manifest, split=split, allow=transductive)
-    size, out = method.encoder.patches.size[0], Path(output_dir) / "evaluation"
-    sets = [
-        Samples(source=manifest, split=split, view=Tiles(size=size), classes=classes)
-        for split in (("train", "test") if own_test else (None,))
-    ]
-    load_encoder(method, Path(model_dir) / WEIGHTS)
-    encoder = TileEncoder(encoder=method.encoder, normalise=normalise_rgb, pool=pool, name=PRETRAINED, device=device)
-    start_evaluation(output_dir)
-    evaluate_phenotyping(
-        tiles=sets[0],
-        test=sets[1] if own_test else None,
-        encoders={PRETRAINED: encoder},
-        tuned={PRETRAINED: method.encoder, SCRATCH: method.encoder.fresh(seed=0)} if fine_tune else None,
-        tuning={
-            "augment": StainAugment(size=size, modalities=["image"]),
-            "normalise": normalise_rgb,
-            "pool": pool,
-            "epochs": epochs,
-            "device": device,
-        },
-        out=out,
-        budget=budget,
-        folds=folds,
-        seeds=seeds,
-        validate=validate,
-        layout=layout,
-    )
-    failures = LaterFailures()
-    if slides is not None:
-        tiles = Samples(source=manifest, split=None, view=Tiles(size=size), classes=classes)
-        unlabelled = Samples(source=slides, split=None, view=Tiles(size=size))
-        with failures.kept():
-            map_phenotypes(tiles=tiles, slides=unlabelled, encoder=encoder, out=out)
-    finish_evaluation(
-        method=method,
-        dataset_dir=dataset_dir,
-        output_dir=output_dir,
-        weights=Path(model_dir) / WEIGHTS,
-        title=title,
-        bundle=bundle,
-        config=config,
-    )
-    failures.raise_any()
+
+    def __init__(
+        self,
+        *,
+        slides: str | Path | None = None,
+        classes: Sequence[str] | None = None,
+        own_test: bool = False,
+        budget: int | None = 100,
+        folds: int = 5,
+        seeds: Sequence[int] = (0,),
+        validate: bool = True,
+        fine_tune: bool = True,
+        epochs: int = 100,
+        layout: Layout = "pca",
+        pool: Pool = "class_token",
+        **evaluation: Any,
+    ) -> None:
+        super().__init__(**evaluation)
+        self.slides, self.classes, self.own_test = slides, classes, own_test
+        self.fine_tune, self.epochs, self.pool = fine_tune, epochs, pool
+        drawn: dict[str, Any] = {"budget": budget, "folds": folds, "seeds": seeds, "validate": validate}
+        self.options = {**drawn, "layout": layout}
+        told = {"classes": classes, "own_test": own_test, "epochs": epochs, "pool": pool}
+        self.record = {**told, **drawn, **self.record}
+
+    def require_unseen(self) -> None:
+        """Every split is tested on, in folds, unless the test split is."""
+        for split in ("test",) if self.own_test else SPLITS:
+            require_unseen(model_dir=self.model_dir, manifest=self.data, split=split, allow=self.transductive)
+
+    def load(self, path: Path) -> None:
+        """The encoder."""
+        load_encoder(self.method, path)
+
+    def evaluate(self, out: Path) -> None:
+        """Figures of every classifier, then the map of slides."""
+        encoder = self.method.encoder
+        size = encoder.patches.size[0]
+        train, test = ("train", "test") if self.own_test else (None, None)
+        tiles = self._tiles(train, size)
+        frozen = TileEncoder(
+            encoder=encoder, normalise=normalise_rgb, pool=self.pool, name=PRETRAINED, device=self.device
+        )
+        evaluate_phenotyping(
+            tiles=tiles,
+            test=self._tiles(test, size) if self.own_test else None,
+            encoders={PRETRAINED: frozen},
+            tuned={PRETRAINED: encoder, SCRATCH: encoder.fresh(seed=0)} if self.fine_tune else None,
+            tuning={
+                "augment": StainAugment(size=size, modalities=["image"]),
+                "normalise": normalise_rgb,
+                "pool": self.pool,
+                "epochs": self.epochs,
+                "device": self.device,
+            },
+            out=out,
+            **self.options,
+        )
+        if self.slides is not None:
+            unlabelled = Samples(source=self.slides, split=None, view=Tiles(size=size))
+            map_phenotypes(tiles=self._tiles(None, size), slides=unlabelled, encoder=frozen, out=out)
+
+    def _tiles(self, split: str | None, size: int) -> Samples:
+        assert isinstance(self.data, str | Path)
+        return Samples(source=self.data, split=split, view=Tiles(size=size), classes=self.classes)

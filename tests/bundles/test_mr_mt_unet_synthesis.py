@@ -77,7 +77,7 @@ def test_without_a_validation_subject_to_calibrate_on_nothing_is_trained(prepare
     rows = [json.loads(line) for line in (other / "manifest.jsonl").read_text().splitlines()]
     text = "".join(json.dumps({**row, "split": row["split"].replace("val", "train")}) + "\n" for row in rows)
     (other / "manifest.jsonl").write_text(text)
-    monkeypatch.setattr("medmae.training.fit", lambda **options: trained.append(options))
+    monkeypatch.setattr("medmae.recipes.training.fit", lambda **options: trained.append(options))
     with pytest.raises((RuntimeError, ValueError)) as caught:
         train(other, tmp_path / "out", feature_weight=0.0, uncertainty=True)
     assert "the spread is calibrated on it" in str(cause(caught.value))
@@ -87,7 +87,7 @@ def test_without_a_validation_subject_to_calibrate_on_nothing_is_trained(prepare
 def test_training_without_uncertainty_leaves_no_calibration_of_earlier_weights(prepared, tmp_path, monkeypatch):
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / "calibration.json").write_text("{}")
-    monkeypatch.setattr("medmae.training.fit", lambda **_: None)
+    monkeypatch.setattr("medmae.recipes.training.fit", lambda **_: None)
     train(prepared, tmp_path, feature_weight=0.0)
     assert not (tmp_path / "models" / "calibration.json").exists()
 
@@ -95,7 +95,7 @@ def test_training_without_uncertainty_leaves_no_calibration_of_earlier_weights(p
 def test_intensities_are_those_of_the_pairs_that_are_trained_on(prepared, tmp_path, monkeypatch):
     seen = {}
     monkeypatch.setattr("medmae.recipes.synthesis.evaluate_method", lambda **options: seen.update(options))
-    monkeypatch.setattr("medmae.training.fit", lambda **_: None)
+    monkeypatch.setattr("medmae.recipes.training.fit", lambda **_: None)
     other = tmp_path / "prepared"
     shutil.copytree(prepared, other)
     path = other / "manifest.jsonl"
@@ -115,7 +115,7 @@ def test_encoder_and_judge_start_as_they_were_pretrained(prepared, pretrained, t
 
     seen = []
     # Nothing is trained, so that what is saved is what training would have begun with.
-    monkeypatch.setattr("medmae.training.fit", lambda **options: seen.append(options["module"].method))
+    monkeypatch.setattr("medmae.recipes.training.fit", lambda **options: seen.append(options["module"].method))
     train(prepared, tmp_path, pretrained=str(pretrained))
     before, after = load_state(pretrained), load_state(tmp_path / "models" / "synthesis.safetensors")
     for part in ("encoder", "judge"):

@@ -49,7 +49,7 @@ def test_a_run_leaves_figures_of_each_rebuilt_modality_stains_and_a_report(run):
     assert "Reconstructions" in page
     assert "tiles of" in page
     record = json.loads((run / "run.json").read_text())
-    assert record["config"]["visible_tokens"] == 14
+    assert record["config"]["num_visible"] == 14
     assert set(record["hashes"]) == {"model.pt", "model.safetensors", "pretraining.safetensors"}
 
 

@@ -70,7 +70,7 @@ def test_a_run_judges_held_out_patients_beside_colour_and_leaves_a_report(run):
 
 def test_the_encoder_starts_as_it_was_pretrained(data, pretrained, tmp_path, monkeypatch):
     # Nothing is trained, so that what is saved is what training would have begun with.
-    monkeypatch.setattr("medmae.training.fit", lambda **options: None)
+    monkeypatch.setattr("medmae.recipes.training.fit", lambda **options: None)
     train(data[0], tmp_path, pretrained=str(pretrained))
     before, after = load_state(pretrained), load_state(tmp_path / "models" / "classifier.safetensors")
     for key in ("blocks.1.mlp.fc2.weight", "patch_embed.proj.weight", "cls_token"):
@@ -144,7 +144,7 @@ def test_a_class_that_no_training_tile_shows_is_refused_before_anything_is_train
             row["tiles"]["label"] = ["STR"] * row["count"]
 
     tiles, trained = changed(data[0], tmp_path / "tiles", without_tumour), []
-    monkeypatch.setattr("medmae.training.fit", lambda **options: trained.append(options))
+    monkeypatch.setattr("medmae.recipes.training.fit", lambda **options: trained.append(options))
     with pytest.raises((RuntimeError, ValueError)) as caught:
         train(tiles, tmp_path / "out")
     assert "no tile of TUM to learn from" in str(cause(caught.value))
@@ -188,7 +188,7 @@ def test_bad_slides_cost_few_labels_neither_figures_nor_report(data, pretrained,
 def test_from_scratch_begins_with_the_same_weights_whatever_was_drawn_before(data, pretrained, tmp_path, monkeypatch):
     begun = []
     monkeypatch.setattr("medmae.recipes.phenotyping.evaluate_phenotyping", lambda **options: begun.append(options))
-    monkeypatch.setattr("medmae.recipes.phenotyping.finish_evaluation", lambda **options: None)
+    monkeypatch.setattr("medmae.recipes.evaluation.finish_evaluation", lambda **options: None)
     where = {"dataset_dir": str(data[0]), "model_dir": str(pretrained.parent), "output_dir": str(tmp_path)}
     for seed in (1, 2):
         torch.manual_seed(seed)

@@ -1,10 +1,8 @@
 import json
 
 import pytest
-import yaml
 from torch import nn
 
-from medmae.bundle.shipped import shipped
 from medmae.errors import DataError
 from medmae.evaluate.classify import few_labels, protocol_tables
 from medmae.evaluate.features import embedding_map
@@ -68,16 +66,3 @@ def test_nothing_is_made_where_nothing_was(tmp_path):
     start_evaluation(tmp_path / "new")
     clear_evaluation(tmp_path / "new")
     assert not (tmp_path / "new").exists()
-
-
-RECIPES = [path for root in shipped().values() for path in sorted((root / "configs").glob("*.yaml"))]
-
-
-@pytest.mark.parametrize("path", RECIPES, ids=lambda path: f"{path.parts[-3]}-{path.stem}")
-def test_every_recipe_that_ends_with_a_report_clears_what_an_earlier_run_left(path):
-    recipe = yaml.safe_load(path.read_text())
-    finalize = " ".join(map(str, recipe.get("finalize", ())))
-    if "$finish_evaluation(" in finalize:
-        assert recipe["initialize"][-1] == "$start_evaluation(@output_dir)"  # after whatever may refuse
-    if "$finish_pretraining(" in finalize:
-        assert recipe["finalize"][0] == "$clear_evaluation(@output_dir)"

@@ -4,7 +4,7 @@ from medmae.errors import DataError
 from medmae.methods.classification import Classification
 from medmae.nn.heads import Classifier
 from medmae.nn.vit import MaskedViT
-from medmae.recipes.classification import load_classification
+from medmae.recipes.classifier_file import load_classifier
 from medmae.recipes.synthesis_task import paired_subjects, require_task
 from medmae.recipes.task_file import read_record, write_record
 
@@ -14,7 +14,7 @@ PAIR = {"source": "T1", "target": "T2", "contrasts": None}
 def as_classes(folder):
     encoder = MaskedViT(image_size=8, patch_size=4, in_channels=3, embed_dim=8, depth=1, num_heads=2)
     method = Classification(network=Classifier(encoder=encoder, num_classes=2))
-    load_classification(method=method, model_dir=folder, classes=["0", "1"])
+    load_classifier(method, folder, classes=["0", "1"])
 
 
 def as_pair(folder):
@@ -23,7 +23,7 @@ def as_pair(folder):
 
 @pytest.fixture(autouse=True)
 def without_weights(monkeypatch):
-    monkeypatch.setattr("medmae.recipes.classification.load_weights", lambda method, path: None)
+    monkeypatch.setattr("medmae.recipes.classifier_file.load_weights", lambda method, path: None)
 
 
 def test_what_is_written_is_read_again(tmp_path):

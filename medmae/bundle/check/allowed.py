@@ -13,49 +13,10 @@ PACKAGES = ("medmae", "monai", "torch", "pytorch_lightning")
 _ROOT = Path(medmae.__file__).parent
 
 # Rooms of medmae whose public classes a recipe may name; what runs other things (cli, demo, the bundle runner) and what
-# writes any file (files) is not among them. Of functions there are those that build a method, and these single ones:
-# others write a text of the caller's choice to a path of the caller's choice, be it a module that Python then imports.
+# writes any file (files) is not among them. Of functions there are only those that build a method: others write a text
+# of the caller's choice to a path of the caller's choice, be it a module that Python then imports.
 _ROOMS = frozenset({"data", "evaluate", "masking", "methods", "nn", "objectives", "recipes", "tokens", "training"})
 _NO_BUILDERS = frozenset({"medmae.methods.base", "medmae.methods.registry"})
-_SINGLE = frozenset(
-    {
-        "medmae.recipes.classification.evaluate_classification",
-        "medmae.recipes.classification.finish_classification",
-        "medmae.recipes.classification.load_classification",
-        "medmae.recipes.classification.map_classification",
-        "medmae.recipes.classification.start_classification",
-        "medmae.recipes.phenotyping.evaluate_encoder",
-        "medmae.recipes.finish.finish_evaluation",
-        "medmae.recipes.finish.finish_pretraining",
-        "medmae.recipes.start.clear_evaluation",
-        "medmae.recipes.start.start_evaluation",
-        "medmae.recipes.synthesis.evaluate_run",
-        "medmae.recipes.synthesis.finish_synthesis",
-        "medmae.recipes.synthesis.load_synthesis",
-        "medmae.recipes.synthesis.start_synthesis",
-        "medmae.data.augment.stain.normalise_rgb",
-        "medmae.data.images.source.read_images",
-        "medmae.evaluate.features.embeddings.embed_tiles",
-        "medmae.evaluate.classify.few_labels.evaluate_few_labels",
-        "medmae.evaluate.features.image_embeddings.embed_images",
-        "medmae.evaluate.reconstruct.image_pictures.write_image_pictures",
-        "medmae.evaluate.classify.predictions.predict_images",
-        "medmae.evaluate.leakage.require_unseen",
-        "medmae.evaluate.classify.phenotyping.evaluate_phenotyping",
-        "medmae.evaluate.classify.protocol.judge_encoders",
-        "medmae.evaluate.reconstruct.reconstruction.evaluate_reconstruction",
-        "medmae.evaluate.synthesis.uncertainty.evaluate_spread",
-        "medmae.evaluate.reconstruct.stain_panels.write_stain_panels",
-        "medmae.evaluate.classify.trained.map_trained",
-        "medmae.evaluate.synthesis.evaluation.evaluate_synthesis",
-        "medmae.evaluate.synthesis.method.evaluate_method",
-        "medmae.training.fit",
-        "medmae.training.fit.fit",
-        "medmae.weights.io.load_weights",
-        "medmae.weights.pretrained.load_encoder",
-    }
-)
-
 # Every class of these modules; the others are named one by one, because some of their neighbours download, unpickle,
 # look up names from strings (monai.transforms.LoadImage and monai.inferers.PatchInferer do) or start processes.
 _MODULES_OF_CLASSES = frozenset(
@@ -112,7 +73,7 @@ def refusal(name: object) -> str | None:
     """Why a dotted name is not one that a ``_target_`` may have; None if it is."""
     if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z]\w*(\.[A-Za-z]\w*)*", name, flags=re.ASCII):
         return "is not the plain dotted name of a class or function"
-    if name in _NAMED or name in _SINGLE:
+    if name in _NAMED:
         return None
     module, _, symbol = name.rpartition(".")
     top = name.partition(".")[0]
@@ -124,7 +85,7 @@ def refusal(name: object) -> str | None:
     if room in _ROOMS and (is_class or builds) and symbol in defined(module):
         return None
     if top == "medmae":
-        return "is no class or function of those of medmae that recipes are made of"
+        return "is no class of those of medmae that recipes are made of, and builds no method"
     if top in PACKAGES:
         return f"is of {top}, but not on the list of what recipes need"
     return f"is neither of {', '.join(PACKAGES)} nor the short name of a known part of MONAI"

@@ -10,7 +10,7 @@ from monai.bundle.properties import InferProperties, TrainProperties
 from monai.bundle.reference_resolver import ReferenceResolver
 
 from medmae.bundle.check import ids
-from medmae.bundle.check.allowed import _IN_EXPRESSIONS, _NAMED, _SINGLE, MONAI_SHORT
+from medmae.bundle.check.allowed import _IN_EXPRESSIONS, _NAMED, MONAI_SHORT
 from medmae.bundle.check.references import REQUIRED, RESERVED
 from medmae.bundle.shipped import shipped
 
@@ -26,7 +26,7 @@ def test_what_no_override_may_be_called_are_the_parameters_of_monais_commands() 
 
 
 def test_every_name_on_the_list_exists() -> None:
-    for name in (_NAMED | _SINGLE | _IN_EXPRESSIONS) - {name for names in MONAI_SHORT.values() for name in names}:
+    for name in (_NAMED | _IN_EXPRESSIONS) - {name for names in MONAI_SHORT.values() for name in names}:
         module, _, symbol = name.rpartition(".")
         assert hasattr(importlib.import_module(module), symbol), name
 

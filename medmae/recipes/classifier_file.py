@@ -1,0 +1,64 @@
+"""A trained classifier on disk: its weights, and which classes on which scale they are for."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+from medmae.errors import DataError
+from medmae.methods.classification import Classification
+from medmae.nn.heads import Scaled
+from medmae.recipes.task_file import NAME, read_record, write_record
+from medmae.weights.io import load_weights
+
+WEIGHTS = "classifier.safetensors"
+
+
+def write_classes(model_dir: str | Path, *, method: Classification, classes: Sequence[str]) -> None:
+    """Writes ``task.json``, before anything is trained."""
+    write_record(model_dir, {"classes": list(classes), **_scale_of(method)})
+
+
+def load_classifier(method: Classification, model_dir: str | Path, *, classes: Sequence[str]) -> None:
+    """Loads a trained classifier, for the classes and the scale of images that it was trained for.
+
+    Raises:
+        DataError: If the weights do not fit, or were trained for other classes, in another order, or on images of
+            another scale, or ``task.json`` tells no classes.
+    """
+    load_weights(method, Path(model_dir) / WEIGHTS)
+    record = read_record(model_dir, fields=("classes",))
+    if record is None:
+        warnings.warn(
+            f"there is no {NAME} at {model_dir}: nobody can tell which classes these weights know", stacklevel=3
+        )
+        return
+    known = record["classes"]
+    if known != list(classes):
+        raise DataError(
+            "these weights were trained for other classes",
+            path=Path(model_dir) / NAME,
+            field="classes",
+            value=list(classes),
+            remedy=f"pass --classes {json.dumps(known)}",
+        )
+    scale = _scale_of(method)
+    known = {name: record[name] for name in scale if name in record}  # records of earlier versions tell none
+    if known and known != scale:
+        raise DataError(
+            "these weights were trained on images of another scale",
+            path=Path(model_dir) / NAME,
+            field="mean, std",
+            value=scale,
+            remedy="pass " + " ".join(f"--{name} '{json.dumps(value)}'" for name, value in known.items()),
+        )
+
+
+def _scale_of(method: Classification) -> dict[str, list[float]]:
+    """What images in [0, 1] are scaled by, of each channel or one number for all; nothing if they are not scaled."""
+    for part in method.modules():
+        if isinstance(part, Scaled):
+            return {"mean": part.mean.flatten().tolist(), "std": part.deviation.flatten().tolist()}
+    return {}
