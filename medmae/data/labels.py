@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -38,6 +38,55 @@ class Labels:
         number: dict[str | None, int] = {name: place for place, name in enumerate(known)}
         values = np.array([number.get(label, UNLABELLED) for label in labels], dtype=np.int64)
         return cls(task="single_label", names=tuple(known), values=values)
+
+    @classmethod
+    def of_columns(
+        cls, lines: Sequence[Mapping[str, str]], *, columns: Sequence[str], task: Task, path: Path
+    ) -> Labels:
+        """0 and 1, or numbers, of some columns of a table; an empty field is not known.
+
+        Raises:
+            DataError: If the table lacks a column, or a field holds something else.
+        """
+        missing = sorted({column for column in columns for line in lines if column not in line})
+        if missing or not columns:
+            raise DataError(
+                "the labels have no such column" if missing else f"{task} labels stand in columns: name them",
+                path=path,
+                field="labels",
+                value=missing or list(columns),
+                remedy=f"choose among {', '.join(sorted(lines[0]) if lines else ())}",
+            )
+        texts = [[line[column].strip() for column in columns] for line in lines]
+        try:
+            values = np.array([[float(text or "nan") for text in row] for row in texts], dtype=np.float32)
+        except ValueError as error:
+            raise DataError(
+                f"a label is no number ({error})",
+                path=path,
+                field=", ".join(columns),
+                remedy="leave unknown ones empty",
+            ) from error
+        return cls.of_values(values, names=columns, task=task, path=path)
+
+    @classmethod
+    def of_values(cls, values: np.ndarray, *, names: Sequence[str], task: Task, path: Path) -> Labels:
+        """Of an array ``(N, K)``; NaN is not known.
+
+        Raises:
+            DataError: If it is of another shape, infinite, or, of several labels, holds other numbers than 0 and 1.
+        """
+        known = values[~np.isnan(values)] if values.dtype.kind == "f" else values
+        wanted = {"multi_label": (known == 0) | (known == 1), "regression": np.isfinite(known)}[task]
+        if values.ndim != 2 or values.shape[1] != len(names) or not wanted.all():
+            raise DataError(
+                f"{task} labels are {'0 or 1' if task == 'multi_label' else 'finite numbers'}, (N, {len(names)})",
+                path=path,
+                field="labels",
+                value=(values.shape, sorted(set(known[~wanted].tolist()))[:5] if values.ndim == 2 else None),
+                remedy="mend them, or say what they are: task='single_label', 'multi_label' or 'regression'",
+            )
+        return cls(task=task, names=tuple(names), values=values.astype(np.float32))
 
     def chosen(self, classes: Sequence[str], *, path: Path) -> Labels:
         """The same with these classes only, in this order; -1 for samples of others.

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from medmae.data.images.idx import read_idx_array
+from medmae.data.labels import Labels, Task
 from medmae.data.splits import SPLITS
 from medmae.data.table import Table, check_columns
 from medmae.errors import DataError
@@ -38,12 +39,17 @@ class Rows:
         raise IndexError(number)
 
 
-def read_npz(path: Path) -> Table:
+def read_npz(path: Path, *, task: Task = "single_label", labels: str = "labels") -> Table:
     """Images ``(N, H, W)`` or ``(N, H, W, C)``, uint8 or floats in [0, 1], and what else the file has of them.
 
     Keys are ``images`` and ``labels`` (whole numbers or texts), or these with ``train_``, ``val_``, ``test_`` before
     them. ``classes`` names the classes by number; ``subjects``, ``patients``, ``patient_ids`` or ``image_id`` tell
     whose an image is.
+
+    Args:
+        path: The file.
+        task: What labels are; of several labels, or numbers, they are ``(N, K)`` or ``(N,)``.
+        labels: Their key, without the split's name before it.
 
     Raises:
         DataError: No npz, damaged, with objects in it, or with other keys, shapes or values.
@@ -60,10 +66,12 @@ def read_npz(path: Path) -> Table:
     return _table(
         path,
         images={split: found[f"{prefix}images"] for split, prefix in parts.items()},
-        labels={split: found[f"{prefix}labels"] for split, prefix in parts.items() if f"{prefix}labels" in found},
+        labels={split: found[f"{prefix}{labels}"] for split, prefix in parts.items() if f"{prefix}{labels}" in found},
         whose={split: found[key] for split, prefix in parts.items() for key in _keys(found, prefix)},
         classes=classes,
         made_of=sha256_of(path),
+        task=task,
+        key=labels,
     )
 
 
@@ -131,13 +139,16 @@ def _table(
     whose: Mapping[str, np.ndarray],
     classes: Sequence[str] | None,
     made_of: str,
+    task: Task = "single_label",
+    key: str = "labels",
 ) -> Table:
     names: list[str] = []
     called: list[str | None] = []
     _check_lengths(images, labels, field="label", path=path)
     _check_lengths(images, whose, field="patient", path=path)
     _check_patients(images, whose, path=path)
-    columns = {split: _column(array, classes, path=path) for split, array in labels.items()}
+    single = task == "single_label"
+    columns = {split: _column(array, classes, path=path) for split, array in labels.items() if single}
     width = _width(columns.values())
     for split, array in images.items():
         _check_images(array, path=path, field=f"{split} images".strip())
@@ -153,8 +164,29 @@ def _table(
         splits=splits,
         made_of=made_of,
         read=Rows([_in_unit(array) for array in images.values()]),
+        targets=None if single else _targets(images, labels, classes, task=task, key=key, path=path),
     )
     return check_columns(table)
+
+
+def _targets(
+    images: Mapping[str, np.ndarray],
+    labels: Mapping[str, np.ndarray],
+    classes: Sequence[str] | None,
+    *,
+    task: Task,
+    key: str,
+    path: Path,
+) -> Labels:
+    """Several labels, or numbers, of all images; NaN in splits that have none."""
+    if not labels:
+        raise DataError("there are no labels", path=path, field=key, remedy="name the key of an array (N, K)")
+    arrays = {split: array[:, None] if array.ndim == 1 else array for split, array in labels.items()}
+    width = max(array.shape[-1] for array in arrays.values())
+    missing = {split: np.full((len(some), width), np.nan) for split, some in images.items() if split not in arrays}
+    values = np.concatenate([{**arrays, **missing}[split] for split in images])
+    names = classes or ([key] if width == 1 else [f"{number:0{len(str(width - 1))}d}" for number in range(width)])
+    return Labels.of_values(values, names=names, task=task, path=path)
 
 
 def _check_images(array: np.ndarray, *, path: Path, field: str) -> None:
@@ -215,7 +247,7 @@ def _column(labels: np.ndarray, classes: Sequence[str] | None, *, path: Path) ->
             path=path,
             field="labels",
             value=(labels.shape, str(labels.dtype)),
-            remedy="choose one of several labels, and name every number in `classes`, or none",
+            remedy="name every number in `classes`, or none; or say task='multi_label' or 'regression'",
         )
     return labels
 

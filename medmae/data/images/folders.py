@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from medmae.data.images.decode import SUFFIXES
@@ -35,6 +35,7 @@ class ImageFile:
         patient: If known.
         slide: If known.
         split: As folders or the table have it.
+        line: All that the table has of it.
     """
 
     name: str
@@ -43,6 +44,7 @@ class ImageFile:
     patient: str | None = None
     slide: str | None = None
     split: str | None = None
+    line: Mapping[str, str] = field(default_factory=dict)
 
 
 def find_images(source: Path, *, suffixes: Sequence[str] = SUFFIXES) -> tuple[list[ImageFile], list[Path]]:
@@ -119,7 +121,9 @@ def _from_table(table: Path) -> list[ImageFile]:
                 f"line {number} names no split", path=table, field="split", value=known["split"], remedy=str(SPLITS)
             )
         patient = line.get("patient") or line.get("subject") or None
-        files.append(ImageFile(name=line["path"], path=table.parent / line["path"], patient=patient, **known))
+        files.append(
+            ImageFile(name=line["path"], path=table.parent / line["path"], patient=patient, line=line, **known)
+        )
     twice = sorted(name for name, times in Counter(file.name for file in files).items() if times > 1)
     if twice:
         raise DataError(f"{len(twice)} images stand twice in the table: {', '.join(twice[:10])}", path=table)

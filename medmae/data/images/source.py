@@ -8,18 +8,20 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 
 from medmae.data.images.arrays import idx_files, read_idx, read_npz
 from medmae.data.images.decode import SUFFIXES, pixels_of, read_bytes
 from medmae.data.images.folders import LAYOUT, ImageFile, all_or_none, find_images
+from medmae.data.labels import Labels, Task
 from medmae.data.manifest import NAME, Manifest, Row
 from medmae.data.shards import Shards
 from medmae.data.splits import FRACTIONS
 from medmae.data.table import Table, check_columns
 from medmae.data.volumes.dicom import is_dicom, load_image
-from medmae.errors import DataError
+from medmae.errors import DataError, check_choice
 
 DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
 
@@ -30,6 +32,8 @@ def read_images(
     subject_from: str | None = None,
     fractions: Sequence[float] = FRACTIONS,
     seed: int = 0,
+    task: Task = "single_label",
+    labels: str | Sequence[str] = "label",
 ) -> Table:
     """The images of a source and their splits; nothing but arrays is read before it is asked for.
 
@@ -42,19 +46,33 @@ def read_images(
         fractions: Shares of train, val, test, where the source names no splits; drawn by patient, or, where no patient
             is known, within each class.
         seed: Of that draw.
+        task: What labels are: one class an image; ``multi_label``, 0 or 1 for each of several; or ``regression``,
+            numbers. The latter two come from a CSV or an ``.npz``; unknown ones are empty fields, or NaN.
+        labels: Column of the CSV, or several of them; in an ``.npz`` the key of an array ``(N,)`` or ``(N, K)``.
 
     Raises:
-        DataError: No images, a source of another kind, a pattern that matches nothing, a patient in two splits.
+        DataError: No images, a source of another kind, a pattern that matches nothing, a patient in two splits, labels
+            that are not what ``task`` says.
     """
     path = Path(source)
+    check_choice(task, get_args(Task), name="task")
+    columns = (labels,) if isinstance(labels, str) else tuple(labels)
     if path.suffix.lower() == ".npz":
-        table = read_npz(path)
+        table = read_npz(path, task=task, labels="labels" if columns == ("label",) else columns[0])
+    elif path.suffix.lower() != ".csv" and (task, columns) != ("single_label", ("label",)):
+        raise DataError(
+            "only a CSV or an npz has labels by name",
+            path=path,
+            field="task, labels",
+            value=(task, labels),
+            remedy="list the images in a CSV: path, and a column for each label",
+        )
     elif path.name == NAME or (path / NAME).is_file():
         table = _prepared(Manifest.read(path))
     elif path.is_dir() and idx_files(path):
         table = read_idx(path)
     else:
-        table = _files(path, subject_from)
+        table = _files(path, subject_from, task=task, columns=columns)
         subject_from = None
     if subject_from is not None:
         raise ValueError(f"subject_from={subject_from!r} reads names of files, and {path} names patients otherwise")
@@ -90,7 +108,7 @@ class ShardReader:
         return np.array(self.shards[shard][place])
 
 
-def _files(path: Path, subject_from: str | None) -> Table:
+def _files(path: Path, subject_from: str | None, *, task: Task, columns: Sequence[str]) -> Table:
     found, deeper = find_images(path, suffixes=(*SUFFIXES, *DICOM_SUFFIXES))
     if deeper:
         shown = ", ".join(sorted(image.relative_to(path).as_posix() for image in deeper)[:3])
@@ -107,13 +125,44 @@ def _files(path: Path, subject_from: str | None) -> Table:
     table = Table(
         path=path,
         names=[file.name for file in files],
-        labels=[file.label for file in files],
+        labels=_classes(files, columns, path) if task == "single_label" else [None] * len(files),
         patients=patients,
         splits=splits,
         made_of=_sizes(files),
         read=FileReader([file.path for file in files]),
+        targets=None if task == "single_label" else _targets(files, columns, task, path),
     )
     return check_columns(table)
+
+
+def _classes(files: Sequence[ImageFile], columns: Sequence[str], path: Path) -> list[str | None]:
+    """The class of each image; refuses fractions of numbers, which are no names."""
+    if len(columns) > 1:
+        raise ValueError(f"an image has one class, in one column, unless task='multi_label': got {list(columns)}")
+    known = [file.label if columns[0] == "label" else file.line.get(columns[0].lower()) or None for file in files]
+    if columns[0] != "label" and not any(known):
+        raise DataError("no image has a label", path=path, field=columns[0], remedy="name a column of the table")
+    if path.suffix.lower() == ".csv" and any(known) and all(_is_fraction(label) for label in known if label):
+        raise DataError(
+            "labels are numbers with a fraction, and each would be a class of its own",
+            path=path,
+            field=columns[0],
+            value=sorted({label for label in known if label})[:3],
+            remedy="say task='regression'",
+        )
+    return known
+
+
+def _is_fraction(text: str) -> bool:
+    try:
+        return not float(text).is_integer()
+    except (ValueError, OverflowError):
+        return False
+
+
+def _targets(files: Sequence[ImageFile], columns: Sequence[str], task: Task, path: Path) -> Labels:
+    lines = [file.line for file in files]
+    return Labels.of_columns(lines, columns=[column.lower() for column in columns], task=task, path=path)
 
 
 def _found(file: ImageFile, pattern: str) -> str:
