@@ -121,8 +121,9 @@ def test_the_fastest_separation_can_be_asked_for(tiles, config):
     file, small = str(shipped()[NAME] / "configs" / f"{config}.yaml"), {**TINY, "num_visible": 14}
     workflow = ConfigWorkflow(config_file=file, workflow_type=None, dataset_dir=str(tiles), **small, **fast)
     data = workflow.parser.get_parsed_content("train::dataset" if config == "train" else "dataset")
-    assert (data.separator.brighten, data.separator.colour_table) == (False, True)
-    np.testing.assert_allclose(data.separator.matrix, RUIFROK)
+    separator = data.view.separator
+    assert (separator.brighten, separator.colour_table) == (False, True)
+    np.testing.assert_allclose(separator.matrix, RUIFROK)
 
 
 def test_rgb_alone_trains_as_the_baseline_does(tiles, tmp_path):
