@@ -106,12 +106,13 @@ class Method(nn.Module, ABC):
 
 
 class MaskedMethod(Method):
-    """A method that hides some tokens of what it is given."""
+    """A method that hides some tokens of what it is given.
 
-    @property
-    @abstractmethod
-    def maskings(self) -> Mapping[str, Masking]:
-        """How tokens are hidden, by the names of the masks."""
+    Attributes:
+        maskings: How tokens are hidden, by the names of the masks.
+    """
+
+    maskings: Mapping[str, Masking]
 
     def draw_masks(self, batch: Batch, *, generator: torch.Generator | None = None) -> Masks:
         """The masks that :meth:`forward` would draw, on the device of the batch.

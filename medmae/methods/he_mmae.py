@@ -204,7 +204,7 @@ class HEMMAE(MaskedMethod):
         return {**modality_kinds(self.modalities), **self.encoder.kinds}
 
     @property
-    def maskings(self) -> Mapping[str, Masking]:
+    def maskings(self) -> Mapping[str, Masking]:  # type: ignore[override]
         """See :attr:`MaskedMethod.maskings`: one, of the tokens of all modalities."""
         return {JOINT: self.masking}
 

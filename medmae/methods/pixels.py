@@ -33,7 +33,7 @@ class PatchMethod(MaskedMethod):
         return self.encoder.kind
 
     @property
-    def maskings(self) -> Mapping[str, Masking]:
+    def maskings(self) -> Mapping[str, Masking]:  # type: ignore[override]
         """See :attr:`MaskedMethod.maskings`."""
         return {self.kind.name: self.masking}
 
