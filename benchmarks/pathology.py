@@ -36,7 +36,7 @@ import typer
 from torch import Tensor
 
 from medmae.allocator import keep_freed_memory
-from medmae.data.augment.stain import StainAugment, StainNormalise, normalise_rgb
+from medmae.data.augment.stain import StainAugment, unit
 from medmae.evaluate.classify.colour import COLOUR_BASELINES, describe_images
 from medmae.evaluate.classify.few_labels import Contender, OnFeatures
 from medmae.evaluate.classify.fine_tune import FineTune
@@ -163,17 +163,17 @@ class Tiles:
         return np.flatnonzero(self.source != (task or ""))
 
     def batch(self, places: Tensor, *, stained: bool) -> dict[str, Tensor]:
-        """Normalised, not augmented."""
+        """In [0, 1], not augmented."""
         found = {"rgb": self.images[places]}
         if stained:
             found |= {"h": self.stains[places, :1], "e": self.stains[places, 1:]}
-        return StainNormalise()(found)
+        return {name: unit(picture) for name, picture in found.items()}
 
 
 def build(name: str, *, seed: int) -> HEMMAE:
     """A method; of one seed all encoders start alike."""
     torch.manual_seed(seed)
-    return METHODS[name](**ENCODER, **DECODER).to(DEVICE)
+    return METHODS[name](**ENCODER, **DECODER, scale="imagenet").to(DEVICE)
 
 
 def batches(count: int, size: int, *, generator: torch.Generator) -> Iterator[Tensor]:
@@ -239,7 +239,7 @@ class Task:
 
     def contenders(self, name: str, encoder: MaskedViT) -> dict[str, Contender]:
         """Two classifiers on a frozen encoder, and fine-tuning if there are options for it."""
-        frozen = TileEncoder(encoder=encoder, normalise=normalise_rgb, device=DEVICE)
+        frozen = TileEncoder(encoder=encoder, device=DEVICE)
         features = frozen(self.images.float().div(255)).cpu().numpy()
         found: dict[str, Contender] = {
             f"{name}, linear probe": OnFeatures(features=features, model=linear_probe()),
@@ -247,7 +247,7 @@ class Task:
         }
         if self.tuning is not None:
             augment = StainAugment(size=EDGE, modalities=("image",))
-            options = {"augment": augment, "normalise": normalise_rgb, "device": DEVICE, **self.tuning}
+            options = {"augment": augment, "device": DEVICE, **self.tuning}
             found[f"{name}, fine-tuned"] = FineTune(encoder=encoder, samples=self, **options)
         return found
 

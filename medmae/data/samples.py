@@ -162,10 +162,6 @@ class Samples(Dataset[dict[str, Any]]):
         """Case, subject and what else tells a sample from others, for tables and pictures."""
         return self.view.describe(self.source, self.item(index))
 
-    def unscaled(self, name: str, images: Tensor) -> Tensor:
-        """Tensors ``(B, C, *size)`` of one name in their own units, whatever the view scales them by."""
-        return self.view.unscaled(name, images)
-
     def _raw(self, item: Item) -> Tensor:
         assert isinstance(self.view, Keepable)
         return self.view.raw(self.source, item)

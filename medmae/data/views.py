@@ -101,10 +101,6 @@ class View(ABC, Generic[S]):
     def labels(self, source: S, items: np.ndarray) -> Labels | None:
         """Of the samples of these items ``(N, K)``; None where there is nothing to be learnt by name."""
 
-    def unscaled(self, name: str, images: Tensor) -> Tensor:
-        """Tensors ``(B, C, *size)`` of one name in their own units, if :meth:`read` scales them."""
-        return images
-
     def remedy(self, source: S, places: Sequence[int]) -> str:
         """What to do if these units give no sample."""
         return "prepare more subjects, or choose another split, other classes or other options of the view"

@@ -18,8 +18,8 @@ class Classification(Method):
     """Cross-entropy of a plain network.
 
     Args:
-        network: ``(B, C, *size)`` -> logits ``(B, K)``, around a :class:`MaskedViT`: a
-            :class:`medmae.nn.heads.Classifier`, alone or in :class:`medmae.nn.heads.Scaled`.
+        network: ``(B, C, *size)`` in its own units -> logits ``(B, K)``, around a :class:`MaskedViT`: a
+            :class:`medmae.nn.heads.Classifier`.
 
     Raises:
         ValueError: If the network has no masked ViT.

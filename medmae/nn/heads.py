@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Protocol
 
 import torch
-from timm.data.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 from torch import Tensor, nn
 
 from medmae.nn.encoder import Pool
@@ -83,44 +81,6 @@ class Classifier(nn.Module):
     def forward(self, data: Tensor) -> Tensor:
         """``(B, C, *size)`` -> logits ``(B, K)``."""
         return self.head(self.dropout(self.features(data)))
-
-
-class Scaled(nn.Module):
-    """A network of scaled images as one that takes them in [0, 1]: ``network((images - mean) / deviation)``.
-
-    Args:
-        network: ``(B, C, H, W)`` -> anything.
-        mean: Of each channel, or one number for all; ImageNet's RGB if nothing is said.
-        deviation: Likewise; 0 and 1 leave images as they are.
-
-    Raises:
-        ValueError: If a deviation is not positive.
-    """
-
-    def __init__(
-        self,
-        *,
-        network: nn.Module,
-        mean: float | Sequence[float] = IMAGENET_DEFAULT_MEAN,
-        deviation: float | Sequence[float] = IMAGENET_DEFAULT_STD,
-    ) -> None:
-        super().__init__()
-        self.network = network
-        self.mean: Tensor
-        self.deviation: Tensor
-        for name, values in (("mean", mean), ("deviation", deviation)):
-            shaped = torch.tensor(values, dtype=torch.float32).reshape(-1, 1, 1)  # (C, 1, 1)
-            self.register_buffer(name, shaped, persistent=False)
-        if not (self.deviation > 0).all():
-            raise ValueError(f"deviations must be positive, got {deviation}")
-
-    def scale(self, images: Tensor) -> Tensor:
-        """What the network is given."""
-        return (images - self.mean) / self.deviation
-
-    def forward(self, images: Tensor) -> Tensor:
-        """``(B, C, H, W)`` in [0, 1] -> what the network makes of it."""
-        return self.network(self.scale(images))
 
 
 class FeatureMap(nn.Module):

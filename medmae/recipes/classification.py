@@ -15,7 +15,6 @@ from medmae.evaluate.classify.predictions import predict_images
 from medmae.evaluate.classify.trained import evaluate_trained, map_trained, require_classes
 from medmae.evaluate.leakage import require_unseen
 from medmae.methods.classification import Classification
-from medmae.nn.heads import Scaled
 from medmae.recipes.classifier_file import WEIGHTS, load_classifier, write_classes
 from medmae.recipes.evaluation import Evaluation
 from medmae.recipes.training import Training
@@ -60,8 +59,7 @@ class FineTuning(Training):
         else:
             require_unseen(model_dir=Path(self.pretrained).parent, manifest=self.data)
             load_encoder(self.method, self.pretrained)
-        assert isinstance(self.method, Classification)
-        write_classes(self.model_dir, method=self.method, classes=self.classes)
+        write_classes(self.model_dir, classes=self.classes)
 
     def evaluate(self, out: Path, hashes: Mapping[str, str]) -> None:
         """Figures of held-out patients, and the report."""
@@ -83,7 +81,7 @@ class _OfClassifier(Evaluation):
         self.record = {"classes": self.classes, **self.record}
 
     def load(self, path: Path) -> None:
-        """The whole classifier, for the classes and the scale of images that it was trained for."""
+        """The whole classifier, for the classes that it was trained for."""
         load_classifier(self.method, path.parent, classes=self.classes)
 
 
@@ -116,8 +114,6 @@ class SlideMaps(_OfClassifier):
         edge: Longer side of a picture of a slide, in pixels.
         classifier: As in :class:`ClassifierEvaluation`.
     """
-
-    network: Scaled
 
     def __init__(
         self, *, dataset: Samples, shown: Sequence[str] | None = None, edge: int = 1024, **classifier: Any

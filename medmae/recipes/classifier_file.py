@@ -1,4 +1,4 @@
-"""A trained classifier on disk: its weights, and which classes on which scale they are for."""
+"""A trained classifier on disk: its weights, and which classes they are for."""
 
 from __future__ import annotations
 
@@ -9,24 +9,23 @@ from pathlib import Path
 
 from medmae.errors import DataError
 from medmae.methods.classification import Classification
-from medmae.nn.heads import Scaled
 from medmae.recipes.task_file import NAME, read_record, write_record
 from medmae.weights.io import load_weights
 
 WEIGHTS = "classifier.safetensors"
 
 
-def write_classes(model_dir: str | Path, *, method: Classification, classes: Sequence[str]) -> None:
+def write_classes(model_dir: str | Path, *, classes: Sequence[str]) -> None:
     """Writes ``task.json``, before anything is trained."""
-    write_record(model_dir, {"classes": list(classes), **_scale_of(method)})
+    write_record(model_dir, {"classes": list(classes)})
 
 
 def load_classifier(method: Classification, model_dir: str | Path, *, classes: Sequence[str]) -> None:
-    """Loads a trained classifier, for the classes and the scale of images that it was trained for.
+    """Loads a trained classifier, for the classes that it was trained for.
 
     Raises:
-        DataError: If the weights do not fit, or were trained for other classes, in another order, or on images of
-            another scale, or ``task.json`` tells no classes.
+        DataError: If the weights do not fit, or were trained for other classes or in another order, or ``task.json``
+            tells no classes.
     """
     load_weights(method, Path(model_dir) / WEIGHTS)
     record = read_record(model_dir, fields=("classes",))
@@ -44,21 +43,3 @@ def load_classifier(method: Classification, model_dir: str | Path, *, classes: S
             value=list(classes),
             remedy=f"pass --classes {json.dumps(known)}",
         )
-    scale = _scale_of(method)
-    known = {name: record[name] for name in scale if name in record}  # records of earlier versions tell none
-    if known and known != scale:
-        raise DataError(
-            "these weights were trained on images of another scale",
-            path=Path(model_dir) / NAME,
-            field="mean, std",
-            value=scale,
-            remedy="pass " + " ".join(f"--{name} '{json.dumps(value)}'" for name, value in known.items()),
-        )
-
-
-def _scale_of(method: Classification) -> dict[str, list[float]]:
-    """What images in [0, 1] are scaled by, of each channel or one number for all; nothing if they are not scaled."""
-    for part in method.modules():
-        if isinstance(part, Scaled):
-            return {"mean": part.mean.flatten().tolist(), "std": part.deviation.flatten().tolist()}
-    return {}

@@ -24,8 +24,6 @@ class Downstream(Evaluation):
         fine_tune: False leaves out what takes nearly all the time.
         epochs: Of fine-tuning.
         pool: See :class:`~medmae.nn.encoder.Encoder`.
-        mean: Taken from images in [0, 1], which are then divided by ``std``.
-        std: One number, or one a channel.
         evaluation: Arguments of :class:`Evaluation`.
     """
 
@@ -39,13 +37,11 @@ class Downstream(Evaluation):
         fine_tune: bool = True,
         epochs: int = 100,
         pool: Pool = "mean",
-        mean: float | Sequence[float] = 0.0,
-        std: float | Sequence[float] = 1.0,
         **evaluation: Any,
     ) -> None:
         super().__init__(**evaluation)
         self.train, self.dataset, self.epochs = train, dataset, epochs
-        self.options: dict[str, Any] = {"few": few, "seeds": seeds, "pool": pool, "mean": mean, "std": std}
+        self.options: dict[str, Any] = {"few": few, "seeds": seeds, "pool": pool}
         told = {"labels_a_class": few, "epochs_of_fine_tuning": epochs if fine_tune else None}
         self.record = {**self.options, **told, **self.record}
         self.options |= {"fine_tune": fine_tune, "device": self.device}

@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 
-from medmae.data.augment.stain import normalise_rgb
 from medmae.data.samples import Samples
 from medmae.data.slides.tiles import Tiles
 from medmae.evaluate.features.embedding_files import Precision
@@ -71,10 +70,8 @@ class Embedding:
         Raises:
             SomeFailedError: If something could not be read.
         """
-        tiles = isinstance(self.dataset.view, Tiles)
         encoder = TileEncoder(
             encoder=self.method.encoder,
-            normalise=normalise_rgb if tiles else None,
             pool=self.pool,
             name=self.name,
             device=self.device,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from medmae.data.augment.stain import StainAugment, normalise_rgb
+from medmae.data.augment.stain import StainAugment
 from medmae.data.samples import Samples
 from medmae.data.slides.tiles import Tiles
 from medmae.data.splits import SPLITS
@@ -78,9 +78,7 @@ class FewLabels(Evaluation):
         size = encoder.patches.size[0]
         train, test = ("train", "test") if self.own_test else (None, None)
         tiles = self._tiles(train, size)
-        frozen = TileEncoder(
-            encoder=encoder, normalise=normalise_rgb, pool=self.pool, name=PRETRAINED, device=self.device
-        )
+        frozen = TileEncoder(encoder=encoder, pool=self.pool, name=PRETRAINED, device=self.device)
         evaluate_phenotyping(
             tiles=tiles,
             test=self._tiles(test, size) if self.own_test else None,
@@ -88,7 +86,6 @@ class FewLabels(Evaluation):
             tuned={PRETRAINED: encoder, SCRATCH: encoder.fresh(seed=0)} if self.fine_tune else None,
             tuning={
                 "augment": StainAugment(size=size, modalities=["image"]),
-                "normalise": normalise_rgb,
                 "pool": self.pool,
                 "epochs": self.epochs,
                 "device": self.device,

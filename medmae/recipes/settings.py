@@ -41,6 +41,8 @@ def settings_of_method(method: nn.Module) -> dict[str, Any]:
     encoder = getattr(method, "encoder", None)
     patches = getattr(method, "patches", None) or getattr(encoder, "patches", None)
     sizes = {} if patches is None else {"image_size": list(patches.size), "patch_size": list(patches.patch)}
+    scales = {name: kind.scale for name, kind in getattr(encoder, "kinds", {}).items() if not kind.scale.identity}
+    sizes |= _flat({"scale" if name == "image" else f"scale.{name}": s.as_dict() for name, s in scales.items()})
     maskings: dict[str, Any] = describe(method.maskings) if isinstance(method, MaskedMethod) else {}
     if len(maskings) > 1:
         return sizes | _flat({**describe(method), "masking": maskings})

@@ -25,6 +25,7 @@ ERROR_MAP = "inferno"  # monotone in lightness: reads the same in grey and for c
 MAX_SIDE = 384  # a larger panel is reduced by whole-number block means
 BYTE_BUDGET = 4_200_000  # of PNG on one page, which as text is a third more
 MAX_ROWS = 12
+WIDE = 3  # times as wide as high: film strips
 
 
 def column_names(panels: Sequence[Mapping[str, NDArray[Any]]]) -> list[str]:
@@ -87,8 +88,12 @@ def display_window(image: NDArray[Any]) -> tuple[float, float]:
 
 
 def reduce_size(image: NDArray[Any]) -> NDArray[Any]:
-    """Bring the longer side to at most ``MAX_SIDE`` by means over k x k blocks (a block with a NaN is NaN)."""
-    factor = -(-max(image.shape[:2]) // MAX_SIDE)
+    """Bring the longer side to at most ``MAX_SIDE`` by means over k x k blocks (a block with a NaN is NaN).
+
+    A film strip may be four times as wide.
+    """
+    height, width = image.shape[:2]
+    factor = -(-max(height, width // 4 if width > WIDE * height else width) // MAX_SIDE)
     if factor == 1:
         return image
     height, width = (side // factor for side in image.shape[:2])

@@ -14,6 +14,7 @@ from medmae.files import atomic_write
 from medmae.report.figures import (
     BYTE_BUDGET,
     MAX_ROWS,
+    WIDE,
     colour_bar,
     column_names,
     data_uri,
@@ -129,10 +130,10 @@ def _legend(key: Markup | str, bar: Markup | str) -> Markup:
 
 def _row(info: Mapping[str, Any], pictures: Mapping[str, _Png], columns: list[str]) -> Markup:
     cells = join(_cell(name, pictures[name], info) for name in columns if name in pictures)
+    wide = all(width > WIDE * height for width, height in (picture.size for picture in pictures.values()))
     return Markup(
-        '<article><header><h3>{}</h3><p class="scores">{}</p></header>'
-        '<div class="panels" style="--n:{}">{}</div></article>'
-    ).format(_where(info), _scores(info), len(columns), cells)
+        '<article><header><h3>{}</h3><p class="scores">{}</p></header><div class="{}" style="--n:{}">{}</div></article>'
+    ).format(_where(info), _scores(info), "panels strips" if wide else "panels", len(columns), cells)
 
 
 def _where(info: Mapping[str, Any]) -> Markup:

@@ -12,6 +12,8 @@ from data_prep.tiny.images import make
 from medmae.bundle.run import run_bundle
 from medmae.bundle.shipped import shipped
 from medmae.errors import DataError
+from medmae.kinds import Scale
+from medmae.weights.scales import read_scales
 
 SIZE = {"image_size": [32, 24], "patch_size": 8, "channels": 1}
 NAMES = {"subject_from": "^(p[0-9])_"}
@@ -136,11 +138,14 @@ def test_predictions_are_a_row_an_image(classified, images, tmp_path):
     assert all((row["predicted"] == "blobs") == (float(row["p_blobs"]) >= 0.5) for row in rows)
 
 
-def test_a_classifier_refuses_images_of_another_scale_than_it_was_trained_on(classified, images, tmp_path):
+def test_a_classifier_expects_the_scale_of_its_pre_training_and_refuses_another(classified, images, tmp_path):
     where = {"dataset_dir": str(images), "model_dir": str(classified / "models"), "output_dir": str(tmp_path)}
+    overrides = {**SIZE, **CLASSES, **where, "encoder::scale": "half"}
     with pytest.raises((DataError, RuntimeError)) as caught:
-        run_bundle("image_classification", "inference", overrides={**SIZE, **CLASSES, **where, "mean": 0.5, "std": 0.5})
-    assert "images of another scale" in f"{caught.value} {caught.value.__cause__}"
+        run_bundle("image_classification", "inference", overrides=overrides)
+    assert "data of another scale" in f"{caught.value} {caught.value.__cause__}"
+    said = read_scales(classified / "models" / "classifier.safetensors")
+    assert said == {"network.encoder": Scale.of("imagenet", channels=1)}
 
 
 @pytest.mark.parametrize("name", ["image_mae_pretraining", "image_classification"])
@@ -167,7 +172,7 @@ def test_the_demos_of_both_bundles_build_the_same_encoder(images):
 
 
 VARIANTS = {  # bundle -> ids whose values are not those of image_mae_pretraining
-    "image_bootmae_pretraining": {"min_lr", "method::epochs", "module::schedule::min_lr", "method::momentum"},
+    "image_bootmae_pretraining": {"scale", "min_lr", "method::epochs", "module::schedule::min_lr", "method::momentum"},
     "image_cmae_pretraining": {
         "mask_ratio", "epochs", "max_shift", "saturation", "hue", "grey", "module::augment", "record::largest_shift",
         "method::projector_dim", "method::projection_dim", "train::trainer::sync_batchnorm",

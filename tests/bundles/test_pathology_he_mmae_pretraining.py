@@ -16,7 +16,7 @@ from medmae.bundle.run import run_bundle
 from medmae.bundle.shipped import shipped
 from medmae.cli import main
 from medmae.methods.he_mmae import he_mmae_tiny
-from medmae.nn.heads import FeatureMap, Scaled
+from medmae.nn.heads import FeatureMap
 from medmae.tokens.stain_matrices import RUIFROK
 
 NAME = "pathology_he_mmae_pretraining"
@@ -73,7 +73,7 @@ def test_held_out_tiles_that_cannot_be_read_cost_neither_weights_nor_report(tile
 
 
 def test_the_plain_network_takes_rgb_between_0_and_1(run):
-    network = Scaled(network=FeatureMap(encoder=he_mmae_tiny().encoder))
+    network = FeatureMap(encoder=he_mmae_tiny().encoder)
     network.load_state_dict(torch.load(run / "models" / "model.pt", weights_only=True), strict=True)
     assert network.eval()(torch.rand(2, 3, 32, 32)).shape == (2, 32, 4, 4)
 

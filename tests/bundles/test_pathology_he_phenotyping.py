@@ -16,7 +16,7 @@ from medmae.data import Samples, Tiles
 from medmae.errors import DataError, SomeFailedError
 from medmae.evaluate.features.embedding_files import read_embeddings
 from medmae.methods.he_mmae import he_mmae_tiny
-from medmae.nn.heads import Classifier, Scaled
+from medmae.nn.heads import Classifier
 from medmae.weights.io import load_state, save_safetensors
 
 NAME = "pathology_he_phenotyping"
@@ -101,7 +101,7 @@ def test_slides_are_mapped_by_what_the_network_says_of_each_tile(run, data, tmp_
     maps = tmp_path / "evaluation" / "heatmaps"
     assert len(list(maps.glob("*_tum.png")) or list(maps.glob("*_TUM.png"))) == 3
     said = json.loads((maps / "patient-0.geojson").read_text())["features"][0]["properties"]["measurements"]
-    network = Scaled(network=Classifier(encoder=he_mmae_tiny().encoder, num_classes=2, pool="class_token"))
+    network = Classifier(encoder=he_mmae_tiny(scale="imagenet").encoder, num_classes=2, pool="class_token")
     network.load_state_dict(torch.load(run / "models" / "model.pt", weights_only=True), strict=True)
     tiles = Samples(source=data[1], view=Tiles(size=32), split=None)
     first = next(i for i in range(len(tiles)) if tiles.describe(i)["case"] == "patient-0")

@@ -262,6 +262,15 @@ def test_writing_twice_gives_the_same_bytes(make_run):
     assert write_report(run).read_bytes() == write_report(run).read_bytes()
 
 
+def test_film_strips_stand_one_below_the_other_and_keep_their_frames(make_run):
+    run = make_run(rows=1)
+    frames = np.tile(np.linspace(0, 1, 112, dtype=np.float32), (112, 8))  # eight frames of 112 pixels
+    np.savez(run / "evaluation" / "panels.npz", **{f"0/{name}": frames for name in ("input", "reconstruction")})
+    page = write_report(run).read_text()
+    assert 'class="panels strips"' in page
+    assert "width=896 height=112" in page
+
+
 def test_many_large_noisy_panels_stay_below_six_megabytes(make_run):
     run = make_run(rows=30)
     noise = np.random.default_rng(0).random((256, 256)).astype(np.float32)

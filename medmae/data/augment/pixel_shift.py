@@ -57,9 +57,6 @@ class PixelShiftViews:
         online: Changes of the online view's colours; none in the published recipe, where they harm (ablation).
         target: Changes of the target view's colours; for images that are not RGB without saturation, hue and grey.
         independent: Crops the two views independently instead of shifting one; for comparison, it harms.
-        mean: Of each channel, taken off both views; None leaves them in [0, 1]. Whatever reads the encoder later, and
-            validation, must be given the same.
-        std: Of each channel; both views are divided by it.
 
     >>> batch = {"image": torch.rand(2, 3, 48, 40)}
     >>> views = PixelShiftViews(size=(32, 24), max_shift=4)(batch, generator=torch.Generator().manual_seed(0))
@@ -79,8 +76,6 @@ class PixelShiftViews:
         online: ColourJitter | None = None,
         target: ColourJitter | None = _PUBLISHED_JITTER,
         independent: bool = False,
-        mean: Sequence[float] | None = None,
-        std: Sequence[float] | None = None,
     ) -> None:
         self.size = [size, size] if isinstance(size, int) else list(size)
         room = [extent + max_shift + 1 for extent in self.size]
@@ -88,7 +83,6 @@ class PixelShiftViews:
         self.scale, self.ratio = None if scale is None else list(scale), list(ratio)
         self.max_shift, self.flip, self.independent = max_shift, flip, independent
         self.online, self.target = online, target
-        self.mean, self.std = (None if values is None else list(values) for values in (mean, std))
         self._check()
 
     def __call__(self, batch: Mapping[str, Tensor], *, generator: torch.Generator | None = None) -> dict[str, Tensor]:
@@ -127,7 +121,7 @@ class PixelShiftViews:
             image = self.online.apply(image, params.online)
         if self.target is not None and params.target is not None:
             view = self.target.apply(view, params.target)
-        return {**batch, "image": self._scaled(image), "target_view": self._scaled(view)}
+        return {**batch, "image": image, "target_view": view}
 
     def _crops(self, shape: Sequence[int], generator: torch.Generator | None) -> Crops | None:
         if self.scale is None:
@@ -149,12 +143,6 @@ class PixelShiftViews:
             part.copy_(sample[:, *(slice(a, a + extent) for a, extent in zip(shift, self.size, strict=True))])
         return out
 
-    def _scaled(self, images: Tensor) -> Tensor:
-        if self.mean is None or self.std is None:
-            return images
-        mean, std = (images.new_tensor(values).view(-1, *[1] * len(self.size)) for values in (self.mean, self.std))
-        return (images - mean) / std
-
     def _check(self) -> None:
         check_shares({"flip": self.flip} | ({} if self.scale is None else {"the largest scale": self.scale[1]}))
         if min(self.size) < 1 or self.max_shift < 0:
@@ -171,8 +159,8 @@ class PixelShiftViews:
                 f"scale is the least and the largest share of an image, got {self.scale} for views of {self.size}; "
                 "None is for volumes, and for images that are cut already"
             )
-        if not 0 < self.ratio[0] <= self.ratio[1] or (self.mean is None) != (self.std is None):
-            raise ValueError(f"ratio must be in order, and mean and std go together: {self.ratio, self.mean, self.std}")
+        if not 0 < self.ratio[0] <= self.ratio[1]:
+            raise ValueError(f"ratio must be in order, got {self.ratio}")
 
     def _check_shape(self, shape: Sequence[int]) -> None:
         least = [extent + self.max_shift for extent in self.size]

@@ -1,4 +1,4 @@
-"""Crops and flips that move all modalities of a tile together, and the scaling of their values, on whole batches.
+"""Crops and flips that move all modalities of a tile together, and the range of their values, on whole batches.
 
 Figures are those of wisdomikezogwo/MMAE_Pathology (a5716f5). There RGB is cropped by one draw, H and E by another, so
 that tokens of one position show different places: ``geometry="reference_misaligned"`` does so, for comparison.
@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 import torch
-from timm.data.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 from torch import Tensor
 
 from medmae.data.augment.draws import check_shares
@@ -97,60 +96,9 @@ class StainAugment:
         return draw_crops(shape, scale=self.scale, ratio=self.ratio, flip=self.flip, generator=generator)
 
 
-class StainNormalise:
-    """``normalise(batch)``: RGB by the mean and deviation of ImageNet, stains to [0, 1] or standardised.
-
-    Pictures are uint8, or float in [0, 1]; what else the batch holds is passed on.
-
-    Args:
-        standardise: Scales each picture of a stain by the mean and deviation of its middle 80 % of pixels.
-        rgb: Names that are RGB.
-        stains: Names of stains.
-    """
-
-    def __init__(
-        self, *, standardise: bool = False, rgb: Sequence[str] = ("rgb",), stains: Sequence[str] = ("h", "e")
-    ) -> None:
-        self.standardise, self.rgb, self.stains = standardise, list(rgb), list(stains)
-
-    def __call__(self, batch: Batch) -> dict[str, Tensor]:
-        """A new batch; the one given is left as it is."""
-        out = dict(batch)
-        for name in (name for name in self.rgb if name in batch):
-            out[name] = normalise_rgb(batch[name])
-        for name in (name for name in self.stains if name in batch):
-            out[name] = standardised(unit(batch[name])) if self.standardise else unit(batch[name])
-        return out
-
-    def undo(self, name: str, images: Tensor) -> Tensor:
-        """Float pictures of one name in [0, 1] again; standardised ones, whose mean nobody kept, as they are."""
-        return denormalise_rgb(images) if name in self.rgb else images
-
-
 def unit(images: Tensor) -> Tensor:
     """uint8 to float32 in [0, 1]; floats as they are."""
     return images.float().div_(255) if images.dtype == torch.uint8 else images
-
-
-def normalise_rgb(images: Tensor) -> Tensor:
-    """RGB ``(B, 3, H, W)``, uint8 or float in [0, 1], by the mean and deviation of ImageNet."""
-    mean, deviation = _imagenet(images)
-    return (unit(images) - mean) / deviation
-
-
-def denormalise_rgb(images: Tensor) -> Tensor:
-    """What :func:`normalise_rgb` made, back to [0, 1]."""
-    mean, deviation = _imagenet(images)
-    return images * deviation + mean
-
-
-def _imagenet(images: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and deviation ``(3, 1, 1)`` where the images are."""
-    mean, deviation = (
-        images.new_tensor(values, dtype=torch.float32).view(3, 1, 1)
-        for values in (IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD)
-    )
-    return mean, deviation
 
 
 def standardised(images: Tensor) -> Tensor:

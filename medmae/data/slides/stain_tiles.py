@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from medmae.data.augment.stain import StainNormalise
+from medmae.data.augment.stain import standardised, unit
 from medmae.data.labels import Labels
 from medmae.data.manifest import Manifest
 from medmae.data.slides.tiles import Tiles
@@ -25,12 +25,12 @@ from medmae.tokens.stains import Stains, StainSeparator
 class StainTiles(View[Manifest]):
     """One sample a tile, separated into stains when it is read.
 
-    ``{"rgb": (3, H, W), "h": (1, H, W), "e": (1, H, W)}`` float32.
+    ``{"rgb": (3, H, W), "h": (1, H, W), "e": (1, H, W)}`` float32 in [0, 1].
 
     Args:
         size: As of :class:`~medmae.data.slides.tiles.Tiles`.
         separator: How to separate; the default fits Vahadane's matrix on each tile.
-        normalise: Scaling of the values; the default is ImageNet's for RGB, and stains in [0, 1].
+        standardise: Takes each picture of a stain by the mean and deviation of its middle 80 % of pixels.
         tiles_per_case: Fits one matrix for all tiles of a case (a slide) instead, on so many of them, evenly spaced,
             when the first is read.
     """
@@ -39,7 +39,7 @@ class StainTiles(View[Manifest]):
 
     size: int | Sequence[int] | None = 224
     separator: StainSeparator = field(default_factory=StainSeparator)
-    normalise: StainNormalise = field(default_factory=StainNormalise)
+    standardise: bool = False
     tiles_per_case: int | None = None
     _fits: dict[tuple[Path, str], StainFit] = field(default_factory=dict, init=False, repr=False, compare=False)
 
@@ -69,25 +69,26 @@ class StainTiles(View[Manifest]):
         return self.tiles.describe(source, item)
 
     def kinds(self, source: Manifest) -> dict[str, Kind]:
-        """The tile and two grey pictures."""
-        return {"rgb": Kind.image("rgb"), "h": Kind.image("h", channels=1), "e": Kind.image("e", channels=1)}
+        """The tile and two grey pictures; standardised ones have no largest value."""
+        peak = None if self.standardise else 1.0
+        stains = {name: Kind.image(name, channels=1, peak=peak) for name in ("h", "e")}
+        return {"rgb": Kind.image("rgb"), **stains}
 
     def read(self, source: Manifest, item: Item) -> dict[str, Tensor]:
-        """Scaled for the network."""
+        """The tile and its stains."""
         rgb = self.tiles.raw(source, item)
         stains = self._separated(source, item, _tile(rgb))
-        pictures = {"rgb": rgb, "h": _channel(stains.hematoxylin), "e": _channel(stains.eosin)}
-        scaled = self.normalise({name: picture[None] for name, picture in pictures.items()})
-        return {name: picture[0] for name, picture in scaled.items()}
-
-    def unscaled(self, name: str, images: Tensor) -> Tensor:
-        """Pictures ``(B, C, H, W)`` of ``rgb``, ``h`` or ``e`` as they were before they were scaled, in [0, 1]."""
-        return self.normalise.undo(name, images)
+        return {"rgb": unit(rgb), "h": self._shown(stains.hematoxylin), "e": self._shown(stains.eosin)}
 
     def stains(self, source: Manifest, item: Item) -> tuple[np.ndarray, Stains]:
         """The tile ``(H, W, 3)`` and its pictures, uint8; with the matrix, and whether that is a fallback."""
         tile = _tile(self.tiles.raw(source, item))
         return tile, self._separated(source, item, tile)
+
+    def _shown(self, picture: np.ndarray) -> Tensor:
+        """``(H, W)`` uint8 -> ``(1, H, W)``."""
+        shown = unit(torch.from_numpy(picture)[None])
+        return standardised(shown[None])[0] if self.standardise else shown
 
     def _separated(self, source: Manifest, item: Item, tile: np.ndarray) -> Stains:
         fit = self.separator.fit(tile) if self.tiles_per_case is None else self._of_case(source, item.numbers[0])
@@ -106,7 +107,3 @@ class StainTiles(View[Manifest]):
 def _tile(rgb: Tensor) -> np.ndarray:
     """``(3, H, W)`` -> ``(H, W, 3)``, contiguous."""
     return rgb.permute(1, 2, 0).contiguous().numpy()
-
-
-def _channel(picture: np.ndarray) -> Tensor:
-    return torch.from_numpy(picture)[None]

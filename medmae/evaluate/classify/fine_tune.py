@@ -30,21 +30,6 @@ from medmae.training.schedule import WarmupCosine
 State = dict[str, Tensor]
 
 
-class _Normalised(nn.Module):
-    """A network of images that are normalised first."""
-
-    def __init__(self, network: nn.Module, normalise: Callable[[Tensor], Tensor]) -> None:
-        super().__init__()
-        self.network, self.normalise = network, normalise
-
-    def forward(self, images: Tensor) -> Tensor:
-        return self.network(self.normalise(images))
-
-
-def _as_it_is(images: Tensor) -> Tensor:
-    return images
-
-
 @dataclass(frozen=True, kw_only=True)
 class FineTune:
     """``fine_tune(fold, labels, ...)``: probabilities of a classifier that was trained on the fold.
@@ -57,7 +42,6 @@ class FineTune:
         encoder: Copied for every fit, and left as it is.
         samples: By number, items with an ``image`` ``(C, H, W)`` in [0, 1].
         augment: Of batches ``{"image": ...}`` in training: ``augment(batch, generator=...)``.
-        normalise: Applied last, in training and evaluation.
         pool: See :class:`medmae.nn.heads.Classifier`.
         epochs: Passes over the training samples.
         warmup_epochs: Of these.
@@ -75,7 +59,6 @@ class FineTune:
     encoder: MaskedViT
     samples: Items[Mapping[str, Any]]
     augment: Callable[..., dict[str, Tensor]] | None = None
-    normalise: Callable[[Tensor], Tensor] = _as_it_is
     pool: Pool = "mean"
     epochs: int = 100
     warmup_epochs: float = 5.0
@@ -160,7 +143,7 @@ class FineTune:
         )
         for batch in batches:
             images, targets = self._batch(batch, labels, num_classes=num_classes, generator=generator)
-            take_step(optimizer, F.cross_entropy(model(self.normalise(images)), targets))
+            take_step(optimizer, F.cross_entropy(model(images), targets))
 
     def _batch(
         self, batch: np.ndarray, labels: np.ndarray, *, num_classes: int, generator: torch.Generator
@@ -184,8 +167,7 @@ class FineTune:
 
     def _predict(self, model: Classifier, numbers: np.ndarray) -> np.ndarray:
         """Probabilities ``(len(numbers), K)``, without augmentation."""
-        network = _Normalised(model, self.normalise)
-        return predict(network, self.samples, numbers.tolist(), device=self.device)
+        return predict(model, self.samples, numbers.tolist(), device=self.device)
 
 
 def _copy(model: nn.Module) -> State:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from rich.console import Console
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.data import ConcatDataset
 
 from medmae.data.names import file_name_of
@@ -27,7 +27,6 @@ from medmae.evaluate.features.lars_probe import LarsProbe
 from medmae.evaluate.features.probe import linear_probe, nearest_neighbours
 from medmae.evaluate.features.tile_samples import samples_of
 from medmae.nn.encoder import Pool
-from medmae.nn.heads import Scaled
 from medmae.nn.vit import MaskedViT
 
 SCRATCH, UNTRAINED, PIXELS = "from scratch", "untrained", "raw pixels"
@@ -55,8 +54,6 @@ def judge_encoders(
     few: int | None = 10,
     seeds: Sequence[int] = (0, 1, 2),
     pool: Pool = "mean",
-    mean: float | Sequence[float] = 0.0,
-    std: float | Sequence[float] = 1.0,
     neighbours: int = 5,
     tuning: Mapping[str, Any] | None = None,
     fine_tune: bool = True,
@@ -82,9 +79,6 @@ def judge_encoders(
         few: Labels a class of the second task; None leaves it out.
         seeds: One a repetition: of the draw of few labels, of all that is trained, and of random weights.
         pool: Which features: the mean of patch tokens, or the class token (MAE's linear probe).
-        mean: What encoders expect to be taken from images in [0, 1], of each channel or one number for all; see
-            :class:`~medmae.nn.heads.Scaled`. Published weights of timm, MAE and Hugging Face expect ImageNet's.
-        std: What they expect images to be divided by then.
         neighbours: How many vote; fewer where a task has fewer labels.
         tuning: Options of :class:`~medmae.evaluate.classify.fine_tune.FineTune` that differ from :data:`FINE_TUNING`.
         fine_tune: False leaves fine-tuning out, which takes nearly all the time.
@@ -112,17 +106,15 @@ def judge_encoders(
         draw_folds(samples, budget=budget, folds=1, seeds=seeds)
     fresh = {seed: encoders[first].fresh(seed=seed) for seed in seeds}
     random = {f"{UNTRAINED} {seed}": encoder for seed, encoder in fresh.items()}
-    normalise = Scaled(network=nn.Identity(), mean=mean, deviation=std).to(device)
     frozen = {
-        name: TileEncoder(encoder=e, normalise=normalise, pool=pool, name=name, device=device)
-        for name, e in {**encoders, **random}.items()
+        name: TileEncoder(encoder=e, pool=pool, name=name, device=device) for name, e in {**encoders, **random}.items()
     }
     features = _features(frozen, sets, Path(out).parent / "embeddings")
     drawn = {seed: features.pop(f"{UNTRAINED} {seed}") for seed in seeds}
     shown: dict[str, Any] = {"labels": samples.labels, "classes": samples.classes, "out": out, "item": "image"}
     write_embedding_map(features[first], **shown, layout=layout, encoder=first)
     features[PIXELS] = describe_images(images, by={PIXELS: _pixels})[PIXELS]
-    options = {**FINE_TUNING, "normalise": normalise, **(tuning or {}), "device": device}
+    options = {**FINE_TUNING, **(tuning or {}), "device": device}
     tuned = _tuned(encoders, fresh, images, options) if fine_tune else {}
     tasks = {}
     for title, budget in budgets.items():

@@ -24,7 +24,7 @@ from medmae.evaluate.classify.predict import predict
 from medmae.evaluate.features.extractor import TileEncoder
 from medmae.evaluate.features.probe import linear_probe
 from medmae.evaluate.features.tile_samples import samples_of
-from medmae.nn.heads import Classifier, Scaled
+from medmae.nn.heads import Classifier
 
 FINE_TUNED = "fine-tuned"
 
@@ -96,7 +96,7 @@ def evaluate_trained(
 def map_trained(
     *,
     slides: Samples,
-    network: Scaled,
+    network: nn.Module,
     classes: Sequence[str],
     out: str | Path,
     shown: Sequence[str] | None = None,
@@ -108,7 +108,7 @@ def map_trained(
 
     Args:
         slides: Tiles of slides; the slides themselves must lie where they were prepared from.
-        network: A scaled :class:`Classifier`.
+        network: A :class:`Classifier`.
         classes: Their names, in the order of its outputs.
         out: Evaluation folder of a run.
         shown: Classes to draw; None draws all.
@@ -120,7 +120,7 @@ def map_trained(
         ValueError: If the network is no classifier of so many classes.
         SomeFailedError: At the end, if a slide could not be read.
     """
-    classifier = network.to(device).eval().network
+    classifier = network.to(device).eval()
     if not isinstance(classifier, Classifier) or classifier.head.out_features != len(classes):
         raise ValueError(f"a classifier of {len(classes)} classes is needed, got {type(classifier).__name__}")
     pool = classifier.pool
@@ -135,7 +135,7 @@ def map_trained(
         logits = classifier.head(classifier.fc_norm(torch.from_numpy(features).to(device)))
         return logits.softmax(dim=1).cpu().numpy()
 
-    encoder = TileEncoder(encoder=classifier.encoder, normalise=network.scale, pool=pool, name=name, device=device)
+    encoder = TileEncoder(encoder=classifier.encoder, pool=pool, name=name, device=device)
     map_classes(slides=slides, encoder=encoder, classify=classify, classes=classes, out=out, shown=shown, edge=edge)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -24,7 +23,6 @@ class TileEncoder:
 
     Args:
         encoder: Put to evaluation mode and to ``device``.
-        normalise: Applied to images first, such as :func:`medmae.data.augment.stain.normalise_rgb`.
         pool: See :class:`medmae.nn.encoder.Encoder`.
         name: What tables and files call it.
         device: Where to compute.
@@ -36,7 +34,6 @@ class TileEncoder:
     """
 
     encoder: MaskedViT
-    normalise: Callable[[Tensor], Tensor] | None = None
     pool: Pool = "mean"
     name: str = "encoder"
     device: torch.device | str = "cpu"
@@ -61,7 +58,7 @@ class TileEncoder:
 
     @cached_property
     def probe_sha256(self) -> str:
-        """Of the features of one fixed image, rounded to 0.01: what weights do not tell, such as ``normalise``."""
+        """Of the features of one fixed image, rounded to 0.01: what weights do not tell, such as heads and scale."""
         generator = torch.Generator().manual_seed(0)
         image = torch.rand((1, self.encoder.patches.channels, *self.encoder.patches.size), generator=generator)
         features = self(image).cpu().numpy().round(2) + 0.0  # no negative zeros, whose bytes differ
@@ -75,6 +72,5 @@ class TileEncoder:
     def with_tokens(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Features ``(B, D)`` and patch tokens ``(B, N, D)``, rows of the grid one after the other."""
         images = images.to(self.device)
-        images = images if self.normalise is None else self.normalise(images)
         features, patches = features_and_tokens(self.encoder, images, pool=self.pool, block=self.num_blocks)
         return features.float(), patches.float()

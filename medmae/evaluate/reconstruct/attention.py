@@ -12,10 +12,11 @@ from torch import Tensor
 
 from medmae.data.evenly import evenly
 from medmae.evaluate.batches import each_batch
-from medmae.evaluate.reconstruct.panels import plane_of, write_panels
+from medmae.evaluate.reconstruct.panels import write_panels
 from medmae.evaluate.reconstruct.reconstruction import DescribedDataset
 from medmae.nn.blocks import Block
 from medmae.nn.vit import MaskedViT
+from medmae.report.draw import draw
 
 FOLDER = "attention"  # below the evaluation folder
 _HEADS = 4  # shown one by one
@@ -88,8 +89,7 @@ def _pictures(encoder: MaskedViT, image: Tensor, maps: Tensor, heads: list[int])
     shown = {"mean over heads": maps.mean(dim=0)} | {f"head {head + 1}": maps[head] for head in heads}
     painted = {name: encoder.patches.paint(_spread(part).flatten()[None])[0] for name, part in shown.items()}
     (kind,) = encoder.kinds.values()
-    picture = plane_of(image, colour=kind.colour)
-    return {"input": picture, **{name: plane_of(part) for name, part in painted.items()}}
+    return {name: draw(kind, part) for name, part in {"input": image, **painted}.items()}
 
 
 def _spread(part: Tensor) -> Tensor:

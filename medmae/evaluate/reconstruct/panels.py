@@ -12,6 +12,7 @@ from torch import Tensor
 
 from medmae.files import atomic_write, write_text
 from medmae.kinds import Kind
+from medmae.report.draw import draw
 
 Maps = Mapping[str, Tensor]
 ASPECTS = ("_target", "_prediction")  # how maps of another aspect end, such as the edges of an image
@@ -79,28 +80,17 @@ def choose(abouts: Mapping[int, Mapping[str, Any]], *, count: int) -> list[int]:
 
 
 def _pictures(kind: Kind, maps: Maps, position: int) -> dict[str, np.ndarray]:
-    def draw(name: str) -> np.ndarray:
-        return plane_of(maps[name][position], colour=kind.colour)
+    def drawn(name: str) -> np.ndarray:
+        return draw(kind, maps[name][position])
 
-    image, hidden = draw("input"), plane_of(maps["hidden"][position]) > 0
+    image, hidden = drawn("input"), drawn("hidden") > 0
     visible = np.where(hidden[..., None] if image.ndim > hidden.ndim else hidden, np.nan, image)
     pictures = {"input": image, "visible": visible}
     if "model" not in maps:
         return pictures
-    pictures["reconstruction"] = draw("model")
+    pictures["reconstruction"] = drawn("model")
     if "by_patch" in maps:
-        pictures["normalised"] = draw("by_patch")
-    pictures |= {name: draw(name) for name in maps if name.endswith(ASPECTS)}
+        pictures["normalised"] = drawn("by_patch")
+    pictures |= {name: drawn(name) for name in maps if name.endswith(ASPECTS)}
     error = np.abs(image - pictures["reconstruction"])
     return {**pictures, "error": error.mean(axis=-1) if error.ndim == 3 else error}
-
-
-def plane_of(data: Tensor, *, colour: bool = False) -> np.ndarray:
-    """One picture of ``(C, *size)``: the last two axes, ``(H, W, 3)`` of colours, else the first channel ``(H, W)``.
-
-    Of axes before them, depth or time, it is the middle.
-    """
-    picture = data.float().cpu().numpy()
-    while picture.ndim > 3:
-        picture = picture[:, picture.shape[1] // 2]
-    return np.moveaxis(picture, 0, -1) if colour and picture.ndim == 3 else picture[0]

@@ -6,10 +6,9 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol
 
 import torch
-from torch import Tensor
 
 from medmae.errors import DataError, SomeFailedError
 from medmae.evaluate.batches import each_batch
@@ -36,14 +35,6 @@ class DescribedDataset(Protocol):
         """``case`` and ``subject`` of an item; also ``contrast``, ``slice`` or what else tells it from others."""
 
 
-@runtime_checkable
-class ScaledDataset(DescribedDataset, Protocol):
-    """One whose values are scaled for the network, and do not lie in [0, 1]."""
-
-    def unscaled(self, name: str, images: Tensor) -> Tensor:
-        """Images ``(B, C, *size)`` of one name, in [0, 1] again."""
-
-
 def evaluate_reconstruction(
     *,
     method: Method,
@@ -64,7 +55,7 @@ def evaluate_reconstruction(
 
     Args:
         method: The trained method.
-        dataset: Held-out samples; one that scales its values is a :class:`ScaledDataset`.
+        dataset: Held-out samples.
         out: Receives ``reconstruction.csv``, ``summary.json``, ``panels.npz`` and ``panels.json``. Samples that cannot
             be read are warned of and listed in ``left_out.json``; the others are evaluated.
         samples_per_volume: Slices, crops or tiles of each case and contrast, evenly spread.
@@ -98,7 +89,7 @@ def evaluate_reconstruction(
         description="Evaluating",
     )
     for indices, batch in batches:
-        parts = _reconstruct(method, dataset, batch, generator=generator)
+        parts = _reconstruct(method, batch, generator=generator)
         if panels is None:
             panels = Panels(wanted=choose(abouts, count=-(-num_panels // len(parts))))
         for position, index in enumerate(indices):
@@ -154,23 +145,21 @@ def _score(
 
 
 @torch.no_grad()
-def _reconstruct(
-    method: MaskedMethod, dataset: DescribedDataset, batch: Maps, *, generator: torch.Generator
-) -> dict[str, Part]:
+def _reconstruct(method: MaskedMethod, batch: Maps, *, generator: torch.Generator) -> dict[str, Part]:
     """Each kind of data by its name, with other aspects of it."""
     shown, parts = method.show(batch, method.draw_masks(batch, generator=generator)), dict[str, Part]()
     for name, one in shown.items():
         if one.beside is not None or _why_not(one.kind):
             continue
-        image = _unscaled(dataset, name, one.given)
+        image = one.given
         hidden = one.hidden & batch["real"] if "real" in batch else one.hidden  # nobody is graded on padding
         maps = {"input": image, "hidden": hidden}
         if one.made is not None:
-            maps["model"] = _unscaled(dataset, name, one.made)
+            maps["model"] = one.made
             maps["mean_fill"] = mean_fill(image, one.hidden)
             maps["neighbour"] = neighbour_fill_of(one.kind, image, one.hidden)
         if one.by_patch is not None:
-            maps["by_patch"] = _unscaled(dataset, name, one.by_patch)
+            maps["by_patch"] = one.by_patch
         for other, aspect in shown.items():
             if aspect.beside == name and aspect.made is not None:
                 maps |= {f"{other}_target": aspect.given, f"{other}_prediction": aspect.made}
@@ -205,10 +194,6 @@ def _require_scorable(method: Method) -> MaskedMethod:
     for reason in _not_scored(method).values():
         log.warning(reason)
     return method
-
-
-def _unscaled(dataset: DescribedDataset, name: str, images: Tensor) -> Tensor:
-    return dataset.unscaled(name, images) if isinstance(dataset, ScaledDataset) else images
 
 
 def _about(about: Mapping[str, Any], name: str, *, alone: bool) -> dict[str, Any]:

@@ -89,15 +89,6 @@ def test_the_online_view_changes_its_colours_only_where_that_is_asked_for():
     assert_close(views["image"], ColourJitter().apply(images["image"][:, :, :8, :8], params.online))
 
 
-def test_means_and_deviations_are_of_red_green_blue_in_that_order():
-    """The published pipeline swaps the channels, yet keeps the order of mean and deviation."""
-    colour = torch.tensor([200, 100, 50], dtype=torch.uint8).view(1, 3, 1, 1).expand(1, 3, 12, 12)
-    mean, std = torch.tensor([123.675, 116.28, 103.53]), torch.tensor([58.395, 57.12, 57.375])
-    augment = PixelShiftViews(size=8, max_shift=2, target=None, mean=(mean / 255).tolist(), std=(std / 255).tolist())
-    view = augment({"image": colour}, generator=seeded())["image"]
-    assert_close(view[0, :, 0, 0], (torch.tensor([200.0, 100.0, 50.0]) - mean) / std, atol=1e-4, rtol=1e-4)
-
-
 def test_bytes_become_values_in_0_to_1_and_the_batch_is_left_as_it_was():
     images = 255 * torch.randint(2, (3, 3, 8, 8), generator=seeded(), dtype=torch.uint8)  # interpolation overshoots
     batch, before = {"image": images, "label": torch.arange(3)}, images.clone()
@@ -133,7 +124,7 @@ def test_its_settings_can_be_written_down():
         ({"master": 230}, r"no room for views of \[224, 224\] shifted by 31"),
         ({"size": (8, 8, 8)}, "None is for volumes"),
         ({"scale": None, "independent": True}, "crops nothing"),
-        ({"mean": (0.5,)}, "mean and std go together"),
+        ({"ratio": (2, 1)}, "ratio must be in order"),
     ],
 )
 def test_settings_that_do_not_fit_together_are_refused(options, message):

@@ -10,7 +10,7 @@ import torch
 from torch.utils.data import default_collate
 
 from medmae.data import Samples, Tiles
-from medmae.data.augment.stain import StainNormalise, normalise_rgb
+from medmae.data.augment.stain import standardised
 from medmae.data.slides.stain_tiles import StainTiles
 from medmae.files import sha256_of
 from medmae.tokens.stain_fit import fit_stains
@@ -51,14 +51,14 @@ def array(tiles, index):
     return tiles[index]["image"].permute(1, 2, 0).contiguous().numpy()
 
 
-def test_an_item_is_the_tile_normalised_and_its_two_stains(tiles):
+def test_an_item_is_the_tile_and_its_two_stains_between_0_and_1(tiles):
     dataset = stained(tiles)
     item, wanted = dataset[1], StainSeparator()(array(tiles, 1))
     assert {name: tuple(item[name].shape) for name in ("rgb", "h", "e")} == {
         **{"rgb": (3, 64, 64)},
         **dict.fromkeys("he", (1, 64, 64)),
     }
-    assert torch.equal(item["rgb"], normalise_rgb(tiles[1]["image"][None])[0])
+    assert torch.equal(item["rgb"], tiles[1]["image"].float() / 255)
     assert torch.equal(item["h"][0], torch.from_numpy(wanted.hematoxylin).float() / 255)
     assert torch.equal(item["e"][0], torch.from_numpy(wanted.eosin).float() / 255)
     assert (item["label"], item["index"]) == (0, 1)
@@ -86,10 +86,13 @@ def test_one_matrix_for_a_case_is_fitted_on_some_of_its_tiles_and_serves_its_bla
     assert angles.max() < 6
 
 
-def test_a_fixed_matrix_and_another_scaling_are_choices(tiles):
-    dataset = stained(tiles, separator=StainSeparator(matrix=OTHER), normalise=StainNormalise(standardise=True))
+def test_a_fixed_matrix_and_standardised_stains_are_choices(tiles):
+    dataset = stained(tiles, separator=StainSeparator(matrix=OTHER), standardise=True)
     assert np.allclose(stains(dataset, 0).fit.matrix, OTHER)
-    assert dataset[0]["h"].min() < 0
+    plain = stained(tiles, separator=StainSeparator(matrix=OTHER))
+    assert torch.equal(dataset[0]["h"], standardised(plain[0]["h"][None])[0])
+    assert torch.equal(dataset[0]["rgb"], plain[0]["rgb"])
+    assert [dataset.kinds[name].peak for name in ("rgb", "h")] == [1.0, None]
 
 
 def test_no_tile_a_case_is_refused(tiles):

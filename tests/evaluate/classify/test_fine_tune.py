@@ -95,17 +95,6 @@ def test_the_best_epoch_of_validation_is_kept_not_the_last():
     assert accuracy(kept) > accuracy(final)
 
 
-def test_what_is_normalised_is_normalised_in_training_and_evaluation():
-    calls = []
-
-    def normalise(images):
-        calls.append(torch.is_grad_enabled())
-        return images * 2 - 1
-
-    tuned(normalise=normalise, epochs=1)(FOLD, LABELS, num_classes=2)
-    assert set(calls) == {True, False}
-
-
 @pytest.mark.parametrize(("mixup", "cutmix"), [(0.8, 0.0), (0.0, 1.0), (0.8, 1.0)])
 def test_a_mixed_batch_shows_each_class_by_the_share_of_its_pixels(mixup, cutmix):
     images = torch.stack([torch.zeros(3, 16, 16), torch.ones(3, 16, 16)])

@@ -17,9 +17,6 @@ from medmae.evaluate.classify.few_label_scores import Fit
 from medmae.evaluate.classify.few_label_scores import Samples as Labelled
 from medmae.evaluate.classify.protocol import judge_encoders
 from medmae.evaluate.classify.protocol_tables import paired_rows
-from medmae.evaluate.features.embedding_files import read_embeddings
-from medmae.evaluate.features.extractor import TileEncoder
-from medmae.evaluate.features.lars_probe import LarsProbe
 from medmae.nn.vit import MaskedViT
 
 SIZES = {"image_size": 16, "patch_size": 8, "in_channels": 1, "embed_dim": 16, "depth": 1, "num_heads": 2}
@@ -149,19 +146,3 @@ def test_random_weights_are_others_in_every_repetition(judged):
         }
         assert len(figures["one"]) == 1
     assert len(figures["untrained"]) == 2
-
-
-def test_encoders_get_images_of_the_scale_that_they_expect(source, tmp_path, monkeypatch):
-    tuned = []
-    monkeypatch.setattr(
-        protocol, "FineTune", lambda **options: tuned.append(options["normalise"]) or LarsProbe(features=np.eye(96))
-    )
-    model, data = encoder(), sets(source)
-    judge_encoders(
-        {"one": model}, **data, out=tmp_path / "evaluation", mean=0.25, std=[0.5], few=None, seeds=(0,), **QUIET
-    )
-    image = data["test"][0]["image"][None]
-    found = read_embeddings(tmp_path / "embeddings" / "one" / "test.h5").features[0]
-    np.testing.assert_allclose(found, TileEncoder(encoder=model)((image - 0.25) / 0.5)[0].numpy(), atol=1e-5)
-    assert len(tuned) == 2  # the encoder, and from scratch
-    assert all(torch.equal(scale(image), (image - 0.25) / 0.5) for scale in tuned)

@@ -13,7 +13,7 @@ from medmae.errors import DataError
 from medmae.evaluate.classify.folds import Fold
 from medmae.evaluate.classify.trained import Trained, evaluate_trained, map_trained
 from medmae.methods.he_mmae import he_mmae_tiny
-from medmae.nn.heads import Classifier, Scaled
+from medmae.nn.heads import Classifier
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,7 @@ def prepared(tmp_path_factory):
 
 def network(*, classes=2, pool="class_token"):
     torch.manual_seed(0)
-    return Scaled(network=Classifier(encoder=he_mmae_tiny().encoder, num_classes=classes, pool=pool))
+    return Classifier(encoder=he_mmae_tiny(scale="imagenet").encoder, num_classes=classes, pool=pool)
 
 
 def split(prepared, folder, splits):

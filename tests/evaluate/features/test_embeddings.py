@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from functools import partial
 
 import h5py
 import numpy as np
@@ -19,6 +20,7 @@ from medmae.evaluate.features.embedding_files import open_hdf5, read_embeddings,
 from medmae.evaluate.features.embeddings import cases_of, embed_cases
 from medmae.evaluate.features.extractor import TileEncoder
 from medmae.files import sha256_of
+from medmae.kinds import Scale
 from medmae.methods.he_mmae import he_mmae_tiny
 from medmae.methods.mae import mae_tiny
 
@@ -51,9 +53,9 @@ def slides(tmp_path):
     return Samples(source=path, view=Tiles(size=None))
 
 
-def encoder_of(method=mae_tiny, **options):
+def encoder_of(method=mae_tiny, *, scale=None, **options):
     torch.manual_seed(0)
-    return TileEncoder(encoder=method().encoder, **options)
+    return TileEncoder(encoder=method(scale=scale).encoder, **options)
 
 
 def test_a_file_holds_the_features_of_its_tiles_at_their_places(slides, tmp_path):
@@ -103,10 +105,10 @@ def test_what_is_there_is_kept_and_other_weights_or_options_make_it_anew(slides,
 
 
 def test_another_scaling_of_the_same_weights_makes_it_anew(slides, tmp_path):
-    shifted, doubled = (encoder_of(normalise=by) for by in (lambda image: image - 0.5, lambda image: image * 2))
+    shifted, doubled = (encoder_of(scale=scale) for scale in (Scale((0.5,)), Scale(std=(0.5,))))
     path = embed_cases(cases_of(slides), encoder=shifted, out=tmp_path / "out")[0]
     first, stamp = read_embeddings(path).features, path.stat().st_mtime_ns
-    embed_cases(cases_of(slides), encoder=encoder_of(normalise=lambda image: image - 0.5), out=tmp_path / "out")
+    embed_cases(cases_of(slides), encoder=encoder_of(scale=Scale((0.5,))), out=tmp_path / "out")
     assert path.stat().st_mtime_ns == stamp
     embed_cases(cases_of(slides), encoder=doubled, out=tmp_path / "out")
     assert not np.allclose(first, read_embeddings(path).features, atol=0.05)
@@ -177,10 +179,10 @@ def test_tiles_without_a_slide_are_named(tmp_path):
 
 
 def test_the_last_token_of_mmae_is_normalised_as_its_classifier_does():
-    encoder = encoder_of(he_mmae_tiny, pool="class_token", normalise=lambda images: images - 0.5)
+    encoder = encoder_of(he_mmae_tiny, pool="class_token", scale=Scale((0.5,)))
     images = torch.rand(2, 3, 32, 32)
     features, tokens = encoder.with_tokens(images)
-    raw = encoder.encoder(images - 0.5)
+    raw = encoder.encoder(images)
     torch.testing.assert_close(features, torch.nn.functional.layer_norm(raw[:, -1], (32,), eps=1e-6))
     torch.testing.assert_close(tokens, raw[:, :-1])
     assert not features.requires_grad
@@ -188,7 +190,7 @@ def test_the_last_token_of_mmae_is_normalised_as_its_classifier_does():
 
 def test_a_class_token_that_is_not_there_is_refused():
     with pytest.raises(ValueError, match="this one has none"):
-        encoder_of(lambda: mae_tiny(class_token="none"), pool="class_token")
+        encoder_of(partial(mae_tiny, class_token="none"), pool="class_token")
 
 
 # ------------------------------------------------------------------------------------- coordinates of other tools
