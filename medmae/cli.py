@@ -85,7 +85,7 @@ def _prep() -> None:
 @app.command("list", epilog="Example: medmae list")
 def list_methods() -> None:
     """List the methods and the shipped bundles."""
-    from medmae.bundle.shipped import configs, shipped
+    from medmae.bundle.shipped import configs, shared_configs, shipped
     from medmae.methods.registry import methods
 
     table = Table("method", "title", "presets", "paper", title="Methods")
@@ -96,6 +96,7 @@ def list_methods() -> None:
     for name, folder in shipped().items():
         recipes.add_row(name, ", ".join(configs(folder)))
     console.print(recipes)
+    typer.echo(f"merged over any train: {', '.join(shared_configs())}, as in train,{shared_configs()[-1]}")
 
 
 @app.command(epilog="Example: medmae demo --data /path/to/nifti --out demo")

@@ -16,6 +16,7 @@ import pytest
 from packaging.requirements import Requirement
 
 import medmae
+from medmae.bundle.shipped import shipped
 from medmae.cli import app, sources
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -132,8 +133,9 @@ def test_the_wheel_carries_both_packages_and_the_recipes(tmp_path: Path, monkeyp
         names = wheel.namelist()
     assert "medmae/py.typed" in names
     assert any(name.startswith("data_prep/") for name in names)
-    for bundle in (ROOT / "bundles").iterdir():
-        assert f"medmae/_bundles/{bundle.name}/configs/metadata.json" in names
+    assert "medmae/_bundles/shared/logging.conf" in names
+    for bundle in shipped():
+        assert f"medmae/_bundles/{bundle}/configs/metadata.json" in names
     assert not [name for name in names if name.startswith(("tests/", "bundles/", "benchmarks/"))]
 
 

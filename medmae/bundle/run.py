@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import inspect
+import logging
 from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
@@ -10,7 +12,7 @@ from typing import Any
 
 from medmae.bundle.check.refuse import require_safe
 from medmae.bundle.overrides import UNKNOWN, check_value, read_value
-from medmae.bundle.shipped import find_bundle, find_config, shipped
+from medmae.bundle.shipped import find_bundle, find_config, shared_file, shipped
 
 _SPECIAL = frozenset("#$@%")  # what MONAI's parser does not leave as it is
 
@@ -54,9 +56,10 @@ def run_bundle(
     from monai.bundle import ConfigParser, ConfigWorkflow  # seconds to import: only who runs a bundle pays
 
     recipe = ConfigParser(ConfigParser.load_config_files(files))
-    given = {key.replace("#", "::"): value for key, value in (overrides or {}).items()}
-    _check_ids([*given, *(options or {})], set(recipe.get()))
-    for key, text in (options or {}).items():
+    _check_ids([*(overrides or {}), *(options or {})], set(recipe.get()))
+    given = {_real_id(recipe, key): value for key, value in (overrides or {}).items()}
+    for name, text in (options or {}).items():
+        key = _real_id(recipe, name)
         given[key] = text if trust and text[:1] in ("$", "@", "%") else read_value(key, text, _value(recipe, key))
     home = Path("runs", root.name) if root in shipped().values() else root
     settings = {"bundle_root": as_data(home)}
@@ -65,7 +68,11 @@ def run_bundle(
         if not expression:
             check_value(key, value, _value(recipe, key))
         settings[key] = value if expression else as_data(value)
-    workflow = ConfigWorkflow(config_file=files, workflow_type=None, **settings)
+    # Overlays that all bundles share lie elsewhere than the recipe, which MONAI would warn of.
+    logging.getLogger("monai.bundle.workflows").setLevel(logging.ERROR)
+    own = root / "configs" / "logging.conf"
+    log = own if own.is_file() else shared_file("logging.conf")
+    workflow = ConfigWorkflow(config_file=files, logging_file=str(log), workflow_type=None, **settings)
     workflow.initialize()
     workflow.run()
     workflow.finalize()
@@ -86,6 +93,24 @@ def as_data(value: object) -> Any:  # noqa: ANN401
     return value
 
 
+def _real_id(recipe: Any, name: str) -> str:  # noqa: ANN401 (as below)
+    """Where an id leads: parts of a reference are parts of what it refers to, and sizes of samples are their view's."""
+    from medmae.data import Samples
+
+    parts = name.replace("#", "::").split("::")
+    for count in range(1, len(parts)):
+        parent, rest = "::".join(parts[:count]), parts[count:]
+        value = recipe.get(parent)
+        if isinstance(value, str) and value.startswith("@"):
+            return _real_id(recipe, "::".join([value[1:], *rest]))
+        if isinstance(value, str) and value.startswith("$"):
+            raise ValueError(f"--{name}: {parent} is {value}, of which no part can be set; set what it is made of")
+        of_samples = isinstance(value, dict) and value.get("_target_") == "medmae.data.Samples"
+        if of_samples and rest[0] not in {"_target_", *inspect.signature(Samples).parameters}:
+            return _real_id(recipe, "::".join([parent, "view", *rest]))
+    return "::".join(parts)
+
+
 def _value(recipe: Any, key: str) -> object:  # noqa: ANN401 (MONAI's parser, imported when it is needed)
     """What a recipe has under an id, or where that refers to."""
     value = recipe.get(key, UNKNOWN)
@@ -100,7 +125,7 @@ def _check_ids(names: Iterable[str], known: set[str]) -> None:
     """Refuses a misspelt id: its first part must stand in the configuration, or be one that MONAI's tools know."""
     tops = known | {"bundle_root", "output_dir"}
     for name in names:
-        top = name.split("::")[0]
+        top = name.replace("#", "::").split("::")[0]
         if top not in tops:
             near = difflib.get_close_matches(top, tops, n=3)
             hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(sorted(tops))}"

@@ -1,4 +1,7 @@
-"""Where the recipes lie: ``bundles/`` beside an editable install, ``medmae/_bundles`` inside a wheel."""
+"""Where the recipes lie: ``bundles/`` beside an editable install, ``medmae/_bundles`` inside a wheel.
+
+What is the same for all of them (overlays for several GPUs, the logging of a run) lies beside them in ``shared``.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import medmae
 
 _PACKAGE = Path(medmae.__file__).resolve().parent
 _HOMES = (_PACKAGE / "_bundles", _PACKAGE.parent / "bundles")
+_SHARED = "shared"
 _SUFFIXES = (".yaml", ".yml", ".json")
 
 
@@ -45,8 +49,19 @@ def configs(bundle: Path) -> list[str]:
     return sorted(file.stem for file in files if file.suffix in _SUFFIXES and file.stem != "metadata")
 
 
+def shared_file(name: str) -> Path | None:
+    """A file that all bundles share, by its name; None if there is none."""
+    paths = (home / _SHARED / name for home in _HOMES)
+    return next((path for path in paths if path.is_file()), None)
+
+
+def shared_configs() -> list[str]:
+    """Names of the overlays that suit any bundle's ``train``."""
+    return sorted({path.stem for home in _HOMES for path in (home / _SHARED).glob("*.yaml")})
+
+
 def find_config(bundle: Path, name: str) -> Path:
-    """One configuration of a bundle by its name, with or without suffix.
+    """One configuration by its name, with or without suffix: the bundle's own, or one that all share.
 
     Raises:
         FileNotFoundError: If there is none, with the names that exist.
@@ -55,5 +70,8 @@ def find_config(bundle: Path, name: str) -> Path:
     for suffix in _SUFFIXES:
         if stem in configs(bundle) and (path := bundle / "configs" / f"{stem}{suffix}").is_file():
             return path
-    names = ", ".join(configs(bundle))
+    shared = shared_file(f"{stem}.yaml")
+    if shared is not None and stem in shared_configs():
+        return shared
+    names = ", ".join(dict.fromkeys([*configs(bundle), *shared_configs()]))
     raise FileNotFoundError(f"bundle {bundle.name} has no configuration {name!r}: it has {names}")

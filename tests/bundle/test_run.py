@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from medmae.bundle.check.finding import errors
 from medmae.bundle.check.refuse import BundleRefusedError
+from medmae.bundle.check.static import check_static
 from medmae.bundle.run import run_bundle
-from medmae.bundle.shipped import shipped
+from medmae.bundle.shipped import configs, find_config, shared_configs, shared_file, shipped
 from medmae.cli import main
 from medmae.errors import ExitCode
 
@@ -111,6 +113,40 @@ def test_a_reference_is_followed_to_what_it_stands_for(bundle: Path) -> None:
     with pytest.raises(ValueError, match=r"--twice.*a number"):
         run_bundle(bundle, "train", options={"twice": "many"}, trust=True)
     run_bundle(bundle, "train", options={"endless": "many"}, trust=True)
+
+
+PARTS = """
+box: {inner: {number: 3}}
+lid: '@box::inner'
+sum: $@factor + 1
+held: {_target_: medmae.data.Samples, source: x, view: '@look'}
+look: {size: 8}
+run: ['$pathlib.Path(@out).write_text(str([@box, @look]))']
+"""
+
+
+def test_a_part_of_a_reference_is_a_part_of_what_it_refers_to(bundle: Path) -> None:
+    (bundle / "configs" / "train.yaml").write_text(TRAIN[: TRAIN.index("run:")] + PARTS)
+    run_bundle(bundle, "train", options={"lid::number": "5", "held::size": "16"}, trust=True)
+    assert (bundle / "result.txt").read_text() == "[{'inner': {'number': 5}}, {'size': 16}]"
+    run_bundle(bundle, "train", options={"held::view::size": "[2, 3]"}, overrides={"lid#number": 5}, trust=True)
+    assert (bundle / "result.txt").read_text() == "[{'inner': {'number': 5}}, {'size': [2, 3]}]"
+    with pytest.raises(ValueError, match=r"--box::inner::number.*a number"):
+        run_bundle(bundle, "train", options={"lid::number": "five"}, trust=True)
+    with pytest.raises(ValueError, match=r"--sum::part: sum is \$@factor \+ 1, of which no part can be set"):
+        run_bundle(bundle, "train", options={"sum::part": "5"}, trust=True)
+
+
+def test_what_all_bundles_share_is_merged_over_any_train_and_passes_the_checks(tmp_path: Path) -> None:
+    for name, folder in shipped().items():
+        copy = tmp_path / name
+        shutil.copytree(folder, copy, ignore=shutil.ignore_patterns("models", "eval"))
+        for overlay in shared_configs():
+            assert find_config(folder, overlay).is_file()
+            if overlay not in configs(folder):  # a bundle's own goes before
+                shutil.copy(find_config(folder, overlay), copy / "configs")
+        shutil.copy(str(shared_file("logging.conf")), copy / "configs")
+        assert errors(check_static(copy)) == []
 
 
 def test_a_flag_in_words_never_counts_as_true(bundle: Path) -> None:

@@ -10,7 +10,7 @@ from monai.bundle import ConfigParser, ConfigWorkflow
 
 from data_prep.tiny.images import make
 from medmae.bundle.run import run_bundle
-from medmae.bundle.shipped import shipped
+from medmae.bundle.shipped import find_config, shipped
 from medmae.errors import DataError
 from medmae.kinds import Scale
 from medmae.weights.scales import read_scales
@@ -151,7 +151,7 @@ def test_a_classifier_expects_the_scale_of_its_pre_training_and_refuses_another(
 @pytest.mark.parametrize("name", ["image_mae_pretraining", "image_classification"])
 @pytest.mark.parametrize("overlay", ["demo", "multi_gpu_train"])
 def test_overlays_change_what_they_name(name, overlay, images):
-    files = [str(shipped()[name] / "configs" / f"{config}.yaml") for config in ("train", overlay)]
+    files = [str(find_config(shipped()[name], config)) for config in ("train", overlay)]
     workflow = ConfigWorkflow(config_file=files, workflow_type="train", dataset_dir=str(images))
     if overlay == "demo":
         assert workflow.parser.get("image_size") == 32
@@ -163,7 +163,7 @@ def test_overlays_change_what_they_name(name, overlay, images):
 def test_the_demos_of_both_bundles_build_the_same_encoder(images):
     encoders = []
     for name in ("image_mae_pretraining", "image_classification"):
-        files = [str(shipped()[name] / "configs" / f"{config}.yaml") for config in ("train", "demo")]
+        files = [str(find_config(shipped()[name], config)) for config in ("train", "demo")]
         more = {} if name == "image_mae_pretraining" else {"classes": ["blobs", "stripes"]}
         workflow = ConfigWorkflow(config_file=files, workflow_type="train", dataset_dir=str(images), **more)
         encoders.append(workflow.parser.get_parsed_content("method").encoder.state_dict())
@@ -193,10 +193,10 @@ def flat(value, prefix=""):
 
 
 @pytest.mark.parametrize("name", VARIANTS)
-@pytest.mark.parametrize("config", ["train", "demo", "evaluate", "downstream", "inference", "multi_gpu_train", "fsdp"])
+@pytest.mark.parametrize("config", ["train", "demo", "evaluate", "downstream", "inference"])
 def test_recipes_of_one_family_differ_only_in_what_their_method_needs(name, config):
     mine, base = (
-        flat(ConfigParser.load_config_file(shipped()[each] / "configs" / f"{config}.yaml"))
+        flat(ConfigParser.load_config_file(find_config(shipped()[each], config)))
         for each in (name, "image_mae_pretraining")
     )
     differ = {key for key in {*mine, *base} if mine.get(key) != base.get(key)}
@@ -204,8 +204,7 @@ def test_recipes_of_one_family_differ_only_in_what_their_method_needs(name, conf
 
 
 def test_batch_norms_of_a_contrast_are_those_of_all_gpus(images):
-    folder = shipped()["image_cmae_pretraining"] / "configs"
-    files = [str(folder / f"{config}.yaml") for config in ("train", "multi_gpu_train")]
+    files = [str(find_config(shipped()["image_cmae_pretraining"], config)) for config in ("train", "multi_gpu_train")]
     workflow = ConfigWorkflow(config_file=files, workflow_type="train", dataset_dir=str(images))
     assert workflow.parser.get("train::trainer")["sync_batchnorm"] is True
 

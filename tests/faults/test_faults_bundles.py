@@ -15,7 +15,7 @@ import pytest
 from data_prep import tiny
 from medmae import cli
 from medmae.bundle.check.dynamic import DYNAMIC, check_dynamic
-from medmae.bundle.shipped import shipped
+from medmae.bundle.shipped import shared_file, shipped
 from medmae.errors import ExitCode
 
 NAME = "mr_edge_mae_pretraining"
@@ -35,6 +35,7 @@ def bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def copy_to(folder: Path) -> Path:
     shutil.copytree(shipped()[NAME], folder, ignore=shutil.ignore_patterns("models", "eval", "checkpoints"))
+    shutil.copy(str(shared_file("logging.conf")), folder / "configs")
     return folder
 
 

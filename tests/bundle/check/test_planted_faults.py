@@ -21,7 +21,7 @@ from medmae.bundle.check.finding import Problem
 from medmae.bundle.check.source import Bundle
 from medmae.bundle.check.static import Check, check_static
 from medmae.bundle.check.zipped import member_problems
-from medmae.bundle.shipped import shipped
+from medmae.bundle.shipped import shared_file, shipped
 
 NAME = "mr_edge_mae_pretraining"
 HOME = "/ho" + "me/somebody/data"  # in halves: a test of the project forbids such paths in its files
@@ -35,6 +35,7 @@ def bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     folder = tmp_path / NAME
     shutil.copytree(shipped()[NAME], folder, ignore=shutil.ignore_patterns("models", "eval"))
+    shutil.copy(str(shared_file("logging.conf")), folder / "configs")  # a bundle may bring one of its own
     return folder
 
 
