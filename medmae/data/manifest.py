@@ -196,17 +196,8 @@ def check_leaks(rows: Iterable[Row], *, path: str | Path | None = None) -> None:
     check_disjoint(pairs, what="source file (sha256)", path=path)
 
 
-def check_pretraining(pretraining: Manifest, evaluation: Manifest, *, split: str = "test") -> None:
-    """Refuses to evaluate on patients whose scans an encoder was pre-trained on.
-
-    Raises:
-        DataError: With the subjects of ``evaluation``'s ``split`` that ``pretraining`` trains on.
-    """
-    refuse_seen(pretraining.subjects("train"), evaluation, split=split)
-
-
 def refuse_seen(subjects: Iterable[str], evaluation: Cohort, *, split: str = "test") -> None:
-    """The same for subjects of pre-training that are known by name.
+    """Refuses to evaluate on patients whom pre-training has seen.
 
     Raises:
         DataError: With those of them that ``split`` holds.

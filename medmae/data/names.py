@@ -131,11 +131,6 @@ def contrast_in(text: str) -> str | None:
     return _last_contrast([word.lower() for word in re.split(r"[^A-Za-z0-9]+", text) if word])[1]
 
 
-def is_label(name: str) -> bool:
-    """Whether a name is one of a mask or label map rather than of a contrast."""
-    return parse_stem(name).kind == "label"
-
-
 def label_kind(name: str) -> Literal["lesion", "brain", "other"]:
     """What a label map marks, by its name; ``other`` is anatomy, or a name that does not say.
 

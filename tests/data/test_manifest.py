@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from medmae.data.manifest import Manifest, check_pretraining
+from medmae.data.manifest import Manifest, refuse_seen
 from medmae.errors import DataError
 
 
@@ -110,9 +110,9 @@ def test_an_identical_file_in_two_splits_is_refused(prepared):
 def test_evaluating_on_a_patient_of_pretraining_is_refused(prepared):
     first = Manifest.read(prepared({"a": "train", "b": "test"}, folder="one"))
     second = Manifest.read(prepared({"a": "test", "c": "train"}, folder="two"))
-    check_pretraining(first, first)
+    refuse_seen(first.subjects("train"), first)
     with pytest.raises(DataError, match="has seen 1 of the subjects to evaluate: a"):
-        check_pretraining(first, second)
+        refuse_seen(first.subjects("train"), second)
 
 
 def test_an_empty_or_missing_manifest_is_refused(tmp_path):

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from medmae.data.names import Named, contrast_in, file_name_of, is_label, label_kind, parse_stem, subject_session
+from medmae.data.names import Named, contrast_in, file_name_of, label_kind, parse_stem, subject_session
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_contrasts_get_one_name(stem, name, prefix):
 )
 def test_masks_and_label_maps_are_no_contrasts(stem, name, prefix):
     assert parse_stem(stem) == Named("label", name, prefix)
-    assert is_label(stem)
+    assert parse_stem(stem).kind == "label"
 
 
 @pytest.mark.parametrize("stem", ["image", "warp_field", "study2", "T17"])

@@ -19,7 +19,7 @@ from data_prep.slide import tile_slide
 from data_prep.tiny.wsi import picture, write_pyramid
 from medmae.cli import main
 from medmae.data import Manifest, Samples, Tiles
-from medmae.data.manifest import check_pretraining
+from medmae.data.manifest import refuse_seen
 from medmae.data.slides.wsi import Slide
 from medmae.errors import DataError, ExitCode
 from tests.slides import jpeg, work_here, write_jpeg_slide
@@ -432,7 +432,7 @@ def test_fault_27_pretraining_on_patients_that_are_evaluated_is_refused(prepared
     seen = Manifest.read(spoilt(prepared, tmp_path / "one", everyone("train")))
     asked = Manifest.read(spoilt(prepared, tmp_path / "two", everyone("test")))
     with pytest.raises(DataError, match="has seen 4 of the subjects to evaluate: p0, p1, p2, p3"):
-        check_pretraining(seen, asked)
+        refuse_seen(seen.subjects("train"), asked)
 
 
 # --------------------------------------------------------------------------------------------------- 50: privacy

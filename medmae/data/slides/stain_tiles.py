@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from medmae.data.augment.stain import standardised, unit
-from medmae.data.labels import Labels
 from medmae.data.manifest import Manifest
 from medmae.data.slides.tiles import Tiles
-from medmae.data.source import Source
-from medmae.data.views import About, Item, View
+from medmae.data.views import Item
 from medmae.kinds import Kind
 from medmae.tokens.stain_fit import StainFit
 from medmae.tokens.stains import Stains, StainSeparator
 
 
 @dataclass(frozen=True, kw_only=True)
-class StainTiles(View[Manifest]):
+class StainTiles(Tiles):
     """One sample a tile, separated into stains when it is read.
 
     ``{"rgb": (3, H, W), "h": (1, H, W), "e": (1, H, W)}`` float32 in [0, 1].
@@ -35,38 +33,26 @@ class StainTiles(View[Manifest]):
             when the first is read.
     """
 
-    noun = "tile"
-
-    size: int | Sequence[int] | None = 224
+    channels: int | None = field(default=3, init=False)
+    dtype: Literal["float32", "uint8"] = field(default="uint8", init=False)
     separator: StainSeparator = field(default_factory=StainSeparator)
     standardise: bool = False
     tiles_per_case: int | None = None
     _fits: dict[tuple[Path, str], StainFit] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.tiles_per_case is not None and self.tiles_per_case < 1:
             raise ValueError(f"tiles_per_case must be positive or None, got {self.tiles_per_case}")
 
     @property
-    def tiles(self) -> Tiles:
-        """The tiles themselves, as stains are separated from them."""
-        return Tiles(size=self.size, dtype="uint8")
+    def kept_shape(self) -> tuple[int, ...]:
+        """None.
 
-    def open(self, source: Source | str | Path) -> Manifest:
-        """As of tiles."""
-        return self.tiles.open(source)
-
-    def items(self, source: Manifest, places: Sequence[int]) -> np.ndarray:
-        """As of tiles."""
-        return self.tiles.items(source, places)
-
-    def labels(self, source: Manifest, items: np.ndarray) -> Labels:
-        """As of tiles."""
-        return self.tiles.labels(source, items)
-
-    def describe(self, source: Manifest, item: Item) -> About:
-        """As of tiles."""
-        return self.tiles.describe(source, item)
+        Raises:
+            ValueError: Always.
+        """
+        raise ValueError("stains are separated anew each time: in_memory has nothing to keep")
 
     def kinds(self, source: Manifest) -> dict[str, Kind]:
         """The tile and two grey pictures; standardised ones have no largest value."""
@@ -76,13 +62,13 @@ class StainTiles(View[Manifest]):
 
     def read(self, source: Manifest, item: Item) -> dict[str, Tensor]:
         """The tile and its stains."""
-        rgb = self.tiles.raw(source, item)
+        rgb = self.raw(source, item)
         stains = self._separated(source, item, _tile(rgb))
         return {"rgb": unit(rgb), "h": self._shown(stains.hematoxylin), "e": self._shown(stains.eosin)}
 
     def stains(self, source: Manifest, item: Item) -> tuple[np.ndarray, Stains]:
         """The tile ``(H, W, 3)`` and its pictures, uint8; with the matrix, and whether that is a fallback."""
-        tile = _tile(self.tiles.raw(source, item))
+        tile = _tile(self.raw(source, item))
         return tile, self._separated(source, item, tile)
 
     def _shown(self, picture: np.ndarray) -> Tensor:
@@ -99,7 +85,7 @@ class StainTiles(View[Manifest]):
         key = source.path, str(row["case"])
         if key not in self._fits:
             some = np.linspace(0, row["count"] - 1, min(row["count"], self.tiles_per_case or 1)).astype(int).tolist()
-            tiles = (self.tiles.raw(source, Item((place, number), 0, 0)) for number in some)
+            tiles = (self.raw(source, Item((place, number), 0, 0)) for number in some)
             self._fits[key] = self.separator.fit(*map(_tile, tiles))
         return self._fits[key]
 

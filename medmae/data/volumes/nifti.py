@@ -42,18 +42,6 @@ class Volume:
     sha256: str = ""
 
 
-def read_volume(
-    path: str | Path,
-    *,
-    nan: NanPolicy = "error",
-    limit_gb: float = LIMIT_GB,
-    repair_affine: Repair | None = None,
-) -> tuple[np.ndarray, Grid]:
-    """Reads a 3-D NIfTI volume: ``(array, grid)``. See :func:`load_volume`, which also gives flags and hash."""
-    volume = load_volume(path, nan=nan, limit_gb=limit_gb, repair_affine=repair_affine)
-    return volume.array, volume.grid
-
-
 def load_volume(
     path: str | Path,
     *,

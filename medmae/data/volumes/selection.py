@@ -1,10 +1,8 @@
-"""Which rows, contrasts and slices of a manifest a data set reads."""
+"""Which contrasts and slices of a manifest are read."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 
@@ -50,49 +48,3 @@ def inventory(rows: Iterable[Row]) -> str:
     """Which contrasts some cases have, for messages."""
     sets = {", ".join(contrast["name"] for contrast in row["contrasts"]) for row in rows}
     return " or ".join(sorted(sets)[:5]) or "nothing: the split is empty"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Selection:
-    """Cases, and where their contrasts lie.
-
-    Attributes:
-        manifest: What was chosen from.
-        contrasts: C names, in the order in which they were asked for.
-        rows: The cases, sorted.
-        positions: ``(cases, C)``: position of each contrast in the case's shard, -1 where the case lacks it.
-    """
-
-    manifest: Manifest
-    contrasts: tuple[str, ...]
-    rows: tuple[Row, ...]
-    positions: np.ndarray
-
-    @classmethod
-    def choose(
-        cls, manifest: str | Path | Manifest, *, split: str | None, contrasts: Sequence[str] | None, at_least: int
-    ) -> Selection:
-        """Chooses the cases of a split that have enough of the contrasts; maybe none.
-
-        Args:
-            manifest: ``manifest.jsonl``, its folder, or a :class:`Manifest`.
-            split: ``train``, ``val`` or ``test``; None takes all.
-            contrasts: Their names; None takes all of the manifest.
-            at_least: How many of them a case must have.
-
-        Raises:
-            DataError: If the data set lacks a contrast.
-            ValueError: If a contrast is named twice, or ``at_least`` is out of range.
-        """
-        manifest = Manifest.of(manifest)
-        names = wanted_contrasts(manifest, contrasts, at_least=at_least)
-        rows = [manifest.rows[place] for place in manifest.places(split)]
-        positions = np.array([places_of(row, names) for row in rows], dtype=np.int32).reshape(len(rows), len(names))
-        enough = (positions >= 0).sum(axis=1) >= at_least
-        kept = tuple(row for row, there in zip(rows, enough, strict=True) if there)
-        return cls(manifest=manifest, contrasts=names, rows=kept, positions=positions[enough])
-
-    def of(self, subjects: Collection[str]) -> Selection:
-        """Only the cases of some subjects; maybe none."""
-        kept = [number for number, row in enumerate(self.rows) if row["subject"] in subjects]
-        return replace(self, rows=tuple(self.rows[number] for number in kept), positions=self.positions[kept])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from medmae.data.manifest import Manifest
 from medmae.data.names import label_kind
 from medmae.data.rows import Row
 from medmae.data.volumes.grid import Grid
-from medmae.data.volumes.selection import Selection, filled_slices
+from medmae.data.volumes.selection import filled_slices, usable, wanted_contrasts
 from medmae.errors import DataError
 from medmae.evaluate.synthesis.foreground import stored_foreground
 from medmae.evaluate.synthesis.task import CaseVolumes, Task
@@ -57,19 +57,19 @@ class SynthesisCases:
         unknown = [name for name in (*self.sources, *self.targets) if name not in known]
         if unknown:
             raise ValueError(f"source and target must be some of the contrasts {known}, got {unknown}")
-        self.selection = Selection.choose(manifest, split=split, contrasts=tuple(dict.fromkeys(known)), at_least=2)
-        self.min_foreground = min_foreground
-        self._shards = manifest.shards
+        names = wanted_contrasts(manifest, tuple(dict.fromkeys(known)), at_least=2)
+        self.manifest, self.min_foreground = manifest, min_foreground
+        self._cases = [(row, has) for row in manifest.select(split=split) if len(has := usable(row, names)) > 1]
 
     def tasks(self) -> list[Task]:
         """All of them, those of a case together."""
-        return [task for row, has in self._available() for task in self._of(row, has)]
+        return [task for row, has in self._cases for task in self._of(row, has)]
 
     def read(self, task: Task) -> CaseVolumes:
         """The arrays of a task."""
         row = task.row
         places = {contrast["name"]: position for position, contrast in enumerate(row["contrasts"])}
-        shard = self._shards[row["shard"]]  # (S, C, H, W)
+        shard = self.manifest.shards[row["shard"]]  # (S, C, H, W)
         image = np.zeros((len(shard), len(task.channels), *shard.shape[2:]), dtype=np.float32)
         for channel, name in enumerate(task.channels):
             if name in task.sources:
@@ -93,16 +93,11 @@ class SynthesisCases:
     @property
     def labels(self) -> dict[str, list[str]]:
         """Names of the label maps that any case of the split has: ``lesion``, ``brain`` and ``other``, if there are."""
-        names = sorted({label["name"] for row in self.selection.rows for label in row["labels"]})
+        names = sorted({label["name"] for row, _ in self._cases for label in row["labels"]})
         kinds = {kind: [name for name in names if label_kind(name) == kind] for kind in ("lesion", "brain", "other")}
         return {kind: found for kind, found in kinds.items() if found}
 
-    def _available(self) -> list[tuple[Row, list[str]]]:
-        names = self.selection.contrasts
-        pairs = zip(self.selection.rows, self.selection.positions, strict=True)
-        return [(row, [name for name, at in zip(names, places, strict=True) if at >= 0]) for row, places in pairs]
-
-    def _of(self, row: Row, has: Sequence[str]) -> list[Task]:
+    def _of(self, row: Row, has: Collection[str]) -> list[Task]:
         found = []
         for target in self.targets:
             sources = tuple(name for name in self.sources if name in has and name != target)
@@ -112,7 +107,7 @@ class SynthesisCases:
 
     def _marked(self, row: Row, kind: str) -> np.ndarray | None:
         shards = [label["shard"] for label in row["labels"] if label_kind(label["name"]) == kind]
-        maps = [np.asarray(self._shards[shard]) > 0 for shard in shards]
+        maps = [np.asarray(self.manifest.shards[shard]) > 0 for shard in shards]
         return np.logical_or.reduce(maps) if maps else None
 
 
@@ -128,7 +123,7 @@ def require_tasks(cases: SynthesisCases, *, split: str | None, why: str) -> list
     wanted: dict[str, Any] = {"source": cases.sources, "target": cases.targets}
     raise DataError(
         f"no case of the split has both source and target: {wanted}",
-        path=cases.selection.manifest.path,
+        path=cases.manifest.path,
         field="split",
         value=split,
         remedy=f"{why}; put at least one subject that has them into this split",

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
 from skimage.exposure import match_histograms
 
 from medmae.data.evenly import evenly
-from medmae.data.volumes.selection import Selection
+from medmae.data.manifest import Manifest
+from medmae.data.volumes.selection import usable
 from medmae.evaluate.synthesis.foreground import stored_foreground
 
 _QUANTILES = 1024
@@ -31,17 +33,23 @@ class CopyBaseline:
     cases: int
 
     @classmethod
-    def fit(cls, training: Selection) -> CopyBaseline:
-        """Measures the target's histogram.
+    def fit(cls, manifest: Manifest, *, target: str, subjects: Collection[str] | None = None) -> CopyBaseline:
+        """Measures the target's histogram on training cases.
 
         Args:
-            training: Training cases of one contrast, the target.
+            manifest: Prepared data.
+            target: Contrast.
+            subjects: Whose; None takes all.
         """
-        shards, curves = training.manifest.shards, []
-        for number in evenly(len(training.rows), _MAX_CASES).tolist():
-            row, position = training.rows[number], int(training.positions[number, 0])
-            target = np.asarray(shards[row["shard"]][:, position]).astype(np.float32)  # (S, H, W)
-            values = target[stored_foreground(target, row["contrasts"][position])]
+        training = [
+            (row, has[target])
+            for row in manifest.select(split="train")
+            if (has := usable(row, (target,))) and (subjects is None or row["subject"] in subjects)
+        ]
+        curves = []
+        for row, position in map(training.__getitem__, evenly(len(training), _MAX_CASES).tolist()):
+            volume = np.asarray(manifest.shards[row["shard"]][:, position]).astype(np.float32)  # (S, H, W)
+            values = volume[stored_foreground(volume, row["contrasts"][position])]
             if values.size:
                 curves.append(np.quantile(values, np.linspace(0, 1, _QUANTILES)))
         return cls(quantiles=np.mean(curves, axis=0) if curves else None, cases=len(curves))

@@ -14,7 +14,6 @@ from rich.progress import track
 from torch import Tensor
 
 from medmae.data.manifest import Manifest
-from medmae.data.volumes.selection import Selection
 from medmae.errors import DataError, SomeFailedError
 from medmae.evaluate.synthesis.calibration_file import NAME as CALIBRATION
 from medmae.evaluate.synthesis.calibration_file import FittedSpread
@@ -162,7 +161,7 @@ class _Evaluation:
         if not self.rows:
             raise DataError(
                 f"none of the {len(self.failed)} cases can be evaluated; the first: {self.failed[0]}",
-                path=self.cases.selection.manifest.path,
+                path=self.cases.manifest.path,
             )
         summary = summarise_scores(self.rows)
         made = sorted({row["target"] for row in self.rows})
@@ -222,10 +221,9 @@ def _calibration_tasks(
     """Validation tasks to fit a calibration on; none where one is given. Whom it was fitted on cannot be judged."""
     fit = [] if calibration else require_tasks(val, split="val", why="the spread is calibrated on it")
     subjects = calibration.subjects if calibration else {task.row["subject"] for task in fit}
-    refuse_shared(subjects, judged, split=split, path=val.selection.manifest.path)
+    refuse_shared(subjects, judged, split=split, path=val.manifest.path)
     return fit
 
 
 def _baseline(cases: SynthesisCases, target: str, *, paired: Collection[str] | None) -> CopyBaseline:
-    training = Selection.choose(cases.selection.manifest, split="train", contrasts=(target,), at_least=1)
-    return CopyBaseline.fit(training if paired is None else training.of(paired))
+    return CopyBaseline.fit(cases.manifest, target=target, subjects=paired)

@@ -10,7 +10,7 @@ import pytest
 from nibabel.orientations import axcodes2ornt, inv_ornt_aff, ornt_transform
 
 from medmae.data.volumes.grid import Grid
-from medmae.data.volumes.nifti import read_volume
+from medmae.data.volumes.nifti import load_volume
 
 SHAPE = (5, 7, 4)
 FIELDS = (
@@ -108,7 +108,8 @@ def test_nifti_out_has_the_header_geometry_of_nifti_in(tmp_path, suffix, qform, 
     image.header["descrip"] = b"Jane Doe"
     nib.save(image, tmp_path / "in.nii.gz")
 
-    data, grid = read_volume(tmp_path / "in.nii.gz")
+    volume = load_volume(tmp_path / "in.nii.gz")
+    data, grid = volume.array, volume.grid
     grid = Grid.from_dict(json.loads(json.dumps(grid.to_dict())))
     out = tmp_path / f"out{suffix}"
     grid.write_nifti(grid.to_canonical(data), out, descrip="synthetic, not for diagnosis")
@@ -124,7 +125,8 @@ def test_nifti_out_has_the_header_geometry_of_nifti_in(tmp_path, suffix, qform, 
 
 def test_a_trailing_axis_of_one_comes_back(tmp_path):
     nib.save(nib.Nifti1Image(np.ones((*SHAPE, 1), np.float32), np.eye(4)), tmp_path / "in.nii")
-    data, grid = read_volume(tmp_path / "in.nii")
+    volume = load_volume(tmp_path / "in.nii")
+    data, grid = volume.array, volume.grid
     assert data.shape == SHAPE
     grid.write_nifti(grid.to_canonical(data), tmp_path / "out.nii")
     assert nib.load(tmp_path / "out.nii").shape == (*SHAPE, 1)

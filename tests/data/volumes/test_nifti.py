@@ -12,7 +12,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from medmae.data.volumes.nifti import load_volume, read_volume
+from medmae.data.volumes.nifti import load_volume
 from medmae.errors import DataError
 
 SHARED = Path(os.environ.get("MEDMAE_SHARED", Path(__file__).parents[4] / "shared"))
@@ -47,7 +47,7 @@ def write(tmp_path, content):
 
 def refused(path, field=None, **options):
     with pytest.raises(DataError) as caught:
-        read_volume(path, **options)
+        load_volume(path, **options)
     assert caught.value.path == path
     assert caught.value.field == field
     assert str(path) in str(caught.value)
@@ -177,7 +177,7 @@ def test_the_slope_of_the_header_is_applied(tmp_path):
     data = bytearray(image.to_bytes())
     struct.pack_into("<2f", data, 112, 2.0, -1.0)
     (tmp_path / "v.nii").write_bytes(data)
-    array, _ = read_volume(tmp_path / "v.nii")
+    array = load_volume(tmp_path / "v.nii").array
     assert array.dtype == np.float32
     np.testing.assert_array_equal(array.ravel(), np.arange(8) * 2.0 - 1.0)
 
@@ -189,12 +189,12 @@ def test_nifti2_and_both_byte_orders_are_read(tmp_path, order):
         header = kind.header_class(endianness=order)
         header.set_data_dtype(np.float32)
         nib.save(kind(array, np.eye(4), header), tmp_path / "v.nii")
-        np.testing.assert_array_equal(read_volume(tmp_path / "v.nii")[0], array)
+        np.testing.assert_array_equal(load_volume(tmp_path / "v.nii").array, array)
 
 
 def test_a_bad_argument_is_no_data_error(write):
     with pytest.raises(ValueError, match="got 'ignore'") as caught:
-        read_volume(write(), nan="ignore")
+        load_volume(write(), nan="ignore")
     assert not isinstance(caught.value, DataError)
 
 
@@ -205,7 +205,8 @@ def test_real_volumes_come_back_identical(tmp_path, name):
     path = SHARED / "data" / "mri" / f"{name}.nii.gz"
     if not path.is_file():
         pytest.skip(f"the shared volume {name} is not here")
-    array, grid = read_volume(path)
+    volume = load_volume(path)
+    array, grid = volume.array, volume.grid
     grid.write_nifti(grid.to_canonical(array), tmp_path / "out.nii")
     before, after = nib.load(path), nib.load(tmp_path / "out.nii")
     np.testing.assert_array_equal(before.affine, after.affine)

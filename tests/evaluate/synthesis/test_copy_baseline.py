@@ -3,13 +3,11 @@
 import numpy as np
 import pytest
 
-from medmae.data.volumes.selection import Selection
 from medmae.evaluate.synthesis.copy_baseline import CopyBaseline
 
 
 def fitted(manifest, *, target="T2"):
-    chosen = Selection.choose(manifest, split="train", contrasts=(target,), at_least=1)
-    return CopyBaseline.fit(chosen)
+    return CopyBaseline.fit(manifest, target=target)
 
 
 def test_the_copy_gets_the_target_s_histogram_and_keeps_the_source_s_order(make_set):
