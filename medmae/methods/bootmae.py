@@ -217,7 +217,7 @@ class BootMAE(PixelMethod):
         """Last block of the teacher, before any norm, for every token of whole data ``(B, N, P)``: ``(B, N, D)``."""
         assert self.teacher is not None
         network = cast(MaskedViT, self.teacher.network)
-        return network.forward_rows(rows, final_norm=False)[:, 1:]  # no class token
+        return network.forward_patches(rows, final_norm=False)[:, 1:]  # no class token
 
     def predict(self, batch: Batch, mask: Mask) -> dict[str, Tensor]:
         """Predictions for all tokens in raster order, ``(B, N, P)`` and ``(B, N, D)``; visible ones mean nothing."""

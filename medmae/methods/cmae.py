@@ -166,7 +166,7 @@ class CMAE(PixelMethod):
         """One step on ``{"image": (B, C, *size)[, "target_view": the same]}``; see :meth:`Method.forward`."""
         rows, name = self.rows(batch), self.kind.name  # (B, N, P)
         mask = self.mask(batch, masks, generator=generator)
-        latent = self.encoder.forward_rows(rows, mask.visible)  # (B, 1 + V, D)
+        latent = self.encoder.forward_patches(rows, mask.visible)  # (B, 1 + V, D)
         prediction = self.head(self.decoder(latent, mask))  # (B, M, P)
         image_loss = masked_mse(prediction, self.target(mask.hidden(rows)))
 
@@ -204,7 +204,7 @@ class CMAE(PixelMethod):
 
     def predict(self, batch: Batch, mask: Mask) -> Tensor:
         """Predictions for all tokens in raster order ``(B, N, P)``; those of visible tokens mean nothing."""
-        latent = self.encoder.forward_rows(self.rows(batch), mask.visible)
+        latent = self.encoder.forward_patches(self.rows(batch), mask.visible)
         return self.head(self.decoder(latent, mask, masked_only=False))
 
     def example_batch(self, batch_size: int = 2, *, generator: torch.Generator | None = None) -> dict[str, Tensor]:

@@ -204,11 +204,11 @@ class EdgeMAE(PatchMethod):
 
     def _encode(self, rows: Tensor, batch: Batch, mask: Mask) -> Tensor:
         if self.contrast_token is None:
-            return self.encoder.forward_rows(rows, mask.visible)
+            return self.encoder.forward_patches(rows, mask.visible)
         if "contrast" not in batch:
             raise ValueError('this method has a contrast token: the batch needs "contrast", a number for each sample')
         token = self.contrast_token(batch["contrast"]).unsqueeze(1)  # (B, 1, D)
-        return self.encoder.forward_rows(rows, mask.visible, token)
+        return self.encoder.forward_patches(rows, mask.visible, token)
 
     def _image_target(self, rows: Tensor) -> Tensor:
         return rows if self.target_norm is None else self.target_norm(rows, channels=self.patches.channels)

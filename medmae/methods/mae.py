@@ -192,5 +192,5 @@ class MAE(PixelMethod):
     def _decode(self, rows: Tensor, mask: Mask, *, masked_only: bool = True) -> Tensor:
         if isinstance(self.decoder, CrossDecoder):
             return self.decoder(self.encoder.forward_intermediates(rows, mask.visible), mask, masked_only=masked_only)
-        latent = self.encoder.forward_rows(rows, mask.visible)  # (B, 1 + V, D)
+        latent = self.encoder.forward_patches(rows, mask.visible)  # (B, 1 + V, D)
         return self.decoder(latent, mask, masked_only=masked_only)

@@ -214,5 +214,5 @@ class VideoMAE(PixelMethod):
         return {self.kind.name: self.shown(batch, mask, self.patches.join(mask.restore(seen, hidden)))}
 
     def _decode(self, batch: Batch, mask: Mask) -> Tensor:
-        latent = self.encoder.forward_rows(self.rows(batch), mask.visible)  # (B, V, D)
+        latent = self.encoder.forward_patches(self.rows(batch), mask.visible)  # (B, V, D)
         return self.head(self.decoder(latent, mask))  # (B, M, P)

@@ -134,7 +134,7 @@ class MaskedViT(nn.Module):
         Returns:
             Tokens ``(B, prefix + V, D)`` in the order of ``visible``.
         """
-        return self.forward_rows(self.patchify(data), visible, extra, use_class_token, final_norm)
+        return self.forward_patches(self.patchify(data), visible, extra, use_class_token, final_norm)
 
     def patchify(self, data: Tensor) -> Tensor:
         """Patches ``(B, N, P)`` of data ``(B, C, *size)``, scaled as the encoder expects it.
@@ -150,7 +150,7 @@ class MaskedViT(nn.Module):
         """The inverse of :meth:`patchify`: data ``(B, C, *size)`` in its own units, for the eye and for figures."""
         return self.scaling.invert(self.patches.join(rows))
 
-    def forward_rows(
+    def forward_patches(
         self,
         rows: Tensor,
         visible: Tensor | None = None,

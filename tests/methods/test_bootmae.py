@@ -134,7 +134,7 @@ def test_an_update_keeps_the_momentum_of_its_epoch(method, progress):
 def test_the_teacher_sees_what_is_hidden_and_the_student_does_not(method, batch, mask):
     rows = method.patches.cut(batch["image"])
     other = torch.where(mask.as_bool().unsqueeze(2), torch.rand(rows.shape, generator=seeded(9)), rows)
-    before, after = (method.encoder.forward_rows(given, mask.visible) for given in (rows, other))
+    before, after = (method.encoder.forward_patches(given, mask.visible) for given in (rows, other))
     assert torch.equal(before, after)
     assert not torch.allclose(method.teacher_features(rows), method.teacher_features(other), atol=1e-4)
 

@@ -62,7 +62,7 @@ def test_the_class_token_comes_last_and_no_norm_after_it(encoder, adapters, rows
 
 def test_with_tokens_of_the_first_modality_alone_it_is_the_encoder_itself(encoder, adapters, rows):
     some = torch.tensor([[4, 0, 2]] * 4)
-    assert_close(encode_modalities(encoder, adapters, rows, some), encoder.forward_rows(rows[0], some), **CLOSE)
+    assert_close(encode_modalities(encoder, adapters, rows, some), encoder.forward_patches(rows[0], some), **CLOSE)
 
 
 def test_a_modality_without_a_visible_token_still_has_a_gradient_of_zero(encoder, adapters, rows):

@@ -75,7 +75,7 @@ def test_what_is_hidden_changes_nothing(data):
     rows = encoder.patches.cut(data)
     other = torch.zeros_like(rows).scatter(1, visible.unsqueeze(2).expand(-1, -1, 192), rows.gather(
         1, visible.unsqueeze(2).expand(-1, -1, 192)))  # fmt: skip
-    assert torch.equal(encoder.forward_rows(other, visible), encoder.forward_rows(rows, visible))
+    assert torch.equal(encoder.forward_patches(other, visible), encoder.forward_patches(rows, visible))
 
 
 def test_only_visible_patches_are_embedded():

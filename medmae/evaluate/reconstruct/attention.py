@@ -37,14 +37,14 @@ def class_attention(encoder: MaskedViT, images: Tensor) -> Tensor:
     """
     if encoder.cls_token is None:
         raise ValueError("this encoder has no class token whose attention could be shown")
-    before = encoder.forward_intermediates(encoder.patches.cut(images), num_blocks=len(encoder.blocks) - 1)[-1]
+    before = encoder.forward_intermediates(encoder.patchify(images), num_blocks=len(encoder.blocks) - 1)[-1]
     block = cast(Block, encoder.blocks[-1])
     packed = block.attn.qkv(block.norm1(before)).unflatten(2, (3, block.attn.num_heads, -1))  # (B, 1 + N, 3, H, d)
     query, key = block.attn.q_norm(packed[:, :, 0]), block.attn.k_norm(packed[:, :, 1])  # (B, 1 + N, H, d)
     first = encoder.class_token_place == "first"
     own = query[:, 0 if first else -1]  # (B, H, d)
     weights = (torch.einsum("bhd,bnhd->bhn", own, key) * block.attn.scale).softmax(dim=2)  # (B, H, 1 + N)
-    patches = weights[:, :, int(first) :][:, :, : encoder.patches.num_tokens]
+    patches = weights[:, :, int(first) :][:, :, : encoder.num_tokens]
     return patches.unflatten(2, tuple(encoder.patches.grid))
 
 

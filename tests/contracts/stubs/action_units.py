@@ -31,7 +31,7 @@ class ActionUnits(MaskedMethod):
     def forward(self, batch, *, generator=None, masks=None, progress=1.0):
         masks = masks or self.draw_masks(batch, generator=generator)
         rows = self.encoder.patchify(entry(batch, "face"))
-        features = self.encoder.forward_rows(rows, masks["face"].visible).mean(dim=1)  # (B, D)
+        features = self.encoder.forward_patches(rows, masks["face"].visible).mean(dim=1)  # (B, D)
         found, taught = self.head(features), self.teacher(batch["face"]).mean(dim=1)
         terms = {
             "units": F.binary_cross_entropy_with_logits(found, entry(batch, "target")),  # several of them at once

@@ -20,7 +20,7 @@ class Fusion(TokenEncoder):
 
     def tokens(self, batch, masks=None):
         parts = [
-            one.forward_rows(one.patchify(batch[name]), masks[name].visible if masks else None)
+            one.forward_patches(one.patchify(batch[name]), masks[name].visible if masks else None)
             for name, one in (("audio", self.audio), ("video", self.video))
         ]
         return torch.cat(parts, dim=1), None  # (B, V_audio + V_video, D)

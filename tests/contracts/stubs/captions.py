@@ -34,7 +34,9 @@ class Joint(TokenEncoder):
         words, keys = batch["words"], batch["words"] != PADDING
         if masks:
             words, keys = words.where(~masks["words"].decoded(), VOCABULARY), masks["words"].key_mask()
-        cubes = self.video.forward_rows(self.video.patchify(batch["video"]), masks["video"].visible if masks else None)
+        cubes = self.video.forward_patches(
+            self.video.patchify(batch["video"]), masks["video"].visible if masks else None
+        )
         tokens = torch.cat([cubes, self.word(words) + self.place.weight], dim=1)
         return tokens, None if keys is None else F.pad(keys, (cubes.shape[1], 0), value=True)
 

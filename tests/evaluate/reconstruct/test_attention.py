@@ -47,6 +47,11 @@ def test_the_maps_are_the_weights_that_the_last_block_mixes_values_by(class_toke
     torch.testing.assert_close(block.attn.proj(mixed.flatten(1)), block.attn(normed)[:, place])
 
 
+def test_images_are_scaled_as_the_encoder_expects_them():
+    plain, scaled, images = encoder(), encoder(scale="half"), torch.rand(2, 1, 16, 24)
+    assert torch.equal(class_attention(scaled, images), class_attention(plain, (images - 0.5) / 0.5))
+
+
 def test_an_encoder_without_a_class_token_has_no_such_maps(tmp_path):
     with pytest.raises(ValueError, match="no class token"):
         class_attention(encoder(class_token="none"), torch.rand(1, 1, 16, 24))
