@@ -11,12 +11,14 @@ if TYPE_CHECKING:
     from medmae.data.images.pictures import Pictures
     from medmae.data.samples import Samples
     from medmae.data.slides.tiles import Tiles
+    from medmae.data.video.clips import Clips
     from medmae.data.volumes.crops import Crops
     from medmae.data.volumes.pairs import Pairs
     from medmae.data.volumes.slices import Slices
     from medmae.data.volumes.stacks import Stacks
 
 __all__ = [
+    "Clips",
     "Crops",
     "Grid",
     "Manifest",
@@ -30,6 +32,7 @@ __all__ = [
 ]
 
 _WITH_TORCH = {  # name -> module
+    "Clips": "video.clips",
     "Crops": "volumes.crops",
     "Pairs": "volumes.pairs",
     "Pictures": "images.pictures",
