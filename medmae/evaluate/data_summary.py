@@ -9,18 +9,19 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from medmae.data.manifest import unit_of
+from medmae.data.manifest import NAME, unit_of
+from medmae.data.source import Source
 from medmae.data.splits import SPLITS
 from medmae.data.table import Table
 from medmae.errors import DataError
 
 
-def summarise_data(folder: str | Path | Table) -> dict[str, Any]:
+def summarise_data(data: str | Path | Source) -> dict[str, Any]:
     """Summarise a data set for ``run.json["data"]``.
 
     Args:
-        folder: The folder that ``medmae prep`` wrote (``manifest.jsonl``, ``summary.csv``, ``quarantine.csv``), or
-            images that were read as they are.
+        data: The folder that ``medmae prep`` wrote (``manifest.jsonl``, ``summary.csv``, ``quarantine.csv``), its
+            manifest, or images that were read as they are.
 
     Returns:
         ``{"manifest_sha256", "made_of", "unit", "contrasts": [...], "subjects": {split: [...]}, "cases": [...],
@@ -32,12 +33,13 @@ def summarise_data(folder: str | Path | Table) -> dict[str, Any]:
         quarantined record ``case``, ``file``, ``field``, ``value``, ``reason``, ``remedy``.
 
     Raises:
-        DataError: There is no manifest in ``folder``.
+        DataError: There is no manifest.
     """
-    if isinstance(folder, Table):
-        return _summarise_images(folder)
-    root = Path(folder)
-    manifest = root / "manifest.jsonl"
+    if isinstance(data, Table):
+        return _summarise_images(data)
+    path = Path(data if isinstance(data, str | Path) else data.path)
+    root = path.parent if path.name == NAME else path
+    manifest = root / NAME
     if not manifest.is_file():
         raise DataError("no manifest.jsonl here", path=root, remedy="give the folder that `medmae prep` wrote")
     content = manifest.read_bytes()

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from medmae.data.table import Table
+from medmae.data.source import Source
 from medmae.errors import LaterFailures
 from medmae.evaluate.leakage import require_unseen
 from medmae.methods.base import Method
@@ -40,7 +40,7 @@ class Evaluation(ABC):
         self,
         *,
         method: Method,
-        data: str | Path | Table,
+        data: str | Path | Source,
         output_dir: str | Path,
         model_dir: str | Path,
         split: str = "test",

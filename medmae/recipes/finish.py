@@ -12,7 +12,8 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Timer
 from torch import nn
 
-from medmae.data.table import Table
+from medmae.data.manifest import NAME
+from medmae.data.source import Source
 from medmae.evaluate.data_summary import summarise_data
 from medmae.evaluate.leakage import subjects_seen
 from medmae.evaluate.left_out import raise_left_out
@@ -30,7 +31,7 @@ def record_training(
     method: Method,
     network: nn.Module,
     trainer: pl.Trainer,
-    dataset_dir: str | Path | Table,
+    dataset_dir: str | Path | Source,
     output_dir: str | Path,
     model_dir: str | Path,
     title: str,
@@ -76,7 +77,7 @@ def record_training(
 def finish_evaluation(
     *,
     method: Method,
-    dataset_dir: str | Path | Table,
+    dataset_dir: str | Path | Source,
     output_dir: str | Path,
     weights: str | Path,
     title: str,
@@ -108,7 +109,7 @@ def finish_evaluation(
 def record_run(
     *,
     method: Method,
-    dataset_dir: str | Path | Table,
+    dataset_dir: str | Path | Source,
     output_dir: str | Path,
     title: str,
     bundle: str,
@@ -122,20 +123,19 @@ def record_run(
 
     Arguments as in :func:`record_training`, and ``pretrained_on``: subjects that the weights it began with had seen.
     """
-    folder = dataset_dir if isinstance(dataset_dir, Table) else folder_of(dataset_dir)
     record = {
         "title": title,
         "method": type(method).__name__,
         "bundle": bundle,
         "config": {name: _plain(value) for name, value in config.items()},
         "paths": {
-            "dataset_dir": _absolute(folder.path if isinstance(folder, Table) else folder),
+            "dataset_dir": _absolute(folder_of(dataset_dir)),
             "output_dir": _absolute(output_dir),
             "model_dir": _absolute(model_dir),
         },
         "versions": recorded_versions(),
         "hashes": dict(hashes),
-        "data": summarise_data(folder),
+        "data": summarise_data(dataset_dir),
         "pretrained_on": sorted(pretrained_on),
         "seconds": seconds,
         "parameters": sum(p.numel() for p in method.parameters()),
@@ -143,10 +143,10 @@ def record_run(
     write_text(Path(output_dir) / "run.json", json.dumps(record, indent=2))
 
 
-def folder_of(data: str | Path) -> Path:
-    """The folder of a prepared data set, given as that or as its manifest."""
-    path = Path(data)
-    return path.parent if path.is_file() else path
+def folder_of(data: str | Path | Source) -> Path:
+    """The folder of a prepared data set, given as that or as its manifest; where anything else comes from."""
+    path = Path(data if isinstance(data, str | Path) else data.path)
+    return path.parent if path.name == NAME else path
 
 
 def seconds_of(trainer: pl.Trainer) -> float | None:

@@ -11,7 +11,7 @@ import torch
 from pytorch_lightning.utilities import rank_zero_only
 from torch import nn
 
-from medmae.data.table import Table
+from medmae.data.source import Source
 from medmae.methods.base import Method
 from medmae.recipes.finish import record_training
 from medmae.recipes.settings import settings_of
@@ -52,7 +52,7 @@ class Training(ABC):
         train_loader: ResumableLoader,
         val_loader: ResumableLoader | None = None,
         network: nn.Module,
-        data: str | Path | Table,
+        data: str | Path | Source,
         model_dir: str | Path,
         checkpoint: str | Path | None = None,
         allow_changes: bool = False,
