@@ -35,7 +35,9 @@ from torch import Tensor
 from medmae.evaluate.classify.fine_tune import FineTune
 from medmae.evaluate.classify.folds import Fold
 from medmae.evaluate.classify.protocol import FINE_TUNING
-from medmae.evaluate.features.probe import frozen_features, knn_accuracy, probe_accuracy
+from medmae.evaluate.classify.single_label import SingleLabel
+from medmae.evaluate.features.extractor import FeatureExtractor
+from medmae.evaluate.features.probe import knn_accuracy, probe_accuracy
 from medmae.nn.vit import MaskedViT
 from medmae.weights.io import save_safetensors
 from medmae.weights.pretrained import load_encoder
@@ -107,7 +109,7 @@ def judge(
             continue
         encoder = build("mae", images, seed=int(seed)).method.encoder
         load_encoder(encoder, path)
-        found = list(judge_frozen(partial(frozen_features, encoder)))
+        found = list(judge_frozen(FeatureExtractor(encoder=encoder).in_batches))
         if fine_tune:
             found.append(("fine-tune", _fine_tuned(encoder, images, labels=labels, epochs=epochs, seed=int(seed))))
         for score, value in found:
@@ -160,7 +162,7 @@ def _fine_tuned(encoder: MaskedViT, images: ImageSet, *, labels: int, epochs: in
     fold = Fold(train=chosen, val=np.empty(0, dtype=np.int64), test=np.arange(first, len(everything)))
     options = {**FINE_TUNING, **SHORT, "epochs": epochs}
     tune = FineTune(encoder=encoder, samples=[{"image": image} for image in everything], **options)
-    probabilities = tune(fold, owned, num_classes=classes, seed=seed)
+    probabilities = tune(fold, owned, task=SingleLabel(classes=range(classes)), seed=seed)
     return 100 * float((probabilities.argmax(axis=1) == owned[fold.test]).mean())
 
 

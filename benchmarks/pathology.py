@@ -37,12 +37,14 @@ from torch import Tensor
 
 from medmae.allocator import keep_freed_memory
 from medmae.data.augment.stain import StainAugment, unit
-from medmae.evaluate.classify.colour import COLOUR_BASELINES, describe_images
-from medmae.evaluate.classify.few_labels import Contender, OnFeatures
+from medmae.evaluate.classify.estimators import Estimator, OnFeatures
 from medmae.evaluate.classify.fine_tune import FineTune
 from medmae.evaluate.classify.folds import few_label_folds
-from medmae.evaluate.features.extractor import TileEncoder
+from medmae.evaluate.classify.plain_features import describe_images, plain_features
+from medmae.evaluate.classify.single_label import SingleLabel
+from medmae.evaluate.features.extractor import FeatureExtractor
 from medmae.evaluate.features.probe import linear_probe, nearest_neighbours
+from medmae.kinds import Kind
 from medmae.methods.he_mmae import HEMMAE, RGB_OUTPUTS, he_mmae_rgb
 from medmae.nn.vit import MaskedViT
 from medmae.training.measure import count_flops
@@ -55,7 +57,7 @@ DECODER = {"decoder_dim": 64, "decoder_depth": 2, "decoder_heads": 4, "outputs":
 METHODS = {"MMAE": HEMMAE, "RGB-only MAE": he_mmae_rgb}
 LABELS = {"breakhis": 12, "dsb": 20}  # a benign patient may have 6 tiles only: more labels than 12 there are not
 POOLS = ("others", "all")
-FITS = ("task", "seed", "fold", "contender", "tile", "group", "label", "probability")
+FITS = ("task", "seed", "fold", "estimator", "tile", "group", "label", "probability")
 TRAINED = ("seed", "pool", "method", "tiles", "steps", "epochs", "gflop_a_step", "tflop", "seconds", "loss")
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 app = typer.Typer(add_completion=False)
@@ -214,7 +216,7 @@ def pretrain(
 
 
 class Task:
-    """Labelled tiles of one source, and its contenders of one seed."""
+    """Labelled tiles of one source, and its estimators of one seed."""
 
     def __init__(self, name: str, tiles: Tiles, *, tuning: Mapping[str, Any] | None) -> None:
         self.name, self.places = name, np.flatnonzero(tiles.source == name)
@@ -230,18 +232,18 @@ class Task:
         """``{"image": (3, S, S)}`` in [0, 1]."""
         return {"image": self.images[number].float().div(255).cpu()}
 
-    def colours(self) -> dict[str, Contender]:
+    def colours(self) -> dict[str, Estimator]:
         """The baselines."""
-        found = describe_images(self, by=COLOUR_BASELINES)
+        found = describe_images([self], by=plain_features(Kind.image()))
         return {
             f"{name}, linear probe": OnFeatures(features=each, model=linear_probe()) for name, each in found.items()
         }
 
-    def contenders(self, name: str, encoder: MaskedViT) -> dict[str, Contender]:
+    def estimators(self, name: str, encoder: MaskedViT) -> dict[str, Estimator]:
         """Two classifiers on a frozen encoder, and fine-tuning if there are options for it."""
-        frozen = TileEncoder(encoder=encoder, device=DEVICE)
-        features = frozen(self.images.float().div(255)).cpu().numpy()
-        found: dict[str, Contender] = {
+        extract = FeatureExtractor(encoder=encoder, device=DEVICE)
+        features = extract.in_batches(self.images.float().div(255))
+        found: dict[str, Estimator] = {
             f"{name}, linear probe": OnFeatures(features=features, model=linear_probe()),
             f"{name}, 5 neighbours": OnFeatures(features=features, model=nearest_neighbours()),
         }
@@ -251,15 +253,20 @@ class Task:
             found[f"{name}, fine-tuned"] = FineTune(encoder=encoder, samples=self, **options)
         return found
 
-    def judge(self, contenders: Mapping[str, Contender], *, folds: int, seed: int) -> Iterator[dict[str, Any]]:
+    def predict(self, estimators: Mapping[str, Estimator], *, folds: int, seed: int) -> Iterator[dict[str, Any]]:
         """A row a tested tile of every fit; the probability is that of the second class."""
         drawn = few_label_folds(
-            self.labels, groups=self.groups, budget=LABELS[self.name], folds=folds, seed=seed, validate=False
+            self.labels,
+            groups=self.groups,
+            each=LABELS[self.name] // len(self.classes),
+            folds=folds,
+            seed=seed,
+            validate=False,
         )
-        for name, contender in contenders.items():
+        for name, estimator in estimators.items():
             for number, fold in enumerate(drawn):
-                found = contender(fold, self.labels, num_classes=len(self.classes), seed=seed)[:, 1]
-                about = {"task": self.name, "seed": seed, "fold": number, "contender": name}
+                found = estimator(fold, self.labels, task=SingleLabel(classes=self.classes), seed=seed)[:, 1]
+                about = {"task": self.name, "seed": seed, "fold": number, "estimator": name}
                 for place, probability in zip(fold.test.tolist(), found.tolist(), strict=True):
                     known = {"group": self.groups[place], "label": self.classes[self.labels[place]]}
                     yield {**about, "tile": place, **known, "probability": f"{probability:.6f}"}
@@ -305,8 +312,8 @@ def run(
     tasks = {name: Task(name, tiles, tuning=tuning) for name in LABELS}
     for seed in range(first_seed, first_seed + seeds):
         for task in tasks.values():
-            scratch = task.contenders("from scratch", build("MMAE", seed=seed).encoder)
-            fits.add(task.judge({**task.colours(), **scratch}, folds=folds, seed=seed))
+            scratch = task.estimators("from scratch", build("MMAE", seed=seed).encoder)
+            fits.add(task.predict({**task.colours(), **scratch}, folds=folds, seed=seed))
         for left_out in (*tasks, None):  # None: all tiles, one pre-training for both tasks
             for name in METHODS:
                 places = tiles.pool(left_out)
@@ -315,7 +322,7 @@ def run(
                 print(seed, left_out, *row.values(), flush=True)
                 for task in (tasks[left_out],) if left_out else tasks.values():
                     label = f"{name} ({POOLS[left_out is None]})"
-                    fits.add(task.judge(task.contenders(label, encoder), folds=folds, seed=seed))
+                    fits.add(task.predict(task.estimators(label, encoder), folds=folds, seed=seed))
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 python benchmarks/pathology_report.py OUT [MORE ...]    # more: folders of other seeds
 
-Of a classifier those seeds count that every contender finished. An interval draws patients (of ``dsb``, images), the
+Of a classifier those seeds count that every estimator finished. An interval draws patients (of ``dsb``, images), the
 same ones for both sides of a difference; the predictions of all folds of a seed are judged together, and seeds are
 averaged. The best colour is chosen by the figures that it is compared by, which favours it.
 """
@@ -19,9 +19,12 @@ import numpy as np
 import typer
 from document import table
 
-from medmae.evaluate.classify.colour import COLOUR_BASELINES
-from medmae.evaluate.classify.few_label_scores import Fit, score_all
+from medmae.evaluate.classify.plain_features import plain_features
+from medmae.evaluate.classify.scores import Fit, score_all
+from medmae.evaluate.classify.single_label import SingleLabel
+from medmae.kinds import Kind
 
+COLOURS = tuple(plain_features(Kind.image()))
 CLASSIFIERS = ("linear probe", "5 neighbours", "fine-tuned")
 METRIC = "balanced_accuracy"
 Cell = tuple[str, str]  # what was trained, classifier
@@ -38,10 +41,10 @@ class Task:
         self.groups = np.array([known[tile]["group"] for tile in sorted(known)])
         found: dict[Cell, dict[int, list[Row]]] = defaultdict(lambda: defaultdict(list))
         for row in rows:
-            name, _, classifier = row["contender"].rpartition(", ")
+            name, _, classifier = row["estimator"].rpartition(", ")
             found[name, classifier][int(row["seed"])].append(row)
-        self.trained = list(dict.fromkeys(name for name, _ in found if name not in COLOUR_BASELINES))
-        self.colours = [cell for cell in found if cell[0] in COLOUR_BASELINES]
+        self.trained = list(dict.fromkeys(name for name, _ in found if name not in COLOURS))
+        self.colours = [cell for cell in found if cell[0] in COLOURS]
         self.fits: dict[Cell, dict[int, list[Fit]]] = {
             cell: {seed: self._fits(some) for seed, some in seeds.items() if len(some) == len(known)}
             for cell, seeds in found.items()
@@ -49,7 +52,7 @@ class Task:
         self.seeds = {kind: self._finished(kind) for kind in CLASSIFIERS}
 
     def _finished(self, classifier: str) -> list[int]:
-        """Seeds of which all contenders and baselines are there."""
+        """Seeds of which all estimators and baselines are there."""
         cells = [*((name, classifier) for name in self.trained), *self.colours]
         return sorted(set.intersection(*(set(self.fits.get(cell, {})) for cell in cells)))
 
@@ -64,7 +67,7 @@ class Task:
             second = np.array([float(row["probability"]) for row in some])
             both = np.stack([1 - second, second], axis=1)  # (T, 2)
             places = np.array([int(row["tile"]) for row in some])
-            fits.append(Fit(seed=int(some[0]["seed"]), fold=fold, samples=places, probabilities=both))
+            fits.append(Fit(seed=int(some[0]["seed"]), fold=fold, samples=places, predictions=both))
         return fits
 
     def scores(
@@ -75,17 +78,24 @@ class Task:
             ", ".join(cell): [fit for seed in seeds for fit in self.fits[cell][seed]] for cell in (*cells, *baselines)
         }
         names = [", ".join(cell) for cell in baselines]
-        return score_all(fits, self.labels, groups=self.groups, pool_folds=True, baselines=names)
+        return score_all(
+            fits,
+            self.labels,
+            task=SingleLabel(classes=self.classes),
+            groups=self.groups,
+            pool_folds=True,
+            baselines=names,
+        )
 
     def means(self) -> str:
-        """A row a contender."""
+        """A row an estimator."""
         found: dict[str, Mapping[str, Any]] = {}
         for kind in reversed(CLASSIFIERS):  # the colours are those of the first, the linear probe
             if self.seeds[kind]:
                 cells = [(name, kind) for name in self.trained]
                 found |= self.scores(cells, baselines=self.colours, seeds=self.seeds[kind])
         lines = []
-        for name in (*COLOUR_BASELINES, *self.trained):
+        for name in (*COLOURS, *self.trained):
             figures = (found.get(f"{name}, {kind}", {}).get("metrics", {}) for kind in CLASSIFIERS)
             area = found[f"{name}, {CLASSIFIERS[0]}"]["metrics"]["auroc"]
             row = [interval(each[METRIC]) if each else "" for each in figures]
@@ -145,7 +155,7 @@ def main(out: Annotated[list[Path], typer.Argument(help="What runs wrote.")]) ->
     for name in dict.fromkeys(row["task"] for row in rows):
         task = Task([row for row in rows if row["task"] == name])
         if not task.seeds[CLASSIFIERS[0]]:
-            raise ValueError(f"{', '.join(map(str, out))}: no seed of {name} that every contender has finished")
+            raise ValueError(f"{', '.join(map(str, out))}: no seed of {name} that every estimator has finished")
         seeds = ", ".join(f"{kind} {', '.join(map(str, some))}" for kind, some in task.seeds.items())
         print(f"**{name}**: {' / '.join(task.classes)}, {len(task.labels)} tiles of {len(set(task.groups))}", end="; ")
         print(f"seeds: {seeds}\n\n{task.means()}\n\n{task.differences()}\n")

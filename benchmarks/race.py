@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from medmae.evaluate.features.probe import frozen_features
+from medmae.evaluate.features.extractor import FeatureExtractor, frozen
 from medmae.methods.base import Batch, Method
 
 Augment = Callable[..., Batch]
@@ -84,7 +84,8 @@ class Contestant:
 
     def features(self, images: Tensor) -> np.ndarray:
         """Frozen features of whole images ``(N, C, S, S)``."""
-        return frozen_features(self.method.encoder, images)
+        with frozen(self.method.encoder):
+            return FeatureExtractor(encoder=self.method.encoder).in_batches(images)
 
 
 def race(field: list[Contestant], *, marks: Sequence[float], turn: float) -> Iterator[tuple[float, Contestant]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 import torch
@@ -72,6 +72,18 @@ def each_batch(
         if found:
             batch = default_collate(list(found.values()))
             yield list(found), {name: value.to(device) for name, value in batch.items() if isinstance(value, Tensor)}
+
+
+def over_views(batch: Mapping[str, Tensor], of: Callable[[Tensor], Tensor]) -> Tensor:
+    """What ``of`` gives for images, ``(B, K)``; the mean over the views of a sample where it has several.
+
+    A sample of several views, such as clips from several places of a video, has an ``image`` ``(views, C, *size)`` and
+    says how many ``views``.
+    """
+    if "views" not in batch:
+        return of(batch["image"])
+    views = int(batch["views"][0])
+    return of(batch["image"].flatten(0, 1)).unflatten(0, (-1, views)).mean(dim=1)
 
 
 class _Tried(Dataset[_Read]):

@@ -77,6 +77,23 @@ def signed_rank_p(differences: Sequence[float], subjects: Sequence[str]) -> floa
     return float(wilcoxon(means).pvalue) if means.any() else 1.0
 
 
+def patient_draws(groups: np.ndarray, *, resamples: int = 1000, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """A bootstrap that draws whole patients.
+
+    Args:
+        groups: Patient of each sample ``(N,)``.
+        resamples: R.
+        seed: Of the draws.
+
+    Returns:
+        How often each of P patients is drawn, ``(R, P)``, and whose each sample is, ``(N,)``: ``draws[:, member]`` are
+        weights of samples ``(R, N)``.
+    """
+    names, member = np.unique(groups, return_inverse=True)
+    draws = np.random.default_rng(seed).multinomial(len(names), np.full(len(names), 1 / len(names)), size=resamples)
+    return draws.astype(np.float64), member
+
+
 def _means_by_subject(values: Sequence[float], subjects: Sequence[str]) -> Mapping[str, float]:
     grouped: dict[str, list[float]] = {}
     for value, subject in zip(values, subjects, strict=True):

@@ -12,8 +12,9 @@ from torch import nn
 
 from medmae.data.samples import Samples
 from medmae.evaluate.classify.predictions import predict_images
-from medmae.evaluate.classify.trained import evaluate_trained, map_trained, require_classes
+from medmae.evaluate.classify.trained import evaluate_trained, require_classes
 from medmae.evaluate.leakage import require_unseen
+from medmae.evaluate.slides.class_maps import map_trained
 from medmae.methods.classification import Classification
 from medmae.recipes.classifier_file import WEIGHTS, load_classifier, write_classes
 from medmae.recipes.evaluation import Evaluation
@@ -22,7 +23,7 @@ from medmae.weights.pretrained import load_encoder
 
 
 class FineTuning(Training):
-    """Trains a classifier, all of its encoder, and judges it on held-out patients beside what colour alone says.
+    """Trains a classifier, all of its encoder, and tests it on held-out patients beside what colour alone says.
 
     Args:
         pretrained: ``pretraining.safetensors``; None trains from scratch.
@@ -64,8 +65,9 @@ class FineTuning(Training):
     def evaluate(self, out: Path, hashes: Mapping[str, str]) -> None:
         """Figures of held-out patients, and the report."""
         if len(self.held_out):
-            sets = {"train": self.train, "held_out": self.held_out}
-            evaluate_trained(network=self.network, **sets, out=out, device=self.device)
+            evaluate_trained(
+                network=self.network, train=self.train, held_out=self.held_out, out=out, device=self.device
+            )
         self.report()
 
 
@@ -101,12 +103,11 @@ class ClassifierEvaluation(_OfClassifier):
 
     def evaluate(self, out: Path) -> None:
         """Figures of each class."""
-        sets = {"train": self.train, "held_out": self.dataset}
-        evaluate_trained(network=self.network, **sets, out=out, device=self.device)
+        evaluate_trained(network=self.network, train=self.train, held_out=self.dataset, out=out, device=self.device)
 
 
 class SlideMaps(_OfClassifier):
-    """Whole slides mapped by a trained classifier; see :func:`~medmae.evaluate.classify.trained.map_trained`.
+    """Whole slides mapped by a trained classifier; see :func:`~medmae.evaluate.slides.class_maps.map_trained`.
 
     Args:
         dataset: Tiles of the slides.

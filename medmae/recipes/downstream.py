@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from medmae.data.samples import Samples
-from medmae.evaluate.classify.protocol import judge_encoders
+from medmae.evaluate.classify.protocol import Protocol, evaluate_encoders
+from medmae.evaluate.features.extractor import FeatureExtractor
 from medmae.nn.encoder import Pool
 from medmae.recipes.evaluation import Evaluation
 from medmae.weights.pretrained import load_encoder
 
 
 class Downstream(Evaluation):
-    """The protocol of :func:`~medmae.evaluate.classify.protocol.judge_encoders` on one encoder.
+    """The protocol of :func:`~medmae.evaluate.classify.protocol.evaluate_encoders` on one encoder.
 
     Args:
         train: Labelled images to learn from.
@@ -40,11 +41,16 @@ class Downstream(Evaluation):
         **evaluation: Any,
     ) -> None:
         super().__init__(**evaluation)
-        self.train, self.dataset, self.epochs = train, dataset, epochs
-        self.options: dict[str, Any] = {"few": few, "seeds": seeds, "pool": pool}
+        self.train, self.dataset = train, dataset
+        self.pool = pool
+        self.protocol = Protocol(
+            labels=[None] if few is None else [None, few],
+            seeds=seeds,
+            fine_tune=fine_tune,
+            tuning={"epochs": epochs},
+        )
         told = {"labels_a_class": few, "epochs_of_fine_tuning": epochs if fine_tune else None}
-        self.record = {**self.options, **told, **self.record}
-        self.options |= {"fine_tune": fine_tune, "device": self.device}
+        self.record = {"seeds": seeds, "pool": pool, **told, **self.record}
 
     def load(self, path: Path) -> None:
         """The encoder."""
@@ -52,11 +58,5 @@ class Downstream(Evaluation):
 
     def evaluate(self, out: Path) -> None:
         """Every classifier on every task."""
-        judge_encoders(
-            {"pretrained": self.method.encoder},
-            train=self.train,
-            test=self.dataset,
-            out=out,
-            tuning={"epochs": self.epochs},
-            **self.options,
-        )
+        extract = FeatureExtractor(encoder=self.method.encoder, pool=self.pool, device=self.device)
+        evaluate_encoders({"pretrained": extract}, train=self.train, test=self.dataset, out=out, protocol=self.protocol)

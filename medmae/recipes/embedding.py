@@ -11,8 +11,8 @@ from medmae.data.samples import Samples
 from medmae.data.slides.tiles import Tiles
 from medmae.evaluate.features.embedding_files import Precision
 from medmae.evaluate.features.embeddings import embed_tiles
-from medmae.evaluate.features.extractor import TileEncoder
-from medmae.evaluate.features.image_embeddings import embed_images
+from medmae.evaluate.features.extractor import FeatureExtractor
+from medmae.evaluate.features.sample_files import embed_images
 from medmae.methods.base import Method
 from medmae.nn.encoder import Pool
 from medmae.recipes.training import Training
@@ -70,7 +70,7 @@ class Embedding:
         Raises:
             SomeFailedError: If something could not be read.
         """
-        encoder = TileEncoder(
+        extract = FeatureExtractor(
             encoder=self.method.encoder,
             pool=self.pool,
             name=self.name,
@@ -79,6 +79,6 @@ class Embedding:
         options: dict[str, Any] = {"precision": self.precision, "patch_tokens": self.patch_tokens}
         options |= {"batch_size": self.batch_size, "num_workers": self.num_workers}
         if isinstance(self.dataset.view, Tiles):
-            embed_tiles(tiles=self.dataset, encoder=encoder, out=self.out, **options)
+            embed_tiles(tiles=self.dataset, extract=extract, out=self.out, **options)
         else:
-            embed_images(images=self.dataset, encoder=encoder, out=self.out, **options)
+            embed_images(images=self.dataset, extract=extract, out=self.out, **options)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +11,25 @@ from medmae.data.augment.stain import StainAugment
 from medmae.data.samples import Samples
 from medmae.data.slides.tiles import Tiles
 from medmae.data.splits import SPLITS
-from medmae.evaluate.classify.phenotyping import evaluate_phenotyping, map_phenotypes
+from medmae.evaluate.classify.mixing import Mixing
+from medmae.evaluate.classify.protocol import Protocol, evaluate_encoders
 from medmae.evaluate.features.embedding_map import Layout
-from medmae.evaluate.features.extractor import TileEncoder
+from medmae.evaluate.features.extractor import FeatureExtractor
 from medmae.evaluate.leakage import require_unseen
+from medmae.evaluate.slides.class_maps import map_by_tiles
 from medmae.nn.encoder import Pool
 from medmae.recipes.evaluation import Evaluation
 from medmae.weights.pretrained import load_encoder
 
-PRETRAINED, SCRATCH = "pre-trained", "from scratch"
+PRETRAINED = "pre-trained"
+# MMAE's fine-tuning, where it differs from that of the protocol.
+TUNING: Mapping[str, Any] = {
+    "min_lr": 6e-5,
+    "layer_decay": 0.65,
+    "drop_path": None,
+    "learn_positions": False,
+    "mixing": Mixing(),
+}
 
 
 class FewLabels(Evaluation):
@@ -28,7 +39,7 @@ class FewLabels(Evaluation):
         slides: Prepared slides to be mapped, or None.
         classes: See :class:`Samples`.
         own_test: True tests on the test split, and learns from the train split alone.
-        budget: See :func:`evaluate_phenotyping`, as for ``folds``, ``seeds``, ``validate``, ``layout``.
+        labels: See :class:`Protocol`, as for ``folds``, ``seeds``, ``validate``, ``layout``.
         folds: How many.
         seeds: One a repetition.
         validate: Whether a part of the labels chooses the epoch.
@@ -45,7 +56,7 @@ class FewLabels(Evaluation):
         slides: str | Path | None = None,
         classes: Sequence[str] | None = None,
         own_test: bool = False,
-        budget: int | None = 100,
+        labels: Sequence[int | None] = (10,),
         folds: int = 5,
         seeds: Sequence[int] = (0,),
         validate: bool = True,
@@ -57,9 +68,10 @@ class FewLabels(Evaluation):
     ) -> None:
         super().__init__(**evaluation)
         self.slides, self.classes, self.own_test = slides, classes, own_test
-        self.fine_tune, self.epochs, self.pool = fine_tune, epochs, pool
-        drawn: dict[str, Any] = {"budget": budget, "folds": folds, "seeds": seeds, "validate": validate}
-        self.options = {**drawn, "layout": layout}
+        self.pool = pool
+        drawn: dict[str, Any] = {"labels": labels, "folds": folds, "seeds": seeds, "validate": validate}
+        tuning = {**TUNING, "epochs": epochs}
+        self.protocol = Protocol(**drawn, layout=layout, fine_tune=fine_tune, tuning=tuning)
         told = {"classes": classes, "own_test": own_test, "epochs": epochs, "pool": pool}
         self.record = {**told, **drawn, **self.record}
 
@@ -78,24 +90,18 @@ class FewLabels(Evaluation):
         size = encoder.patches.size[0]
         train, test = ("train", "test") if self.own_test else (None, None)
         tiles = self._tiles(train, size)
-        frozen = TileEncoder(encoder=encoder, pool=self.pool, name=PRETRAINED, device=self.device)
-        evaluate_phenotyping(
-            tiles=tiles,
+        extract = FeatureExtractor(encoder=encoder, pool=self.pool, name=PRETRAINED, device=self.device)
+        tuning = {**(self.protocol.tuning or {}), "augment": StainAugment(size=size, modalities=["image"])}
+        evaluate_encoders(
+            {PRETRAINED: extract},
+            train=tiles,
             test=self._tiles(test, size) if self.own_test else None,
-            encoders={PRETRAINED: frozen},
-            tuned={PRETRAINED: encoder, SCRATCH: encoder.fresh(seed=0)} if self.fine_tune else None,
-            tuning={
-                "augment": StainAugment(size=size, modalities=["image"]),
-                "pool": self.pool,
-                "epochs": self.epochs,
-                "device": self.device,
-            },
             out=out,
-            **self.options,
+            protocol=replace(self.protocol, tuning=tuning),
         )
         if self.slides is not None:
             unlabelled = Samples(source=self.slides, split=None, view=Tiles(size=size))
-            map_phenotypes(tiles=self._tiles(None, size), slides=unlabelled, encoder=frozen, out=out)
+            map_by_tiles(tiles=self._tiles(None, size), slides=unlabelled, extract=extract, out=out)
 
     def _tiles(self, split: str | None, size: int) -> Samples:
         assert isinstance(self.data, str | Path)

@@ -39,7 +39,7 @@ def pretrained(images, tmp_path_factory) -> Path:
     return out
 
 
-def judged(config, run, images, out, **more):
+def evaluated(config, run, images, out, **more):
     where = {"dataset_dir": str(images), "model_dir": str(run / "models"), "output_dir": str(out)}
     run_bundle("image_mae_pretraining", config, overrides={**TINY, **where, **more})
 
@@ -60,8 +60,8 @@ def test_pretraining_leaves_probes_pictures_and_a_record_of_its_patients(pretrai
         assert title in html
 
 
-def test_an_encoder_is_judged_by_the_protocol_on_patients_it_has_not_seen(pretrained, images, tmp_path):
-    judged("downstream", pretrained, images, tmp_path, **NAMES, few=2, seeds=[0], epochs=1)
+def test_an_encoder_is_evaluated_by_the_protocol_on_patients_it_has_not_seen(pretrained, images, tmp_path):
+    evaluated("downstream", pretrained, images, tmp_path, **NAMES, few=2, seeds=[0], epochs=1)
     tasks = json.loads((tmp_path / "evaluation" / "protocol.json").read_text())["tasks"]
     assert tasks["2 labels a class"]["unit"] == "patient"
     assert "from scratch, fine-tuned" in tasks["all labels"]["scores"]
@@ -71,7 +71,7 @@ def test_an_encoder_is_judged_by_the_protocol_on_patients_it_has_not_seen(pretra
 def test_patients_that_pretraining_saw_are_refused(pretrained, images, tmp_path):
     other = {"fractions": [0.1, 0.1, 0.8], **NAMES}
     with pytest.raises((DataError, RuntimeError)) as caught:
-        judged("evaluate", pretrained, images, tmp_path, **other)
+        evaluated("evaluate", pretrained, images, tmp_path, **other)
     assert "pre-training has seen" in f"{caught.value} {caught.value.__cause__}"
 
 
@@ -80,7 +80,7 @@ def test_embeddings_of_a_flat_folder_without_classes_name_its_images(pretrained,
     flat.mkdir()
     for path in list((images / "blobs").iterdir())[:3]:
         (flat / path.name).write_bytes(path.read_bytes())
-    judged("inference", pretrained, flat, tmp_path / "out")
+    evaluated("inference", pretrained, flat, tmp_path / "out")
     with h5py.File(tmp_path / "out" / "embeddings" / "all.h5") as file:
         assert [name.decode() for name in file["names"]] == sorted(path.name for path in flat.iterdir())
         assert file["features"].shape == (3, 48)
@@ -99,21 +99,22 @@ def classified(pretrained, images, tmp_path_factory) -> Path:
 def test_a_classifier_begins_with_the_encoder_and_remembers_whom_that_has_seen(classified, pretrained):
     seen = json.loads((pretrained / "run.json").read_text())["data"]["subjects"]["train"]
     assert json.loads((classified / "run.json").read_text())["pretrained_on"] == sorted(seen)
-    scores = json.loads((classified / "evaluation" / "few_labels.json").read_text())["scores"]
-    assert set(scores) == {"fine-tuned", "mean_intensity", "raw_pixels"}
+    scores = json.loads((classified / "evaluation" / "protocol.json").read_text())["tasks"]["all labels"]["scores"]
+    plain = {f"{name}, logistic regression" for name in ("mean intensity", "raw pixels")}
+    assert set(scores) == {"this network, fine-tuned", "same answer to all, constant", *plain}
 
 
 def test_a_classifier_is_evaluated_again_with_the_same_figures(classified, images, tmp_path):
     where = {"dataset_dir": str(images), "model_dir": str(classified / "models"), "output_dir": str(tmp_path)}
     run_bundle("image_classification", "evaluate", overrides={**SIZE, **NAMES, **CLASSES, **where})
     first, again = (
-        json.loads((folder / "evaluation" / "few_labels.json").read_text())["scores"]["fine-tuned"]["metrics"]
+        json.loads((folder / "evaluation" / "protocol.json").read_text())["tasks"]["all labels"]["scores"]
         for folder in (classified, tmp_path)
     )
     assert first == again
 
 
-def test_images_of_another_place_are_judged_beside_baselines_that_learnt_where_the_network_did(
+def test_images_of_another_place_are_classified_beside_baselines_that_learnt_where_the_network_did(
     classified, images, tmp_path
 ):
     for path in images.glob("*/p[01]_*"):
@@ -123,10 +124,10 @@ def test_images_of_another_place_are_judged_beside_baselines_that_learnt_where_t
     where = {"dataset_dir": str(tmp_path / "other"), "train_dir": str(images), "output_dir": str(tmp_path / "out")}
     where |= {"model_dir": str(classified / "models"), "subject_from": "^([pq][0-9])_"}
     run_bundle("image_classification", "evaluate", overrides={**SIZE, **CLASSES, **where})
-    record = json.loads((tmp_path / "out" / "evaluation" / "few_labels.json").read_text())
+    record = json.loads((tmp_path / "out" / "evaluation" / "protocol.json").read_text())["tasks"]["all labels"]
     subjects = json.loads((classified / "run.json").read_text())["data"]["subjects"]["train"]
     assert record["labels"] == len([path for path in images.glob("*/*") if path.name[:2] in subjects])
-    assert record["scores"]["mean_intensity"]["metrics"]["accuracy"]["n_units"] == 2
+    assert record["scores"]["mean intensity, logistic regression"]["metrics"]["accuracy"]["n_units"] == 2
 
 
 def test_predictions_are_a_row_an_image(classified, images, tmp_path):
@@ -209,15 +210,15 @@ def test_batch_norms_of_a_contrast_are_those_of_all_gpus(images):
     assert workflow.parser.get("train::trainer")["sync_batchnorm"] is True
 
 
-def test_the_encoder_of_a_method_with_a_teacher_is_judged_like_any_other(images, tmp_path):
+def test_the_encoder_of_a_method_with_a_teacher_is_evaluated_like_any_other(images, tmp_path):
     sizes = {"image_size": 32, "patch_size": 8, "channels": 1, "method::_target_": "medmae.methods.cmae.cmae_tiny"}
     plain = {"max_shift": 2, "saturation": 0, "hue": 0, "grey": 0, "read_size": 36}
     quick = {"epochs": 1, "batch_size": 8, "warmup_epochs": 0, "dataset_dir": str(images), "output_dir": str(tmp_path)}
     run_bundle("image_cmae_pretraining", "train", overrides={**sizes, **plain, **quick, **NAMES})
-    where = {"dataset_dir": str(images), "model_dir": str(tmp_path / "models"), "output_dir": str(tmp_path / "judged")}
+    where = {"dataset_dir": str(images), "model_dir": str(tmp_path / "models"), "output_dir": str(tmp_path / "out")}
     more = {"fine_tune": False, "few": 2, "seeds": [0]}
     run_bundle("image_cmae_pretraining", "downstream", overrides={**sizes, **NAMES, **where, **more})
-    tasks = json.loads((tmp_path / "judged" / "evaluation" / "protocol.json").read_text())["tasks"]
+    tasks = json.loads((tmp_path / "out" / "evaluation" / "protocol.json").read_text())["tasks"]
     assert "pretrained, linear probe" in tasks["all labels"]["scores"]
 
 

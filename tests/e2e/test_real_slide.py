@@ -85,13 +85,16 @@ def test_embeddings_lie_where_the_tiles_lie_and_name_their_encoder(here):
 
 
 @pytest.mark.slow
-def test_few_labels_are_judged_by_patient_beside_colour_alone(here):
-    record = json.loads((here / "runs/pathology_he_phenotyping/few_labels/evaluation/few_labels.json").read_text())
+def test_few_labels_are_scores_by_patient_beside_colour_alone(here):
+    record = json.loads((here / "runs/pathology_he_phenotyping/few_labels/evaluation/protocol.json").read_text())[
+        "tasks"
+    ]["6 labels a class"]
     assert record["unit"] == "patient"
-    assert record["classes"] == ["benign", "malignant"]
-    assert set(record["baselines"]) == {"mean_colour", "colour_histogram", "raw_pixels"}
+    assert record["task"]["classes"] == ["benign", "malignant"]
+    plain = {f"{name}, logistic regression" for name in ("mean colour", "colour histogram", "raw pixels")}
+    assert plain | {"untrained, linear probe", "from scratch, fine-tuned"} <= set(record["baselines"])
     kinds = {name for name in record["scores"] if name not in record["baselines"]}
-    assert {"pre-trained, linear probe", "pre-trained, fine-tuned", "from scratch, fine-tuned"} <= kinds
+    assert {"pre-trained, linear probe", "pre-trained, fine-tuned"} <= kinds
     for scores in record["scores"].values():
         confusion, accuracy = np.array(scores["confusion"]), scores["metrics"]["accuracy"]
         assert confusion.sum(axis=1).tolist() == [18, 30]  # every labelled tile once, though folds share none
@@ -120,14 +123,14 @@ def test_a_heatmap_lies_on_the_slide_at_level_0(here, folder):
 def test_a_classifier_of_all_labels_leaves_weights_and_a_confusion_matrix(here):
     out = here / "runs" / "pathology_he_phenotyping"
     assert (out / "models" / "classifier.safetensors").is_file()
-    record = json.loads((out / "evaluation" / "few_labels.json").read_text())
-    confusion = np.array(record["scores"]["fine-tuned"]["confusion"])
+    record = json.loads((out / "evaluation" / "protocol.json").read_text())["tasks"]["all labels"]
+    confusion = np.array(record["scores"]["this network, fine-tuned"]["confusion"])
     assert confusion.sum(axis=1).tolist() == [12, 12]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("by", ["stain group", "nuclei"])
-def test_a_table_of_pictures_is_judged_too_and_says_that_no_patient_is_known(here, shared, monkeypatch, by):
+def test_a_table_of_pictures_is_scores_too_and_says_that_no_patient_is_known(here, shared, monkeypatch, by):
     """dsb2018: stain groups, which colour tells apart by construction, and whether nuclei are many."""
     data, folder = shared / "data" / "histology" / "dsb2018_stained", by.replace(" ", "_")
     with (data / "labels.csv").open(newline="") as file:
@@ -141,14 +144,14 @@ def test_a_table_of_pictures_is_judged_too_and_says_that_no_patient_is_known(her
     Path(f"{folder}.csv").write_text("\n".join(lines) + "\n")
     run(f"medmae prep tiles {folder}.csv {folder} --workers 0")
     run(
-        f"medmae run pathology_he_phenotyping few_labels --dataset_dir {folder} --fine_tune false --budget 12 "
-        f"--folds 2 --validate false --model_dir runs/pathology_he_mmae_pretraining/models --output_dir {folder}_judged"
+        f"medmae run pathology_he_phenotyping few_labels --dataset_dir {folder} --fine_tune false --labels [6] "
+        f"--folds 2 --validate false --model_dir runs/pathology_he_mmae_pretraining/models --output_dir {folder}_scores"
     )
-    record = json.loads(Path(f"{folder}_judged/evaluation/few_labels.json").read_text())
+    record = json.loads(Path(f"{folder}_scores/evaluation/protocol.json").read_text())["tasks"]["6 labels a class"]
     assert record["unit"] == "tile"
     best = max(record["scores"][name]["metrics"]["balanced_accuracy"]["mean"] for name in record["baselines"])
     assert best > (0.9 if by == "stain group" else 0.6)  # one answer to all has 0.5
-    assert "No patient is known" in Path(f"{folder}_judged/report.html").read_text()
+    assert "No patient is known" in Path(f"{folder}_scores/report.html").read_text()
 
 
 def test_the_page_goes_all_the_way():

@@ -4,7 +4,7 @@ import pytest
 from torch import nn
 
 from medmae.errors import DataError
-from medmae.evaluate.classify import few_labels, protocol_tables
+from medmae.evaluate.classify import protocol_tables
 from medmae.evaluate.features import embedding_map
 from medmae.evaluate.reconstruct import attention, reconstruction_scores, stain_panels
 from medmae.evaluate.segmentation import segmentation_tables
@@ -49,10 +49,10 @@ def test_a_record_that_cannot_be_read_is_not_replaced(tmp_path):
 def test_an_evaluation_may_follow_another_whose_results_go_and_whose_other_files_stay(tmp_path):
     folder = run_of(tmp_path, EVALUATED) / "evaluation"
     stale = [reconstruction_scores.SCORES, figures_of_merit.SCORES, figures_of_merit.RECORD, calibration_file.NAME]
-    stale += ["summary.json", "panels.json", "panels.npz", f"{protocol_tables.FOLDER}/all/few_labels/fits.csv"]
-    stale += [module.RECORD for module in (embedding_map, few_labels, heatmap, protocol_tables)]
+    stale += ["summary.json", "panels.json", "panels.npz", f"{protocol_tables.FOLDER}/all/fits.csv"]
+    stale += [module.RECORD for module in (embedding_map, heatmap, protocol_tables)]
     stale += [f"{module.FOLDER}/panels.json" for module in (attention, stain_panels)]
-    stale += [f"{module.FOLDER}/some.csv" for module in (few_labels, heatmap, protocol_tables, segmentation_tables)]
+    stale += [f"{module.FOLDER}/some.csv" for module in (heatmap, protocol_tables, segmentation_tables)]
     stale += [f"{heatmap.FOLDER}/a_tumour.png", f"{heatmap.FOLDER}/a.geojson", "montage/a.png"]
     kept = ["notes.csv", "montage/mine.txt", "embeddings/a.h5"]
     for name in (*stale, *kept):

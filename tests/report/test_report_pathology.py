@@ -1,4 +1,4 @@
-"""What slides, tiles and few labels put on the page."""
+"""What slides and tiles put on the page."""
 
 from __future__ import annotations
 
@@ -15,30 +15,8 @@ from medmae.evaluate.reconstruct.panels import write_panels
 from medmae.report import write_report
 from medmae.report.confusion import confusion_chart
 from medmae.report.scatter import scatter_chart
-from medmae.report.text import MINUS
 
 CLASSES = ["ADI", "LYM", "TUM"]
-METRICS = ("balanced_accuracy", "macro_f1", "auroc", "accuracy")
-
-
-def scores(mean, *, gain=None):
-    figure = {"mean": mean, "ci_low": mean - 0.05, "ci_high": mean + 0.05, "n_units": 9}
-    figure["fits"] = {"mean": mean, "std": 0.03, "ci_low": None, "ci_high": None, "n": 5}
-    found = {"metrics": dict.fromkeys(METRICS, figure), "confusion": [[8, 1, 1], [0, 9, 1], [2.5, 0, 7.5]]}
-    if gain is not None:
-        between = {"over": "colour_histogram", "mean": gain, "ci_low": gain - 0.1, "ci_high": gain + 0.1}
-        found["gains"] = dict.fromkeys(METRICS, between)
-    return found
-
-
-def record(*, ours=0.8, theirs=0.6, **options):
-    return {
-        "definitions": {name: f"meaning of {name}" for name in METRICS},
-        "classes": CLASSES, "budget": 100, "labels": 99, "validation": 99, "folds": 5, "seeds": [0, 1],
-        "tested_on": "a test set of its own", "pooled": False, "unit": "patient", "baselines": ["colour_histogram"],
-        "scores": {"mmae_probe": scores(ours, gain=ours - theirs), "colour_histogram": scores(theirs)},
-        **options,
-    }  # fmt: skip
 
 
 def write_rows(path, rows):
@@ -50,68 +28,16 @@ def write_rows(path, rows):
 
 
 @pytest.fixture
-def make_few(make_run):
-    def make(**options):
-        run = make_run(evaluation=False)
-        folder = run / "evaluation"
-        fits = [
-            {"contender": name, "seed": 0, "fold": fold, **dict.fromkeys(METRICS, 0.5 + 0.1 * fold)}
-            for name in ("mmae_probe", "colour_histogram")
-            for fold in range(3)
-        ]
-        write_rows(folder / "few_labels" / "fits.csv", fits)
-        patient = {"contender": "mmae_probe", "patient": "p-77", "tiles": 12, "right": 9, "label": "TUM"}
-        write_rows(folder / "few_labels" / "patients.csv", [{**patient, "predicted": "TUM", "p_TUM": 0.7512}])
-        (folder / "few_labels.json").write_text(json.dumps(record(**options)))
-        return run
-
-    return make
+def evaluated(make_run):
+    """A run whose evaluation folder is empty yet."""
+    run = make_run(evaluation=False)
+    (run / "evaluation").mkdir()
+    return run
 
 
 def text_of(run):
     html = write_report(run).read_text()
     return re.sub(r"\s+", " ", re.sub(r"<style>.*?</style>|<[^>]+>", " ", html, flags=re.DOTALL)).replace("\xa0", " ")
-
-
-def test_every_score_stands_beside_colour_alone(make_few):
-    text = text_of(make_few())
-    for expected in ("0.800", "0.750 to 0.850", "colour histogram · baseline".replace(" · ", " "), "0.600", "+0.200"):
-        assert expected in text
-    assert "99 labels to learn from, 5 folds 2 times, tested on a test set of its own" in text
-    assert "95 % CI 0.750 to 0.850 over 9 patients" in text
-    assert "p-77" in text
-    assert "Balanced accuracy: meaning of balanced_accuracy." in text
-
-
-def test_a_page_of_few_labels_does_not_ask_for_reconstructions(make_few):
-    html = write_report(make_few()).read_text()
-    assert 'id="few-labels"' in html
-    assert 'id="reconstructions"' not in html
-    assert 'id="baselines"' not in html
-    assert "has not been evaluated" not in html
-
-
-@pytest.mark.parametrize(
-    ("options", "told"),
-    [
-        ({"ours": 0.55}, "Nothing here beats colour histogram"),
-        ({"ours": 0.65}, f"may be chance: its interval, {MINUS}0.050 to 0.150, holds 0"),
-        ({"unit": "tile"}, "No patient is known"),
-        ({"pooled": True}, "predictions of all folds are judged together"),
-    ],
-)
-def test_what_limits_a_figure_is_said(make_few, options, told):
-    run = make_few(**options)
-    assert told in text_of(run)
-    (run / "evaluation" / "few_labels.json").write_text(json.dumps(record()))
-    assert told not in text_of(run)
-
-
-def test_dots_are_fits_and_ours_comes_in_colour(make_few):
-    html = write_report(make_few()).read_text()
-    assert "<title>seed 0, fold 2: 0.700 higher is better</title>" in html
-    assert html.count('<g class="ours">') == 1
-    assert html.count('<g class="theirs">') == 1
 
 
 def test_a_matrix_shows_shares_of_the_true_class():
@@ -144,8 +70,8 @@ def test_a_map_keeps_proportions():
     assert up > 0
 
 
-def test_the_embedding_map_says_what_it_is(make_few):
-    run = make_few()
+def test_the_embedding_map_says_what_it_is(evaluated):
+    run = evaluated
     found = {"layout": "pca", "encoder": "mmae", "classes": CLASSES, "shown": 3, "of": 9, "explained": [0.41, 0.2],
              "points": [[0, 1], [2, 3], [1, 0]], "labels": [0, 1, 1]}  # fmt: skip
     (run / "evaluation" / "embedding_map.json").write_text(json.dumps(found))
@@ -156,8 +82,8 @@ def test_the_embedding_map_says_what_it_is(make_few):
     assert "TUM (" not in text.split("Embedding map")[-1].split("Training")[0]
 
 
-def test_heatmaps_are_shown_with_their_tables(make_few):
-    run = make_few()
+def test_heatmaps_are_shown_with_their_tables(evaluated):
+    run = evaluated
     folder = run / "evaluation" / "heatmaps"
     folder.mkdir()
     Image.new("RGB", (1600, 300), "purple").save(folder / "s1_TUM.png")
@@ -175,8 +101,8 @@ def test_heatmaps_are_shown_with_their_tables(make_few):
         write_report(run)
 
 
-def test_stains_stand_beside_their_tile_and_fallbacks_are_told(make_few):
-    run = make_few()
+def test_stains_stand_beside_their_tile_and_fallbacks_are_told(evaluated):
+    run = evaluated
     pictures = {"tile": np.full((8, 8, 3), 0.7), "hematoxylin": np.full((8, 8), 0.9), "eosin": np.full((8, 8), 0.6)}
     about = {"case": "s1", "contrast": "100, 200", "flag": None}
     write_panels(run / "evaluation" / "stains", [(about, pictures), ({**about, "flag": "little_tissue"}, pictures)])
@@ -187,8 +113,8 @@ def test_stains_stand_beside_their_tile_and_fallbacks_are_told(make_few):
     assert len(list((run / "figures").glob("stain_*.png"))) == 2
 
 
-def test_tiles_are_counted_where_there_are_no_slices(make_few):
-    run = make_few()
+def test_tiles_are_counted_where_there_are_no_slices(evaluated):
+    run = evaluated
     info = json.loads((run / "run.json").read_text())
     case = {"case": "a", "subject": "a", "split": "train", "tiles": "1200", "classes": "2", "flags": ""}
     info["data"] = {"cases": [case], "contrasts": [], "quarantine": []}
@@ -231,12 +157,3 @@ def test_a_run_that_only_maps_slides_says_so_and_misses_nothing_else(make_run):
     assert "No panels" not in page
     assert "No scores" not in page
     assert "Held-out subjects" not in page
-
-
-def test_a_classifier_of_all_labels_is_not_said_to_have_few(make_run):
-    run = make_run(evaluation=False)
-    (run / "evaluation").mkdir(exist_ok=True)
-    (run / "evaluation" / "few_labels.json").write_text(json.dumps(record(budget=None)))
-    page = write_report(run).read_text()
-    assert "<h2>Classification</h2>" in page
-    assert "<h2>Few labels</h2>" not in page

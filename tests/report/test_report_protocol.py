@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import csv
-import json
+import re
+import shutil
 
 import numpy as np
 import pytest
 
-from medmae.evaluate.classify.few_label_scores import Fit, Samples, score_all
+from medmae.evaluate.classify.comparison import Comparison
+from medmae.evaluate.classify.labelled import Labelled
+from medmae.evaluate.classify.protocol_tables import write_protocol
+from medmae.evaluate.classify.scores import Fit, score_all
+from medmae.evaluate.classify.single_label import SingleLabel
 from medmae.evaluate.segmentation.segmentation_tables import DiceRow, write_segmentation
 from medmae.report import build_report, write_report
 
@@ -17,44 +22,96 @@ def titles(run):
     return [section.title for section in build_report(run).sections]
 
 
+CLASSES, BASELINE = ("a", "b", "c"), "raw pixels, knn"
+DEFAULTS = {
+    "labels": 12,
+    "labels_each": 4,
+    "validation": 0,
+    "folds": 1,
+    "tested_on": "a test set of its own",
+    "views": 1,
+}
+
+
 @pytest.fixture
-def judged(make_run):
-    """A run with two encoders by one classifier, on images without patients."""
-    run = make_run(evaluation=False)
-    rng, labels = np.random.default_rng(0), np.arange(30) % 3
-    samples = Samples(labels=labels, classes=["a", "b", "c"], names=[{}] * 30)
+def evaluated(make_run):
+    """Returns a function that writes a run with two encoders by one classifier."""
 
-    def fits(chance):
-        each = [np.eye(3)[np.where(rng.random(30) < chance, (labels + 1) % 3, labels)] for _ in range(2)]
-        return [Fit(seed=i, fold=0, samples=np.arange(30), probabilities=rows) for i, rows in enumerate(each)]
+    def write(*, ours=0.1, theirs=0.5, patients=True, **options):
+        run = make_run(evaluation=False)
+        rng, labels = np.random.default_rng(0), np.arange(30) % 3
+        groups = np.array([f"p-{place // 3}" for place in range(30)]) if patients else None
+        test = np.ones(30, bool)
+        data = Labelled(sets=[[]], targets=labels, names=[{"case": "x"}] * 30, groups=groups, test=test, item="image")
+        task = SingleLabel(classes=CLASSES)
 
-    found = {"one<b>, knn": fits(0.1), "raw pixels, knn": fits(0.5)}
-    scores = score_all(found, labels, groups=None, pool_folds=False, baselines=["raw pixels, knn"], resamples=20)
-    record = {
-        "scores": scores, "baselines": ["raw pixels, knn"], "classes": ["a", "b", "c"], "labels": 12, "seeds": [0, 1],
-        "unit": "image", "definitions": {}, "folds": 1,
-    }  # fmt: skip
-    row = {"task": "all labels", "classifier": "knn", "a": "one<b>", "b": "raw pixels", "b_minus_a": -0.4}
-    paired = [{**row, "ci_low": -0.5, "ci_high": -0.3, "p_wilcoxon": 0.001, "n": 30}]
-    (run / "evaluation").mkdir(exist_ok=True)
-    (run / "evaluation" / "protocol.json").write_text(json.dumps({"tasks": {"all labels": record}, "paired": paired}))
-    assert samples.item == "tile"
-    return run
+        def fits(chance):
+            each = [np.eye(3)[np.where(rng.random(30) < chance, (labels + 1) % 3, labels)] for _ in range(2)]
+            return [Fit(seed=i, fold=0, samples=np.arange(30), predictions=rows) for i, rows in enumerate(each)]
+
+        found = {"one<b>, knn": fits(ours), BASELINE: fits(theirs)}
+        scores = score_all(
+            found, labels, task=task, groups=groups, pool_folds=False, baselines=[BASELINE], resamples=20
+        )
+        record = {
+            **DEFAULTS, "scores": scores, "baselines": [BASELINE], "task": task.about(), "seeds": [0, 1],
+            "pooled": False,
+            "unit": "patient" if patients else "image", "definitions": dict(task.definitions), **options,
+        }  # fmt: skip
+        comparison = Comparison(record=record, fits=found)
+        write_protocol({"all labels": comparison}, data=data, task=task, out=run / "evaluation")
+        return run
+
+    return write
 
 
-def test_the_protocol_stands_in_the_place_of_reconstructions_and_their_scores(judged):
-    found = titles(judged)
+def text_of(run):
+    html = write_report(run).read_text()
+    return re.sub(r"\s+", " ", re.sub(r"<style>.*?</style>|<[^>]+>", " ", html, flags=re.DOTALL)).replace("\xa0", " ")
+
+
+def test_the_protocol_stands_in_the_place_of_reconstructions_and_their_scores(evaluated):
+    found = titles(evaluated())
     assert "Protocol" in found
     assert not {"Reconstructions", "Baselines"} & set(found)
 
 
-def test_every_encoder_stands_beside_the_baseline_with_its_interval_and_names_are_text(judged):
-    html = write_report(judged).read_text()
+def test_every_encoder_stands_beside_the_baseline_with_its_interval_and_names_are_text(evaluated):
+    run = evaluated()
+    html = write_report(run).read_text()
     assert "one&lt;b&gt;" in html
     assert "one<b>" not in html
-    assert "-0.400" in html or "\u22120.400" in html
-    assert "Guessing is right once in 3" in html
-    assert "No patient is known" in html
+    text = text_of(run)
+    for expected in ("Guessing is right once in 3", "was evaluated on a, b and c by 12 labels", "over 10 patients"):
+        assert expected in text
+    assert "Paired differences of accuracy" in text
+    assert "p-7" in text
+    assert "Balanced accuracy: mean over classes" in text
+    assert "has not been evaluated" not in text
+    assert "Confusion, one" in text
+
+
+def test_dots_are_fits_and_ours_comes_in_colour(evaluated):
+    html = write_report(evaluated()).read_text()
+    assert re.search(r"<title>seed 1, fold 0: 0\.\d+ higher is better</title>", html)
+    assert html.count('<g class="ours">') == 1
+    assert html.count('<g class="theirs">') == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"ours": 0.7}, "Nothing here beats raw pixels, knn"),
+        ({"ours": 0.35}, "may be chance: its interval,"),
+        ({"patients": False}, "No patient is known"),
+        ({"pooled": True}, "predictions of all folds are scored together"),
+        ({"views": 5}, "means over 5 views of a sample"),
+    ],
+)
+def test_what_limits_a_figure_is_said(evaluated, tmp_path, options, told):
+    assert told in text_of(evaluated(**options))
+    shutil.rmtree(tmp_path / "run")
+    assert told not in text_of(evaluated())
 
 
 def test_dice_of_a_segmentation_is_shown_with_its_paired_differences(make_run):

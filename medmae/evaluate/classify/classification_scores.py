@@ -10,7 +10,6 @@ from collections.abc import Mapping
 import numpy as np
 from sklearn.metrics import accuracy_score, f1_score, recall_score, roc_auc_score
 
-METRICS = ("balanced_accuracy", "macro_f1", "auroc", "accuracy")
 DEFINITIONS: Mapping[str, str] = {
     "balanced_accuracy": "mean over classes of the share of a class that is recognised",
     "macro_f1": "mean over classes of the harmonic mean of precision and recall",
@@ -27,7 +26,7 @@ def classification_scores(truth: np.ndarray, probabilities: np.ndarray) -> dict[
         probabilities: ``(N, K)``.
 
     Returns:
-        By name of :data:`METRICS`; AUROC is NaN where there is one class only.
+        By name of :data:`DEFINITIONS`; AUROC is NaN where there is one class only.
     """
     predicted, present = probabilities.argmax(axis=1), np.unique(truth)
     areas = [roc_auc_score(truth == k, probabilities[:, k]) for k in present if len(present) > 1]
@@ -59,34 +58,17 @@ def weighted_scores(truth: np.ndarray, probabilities: np.ndarray, weights: np.nd
     with np.errstate(invalid="ignore", divide="ignore"):
         recall = np.where(owned > 0, hits / owned, np.nan)
         f1 = np.where(owned > 0, 2 * hits / (owned + named), np.nan)
-        areas = [_areas(true[:, k], probabilities[:, k], weights) for k in classes]
+        areas = [weighted_areas(true[:, k], probabilities[:, k], weights) for k in classes]
         found = {
-            "balanced_accuracy": _mean(recall),
-            "macro_f1": _mean(f1),
-            "auroc": _mean(np.stack(areas, axis=1)),
+            "balanced_accuracy": mean_known(recall),
+            "macro_f1": mean_known(f1),
+            "auroc": mean_known(np.stack(areas, axis=1)),
             "accuracy": hits.sum(axis=1) / owned.sum(axis=1),
         }
     return found
 
 
-def patient_draws(groups: np.ndarray, *, resamples: int = 1000, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """A bootstrap that draws whole patients.
-
-    Args:
-        groups: Patient of each sample ``(N,)``.
-        resamples: R.
-        seed: Of the draws.
-
-    Returns:
-        How often each of P patients is drawn, ``(R, P)``, and whose each sample is, ``(N,)``: ``draws[:, member]`` are
-        weights for :func:`weighted_scores`.
-    """
-    names, member = np.unique(groups, return_inverse=True)
-    draws = np.random.default_rng(seed).multinomial(len(names), np.full(len(names), 1 / len(names)), size=resamples)
-    return draws.astype(np.float64), member
-
-
-def _areas(positive: np.ndarray, score: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def weighted_areas(positive: np.ndarray, score: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Area under the ROC curve for each weighting ``(R,)``: the share of pairs in order, ties counted half."""
     order = np.argsort(score, kind="stable")
     first = np.flatnonzero(np.r_[True, np.diff(score[order]) != 0])  # where each run of equal scores begins
@@ -96,7 +78,7 @@ def _areas(positive: np.ndarray, score: np.ndarray, weights: np.ndarray) -> np.n
     return (ours * below).sum(axis=1) / (ours.sum(axis=1) * others.sum(axis=1))
 
 
-def _mean(values: np.ndarray) -> np.ndarray:
-    """Mean over the classes ``(R, K)`` that are not NaN."""
+def mean_known(values: np.ndarray) -> np.ndarray:
+    """Mean over the classes of ``(R, K)`` that are not NaN."""
     known = ~np.isnan(values)
     return np.where(known, values, 0).sum(axis=1) / known.sum(axis=1)

@@ -9,15 +9,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.metrics import recall_score
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.utils.data import default_collate
 
 from medmae.evaluate.batches import Items
 from medmae.evaluate.classify.folds import Fold
 from medmae.evaluate.classify.mixing import Mixing
 from medmae.evaluate.classify.predict import predict
+from medmae.evaluate.classify.task import Task
 from medmae.nn.blocks import set_drop_path
 from medmae.nn.encoder import Pool
 from medmae.nn.heads import Classifier
@@ -32,11 +31,11 @@ State = dict[str, Tensor]
 
 @dataclass(frozen=True, kw_only=True)
 class FineTune:
-    """``fine_tune(fold, labels, ...)``: probabilities of a classifier that was trained on the fold.
+    """``fine_tune(fold, targets, ...)``: predictions of a network that was trained on the fold.
 
-    AdamW with a rate that falls from layer to layer, linear warm-up, cosine; the epoch of the best balanced accuracy on
-    ``fold.val`` is kept (of equal ones the one of the least loss), without validation the last one. Every sample is
-    used in every epoch. The defaults are MMAE's.
+    AdamW with a rate that falls from layer to layer, linear warm-up, cosine; the epoch of the best
+    :meth:`~medmae.evaluate.classify.task.Task.validation` on ``fold.val`` is kept, without validation the last one.
+    Every sample is used in every epoch. The defaults are MMAE's.
 
     Args:
         encoder: Copied for every fit, and left as it is.
@@ -50,7 +49,7 @@ class FineTune:
         min_lr: Rate at the end.
         layer_decay: Factor of the rate from layer to layer.
         weight_decay: AdamW's.
-        mixing: None learns from plain images and labels.
+        mixing: Of images and classes, where the task mixes; None learns from plain ones.
         drop_path: Stochastic depth of the last block; None keeps the encoder's own.
         learn_positions: Whether position tables are trained, too, as in MAE's fine-tuning.
         device: Where to compute.
@@ -72,45 +71,46 @@ class FineTune:
     learn_positions: bool = False
     device: torch.device | str = "cpu"
 
-    def __call__(self, fold: Fold, labels: np.ndarray, *, num_classes: int, seed: int = 0) -> np.ndarray:
-        """Probabilities of the fold's test samples.
+    def __call__(self, fold: Fold, targets: np.ndarray, *, task: Task, seed: int = 0) -> np.ndarray:
+        """Predictions of the fold's test samples.
 
         Args:
-            fold: What to learn from and to judge on.
-            labels: Of all samples, ``(N,)``.
-            num_classes: K.
+            fold: What to learn from and to test on.
+            targets: Of all samples, ``(N, ...)``.
+            task: What is learnt.
             seed: Of the head, the order of samples, augmentation, mixing and drop-path.
 
         Returns:
             ``(len(fold.test), K)`` float32.
         """
+        task = task.fitted(targets[fold.train])
         # A new head and drop-path draw from torch's own generators, which are given back as they were.
         with drawn_by(seed, device=self.device):
-            model = self._fit(fold, labels, num_classes=num_classes, seed=seed)
-            return self._predict(model, fold.test)
+            model = self._fit(fold, targets, task=task, seed=seed)
+            return self._predict(model, fold.test, task)
 
-    def _fit(self, fold: Fold, labels: np.ndarray, *, num_classes: int, seed: int) -> Classifier:
+    def _fit(self, fold: Fold, targets: np.ndarray, *, task: Task, seed: int) -> Classifier:
         generator = torch.Generator().manual_seed(seed)
-        model = self._model(num_classes)
+        model = self._model(task.outputs)
         optimizer = self._optimizer(model)
-        best, kept = (-1.0, 0.0), None
+        best, kept = (-np.inf, 0.0), None
         for epoch in range(self.epochs):
-            self._train(model, optimizer, fold.train, labels, epoch=epoch, num_classes=num_classes, generator=generator)
+            self._train(model, optimizer, fold.train, targets, epoch=epoch, task=task, generator=generator)
             if len(fold.val):
-                score = self._score(model, fold.val, labels)
+                score = task.validation(targets[fold.val], self._predict(model, fold.val, task))
                 if score > best:
                     best, kept = score, _copy(model)
         if kept is not None:
             model.load_state_dict(kept)
         return model.eval()
 
-    def _model(self, num_classes: int) -> Classifier:
+    def _model(self, outputs: int) -> Classifier:
         encoder = copy.deepcopy(self.encoder)
         if self.drop_path is not None:
             set_drop_path(encoder.blocks, self.drop_path)
         if self.learn_positions:
             encoder.train_positions()
-        return Classifier(encoder=encoder, num_classes=num_classes, pool=self.pool).to(self.device)
+        return Classifier(encoder=encoder, num_classes=outputs, pool=self.pool).to(self.device)
 
     def _optimizer(self, model: Classifier) -> torch.optim.Optimizer:
         groups = layer_decay_groups(
@@ -123,10 +123,10 @@ class FineTune:
         model: Classifier,
         optimizer: torch.optim.Optimizer,
         samples: np.ndarray,
-        labels: np.ndarray,
+        targets: np.ndarray,
         *,
         epoch: int,
-        num_classes: int,
+        task: Task,
         generator: torch.Generator,
     ) -> None:
         """One epoch."""
@@ -142,32 +142,24 @@ class FineTune:
             generator=generator,
         )
         for batch in batches:
-            images, targets = self._batch(batch, labels, num_classes=num_classes, generator=generator)
-            take_step(optimizer, F.cross_entropy(model(images), targets))
+            images, wanted = self._batch(batch, targets, task=task, generator=generator)
+            take_step(optimizer, task.loss(model(images), wanted))
 
     def _batch(
-        self, batch: np.ndarray, labels: np.ndarray, *, num_classes: int, generator: torch.Generator
+        self, batch: np.ndarray, targets: np.ndarray, *, task: Task, generator: torch.Generator
     ) -> tuple[Tensor, Tensor]:
-        """Augmented and mixed images ``(B, C, H, W)``, and what they show ``(B, K)``."""
+        """Augmented images ``(B, C, H, W)`` and their targets, mixed where the task allows it."""
         images = default_collate([self.samples[number]["image"] for number in batch.tolist()])
-        owned = torch.from_numpy(labels[batch]).long()
+        wanted = task.tensor(targets[batch])
         if self.augment is not None:
             images = self.augment({"image": images}, generator=generator)["image"]
-        if self.mixing is None:
-            targets = F.one_hot(owned, num_classes).float()
-        else:
-            images, targets = self.mixing(images, owned, num_classes=num_classes, generator=generator)
-        return images.to(self.device), targets.to(self.device)
+        if self.mixing is not None and task.mixes:
+            images, wanted = self.mixing(images, wanted, num_classes=task.outputs, generator=generator)
+        return images.to(self.device), wanted.to(self.device)
 
-    def _score(self, model: Classifier, val: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
-        """Balanced accuracy, and the negative loss."""
-        shares, truth = self._predict(model, val), labels[val]
-        right = recall_score(truth, shares.argmax(axis=1), labels=np.unique(truth), average="macro", zero_division=0)
-        return float(right), float(np.log(shares[np.arange(len(truth)), truth].clip(1e-30)).mean())
-
-    def _predict(self, model: Classifier, numbers: np.ndarray) -> np.ndarray:
-        """Probabilities ``(len(numbers), K)``, without augmentation."""
-        return predict(model, self.samples, numbers.tolist(), device=self.device)
+    def _predict(self, model: Classifier, numbers: np.ndarray, task: Task) -> np.ndarray:
+        """Predictions ``(len(numbers), K)``, without augmentation."""
+        return predict(model, self.samples, numbers.tolist(), link=task.link, device=self.device)
 
 
 def _copy(model: nn.Module) -> State:

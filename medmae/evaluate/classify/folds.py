@@ -1,4 +1,4 @@
-"""Few labels: which samples a classifier may learn from, and which it is judged on, fold by fold."""
+"""Which samples an estimator may learn from, and which it is tested on, fold by fold, with few labels or all."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Fold:
     Attributes:
         train: To learn from.
         val: To choose the best epoch by; may be empty.
-        test: To be judged on.
+        test: To be tested on.
     """
 
     train: np.ndarray
@@ -32,7 +32,7 @@ def few_label_folds(
     *,
     groups: np.ndarray | None = None,
     test: np.ndarray | None = None,
-    budget: int | None = 100,
+    each: int | None = None,
     folds: int = 5,
     seed: int = 0,
     validate: bool = True,
@@ -44,50 +44,48 @@ def few_label_folds(
 
     With a test set of its own there may also be one fold only: all others are learnt from, and nothing is held out.
 
-    Of K classes, ``budget // K`` samples each are drawn to learn from, and up to as many for validation.
+    Of every class ``each`` samples are drawn to learn from, and up to as many for validation.
 
     Args:
-        labels: Class of each sample, 0 to K - 1, ``(N,)``.
+        labels: Class of each sample, 0 to K - 1, ``(N,)``; all 0 where there are no classes.
         groups: Patient of each sample, ``(N,)``.
         test: True where a sample belongs to the test set, ``(N,)``; its patients must be others.
-        budget: Labels to learn from, over all classes; None takes all there are.
+        each: Labels a class to learn from; None takes all there are.
         folds: How many.
         seed: Of folds and draws.
         validate: False without a test set of its own: nothing is held back for validation, so that a patient more is
             there to learn from.
 
     Raises:
-        ValueError: If labels are not 0 to K - 1, the budget gives no class a label, or folds do not suit.
+        ValueError: If labels are not 0 to K - 1, no class gets a label, or folds do not suit.
         DataError: If a fold has too few samples of a class, or a patient is in pool and test set.
     """
-    each = _checked(labels, groups, test, budget=budget, folds=folds)
+    _check(labels, groups, test, each=each, folds=folds)
     own = _NONE if test is None else np.flatnonzero(test)
     pool = np.arange(len(labels)) if test is None else np.flatnonzero(~test)
     found = []
     for number, (kept, held_out) in enumerate(_split(pool, labels, groups, folds, seed)):
-        learn, val, judged = kept, held_out, own
+        learn, val, tested = kept, held_out, own
         if test is None:
             learn, val = _inner(kept, labels, groups, folds, seed) if validate else (kept, _NONE)
-            judged = held_out
+            tested = held_out
         rng = np.random.default_rng([seed, number])
         train = _draw(learn, labels, each, rng, fold=number)
-        found.append(Fold(train=train, val=_draw(val, labels, each, rng), test=judged))
+        found.append(Fold(train=train, val=_draw(val, labels, each, rng), test=tested))
     return found
 
 
-def _checked(
-    labels: np.ndarray, groups: np.ndarray | None, test: np.ndarray | None, *, budget: int | None, folds: int
-) -> int | None:
-    """Labels of each class to learn from; None for all."""
+def _check(
+    labels: np.ndarray, groups: np.ndarray | None, test: np.ndarray | None, *, each: int | None, folds: int
+) -> None:
     if folds < 1 or (folds == 1 and test is None):
         raise ValueError(f"at least 2 folds are needed (1 with a test set of its own), got {folds}")
-    classes = int(labels.max()) + 1
-    if labels.min() < 0 or len(np.unique(labels)) != classes:
+    if labels.min() < 0 or len(np.unique(labels)) != labels.max() + 1:
         raise ValueError(f"labels must be 0 to K - 1, each at least once, got {np.unique(labels).tolist()}")
-    if budget is not None and budget < classes:
-        raise ValueError(f"a budget of {budget} labels gives none to some of {classes} classes")
+    if each is not None and each < 1:
+        raise ValueError(f"each class needs a label to learn from, got {each}")
     if groups is None:
-        return None if budget is None else budget // classes
+        return
     pool = set(groups if test is None else groups[~test])
     if len(pool) < folds:
         raise DataError(
@@ -103,7 +101,6 @@ def _checked(
             value=shared[:5],
             remedy="split by patient",
         )
-    return None if budget is None else budget // classes
 
 
 def _split(
@@ -138,7 +135,7 @@ def _draw(
         if fold is not None and len(members) < (each or 1):
             raise DataError(
                 f"fold {fold} has {len(members)} samples of class {label} to learn from, {each or 1} are needed",
-                field="budget",
+                field="labels",
                 value=each,
                 remedy="ask for fewer labels or folds, do without validation, or prepare more patients",
             )

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from medmae.errors import DataError
-from medmae.evaluate.batches import Items, each_batch
+from medmae.evaluate.batches import Items, each_batch, over_views
 
 Link = Callable[[Tensor], Tensor]
 
@@ -90,11 +90,3 @@ def predict(
         reason = next(iter(lost.values()))
         raise DataError(f"{len(lost)} samples could be read before, and not any more: {reason}", remedy="run it again")
     return torch.cat(parts).numpy()
-
-
-def over_views(batch: Mapping[str, Tensor], of: Callable[[Tensor], Tensor]) -> Tensor:
-    """Means over the views of each sample ``(B, K)``, of what ``of`` gives for every view."""
-    if "views" not in batch:
-        return of(batch["image"])
-    views = int(batch["views"][0])
-    return of(batch["image"].flatten(0, 1)).unflatten(0, (-1, views)).mean(dim=1)

@@ -1,38 +1,36 @@
-"""One protocol by which any encoders are judged, beside what needs no pre-training."""
+"""The one protocol by which encoders of any data are evaluated on any task, beside what needs no pre-training."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from rich.console import Console
-from torch import Tensor
-from torch.utils.data import ConcatDataset
 
 from medmae.data.names import file_name_of
 from medmae.data.samples import Samples
-from medmae.evaluate.batches import Items
-from medmae.evaluate.classify.colour import describe_images, raw_pixels
-from medmae.evaluate.classify.few_label_tables import print_scores
-from medmae.evaluate.classify.few_labels import Contender, OnFeatures, PerSeed, contest, draw_folds
+from medmae.errors import DataError
+from medmae.evaluate.classify.attentive_probe import AttentiveProbe
+from medmae.evaluate.classify.comparison import Folds, compare_estimators
+from medmae.evaluate.classify.estimators import Constant, Estimator, OnFeatures, PerSeed
 from medmae.evaluate.classify.fine_tune import FineTune
+from medmae.evaluate.classify.labelled import Labelled, kind_of, labelled, task_of
+from medmae.evaluate.classify.lars_probe import LarsProbe
 from medmae.evaluate.classify.mixing import Mixing
-from medmae.evaluate.classify.protocol_tables import Task, write_protocol
+from medmae.evaluate.classify.plain_features import RAW, Describe, describe_images, plain_features
+from medmae.evaluate.classify.protocol_tables import print_scores, write_protocol
+from medmae.evaluate.classify.task import Task
 from medmae.evaluate.features.embedding_map import Layout, write_embedding_map
-from medmae.evaluate.features.extractor import TileEncoder
-from medmae.evaluate.features.image_embeddings import embedded
-from medmae.evaluate.features.lars_probe import LarsProbe
-from medmae.evaluate.features.probe import linear_probe, nearest_neighbours
-from medmae.evaluate.features.tile_samples import samples_of
-from medmae.nn.encoder import Pool
-from medmae.nn.vit import MaskedViT
+from medmae.evaluate.features.extractor import FeatureExtractor
+from medmae.evaluate.features.features import features, tokens
+from medmae.evaluate.left_out import write_left_out
 
-SCRATCH, UNTRAINED, PIXELS = "from scratch", "untrained", "raw pixels"
-_BASELINES = (SCRATCH, UNTRAINED, PIXELS)
-KNN, LINEAR, LARS, TUNED = "nearest neighbours", "logistic regression", "linear probe", "fine-tuned"
-_PIXELS_EDGE = 32  # of the pictures whose pixels are compared
+SCRATCH, UNTRAINED, CONSTANT = "from scratch", "untrained", "same answer to all"
+NEIGHBOURS, LARS, ATTENTIVE, TUNED = "nearest neighbours", "linear probe", "attentive probe", "fine-tuned"
+EMBEDDINGS = "embeddings"  # folder of a run, one below it an encoder
 # MAE's fine-tuning (arXiv 2111.06377, appendix A) of a base model, for data sets a thousandth of ImageNet's.
 FINE_TUNING: Mapping[str, Any] = {
     "epochs": 100,
@@ -45,140 +43,233 @@ FINE_TUNING: Mapping[str, Any] = {
 }
 
 
-def judge_encoders(
-    encoders: Mapping[str, MaskedViT],
+@dataclass(frozen=True, kw_only=True)
+class Protocol:
+    """What is done with every encoder.
+
+    Attributes:
+        labels: Evaluations, by labels of each class (or in all, where there are no classes); None takes all labels.
+        folds: Of a cross-validation; with a test set of its own, 1 learns from everything else.
+        seeds: One a repetition: of folds and of the draw of few labels, of all that is trained, and of random weights.
+        validate: Whether a part of the labels chooses the epoch of fine-tuning; else the last one counts.
+        neighbours: How many vote; fewer where there are fewer labels.
+        fine_tune: False leaves fine-tuning out, which takes nearly all the time.
+        attentive: True adds an attentive probe, whose tokens must fit into memory.
+        tuning: Options of :class:`~medmae.evaluate.classify.fine_tune.FineTune` that differ from :data:`FINE_TUNING`.
+        layout: Of the map of the first encoder's embeddings.
+        batch_size: Samples at once.
+        workers: Processes that read samples.
+        resamples: Of the bootstrap.
+    """
+
+    labels: Sequence[int | None] = (None, 10)
+    folds: int = 1
+    seeds: Sequence[int] = (0, 1, 2)
+    validate: bool = True
+    neighbours: int = 5
+    fine_tune: bool = True
+    attentive: bool = False
+    tuning: Mapping[str, Any] | None = None
+    layout: Layout = "pca"
+    batch_size: int = 64
+    workers: int = 0
+    resamples: int = 1000
+
+    def drawn(self, each: int | None) -> Folds:
+        """Folds with so many labels a stratum."""
+        return Folds(each=each, count=self.folds, seeds=self.seeds, validate=self.validate)
+
+
+def evaluate_encoders(
+    encoders: Mapping[str, FeatureExtractor],
     *,
     train: Samples,
-    test: Samples,
+    test: Samples | None = None,
+    task: Task | None = None,
     out: str | Path,
-    few: int | None = 10,
-    seeds: Sequence[int] = (0, 1, 2),
-    pool: Pool = "mean",
-    neighbours: int = 5,
-    tuning: Mapping[str, Any] | None = None,
-    fine_tune: bool = True,
-    layout: Layout = "pca",
-    device: str = "cpu",
-    resamples: int = 1000,
+    protocol: Protocol | None = None,
     console: Console | None = None,
 ) -> dict[str, Any]:
-    """Every encoder by four classifiers, with all labels and with few, over the same draws, samples and steps.
+    """Every encoder by the same classifiers (or regressors), over the same draws, samples and steps.
 
-    On frozen features: nearest neighbours, logistic regression, and MAE's linear probe
-    (:class:`~medmae.evaluate.features.lars_probe.LarsProbe`); and the whole encoder fine-tuned. Beside them raw pixels
-    by neighbours and by regression, an untrained encoder of the first one's size on all frozen classifiers, and that
-    size trained from scratch. Figures are of a test set of its own; nothing is chosen by it, nor by any other set: the
-    last epoch counts.
+    On frozen features: nearest neighbours, a linear model of scikit-learn, MAE's linear probe
+    (:class:`~medmae.evaluate.classify.lars_probe.LarsProbe`) and, if asked for, an attentive probe; and the whole
+    encoder fine-tuned. Beside them the same answer to all, what can be said without a network (raw pixels, and what
+    else suits the kind of data), an untrained encoder of the first one's size on all frozen classifiers, and that size
+    trained from scratch. Nothing is chosen by samples that are tested.
+
+    Samples that cannot be read are left out for all alike, and listed in ``left_out.json``. Of a sample of several
+    views, features and predictions are averaged.
 
     Args:
-        encoders: By name; of one size or of several.
-        train: Labelled images, of the size and channels that the encoders take, float32.
-        test: Others of the same classes, and of other patients.
-        out: Evaluation folder of a run: receives ``protocol.json`` and ``protocol/``. Embeddings go to
+        encoders: By name, and how their features are taken; of one size or of several.
+        train: Labelled samples, of the size and channels that the encoders take.
+        test: Others of the same labels, and of other patients; None tests on folds of ``train``.
+        task: What is asked; None asks what the labels are for.
+        out: Evaluation folder of a run: receives ``protocol.json`` and ``protocol/``. Features go to
             ``embeddings/<encoder>`` beside it, and are used again.
-        few: Labels a class of the second task; None leaves it out.
-        seeds: One a repetition: of the draw of few labels, of all that is trained, and of random weights.
-        pool: Which features: the mean of patch tokens, or the class token (MAE's linear probe).
-        neighbours: How many vote; fewer where a task has fewer labels.
-        tuning: Options of :class:`~medmae.evaluate.classify.fine_tune.FineTune` that differ from :data:`FINE_TUNING`.
-        fine_tune: False leaves fine-tuning out, which takes nearly all the time.
-        layout: Of the map of the first encoder's embeddings.
-        device: Where to compute.
-        resamples: Of the bootstrap.
+        protocol: What is done.
         console: Prints the tables; None prints to the standard output.
 
     Returns:
         What ``protocol.json`` holds: ``tasks`` by name, each as
-        :func:`~medmae.evaluate.classify.few_labels.evaluate_few_labels` has it, and ``paired``, the differences of
+        :func:`~medmae.evaluate.classify.comparison.compare_estimators` records it, and ``paired``, the differences of
         encoders.
 
     Raises:
         ValueError: If there is no encoder, or one is named like a baseline.
-        DataError: If an image has no class, sets differ in classes or share patients, or labels do not suffice.
+        DataError: If a sample has no label, sets differ in classes or share patients, labels do not suffice, or no
+            sample can be read.
     """
-    reserved = set(_BASELINES)
+    how, task = protocol or Protocol(), task or task_of(train)
+    data, plain = labelled(train, test), plain_features(kind_of(train))
+    reserved = {SCRATCH, UNTRAINED, CONSTANT, *plain}
     if not encoders or reserved & encoders.keys():
         raise ValueError(f"give encoders under other names than {sorted(reserved)}, got {list(encoders)}")
-    samples, sets = samples_of(train, test), (train, test)
-    images: Items[Mapping[str, Any]] = ConcatDataset(sets)
-    budgets, first = _budgets(few, len(samples.classes)), next(iter(encoders))
-    for budget in budgets.values():  # what cannot be drawn is refused before hours of the first task
-        draw_folds(samples, budget=budget, folds=1, seeds=seeds)
-    fresh = {seed: encoders[first].fresh(seed=seed) for seed in seeds}
-    random = {f"{UNTRAINED} {seed}": encoder for seed, encoder in fresh.items()}
-    frozen = {
-        name: TileEncoder(encoder=e, pool=pool, name=name, device=device) for name, e in {**encoders, **random}.items()
-    }
-    features = _features(frozen, sets, Path(out).parent / "embeddings")
-    drawn = {seed: features.pop(f"{UNTRAINED} {seed}") for seed in seeds}
-    shown: dict[str, Any] = {"labels": samples.labels, "classes": samples.classes, "out": out, "item": "image"}
-    write_embedding_map(features[first], **shown, layout=layout, encoder=first)
-    features[PIXELS] = describe_images(images, by={PIXELS: _pixels})[PIXELS]
-    options = {**FINE_TUNING, **(tuning or {}), "device": device}
-    tuned = _tuned(encoders, fresh, images, options) if fine_tune else {}
-    tasks = {}
-    for title, budget in budgets.items():
-        voters = neighbours if budget is None else min(neighbours, budget)
-        probes = {f"{name}, {kind}": each for name in features for kind, each in _on(name, features, voters).items()}
-        ours, baselines = _apart({**probes, **_untrained(drawn, voters), **tuned})
-        record, fits = contest(
-            ours, baselines=baselines, samples=samples, budget=budget, folds=1, seeds=seeds, resamples=resamples
+    evaluations = {task.budget(each): how.drawn(each) for each in how.labels}
+    for folds in evaluations.values():  # what cannot be drawn is refused before hours of the first evaluation
+        folds.draw(data, task)
+    described, data = read_all(data, plain, out=out, batch_size=how.batch_size)
+    bench = _Bench(encoders, data, task, how, described, Path(out).parent / EMBEDDINGS)
+    bench.draw_map(out)
+    found = {}
+    for name, folds in evaluations.items():
+        ours, baselines = bench.estimators(folds.each), bench.baselines(folds.each)
+        found[name] = compare_estimators(
+            ours, baselines=baselines, data=data, task=task, folds=folds, resamples=how.resamples
         )
-        print_scores(record, console or Console())
-        tasks[title] = Task(record=record, fits=fits)
-    return write_protocol(tasks, samples=samples, out=Path(out))
+        print_scores(name, found[name], task, console or Console())
+    return write_protocol(found, data=data, task=task, out=Path(out))
 
 
-def _apart(everyone: Mapping[str, Contender]) -> tuple[dict[str, Contender], dict[str, Contender]]:
-    """Those of the encoders, and baselines."""
-    baselines = {name: each for name, each in everyone.items() if name.rpartition(", ")[0] in _BASELINES}
-    return {name: each for name, each in everyone.items() if name not in baselines}, baselines
+class _Bench:
+    """Builds what is compared."""
+
+    def __init__(
+        self,
+        encoders: Mapping[str, FeatureExtractor],
+        data: Labelled,
+        task: Task,
+        how: Protocol,
+        plain: Mapping[str, np.ndarray],
+        cache: Path,
+    ) -> None:
+        self.encoders, self.data, self.task, self.how, self.plain = encoders, data, task, how, plain
+        first = next(iter(encoders.values()))
+        self.fresh = {
+            seed: replace(first, encoder=first.encoder.fresh(seed=seed), name=f"{UNTRAINED} {seed}")
+            for seed in how.seeds
+        }
+        everyone = [*(replace(each, name=name) for name, each in encoders.items()), *self.fresh.values()]
+        self.features = {each.name: self._features(each, cache / file_name_of(each.name)) for each in everyone}
+        self.tokens = {
+            each.name: [sample for some in data.sets for sample in tokens(each, some)]
+            for each in everyone
+            if how.attentive and task.trains
+        }
+
+    def estimators(self, labels: int | None) -> dict[str, Estimator]:
+        """Those of the encoders, with so many labels a stratum."""
+        found = {
+            f"{name}, {kind}": each
+            for name in self.encoders
+            for kind, each in self._frozen(name, self._voters(labels)).items()
+        }
+        if self.how.fine_tune and self.task.trains:
+            found |= {f"{name}, {TUNED}": self._tuned(each) for name, each in self.encoders.items()}
+        return found
+
+    def baselines(self, labels: int | None) -> dict[str, Estimator]:
+        """What they must beat; random weights are others in each repetition."""
+        voters = self._voters(labels)
+        of = {seed: self._frozen(each.name, voters) for seed, each in self.fresh.items()}
+        found: dict[str, Estimator] = {
+            f"{UNTRAINED}, {kind}": PerSeed(of={seed: some[kind] for seed, some in of.items()})
+            for kind in next(iter(of.values()))
+        }
+        if self.how.fine_tune and self.task.trains:
+            scratch = {seed: self._tuned(each) for seed, each in self.fresh.items()}
+            found[f"{SCRATCH}, {TUNED}"] = PerSeed(of=scratch)
+        return found | plain_estimators(self.plain, self.task, neighbours=voters)
+
+    def draw_map(self, out: str | Path) -> None:
+        """Of the first encoder's features, if samples have classes."""
+        name, classes = next(iter(self.encoders)), self.task.about().get("classes", ())
+        labels = self.data.targets if self.data.targets.ndim == 1 else np.full(len(self.data), -1)
+        write_embedding_map(
+            self.features[name],
+            labels=labels,
+            classes=classes,
+            out=out,
+            layout=self.how.layout,
+            encoder=name,
+            item=self.data.item,
+        )
+
+    def _frozen(self, name: str, neighbours: int) -> dict[str, Estimator]:
+        """What learns from an encoder's features."""
+        own = self.features[name]
+        models = self.task.models(neighbours=neighbours)
+        found: dict[str, Estimator] = {kind: OnFeatures(features=own, model=model) for kind, model in models.items()}
+        if self.task.by_lars:
+            found[LARS] = LarsProbe(features=own)
+        if name in self.tokens:
+            found[ATTENTIVE] = AttentiveProbe(
+                tokens=self.tokens[name], device=next(iter(self.encoders.values())).device
+            )
+        return found
+
+    def _tuned(self, extract: FeatureExtractor) -> Estimator:
+        """The whole encoder, trained."""
+        own = {"pool": extract.pool, "device": extract.device}
+        options: dict[str, Any] = {**FINE_TUNING, **own, **(self.how.tuning or {})}
+        return FineTune(encoder=extract.encoder, samples=self.data.samples, **options)
+
+    def _features(self, extract: FeatureExtractor, folder: Path) -> np.ndarray:
+        parts = [
+            features(extract, some, cache=folder / name, batch_size=self.how.batch_size, workers=self.how.workers)
+            for name, some in zip(("train.h5", "test.h5"), self.data.sets, strict=False)
+        ]
+        return np.concatenate(parts)
+
+    def _voters(self, labels: int | None) -> int:
+        strata = int(self.task.strata(self.data.targets).max()) + 1
+        return self.how.neighbours if labels is None else min(self.how.neighbours, labels * strata)
 
 
-def _budgets(few: int | None, classes: int) -> dict[str, int | None]:
-    """Labels over all classes by the task's name; None takes all."""
-    return {"all labels": None} | ({} if few is None else {f"{few} labels a class": few * classes})
+def read_all(
+    data: Labelled, plain: Mapping[str, Describe], *, out: str | Path, batch_size: int = 64
+) -> tuple[dict[str, np.ndarray], Labelled]:
+    """What can be said of all samples without a network, by name; and those of them that can be read.
+
+    The others are written to ``left_out.json``.
+
+    Raises:
+        DataError: If none can be read.
+    """
+    lost: dict[int, str] = {}
+    described = describe_images(data.sets, by=plain, batch_size=batch_size, left_out=lost)
+    write_left_out(out, lost, of=len(data))
+    if not described:
+        reason = next(iter(lost.values()))
+        raise DataError(f"none of {len(data)} {data.item}s can be read: {reason}", remedy="prepare them again")
+    return described, data.without(sorted(lost))
 
 
-def _features(encoders: Mapping[str, TileEncoder], sets: Sequence[Samples], folder: Path) -> dict[str, np.ndarray]:
-    """``(N, D)`` by encoder."""
-    return {name: embedded(encoder, sets, folder=folder / file_name_of(name)) for name, encoder in encoders.items()}
+def plain_estimators(
+    plain: Mapping[str, np.ndarray], task: Task, *, neighbours: int | None = None
+) -> dict[str, Estimator]:
+    """Baselines without a network: the same answer to all, and models on what :func:`read_all` said.
 
-
-def _on(name: str, features: Mapping[str, np.ndarray], neighbours: int) -> dict[str, Contender]:
-    """The classifiers on frozen features."""
-    own = features[name]
-    found: dict[str, Contender] = {
-        KNN: OnFeatures(features=own, model=nearest_neighbours(neighbours=neighbours)),
-        LINEAR: OnFeatures(features=own, model=linear_probe()),
+    Args:
+        plain: Features by name.
+        task: What is asked.
+        neighbours: How many vote by raw data; None takes no vote.
+    """
+    found: dict[str, Estimator] = {
+        f"{name}, {kind}": OnFeatures(features=own, model=model)
+        for name, own in plain.items()
+        for kind, model in task.models(neighbours=neighbours or 1).items()
+        if kind != NEIGHBOURS or (name == RAW and neighbours)
     }
-    return found if name == PIXELS else {**found, LARS: LarsProbe(features=own)}
-
-
-def _untrained(drawn: Mapping[int, np.ndarray], neighbours: int) -> dict[str, Contender]:
-    """The classifiers on features of random weights, which are others in each repetition."""
-    of = {seed: _on(UNTRAINED, {UNTRAINED: features}, neighbours) for seed, features in drawn.items()}
-    return {f"{UNTRAINED}, {kind}": PerSeed(of=_by_kind(of, kind)) for kind in next(iter(of.values()))}
-
-
-def _by_kind(of: Mapping[int, Mapping[str, Contender]], kind: str) -> Callable[[int], Contender]:
-    return {seed: some[kind] for seed, some in of.items()}.__getitem__
-
-
-def _tuned(
-    encoders: Mapping[str, MaskedViT],
-    fresh: Mapping[int, MaskedViT],
-    samples: Items[Mapping[str, Any]],
-    options: Mapping[str, Any],
-) -> dict[str, Contender]:
-    """Every encoder, and random weights, which are others in each repetition, trained as a whole."""
-    scratch = {seed: FineTune(encoder=encoder, samples=samples, **options) for seed, encoder in fresh.items()}
-    whole = {name: FineTune(encoder=encoder, samples=samples, **options) for name, encoder in encoders.items()}
-    everyone: dict[str, Contender] = {**whole, SCRATCH: PerSeed(of=scratch.__getitem__)}
-    return {f"{name}, {TUNED}": each for name, each in everyone.items()}
-
-
-def _pixels(images: Tensor) -> Tensor:
-    """The images themselves, reduced to at most 32 x 32: ``(B, C, H, W)`` -> ``(B, C * h * w)``."""
-    edge = min(_PIXELS_EDGE, *images.shape[2:])
-    return raw_pixels(images, size=edge)
+    return {f"{CONSTANT}, constant": Constant(), **found}

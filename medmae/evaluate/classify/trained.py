@@ -1,54 +1,27 @@
-"""A classifier that was trained already: judged on held-out tiles beside colour alone, and shown on whole slides."""
+"""A classifier that was trained already: evaluated on held-out samples, beside baselines that learn from the same."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from rich.console import Console
 from torch import nn
-from torch.utils.data import ConcatDataset
 
 from medmae.data.samples import Samples
 from medmae.errors import DataError
-from medmae.evaluate.batches import Items
-from medmae.evaluate.classify.colour import COLOUR_BASELINES, GREY_BASELINES, describe_images
-from medmae.evaluate.classify.few_labels import OnFeatures, evaluate_few_labels
-from medmae.evaluate.classify.folds import Fold
-from medmae.evaluate.classify.phenotyping import map_classes
-from medmae.evaluate.classify.predict import predict
-from medmae.evaluate.features.extractor import TileEncoder
-from medmae.evaluate.features.probe import linear_probe
-from medmae.evaluate.features.tile_samples import samples_of
-from medmae.nn.heads import Classifier
-
-FINE_TUNED = "fine-tuned"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Trained:
-    """A contender that has learnt: what a fold offers to learn from, it does not look at.
-
-    Args:
-        network: ``(B, C, *size)`` -> logits ``(B, K)``.
-        samples: By number, items with an ``image``.
-        device: Where to compute.
-        batch_size: Images at once.
-    """
-
-    network: nn.Module
-    samples: Items[Mapping[str, Any]]
-    device: torch.device | str = "cpu"
-    batch_size: int = 64
-
-    def __call__(self, fold: Fold, labels: np.ndarray, *, num_classes: int, seed: int) -> np.ndarray:
-        """Probabilities ``(len(fold.test), K)``; nothing is drawn."""
-        numbers = fold.test.tolist()
-        return predict(self.network, self.samples, numbers, device=self.device, batch_size=self.batch_size)
+from medmae.evaluate.classify.comparison import Folds, compare_estimators
+from medmae.evaluate.classify.estimators import Trained
+from medmae.evaluate.classify.labelled import kind_of, labelled, task_of
+from medmae.evaluate.classify.plain_features import plain_features
+from medmae.evaluate.classify.protocol import TUNED, plain_estimators, read_all
+from medmae.evaluate.classify.protocol_tables import print_scores, write_protocol
+from medmae.evaluate.classify.single_label import SingleLabel
+from medmae.evaluate.classify.task import Task
 
 
 def evaluate_trained(
@@ -57,102 +30,60 @@ def evaluate_trained(
     train: Samples,
     held_out: Samples,
     out: str | Path,
+    task: Task | None = None,
     device: torch.device | str = "cpu",
+    console: Console | None = None,
 ) -> dict[str, Any]:
-    """A network on held-out tiles or images, and linear probes of colour alone that learn from the same labels.
-
-    Of images that are not RGB the probes learn from mean intensity and from pixels.
+    """A network on held-out samples, beside the same answer to all and what can be said without a network.
 
     Args:
-        network: Trained on ``train``; takes images in [0, 1].
+        network: Trained on ``train``; takes data in its own units.
         train: What it learnt from.
-        held_out: Labelled ones of other patients.
-        out: Evaluation folder of a run; see :func:`medmae.evaluate.classify.few_labels.evaluate_few_labels`.
+        held_out: Labelled samples of other patients.
+        out: Evaluation folder of a run; see :func:`medmae.evaluate.classify.protocol_tables.write_protocol`.
+        task: What is asked; None asks what the labels are for.
         device: Where to compute.
+        console: Prints the table; None prints to the standard output.
 
     Returns:
-        What ``few_labels.json`` holds.
+        What ``protocol.json`` holds.
 
     Raises:
-        DataError: If a class has no tile to learn from, or the sets share a patient.
+        DataError: If a class has no sample to learn from, the sets share a patient, or no sample can be read.
     """
-    samples = samples_of(train, held_out)
-    images: Items[Mapping[str, Any]] = ConcatDataset([train, held_out])
-    require_classes(train)
-    if absent := _absent(samples.labels[len(train) :], held_out.classes):
-        warnings.warn(f"no held-out tile of {', '.join(absent)}: figures are of the other classes", stacklevel=2)
-    rgb = train.kinds["image"].colour
-    colours = describe_images(images, by=COLOUR_BASELINES if rgb else GREY_BASELINES)
-    return evaluate_few_labels(
-        {FINE_TUNED: Trained(network=network, samples=images, device=device)},
-        baselines={name: OnFeatures(features=found, model=linear_probe()) for name, found in colours.items()},
-        samples=samples,
-        out=out,
-        budget=None,
-        folds=1,
+    task = task or task_of(train)
+    if isinstance(task, SingleLabel):
+        require_classes(train)
+        if absent := _absent(held_out.labels, train.classes):
+            missing = f"no held-out {held_out.view.noun} of {', '.join(absent)}"
+            warnings.warn(f"{missing}: figures are of the other classes", stacklevel=2)
+    plain, data = read_all(labelled(train, held_out), plain_features(kind_of(train)), out=out)
+    name = "all labels"
+    found = compare_estimators(
+        {f"this network, {TUNED}": Trained(network=network, samples=data.samples, device=device)},
+        baselines=plain_estimators(plain, task),
+        data=data,
+        task=task,
+        folds=Folds(count=1),
     )
-
-
-def map_trained(
-    *,
-    slides: Samples,
-    network: nn.Module,
-    classes: Sequence[str],
-    out: str | Path,
-    shown: Sequence[str] | None = None,
-    edge: int = 1024,
-    name: str = FINE_TUNED,
-    device: torch.device | str = "cpu",
-) -> None:
-    """A fine-tuned classifier on every tile of whole slides; writes embeddings and what ``map_slides`` writes.
-
-    Args:
-        slides: Tiles of slides; the slides themselves must lie where they were prepared from.
-        network: A :class:`Classifier`.
-        classes: Their names, in the order of its outputs.
-        out: Evaluation folder of a run.
-        shown: Classes to draw; None draws all.
-        edge: Longer side of a picture of a slide, in pixels.
-        name: Of the encoder, in files.
-        device: Where to compute.
-
-    Raises:
-        ValueError: If the network is no classifier of so many classes.
-        SomeFailedError: At the end, if a slide could not be read.
-    """
-    classifier = network.to(device).eval()
-    if not isinstance(classifier, Classifier) or classifier.head.out_features != len(classes):
-        raise ValueError(f"a classifier of {len(classes)} classes is needed, got {type(classifier).__name__}")
-    pool = classifier.pool
-    if pool == "all":
-        raise ValueError(
-            "slides are mapped by embeddings, which pool='all' does not have: pool 'mean' or 'class_token'"
-        )
-
-    @torch.no_grad()
-    def classify(features: np.ndarray) -> np.ndarray:
-        # Embeddings are normalised already; a norm of what is normalised adds its weights only.
-        logits = classifier.head(classifier.fc_norm(torch.from_numpy(features).to(device)))
-        return logits.softmax(dim=1).cpu().numpy()
-
-    encoder = TileEncoder(encoder=classifier.encoder, pool=pool, name=name, device=device)
-    map_classes(slides=slides, encoder=encoder, classify=classify, classes=classes, out=out, shown=shown, edge=edge)
+    print_scores(name, found, task, console or Console())
+    return write_protocol({name: found}, data=data, task=task, out=Path(out))
 
 
 def require_classes(train: Samples) -> None:
     """Refuses to learn from a set that lacks a class.
 
     Raises:
-        DataError: With the classes that no tile or image of it shows.
+        DataError: With the classes that no sample of it shows.
     """
     if absent := _absent(train.labels[train.labels >= 0], train.classes):
         raise DataError(
-            f"no tile of {', '.join(absent)} to learn from",
+            f"no {train.view.noun} of {', '.join(absent)} to learn from",
             path=train.source.path,
             field="classes",
             value=list(train.classes),
-            remedy="name classes that patients of the train split have, split the patients otherwise, or, to judge a "
-            "classifier on data of another place, pass --train_dir: the data that it was trained on",
+            remedy="name classes that patients of the train split have, split the patients otherwise, or, to evaluate "
+            "a classifier on data of another place, pass --train_dir: the data that it was trained on",
         )
 
 

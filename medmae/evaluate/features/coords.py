@@ -16,7 +16,7 @@ from medmae.data.slides.slide_grid import SlideGrid
 from medmae.data.slides.wsi import Slide
 from medmae.errors import DataError
 from medmae.evaluate.features.embedding_files import open_hdf5
-from medmae.evaluate.features.embeddings import TileCase
+from medmae.evaluate.features.embeddings import EmbeddingCase
 
 
 class CoordsTiles(Dataset[dict[str, Tensor | int]]):
@@ -44,7 +44,7 @@ class CoordsTiles(Dataset[dict[str, Tensor | int]]):
 
 def case_of_slide(
     slide: str | Path, coords: str | Path, *, size: int = 224, mpp: float | None = None, subject: str | None = None
-) -> TileCase:
+) -> EmbeddingCase:
     """A slide and a coordinates file, for :func:`medmae.evaluate.features.embeddings.embed_cases`.
 
     Args:
@@ -70,10 +70,10 @@ def case_of_slide(
     if len(places) and ((places < 0).any() or (places >= opened.size).any()):
         raise _unfit(path, "coords", [places.min(axis=0).tolist(), ends.max(axis=0).tolist()], "places lie outside")
     source = hashlib.sha256(f"{opened.path.name} {opened.size} {grid} {places.tolist()}".encode()).hexdigest()
-    return TileCase(
+    return EmbeddingCase(
         name=opened.path.stem,
         subject=subject or opened.path.stem,
-        tiles=CoordsTiles(slide=opened, coords=places, grid=grid),
+        samples=CoordsTiles(slide=opened, coords=places, grid=grid),
         source_sha256=source,
         coords=places,
         grid=grid,

@@ -1,10 +1,10 @@
-"""Embeddings of tiles, computed once and kept: a file a slide, which every later evaluation reads."""
+"""Embeddings, computed once and kept: a file a slide, or a data set, which every later evaluation reads."""
 
 from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,22 +19,22 @@ from medmae.data.samples import Samples
 from medmae.data.shards import open_shard
 from medmae.data.slides.slide_grid import SlideGrid
 from medmae.errors import DataError, SomeFailedError
-from medmae.evaluate.batches import Batch, Items, each_batch
-from medmae.evaluate.features.embedding_files import Part, Precision, attributes_of, read_embeddings, write_embeddings
-from medmae.evaluate.features.extractor import TileEncoder
+from medmae.evaluate.batches import Batch, Items, each_batch, over_views
+from medmae.evaluate.features.embedding_files import Part, Precision, attributes_of, write_embeddings
+from medmae.evaluate.features.extractor import FeatureExtractor
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
-class TileCase:
+class EmbeddingCase:
     """What one file is made of.
 
     Attributes:
         name: Of the case; the file is called so.
         subject: Patient.
-        tiles: Items with an ``image`` ``(3, H, W)`` in [0, 1], of one size.
-        source_sha256: Of what the tiles are read from, and which of them.
+        samples: Items with an ``image`` ``(C, *size)``, of one size.
+        source_sha256: Of what the samples are read from, which they are, and how they are read.
         coords: Top left corners in level-0 pixels ``(N, 2)``; None if the tiles come from no slide.
         grid: Where they lie; None likewise.
         names: Of the tiles, likewise.
@@ -42,7 +42,7 @@ class TileCase:
 
     name: str
     subject: str
-    tiles: Items[Mapping[str, Any]]
+    samples: Items[Mapping[str, Any]]
     source_sha256: str
     coords: np.ndarray | None = None
     grid: SlideGrid | None = None
@@ -50,9 +50,9 @@ class TileCase:
 
 
 def embed_cases(
-    cases: Sequence[TileCase],
+    cases: Sequence[EmbeddingCase],
     *,
-    encoder: TileEncoder,
+    extract: FeatureExtractor,
     out: str | Path,
     precision: Precision = "float16",
     patch_tokens: bool = False,
@@ -63,7 +63,7 @@ def embed_cases(
 
     Args:
         cases: From :func:`cases_of`, or :func:`medmae.evaluate.features.coords.case_of_slide`.
-        encoder: Makes the features.
+        extract: Makes the features.
         out: Folder.
         precision: Of features and tokens.
         patch_tokens: Also write the tokens of every patch: ``(N, P, D)``, a hundred times as much.
@@ -78,7 +78,7 @@ def embed_cases(
     """
     files, failed = embed_readable(
         cases,
-        encoder=encoder,
+        extract=extract,
         out=out,
         precision=precision,
         patch_tokens=patch_tokens,
@@ -91,9 +91,9 @@ def embed_cases(
 
 
 def embed_readable(
-    cases: Sequence[TileCase],
+    cases: Sequence[EmbeddingCase],
     *,
-    encoder: TileEncoder,
+    extract: FeatureExtractor,
     out: str | Path,
     precision: Precision = "float16",
     patch_tokens: bool = False,
@@ -102,48 +102,67 @@ def embed_readable(
 ) -> tuple[list[Path], list[str]]:
     """:func:`embed_cases` for those who go on with the others: files of what could be read, why the rest could not."""
     files, failed = [], []
-    for case in track(cases, description=f"Embedding by {encoder.name}", transient=True):
-        about = _about(case, encoder) | {"precision": precision, "patch_tokens": int(patch_tokens)}
+    for case in track(cases, description=f"Embedding by {extract.name}", transient=True):
         path = Path(out) / f"{case.name}.h5"
-        if (about | {"left_out": 0}).items() <= attributes_of(path).items():
-            files.append(path)
-            continue
-        lost: dict[int, str] = {}
-        batches = each_batch(case.tiles, batch_size=batch_size, workers=num_workers, left_out=lost)
-        parts = _parts(batches, encoder, patch_tokens)
         try:
-            write_embeddings(
-                path, parts, about=about, coords=case.coords, grid=case.grid, names=case.names, precision=precision
+            lost = embed_case(
+                case,
+                extract=extract,
+                path=path,
+                precision=precision,
+                patch_tokens=patch_tokens,
+                batch_size=batch_size,
+                workers=num_workers,
             )
             files.append(path)
+            failed += [f"{case.name} without {len(lost)} samples: {reason}" for reason in list(lost.values())[:1]]
         except DataError as error:
             log.error("left out: %s", error)
             failed.append(str(error))
-        else:
-            failed += [f"{case.name} without {len(lost)} tiles: {reason}" for reason in list(lost.values())[:1]]
     return files, failed
 
 
-def features_of(
-    sets: Iterable[Sequence[TileCase]], *, encoder: TileEncoder, out: str | Path, batch_size: int = 64
-) -> np.ndarray:
-    """Features ``(N, D)`` float32 of all cases of some sets, in their order, kept in files by :func:`embed_cases`."""
-    parts = []
-    for cases in sets:
-        files = embed_cases(cases, encoder=encoder, out=out, precision="float32", batch_size=batch_size)
-        # Read before the next set is embedded, which may have a case of the same name.
-        parts += [read_embeddings(file).features for file in files]
-    return np.concatenate(parts)
+def embed_case(
+    case: EmbeddingCase,
+    *,
+    extract: FeatureExtractor,
+    path: Path,
+    precision: Precision = "float16",
+    patch_tokens: bool = False,
+    batch_size: int = 64,
+    workers: int = 0,
+) -> dict[int, str]:
+    """Writes the file of one case, unless it is there; gives why samples were left out of it, by their number.
+
+    Raises:
+        DataError: If none can be read, or a feature is not finite.
+    """
+    about = _about(case, extract) | {"precision": precision, "patch_tokens": int(patch_tokens)}
+    if (about | {"left_out": 0}).items() <= attributes_of(path).items():
+        return {}
+    lost: dict[int, str] = {}
+    batches = each_batch(case.samples, batch_size=batch_size, workers=workers, left_out=lost)
+    write_embeddings(
+        path,
+        _parts(batches, extract, patch_tokens),
+        about=about,
+        coords=case.coords,
+        grid=case.grid,
+        names=case.names,
+        precision=precision,
+    )
+    return lost
 
 
-def _about(case: TileCase, encoder: TileEncoder) -> dict[str, str | int]:
+def _about(case: EmbeddingCase, extract: FeatureExtractor) -> dict[str, str | int]:
     return {
         "case": case.name,
         "subject": case.subject,
-        "encoder": encoder.name,
-        "encoder_sha256": encoder.sha256,
-        "encoder_probe": encoder.probe_sha256,
-        "pool": encoder.pool,
+        "encoder": extract.name,
+        "encoder_sha256": extract.sha256,
+        "encoder_probe": extract.probe_sha256,
+        "pool": extract.pool,
+        "block": extract.block or 0,
         "source_sha256": case.source_sha256,
     }
 
@@ -151,7 +170,7 @@ def _about(case: TileCase, encoder: TileEncoder) -> dict[str, str | int]:
 def embed_tiles(
     *,
     tiles: Samples,
-    encoder: TileEncoder,
+    extract: FeatureExtractor,
     out: str | Path,
     precision: Precision = "float16",
     patch_tokens: bool = False,
@@ -161,7 +180,7 @@ def embed_tiles(
     """:func:`embed_cases` of all cases of a data set: float32 tiles of the size that the encoder takes."""
     return embed_cases(
         cases_of(tiles),
-        encoder=encoder,
+        extract=extract,
         out=out,
         precision=precision,
         patch_tokens=patch_tokens,
@@ -170,7 +189,7 @@ def embed_tiles(
     )
 
 
-def cases_of(dataset: Samples) -> list[TileCase]:
+def cases_of(dataset: Samples) -> list[EmbeddingCase]:
     """The cases of a data set of tiles, float32 and of one size, in its order."""
     members: dict[int, list[int]] = {}
     for index in range(len(dataset)):
@@ -185,13 +204,13 @@ def rows_of(dataset: Samples) -> list[Row]:
     return [dataset.source.rows[unit] for unit in units]
 
 
-def _case(dataset: Samples, row: Row, numbers: list[int]) -> TileCase:
+def _case(dataset: Samples, row: Row, numbers: list[int]) -> EmbeddingCase:
     places = [dataset.item(number).numbers[1] for number in numbers]
     made_of = f"{row['shard_sha256']} {dataset.view.options} {places if len(places) < row['count'] else 'all'}"
-    found = TileCase(
+    found = EmbeddingCase(
         name=row["case"],
         subject=row["subject"],
-        tiles=Subset(dataset, numbers),
+        samples=Subset(dataset, numbers),
         source_sha256=hashlib.sha256(made_of.encode()).hexdigest(),
     )
     if kind_of(row) == "slide":
@@ -200,7 +219,10 @@ def _case(dataset: Samples, row: Row, numbers: list[int]) -> TileCase:
     return replace(found, names=[row["tiles"]["name"][place] for place in places])
 
 
-def _parts(batches: Iterator[tuple[list[int], Batch]], encoder: TileEncoder, patch_tokens: bool) -> Iterator[Part]:
+def _parts(batches: Iterator[tuple[list[int], Batch]], extract: FeatureExtractor, patch_tokens: bool) -> Iterator[Part]:
     for places, batch in batches:
-        features, tokens = encoder.with_tokens(batch["image"])
-        yield places, features.cpu().numpy(), tokens.cpu().numpy() if patch_tokens else None
+        if not patch_tokens:
+            yield places, over_views(batch, extract).cpu().numpy(), None
+            continue
+        features, tokens = extract.with_tokens(batch["image"])
+        yield places, features.cpu().numpy(), tokens.cpu().numpy()

@@ -5,34 +5,10 @@ from __future__ import annotations
 from functools import partial
 
 import numpy as np
-import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
-from torch import Tensor, nn
-
-from medmae.nn.encoder import Encoder
-
-
-@torch.no_grad()
-def frozen_features(encoder: Encoder, images: Tensor, *, batch_size: int = 128) -> np.ndarray:
-    """Mean of the tokens of whole images, normalised: no mask, no gradient.
-
-    Args:
-        encoder: Left in the mode (train or eval) in which it was.
-        images: ``(N, C, *size)``, on the encoder's device.
-        batch_size: Images at once.
-
-    Returns:
-        ``(N, D)`` float32.
-    """
-    assert isinstance(encoder, nn.Module)
-    training = encoder.training
-    encoder.eval()
-    parts = [encoder.features(part).float().cpu() for part in images.split(batch_size)]
-    encoder.train(training)
-    return torch.cat(parts).numpy()
 
 
 def probe_accuracy(

@@ -15,7 +15,8 @@ from medmae.data.evenly import evenly
 from medmae.data.labels import UNLABELLED
 from medmae.data.samples import Samples
 from medmae.evaluate.batches import each_batch
-from medmae.evaluate.features.probe import frozen_features, knn_accuracy, probe_accuracy
+from medmae.evaluate.features.extractor import frozen
+from medmae.evaluate.features.probe import knn_accuracy, probe_accuracy
 from medmae.nn.vit import MaskedViT
 
 Item = dict[str, Tensor | int]
@@ -31,7 +32,7 @@ class ProbeDuringTraining(Callback):
 
     Args:
         train: Labelled images that the probes learn from.
-        val: Others of the same classes, on which they are judged.
+        val: Others of the same classes, on which they are tested.
         every_epochs: How often; the last epoch is always probed.
         limit: At most so many images of each set, evenly spread.
         batch_size: Images at once.
@@ -64,13 +65,13 @@ class ProbeDuringTraining(Callback):
                 module.log(f"probe/{name}", value, on_epoch=True, rank_zero_only=True)
 
     def _scores(self, encoder: MaskedViT) -> dict[str, float]:
-        (learn, known), (judge, wanted) = (self._features(encoder, some) for some in (self._train, self._val))
+        (learn, known), (test, wanted) = (self._features(encoder, some) for some in (self._train, self._val))
         if not _suffice(known, wanted):
             return {}
         of: dict[str, Any] = {
             "features_train": learn,
             "labels_train": known,
-            "features_test": judge,
+            "features_test": test,
             "labels_test": wanted,
         }
         return {"neighbours": knn_accuracy(**of, neighbours=_FEWEST), "regression": probe_accuracy(**of)}
@@ -79,14 +80,15 @@ class ProbeDuringTraining(Callback):
         """``(N, D)`` and classes ``(N,)`` of those images that can be read."""
         device = next(encoder.parameters()).device
         found, labels = [np.empty((0, encoder.dim), np.float32)], [np.empty(0, np.int64)]
-        for _, batch in each_batch(images, device=device, batch_size=self.batch_size):
-            found.append(frozen_features(encoder, batch["image"]))
-            labels.append(batch["label"].cpu().numpy())
+        with frozen(encoder):
+            for _, batch in each_batch(images, device=device, batch_size=self.batch_size):
+                found.append(encoder.features(batch["image"]).float().cpu().numpy())
+                labels.append(batch["label"].cpu().numpy())
         return np.concatenate(found), np.concatenate(labels)
 
 
 def _suffice(known: np.ndarray, wanted: np.ndarray) -> bool:
-    """Whether there is something to learn from these classes, and to judge by those."""
+    """Whether there is something to learn from these classes, and to test on those."""
     return len(known) >= _FEWEST and len(np.unique(known)) > 1 and len(wanted) > 0
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from medmae.data.evenly import evenly
 from medmae.evaluate.batches import each_batch
+from medmae.evaluate.features.extractor import frozen
 from medmae.evaluate.reconstruct.panels import write_panels
 from medmae.evaluate.reconstruct.reconstruction import DescribedDataset
 from medmae.nn.blocks import Block
@@ -65,16 +66,15 @@ def write_attention(
     if encoder.cls_token is None or not len(dataset):
         return
     numbers = evenly(len(dataset), count).tolist()
-    training, rows = encoder.training, []
-    encoder.to(device).eval()
-    for read, batch in each_batch(dataset, numbers=numbers, device=device, batch_size=count):
-        found = class_attention(encoder, batch["image"]).cpu()  # (B, H, *grid)
-        heads = evenly(found.shape[1], _HEADS).tolist()
-        rows += [
-            (_about(dataset.describe(number)), _pictures(encoder, image, maps, heads))
-            for number, image, maps in zip(read, batch["image"].cpu(), found, strict=True)
-        ]
-    encoder.train(training)
+    rows = []
+    with frozen(encoder.to(device)):
+        for read, batch in each_batch(dataset, numbers=numbers, device=device, batch_size=count):
+            found = class_attention(encoder, batch["image"]).cpu()  # (B, H, *grid)
+            heads = evenly(found.shape[1], _HEADS).tolist()
+            rows += [
+                (_about(dataset.describe(number)), _pictures(encoder, image, maps, heads))
+                for number, image, maps in zip(read, batch["image"].cpu(), found, strict=True)
+            ]
     if rows:
         write_panels(Path(out) / FOLDER, rows)
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 
+import numpy as np
+
 from medmae.data.samples import Samples
-from medmae.errors import SomeFailedError
 from medmae.evaluate.features.embedding_map import Layout, write_embedding_map
-from medmae.evaluate.features.extractor import TileEncoder
-from medmae.evaluate.features.image_embeddings import embedded
+from medmae.evaluate.features.extractor import FeatureExtractor, frozen
+from medmae.evaluate.features.features import features
 from medmae.evaluate.reconstruct.attention import write_attention
 from medmae.nn.vit import MaskedViT
 
-log = logging.getLogger(__name__)
 _FEWEST = 3  # images of a map
 
 
@@ -28,7 +27,7 @@ def write_image_pictures(
 ) -> None:
     """Writes attention maps and an embedding map, which the report shows; nothing of an empty data set.
 
-    An image that cannot be read is logged, and there is no embedding map: pictures are no reason to lose a training.
+    Images that cannot be read are warned of and left out: pictures are no reason to lose a training.
 
     Args:
         encoder: Left in the mode in which it was.
@@ -41,13 +40,11 @@ def write_image_pictures(
     write_attention(encoder=encoder, dataset=dataset, out=out, count=count, device=device)
     if len(dataset) < _FEWEST:
         return
-    training = encoder.training
-    made = TileEncoder(encoder=encoder, name="encoder", device=device)
-    try:
-        features = embedded(made, [dataset], folder=Path(out).parent / "embeddings" / "pictures")
-    except SomeFailedError as error:
-        log.error("no embedding map: %s", error)
-        return
-    finally:
-        encoder.train(training)
-    write_embedding_map(features, labels=dataset.labels, classes=dataset.classes, out=out, layout=layout, item="image")
+    lost: dict[int, str] = {}
+    with frozen(encoder):
+        extract = FeatureExtractor(encoder=encoder, device=device)
+        cache = Path(out).parent / "embeddings" / "pictures" / f"{dataset.split or 'all'}.h5"
+        found = features(extract, dataset, cache=cache, left_out=lost)
+    labels = np.delete(dataset.labels, list(lost))
+    if len(found) >= _FEWEST:
+        write_embedding_map(found, labels=labels, classes=dataset.classes, out=out, layout=layout, item="image")

@@ -6,12 +6,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import balanced_accuracy_score, f1_score, roc_auc_score
 
-from medmae.evaluate.classify.classification_scores import (
-    METRICS,
-    classification_scores,
-    patient_draws,
-    weighted_scores,
-)
+from medmae.evaluate.classify.classification_scores import DEFINITIONS, classification_scores, weighted_scores
+from medmae.evaluate.statistics import patient_draws
 
 
 def predictions(*, count=200, classes=4, ties=False, seed=0):
@@ -32,7 +28,7 @@ def test_many_weightings_give_what_scikit_learn_gives_for_the_samples_repeated(t
     for draw, weight in enumerate(weights.astype(int)):
         repeated = np.repeat(np.arange(len(truth)), weight)
         wanted = classification_scores(truth[repeated], probabilities[repeated])
-        for name in METRICS:
+        for name in DEFINITIONS:
             assert found[name][draw] == pytest.approx(wanted[name], abs=1e-12)
 
 

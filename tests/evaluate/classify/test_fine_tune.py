@@ -11,9 +11,11 @@ import torch
 from medmae.evaluate.classify.fine_tune import FineTune
 from medmae.evaluate.classify.folds import Fold
 from medmae.evaluate.classify.mixing import Mixing
+from medmae.evaluate.classify.single_label import SingleLabel
 from medmae.methods.mae import mae_tiny
 
 LABELS = np.arange(48) % 2
+TWO = SingleLabel(classes=("a", "b"))
 FOLD = Fold(train=np.arange(12), val=np.arange(12, 24), test=np.arange(24, 48))
 
 
@@ -45,7 +47,7 @@ def accuracy(probabilities):
 def test_it_learns_what_tells_the_classes_apart_and_leaves_the_encoder_as_it_is():
     tune = tuned()
     before = copy.deepcopy(tune.encoder.state_dict())
-    probabilities = tune(FOLD, LABELS, num_classes=2)
+    probabilities = tune(FOLD, LABELS, task=TWO)
     assert probabilities.shape == (24, 2)
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
     assert accuracy(probabilities) > 0.9
@@ -55,12 +57,12 @@ def test_it_learns_what_tells_the_classes_apart_and_leaves_the_encoder_as_it_is(
 
 def test_the_same_seed_gives_the_same_probabilities_whatever_was_drawn_before():
     tune = tuned(epochs=2, mixing=Mixing())
-    first = tune(FOLD, LABELS, num_classes=2, seed=3)
+    first = tune(FOLD, LABELS, task=TWO, seed=3)
     torch.rand(5)
     state = torch.get_rng_state()
-    assert np.array_equal(first, tune(FOLD, LABELS, num_classes=2, seed=3))
+    assert np.array_equal(first, tune(FOLD, LABELS, task=TWO, seed=3))
     assert torch.equal(state, torch.get_rng_state())
-    assert not np.array_equal(first, tune(FOLD, LABELS, num_classes=2, seed=4))
+    assert not np.array_equal(first, tune(FOLD, LABELS, task=TWO, seed=4))
 
 
 def test_drop_path_and_positions_are_those_of_the_copy_that_is_trained():
@@ -81,16 +83,16 @@ def test_every_training_sample_is_used_in_every_epoch():
             return super().__getitem__(number)
 
     fold = Fold(train=np.arange(11), val=np.empty(0, dtype=int), test=np.arange(24, 48))
-    tuned(samples=Watched(), epochs=3, batch_size=5)(fold, LABELS, num_classes=2)
+    tuned(samples=Watched(), epochs=3, batch_size=5)(fold, LABELS, task=TWO)
     assert sorted(seen[:33]) == sorted(3 * list(range(11)))
 
 
 def test_the_best_epoch_of_validation_is_kept_not_the_last():
     # Labels of the training part are wrong and validation is right: the less is learnt the better.
     wrong = np.concatenate([1 - LABELS[:12], LABELS[12:]])
-    kept = tuned(epochs=8, warmup_epochs=0)(FOLD, wrong, num_classes=2)
+    kept = tuned(epochs=8, warmup_epochs=0)(FOLD, wrong, task=TWO)
     last = Fold(train=FOLD.train, val=FOLD.val[:0], test=FOLD.test)
-    final = tuned(epochs=8, warmup_epochs=0)(last, wrong, num_classes=2)
+    final = tuned(epochs=8, warmup_epochs=0)(last, wrong, task=TWO)
     assert accuracy(final) < 0.2
     assert accuracy(kept) > accuracy(final)
 

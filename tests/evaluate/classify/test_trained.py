@@ -10,8 +10,11 @@ import torch
 from data_prep.tiny import make
 from medmae.data import Samples, Tiles
 from medmae.errors import DataError
+from medmae.evaluate.classify.estimators import Trained
 from medmae.evaluate.classify.folds import Fold
-from medmae.evaluate.classify.trained import Trained, evaluate_trained, map_trained
+from medmae.evaluate.classify.single_label import SingleLabel
+from medmae.evaluate.classify.trained import evaluate_trained
+from medmae.evaluate.slides.class_maps import map_trained
 from medmae.methods.he_mmae import he_mmae_tiny
 from medmae.nn.heads import Classifier
 
@@ -52,7 +55,7 @@ def test_what_a_fold_offers_to_learn_from_is_not_looked_at(prepared):
             return tiles[number]
 
     fold = Fold(train=np.array([0, 1]), val=np.array([2]), test=np.array([4, 7]))
-    said = Trained(network=network(), samples=OfTheTest())(fold, tiles.labels, num_classes=2, seed=0)
+    said = Trained(network=network(), samples=OfTheTest())(fold, tiles.labels, task=SingleLabel(classes="ab"), seed=0)
     assert said.shape == (2, 2)
     np.testing.assert_allclose(said.sum(axis=1), 1, rtol=1e-5)
 
@@ -69,7 +72,7 @@ def test_a_class_that_no_held_out_patient_has_is_warned_of(prepared, tmp_path):
     train, test = split(prepared, tmp_path / "x", splits)
     with pytest.warns(UserWarning, match="no held-out tile of TUM"):
         record = evaluate_trained(network=network(), train=train, held_out=test, out=tmp_path / "out")
-    assert record["scores"]["fine-tuned"]["metrics"]["accuracy"]["n_units"] == 3
+    assert record["tasks"]["all labels"]["scores"]["this network, fine-tuned"]["metrics"]["accuracy"]["n_units"] == 3
 
 
 @pytest.mark.parametrize(("options", "told"), [({"classes": 3}, "2 classes"), ({"pool": "all"}, "pool")])

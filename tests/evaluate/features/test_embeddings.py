@@ -18,7 +18,7 @@ from medmae.errors import DataError, SomeFailedError
 from medmae.evaluate.features.coords import case_of_slide
 from medmae.evaluate.features.embedding_files import open_hdf5, read_embeddings, write_embeddings
 from medmae.evaluate.features.embeddings import cases_of, embed_cases
-from medmae.evaluate.features.extractor import TileEncoder
+from medmae.evaluate.features.extractor import FeatureExtractor
 from medmae.files import sha256_of
 from medmae.kinds import Scale
 from medmae.methods.he_mmae import he_mmae_tiny
@@ -55,12 +55,12 @@ def slides(tmp_path):
 
 def encoder_of(method=mae_tiny, *, scale=None, **options):
     torch.manual_seed(0)
-    return TileEncoder(encoder=method(scale=scale).encoder, **options)
+    return FeatureExtractor(encoder=method(scale=scale).encoder, **options)
 
 
 def test_a_file_holds_the_features_of_its_tiles_at_their_places(slides, tmp_path):
     encoder = encoder_of(name="mae")
-    first, second = embed_cases(cases_of(slides), encoder=encoder, out=tmp_path / "out", batch_size=2)
+    first, second = embed_cases(cases_of(slides), extract=encoder, out=tmp_path / "out", batch_size=2)
     found = read_embeddings(second)
     expected = encoder(torch.stack([slides[i]["image"] for i in (5, 6, 7)]))
     np.testing.assert_allclose(found.features, expected.numpy(), atol=2e-3)
@@ -73,7 +73,7 @@ def test_a_file_holds_the_features_of_its_tiles_at_their_places(slides, tmp_path
 
 
 def test_other_tools_find_what_they_look_for(slides, tmp_path):
-    path = embed_cases(cases_of(slides), encoder=encoder_of(), out=tmp_path / "out", patch_tokens=True)[0]
+    path = embed_cases(cases_of(slides), extract=encoder_of(), out=tmp_path / "out", patch_tokens=True)[0]
     with h5py.File(path) as file:
         assert file["features"].dtype == np.float16
         assert file["features"].shape == (5, 48)
@@ -91,37 +91,37 @@ def test_other_tools_find_what_they_look_for(slides, tmp_path):
 
 def test_what_is_there_is_kept_and_other_weights_or_options_make_it_anew(slides, tmp_path):
     encoder, cases = encoder_of(), cases_of(slides)
-    path = embed_cases(cases, encoder=encoder, out=tmp_path / "out")[0]
+    path = embed_cases(cases, extract=encoder, out=tmp_path / "out")[0]
     stamp = path.stat().st_mtime_ns
-    assert embed_cases(cases, encoder=encoder_of(), out=tmp_path / "out")[0].stat().st_mtime_ns == stamp
-    embed_cases(cases, encoder=encoder, out=tmp_path / "out", precision="float32")
+    assert embed_cases(cases, extract=encoder_of(), out=tmp_path / "out")[0].stat().st_mtime_ns == stamp
+    embed_cases(cases, extract=encoder, out=tmp_path / "out", precision="float32")
     assert path.stat().st_mtime_ns > stamp
     other = encoder_of()
     with torch.no_grad():
         other.encoder.cls_token += 1
     before = read_embeddings(path).features
-    embed_cases(cases, encoder=other, out=tmp_path / "out", precision="float32")
+    embed_cases(cases, extract=other, out=tmp_path / "out", precision="float32")
     assert not np.array_equal(before, read_embeddings(path).features)
 
 
 def test_another_scaling_of_the_same_weights_makes_it_anew(slides, tmp_path):
     shifted, doubled = (encoder_of(scale=scale) for scale in (Scale((0.5,)), Scale(std=(0.5,))))
-    path = embed_cases(cases_of(slides), encoder=shifted, out=tmp_path / "out")[0]
+    path = embed_cases(cases_of(slides), extract=shifted, out=tmp_path / "out")[0]
     first, stamp = read_embeddings(path).features, path.stat().st_mtime_ns
-    embed_cases(cases_of(slides), encoder=encoder_of(scale=Scale((0.5,))), out=tmp_path / "out")
+    embed_cases(cases_of(slides), extract=encoder_of(scale=Scale((0.5,))), out=tmp_path / "out")
     assert path.stat().st_mtime_ns == stamp
-    embed_cases(cases_of(slides), encoder=doubled, out=tmp_path / "out")
+    embed_cases(cases_of(slides), extract=doubled, out=tmp_path / "out")
     assert not np.allclose(first, read_embeddings(path).features, atol=0.05)
 
 
 def test_a_damaged_file_is_made_anew_and_says_what_it_is_when_it_is_read(slides, tmp_path):
     cases, out = cases_of(slides), tmp_path / "out"
-    path = embed_cases(cases, encoder=encoder_of(), out=out)[0]
+    path = embed_cases(cases, extract=encoder_of(), out=out)[0]
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(DataError, match="these embeddings cannot be read"):
         read_embeddings(path)
-    embed_cases(cases, encoder=encoder_of(), out=out)
+    embed_cases(cases, extract=encoder_of(), out=out)
     assert len(read_embeddings(path)) == 5
     with pytest.raises(DataError, match="cannot be read"):
         read_embeddings(tmp_path / "none.h5")
@@ -144,14 +144,14 @@ class Torn:
 
 def test_a_tile_that_cannot_be_read_is_left_out_of_its_file_told_and_read_again_the_next_time(slides, tmp_path):
     case = cases_of(slides)[0]
-    torn = dataclasses.replace(case, tiles=Torn(case.tiles))
-    with pytest.warns(UserWarning, match="left out"), pytest.raises(SomeFailedError, match="a without 1 tiles: torn"):
-        embed_cases([torn], encoder=encoder_of(), out=tmp_path / "out")
+    torn = dataclasses.replace(case, samples=Torn(case.samples))
+    with pytest.warns(UserWarning, match="left out"), pytest.raises(SomeFailedError, match="a without 1 samples: torn"):
+        embed_cases([torn], extract=encoder_of(), out=tmp_path / "out")
     found, tokens = read_embeddings(tmp_path / "out" / "a.h5"), encoder_of()
     assert found.coords.tolist() == case.coords[[0, 2, 3, 4]].tolist()
     np.testing.assert_allclose(found.features[1], tokens(slides[2]["image"][None])[0].numpy(), atol=2e-3)
-    torn.tiles.bad.clear()
-    embed_cases([torn], encoder=encoder_of(), out=tmp_path / "out")
+    torn.samples.bad.clear()
+    embed_cases([torn], extract=encoder_of(), out=tmp_path / "out")
     assert len(read_embeddings(tmp_path / "out" / "a.h5")) == 5
 
 
@@ -160,7 +160,7 @@ def test_a_feature_that_is_not_finite_stops_its_case_and_leaves_no_file(slides, 
     with torch.no_grad():
         encoder.encoder.norm.weight.fill_(1e8)  # more than float16 holds
     with pytest.raises(SomeFailedError, match=r"2 of 2 cases are not whole: .*features are not finite in float16"):
-        embed_cases(cases_of(slides), encoder=encoder, out=tmp_path / "out")
+        embed_cases(cases_of(slides), extract=encoder, out=tmp_path / "out")
     assert not list((tmp_path / "out").iterdir())
 
 
@@ -171,7 +171,7 @@ def test_tiles_without_a_slide_are_named(tmp_path):
     row |= {"kind": "tiles", "size": [32, 32], "tiles": columns, "mpp": None}
     (tmp_path / "manifest.jsonl").write_text(json.dumps(row))
     dataset = Samples(source=tmp_path, view=Tiles(size=None), classes=["x"])
-    (path,) = embed_cases(cases_of(dataset), encoder=encoder_of(), out=tmp_path / "out")
+    (path,) = embed_cases(cases_of(dataset), extract=encoder_of(), out=tmp_path / "out")
     found = read_embeddings(path)
     assert found.names == names[:2]
     assert found.coords is None
@@ -220,8 +220,8 @@ def test_tiles_are_read_where_another_tool_says(slide, tmp_path, attributes):
     assert case.grid.tile_mpp == 1.0
     pixels = picture(400, 300)[128:192, 64:128].astype(float)
     expected = pixels.reshape(32, 2, 32, 2, 3).mean(axis=(1, 3)).transpose(2, 0, 1) / 255
-    np.testing.assert_allclose(case.tiles[1]["image"].numpy(), expected, atol=0.03)
-    (path,) = embed_cases([case], encoder=encoder_of(), out=tmp_path / "out")
+    np.testing.assert_allclose(case.samples[1]["image"].numpy(), expected, atol=0.03)
+    (path,) = embed_cases([case], extract=encoder_of(), out=tmp_path / "out")
     assert read_embeddings(path).coords.tolist() == [[0, 0], [64, 128], [300, 10]]
     assert path.name == "s1.h5"
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 
-from medmae.evaluate.features.probe import frozen_features, knn_accuracy, probe_accuracy
-from medmae.methods.mae import mae_tiny
+from medmae.evaluate.features.probe import knn_accuracy, probe_accuracy
 
 PROBES = [probe_accuracy, knn_accuracy]
 
@@ -59,13 +57,3 @@ def test_one_class_is_refused():
 def test_more_neighbours_than_samples_are_refused():
     with pytest.raises(ValueError, match="n_neighbors"):
         score(knn_accuracy, task(count=6), task(seed=1), neighbours=7)
-
-
-def test_features_are_the_mean_of_the_patch_tokens_whatever_the_batch_size():
-    encoder = mae_tiny().encoder.train()
-    images = torch.rand(5, 3, 32, 32)
-    features = frozen_features(encoder, images, batch_size=2)
-    expected = encoder(images)[:, 1:].mean(dim=1).detach().numpy()
-    np.testing.assert_allclose(features, expected, atol=1e-5)
-    assert encoder.training
-    assert all(p.grad is None for p in encoder.parameters())

@@ -1,8 +1,7 @@
-"""From encoders and tiles to an evaluated run."""
+"""A classifier on every tile of whole slides, and whose tiles it learns from."""
 
 from __future__ import annotations
 
-import csv
 import json
 
 import numpy as np
@@ -13,11 +12,10 @@ from data_prep.tiny.wsi import picture, write_pyramid
 from data_prep.wsi import prepare
 from medmae.data import Samples, Tiles
 from medmae.errors import DataError, SomeFailedError
-from medmae.evaluate.classify.phenotyping import evaluate_phenotyping, map_phenotypes
-from medmae.evaluate.features.embeddings import cases_of, features_of
-from medmae.evaluate.features.extractor import TileEncoder
-from medmae.evaluate.features.probe import linear_probe
-from medmae.evaluate.features.tile_samples import samples_of
+from medmae.evaluate.classify.labelled import labelled
+from medmae.evaluate.features.embeddings import rows_of
+from medmae.evaluate.features.extractor import FeatureExtractor
+from medmae.evaluate.slides.class_maps import map_by_tiles
 from medmae.files import sha256_of
 from medmae.methods.mae import mae_tiny
 
@@ -47,66 +45,24 @@ def write_tiles(folder, patients, *, flags=(), labels=tuple(COLOURS), seed=0):
 
 def encoder(name="mae"):
     torch.manual_seed(0)
-    return TileEncoder(encoder=mae_tiny().encoder, name=name)
-
-
-def test_every_encoder_and_classifier_stands_beside_three_baselines(tmp_path):
-    tiles, out = write_tiles(tmp_path / "tiles", "abcdef"), tmp_path / "run" / "evaluation"
-    found = evaluate_phenotyping(
-        tiles=tiles,
-        encoders={"mae": encoder()},
-        tuned={"scratch": mae_tiny().encoder},
-        tuning={"epochs": 1, "mixing": None},
-        out=out,
-        budget=12,
-        folds=3,
-    )
-    ours = {"mae, linear probe", "mae, 5 neighbours", "scratch, fine-tuned"}
-    assert set(found["scores"]) == ours | {"mean_colour", "colour_histogram", "raw_pixels"}
-    assert found["scores"]["mean_colour"]["metrics"]["balanced_accuracy"]["mean"] == 1.0
-    assert found["unit"] == "patient"
-    assert json.loads((out / "embedding_map.json").read_text())["classes"] == ["ADI", "TUM"]
-    with (out / "few_labels" / "predictions.csv").open(newline="") as file:
-        first = next(csv.DictReader(file))
-    assert (first["case"], first["tile"], first["label"]) == ("a", "ADI/a_0.png", "ADI")
-    assert len(list((tmp_path / "run" / "embeddings" / "mae").glob("*.h5"))) == 6
-
-
-def test_a_test_set_of_its_own_is_judged_even_if_its_cases_have_the_same_names(tmp_path):
-    tiles = write_tiles(tmp_path / "tiles", "abcdef")
-    test = write_tiles(tmp_path / "test", ["a"], seed=1)
-    test.source.rows[0]["subject"] = "someone else"
-    images = torch.stack([some[i]["image"] for some in (tiles, test) for i in range(len(some))])
-    found = features_of([cases_of(tiles), cases_of(test)], encoder=encoder(), out=tmp_path / "embeddings")
-    np.testing.assert_allclose(found, encoder()(images).numpy(), atol=1e-5)
-    samples = samples_of(tiles, test)
-    assert samples.test.sum() == 12
-    assert samples.test[-12:].all()
-    found = evaluate_phenotyping(
-        tiles=tiles, test=test, encoders={"mae": encoder()}, classifiers={"probe": linear_probe()},
-        out=tmp_path / "run" / "evaluation", budget=12, folds=2,
-    )  # fmt: skip
-    assert found["tested_on"] == "a test set of its own"
-    assert found["scores"]["mean_colour"]["metrics"]["accuracy"] | {"fits": 0} == {
-        "mean": 1.0, "ci_low": None, "ci_high": None, "n_units": 1, "fits": 0,
-    }  # fmt: skip
+    return FeatureExtractor(encoder=mae_tiny().encoder, name=name)
 
 
 def test_without_patients_slides_are_the_groups_and_without_slides_there_are_none(tmp_path):
-    assert samples_of(write_tiles(tmp_path / "a", "ab")).unit == "patient"
-    by_slide = samples_of(write_tiles(tmp_path / "b", "ab", flags=["no_patient", "subject_is_slide"]))
+    assert labelled(write_tiles(tmp_path / "a", "ab")).unit == "patient"
+    by_slide = labelled(write_tiles(tmp_path / "b", "ab", flags=["no_patient", "subject_is_slide"]))
     assert by_slide.unit == "slide"
     assert by_slide.groups.tolist() == ["a"] * 12 + ["b"] * 12
-    assert samples_of(write_tiles(tmp_path / "c", "ab", flags=["no_patient", "split_by_image"])).groups is None
+    assert labelled(write_tiles(tmp_path / "c", "ab", flags=["no_patient", "split_by_image"])).groups is None
 
 
 def test_tiles_without_a_label_and_other_classes_are_refused(tmp_path):
     tiles = write_tiles(tmp_path / "a", "ab")
     with pytest.raises(DataError, match="the test set has other classes"):
-        samples_of(tiles, write_tiles(tmp_path / "b", "c", labels=["ADI"]))
+        labelled(tiles, write_tiles(tmp_path / "b", "c", labels=["ADI"]))
     tiles.labels[3] = -1
     with pytest.raises(DataError, match="1 tiles have no label"):
-        samples_of(tiles)
+        labelled(tiles)
 
 
 @pytest.mark.slow
@@ -114,8 +70,8 @@ def test_what_was_learnt_from_tiles_is_mapped_on_a_slide(tmp_path):
     write_pyramid(tmp_path / "slides" / "s1.tif", picture(400, 320), mpp=0.5)
     prepare(source=tmp_path / "slides", out=tmp_path / "prep", tile=32, mpp=0.5, workers=0, fractions=(1, 0, 0))
     slides, out = Samples(source=tmp_path / "prep", view=Tiles(size=32)), tmp_path / "run" / "evaluation"
-    map_phenotypes(
-        tiles=write_tiles(tmp_path / "tiles", "ab"), slides=slides, encoder=encoder(), out=out, shown=["TUM"], edge=200
+    map_by_tiles(
+        tiles=write_tiles(tmp_path / "tiles", "ab"), slides=slides, extract=encoder(), out=out, shown=["TUM"], edge=200
     )
     assert (out / "heatmaps" / "s1_TUM.png").is_file()
     assert len(json.loads((out / "heatmaps" / "s1.geojson").read_text())["features"]) == len(slides)
@@ -127,10 +83,10 @@ def test_damaged_tiles_of_one_slide_and_the_loss_of_another_cost_no_other_its_ma
         write_pyramid(tmp_path / "slides" / f"{name}.tif", picture(200, 160), mpp=0.5)
     prepare(source=tmp_path / "slides", out=tmp_path / "prep", tile=32, mpp=0.5, workers=0, fractions=(1, 0, 0))
     slides, out = Samples(source=tmp_path / "prep", view=Tiles(size=32)), tmp_path / "run" / "evaluation"
-    (tmp_path / "prep" / slides.source.rows[0]["shard"]).write_bytes(b"damaged")
+    (tmp_path / "prep" / rows_of(slides)[0]["shard"]).write_bytes(b"damaged")
     (tmp_path / "slides" / "s2.tif").unlink()
     tiles = write_tiles(tmp_path / "tiles", "ab")
     with pytest.raises(SomeFailedError, match=r"s2\.tif.*tiles of 1 of 3 slides cannot be read"):
-        map_phenotypes(tiles=tiles, slides=slides, encoder=encoder(), out=out, shown=["TUM"], edge=200)
+        map_by_tiles(tiles=tiles, slides=slides, extract=encoder(), out=out, shown=["TUM"], edge=200)
     assert [path.stem for path in (out / "heatmaps").glob("*.geojson")] == ["s3"]
     assert len(json.loads((out / "heatmaps.json").read_text())["pictures"]) == 1

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.nn.utils import skip_init
 
 from medmae.evaluate.classify.folds import Fold
+from medmae.evaluate.classify.task import Task
 from medmae.training.by_epoch import epoch_batches, take_step
 from medmae.training.optim import LARS
 from medmae.training.schedule import WarmupCosine
@@ -18,7 +18,7 @@ from medmae.training.schedule import WarmupCosine
 
 @dataclass(frozen=True, kw_only=True)
 class LarsProbe:
-    """``probe(fold, labels, ...)``: probabilities of a linear classifier on features that were computed once.
+    """``probe(fold, targets, ...)``: predictions of a linear layer on features that were computed once.
 
     K. He et al., arXiv 2111.06377, appendix A: batch norm (epsilon 1e-6, no affine) before a linear layer, LARS
     (momentum 0.9, trust 0.001, no decay), 10 of 90 epochs of warm-up, cosine. Deviations: features of plain images,
@@ -39,20 +39,21 @@ class LarsProbe:
     warmup_epochs: float = 10.0
     batch_size: int = 64
 
-    def __call__(self, fold: Fold, labels: np.ndarray, *, num_classes: int, seed: int) -> np.ndarray:
-        """Probabilities of the fold's test samples ``(len(fold.test), K)``; ``fold.val`` is not used."""
+    def __call__(self, fold: Fold, targets: np.ndarray, *, task: Task, seed: int) -> np.ndarray:
+        """Predictions of the fold's test samples ``(len(fold.test), K)``; ``fold.val`` is not used."""
         generator = torch.Generator().manual_seed(seed)
         width = self.features.shape[1]
-        linear = skip_init(nn.Linear, width, num_classes)  # draws nothing from torch's own generator
+        linear = skip_init(nn.Linear, width, task.outputs)  # draws nothing from torch's own generator
         nn.init.trunc_normal_(linear.weight, std=0.01, generator=generator)
         nn.init.zeros_(linear.bias)
         head = nn.Sequential(nn.BatchNorm1d(width, affine=False, eps=1e-6), linear)
-        features, targets = self._rows(fold.train), torch.from_numpy(labels[fold.train]).long()
-        self._train(head, features, targets, generator)
+        self._train(head, self._rows(fold.train), task.tensor(targets[fold.train]), task, generator)
         with torch.no_grad():
-            return head.eval()(self._rows(fold.test)).softmax(dim=1).numpy()
+            return task.link(head.eval()(self._rows(fold.test))).numpy()
 
-    def _train(self, head: nn.Module, features: Tensor, targets: Tensor, generator: torch.Generator) -> None:
+    def _train(
+        self, head: nn.Module, features: Tensor, targets: Tensor, task: Task, generator: torch.Generator
+    ) -> None:
         optimizer = LARS(head.parameters(), lr=self.lr)
         schedule = WarmupCosine(warmup_epochs=self.warmup_epochs)
         head.train()
@@ -68,7 +69,7 @@ class LarsProbe:
                 generator=generator,
             )
             for batch in batches:
-                take_step(optimizer, F.cross_entropy(head(features[batch]), targets[batch]))
+                take_step(optimizer, task.loss(head(features[batch]), targets[batch]))
 
     def _rows(self, places: np.ndarray) -> Tensor:
         return torch.from_numpy(self.features[places]).float()

@@ -7,7 +7,10 @@ import pytest
 import torch
 
 from medmae.evaluate.classify.folds import Fold
-from medmae.evaluate.features.lars_probe import LarsProbe
+from medmae.evaluate.classify.lars_probe import LarsProbe
+from medmae.evaluate.classify.single_label import SingleLabel
+
+THREE = SingleLabel(classes=("a", "b", "c"))
 
 
 @pytest.fixture
@@ -23,7 +26,7 @@ def task():
 
 def test_it_learns_whatever_the_scale_of_each_feature(task):
     features, labels, fold = task
-    found = LarsProbe(features=features, epochs=40, batch_size=32)(fold, labels, num_classes=3, seed=0)
+    found = LarsProbe(features=features, epochs=40, batch_size=32)(fold, labels, task=THREE, seed=0)
     assert found.shape == (150, 3)
     assert np.allclose(found.sum(1), 1, atol=1e-5)
     assert (found.argmax(1) == labels[fold.test]).mean() > 0.72
@@ -32,7 +35,7 @@ def test_it_learns_whatever_the_scale_of_each_feature(task):
 def test_the_seed_decides_everything_and_torch_s_own_generator_is_left_alone(task):
     features, labels, fold = task
     probe, before = LarsProbe(features=features, epochs=2), torch.get_rng_state()
-    first, again = (probe(fold, labels, num_classes=3, seed=4) for _ in range(2))
+    first, again = (probe(fold, labels, task=THREE, seed=4) for _ in range(2))
     assert np.array_equal(first, again)
-    assert not np.array_equal(first, probe(fold, labels, num_classes=3, seed=5))
+    assert not np.array_equal(first, probe(fold, labels, task=THREE, seed=5))
     assert torch.equal(torch.get_rng_state(), before)
