@@ -87,6 +87,11 @@ SUBSETS = {
         halved=r"in\.rgb|state\.mae\.(global_tokens|encoder|input_adapters\.rgb).*",
         rows=(r"in\.rgb|out\.vit.*", 1),
     ),
+    "videomae": Subset(
+        source="videomae",
+        exact=r"mask\..*|out\.(patch_tokens|latent|pos_embed_decoder|ft_.*)|state\.encoder\.(blocks|norm)\..*|state_ft\..*",
+        rows=(r"mask\..*|out\.(patch_tokens|latent|ft_.*)", 1),
+    ),
 }
 
 
