@@ -191,28 +191,29 @@ class VideoMAE(PixelMethod):
     ) -> StepOutput:
         """One step; see :meth:`Method.forward`."""
         mask, name = self.mask(batch, masks, generator=generator), self.kind.name
-        target = self.target(mask.hidden(self.patches.cut(self.data(batch))))  # (B, M, P), in the clip's own units
-        prediction = self._decode(batch, mask)  # (B, M, P)
+        cubes = self.patches.cut(self.data(batch))  # (B, N, P), in the clip's own units
+        target = self.target(mask.hidden(cubes))  # (B, M, P)
+        prediction = self._decode(cubes if self.encoder.scaling.identity else self.rows(batch), mask)  # (B, M, P)
         loss = masked_mse(prediction, target)
         return StepOutput.of(terms={name: loss}, prediction={name: prediction}, masks={name: mask})
 
     def predict(self, batch: Batch, mask: Mask) -> Tensor:
         """Predictions for all tokens in raster order ``(B, N, P)``; zeros for visible ones, which nobody predicts."""
         mask = mask.complete()
-        hidden = self._decode(batch, mask)
+        hidden = self._decode(self.rows(batch), mask)
         return mask.restore(hidden.new_zeros(len(hidden), mask.num_visible, hidden.shape[2]), hidden)
 
     @torch.no_grad()
     def show(self, batch: Batch, masks: Masks) -> dict[str, Shown]:
         """See :meth:`MaskedMethod.show`; knows nothing of what was hidden, not even its mean and deviation."""
         rows, mask = self.patches.cut(self.data(batch)), self.mask(batch, masks).complete()
-        seen, hidden = mask.keep(rows), self._decode(batch, mask)
+        seen, hidden = mask.keep(rows), self._decode(self.rows(batch), mask)
         if self.target_norm is not None:
             statistics = self.target_norm.statistics(seen, channels=self.patches.channels)
             mean, deviation = (from_visible(part, mask, grid=self.patches.grid) for part in statistics)  # (B, M, C)
             hidden = self.target_norm.invert_by(hidden, mean, deviation, channels=self.patches.channels)
         return {self.kind.name: self.shown(batch, mask, self.patches.join(mask.restore(seen, hidden)))}
 
-    def _decode(self, batch: Batch, mask: Mask) -> Tensor:
-        latent = self.encoder.forward_patches(self.rows(batch), mask.visible)  # (B, V, D)
+    def _decode(self, rows: Tensor, mask: Mask) -> Tensor:
+        latent = self.encoder.forward_patches(rows, mask.visible)  # (B, V, D)
         return self.head(self.decoder(latent, mask))  # (B, M, P)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from medmae.objectives.pixel import PatchNorm
@@ -24,14 +25,27 @@ class CubeNorm(PatchNorm):
     per_channel: bool = True
     min_std: float = 0.0
 
-    def _moments(self, groups: Tensor) -> tuple[Tensor, Tensor]:
-        """Two passes, the second of which mends the first mean's rounding, so that a constant cube has no deviation.
+    def _normalised(self, groups: Tensor) -> Tensor:
+        _, centred = self._centred(groups)
+        return centred / self._deviation(centred)
 
-        ``torch.var_mean`` takes 50 times as long on a CPU, which is a twelfth of a step.
+    def _statistics(self, groups: Tensor) -> tuple[Tensor, Tensor]:
+        mean, centred = self._centred(groups)
+        return mean, self._deviation(centred)
+
+    @staticmethod
+    def _centred(groups: Tensor) -> tuple[Tensor, Tensor]:
+        """Means and what is left of the values: a second pass mends the first mean's rounding.
+
+        Without it a constant cube would have a deviation, of nothing but rounding. ``torch.var_mean`` is as exact, and
+        on a CPU takes 50 times as long, which is a twelfth of a step.
         """
         rough = groups.mean(dim=3, keepdim=True)
         centred = groups - rough
         rest = centred.mean(dim=3, keepdim=True)
-        squares = (centred - rest).square().sum(dim=3, keepdim=True)
-        deviation = (squares / (groups.shape[3] - int(self.unbiased))).sqrt() + self.eps
-        return rough + rest, deviation.clamp(min=self.min_std) if self.min_std else deviation
+        return rough + rest, centred.sub_(rest)
+
+    def _deviation(self, centred: Tensor) -> Tensor:
+        count = centred.shape[3] - int(self.unbiased)
+        deviation = torch.linalg.vector_norm(centred, dim=3, keepdim=True) * count**-0.5 + self.eps
+        return deviation.clamp(min=self.min_std) if self.min_std else deviation

@@ -28,9 +28,7 @@ class PatchNorm:
 
     def __call__(self, rows: Tensor, *, channels: int) -> Tensor:
         """Normalised patches, ``(B, M, P)`` -> ``(B, M, P)``."""
-        groups = self._groups(rows, channels)  # (B, M, G, n)
-        mean, deviation = self._statistics(groups)
-        return self._rows((groups - mean) / deviation)
+        return self._rows(self._normalised(self._groups(rows, channels)))
 
     def invert(self, rows: Tensor, reference: Tensor, *, channels: int) -> Tensor:
         """Undoes the normalisation with the statistics of ``reference`` ``(B, M, P)``.
@@ -49,20 +47,21 @@ class PatchNorm:
         mean, deviation = self._statistics(self._groups(rows, channels))
         return mean.squeeze(3), deviation.squeeze(3)
 
-    def _statistics(self, groups: Tensor) -> tuple[Tensor, Tensor]:
-        """Of each group of values that belong together, ``(B, M, G, n)`` -> ``(B, M, G, 1)``."""
-        count = groups.shape[3]
-        if self.unbiased and count < 2:
-            raise ValueError(f"an unbiased variance needs at least 2 values a patch, got patches of {count}")
-        return self._moments(groups)
+    def _normalised(self, groups: Tensor) -> Tensor:
+        mean, deviation = self._statistics(groups)
+        return (groups - mean) / deviation
 
-    def _moments(self, groups: Tensor) -> tuple[Tensor, Tensor]:
+    def _statistics(self, groups: Tensor) -> tuple[Tensor, Tensor]:
+        """Of each group, ``(B, M, G, n)`` -> ``(B, M, G, 1)``."""
         variance, mean = torch.var_mean(groups, dim=3, correction=int(self.unbiased), keepdim=True)
         return mean, (variance + self.eps).sqrt()
 
     def _groups(self, rows: Tensor, channels: int) -> Tensor:
         """Values that share statistics, side by side in memory: ``(B, M, P)`` -> ``(B, M, C or 1, n)``."""
-        return rows.unflatten(2, (-1, channels)).mT.contiguous() if self.per_channel else rows.unsqueeze(2)
+        groups = rows.unflatten(2, (-1, channels)).mT.contiguous() if self.per_channel else rows.unsqueeze(2)
+        if self.unbiased and groups.shape[3] < 2:
+            raise ValueError(f"an unbiased variance needs at least 2 values a patch, got patches of {groups.shape[3]}")
+        return groups
 
     @staticmethod
     def _rows(groups: Tensor) -> Tensor:
