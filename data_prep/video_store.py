@@ -17,6 +17,7 @@ from medmae.data.video.video import Video
 from medmae.errors import DataError
 from medmae.files import atomic_write
 
+_RATES_AGREE = 0.02  # relative difference
 _LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R 601, as Pillow has it
 
 
@@ -155,9 +156,10 @@ class _Thinning:
 def _settled(times: list[float | None], kept: list[int], video: Video, rate: float | None) -> Times:
     everything = settle_times(times, stated_rate=video.stated_rate or rate)
     flags = list(everything.flags)
-    if video.stated_rate is None and rate is not None and everything.seconds is not None:
-        agrees = everything.fps is not None and abs(everything.fps / rate - 1) < 0.02
-        flags += ["rate_from_table"] if "times_from_rate" in flags else [] if agrees else [f"table_rate:{rate:g}"]
+    if rate is not None:
+        taken = "times_from_rate" in flags and video.stated_rate is None
+        agrees = everything.fps is not None and abs(everything.fps / rate - 1) < _RATES_AGREE
+        flags += ["rate_from_table"] if taken else [] if agrees else [f"table_rate:{rate:g}"]
     if len(kept) == len(times) or everything.seconds is None:
         return Times(everything.seconds, everything.fps, tuple(flags))
     some = everything.seconds[kept]

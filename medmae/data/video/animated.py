@@ -41,7 +41,9 @@ class PictureVideo(Video):
         for number in itertools.count():
             try:
                 image.seek(number)
-                yield pixels_of(image)
+                pixels = pixels_of(image)
+                # A GIF's palette may turn from grey to colour; pages of a TIFF may not change.
+                yield pixels if self.container == "TIFF" or pixels.shape[-1] == 3 else pixels.repeat(3, axis=-1)
             except EOFError:
                 return
             except DAMAGED as error:

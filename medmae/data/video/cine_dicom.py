@@ -49,8 +49,8 @@ class DicomVideo(Video):
         if syntax.startswith(_VIDEO):
             yield from self._stream(data)
             return
-        count = count_frames(data, self.path)
         stated = int(data.get("NumberOfFrames") or 1)
+        count = count_frames(data, self.path)
         self.declared = stated
         if stated != count:
             self.flag(f"header_frames:{stated}")
@@ -96,9 +96,9 @@ class DicomVideo(Video):
 
     def _stream(self, data: Any) -> Iterator[tuple[np.ndarray, float | None]]:  # noqa: ANN401
         """Frames of a video stream in the file; where DICOM tells no times, those of the stream count."""
-        from pydicom.encaps import generate_fragments
+        from pydicom.encaps import generate_frames
 
-        handle = io.BytesIO(b"".join(generate_fragments(data.PixelData)))
+        handle = io.BytesIO(next(generate_frames(data.PixelData, number_of_frames=1)))
         inner = ContainerVideo(self.path, handle=handle)
         count = int(data.get("NumberOfFrames") or 1)
         self.declared = count

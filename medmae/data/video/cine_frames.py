@@ -54,6 +54,9 @@ def stored_frames(data: Any, count: int, path: Path) -> Iterator[np.ndarray]:  #
     if _is_compressed(data) and not get_decoder(syntax).is_available:
         yield from _by_simpleitk(path, count)
         return
+    if data.PhotometricInterpretation == "YBR_FULL_422" and not _is_compressed(data):
+        yield from _halved_colours(data, count)
+        return
     palette = data.PhotometricInterpretation == "PALETTE COLOR"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of bytes beyond the last frame, which are counted above
@@ -80,10 +83,23 @@ def _native(data: Any) -> int:  # noqa: ANN401
 def _encapsulated(data: Any) -> int:  # noqa: ANN401
     from pydicom.encaps import generate_fragments, parse_basic_offsets
 
-    fragments = [fragment[:8] for fragment in generate_fragments(data.PixelData)]
+    _, *fragments = (fragment[:8] for fragment in generate_fragments(data.PixelData))  # the first is the offset table
     offsets = parse_basic_offsets(data.PixelData)
     started = sum(fragment.startswith(_STARTS) for fragment in fragments)
     return len(offsets) or started or len(fragments)
+
+
+def _halved_colours(data: Any, count: int) -> Iterator[np.ndarray]:  # noqa: ANN401
+    """Uncompressed YBR_FULL_422, whose frames pydicom 3.0 cuts at the wrong places: two pixels share their colour."""
+    from pydicom.pixels import convert_color_space
+
+    H, W = int(data.Rows), int(data.Columns)
+    pairs = np.frombuffer(data.PixelData, np.uint8, count * H * W * 2).reshape(count, H, W // 2, 4)  # Y, Y, Cb, Cr
+    for pair in pairs:
+        ybr = np.empty((H, W, 3), np.uint8)
+        ybr[:, 0::2, 0], ybr[:, 1::2, 0] = pair[..., 0], pair[..., 1]
+        ybr[..., 1:] = np.repeat(pair[..., 2:], 2, axis=1)
+        yield convert_color_space(ybr, "YBR_FULL", "RGB")
 
 
 def _by_simpleitk(path: Path, count: int) -> Iterator[np.ndarray]:
