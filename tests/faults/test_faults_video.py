@@ -148,7 +148,7 @@ def test_fault_26_a_changed_shard_is_found_and_mended_by_preparing_again(prepare
     data = bytearray(shard.read_bytes())
     data[-1] ^= 255
     shard.write_bytes(data)
-    with pytest.raises(DataError, match="line 3: shard 'shards/p2.npy' has sha256"):
+    with pytest.raises(DataError, match=r"line 3: shard 'shards/p2\.npy' has sha256"):
         Manifest.read(prepared, verify=True)
     assert run(tmp_path / "raw", prepared, fractions=(1.0, 0.0, 0.0)).prepared == 1
     Manifest.read(prepared, verify=True)
