@@ -10,6 +10,7 @@ from typing import Literal
 
 import numpy as np
 
+from medmae.data.table_files import read_csv
 from medmae.errors import DataError
 from medmae.files import write_text
 
@@ -80,22 +81,8 @@ def read(path: str | Path) -> dict[str, str]:
     Raises:
         DataError: Missing file or columns, an unknown split, a subject in two splits; all bad lines are named.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise DataError("the split file does not exist", path=path, remedy="give a CSV with subject,split")
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file)
-        missing = {"subject", "split"} - set(reader.fieldnames or ())
-        if missing:
-            raise DataError(
-                "the split file lacks columns",
-                path=path,
-                field="columns",
-                value=sorted(missing),
-                remedy="the first line must be: subject,split",
-            )
-        pairs = [(reader.line_num, (row["subject"] or "").strip(), (row["split"] or "").strip()) for row in reader]
-    return _checked(pairs, path)
+    lines = read_csv(Path(path), needs=("subject", "split"), remedy="the first line must be: subject,split")
+    return _checked([(number, line["subject"], line["split"]) for number, line in lines], Path(path))
 
 
 def _checked(pairs: list[tuple[int, str, str]], path: Path) -> dict[str, str]:
