@@ -114,6 +114,11 @@ class MaskedMethod(Method):
 
     maskings: Mapping[str, Masking]
 
+    @property
+    def rebuilds(self) -> frozenset[str]:
+        """Kinds of which :meth:`show` gives what was made; a mask that is but an augmentation rebuilds none."""
+        return frozenset(self.kinds)
+
     def draw_masks(self, batch: Batch, *, generator: torch.Generator | None = None) -> Masks:
         """The masks that :meth:`forward` would draw, on the device of the batch.
 

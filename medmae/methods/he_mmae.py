@@ -204,6 +204,11 @@ class HEMMAE(MaskedMethod):
         return {**modality_kinds(self.modalities), **self.encoder.kinds}
 
     @property
+    def rebuilds(self) -> frozenset[str]:
+        """See :attr:`MaskedMethod.rebuilds`."""
+        return frozenset(output.modality for output in self.outputs.values() if output.norm is None)
+
+    @property
     def maskings(self) -> Mapping[str, Masking]:  # type: ignore[override]
         """See :attr:`MaskedMethod.maskings`: one, of the tokens of all modalities."""
         return {JOINT: self.masking}

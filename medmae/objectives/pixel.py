@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 
 @dataclass(frozen=True)
@@ -80,7 +79,7 @@ def masked_mse(prediction: Tensor, target: Tensor, *, weight: Tensor | None = No
         target: ``(B, M, P)``.
         weight: Factor of each token's error, ``(B, M)``; the divisor stays the token count.
     """
+    error = (prediction - target).square()  # (B, M, P); F.mse_loss would keep both of them for the backward pass
     if weight is None:
-        return F.mse_loss(prediction, target)
-    error = (prediction - target).square()  # (B, M, P)
+        return error.mean()
     return (error.mean(dim=2) * weight).mean()

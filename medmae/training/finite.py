@@ -152,14 +152,16 @@ def _look(method: Method, seen: Seen, dataset: object) -> list[dict[str, Any]]:
 def _look_at(method: Method, seen: Seen, number: int, dataset: object) -> dict[str, Any]:
     sample = {name: value[number : number + 1] for name, value in seen.batch.items()}
     masks = {name: mask.of_sample(number) for name, mask in seen.masks.items()} or None
+    alone = "negatives" not in method.needs  # what a sample is told from, one of a batch shows only to the batch
     # A generator of its own: looking at a sample must not shift what the training draws next.
-    loss = method(sample, masks=masks, generator=torch.Generator().manual_seed(number)).loss
+    generator = torch.Generator().manual_seed(number)
+    finite_loss = not alone or _finite(method(sample, masks=masks, generator=generator).loss)
     index = int(sample["index"]) if "index" in sample else None
     return {
         "index": index,
         "name": name_of(dataset, index) if index is not None else f"sample {number} of the batch",
         "finite_input": all(map(_finite, sample.values())),
-        "finite_loss": bool(torch.isfinite(loss)),
+        "finite_loss": finite_loss,
     }
 
 

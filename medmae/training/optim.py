@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,8 +52,8 @@ class OptimizerSpec:
             return parameter_groups(module, weight_decay=self.weight_decay, no_decay=spare)
         if self.decay_all:
             raise ValueError("layer_decay spares one-dimensional parameters: leave decay_all out")
-        encoder: Encoder = module.encoder  # type: ignore[assignment]
-        layers = encoder.layers()
+        encoders: Mapping[str, Encoder] = module.encoders  # type: ignore[assignment]
+        layers = side_by_side([encoder.layers() for encoder in encoders.values()])
         return layer_decay_groups(module, layers, layer_decay=self.layer_decay, weight_decay=self.weight_decay)
 
 
@@ -74,6 +74,15 @@ def parameter_groups(
     spared = [p for name, p in trainable if spare(name, p)]
     groups = [{"params": decayed, "weight_decay": weight_decay}, {"params": spared, "weight_decay": 0.0}]
     return [group for group in groups if group["params"]]
+
+
+def side_by_side(encoders: Sequence[list[list[nn.Parameter]]]) -> list[list[nn.Parameter]]:
+    """The layers of several encoders of any depth, as those of one: their last ones together, below the head."""
+    depth = max(map(len, encoders))
+    return [
+        [parameter for layers in encoders if len(layers) > up for parameter in layers[-1 - up]]
+        for up in reversed(range(depth))
+    ]
 
 
 def layer_decay_groups(

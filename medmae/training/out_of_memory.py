@@ -12,6 +12,7 @@ import torch
 from medmae.errors import DataError
 from medmae.methods.base import Method
 from medmae.nn.checkpointing import recomputable_blocks
+from medmae.nn.vit import MaskedViT
 from medmae.training.memory import Precision, memory
 from medmae.training.sizes import Sizes
 
@@ -53,11 +54,12 @@ def explaining_out_of_memory(*, method: Method, batch_size: int, advice: Callabl
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
+        tokens = [encoder.num_tokens for encoder in method.encoders.values() if isinstance(encoder, MaskedViT)]
         said = str(error).strip().partition("\n")[0][:200] or type(error).__name__
         raise NotEnoughMemoryError(
             f"out of memory ({said})",
-            field="batch_size, tokens of a sample",
-            value=(batch_size, method.encoder.patches.num_tokens),
+            field="batch_size, tokens of a sample" if tokens else "batch_size",
+            value=(batch_size, *tokens) if tokens else batch_size,
             remedy="try " + "; or ".join(advice()),
         ) from error
 

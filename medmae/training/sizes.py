@@ -88,9 +88,10 @@ class Sizes:
             raise ValueError(
                 f"the cost of {type(method).__name__} is not known: it hides no tokens, or of several kinds"
             )
-        encoder, decoder = method.encoder, getattr(method, "decoder", None)
+        decoder = getattr(method, "decoder", None)
         if not isinstance(decoder, MaskedDecoder):
             raise ValueError(f"the cost of {type(method).__name__} is not known: its decoder is {type(decoder)}")
+        encoder = method.encoder
         known = {*encoder.modules(), *decoder.modules()}
         if any(isinstance(part, Block) and part not in known for part in method.modules()):
             raise ValueError(f"the cost of {type(method).__name__} is not known here: see medmae.training.ledger")

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from torch import nn
 
 from medmae.errors import DataError
 from medmae.kinds import Scale
 from medmae.nn.ema import EMATeacher
+from medmae.nn.encoder import Encoder
 from medmae.nn.scaling import InputScale
-from medmae.nn.vit import MaskedViT
+from medmae.nn.teacher import FrozenTeacher
 from medmae.weights.adapt import Adaptation
 from medmae.weights.io import import_state
 from medmae.weights.maps.base import KeyMap
@@ -20,31 +22,33 @@ from medmae.weights.report import ImportReport
 from medmae.weights.scales import published, read_scales, settle
 from medmae.weights.unseen import Unseen, read_unseen, refuse_others
 
-_PREFIX = "encoder."
+T = TypeVar("T")
 
 
 class Encoders(nn.ModuleDict):
-    """Masked ViTs side by side, so that one file fills all of them or none."""
+    """Encoders side by side, so that one file fills all of them or none."""
 
 
 def load_encoder(
     encoder: nn.Module,
     path: str | Path,
     *,
+    part: str = "encoder",
     into: Collection[str] | None = None,
     key_map: KeyMap | None = None,
     sha256: str | None = None,
     adapt: Collection[Adaptation] = (),
     file_grid: Sequence[int] | None = None,
 ) -> ImportReport:
-    """Loads the encoder in a file, and nothing else of it, into the masked ViT of a module, or into those named.
+    """Loads the encoder in a file, and nothing else of it, into the encoder of a module, or into those named.
 
     A momentum teacher that follows it gets the same weights: a training starts with two equal networks. The last norm
     is left out where the module has none: a classifier on the mean of patch tokens drops it. The scale that the encoder
     expects of data is that of the file, too; see :func:`medmae.weights.scales.settle`.
 
     Args:
-        encoder: A :class:`MaskedViT`, or what has one: a method, a classifier.
+        encoder: An encoder, or what has one: a method, a classifier.
+        part: Name of the encoder in the file, if the file holds more than it.
         into: Names of several encoders that get the same weights, all or none: ``["encoder", "judge"]`` of MT-UNet.
         path: A method (``pretraining.safetensors``), a network (``model.safetensors``) or an encoder alone; or a
             published file.
@@ -59,17 +63,17 @@ def load_encoder(
     Raises:
         DataError: If the file is missing, damaged, does not fill every encoder, or says that its encoder has other
             heads, epsilons or another scale; the module is unchanged.
-        ValueError: If the module has no masked ViT of these names, or several and none is named.
+        ValueError: If the module has no encoder of these names, or several and none is named.
     """
     parts = _chosen(encoder, into=into)
-    state, others = _encoder_of(load_state(path, sha256=sha256), key_map=key_map)
-    said = {} if key_map else _said_of_encoder(path)
+    state, others = _encoder_of(load_state(path, sha256=sha256), part, key_map=key_map)
+    said = {} if key_map else _said_of(path, part)
     scales: dict[InputScale, Scale] = {}
-    for part in parts.values():
-        refuse_others(part, said, path=path)
-        known = published(part, key_map.scale) if key_map else _alone(read_scales(path))
-        scales |= settle(part, known, path=path)
-    targets = Encoders({name.replace(".", "/") or "encoder": part for name, part in parts.items()})
+    for one in parts.values():
+        refuse_others(one, said, path=path)
+        known = published(one, key_map.scale) if key_map else _own(read_scales(path), part)
+        scales |= settle(one, known, path=path)
+    targets = Encoders({name.replace(".", "/") or "encoder": one for name, one in parts.items()})
     everything = {(name, key): value for name in targets for key, value in state.items()}
     dropped = {(name, key) for name, key in everything if key.startswith("norm.") and _has_no_norm(targets[name])}
     wanted = {f"{name}.{key}": value for (name, key), value in everything.items() if (name, key) not in dropped}
@@ -84,50 +88,62 @@ def load_encoder(
     return report
 
 
-def _chosen(module: nn.Module, *, into: Collection[str] | None) -> dict[str, MaskedViT]:
-    """The masked ViTs to fill, by name: those named, or the only one and the teachers that follow it."""
-    found = {name: part for name, part in module.named_modules() if isinstance(part, MaskedViT)}
+def _chosen(module: nn.Module, *, into: Collection[str] | None) -> dict[str, nn.Module]:
+    """The encoders to fill, by name: those named, or the only one and the teachers that follow it."""
+    parts = dict(module.named_modules())
+    found = {name: part for name, part in parts.items() if isinstance(part, Encoder)}
     if not found:
-        raise ValueError(f"{type(module).__name__} has no masked ViT that weights could be loaded into")
+        raise ValueError(f"{type(module).__name__} has no encoder that weights could be loaded into")
     if into is not None:
         if unknown := sorted(set(into) - found.keys()):
             raise ValueError(f"{type(module).__name__} has no encoder {unknown[0]!r}, but {', '.join(found)}")
-        return {name: found[name] for name in found if name in into}
-    teachers = tuple(f"{name}." for name, part in module.named_modules() if isinstance(part, EMATeacher))
-    leaders = [name for name in found if not (teachers and name.startswith(teachers))]
+        return {name: parts[name] for name in found if name in into}
+    frozen = _below(name for name, part in parts.items() if isinstance(part, FrozenTeacher))
+    inner = _below(found)  # parts of an encoder of several networks
+    outer = [name for name in found if not name.startswith((*frozen, *inner))]
+    teachers = _below(name for name, part in parts.items() if isinstance(part, EMATeacher))
+    leaders = [name for name in outer if not name.startswith(teachers)]
     if len(leaders) > 1:
         raise ValueError(
             f"{type(module).__name__} has several encoders, {', '.join(leaders)}: name those that the weights are for, "
             f"into=[{leaders[0]!r}]"
         )
-    return found
+    return {name: parts[name] for name in outer}
 
 
-def _alone(scales: Mapping[str, Scale]) -> dict[str, Scale]:
-    """What the file says of its encoder, or of itself where it is one, by the name that an encoder alone has."""
-    own = scales.get(_PREFIX.removesuffix("."), scales.get(""))
-    return {} if own is None else {"": own}
+def _below(names: Iterable[str]) -> tuple[str, ...]:
+    """How the names of what lies below these begin; nothing begins so below the module itself, which has no name."""
+    return tuple(f"{name}." for name in names if name)
 
 
-def _said_of_encoder(path: str | Path) -> Unseen:
-    """What the file says of its encoder, by the encoder's own names."""
+def _own(names: Mapping[str, T], part: str) -> dict[str, T]:
+    """Of things by name in a file those of one part, by the part's own names; all of them in a file of it alone."""
+    own = {name.removeprefix(part).removeprefix("."): thing for name, thing in names.items() if _is_of(name, part)}
+    return own or dict(names)
+
+
+def _is_of(name: str, part: str) -> bool:
+    return name == part or name.startswith(f"{part}.")
+
+
+def _said_of(path: str | Path, part: str) -> Unseen:
+    """What the file says of an encoder, by the encoder's own names."""
     said = read_unseen(path)
-    if not any(part.startswith(_PREFIX) for parts in said.values() for part in parts):  # a file of the encoder alone
+    if not any(_is_of(name, part) for parts in said.values() for name in parts):  # a file of the encoder alone
         return said
     return {
-        name: {part.removeprefix(_PREFIX): value for part, value in parts.items() if part.startswith(_PREFIX)}
-        for name, parts in said.items()
+        kind: {name.removeprefix(f"{part}."): value for name, value in parts.items() if _is_of(name, part)}
+        for kind, parts in said.items()
     }
 
 
 def _has_no_norm(encoder: nn.Module) -> bool:
-    return isinstance(encoder.norm, nn.Identity)
+    return isinstance(getattr(encoder, "norm", None), nn.Identity)
 
 
-def _encoder_of(state: State, *, key_map: KeyMap | None) -> tuple[State, list[str]]:
+def _encoder_of(state: State, part: str, *, key_map: KeyMap | None) -> tuple[State, list[str]]:
     """The encoder's own keys, and what else the file holds."""
     state, others = key_map.apply(state) if key_map else (state, [])
-    encoder = {key.removeprefix(_PREFIX): value for key, value in state.items() if key.startswith(_PREFIX)}
-    if not encoder:  # a file of the encoder alone
+    if not any(_is_of(key, part) for key in state):  # a file of the encoder alone
         return state, others
-    return encoder, [*others, *(key for key in state if not key.startswith(_PREFIX))]
+    return _own(state, part), [*others, *(key for key in state if not _is_of(key, part))]

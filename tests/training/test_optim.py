@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from medmae.methods.mae import mae_tiny
-from medmae.training.optim import LARS, OptimizerSpec, layer_decay_groups, parameter_groups
+from medmae.training.optim import LARS, OptimizerSpec, layer_decay_groups, parameter_groups, side_by_side
 
 
 def test_biases_and_norms_do_not_decay_but_tokens_do_as_in_the_mae_reference():
@@ -39,6 +39,18 @@ def test_layer_decay_reaches_every_trainable_parameter_once():
     groups = layer_decay_groups(method, method.encoder.layers(), layer_decay=0.75, weight_decay=0.05)
     names = [name for group in groups for name in group["names"]]
     assert sorted(names) == sorted(name for name, p in method.named_parameters() if p.requires_grad)
+
+
+def test_several_encoders_end_at_the_same_layer_below_the_head():
+    deep, flat = ([[nn.Parameter(torch.ones(1))] for _ in range(depth)] for depth in (3, 1))
+    joined = side_by_side([deep, flat])
+    assert [[id(p) for p in layer] for layer in joined] == [
+        [id(deep[0][0])],
+        [id(deep[1][0])],
+        [id(deep[2][0]), id(flat[0][0])],
+    ]
+    alone = side_by_side([deep])
+    assert [[id(p) for p in layer] for layer in alone] == [[id(p) for p in layer] for layer in deep]
 
 
 def test_lars_leaves_a_zero_tensor_to_plain_momentum():

@@ -12,6 +12,7 @@ from medmae.methods.cmae import cmae_tiny
 from medmae.methods.edge_mae import edge_mae_tiny
 from medmae.methods.mt_unet import mt_unet_tiny
 from medmae.nn.heads import Classifier, FeatureMap
+from medmae.nn.teacher import FrozenTeacher
 from medmae.weights.io import save_pt, save_safetensors
 from medmae.weights.maps.edge_mae import EDGE_MAE
 from medmae.weights.pretrained import load_encoder
@@ -161,6 +162,15 @@ def test_a_wrong_hash_is_refused(pretrained, method, tmp_path):
         load_encoder(method, tmp_path / "pretraining.safetensors", into=BOTH, sha256="0" * 64)
 
 
-def test_a_module_without_a_masked_vit_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="Linear has no masked ViT"):
+def test_a_module_without_an_encoder_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="Linear has no encoder"):
         load_encoder(nn.Linear(2, 2), tmp_path / "none.safetensors")
+
+
+def test_a_teacher_that_was_handed_in_keeps_its_weights(pretrained, tmp_path):
+    save_safetensors(pretrained.state_dict(), tmp_path / "pretraining.safetensors")
+    module = nn.ModuleDict({"encoder": edge_mae_tiny().encoder, "teacher": FrozenTeacher(edge_mae_tiny().encoder)})
+    before = {key: value.clone() for key, value in module["teacher"].named_parameters()}
+    load_encoder(module, tmp_path / "pretraining.safetensors")
+    assert same(pretrained.encoder, module["encoder"])
+    assert all(torch.equal(value, before[key]) for key, value in module["teacher"].named_parameters())

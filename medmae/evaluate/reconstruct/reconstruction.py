@@ -178,12 +178,15 @@ def not_scorable(method: Method) -> str | None:
     """Why nothing that the method rebuilds can be scored, or None if something can."""
     if not isinstance(method, MaskedMethod):
         return f"{type(method).__name__} hides nothing, so that it rebuilds nothing"
+    if not method.rebuilds:
+        return f"{type(method).__name__} rebuilds nothing of what it hides"
     reasons = _not_scored(method)
-    return "; ".join(reasons.values()) if len(reasons) == len(method.kinds) else None
+    return "; ".join(reasons.values()) if reasons.keys() == method.rebuilds else None
 
 
-def _not_scored(method: Method) -> dict[str, str]:
-    return {name: f"{name} is not scored: {why}" for name, kind in method.kinds.items() if (why := _why_not(kind))}
+def _not_scored(method: MaskedMethod) -> dict[str, str]:
+    kinds = {name: kind for name, kind in method.kinds.items() if name in method.rebuilds}
+    return {name: f"{name} is not scored: {why}" for name, kind in kinds.items() if (why := _why_not(kind))}
 
 
 def _require_scorable(method: Method) -> MaskedMethod:

@@ -24,6 +24,8 @@ class ActionUnits(MaskedMethod):
         self.teacher = FrozenTeacher(teacher)
         self.maskings = {"face": RandomMasking(num_tokens=self.encoder.num_tokens, ratio=0.5)}
 
+    rebuilds = frozenset()  # the mask is an augmentation
+
     @property
     def teachers(self):
         return {"teacher": self.teacher}
