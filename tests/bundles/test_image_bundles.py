@@ -181,7 +181,7 @@ VARIANTS = {  # bundle -> ids whose values are not those of image_mae_pretrainin
     "image_saim_pretraining": {"mask_ratio", "base_lr", "warmup_epochs", "method::query_depth"},
 }  # fmt: skip
 NAMED = {f"{part}::{what}" for part in ("training", "evaluator") for what in ("title", "bundle")}
-OWN = {"method::_target_", *NAMED, *(f"method::decoder_{what}" for what in ("dim", "depth", "heads"))}
+OWN = {"method::_target_", "+method", *NAMED, *(f"method::decoder_{what}" for what in ("dim", "depth", "heads"))}
 
 
 def flat(value, prefix=""):

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 import medmae.bundle
 from medmae.bundle.run import run_bundle
-from medmae.bundle.shipped import shipped
+from medmae.bundle.shipped import find_config, shipped
 from medmae.methods.edge_mae import edge_mae_tiny
 from medmae.nn.heads import FeatureMap
 from medmae.training.checkpoints import checkpoints
@@ -186,7 +186,7 @@ def test_weights_of_another_size_are_refused_with_the_remedy(run, cohort, tmp_pa
 
 @pytest.mark.parametrize("merged", ["train,volumes", "train,demo", "train,multi_gpu_train"])
 def test_recipes_that_are_merged_over_train_change_what_they_name(bundle, prepared, merged):
-    files = [config(bundle, name) for name in merged.split(",")]
+    files = [str(find_config(bundle, name)) for name in merged.split(",")]
     workflow = ConfigWorkflow(config_file=files, workflow_type="train", dataset_dir=str(prepared))
     trainer = workflow.parser.get("train::trainer")
     if merged.endswith("multi_gpu_train"):

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from medmae.bundle.check.ids import walk
+from medmae.bundle.check.ids import normal, walk
 from medmae.bundle.check.source import METADATA, Bundle
 
 # Parts of the metadata that the dynamic checks give to MONAI as overrides.
@@ -40,8 +40,11 @@ class Definitions:
         self._values: dict[str, list[Any]] = {}
         self._recipe: Mapping[str, Any] = {}
         for content in contents:
+            # `+id` with a mapping adds to what another configuration defines: its parts are values, it is none.
+            added = {normal(key[1:]) for key, value in content.items() if key[:1] == "+" and isinstance(value, Mapping)}
             for at, value in walk(content):
-                self._values.setdefault(at, []).append(value)
+                if at not in added:
+                    self._values.setdefault(at, []).append(value)
 
     def within(self, recipe: Mapping[str, Any]) -> Definitions:
         """The same, seen from a recipe."""

@@ -15,6 +15,7 @@ import medmae.bundle
 from medmae.bundle.check.allowed import MONAI_SHORT, refusal
 from medmae.bundle.check.finding import Problem
 from medmae.bundle.check.ids import walk
+from medmae.bundle.check.imports import imported
 from medmae.bundle.check.source import METADATA, Bundle
 
 SCHEMA = Path(medmae.bundle.__file__).parent / "schema" / "meta_schema_20240725.json"
@@ -65,7 +66,7 @@ def versions(bundle: Bundle) -> Iterator[Problem]:
 
 
 def packages(bundle: Bundle) -> Iterator[Problem]:
-    """Every package that a target comes from has a version."""
+    """Every package that a target comes from, or an import line, has a version."""
     if bundle.metadata is None:
         return
     known = {"monai", "torch", "numpy"} | {name.replace("-", "_") for name in _packages(bundle.metadata)}
@@ -77,6 +78,9 @@ def packages(bundle: Bundle) -> Iterator[Problem]:
                     yield Problem(
                         METADATA, f"required_packages_version lacks {top}, of {path}: {at}", "add its version"
                     )
+        for name in imported(content.get("imports")).values():
+            if (top := name.partition(".")[0]) not in known:
+                yield Problem(METADATA, f"required_packages_version lacks {top}, of {path}: imports", "add its version")
 
 
 def _packages(content: dict[str, Any]) -> dict[str, Any]:

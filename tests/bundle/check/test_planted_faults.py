@@ -66,7 +66,7 @@ def expression(text: str) -> Plant:
 
 
 def imports(line: str) -> Plant:
-    return edit("configs/train.yaml", "imports:\n", f"imports:\n  - {line}\n")
+    return edit("configs/train.yaml", "imports: [", f"imports: [{json.dumps(line)}, ")
 
 
 def target(name: str) -> Plant:
@@ -258,6 +258,10 @@ FAULTS: dict[str, tuple[int, Plant]] = {
     "a target while it is tried": (7, tried("inference", "network_def", {"_target_": "os.system"})),
     "a target that the metadata hide": (7, tried("exports", "x", {"_target_": "torch.nn.GELU"})),
     # 8: expressions
+    "a method that plus makes something else": (
+        8,
+        append("configs/demo.yaml", "\n+method: {_target_: medmae.training.ResumableLoader}\n"),
+    ),
     "import in an expression": (8, expression(f"__import__('os').system('touch {CANARY}')")),
     "open": (8, expression(f"open('{CANARY}', 'w')")),
     "eval": (8, expression("eval('1')")),
@@ -281,8 +285,8 @@ FAULTS: dict[str, tuple[int, Plant]] = {
     "an f-string": (8, expression("f'{@seed}'")),
     "a power": (8, expression("9 ** 9 ** 9")),
     "a list that is repeated": (8, expression("[1] * 1000000000")),
-    "unpacked arguments": (8, expression("fit(**@record)")),
-    "weights_only in a call": (8, expression("fit(weights_only=False)")),
+    "unpacked arguments": (8, expression("torch.device(**@method)")),
+    "weights_only in a call": (8, expression("torch.device(weights_only=False)")),
     "a reference in a text": (8, expression("'@seed'")),
     "two statements": (8, expression("1; 2")),
     "too long an expression": (8, expression("1 + " * 2000 + "1")),
@@ -293,20 +297,20 @@ FAULTS: dict[str, tuple[int, Plant]] = {
     "a call of an alias": (8, train("alias: '@train::inferer'\nplanted: $@alias()")),
     "a call of what only an overlay makes no function": (8, both(CALLED, "called: $@method.encoder")),
     "a call of an object": (8, train(CALLED.replace("callable", "default"))),
-    "a call of a part of a macro": (8, both(CALLED_PART, "made: '%record'")),
-    "run of what is no part of medmae": (8, train("planted: $@train::trainer.run()")),
+    "a call of a part of a macro": (8, both(CALLED_PART, "made: '%method'")),
+    "run of what is no part of medmae": (8, train("planted: $@train::inferer.run()")),
     "an attribute of an attribute": (8, expression("@method.encoder.patches.size")),
     "an attribute of a class that takes any parts": (8, train(f"{PARTS}\nplanted: $@made.patches.size * 2")),
-    "an attribute of a call": (8, expression("fit().patches")),
+    "an attribute of a call": (8, expression("torch.device(1).patches")),
     "a slice": (8, expression("@bundle_root[1:]")),
     "a part of a text": (8, expression("'x/y'[1]")),
     "a builtin with a keyword": (8, expression("int('1', base=2)")),
-    "an import of os": (8, edit("configs/train.yaml", "  - $import torch\n", "  - $import torch\n  - $import os\n")),
-    "an import of os through torch": (8, edit("configs/train.yaml", "- $import torch\n", "- $from torch import os\n")),
+    "an import of os": (8, imports("$import os")),
+    "an import of os through torch": (8, imports("$from torch import os")),
     "an import from builtins": (8, imports("$from builtins import eval")),
     "an import of two names": (8, imports("$from medmae.training import fit, os")),
     "an import under another name": (8, imports("$import torch as len")),
-    "an import that goes on": (8, imports("'$import torch; torch.os'")),
+    "an import that goes on": (8, imports("$import torch; torch.os")),
     "an import elsewhere": (8, expression("import os")),
     "an import by the key of an overlay": (8, append("configs/demo.yaml", "\nimports::0: $import os\n")),
     "an import in the metadata": (8, metadata("intended_use", "$import os")),
@@ -322,7 +326,7 @@ FAULTS: dict[str, tuple[int, Plant]] = {
     "a reference to nothing in an expression": (9, expression("@nothing + 1")),
     "a circle": (9, train("a: '@b'\nb: '@c'\nc: '@a'")),
     "a circle through a part": (9, train("a:\n  b: '@a'")),
-    "a circle made by an overlay": (9, append("configs/demo.yaml", "\nmethod::mask_ratio: '@record'\n")),
+    "a circle made by an overlay": (9, append("configs/demo.yaml", "\nmethod::mask_ratio: '@network_def'\n")),
     "an overlay of what is not there": (9, append("configs/demo.yaml", "\nmodul::seed: 1\n")),
     "an overlay over a list": (9, append("configs/other.yaml", "merged_over: [train]\nx: 1\n")),
     "an overlay over an unknown recipe": (9, append("configs/demo.yaml", "\nmerged_over: trian\n")),
@@ -332,14 +336,11 @@ FAULTS: dict[str, tuple[int, Plant]] = {
     "a place of export while it is tried": (9, both("filepath: x", "x: y", tried("overrides", "filepath", "x"))),
     "an override of nothing": (9, tried("train", "nothing::seed", 1)),
     # 10: required ids
-    "no inferer": (10, edit("configs/train.yaml", "  inferer:\n    _target_: monai.inferers.SimpleInferer\n", "")),
-    "no run": (10, edit("configs/evaluate.yaml", "run:\n  - $@evaluator()\n", "")),
+    "no inferer": (10, edit("configs/train.yaml", "  inferer: {_target_: monai.inferers.SimpleInferer}\n", "")),
+    "no run": (10, edit("configs/evaluate.yaml", "run: [$@evaluator.run()]\n", "")),
     "no max_epochs": (
         10,
-        lambda bundle: [
-            edit("configs/train.yaml", "    max_epochs: '@epochs'\n", "")(bundle),
-            edit("configs/train.yaml", "'@train::trainer::max_epochs'", "'@epochs'")(bundle),
-        ],
+        edit("configs/train.yaml", ", max_epochs: '@epochs'", ""),
     ),
     # 11: logging
     "code as class": (11, edit(LOG, "class=StreamHandler", f"class=open({CANARY!r}, 'w')")),
