@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from medmae.data.augment.clip import ClipAugment
 from medmae.data.labels import Labels
 from medmae.data.manifest import Manifest, Row
 from medmae.data.source import Source
@@ -34,6 +35,7 @@ class Clips(View[Manifest]):
     Args:
         sampling: Which frames.
         crop: Which part of them.
+        augment: What is changed besides, alike in all frames; never in a test.
         size: Height and width that the part is resized to; one integer is a square.
         channels: C: grey is repeated, colour becomes grey.
         clips_per_video: Clips drawn of each video in an epoch (repeated sampling).
@@ -50,6 +52,7 @@ class Clips(View[Manifest]):
 
     sampling: Sampling = field(default_factory=DenseFrames)
     crop: ClipCrop = field(default_factory=CentreSquare)
+    augment: ClipAugment | None = None
     size: int | Sequence[int] = 224
     channels: Literal[1, 3] = 3
     clips_per_video: int = 1
@@ -135,6 +138,8 @@ class Clips(View[Manifest]):
         frames, box = self._chosen(row, item)
         clip = read_frames(shard, frames, first=row["first"], box=box)  # (T, h, w, C)
         image = _with_channels(resized(clip, size=self.shape), self.channels)  # (C, T, H, W)
+        if self.augment is not None and self.test_views is None:
+            image = self.augment(image, np.random.default_rng((self.seed, item.epoch, item.index, 1)))
         return {"image": image.float().div_(255) if self.dtype == "float32" else image}
 
     def describe(self, source: Manifest, item: Item) -> About:

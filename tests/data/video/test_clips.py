@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from medmae.data.augment.clip import ClipAugment
 from medmae.data.manifest import Manifest
 from medmae.data.samples import Samples
 from medmae.data.video.clip_crops import CentreSquare, MultiScale, WholeFrame
@@ -148,6 +149,17 @@ def test_all_frames_of_a_clip_are_cut_alike(prepared):
     whole = samples(folder, crop=WholeFrame())[0]["image"]
     assert whole.min() < 10
     assert whole.max() > 225
+
+
+def test_clips_are_augmented_in_training_and_never_in_a_test(prepared):
+    folder = prepared({"a": (40, 1)})
+    ramp = np.broadcast_to(np.arange(32, dtype=np.uint8) * 5, (40, 24, 32))[..., None]
+    np.save(folder / "shards" / "a.npy", ramp)
+    flipped = ClipAugment(flip=1.0)
+    plain, augmented = (samples(folder, augment=augment)[0]["image"] for augment in (None, flipped))
+    assert torch.equal(augmented, plain.flip(-1))
+    tested = [samples(folder, augment=augment, test_views=(1, 1))[0]["image"] for augment in (None, flipped)]
+    assert torch.equal(*tested)
 
 
 def test_numbers_can_be_learnt_instead_of_classes(prepared):
