@@ -34,7 +34,8 @@ from data_prep.outcome import NO_PATIENT, PrepResult, Row, manifest_rows, result
 from data_prep.tables import print_summary
 from data_prep.video_case import VideoTask, prepare_video
 from data_prep.video_copies import refuse_copies
-from data_prep.video_files import FoundVideos, VideoSource, find_videos
+from data_prep.video_files import find_videos
+from data_prep.video_source import FoundVideos, VideoSource
 from data_prep.video_store import Options
 from data_prep.work import check_names, check_writable, given_split, nothing_usable, run_cases, workers_for
 from medmae.data import splits
@@ -57,6 +58,7 @@ def prepare(
     label_column: str | None = None,
     value_column: str | None = None,
     patient_from: str | None = None,
+    patient_from_dicom: bool = False,
     short_side: int = 256,
     fps: float = 0.0,
     channels: Literal["auto", "1", "3"] = "auto",
@@ -87,6 +89,8 @@ def prepare(
         value_column: Column of the table to predict by regression; None takes ``value`` or ``ef``.
         patient_from: Regular expression on file names (on paths below the source, if it has a ``/``) whose first group
             is the patient.
+        patient_from_dicom: The patient is a hash of the PatientID of DICOM files, whose blanks do not count. Whoever
+            has a list of identifiers can tell whose a hash is.
         short_side: Frames whose shorter side is larger are reduced to it; 0 leaves sizes as they are.
         fps: Most frames a second that are kept; 0 keeps all.
         channels: ``auto`` stores grey where all frames of a video are grey, else RGB; ``1`` and ``3`` decide for all.
@@ -119,7 +123,13 @@ def prepare(
     columns = {ours: theirs for ours, theirs in named.items() if theirs is not None}
     _check_arguments(options, fractions, limit_s)
     source, out = Path(source), Path(out)
-    found = find_videos(source, root=None if root is None else Path(root), patient_from=patient_from, columns=columns)
+    found = find_videos(
+        source,
+        root=None if root is None else Path(root),
+        patient_from=patient_from,
+        patient_from_dicom=patient_from_dicom,
+        columns=columns,
+    )
     names = [video.case for video in found.videos]
     check_names(names)
     check_writable(out)
@@ -135,7 +145,8 @@ def prepare(
     lines = [_line(row, outcome.seconds[row["case"]]) for row in rows]
     write_tables(rows, lines, _COLUMNS, out)
     result = result_of(rows, outcome, out, ignored=found.ignored)
-    told = {**asdict(options), "root": root and str(root), "columns": columns, "patient_from": patient_from}
+    told = asdict(options) | {"root": root and str(root), "columns": columns}
+    told |= {"patient_from": patient_from, "patient_from_dicom": patient_from_dicom}
     write_record(result, told, source=source, split=split, fractions=fractions, seed=seed, packages=_PACKAGES)
     print_summary(console, lines, _SHOWN, failures, result.manifest, what="video", notes=_notes(found, rows))
     return result

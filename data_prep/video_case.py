@@ -13,7 +13,7 @@ from data_prep.child import run_in_child
 from data_prep.outcome import NO_PATIENT, CaseResult, Row
 from data_prep.resume import Finished, key_of, read_finished, stamp_of, write_finished
 from data_prep.tables import failure_row
-from data_prep.video_files import Segment, VideoSource
+from data_prep.video_source import Segment, VideoSource
 from data_prep.video_store import Options, Stored, store
 from medmae.data.video.times import seconds_of
 from medmae.errors import DataError

@@ -10,19 +10,14 @@ from __future__ import annotations
 import csv
 import io
 import json
-import unicodedata
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from data_prep.video_line import Line, line_of, nfc
 from medmae.errors import DataError
 
-SPLIT_WORDS = {
-    **dict.fromkeys(("train", "training"), "train"),
-    **dict.fromkeys(("val", "valid", "validation", "dev"), "val"),
-    **dict.fromkeys(("test", "testing"), "test"),
-}
 _NAMES = {  # what is called so in the tables of data sets
     "path": ("path", "file", "filename", "file_name", "video", "video_path", "videoid", "video_id", "youtube_id", "id"),
     "label": ("label", "class", "template"),
@@ -36,35 +31,6 @@ _NAMES = {  # what is called so in the tables of data sets
 }
 _REMEDY = "the first line must be: path, and some of label,value,caption,start,end,split,subject,fps"
 Resolve = Callable[[str], Path | None]  # a name in a table -> the video
-
-
-@dataclass(frozen=True, kw_only=True)
-class Line:
-    """What a table says of one video, or of a part of it.
-
-    Args:
-        number: Of the line (of a JSON file, of the entry).
-        name: Of the video, as it stands there.
-        label: Class, if named.
-        value: To be predicted by regression, if named.
-        captions: What is said of it.
-        start: Seconds from the first frame, of a part.
-        end: Likewise.
-        split: ``train``, ``val`` or ``test``, if named.
-        subject: Patient, or whatever must not be cut in two.
-        fps: Frames a second of a video that does not tell them itself.
-    """
-
-    number: int
-    name: str
-    label: str | None = None
-    value: float | None = None
-    captions: tuple[str, ...] = ()
-    start: float | None = None
-    end: float | None = None
-    split: str | None = None
-    subject: str | None = None
-    fps: float | None = None
 
 
 @dataclass(frozen=True)
@@ -99,12 +65,7 @@ def read_table(path: Path, *, resolve: Resolve, columns: Mapping[str, str] | Non
         entries, ignored = found if found is not None else (_without_header(text, path, resolve), [])
     if ignored:
         notes.append(f"columns of the table that are not used: {', '.join(ignored)}")
-    return VideoTable(tuple(_line(number, entry, path) for number, entry in entries), tuple(notes))
-
-
-def nfc(text: str) -> str:
-    """Letters in their composed form, so that a name is the same on every system."""
-    return unicodedata.normalize("NFC", text)
+    return VideoTable(tuple(line_of(number, entry, path, remedy=_REMEDY) for number, entry in entries), tuple(notes))
 
 
 def _text(path: Path) -> tuple[str, list[str]]:
@@ -241,63 +202,3 @@ def _split_off(line: str, count: int, resolve: Resolve) -> dict[str, Any] | None
     except ValueError:
         return None
     return {"path": name, "start_count": span, "label": rest[2] if count == 3 else None}
-
-
-def _line(number: int, entry: Mapping[str, Any], path: Path) -> Line:
-    values = {name: _cleaned(value) for name, value in entry.items() if name not in ("caption",)}
-    name = values.get("path")
-    if not name:
-        raise DataError(f"line {number} names no video", path=path, field="path", remedy=_REMEDY)
-    split = values.get("split")
-    if split is not None and split.lower() not in SPLIT_WORDS:
-        raise DataError(
-            f"line {number} names no split", path=path, field="split", value=split, remedy="train, val or test"
-        )
-    start, end = (_number(values.get(field), field, number, path) for field in ("start", "end"))
-    if (start is not None and start < 0) or (end is not None and end <= (start or 0)):
-        raise DataError(
-            f"line {number} names no part of a video",
-            path=path,
-            field="start, end",
-            value=(start, end),
-            remedy="give seconds from the first frame, the start before the end",
-        )
-    return Line(
-        number=number,
-        name=name,
-        label=values.get("label"),
-        value=_number(values.get("value"), "value", number, path),
-        captions=tuple(_captions(entry.get("caption"))),
-        start=start,
-        end=end,
-        split=None if split is None else SPLIT_WORDS[split.lower()],
-        subject=values.get("subject"),
-        fps=_number(values.get("fps"), "fps", number, path),
-    )
-
-
-def _cleaned(value: object) -> str | None:
-    return nfc(str(value)).strip() or None if value is not None else None
-
-
-def _captions(value: object) -> Iterable[str]:
-    some = value if isinstance(value, list) else [value]
-    return (text for text in map(_cleaned, some) if text)
-
-
-def _number(text: str | None, field: str, number: int, path: Path) -> float | None:
-    if text is None:
-        return None
-    try:
-        value = float(text)
-    except ValueError:
-        value = float("nan")
-    if not abs(value) < float("inf"):
-        raise DataError(
-            f"line {number} has no number",
-            path=path,
-            field=field,
-            value=text,
-            remedy="give a number, or leave it empty",
-        )
-    return value

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from pydicom.dataset import FileDataset, FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian, UltrasoundMultiFrameImageStorage, generate_uid
 
-from data_prep.tiny.clips import write_video
+from data_prep.tiny.clips import write_video as write_video
 
 STEP = 6  # grey levels from frame to frame: more than coding changes
 
@@ -83,4 +85,25 @@ def sound_only(path: Path) -> Path:
     return path
 
 
-__all__ = ["corner_names", "corners", "cut", "hurt", "numbered", "numbers_of", "sound_only", "textured", "write_video"]
+def dicom_video(frames, *, photometric=None, syntax=ExplicitVRLittleEndian, pixels=None, count=None, **elements):
+    """A file of frames ``(T, H, W[, 3])``."""
+    meta = FileMetaDataset()
+    meta.TransferSyntaxUID, meta.MediaStorageSOPInstanceUID = syntax, generate_uid()
+    meta.MediaStorageSOPClassUID = UltrasoundMultiFrameImageStorage
+    data = FileDataset("", {}, file_meta=meta, preamble=bytes(128))
+    data.SOPClassUID, data.SOPInstanceUID = meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID
+    data.PatientID, data.PatientName, data.Modality = " 123 ", "Doe^Jane", "US"
+    colour = frames.ndim == 4
+    data.NumberOfFrames = len(frames) if count is None else count
+    data.Rows, data.Columns = frames.shape[1:3]
+    data.SamplesPerPixel = 3 if colour else 1
+    data.PhotometricInterpretation = photometric or ("RGB" if colour else "MONOCHROME2")
+    if colour:
+        data.PlanarConfiguration = 0
+    bits = frames.dtype.itemsize * 8
+    data.BitsAllocated, data.BitsStored, data.HighBit, data.PixelRepresentation = bits, bits, bits - 1, 0
+    data.PixelData = frames.tobytes() if pixels is None else pixels
+    data["PixelData"].VR = "OB" if bits == 8 else "OW"
+    for name, value in elements.items():
+        setattr(data, name, value)
+    return data

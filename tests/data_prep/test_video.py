@@ -17,7 +17,7 @@ from data_prep.video import main, prepare
 from medmae.data.manifest import Manifest
 from medmae.data.video.read import read_video
 from medmae.errors import DataError, ExitCode
-from tests.videos import cut, numbered, numbers_of, sound_only, textured, write_video
+from tests.videos import cut, dicom_video, numbered, numbers_of, sound_only, textured, write_video
 
 QUIET = Console(quiet=True)
 
@@ -307,6 +307,35 @@ def test_folders_of_frames_beside_files_are_videos_too(videos, tmp_path):
     assert (row["label"], row["count"], row["fps"]) == ("right", 4, None)
     assert numbers_of(frames_of(tmp_path / "out", row)) == [0, 1, 2, 3]
     assert [path.name for path in result.ignored] == ["notes.md"]
+
+
+def test_thumbnails_and_masks_are_no_videos_and_a_clip_is_called_as_its_folder(videos, tmp_path):
+    source = videos({"left": ["p1", "p2"]})
+    for name in ("left/p1_0.jpg", "left/p2_0.jpg"):
+        Image.fromarray(numbered(1)[0]).save(source / name)
+    for kind in ("images", "masks"):
+        (source / "right" / "p3_1" / kind).mkdir(parents=True)
+        for number, frame in enumerate(numbered(7)):
+            Image.fromarray(frame).save(source / "right" / "p3_1" / kind / f"{number}.png")
+    result = run(source, tmp_path / "out", **BY_PATIENT)
+    labels = {case: row["label"] for case, row in rows_of(tmp_path / "out").items()}
+    assert labels == {"p1_0": "left", "p2_0": "left", "p3_1": "right"}
+    assert len(result.ignored) == 2 + 7
+
+
+def test_files_of_one_dicom_patient_belong_together_and_no_identifier_is_written(tmp_path):
+    for number, patient in enumerate(("DOE-77 ", " DOE-77", "ROE-5")):
+        data = dicom_video(numbered(4 + number)[..., 0], PatientID=patient)
+        (tmp_path / "raw").mkdir(exist_ok=True)
+        data.save_as(tmp_path / "raw" / f"{number}.dcm", enforce_file_format=True)
+    run(tmp_path / "raw", tmp_path / "out", patient_from_dicom=True)
+    subjects = {case: row["subject"] for case, row in rows_of(tmp_path / "out").items()}
+    assert subjects["0"] == subjects["1"] != subjects["2"]
+    written = b"".join(path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file())
+    assert b"DOE" not in written
+    run(tmp_path / "raw", tmp_path / "other")
+    assert len({row["subject"] for row in rows_of(tmp_path / "other").values()}) == 3
+    assert all("no_patient" in row["flags"] for row in rows_of(tmp_path / "other").values())
 
 
 def test_tiny_clips_have_both_classes_in_every_split(tmp_path):

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from medmae.data.video.cine_frames import count_frames, stored_frames
+from medmae.data.video.cine_frames import count_frames, needs_gdcm, stored_frames
 from medmae.data.video.cine_grey import Grey
 from medmae.data.video.cine_times import frame_times
 from medmae.data.video.container import ContainerVideo
@@ -117,6 +117,8 @@ class DicomVideo(Video):
 
     def _pixels(self, data: Any, count: int) -> Iterator[np.ndarray]:  # noqa: ANN401
         grey = Grey.of(data, self.flag)
+        if needs_gdcm(data):
+            grey = grey.of_gdcm()
         if grey.needs_span:
             grey = grey.spanning(self._stored(data, count), self.flag)
         for pixels in self._stored(data, count):

@@ -48,10 +48,9 @@ def stored_frames(data: Any, count: int, path: Path) -> Iterator[np.ndarray]:  #
     Raises:
         DataError: If nothing here decodes its transfer syntax.
     """
-    from pydicom.pixels import apply_color_lut, get_decoder, iter_pixels
+    from pydicom.pixels import apply_color_lut, iter_pixels
 
-    syntax = data.file_meta.TransferSyntaxUID
-    if _is_compressed(data) and not get_decoder(syntax).is_available:
+    if needs_gdcm(data):
         yield from _by_simpleitk(path, count)
         return
     if data.PhotometricInterpretation == "YBR_FULL_422" and not _is_compressed(data):
@@ -67,6 +66,13 @@ def stored_frames(data: Any, count: int, path: Path) -> Iterator[np.ndarray]:  #
                 yield pixels[..., None]
             else:
                 yield (pixels >> 8 if pixels.dtype.itemsize > 1 else pixels).astype(np.uint8)[..., :3]
+
+
+def needs_gdcm(data: Any) -> bool:  # noqa: ANN401
+    """Whether GDCM decodes it (JPEG lossless, JPEG-LS), whose grey values come rescaled and MONOCHROME1 turned over."""
+    from pydicom.pixels import get_decoder
+
+    return _is_compressed(data) and not get_decoder(data.file_meta.TransferSyntaxUID).is_available
 
 
 def _is_compressed(data: Any) -> bool:  # noqa: ANN401

@@ -20,13 +20,15 @@ class Grey:
         intercept: Of the rescaling.
         span: Rescaled values that are shown black, and white; None leaves 8-bit values as they are.
         inverted: Whether the greatest value is black (MONOCHROME1).
-        needs_span: Whether the values are deeper than 8 bits and no window says which of them matter.
+        deep: Whether the values have more than 8 bits, or a sign.
+        needs_span: Whether the values are so, and no window says which of them matter.
     """
 
     slope: float
     intercept: float
     span: Span | None
     inverted: bool
+    deep: bool
     needs_span: bool
 
     @classmethod
@@ -45,8 +47,15 @@ class Grey:
             intercept=0.0 if intercept is None else intercept,
             span=span,
             inverted=data.PhotometricInterpretation == "MONOCHROME1",
+            deep=deep,
             needs_span=deep and span is None,
         )
+
+    def of_gdcm(self) -> Grey:
+        """The same for values that are rescaled already; MONOCHROME1 is turned over, but its window is not."""
+        span = None if self.inverted else self.span
+        needs_span = self.needs_span or (self.inverted and self.deep)
+        return replace(self, slope=1.0, intercept=0.0, inverted=False, span=span, needs_span=needs_span)
 
     def spanning(self, frames: Iterable[np.ndarray], flag: Callable[[str], None]) -> Grey:
         """The same with the span of all frames."""

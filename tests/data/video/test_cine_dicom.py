@@ -8,45 +8,17 @@ import numpy as np
 import pydicom
 import pytest
 from PIL import Image
-from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import (
     MPEG4HP41,
-    ExplicitVRLittleEndian,
     JPEG2000Lossless,
     JPEGBaseline8Bit,
     RLELossless,
-    UltrasoundMultiFrameImageStorage,
-    generate_uid,
 )
 
 from medmae.data.video.read import read_video
 from medmae.errors import DataError
-from tests.videos import numbered, numbers_of, write_video
-
-
-def dataset(frames, *, photometric=None, syntax=ExplicitVRLittleEndian, pixels=None, count=None, **elements):
-    """A file of frames ``(T, H, W[, 3])``."""
-    meta = FileMetaDataset()
-    meta.TransferSyntaxUID, meta.MediaStorageSOPInstanceUID = syntax, generate_uid()
-    meta.MediaStorageSOPClassUID = UltrasoundMultiFrameImageStorage
-    data = FileDataset("", {}, file_meta=meta, preamble=bytes(128))
-    data.SOPClassUID, data.SOPInstanceUID = meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID
-    data.PatientID, data.PatientName, data.Modality = " 123 ", "Doe^Jane", "US"
-    colour = frames.ndim == 4
-    data.NumberOfFrames = len(frames) if count is None else count
-    data.Rows, data.Columns = frames.shape[1:3]
-    data.SamplesPerPixel = 3 if colour else 1
-    data.PhotometricInterpretation = photometric or ("RGB" if colour else "MONOCHROME2")
-    if colour:
-        data.PlanarConfiguration = 0
-    bits = frames.dtype.itemsize * 8
-    data.BitsAllocated, data.BitsStored, data.HighBit, data.PixelRepresentation = bits, bits, bits - 1, 0
-    data.PixelData = frames.tobytes() if pixels is None else pixels
-    data["PixelData"].VR = "OB" if bits == 8 else "OW"
-    for name, value in elements.items():
-        setattr(data, name, value)
-    return data
+from tests.videos import dicom_video, numbered, numbers_of, write_video
 
 
 def save(data, path):
@@ -73,7 +45,7 @@ def jpeg(frame, **options):
 
 # ------------------------------------------------------------------------------------------------------------- pixels
 def test_grey_frames_are_read_as_they_are(tmp_path):
-    clip = read_video(save(dataset(numbered(6)[..., 0], FrameTime=40.0), tmp_path / "a.dcm"))
+    clip = read_video(save(dicom_video(numbered(6)[..., 0], FrameTime=40.0), tmp_path / "a.dcm"))
     assert clip.frames.shape == (6, 32, 48, 1)
     assert numbers_of(clip.frames) == list(range(6))
     assert clip.times.fps == pytest.approx(25)
@@ -82,7 +54,7 @@ def test_grey_frames_are_read_as_they_are(tmp_path):
 
 
 def test_a_file_is_dicom_whatever_it_is_called(tmp_path):
-    assert len(read_video(save(dataset(numbered(3)[..., 0]), tmp_path / "IM_0001")).frames) == 3
+    assert len(read_video(save(dicom_video(numbered(3)[..., 0]), tmp_path / "IM_0001")).frames) == 3
 
 
 @pytest.mark.parametrize(
@@ -92,21 +64,21 @@ def test_colours_are_those_of_the_photometric_interpretation(form, tmp_path):
     frames = coloured()
     ybr = np.stack([np.asarray(Image.fromarray(frame).convert("YCbCr")) for frame in frames])
     if form == "rgb":
-        data = dataset(frames)
+        data = dicom_video(frames)
     elif form == "planar":
-        data = dataset(frames, pixels=frames.transpose(0, 3, 1, 2).tobytes(), PlanarConfiguration=1)
+        data = dicom_video(frames, pixels=frames.transpose(0, 3, 1, 2).tobytes(), PlanarConfiguration=1)
     elif form == "ybr":
-        data = dataset(frames, photometric="YBR_FULL", pixels=ybr.tobytes())
+        data = dicom_video(frames, photometric="YBR_FULL", pixels=ybr.tobytes())
     elif form == "ybr_422":
         pairs = np.stack([ybr[..., ::2, 0], ybr[..., 1::2, 0], ybr[..., ::2, 1], ybr[..., ::2, 2]], axis=-1)
-        data = dataset(frames, photometric="YBR_FULL_422", pixels=pairs.tobytes())
+        data = dicom_video(frames, photometric="YBR_FULL_422", pixels=pairs.tobytes())
     elif form == "rle":
-        data = dataset(frames)
+        data = dicom_video(frames)
         data.compress(RLELossless)
     elif form == "palette":
         index = np.zeros((3, 16, 24), np.uint8)
         index[:, :, 12:] = 1
-        data = dataset(index, photometric="PALETTE COLOR")
+        data = dicom_video(index, photometric="PALETTE COLOR")
         for number, name in enumerate(("Red", "Green", "Blue")):
             setattr(data, f"{name}PaletteColorLookupTableDescriptor", [2, 0, 16])
             table = np.array([128 << 8, int(COLOUR[number]) << 8], "<u2").tobytes()
@@ -117,11 +89,11 @@ def test_colours_are_those_of_the_photometric_interpretation(form, tmp_path):
             stream = io.BytesIO()
             Image.fromarray(frame).save(stream, "JPEG2000", irreversible=False, no_jp2=True)
             codes.append(stream.getvalue())
-        data = dataset(frames, photometric="RGB", syntax=JPEG2000Lossless, pixels=encapsulate(codes))
+        data = dicom_video(frames, photometric="RGB", syntax=JPEG2000Lossless, pixels=encapsulate(codes))
     else:
         keep = {"keep_rgb": True} if form == "jpeg_rgb" else {"subsampling": 1 if form == "jpeg_422" else 0}
         photometric = {"jpeg_rgb": "RGB", "jpeg_422": "YBR_FULL_422"}.get(form, "YBR_FULL")
-        data = dataset(
+        data = dicom_video(
             frames,
             photometric=photometric,
             syntax=JPEGBaseline8Bit,
@@ -146,20 +118,38 @@ def test_jpeg_lossless_goes_through_gdcm(tmp_path):
     np.testing.assert_array_equal(read_video(tmp_path / "a.dcm").frames[..., 0], frames)
 
 
+@pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
+def test_what_gdcm_decodes_is_turned_over_and_rescaled_once(photometric, tmp_path):
+    sitk = pytest.importorskip("SimpleITK")
+    frames = np.stack([np.full((16, 24), value, np.uint16) for value in (0, 1000, 4000)])
+    writer = sitk.ImageFileWriter()
+    writer.SetImageIO("GDCMImageIO")
+    writer.SetFileName(str(tmp_path / "a.dcm"))
+    writer.SetUseCompression(True)
+    writer.SetCompressor("JPEG")
+    writer.Execute(sitk.GetImageFromArray(frames))
+    data = pydicom.dcmread(tmp_path / "a.dcm")
+    data.PhotometricInterpretation, data.RescaleSlope, data.RescaleIntercept = photometric, 2, -1000
+    data.WindowCenter, data.WindowWidth = 3000, 8000  # of rescaled values: all that there are
+    data.save_as(tmp_path / "a.dcm")
+    levels = read_video(tmp_path / "a.dcm").frames[:, 0, 0, 0].tolist()
+    assert levels == ([255, 191, 0] if photometric == "MONOCHROME1" else [0, 64, 255])
+
+
 def test_monochrome1_is_turned_over(tmp_path):
     frames = np.stack([np.full((8, 8), value, np.uint8) for value in (0, 100, 255)])
-    clip = read_video(save(dataset(frames, photometric="MONOCHROME1"), tmp_path / "a.dcm"))
+    clip = read_video(save(dicom_video(frames, photometric="MONOCHROME1"), tmp_path / "a.dcm"))
     assert clip.frames[:, 0, 0, 0].tolist() == [255, 155, 0]
 
 
 def test_twelve_bits_are_cut_to_the_window_of_the_file_or_else_scaled_by_the_span(tmp_path):
     frames = np.stack([np.full((8, 8), value, np.uint16) for value in (0, 1000, 2000, 4000)])
-    plain = dataset(frames, BitsStored=12, HighBit=11)
+    plain = dicom_video(frames, BitsStored=12, HighBit=11)
     clip = read_video(save(plain, tmp_path / "a.dcm"))
     assert clip.frames[:, 0, 0, 0].tolist() == [0, 64, 128, 255]
     assert "scaled:0..4000" in clip.flags
     window = {"WindowCenter": [500, 40], "WindowWidth": [1000, 400], "RescaleSlope": 1, "RescaleIntercept": -1000}
-    windowed = dataset(frames, BitsStored=12, HighBit=11, **window)
+    windowed = dicom_video(frames, BitsStored=12, HighBit=11, **window)
     clip = read_video(save(windowed, tmp_path / "b.dcm"))
     assert clip.frames[:, 0, 0, 0].tolist() == [0, 0, 255, 255]
     assert "window:500,1000" in clip.flags
@@ -181,7 +171,7 @@ def test_twelve_bits_are_cut_to_the_window_of_the_file_or_else_scaled_by_the_spa
     ],
 )  # fmt: skip
 def test_times_are_those_that_the_file_states_and_none_are_made_up(elements, seconds, flag, tmp_path):
-    clip = read_video(save(dataset(numbered(4)[..., 0], **elements), tmp_path / "a.dcm"))
+    clip = read_video(save(dicom_video(numbered(4)[..., 0], **elements), tmp_path / "a.dcm"))
     if seconds is None:
         assert clip.times.seconds is None
     else:
@@ -196,9 +186,9 @@ def test_the_frames_that_are_there_count_and_not_the_header(stated, compressed, 
     frames = numbered(5)[..., 0]
     if compressed:
         pixels = encapsulate([jpeg(frame) for frame in frames], has_bot=False)
-        data = dataset(frames, syntax=JPEGBaseline8Bit, pixels=pixels, count=stated)
+        data = dicom_video(frames, syntax=JPEGBaseline8Bit, pixels=pixels, count=stated)
     else:
-        data = dataset(frames, count=stated)
+        data = dicom_video(frames, count=stated)
     clip = read_video(save(data, tmp_path / "a.dcm"))
     assert numbers_of(clip.frames) == [0, 1, 2, 3, 4]
     assert f"header_frames:{stated}" in clip.flags
@@ -207,21 +197,21 @@ def test_the_frames_that_are_there_count_and_not_the_header(stated, compressed, 
 def test_a_damaged_frame_ends_the_clip_there(tmp_path):
     codes = [jpeg(frame) for frame in numbered(5)[..., 0]]
     codes[3] = codes[3][:40]
-    data = dataset(numbered(5)[..., 0], syntax=JPEGBaseline8Bit, pixels=encapsulate(codes))
+    data = dicom_video(numbered(5)[..., 0], syntax=JPEGBaseline8Bit, pixels=encapsulate(codes))
     clip = read_video(save(data, tmp_path / "a.dcm"))
     assert numbers_of(clip.frames) == [0, 1, 2]
     assert "damaged after 3 frames" in clip.damage
 
 
 def test_files_without_pixels_are_refused(tmp_path):
-    data = dataset(numbered(2)[..., 0])
+    data = dicom_video(numbered(2)[..., 0])
     del data.PixelData
     with pytest.raises(DataError, match="no DICOM image: it lacks PixelData"):
         read_video(save(data, tmp_path / "a.dcm"))
     (tmp_path / "b.dcm").write_bytes(b"nothing of the kind" * 20)
     with pytest.raises(DataError, match="DICOM"):
         read_video(tmp_path / "b.dcm")
-    whole = save(dataset(numbered(4)[..., 0]), tmp_path / "c.dcm").read_bytes()
+    whole = save(dicom_video(numbered(4)[..., 0]), tmp_path / "c.dcm").read_bytes()
     (tmp_path / "c.dcm").write_bytes(whole[: len(whole) // 2])
     try:
         clip = read_video(tmp_path / "c.dcm")
@@ -235,7 +225,7 @@ def test_regions_names_and_overlays_are_flagged_and_no_patient_is_told(tmp_path)
     region = pydicom.Dataset()
     region.RegionLocationMinX0, region.RegionLocationMinY0 = 2, 3
     region.RegionLocationMaxX1, region.RegionLocationMaxY1 = 40, 30
-    data = dataset(numbered(3)[..., 0], BurnedInAnnotation="YES", SequenceOfUltrasoundRegions=[region, region])
+    data = dicom_video(numbered(3)[..., 0], BurnedInAnnotation="YES", SequenceOfUltrasoundRegions=[region, region])
     data.PixelAspectRatio = [2, 1]
     data.add_new(0x60003000, "OW", bytes(192))
     clip = read_video(save(data, tmp_path / "a.dcm"))
@@ -248,7 +238,7 @@ def test_regions_names_and_overlays_are_flagged_and_no_patient_is_told(tmp_path)
 def test_a_video_stream_within_dicom_is_decoded(tmp_path):
     stream = write_video(tmp_path / "a.mp4", numbered(6), codec="libx264").read_bytes()
     stream += bytes(len(stream) % 2)
-    data = dataset(numbered(6), syntax=MPEG4HP41, pixels=encapsulate([stream]), photometric="YBR_PARTIAL_420")
+    data = dicom_video(numbered(6), syntax=MPEG4HP41, pixels=encapsulate([stream]), photometric="YBR_PARTIAL_420")
     data.FrameTime = 20.0
     clip = read_video(save(data, tmp_path / "a.dcm"))
     assert numbers_of(clip.frames) == list(range(6))

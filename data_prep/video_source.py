@@ -1,0 +1,86 @@
+"""What a video of a preparation is: where it lies, whose it is, what is said of it and of its parts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from data_prep.video_line import nfc
+from medmae.data.video.frame_folder import frames_in
+from medmae.errors import DataError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Segment:
+    """A video, or a part of it, and what is said of it.
+
+    Args:
+        name: Ending of its case; None is the whole video.
+        label: Class, if known.
+        value: Of regression, if known.
+        captions: What is said of it.
+        start: Seconds from the first frame.
+        end: Likewise.
+    """
+
+    name: str | None = None
+    label: str | None = None
+    value: float | None = None
+    captions: tuple[str, ...] = ()
+    start: float | None = None
+    end: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class VideoSource:
+    """One video on disk.
+
+    Args:
+        case: Name of its shard.
+        name: Path below the source, as people see it.
+        path: File, or folder of frames.
+        files: All files that belong to it.
+        subject: Patient, or the case where none is known.
+        known: Whether the patient is known.
+        split: As folders or the table have it.
+        segments: At least one.
+        rate: Frames a second, as the table has it.
+        fault: Why it cannot be used, if that is known before reading.
+    """
+
+    case: str
+    name: str
+    path: Path
+    files: tuple[Path, ...]
+    subject: str = ""
+    known: bool = False
+    split: str | None = None
+    segments: tuple[Segment, ...] = (Segment(),)
+    rate: float | None = None
+    fault: DataError | None = None
+
+
+@dataclass(frozen=True)
+class FoundVideos:
+    """What was found.
+
+    Args:
+        videos: Sorted by case.
+        ignored: Files that are no videos.
+        notes: What a user should be told.
+    """
+
+    videos: tuple[VideoSource, ...]
+    ignored: tuple[Path, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def video_at(path: Path, name: str, **about: object) -> VideoSource:
+    """A video under a name, with all of its files."""
+    files = tuple(frames_in(path)) if path.is_dir() else (path,)
+    return VideoSource(case="", name=nfc(name), path=path, files=files, **about)  # type: ignore[arg-type]
+
+
+def stem_of(video: VideoSource) -> str:
+    """Its name without suffix."""
+    return video.name if video.path.is_dir() else video.name.removesuffix(video.path.suffix)
