@@ -7,6 +7,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
+from medmae.nn.blocks import set_drop_path
 from medmae.nn.encoder import Pool
 from medmae.nn.init import initialise_linears
 from medmae.nn.vit import MaskedViT
@@ -47,6 +48,7 @@ class Classifier(nn.Module):
         num_classes: K.
         pool: Which of the three.
         dropout: Before the linear layer.
+        drop_path: Stochastic depth of the encoder's last block; None keeps the encoder's own.
 
     Raises:
         ValueError: If the class token is asked for and there is none.
@@ -59,9 +61,12 @@ class Classifier(nn.Module):
         num_classes: int,
         pool: Pool = "mean",
         dropout: float = 0.0,
+        drop_path: float | None = None,
     ) -> None:
         super().__init__()
         encoder.check_pool(pool)
+        if drop_path is not None:
+            set_drop_path(encoder.blocks, drop_path)
         self.encoder = encoder
         self.pool = pool
         self.fc_norm: nn.Module = nn.Identity()

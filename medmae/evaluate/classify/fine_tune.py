@@ -17,7 +17,6 @@ from medmae.evaluate.classify.folds import Fold
 from medmae.evaluate.classify.mixing import Mixing
 from medmae.evaluate.classify.predict import predict
 from medmae.evaluate.classify.task import Task
-from medmae.nn.blocks import set_drop_path
 from medmae.nn.encoder import Pool
 from medmae.nn.heads import Classifier
 from medmae.nn.seeding import drawn_by
@@ -106,11 +105,11 @@ class FineTune:
 
     def _model(self, outputs: int) -> Classifier:
         encoder = copy.deepcopy(self.encoder)
-        if self.drop_path is not None:
-            set_drop_path(encoder.blocks, self.drop_path)
         if self.learn_positions:
             encoder.train_positions()
-        return Classifier(encoder=encoder, num_classes=outputs, pool=self.pool).to(self.device)
+        return Classifier(encoder=encoder, num_classes=outputs, pool=self.pool, drop_path=self.drop_path).to(
+            self.device
+        )
 
     def _optimizer(self, model: Classifier) -> torch.optim.Optimizer:
         groups = layer_decay_groups(
