@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
-import medmae.data
 from medmae.data.splits import SPLITS
 
 Row = dict[str, Any]
@@ -48,7 +48,7 @@ class RowKind:
 @cache
 def row_kinds() -> Mapping[str, RowKind]:
     """All kinds by name; importing ``rows.py`` of every room of ``medmae.data`` is what finds them."""
-    rooms = [room.name for room in pkgutil.iter_modules(medmae.data.__path__, "medmae.data.") if room.ispkg]
+    rooms = [room.name for room in pkgutil.iter_modules([str(Path(__file__).parent)], "medmae.data.") if room.ispkg]
     found = [importlib.import_module(f"{room}.rows").KINDS for room in rooms if find_spec(f"{room}.rows")]
     return {kind.name: kind for kinds in found for kind in kinds}
 

@@ -12,8 +12,7 @@ from medmae.errors import check_choice
 from medmae.kinds import Kind, ScaleLike
 from medmae.masking.base import gather_tokens
 from medmae.nn.blocks import QKVBias, make_blocks
-from medmae.nn.encoder import Data, Pool, check_pool, kind_of
-from medmae.nn.features import features_and_tokens
+from medmae.nn.encoder import Data, Pool, check_block, check_pool, data_of, kind_of
 from medmae.nn.fresh import fresh_copy
 from medmae.nn.init import initialise_linears
 from medmae.nn.patch_embed import PatchEmbed, PatchInit
@@ -256,8 +255,25 @@ class MaskedViT(nn.Module):
         check_pool(pool, has_class_token=self.cls_token is not None)
 
     def features(self, batch: Data, *, pool: Pool = "mean", block: int | None = None) -> Tensor:
-        """See :meth:`medmae.nn.encoder.Encoder.features`, and :mod:`medmae.nn.features`."""
-        return features_and_tokens(self, batch, pool=pool, block=block)[0]
+        """See :meth:`medmae.nn.encoder.Encoder.features`."""
+        return self.features_and_tokens(batch, pool=pool, block=block)[0]
+
+    def features_and_tokens(
+        self, batch: Data, *, pool: Pool = "mean", block: int | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """The same, ``(B, D)``, and the patch tokens ``(B, N, D)``.
+
+        After a block before the last, and without a norm of its own (MMAE, whose classifier has it), features get a
+        plain layer norm after pooling, as that classifier begins with.
+        """
+        self.check_pool(pool)
+        check_block(block, depth=len(self.blocks))
+        data = data_of(batch, self)
+        tokens = self(data) if block is None else self.forward_intermediates(self.patchify(data), num_blocks=block)[-1]
+        features = self.pool(tokens, pool)
+        if block is not None or isinstance(self.norm, nn.Identity):
+            features = nn.functional.layer_norm(features, features.shape[1:], eps=self.norm_eps)
+        return features, self.patch_tokens(tokens)
 
     def layers(self) -> list[list[nn.Parameter]]:
         """See :meth:`medmae.nn.encoder.Encoder.layers`; tokens, positions and patch embedding are the first."""

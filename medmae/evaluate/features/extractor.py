@@ -14,7 +14,6 @@ import torch
 from torch import Tensor, nn
 
 from medmae.nn.encoder import Pool, check_block
-from medmae.nn.features import features_and_tokens
 from medmae.nn.vit import MaskedViT
 
 
@@ -76,7 +75,7 @@ class FeatureExtractor:
     def with_tokens(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Features ``(B, D)`` and patch tokens ``(B, N, D)``, rows of the grid one after the other."""
         images = images.to(self.device)
-        features, patches = features_and_tokens(self.encoder, images, pool=self.pool, block=self.block)
+        features, patches = self.encoder.features_and_tokens(images, pool=self.pool, block=self.block)
         return features.float(), patches.float()
 
 
