@@ -78,6 +78,14 @@ def test_transformers_classifies_as_we_do(tmp_path):
     assert_close(network(batch["image"]), theirs.eval()(clips_for(network, batch)).logits, **CLOSE)
 
 
+def test_a_classifier_of_hugging_face_is_read_again_bit_for_bit(tmp_path):
+    network = classifier()
+    save_videomae_classifier(network, tmp_path, classes=["normal", "covid", "pneumonia"])
+    twin = Classifier(encoder=videomae_tiny(scale="imagenet").encoder, num_classes=3)
+    assert load_weights(twin, tmp_path / "model.safetensors", key_map=VIDEOMAE_HF).fits
+    assert equal(twin.state_dict(), network.state_dict())
+
+
 @pytest.mark.parametrize("name", ["VideoMAEForPreTraining", "VideoMAEModel"])
 def test_what_transformers_saves_is_read(name, tmp_path):
     transformers = pytest.importorskip("transformers", reason=HF)
