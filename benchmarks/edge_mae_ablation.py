@@ -77,7 +77,7 @@ def one_run(*, name: str, manifest: Manifest, out: Path, steps: int, batch_size:
     )
     fit(trainer=trainer, module=module, train_loader=DataLoader(train, batch_size=batch_size, sampler=sampler))
     summary = evaluate_reconstruction(
-        method=method, dataset=dataset(method, manifest, "test", seed), out=out, samples_per_volume=24
+        method=method, dataset=dataset(method, manifest, "test", seed), out=out, samples_per_case=24
     )
     return {key: float(value["mean"] or 0.0) for key, value in summary.items()}
 

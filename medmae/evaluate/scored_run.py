@@ -14,7 +14,7 @@ from medmae.report.folder import Row, read_object, read_rows
 
 AGAIN = "evaluate both runs with the same settings"
 # Settings that decide how hard a reconstruction is, as run.json records them.
-_TASK = ("mask_ratio", "image_size", "patch_size", "samples_per_volume")
+_TASK = ("mask_ratio", "image_size", "patch_size", "samples_per_case")
 Key = tuple[str, str]
 
 

@@ -18,7 +18,7 @@ class Reconstruction(Evaluation):
         dataset: Held-out samples.
         seed: Of the masks.
         batch_size: Samples at once.
-        samples_per_volume: Slices, crops or tiles of each case, evenly spread.
+        samples_per_case: Slices, crops or tiles of each case, evenly spread.
         foreground: See :func:`~medmae.evaluate.reconstruct.reconstruction.evaluate_reconstruction`.
         pictures: What else is to be looked at.
         evaluation: Arguments of :class:`Evaluation`.
@@ -30,15 +30,15 @@ class Reconstruction(Evaluation):
         dataset: DescribedDataset,
         seed: int = 0,
         batch_size: int = 8,
-        samples_per_volume: int = 12,
+        samples_per_case: int = 12,
         foreground: bool = True,
         pictures: Pictures | None = None,
         **evaluation: Any,
     ) -> None:
         super().__init__(**evaluation)
         self.dataset, self.seed, self.batch_size, self.pictures = dataset, seed, batch_size, pictures
-        self.samples_per_volume, self.foreground = samples_per_volume, foreground
-        self.record = {"seed": seed, "samples_per_volume": samples_per_volume, **self.record}
+        self.samples_per_case, self.foreground = samples_per_case, foreground
+        self.record = {"seed": seed, "samples_per_case": samples_per_case, **self.record}
 
     def load(self, path: Path) -> None:
         """All of the method."""
@@ -50,7 +50,7 @@ class Reconstruction(Evaluation):
             method=self.method,
             dataset=self.dataset,
             out=out,
-            samples_per_volume=self.samples_per_volume,
+            samples_per_case=self.samples_per_case,
             batch_size=self.batch_size,
             foreground=self.foreground,
             device=self.device,

@@ -128,7 +128,7 @@ def write_evaluation(
             numbers = {n: round(float(v), 4) for n, v in zip(METRICS, values, strict=True)}
             inside = {f"{n}_foreground": round(v - 3, 4) for n, v in numbers.items()}
             scores.append(
-                {"case": subject, "subject": subject, "contrast": contrast, "slices": 142, **numbers, **inside}
+                {"case": subject, "subject": subject, "contrast": contrast, "samples": 142, **numbers, **inside}
             )
     write_csv(folder / "reconstruction.csv", scores)
     (folder / "summary.json").write_text(json.dumps(summary(scores, subjects)))
@@ -167,7 +167,7 @@ def write_panels(
                "error": np.abs(image - pasted)}  # fmt: skip
         arrays |= {f"{i}/{name}": array.astype(np.float32) for name, array in row.items()}
         score = scores[(i * 4) % len(scores)]
-        info.append({key: score[key] for key in score if key not in ("subject", "slices")} | {"slice": 70 + 7 * i})
+        info.append({key: score[key] for key in score if key not in ("subject", "samples")} | {"slice": 70 + 7 * i})
     np.savez_compressed(folder / "panels.npz", **arrays)
     (folder / "panels.json").write_text(json.dumps(info))
 

@@ -40,7 +40,7 @@ def evaluate_reconstruction(
     method: Method,
     dataset: DescribedDataset,
     out: str | Path,
-    samples_per_volume: int = 12,
+    samples_per_case: int = 12,
     batch_size: int = 8,
     num_panels: int = 8,
     foreground: bool = True,
@@ -58,7 +58,7 @@ def evaluate_reconstruction(
         dataset: Held-out samples.
         out: Receives ``reconstruction.csv``, ``summary.json``, ``panels.npz`` and ``panels.json``. Samples that cannot
             be read are warned of and listed in ``left_out.json``; the others are evaluated.
-        samples_per_volume: Slices, crops or tiles of each case and contrast, evenly spread.
+        samples_per_case: Slices, crops or tiles of each case and contrast, evenly spread.
         batch_size: Samples at once.
         num_panels: Rows of pictures, spread over cases and contrasts; whole samples, so that it may be a few more.
         foreground: False for data without a background of zeros, such as photographs.
@@ -78,7 +78,7 @@ def evaluate_reconstruction(
         raise DataError("no held-out samples to evaluate on", remedy="put at least one subject in the test split")
     method.to(device).eval()
     generator = torch.Generator().manual_seed(seed)
-    abouts = _spread(dataset, samples_per_volume)
+    abouts = _spread(dataset, samples_per_case)
     errors, failed, panels = dict[tuple[str, str, str], Errors](), dict[int, str](), None
     batches = each_batch(
         dataset,
@@ -205,16 +205,16 @@ def _about(about: Mapping[str, Any], name: str, *, alone: bool) -> dict[str, Any
 
 
 def _row(key: tuple[str, str, str], errors: Errors) -> dict[str, Any]:
-    return dict(zip(("case", "subject", "contrast"), key, strict=True), slices=errors.samples) | errors.figures()
+    return dict(zip(("case", "subject", "contrast"), key, strict=True), samples=errors.samples) | errors.figures()
 
 
-def _spread(dataset: DescribedDataset, per_volume: int) -> dict[int, Mapping[str, Any]]:
+def _spread(dataset: DescribedDataset, per_case: int) -> dict[int, Mapping[str, Any]]:
     """Evenly spread samples of each case and contrast: number -> description."""
-    volumes: dict[tuple[str, str], list[int]] = {}
+    cases: dict[tuple[str, str], list[int]] = {}
     abouts = {index: dataset.describe(index) for index in range(len(dataset))}
     for index, about in abouts.items():
-        volumes.setdefault((str(about["case"]), str(about.get("contrast"))), []).append(index)
-    return {i: abouts[i] for members in volumes.values() for i in _evenly(members, per_volume)}
+        cases.setdefault((str(about["case"]), str(about.get("contrast"))), []).append(index)
+    return {i: abouts[i] for members in cases.values() for i in _evenly(members, per_case)}
 
 
 def _evenly(members: Sequence[int], count: int) -> list[int]:

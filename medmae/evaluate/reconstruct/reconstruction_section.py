@@ -90,7 +90,7 @@ def _every_case(folder: RunFolder) -> Markup:
     scored = set(metric_names(folder))
     head = list(folder.scores[0])
     rows = [[_cell(row[name], name in scored) for name in head] for row in folder.scores[:MAX_ROWS]]
-    numeric = [i for i, name in enumerate(head) if name in scored or name == "slices"]
+    numeric = [i for i, name in enumerate(head) if name in scored or name == "samples"]
     body = [table([words(name) for name in head], rows, numeric=numeric)]
     if len(folder.scores) > MAX_ROWS:
         body.append(note(f"The first {MAX_ROWS:,} of {len(folder.scores):,} rows; all are in evaluation/{SCORES}."))

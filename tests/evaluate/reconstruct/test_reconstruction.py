@@ -37,7 +37,7 @@ def evaluated(tmp_path_factory):
     out = tmp_path_factory.mktemp("evaluation")
     torch.manual_seed(0)
     summary = evaluate_reconstruction(
-        method=edge_mae_tiny(), dataset=Subjects(), out=out, samples_per_volume=4, num_panels=3
+        method=edge_mae_tiny(), dataset=Subjects(), out=out, samples_per_case=4, num_panels=3
     )
     return out, summary
 
@@ -45,7 +45,7 @@ def evaluated(tmp_path_factory):
 def test_there_is_one_row_for_each_case_and_contrast(evaluated):
     rows = list(csv.DictReader((evaluated[0] / "reconstruction.csv").open()))
     assert [(row["case"], row["contrast"]) for row in rows] == [("s0", "T1"), ("s0", "T2"), ("s1", "T1"), ("s1", "T2")]
-    assert all(row["slices"] == "4" for row in rows)
+    assert all(row["samples"] == "4" for row in rows)
 
 
 def test_the_summary_counts_subjects_and_pairs_the_model_with_each_baseline(evaluated):
@@ -63,7 +63,7 @@ def test_an_untrained_network_does_not_beat_its_neighbours(evaluated):
 def test_a_perfect_reconstruction_scores_the_cap_and_the_baselines_stay(evaluated, tmp_path, made_by):
     method = edge_mae_tiny()
     made_by(method, lambda image: image)
-    summary = evaluate_reconstruction(method=method, dataset=Subjects(), out=tmp_path, samples_per_volume=4)
+    summary = evaluate_reconstruction(method=method, dataset=Subjects(), out=tmp_path, samples_per_case=4)
     assert summary["psnr_model"]["mean"] == 100.0
     assert summary["psnr_mean_fill"]["mean"] == pytest.approx(evaluated[1]["psnr_mean_fill"]["mean"])
 
@@ -108,7 +108,7 @@ def test_volumes_are_judged_too_and_shown_by_their_middle_slice(tmp_path):
             self.images = torch.rand(24, 1, 16, 32, 32)
 
     method = edge_mae_tiny(image_size=(16, 32, 32), patch_size=8)
-    summary = evaluate_reconstruction(method=method, dataset=Crops(), out=tmp_path, samples_per_volume=1)
+    summary = evaluate_reconstruction(method=method, dataset=Crops(), out=tmp_path, samples_per_case=1)
     assert summary["psnr_model"]["n_subjects"] == 2
     assert np.load(tmp_path / "panels.npz")["0/input"].shape == (32, 32)
 
@@ -134,7 +134,7 @@ class Damaged(Subjects):
 def test_a_sample_that_cannot_be_read_is_counted_and_the_others_are_judged(tmp_path):
     evaluate_reconstruction(method=edge_mae_tiny(), dataset=Damaged({0, 1, 2, 13}), out=tmp_path, batch_size=3)
     rows = list(csv.DictReader((tmp_path / "reconstruction.csv").open()))
-    assert [row["slices"] for row in rows] == ["3", "6", "5", "6"]
+    assert [row["samples"] for row in rows] == ["3", "6", "5", "6"]
     left_out = json.loads((tmp_path / "left_out.json").read_text())
     assert left_out["of"] == 24
     assert list(left_out["samples"]) == ["0", "1", "2", "13"]
