@@ -27,6 +27,7 @@ from medmae.evaluate.features.embedding_map import Layout, write_embedding_map
 from medmae.evaluate.features.extractor import FeatureExtractor
 from medmae.evaluate.features.features import features, tokens
 from medmae.evaluate.left_out import write_left_out
+from medmae.nn.vit import MaskedViT
 
 SCRATCH, UNTRAINED, CONSTANT = "from scratch", "untrained", "same answer to all"
 NEIGHBOURS, LARS, ATTENTIVE, TUNED = "nearest neighbours", "linear probe", "attentive probe", "fine-tuned"
@@ -223,6 +224,8 @@ class _Bench:
         """The whole encoder, trained."""
         own = {"pool": extract.pool, "device": extract.device}
         options: dict[str, Any] = {**FINE_TUNING, **own, **(self.how.tuning or {})}
+        if not isinstance(extract.encoder, MaskedViT):
+            raise ValueError(f"a {type(extract.encoder).__name__} is not fine-tuned here: fine_tune=False")
         return FineTune(encoder=extract.encoder, samples=self.data.samples, **options)
 
     def _features(self, extract: FeatureExtractor, folder: Path) -> np.ndarray:

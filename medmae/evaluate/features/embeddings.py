@@ -19,7 +19,7 @@ from medmae.data.samples import Samples
 from medmae.data.shards import open_shard
 from medmae.data.slides.slide_grid import SlideGrid
 from medmae.errors import DataError, SomeFailedError
-from medmae.evaluate.batches import Batch, Items, each_batch, over_views
+from medmae.evaluate.batches import Batch, Items, each_batch
 from medmae.evaluate.features.embedding_files import Part, Precision, attributes_of, write_embeddings
 from medmae.evaluate.features.extractor import FeatureExtractor
 
@@ -160,7 +160,6 @@ def _about(case: EmbeddingCase, extract: FeatureExtractor) -> dict[str, str | in
         "subject": case.subject,
         "encoder": extract.name,
         "encoder_sha256": extract.sha256,
-        "encoder_probe": extract.probe_sha256,
         "pool": extract.pool,
         "block": extract.block or 0,
         "source_sha256": case.source_sha256,
@@ -222,7 +221,7 @@ def _case(dataset: Samples, row: Row, numbers: list[int]) -> EmbeddingCase:
 def _parts(batches: Iterator[tuple[list[int], Batch]], extract: FeatureExtractor, patch_tokens: bool) -> Iterator[Part]:
     for places, batch in batches:
         if not patch_tokens:
-            yield places, over_views(batch, extract).cpu().numpy(), None
+            yield places, extract.of_batch(batch).cpu().numpy(), None
             continue
         features, tokens = extract.with_tokens(batch["image"])
         yield places, features.cpu().numpy(), tokens.cpu().numpy()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,8 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from medmae.nn.encoder import Pool, check_block
+from medmae.evaluate.batches import over_views
+from medmae.nn.encoder import Data, Encoder, Pool, check_block
 from medmae.nn.vit import MaskedViT
+from medmae.weights.unseen import unseen_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,40 +34,53 @@ class FeatureExtractor:
         ValueError: If the class token is asked for and there is none, or there are not so many blocks.
     """
 
-    encoder: MaskedViT
+    encoder: Encoder
     pool: Pool = "mean"
     block: int | None = None
     name: str = "encoder"
     device: torch.device | str = "cpu"
 
     def __post_init__(self) -> None:
-        self.encoder.check_pool(self.pool)
-        check_block(self.block, depth=len(self.encoder.blocks))
-        self.encoder.to(self.device).eval()
+        if isinstance(self.encoder, MaskedViT):  # others refuse with the first batch
+            self.encoder.check_pool(self.pool)
+            check_block(self.block, depth=len(self.encoder.blocks))
+        self.network.to(self.device).eval()
+
+    @property
+    def network(self) -> nn.Module:
+        """The encoder, as the module that it is."""
+        assert isinstance(self.encoder, nn.Module)
+        return self.encoder
 
     @cached_property
     def sha256(self) -> str:
-        """Of the encoder's tensors, names and shapes, and of what it takes: the same wherever weights came from."""
+        """Of the encoder's tensors, of its heads and epsilons, and of what it takes: the same wherever it came from."""
         digest = hashlib.sha256()
-        for name, value in sorted(self.encoder.state_dict().items()):
+        for name, value in sorted(self.network.state_dict().items()):
             tensor = value.detach().cpu().contiguous()
             digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}\n".encode())
             digest.update(tensor.view(torch.uint8).numpy().tobytes() if tensor.ndim else tensor.numpy().tobytes())
         kinds = {name: kind.as_dict() for name, kind in self.encoder.kinds.items()}
-        digest.update(json.dumps(kinds, sort_keys=True).encode())
+        digest.update(json.dumps([kinds, unseen_of(self.network)], sort_keys=True).encode())
         return digest.hexdigest()
 
-    @cached_property
-    def probe_sha256(self) -> str:
-        """Of the features of one fixed image, rounded to 0.01: what weights do not tell, such as heads or epsilon."""
-        generator = torch.Generator().manual_seed(0)
-        image = torch.rand((1, self.encoder.patches.channels, *self.encoder.patches.size), generator=generator)
-        features = self(image).cpu().numpy().round(2) + 0.0  # no negative zeros, whose bytes differ
-        return hashlib.sha256(features.tobytes()).hexdigest()
+    @torch.no_grad()
+    def __call__(self, data: Data) -> Tensor:
+        """Features only: ``(B, C, *size)`` in its own units, or several kinds by name -> ``(B, D)`` float32."""
+        there = data.to(self.device) if isinstance(data, Tensor) else {k: v.to(self.device) for k, v in data.items()}
+        return self.encoder.features(there, pool=self.pool, block=self.block).float()
 
-    def __call__(self, images: Tensor) -> Tensor:
-        """Features only: ``(B, C, *size)`` in its own units -> ``(B, D)`` float32."""
-        return self.with_tokens(images)[0]
+    def of_batch(self, batch: Mapping[str, Tensor]) -> Tensor:
+        """Features ``(B, D)`` of samples of a data set; of several views of a sample their mean.
+
+        Raises:
+            ValueError: If the batch has not all kinds that the encoder takes.
+        """
+        if len(self.encoder.kinds) == 1:
+            return over_views(batch, self)
+        if missing := [name for name in self.encoder.kinds if name not in batch]:
+            raise ValueError(f"the encoder takes {', '.join(self.encoder.kinds)}, and samples have no {missing[0]!r}")
+        return self({name: batch[name] for name in self.encoder.kinds})
 
     def in_batches(self, images: Tensor, *, batch_size: int = 128) -> np.ndarray:
         """Features ``(N, D)`` of images that lie in memory."""
@@ -73,10 +88,15 @@ class FeatureExtractor:
 
     @torch.no_grad()
     def with_tokens(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Features ``(B, D)`` and patch tokens ``(B, N, D)``, rows of the grid one after the other."""
-        images = images.to(self.device)
-        features, patches = self.encoder.features_and_tokens(images, pool=self.pool, block=self.block)
-        return features.float(), patches.float()
+        """Features ``(B, D)`` and patch tokens ``(B, N, D)``, rows of the grid one after the other.
+
+        Raises:
+            ValueError: If the encoder is no ViT of patches.
+        """
+        if not isinstance(self.encoder, MaskedViT):
+            raise ValueError(f"{type(self.encoder).__name__} has no patch tokens: take features alone")
+        found = self.encoder.features_and_tokens(images.to(self.device), pool=self.pool, block=self.block)
+        return found[0].float(), found[1].float()
 
 
 @contextmanager

@@ -19,11 +19,42 @@ def test_features_after_some_blocks_are_those_of_an_encoder_that_ends_there(pool
     torch.testing.assert_close(got, F.layer_norm(features, features.shape[1:], eps=1e-6))
 
 
-def test_features_of_other_blocks_are_not_taken_for_the_same():
-    encoder = mae_tiny().encoder
-    made = [FeatureExtractor(encoder=encoder, block=count) for count in (None, 1, 2, 3)]
-    assert len({each.sha256 for each in made}) == 1
-    assert len({each.probe_sha256 for each in made}) == 4  # embeddings are stored by both
+def test_the_same_weights_with_other_heads_epsilon_scale_or_kind_are_another_encoder():
+    weights = mae_tiny().state_dict()
+    made = []
+    for options in ({}, {}, {"num_heads": 2}, {"norm_eps": 1e-5}, {"scale": "half"}):
+        method = mae_tiny(**options)
+        method.load_state_dict(weights)
+        made.append(FeatureExtractor(encoder=method.encoder).sha256)
+    assert made[0] == made[1]
+    assert len(set(made)) == 4
+
+
+def test_an_encoder_of_two_kinds_gives_features_of_samples_that_have_both():
+    class Pair(torch.nn.Module):
+        """Two networks, added."""
+
+        dim = 48
+
+        def __init__(self):
+            super().__init__()
+            self.one, self.two = mae_tiny(scale="half").encoder, mae_tiny().encoder
+
+        @property
+        def kinds(self):
+            return {"face": self.one.kind, "scene": self.two.kind}
+
+        def features(self, batch, *, pool="mean", block=None):
+            return self.one.features(batch["face"], pool=pool) + self.two.features(batch["scene"], pool=pool)
+
+    extract = FeatureExtractor(encoder=Pair())
+    batch = {"face": torch.rand(2, 3, 32, 32), "scene": torch.rand(2, 3, 32, 32), "index": torch.arange(2)}
+    wanted = extract.encoder.one.features(batch["face"]) + extract.encoder.two.features(batch["scene"])
+    torch.testing.assert_close(extract.of_batch(batch), wanted.detach())
+    with pytest.raises(ValueError, match="no 'scene'"):
+        extract.of_batch({"face": batch["face"]})
+    with pytest.raises(ValueError, match="Pair has no patch tokens"):
+        extract.with_tokens(batch["face"])
 
 
 @pytest.mark.parametrize("block", [0, 4])
