@@ -151,7 +151,7 @@ class CrossDecoder(nn.Module):
         """A decoder for this encoder's tokens, with its MLP ratio, epsilon and kind of positions."""
         return cls(
             grid=encoder.patches.grid,
-            encoder_dim=encoder.embed_dim,
+            encoder_dim=encoder.dim,
             encoder_depth=len(encoder.blocks),
             dim=dim,
             depth=depth,

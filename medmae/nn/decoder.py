@@ -73,7 +73,7 @@ class MaskedDecoder(nn.Module):
         """A decoder for this encoder's tokens, with its MLP ratio, epsilon and kind of positions."""
         return cls(
             grid=encoder.patches.grid,
-            encoder_dim=encoder.embed_dim,
+            encoder_dim=encoder.dim,
             dim=dim,
             depth=depth,
             num_heads=num_heads,

@@ -72,10 +72,10 @@ class Classifier(nn.Module):
         self.fc_norm: nn.Module = nn.Identity()
         if pool != "class_token" or isinstance(encoder.norm, nn.Identity):
             # The reference drops the pre-trained norm here, so that counts and checkpoints have none.
-            self.fc_norm = nn.LayerNorm(encoder.embed_dim, eps=encoder.norm_eps)
+            self.fc_norm = nn.LayerNorm(encoder.dim, eps=encoder.norm_eps)
             encoder.norm = nn.Identity()
         self.dropout = nn.Dropout(dropout)
-        self.head = nn.Linear(encoder.embed_dim, num_classes)
+        self.head = nn.Linear(encoder.dim, num_classes)
         nn.init.trunc_normal_(self.head.weight, std=2e-5)
         nn.init.zeros_(self.head.bias)
 

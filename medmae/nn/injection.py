@@ -117,8 +117,8 @@ class InjectionDecoder(nn.Module):
     ) -> InjectionDecoder:
         """A decoder for this encoder's tokens and features, with its MLP ratio and epsilon."""
         return cls(
-            encoder_dim=encoder.embed_dim,
-            source_dim=encoder.embed_dim if inject else None,
+            encoder_dim=encoder.dim,
+            source_dim=encoder.dim if inject else None,
             dim=dim,
             depth=depth,
             num_heads=num_heads,

@@ -84,7 +84,7 @@ def adapters_beside(encoder: MaskedViT, modalities: ModalityPatches) -> nn.Modul
     """A :class:`ModalityEmbed` by name for each modality but the first, which the encoder embeds itself."""
     return nn.ModuleDict(
         {
-            name: ModalityEmbed(patches=modalities.patches[name], dim=encoder.embed_dim, positions=encoder.positions)
+            name: ModalityEmbed(patches=modalities.patches[name], dim=encoder.dim, positions=encoder.positions)
             for name in modalities.names[1:]
         }
     )

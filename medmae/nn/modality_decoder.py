@@ -50,7 +50,7 @@ class ModalityDecoder(nn.Module):
         self.names, self.num_tokens = modalities.names, modalities.num_tokens
         self.number = self.names.index(modality)
         eps, ratio = encoder.norm_eps, encoder.mlp_ratio
-        self.embed = nn.Linear(encoder.embed_dim, dim)
+        self.embed = nn.Linear(encoder.dim, dim)
         self.mask_token = nn.Parameter(torch.zeros(1, 1, dim))
         table = encoder.positions.table(grid=encoder.patches.grid, dim=dim)
         self.pos_embed = nn.Parameter(table, requires_grad=False)

@@ -86,7 +86,7 @@ class MaskedViT(nn.Module):
         self.scaling = InputScale(scale, channels=in_channels, ndim=self.patches.ndim)
         self.num_tokens = self.patches.num_tokens
         self.dim = embed_dim
-        self.embed_dim, self.mlp_ratio, self.norm_eps, self.positions = embed_dim, mlp_ratio, norm_eps, positions
+        self.mlp_ratio, self.norm_eps, self.positions = mlp_ratio, norm_eps, positions
         self.class_token_place = class_token
         self.num_positions_prefix = int(class_token == "first")
         self.patch_embed = PatchEmbed(channels=in_channels, patch=self.patches.patch, dim=embed_dim, init=patch_init)

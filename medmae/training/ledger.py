@@ -84,7 +84,7 @@ def part_work(part: nn.Module, tokens: Tokens) -> Work:
 
 @part_work.register
 def _(part: MaskedViT, tokens: Tokens) -> Work:
-    embedding = Work(leaf=2 * tokens.visible * part.patches.num_values * part.embed_dim)
+    embedding = Work(leaf=2 * tokens.visible * part.patches.num_values * part.dim)
     trunk = Trunk.of(part.blocks)
     return embedding + block_work(trunk, tokens=tokens.seen, queries=tokens.seen).times(trunk.depth)
 

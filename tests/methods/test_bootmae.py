@@ -23,7 +23,7 @@ def key_biases(method):
     """Of which the published networks have none."""
     blocks = [*method.pixel_decoder.blocks, *method.feature_decoder.blocks]
     decoders = sum(part.q.out_features for block in blocks for part in (block.attn, block.cross_attn))
-    return len(method.encoder.blocks) * method.encoder.embed_dim + decoders
+    return len(method.encoder.blocks) * method.encoder.dim + decoders
 
 
 def seeded(seed):
@@ -66,7 +66,7 @@ def test_parameter_counts_are_the_published_ones_and_biases_of_keys(size):
     preset, total, trainable, encoder, pixel, feature = PUBLISHED[size]
     with torch.device("meta"):
         method = preset()
-    extra, width, depth = key_biases(method), method.encoder.embed_dim, len(method.encoder.blocks)
+    extra, width, depth = key_biases(method), method.encoder.dim, len(method.encoder.blocks)
     assert count(method) - count(method.teacher) - extra == total
     assert count(method, trainable=True) - extra == trainable
     assert count(method.encoder) - depth * width == encoder
@@ -84,7 +84,7 @@ def test_classifiers_have_the_published_numbers_of_parameters(preset, total, tra
     with torch.device("meta"):
         encoder = preset(feature_weight=0).encoder
         classifier = Classifier(encoder=encoder, num_classes=1000)
-    extra = len(encoder.blocks) * encoder.embed_dim
+    extra = len(encoder.blocks) * encoder.dim
     assert count(classifier) - extra == total
     assert count(classifier, trainable=True) - extra == trainable
 

@@ -57,7 +57,7 @@ class Anatomy:
             size=patches.size,
             patch=patches.patch,
             channels=patches.channels,
-            dim=encoder.embed_dim,
+            dim=encoder.dim,
             depth=len(encoder.blocks),
             heads=block.attn.num_heads,
             hidden=block.mlp.fc1.out_features,

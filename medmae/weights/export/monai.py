@@ -55,7 +55,7 @@ def monai_state(encoder: MaskedViT, *, drop_class_token: bool = False) -> State:
         state["cls_token"] = token + table[:, :1] if prefix else token
     for index in range(len(encoder.blocks)):
         name = f"blocks.{index}.norm_cross_attn"
-        state |= {f"{name}.weight": torch.ones(encoder.embed_dim), f"{name}.bias": torch.zeros(encoder.embed_dim)}
+        state |= {f"{name}.weight": torch.ones(encoder.dim), f"{name}.bias": torch.zeros(encoder.dim)}
     return NAMES.write(state)
 
 
