@@ -7,6 +7,7 @@ import torch
 from torch.testing import assert_close
 
 from medmae.masking import Mask
+from medmae.methods.classification import Classification
 from medmae.methods.registry import create
 from medmae.methods.videomae import videomae_tiny
 from medmae.nn.heads import Classifier
@@ -244,7 +245,8 @@ def test_rates_fall_from_the_head_to_the_cubes():
     encoder = videomae_tiny(depth=12).encoder
     classifier = Classifier(encoder=encoder, num_classes=3)
     spec = OptimizerSpec(base_lr=1.0, scale_by_batch=False, layer_decay=0.75)
-    rates = {id(p): g["lr"] for g in spec.build(classifier, batch_size=1).param_groups for p in g["params"]}
+    optimizer = spec.build(Classification(network=classifier), batch_size=1)
+    rates = {id(p): group["lr"] for group in optimizer.param_groups for p in group["params"]}
     assert rates[id(encoder.patch_embed.proj.weight)] == pytest.approx(0.75**13)
     assert rates[id(encoder.blocks[0].attn.qkv.q_bias)] == pytest.approx(0.75**12)
     assert rates[id(encoder.blocks[11].mlp.fc1.weight)] == pytest.approx(0.75)
