@@ -118,6 +118,18 @@ def test_frames_are_chosen_by_time(tmp_path):
     assert row["fps"] == pytest.approx(2)
 
 
+def test_frames_without_times_are_chosen_by_a_stated_rate_only(tmp_path):
+    (tmp_path / "raw").mkdir()
+    np.save(tmp_path / "raw" / "a.npy", numbered(20)[..., 0])
+    with pytest.raises(DataError, match="nothing tells when they are shown"):
+        run(tmp_path / "raw", tmp_path / "out", fps=2)
+    (tmp_path / "t.csv").write_text("path,fps\nraw/a.npy,10\n")
+    run(tmp_path / "t.csv", tmp_path / "out", fps=2)
+    row = rows_of(tmp_path / "out")["a"]
+    assert numbers_of(frames_of(tmp_path / "out", row)) == [0, 5, 10, 15]
+    assert row["fps"] == pytest.approx(2)
+
+
 def test_varying_times_are_written_down(tmp_path):
     write_video(tmp_path / "raw" / "a.mkv", numbered(4), times=[0, 0.1, 0.5, 0.6], codec="ffv1", pixels="yuv444p")
     run(tmp_path / "raw", tmp_path / "out")
@@ -237,6 +249,16 @@ def test_folders_of_splits_are_kept_and_a_missing_val_is_drawn(tmp_path):
     splits = {row["subject"]: row["split"] for row in rows_of(tmp_path / "out").values()}
     assert splits.pop("p5") == "test"
     assert sorted(splits.values()) == ["train", "train", "train", "val"]
+
+
+def test_a_file_of_splits_is_used_and_does_not_go_with_folders_of_splits(videos, tmp_path):
+    source = videos({"a": ["p1", "p2"]})
+    (tmp_path / "splits.csv").write_text("subject,split\np1,test\np2,train\n")
+    run(source, tmp_path / "out", split=tmp_path / "splits.csv", **BY_PATIENT)
+    assert {row["subject"]: row["split"] for row in rows_of(tmp_path / "out").values()} == {"p1": "test", "p2": "train"}
+    shutil.move(source / "a", tmp_path / "other" / "train" / "a")
+    with pytest.raises(DataError, match="both name splits"):
+        run(tmp_path / "other", tmp_path / "out2", split=tmp_path / "splits.csv", **BY_PATIENT)
 
 
 def test_a_patient_in_two_folders_of_splits_is_refused(tmp_path):

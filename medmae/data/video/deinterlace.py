@@ -8,7 +8,7 @@ from typing import Any
 
 
 class Deinterlacer:
-    """Passes frames through FFmpeg's ``bwdif`` from the first on, if that is interlaced; otherwise leaves all alone.
+    """Passes frames through FFmpeg's ``bwdif`` from the first interlaced one on; leaves all alone if there is none.
 
     Progressive frames among interlaced ones stay as they are.
 
@@ -20,19 +20,16 @@ class Deinterlacer:
     def __init__(self, av: ModuleType, stream: Any) -> None:  # noqa: ANN401 - PyAV is untyped
         self._av, self._stream = av, stream
         self._graph: Any = None
-        self._started = False
 
     @property
     def used(self) -> bool:
-        """Whether the stream is interlaced."""
+        """Whether a frame was interlaced."""
         return self._graph is not None
 
     def __call__(self, frame: Any) -> Iterator[Any]:  # noqa: ANN401
         """Takes a frame, or None at the end; gives those that are finished."""
-        if not self._started and frame is not None:
-            self._started = True
-            if frame.interlaced_frame:
-                self._graph = self._made(frame)
+        if self._graph is None and frame is not None and frame.interlaced_frame:
+            self._graph = self._made(frame)
         if self._graph is None:
             if frame is not None:
                 yield frame

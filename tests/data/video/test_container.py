@@ -385,3 +385,86 @@ def test_a_stream_without_key_frames_fails_with_a_reason(tmp_path):
                 target.mux(packet)
     with pytest.raises(DataError, match="no frame can be decoded"):
         read_video(tmp_path / "b.mkv")
+
+
+def test_a_cover_picture_alone_is_no_video(tmp_path):
+    path = tmp_path / "song.mp4"
+    with av.open(str(path), "w") as file:
+        sound, cover = file.add_stream("aac", rate=16000), file.add_stream("mjpeg", rate=25)
+        sound.layout = "mono"
+        cover.width, cover.height, cover.pix_fmt = 48, 32, "yuvj420p"
+        cover.disposition = av.stream.Disposition.attached_pic
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 4096), dtype=np.float32), format="fltp", layout="mono")
+        frame.sample_rate = 16000
+        file.mux(sound.encode(frame))
+        file.mux(sound.encode(None))
+        file.mux(cover.encode(av.VideoFrame.from_ndarray(numbered(1)[0], format="rgb24")))
+        file.mux(cover.encode(None))
+    with pytest.raises(DataError, match="no moving pictures, only a cover picture"):
+        read_video(path)
+
+
+def test_what_is_transparent_in_a_video_is_black(tmp_path):
+    pixels = np.zeros((32, 48, 4), np.uint8)
+    pixels[..., 0], pixels[:, :24, 3] = 200, 255
+    path = tmp_path / "alpha.mov"
+    with av.open(str(path), "w") as file:
+        stream = file.add_stream("qtrle", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 48, 32, "argb"
+        for _ in range(3):
+            file.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgba").reformat(format="argb")))
+        file.mux(stream.encode(None))
+    clip = read_video(path)
+    assert clip.frames[0, 5, 5].tolist() == [200, 0, 0]
+    assert clip.frames[0, 5, 40].tolist() == [0, 0, 0]
+    assert "transparent_on_black" in clip.flags
+
+
+def test_sixteen_grey_bits_keep_their_upper_eight(tmp_path):
+    clip = read_video(write_video(tmp_path / "deep.mkv", numbered(4), codec="ffv1", pixels="gray16le"))
+    assert clip.frames.shape[-1] == 1
+    assert numbers_of(clip.frames) == [0, 1, 2, 3]
+    assert "pixels:gray16le" in clip.flags
+
+
+def test_high_dynamic_range_is_not_mapped_and_that_is_said(tmp_path):
+    path = tmp_path / "hdr.mkv"
+    with av.open(str(path), "w") as file:
+        stream = file.add_stream("ffv1", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 48, 32, "yuv420p10le"
+        stream.codec_context.color_trc, stream.codec_context.colorspace = 16, 9
+        for pixels in numbered(3):
+            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24").reformat(format="yuv420p10le")
+            frame.color_trc, frame.colorspace = 16, 9
+            file.mux(stream.encode(frame))
+        file.mux(stream.encode(None))
+    assert "not_tone_mapped:pq" in read_video(path).flags
+
+
+def test_of_several_views_the_largest_counts_and_that_is_said(tmp_path):
+    path = tmp_path / "two.mkv"
+    with av.open(str(path), "w") as file:
+        small, large = file.add_stream("mpeg4", rate=25), file.add_stream("mpeg4", rate=25)
+        for stream, (width, height) in ((small, (48, 32)), (large, (96, 64))):
+            stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        for pixels in numbered(5):
+            file.mux(small.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+            file.mux(large.encode(av.VideoFrame.from_ndarray(pixels.repeat(2, 0).repeat(2, 1), format="rgb24")))
+        file.mux(small.encode(None))
+        file.mux(large.encode(None))
+    clip = read_video(path)
+    assert clip.frames.shape[1:3] == (64, 96)
+    assert "video_streams:2" in clip.flags
+
+
+def test_frames_over_the_limit_are_refused_before_they_are_decoded(tmp_path, monkeypatch):
+    monkeypatch.setattr("medmae.data.video.video.LIMIT_PIXELS", 1000)
+    with pytest.raises(DataError, match="larger than the limit"):
+        read_video(write_video(tmp_path / "a.mp4", numbered(3)))
+
+
+def test_what_ffmpeg_says_in_its_log_alone_is_damage(tmp_path):
+    path = write_video(tmp_path / "a.mkv", textured(30), codec="libx264")
+    part = read_video(cut(path, 0.6))
+    assert "File ended prematurely" in part.damage
+    assert av.logging.get_level() is None  # as it was

@@ -117,6 +117,21 @@ def test_hidden_files_and_folders_without_frames(folder, tmp_path):
         read_video(tmp_path / "bare")
 
 
+def test_names_without_numbers_are_in_the_order_of_the_alphabet_and_that_is_said(folder):
+    frames = numbered(3)
+    clip = read_video(folder({"c.png": frames[2], "A.png": frames[0], "b.png": frames[1]}))
+    assert numbers_of(clip.frames) == [0, 1, 2]
+    assert "order_by_name" in clip.flags
+
+
+def test_pixels_of_no_one_meaning_are_refused(tmp_path):
+    (tmp_path / "clip").mkdir()
+    for number in range(2):
+        Image.fromarray(numbered(1)[0]).convert("LAB").save(tmp_path / "clip" / f"{number}.tif")
+    with pytest.raises(DataError, match="no one meaning as colours"):
+        read_video(tmp_path / "clip")
+
+
 # ----------------------------------------------------------------------------------------------- files of many pictures
 def test_partial_frames_of_a_gif_are_laid_over_those_before(tmp_path):
     base = np.full((20, 30), 50, np.uint8)
