@@ -358,6 +358,14 @@ def test_frames_after_damage_are_not_given(name, codec, at, tmp_path):
     np.testing.assert_array_equal(part.frames, whole.frames[: len(part.frames)])
 
 
+@pytest.mark.parametrize("at", [0.5, 0.65, 0.8])
+def test_a_little_damage_in_a_jpeg_is_found_because_errors_are_looked_for_strictly(at, tmp_path):
+    path = write_video(tmp_path / "a.avi", textured(40), codec="mjpeg", pixels="yuvj420p")
+    whole, part = read_video(path), read_video(hurt(path, at=at, count=60))
+    assert part.damage is not None
+    np.testing.assert_array_equal(part.frames, whole.frames[: len(part.frames)])
+
+
 def test_half_a_jpeg_within_a_video_is_damage(tmp_path):
     path = write_video(tmp_path / "a.avi", textured(12, size=(128, 192)), codec="mjpeg", pixels="yuvj420p")
     data = bytearray(path.read_bytes())
