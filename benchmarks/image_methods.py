@@ -30,6 +30,7 @@ import typer
 from image_contestants import CONTESTANTS, build
 from image_sets import SETS, ImageSet, read
 from race import Contestant, race
+from sklearn.pipeline import Pipeline
 from torch import Tensor
 
 from medmae.evaluate.classify.fine_tune import FineTune
@@ -37,7 +38,7 @@ from medmae.evaluate.classify.folds import Fold
 from medmae.evaluate.classify.protocol import FINE_TUNING
 from medmae.evaluate.classify.single_label import SingleLabel
 from medmae.evaluate.features.extractor import FeatureExtractor
-from medmae.evaluate.features.probe import knn_accuracy, probe_accuracy
+from medmae.evaluate.features.probe import linear_probe, nearest_neighbours
 from medmae.nn.vit import MaskedViT
 from medmae.weights.io import save_safetensors
 from medmae.weights.pretrained import load_encoder
@@ -141,15 +142,14 @@ def _frozen(
     """Accuracies in percent on the test images: with every label, and with few."""
     pool, test = features_of(images.pool), features_of(images.test)
 
-    def sets(members: np.ndarray) -> dict[str, Any]:
-        own = {"features_train": pool[members], "labels_train": images.pool_labels[members]}
-        return {**own, "features_test": test, "labels_test": images.test_labels}
+    def score(model: Pipeline, members: np.ndarray) -> float:
+        return 100 * float(model.fit(pool[members], images.pool_labels[members]).score(test, images.test_labels))
 
     everyone = np.arange(len(pool))
-    yield "neighbours", 100 * knn_accuracy(**sets(everyone))
-    yield "linear", 100 * probe_accuracy(**sets(everyone))
+    yield "neighbours", score(nearest_neighbours(), everyone)
+    yield "linear", score(linear_probe(), everyone)
     few = [draw(images.pool_labels, per_class, seed=seed) for seed in range(draws)]
-    yield "few labels", 100 * float(np.mean([probe_accuracy(**sets(members)) for members in few]))
+    yield "few labels", float(np.mean([score(linear_probe(), members) for members in few]))
 
 
 def _fine_tuned(encoder: MaskedViT, images: ImageSet, *, labels: int, epochs: int, seed: int) -> float:

@@ -30,7 +30,7 @@ from race import Contestant, race
 from torch import Tensor
 from variants_report import report
 
-from medmae.evaluate.features.probe import knn_accuracy, probe_accuracy
+from medmae.evaluate.features.probe import linear_probe, nearest_neighbours
 from medmae.methods.mae import MAE
 
 FIELDS = ("variant", "seed", "time", "seconds", "steps", "samples_per_second", "knn", "probe")
@@ -66,14 +66,9 @@ class Judge:
         labelled, test = features_of(self.data.pool[self.labelled]), features_of(self.data.test)
         scores: dict[str, list[float]] = {"knn": [], "probe": []}
         for members in self.draws:
-            sets = {
-                "features_train": labelled[np.searchsorted(self.labelled, members)],
-                "labels_train": self.data.pool_labels[members],
-                "features_test": test,
-                "labels_test": self.data.test_labels,
-            }
-            scores["knn"].append(knn_accuracy(**sets))
-            scores["probe"].append(probe_accuracy(**sets))
+            known = labelled[np.searchsorted(self.labelled, members)], self.data.pool_labels[members]
+            for name, model in (("knn", nearest_neighbours()), ("probe", linear_probe())):
+                scores[name].append(float(model.fit(*known).score(test, self.data.test_labels)))
         return {name: round(100 * float(np.mean(values)), 3) for name, values in scores.items()}
 
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from medmae.data.samples import Samples
-from medmae.data.slides.tiles import Tiles
+from medmae.evaluate.features.embedding_cases import cases_of
 from medmae.evaluate.features.embedding_files import Precision
-from medmae.evaluate.features.embeddings import embed_tiles
+from medmae.evaluate.features.embeddings import Embedder
 from medmae.evaluate.features.extractor import FeatureExtractor
-from medmae.evaluate.features.sample_files import embed_images
 from medmae.methods.base import Method
 from medmae.nn.encoder import Pool
 from medmae.recipes.training import Training
@@ -76,9 +74,11 @@ class Embedding:
             name=self.name,
             device=self.device,
         )
-        options: dict[str, Any] = {"precision": self.precision, "patch_tokens": self.patch_tokens}
-        options |= {"batch_size": self.batch_size, "num_workers": self.num_workers}
-        if isinstance(self.dataset.view, Tiles):
-            embed_tiles(tiles=self.dataset, extract=extract, out=self.out, **options)
-        else:
-            embed_images(images=self.dataset, extract=extract, out=self.out, **options)
+        embedder = Embedder(
+            extract=extract,
+            precision=self.precision,
+            patch_tokens=self.patch_tokens,
+            batch_size=self.batch_size,
+            workers=self.num_workers,
+        )
+        embedder.write_all(cases_of(self.dataset), self.out)

@@ -39,7 +39,7 @@ class SynthesisTraining(Training):
         source: Contrast that a network of pairs starts from.
         target: Contrast that it makes.
         contrasts: Channels of an any-to-any network, which has neither of these.
-        uncertainty: Also calibrate the spread of test-time augmentation on validation subjects, and judge it on others.
+        uncertainty: Also calibrate the spread of test-time augmentation on validation subjects, and test it on others.
         training: Arguments of :class:`Training`; ``data`` is the manifest, whose test subjects must not have been
             pre-trained on.
     """
@@ -74,7 +74,7 @@ class SynthesisTraining(Training):
         Raises:
             DataError: If the weights do not fit or have seen a test subject, no subject of the data set has a target,
                 or there is no validation subject to calibrate on.
-            ValueError: If there are no weights, and yet features are to be judged by them.
+            ValueError: If there are no weights, and yet features are to be compared by them.
         """
         if self.uncertainty:
             calibration_tasks(manifest=self.manifest, **self.task)
@@ -124,7 +124,7 @@ class SynthesisEvaluation(Evaluation):
         target: As in training.
         contrasts: As in training.
         smooth: As inference has it.
-        uncertainty: Also judge the spread, calibrated as training left it, or on validation subjects.
+        uncertainty: Also evaluate the spread, calibrated as training left it, or on validation subjects.
         batch_size: Slices at once.
         evaluation: Arguments of :class:`Evaluation`; ``data`` is the manifest.
     """
@@ -234,7 +234,7 @@ def _load_pretrained(method: MTUNet, pretrained: str | Path | None, *, manifest:
     if pretrained is None:
         if method.judge is not None:
             raise ValueError(
-                "without a pre-trained encoder nothing can judge features: give --pretrained PATH to the "
+                "without a pre-trained encoder nothing can compare features: give --pretrained PATH to the "
                 "pretraining.safetensors that medmae run mr_edge_mae_pretraining train makes, or train from scratch "
                 "with --feature_weight 0"
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
-from medmae.report.dots import Contender, dot_chart
+from medmae.report.dots import DotRow, dot_chart
 from medmae.report.metrics import Comparison, Score
 from medmae.report.text import NOTHING, number, signed
 
@@ -12,7 +12,7 @@ from medmae.report.text import NOTHING, number, signed
 def comparison_chart(comparison: Comparison) -> Markup:
     """Draw the model and its baselines over the subjects."""
     rows = [
-        Contender(label=s.label, mean=s.mean, ci_low=s.ci_low, ci_high=s.ci_high, dots=s.by_subject, ours=i == 0)
+        DotRow(label=s.label, mean=s.mean, ci_low=s.ci_low, ci_high=s.ci_high, dots=s.by_subject, ours=i == 0)
         for i, s in enumerate([comparison.model, *comparison.baselines])
         if s.mean is not None
     ]

@@ -1,4 +1,4 @@
-"""Contenders below each other: every subject a dot, the mean and its 95 % interval on top."""
+"""Rows below each other: every subject a dot, the mean and its 95 % interval on top."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from medmae.report.text import number
 
 MAX_LINKED = 40  # beyond this many subjects the lines that join them hide the dots
 PITCH, LEFT, RIGHT, TOP, BOTTOM = 62, 150, 64, 8, 40
-NAME_LETTERS = 19  # of a line of a contender's name
+NAME_LETTERS = 19  # of a line of a name
 SPREAD = 26  # height over which the dots of a row are spread
 
 
 @dataclass(frozen=True, kw_only=True)
-class Contender:
+class DotRow:
     """A row of the chart: a mean with its 95 % interval over named dots."""
 
     label: str
@@ -30,8 +30,8 @@ class Contender:
     ours: bool = False
 
 
-def dot_chart(rows: Sequence[Contender], *, title: str, unit: str, digits: int = 2) -> Markup:
-    """Draw the contenders over one axis; thin lines join the dots of the same subject."""
+def dot_chart(rows: Sequence[DotRow], *, title: str, unit: str, digits: int = 2) -> Markup:
+    """Draw the rows over one axis; thin lines join the dots of the same subject."""
     values = [v for row in rows for v in (*row.dots.values(), row.mean, row.ci_low, row.ci_high) if v is not None]
     pad = 0.06 * (max(values) - min(values)) or 1.0
     low, high = min(values) - pad, max(values) + pad
@@ -42,7 +42,7 @@ def dot_chart(rows: Sequence[Contender], *, title: str, unit: str, digits: int =
     parts = [
         *(grid_x(to_x(v), tick_label(v), TOP, bottom) for v in linear_ticks(low, high)),
         *(_link(name, shift, placed, to_x) for name, shift in shifts.items() if len(shifts) <= MAX_LINKED),
-        *(_contender(row, y, shifts, to_x, unit, digits) for row, y in placed),
+        *(_row(row, y, shifts, to_x, unit, digits) for row, y in placed),
         axis_label((LEFT + WIDTH - RIGHT) // 2, bottom + BOTTOM - 4, unit),
     ]
     return chart(title, bottom + BOTTOM, parts)
@@ -55,12 +55,12 @@ def _shifts(names: Sequence[str]) -> dict[str, float]:
     return {name: round((i / (len(names) - 1) - 0.5) * SPREAD, 2) for i, name in enumerate(names)}
 
 
-def _link(name: str, shift: float, placed: Sequence[tuple[Contender, float]], to_x: Scale) -> Markup:
+def _link(name: str, shift: float, placed: Sequence[tuple[DotRow, float]], to_x: Scale) -> Markup:
     points = (f"{to_x(row.dots[name])},{y + shift}" for row, y in placed if name in row.dots)
     return Markup('<polyline points="{}" class="link"/>').format(" ".join(points))
 
 
-def _contender(row: Contender, y: float, shifts: Mapping[str, float], to_x: Scale, unit: str, digits: int) -> Markup:
+def _row(row: DotRow, y: float, shifts: Mapping[str, float], to_x: Scale, unit: str, digits: int) -> Markup:
     dot = Markup("<circle cx={} cy={} r=3.4><title>{}: {} {}</title></circle>")
     dots = join(
         dot.format(to_x(v), y + shifts[name], name, number(v, digits=digits), unit) for name, v in row.dots.items()

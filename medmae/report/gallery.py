@@ -24,7 +24,7 @@ from medmae.report.figures import (
     strip,
 )
 from medmae.report.folder import Panel, RunFolder, as_float
-from medmae.report.metrics import KNOWN, contender, families
+from medmae.report.metrics import KNOWN, families, label_of
 from medmae.report.page import Section, join, note
 from medmae.report.text import NOTHING, number, plain, slug, words
 
@@ -156,7 +156,7 @@ def _scores(info: Mapping[str, Any]) -> Markup:
     parts = []
     for stem, variant in families(info):
         if variant:
-            continue  # one figure a contender is enough above a picture; the tables have the rest
+            continue  # one figure of each is enough above a picture; the tables have the rest
         found = {name: as_float(info[name]) for name in families(info)[stem, variant]}
         ranked = sorted(found.items(), key=lambda item: (not item[0].endswith("_model"), -(item[1] or 0.0)))
         unit = KNOWN.get(stem, ("", "", ""))[1]
@@ -165,7 +165,7 @@ def _scores(info: Mapping[str, Any]) -> Markup:
             text = number(score, digits=1 if unit == "dB" else 3)
             # Alone, a figure needs no name of its owner, but one of its own.
             alone = len(found) == 1 and stem in KNOWN
-            label = KNOWN[stem][0] if alone else contender(name.removeprefix(f"{stem}_"))
+            label = KNOWN[stem][0] if alone else label_of(name.removeprefix(f"{stem}_"))
             parts.append(Markup('<span class="{}">{} <b>{}</b> {}</span>').format(kind, label, text, unit))
     return join(parts)
 

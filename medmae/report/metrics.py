@@ -38,7 +38,7 @@ NAMES = {
 
 @dataclass(frozen=True)
 class Score:
-    """One metric of one contender: mean over subjects with its 95 % interval, and the subjects it is made of."""
+    """One metric of the model or a baseline: mean over subjects with its 95 % interval, and their own means."""
 
     name: str
     label: str
@@ -104,13 +104,13 @@ def families(names: Iterable[str]) -> dict[tuple[str, str], list[str]]:
     return groups
 
 
-def contender_key(name: str, stem: str, variant: str) -> str:
+def key_of(name: str, stem: str, variant: str) -> str:
     """Whose metric it is: ``psnr_mean_fill_foreground`` -> ``mean_fill``."""
     return name.removeprefix(f"{stem}_").removesuffix(f"_{variant}" if variant else "")
 
 
-def contender(key: str) -> str:
-    """How a contender is called on the page."""
+def label_of(key: str) -> str:
+    """How the model or a baseline is called on the page."""
     return NAMES.get(key, words(key).capitalize())
 
 
@@ -139,8 +139,8 @@ def _comparison(folder: RunFolder, stem: str, variant: str, names: list[str]) ->
     known = KNOWN.get(stem, (words(stem), "", "higher"))
     entry = _entry(folder, names[0])
     higher = entry.get("better", known[2]) != "lower"
-    keys = {name: contender_key(name, stem, variant) for name in names}
-    scores = [_score(folder, name, contender(keys[name])) for name in names[1:]]
+    keys = {name: key_of(name, stem, variant) for name in names}
+    scores = [_score(folder, name, label_of(keys[name])) for name in names[1:]]
     scores = sorted((score for score in scores if score.mean is not None), key=lambda score: score.mean or 0.0)
     return Comparison(
         stem=stem,

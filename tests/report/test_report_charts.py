@@ -9,7 +9,7 @@ import pytest
 
 from medmae.report.axes import linear_ticks, log_ticks, scale
 from medmae.report.curves import MAX_POINTS, Series, condense, line_chart
-from medmae.report.dots import Contender, dot_chart
+from medmae.report.dots import DotRow, dot_chart
 from medmae.report.metrics import families
 from medmae.report.text import MINUS, count, duration, listing, magnitude, number, signed
 
@@ -61,8 +61,8 @@ def test_a_scale_without_extent_does_not_divide_by_zero():
 
 def test_every_subject_has_a_dot_with_its_name_and_value():
     rows = [
-        Contender(label="Model", mean=26.0, ci_low=25.0, ci_high=27.0, dots={"s1": 25.0, "s2": 27.0}, ours=True),
-        Contender(label="Mean fill", mean=15.0, ci_low=None, ci_high=None, dots={"s1": 15.0}),
+        DotRow(label="Model", mean=26.0, ci_low=25.0, ci_high=27.0, dots={"s1": 25.0, "s2": 27.0}, ours=True),
+        DotRow(label="Mean fill", mean=15.0, ci_low=None, ci_high=None, dots={"s1": 15.0}),
     ]
     drawn = dot_chart(rows, title="PSNR", unit="dB")
     assert drawn.count("<circle") == 3
@@ -71,7 +71,7 @@ def test_every_subject_has_a_dot_with_its_name_and_value():
 
 
 def test_a_better_score_lies_further_right():
-    rows = [Contender(label=str(v), mean=v, ci_low=None, ci_high=None, dots={}) for v in (26.0, 15.0)]
+    rows = [DotRow(label=str(v), mean=v, ci_low=None, ci_high=None, dots={}) for v in (26.0, 15.0)]
     better, worse = (
         float(x) for x in re.findall(r'<line x1=([\d.]+) [^>]*class="mean"', dot_chart(rows, title="", unit=""))
     )

@@ -1,4 +1,4 @@
-"""What encoders that were judged, and images, add to the page."""
+"""What evaluated encoders, and images, add to the page."""
 
 from __future__ import annotations
 

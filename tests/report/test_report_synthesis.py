@@ -100,7 +100,7 @@ def write_worst(out, rng, rows):
 
 
 def calibration():
-    def judged(level, covered):
+    def scored(level, covered):
         curve = {"expected": [0.01, 0.02, 0.03], "observed": [level, 2 * level, 3 * level], "share": [0.3, 0.3, 0.4]}
         by_case = {f"{s} T2": covered for s in SUBJECTS}
         error = {**over_subjects([level, level]), "by_case": dict.fromkeys(by_case, level)}
@@ -108,7 +108,7 @@ def calibration():
                                                                         "by_case": by_case}}  # fmt: skip
 
     how = {"spread": "standard deviation over views", "error": "|mean - real|", "nominal_coverage": 0.9545}
-    return {"definition": how, "fitted_on": ["sub-09"], "before": judged(0.04, 0.61), "after": judged(0.011, 0.94)}
+    return {"definition": how, "fitted_on": ["sub-09"], "before": scored(0.04, 0.61), "after": scored(0.011, 0.94)}
 
 
 @pytest.fixture

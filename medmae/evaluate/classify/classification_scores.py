@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from sklearn.metrics import accuracy_score, f1_score, recall_score, roc_auc_score
 
 DEFINITIONS: Mapping[str, str] = {
     "balanced_accuracy": "mean over classes of the share of a class that is recognised",
@@ -18,29 +17,8 @@ DEFINITIONS: Mapping[str, str] = {
 }
 
 
-def classification_scores(truth: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
-    """All figures of one set of predictions; the most probable class is the prediction.
-
-    Args:
-        truth: Classes ``(N,)``.
-        probabilities: ``(N, K)``.
-
-    Returns:
-        By name of :data:`DEFINITIONS`; AUROC is NaN where there is one class only.
-    """
-    predicted, present = probabilities.argmax(axis=1), np.unique(truth)
-    areas = [roc_auc_score(truth == k, probabilities[:, k]) for k in present if len(present) > 1]
-    over = {"labels": present, "average": "macro", "zero_division": 0}
-    return {
-        "balanced_accuracy": float(recall_score(truth, predicted, **over)),
-        "macro_f1": float(f1_score(truth, predicted, **over)),
-        "auroc": float(np.mean(areas)) if areas else float("nan"),
-        "accuracy": float(accuracy_score(truth, predicted)),
-    }
-
-
 def weighted_scores(truth: np.ndarray, probabilities: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:
-    """As :func:`classification_scores`, of many weightings of the same predictions at once.
+    """All figures of many weightings of the same predictions at once; the most probable class is the prediction.
 
     A bootstrap is a weighting: how often each sample was drawn. This is why it takes seconds.
 

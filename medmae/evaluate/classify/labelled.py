@@ -18,7 +18,7 @@ from medmae.evaluate.classify.multi_label import MultiLabel
 from medmae.evaluate.classify.regression import Regression
 from medmae.evaluate.classify.single_label import SingleLabel
 from medmae.evaluate.classify.task import Task
-from medmae.evaluate.features.embeddings import rows_of
+from medmae.evaluate.features.embedding_cases import rows_of
 from medmae.evaluate.features.views_of_units import ViewsOfUnits
 from medmae.kinds import Kind
 

@@ -11,7 +11,7 @@ from medmae.data.names import file_name_of
 from medmae.evaluate.classify.protocol_tables import FOLDER, RECORD
 from medmae.report.cells import interval_of, mean_of, p_of, signed_of
 from medmae.report.confusion import confusion_chart
-from medmae.report.dots import Contender, dot_chart
+from medmae.report.dots import DotRow, dot_chart
 from medmae.report.evaluations import Evaluation, register
 from medmae.report.folder import RunFolder, as_float
 from medmae.report.headline import FEW_SUBJECTS
@@ -111,7 +111,7 @@ def _chart(name: str, record: Mapping[str, Any], fits: Sequence[Mapping[str, str
         }
         ends = {key: figure[key] for key in ("mean", "ci_low", "ci_high")}
         if figure["mean"] is not None:
-            rows.append(Contender(label=words(each), dots=dots, ours=each not in record["baselines"], **ends))
+            rows.append(DotRow(label=words(each), dots=dots, ours=each not in record["baselines"], **ends))
     unit = "higher is better" if record["task"]["higher_is_better"] else "lower is better"
     return dot_chart(rows, title=f"{_metric(headline)}, {name}", unit=unit, digits=3)
 

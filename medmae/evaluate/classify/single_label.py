@@ -13,7 +13,7 @@ from sklearn.metrics import confusion_matrix
 from torch import Tensor
 from torch.nn import functional as F
 
-from medmae.evaluate.classify.classification_scores import DEFINITIONS, classification_scores, weighted_scores
+from medmae.evaluate.classify.classification_scores import DEFINITIONS, weighted_scores
 from medmae.evaluate.classify.task import Row, Task
 from medmae.evaluate.features.probe import linear_probe, nearest_neighbours
 
@@ -51,10 +51,6 @@ class SingleLabel(Task):
     def weighted(self, targets: np.ndarray, predictions: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:
         """See :class:`Task`."""
         return weighted_scores(targets, predictions, weights)
-
-    def scores(self, targets: np.ndarray, predictions: np.ndarray) -> dict[str, float]:
-        """See :class:`Task`."""
-        return classification_scores(targets, predictions)
 
     def each(self, targets: np.ndarray, predictions: np.ndarray) -> np.ndarray:
         """1 where the most probable class is right."""

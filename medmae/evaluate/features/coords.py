@@ -15,8 +15,8 @@ from medmae.data.slides.resolution import resolve_mpp
 from medmae.data.slides.slide_grid import SlideGrid
 from medmae.data.slides.wsi import Slide
 from medmae.errors import DataError
+from medmae.evaluate.features.embedding_cases import EmbeddingCase
 from medmae.evaluate.features.embedding_files import open_hdf5
-from medmae.evaluate.features.embeddings import EmbeddingCase
 
 
 class CoordsTiles(Dataset[dict[str, Tensor | int]]):
@@ -45,7 +45,7 @@ class CoordsTiles(Dataset[dict[str, Tensor | int]]):
 def case_of_slide(
     slide: str | Path, coords: str | Path, *, size: int = 224, mpp: float | None = None, subject: str | None = None
 ) -> EmbeddingCase:
-    """A slide and a coordinates file, for :func:`medmae.evaluate.features.embeddings.embed_cases`.
+    """A slide and a coordinates file, for :class:`medmae.evaluate.features.embeddings.Embedder`.
 
     Args:
         slide: Whatever OpenSlide opens.

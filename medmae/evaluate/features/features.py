@@ -11,10 +11,10 @@ import torch
 
 from medmae.errors import DataError
 from medmae.evaluate.batches import Items, each_batch
+from medmae.evaluate.features.embedding_cases import case_of_samples
 from medmae.evaluate.features.embedding_files import read_embeddings
-from medmae.evaluate.features.embeddings import embed_case
+from medmae.evaluate.features.embeddings import Embedder
 from medmae.evaluate.features.extractor import FeatureExtractor
-from medmae.evaluate.features.sample_files import case_of_samples
 
 
 def features(
@@ -41,14 +41,8 @@ def features(
         DataError: If no sample can be read, or one cannot and ``left_out`` is None.
     """
     path = Path(cache)
-    lost = embed_case(
-        case_of_samples(samples, name=path.stem),
-        extract=extract,
-        path=path,
-        precision="float32",
-        batch_size=batch_size,
-        workers=workers,
-    )
+    embedder = Embedder(extract=extract, precision="float32", batch_size=batch_size, workers=workers)
+    lost = embedder.write(case_of_samples(samples, name=path.stem), path)
     if lost and left_out is None:
         reason = next(iter(lost.values()))
         raise DataError(f"{len(lost)} of {len(samples)} samples cannot be read: {reason}", remedy="prepare them again")

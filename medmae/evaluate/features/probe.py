@@ -11,54 +11,6 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 
-def probe_accuracy(
-    *,
-    features_train: np.ndarray,
-    labels_train: np.ndarray,
-    features_test: np.ndarray,
-    labels_test: np.ndarray,
-    penalty: float = 1.0,
-) -> float:
-    """Accuracy of a logistic regression on standardised features; deterministic.
-
-    Args:
-        features_train: ``(N, D)``; they alone give mean and deviation.
-        labels_train: ``(N,)``, at least two classes.
-        features_test: ``(K, D)``.
-        labels_test: ``(K,)``.
-        penalty: Strength of the L2 penalty (the inverse of scikit-learn's ``C``).
-
-    Raises:
-        ValueError: If features and labels differ in number, or there is one class only.
-    """
-    return _accuracy(linear_probe(penalty=penalty), features_train, labels_train, features_test, labels_test)
-
-
-def knn_accuracy(
-    *,
-    features_train: np.ndarray,
-    labels_train: np.ndarray,
-    features_test: np.ndarray,
-    labels_test: np.ndarray,
-    neighbours: int = 5,
-) -> float:
-    """Accuracy of a vote of the nearest training samples by cosine, on standardised features; nothing is fitted.
-
-    Args:
-        features_train: ``(N, D)``, N at least ``neighbours``.
-        labels_train: ``(N,)``.
-        features_test: ``(K, D)``.
-        labels_test: ``(K,)``.
-        neighbours: How many vote.
-
-    Raises:
-        ValueError: If features and labels differ in number, or there are fewer samples than neighbours.
-    """
-    return _accuracy(
-        nearest_neighbours(neighbours=neighbours), features_train, labels_train, features_test, labels_test
-    )
-
-
 def linear_probe(*, penalty: float = 1.0) -> Pipeline:
     """Logistic regression on standardised features.
 
@@ -87,13 +39,3 @@ def nearest_neighbours(*, neighbours: int = 5, temperature: float | None = None,
 def _by_similarity(distances: np.ndarray, *, temperature: float) -> np.ndarray:
     """Weights of votes at cosine distances; divided by that of distance 0, which changes no vote, none overflows."""
     return np.exp(-distances / temperature)
-
-
-def _accuracy(
-    model: Pipeline,
-    features_train: np.ndarray,
-    labels_train: np.ndarray,
-    features_test: np.ndarray,
-    labels_test: np.ndarray,
-) -> float:
-    return float(model.fit(features_train, labels_train).score(features_test, labels_test))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback
@@ -16,7 +14,7 @@ from medmae.data.labels import UNLABELLED
 from medmae.data.samples import Samples
 from medmae.evaluate.batches import each_batch
 from medmae.evaluate.features.extractor import frozen
-from medmae.evaluate.features.probe import knn_accuracy, probe_accuracy
+from medmae.evaluate.features.probe import linear_probe, nearest_neighbours
 from medmae.nn.vit import MaskedViT
 
 Item = dict[str, Tensor | int]
@@ -68,13 +66,8 @@ class ProbeDuringTraining(Callback):
         (learn, known), (test, wanted) = (self._features(encoder, some) for some in (self._train, self._val))
         if not _suffice(known, wanted):
             return {}
-        of: dict[str, Any] = {
-            "features_train": learn,
-            "labels_train": known,
-            "features_test": test,
-            "labels_test": wanted,
-        }
-        return {"neighbours": knn_accuracy(**of, neighbours=_FEWEST), "regression": probe_accuracy(**of)}
+        models = {"neighbours": nearest_neighbours(neighbours=_FEWEST), "regression": linear_probe()}
+        return {name: float(model.fit(learn, known).score(test, wanted)) for name, model in models.items()}
 
     def _features(self, encoder: MaskedViT, images: Subset[Item]) -> tuple[np.ndarray, np.ndarray]:
         """``(N, D)`` and classes ``(N,)`` of those images that can be read."""

@@ -64,7 +64,7 @@ def _ours(folder: RunFolder) -> bool:
 
 
 def _numbers(folder: RunFolder, comparison: Comparison) -> Markup:
-    """One table: the contenders down, the figures over all subjects and then each contrast's mean across."""
+    """One table: model and baselines down, the figures over all subjects, then each contrast's mean, across."""
     scores = [comparison.model, *comparison.baselines]
     columns = {s.name: mean_by(folder.scores, s.name, "contrast") for s in scores}
     contrasts = [name for name in columns[comparison.model.name] if name]

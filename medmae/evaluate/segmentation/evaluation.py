@@ -1,4 +1,4 @@
-"""Segmentation by encoders: each in MONAI's UNETR, fine-tuned on folds of patients, judged by Dice a patient."""
+"""Segmentation by encoders: each in MONAI's UNETR, fine-tuned on folds of patients, scored by Dice a patient."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def unetr_of(encoder: MaskedViT, *, num_classes: int, feature_size: int = 16) ->
     return network
 
 
-def judge_segmentation(
+def evaluate_segmentation(
     encoders: Mapping[str, MaskedViT],
     *,
     load: Load,
@@ -97,7 +97,7 @@ def judge_segmentation(
 
     Writes ``segmentation/dice.csv`` (a row an encoder, seed, patient and class), ``segmentation/summary.csv`` (means
     with 95 % intervals over patients) and ``segmentation/paired.csv`` (differences on the same patients, with a test).
-    The last epoch counts: nothing is chosen by the patients that are judged.
+    The last epoch counts: nothing is chosen by the patients that are tested.
 
     Args:
         encoders: By name; see :func:`unetr_of`.
@@ -144,7 +144,7 @@ def judge_segmentation(
 def fine_tuned(
     encoder: MaskedViT, load: Load, train: np.ndarray, *, num_classes: int, seed: int, tuning: SegmentationTuning
 ) -> nn.Module:
-    """A UNETR behind the encoder's scale, trained on some images; arguments as of :func:`judge_segmentation`."""
+    """A UNETR behind the encoder's scale, trained on some images; arguments as of :func:`evaluate_segmentation`."""
     device = torch.device(tuning.device)
     # The decoder draws from torch's own generators, which are given back as they were.
     with drawn_by(seed):
@@ -197,6 +197,6 @@ def dice_by_subject(
 
 
 def _folds(subjects: Sequence[str], folds: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Pairs of what is learnt from and what is judged, patients apart."""
+    """Pairs of what is learnt from and what is tested, patients apart."""
     splitter = GroupKFold(folds, shuffle=True, random_state=seed)
     return list(splitter.split(np.zeros(len(subjects)), groups=np.asarray(subjects)))

@@ -15,7 +15,8 @@ from medmae.data.samples import Samples
 from medmae.errors import DataError, LaterFailures
 from medmae.evaluate.classify.labelled import labelled
 from medmae.evaluate.classify.protocol import EMBEDDINGS
-from medmae.evaluate.features.embeddings import cases_of, embed_readable, rows_of
+from medmae.evaluate.features.embedding_cases import cases_of, rows_of
+from medmae.evaluate.features.embeddings import Embedder
 from medmae.evaluate.features.extractor import FeatureExtractor
 from medmae.evaluate.features.features import features
 from medmae.evaluate.features.probe import linear_probe
@@ -141,7 +142,7 @@ def map_classes(
             remedy="prepare slides with `medmae prep wsi`",
         )
     cases, failures = cases_of(slides), LaterFailures()
-    files, unread = embed_readable(cases, extract=extract, out=_folder(out, extract.name), precision="float32")
+    files, unread = Embedder(extract=extract, precision="float32").write_readable(cases, _folder(out, extract.name))
     with failures.kept():
         map_slides(
             files,

@@ -14,8 +14,8 @@ from medmae.data.slides.wsi import Slide
 from medmae.data.slides.wsi_overview import overview
 from medmae.errors import DataError, SomeFailedError
 from medmae.evaluate.features.embedding_files import Embeddings, read_embeddings
+from medmae.evaluate.slides.slide_tables import Line, SlideProbabilities, write_slide_tables
 from medmae.evaluate.slides.tile_map import TileMap, draw_map, write_geojson
-from medmae.evaluate.slides.verdicts import Line, SlideVerdict, write_verdicts
 from medmae.files import write_text
 from medmae.report.text import slug
 
@@ -32,7 +32,7 @@ def map_slides(
     out: str | Path,
     shown: Sequence[str] | None = None,
     edge: int = 1024,
-) -> list[SlideVerdict]:
+) -> list[SlideProbabilities]:
     """Draws and tables what a classifier says of slides.
 
     Writes ``<case>_<class>.png``, ``<case>.geojson``, ``tiles.csv``, ``slides.csv`` and ``patients.csv`` to
@@ -54,28 +54,28 @@ def map_slides(
     wanted = list(classes if shown is None else shown)
     if unknown := sorted(set(wanted) - set(classes)):
         raise ValueError(f"no class {', '.join(unknown)} among {', '.join(classes)}")
-    folder, verdicts, drawn, failed = Path(out) / FOLDER, list[SlideVerdict](), list[Line](), list[str]()
+    folder, mapped, drawn, failed = Path(out) / FOLDER, list[SlideProbabilities](), list[Line](), list[str]()
     for file in track(files, description="Mapping slides", transient=True):
         try:
             found = read_embeddings(file)
-            verdict = _verdict(found, classify)
+            tiles = _classified(found, classify)
             taken = {str(line["file"]) for line in drawn}
-            drawn += _draw(found, verdict, classes, wanted, slides, folder=folder, edge=edge, taken=taken)
-            verdicts.append(verdict)
+            drawn += _draw(found, tiles, classes, wanted, slides, folder=folder, edge=edge, taken=taken)
+            mapped.append(tiles)
         except DataError as error:
             log.error("left out: %s", error)
             failed.append(str(error))
-    if verdicts:
-        write_verdicts(folder, verdicts, classes)
+    if mapped:
+        write_slide_tables(folder, mapped, classes)
         write_text(Path(out) / RECORD, json.dumps({"classes": list(classes), "pictures": drawn}, indent=2))
     else:
         (Path(out) / RECORD).unlink(missing_ok=True)  # of an earlier run: the report must not show it as this one's
     if failed:
         raise SomeFailedError(f"{len(failed)} of {len(files)} slides were left out: " + "; ".join(failed))
-    return verdicts
+    return mapped
 
 
-def _verdict(found: Embeddings, classify: Callable[[np.ndarray], np.ndarray]) -> SlideVerdict:
+def _classified(found: Embeddings, classify: Callable[[np.ndarray], np.ndarray]) -> SlideProbabilities:
     if found.coords is None or found.grid is None:
         raise DataError(
             "these embeddings do not say where tiles lie",
@@ -85,14 +85,14 @@ def _verdict(found: Embeddings, classify: Callable[[np.ndarray], np.ndarray]) ->
         )
     case = str(found.about.get("case", found.path.stem))
     patient = str(found.about.get("subject", case))
-    return SlideVerdict(
+    return SlideProbabilities(
         case=case, patient=patient, coords=found.coords, probabilities=np.asarray(classify(found.features))
     )
 
 
 def _draw(
     found: Embeddings,
-    verdict: SlideVerdict,
+    tiles: SlideProbabilities,
     classes: Sequence[str],
     wanted: Sequence[str],
     slides: Mapping[str, str | Path],
@@ -102,7 +102,7 @@ def _draw(
     taken: set[str],
 ) -> list[Line]:
     """The pictures that were written, as ``heatmaps.json`` lists them; none under a name that is ``taken``."""
-    case, grid, lines = verdict.case, found.grid, list[Line]()
+    case, grid, lines = tiles.case, found.grid, list[Line]()
     assert grid is not None
     if case not in slides:
         raise DataError("nobody said where this slide is", field="slides", value=case, remedy="name its file")
@@ -119,17 +119,17 @@ def _draw(
     write_geojson(
         folder / f"{case}.geojson",
         grid=grid,
-        coords=verdict.coords,
-        probabilities=verdict.probabilities,
+        coords=tiles.coords,
+        probabilities=tiles.probabilities,
         classes=classes,
     )
     for name in wanted:
-        values = verdict.probabilities[:, list(classes).index(name)]
-        tile_map = TileMap(grid=grid, coords=verdict.coords, values=values, name=f"probability of {name}")
+        values = tiles.probabilities[:, list(classes).index(name)]
+        tile_map = TileMap(grid=grid, coords=tiles.coords, values=values, name=f"probability of {name}")
         path = folder / _free_name(f"{case}_{slug(name)}", taken)
         draw_map(tile_map, slide=picture, title=case, path=path)
         about = {"tiles": len(values), "mean": float(values.mean())}
-        lines.append({"case": case, "patient": verdict.patient, "class": name, "file": path.name, **about})
+        lines.append({"case": case, "patient": tiles.patient, "class": name, "file": path.name, **about})
     return lines
 
 

@@ -45,7 +45,7 @@ def heatmaps(folder: RunFolder) -> Section | None:
     for name in ("slides", "patients"):
         rows = folder.rows(f"{FOLDER}/{name}.csv")
         if rows:
-            blocks.append(details(f"{name.capitalize()} ({len(rows):,})", _verdicts(rows)))
+            blocks.append(details(f"{name.capitalize()} ({len(rows):,})", _table_of(rows)))
     return Section(title="Heatmaps", lead=LEAD, blocks=blocks)
 
 
@@ -63,7 +63,7 @@ def _mapped(folder: RunFolder) -> list[str]:
     return list(dict.fromkeys(str(drawn["case"]) for drawn in pictures))
 
 
-def _verdicts(rows: list[dict[str, str]]) -> Markup:
+def _table_of(rows: list[dict[str, str]]) -> Markup:
     head = list(rows[0])
     shares = [name for name in head if name.startswith(("p_", "share_"))]
     body = [

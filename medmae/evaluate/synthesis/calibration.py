@@ -1,7 +1,7 @@
 """From the spread of a network's guesses to the error that one must expect.
 
 The spread ``std`` of test-time augmentation says where a network is unsure, but not by how much it errs. A monotone
-map, fitted on validation subjects and judged on others, turns it into the expected absolute error. Pure functions over
+map, fitted on validation subjects and tested on others, turns it into the expected absolute error. Pure functions over
 arrays.
 """
 
@@ -96,7 +96,7 @@ def coverage(error: np.ndarray, sigma: np.ndarray, *, width: float = 2.0) -> flo
     return float(np.mean(error <= width * sigma))
 
 
-def judge(
+def evaluate_calibration(
     calibration: Calibration, *, std: Mapping[str, np.ndarray], error: Mapping[str, np.ndarray]
 ) -> dict[str, dict[str, Any]]:
     """How well the spread tells the error, as it comes and calibrated, on subjects that did not fit the map.

@@ -1,4 +1,4 @@
-"""Which held-out cases a synthesis is judged on, and their arrays."""
+"""Which held-out cases a synthesis is evaluated on, and their arrays."""
 
 from __future__ import annotations
 

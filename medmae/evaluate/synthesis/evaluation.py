@@ -71,7 +71,7 @@ def evaluate_synthesis(
         neighbours: Slices on each side that the network sees.
         smooth: Standard deviation, in slices, of a Gaussian along the slice axis, as inference may be told.
         min_foreground: Smallest share of foreground of a slice that the reference definition and the worst count.
-        uncertainty: Also judge the spread of test-time augmentation.
+        uncertainty: Also evaluate the spread of test-time augmentation.
         calibration: Of that spread, as inference applies it; None fits one on the validation split.
         paired: Training subjects whose pairs the network learnt from: their targets, and no others, give the baseline's
             histogram. None takes all training subjects.
@@ -83,7 +83,7 @@ def evaluate_synthesis(
         contrasts are made these are over all of them, and ``by_target`` has the same for each.
 
     Raises:
-        DataError: If no case has both source and target, every one failed, or the spread would be judged on subjects
+        DataError: If no case has both source and target, every one failed, or the spread would be tested on subjects
             that it is calibrated on.
         SomeFailedError: At the end, when all is written, if some case could not be read or made.
     """
@@ -109,7 +109,7 @@ def evaluate_synthesis(
         evaluation.add(task)
     summary = evaluation.write(about={"split": split, "manifest_sha256": manifest.sha256, "smooth": smooth})
     if uncertainty:
-        evaluation.judge_spread(calibration, fit=fit)
+        evaluation.score_spread(calibration, fit=fit)
     evaluation.raise_for_failed()
     return summary
 
@@ -132,7 +132,7 @@ class _Evaluation:
             stale.unlink(missing_ok=True)
 
     def add(self, task: Task) -> None:
-        """Judges one task; one that cannot be read or made is logged and left out."""
+        """Scores one task; one that cannot be read or made is logged and left out."""
         try:
             volumes = self.cases.read(task)
             synthetic, outputs = self.synthesiser(task, volumes.image)
@@ -185,8 +185,8 @@ class _Evaluation:
         write_text(self.out / "summary.json", json.dumps(summary, indent=2))
         return summary
 
-    def judge_spread(self, calibration: FittedSpread | None, *, fit: list[Task]) -> None:
-        """Judges a calibration, or one that it fits, on the cases that could be evaluated."""
+    def score_spread(self, calibration: FittedSpread | None, *, fit: list[Task]) -> None:
+        """Evaluates a calibration, or one that it fits, on the cases that could be evaluated."""
         failed: list[str] = []
         fitted = calibration
         if fitted is None:
@@ -216,12 +216,12 @@ class _Evaluation:
 
 
 def _calibration_tasks(
-    val: SynthesisCases, judged: list[Task], *, calibration: FittedSpread | None, split: str
+    val: SynthesisCases, tested: list[Task], *, calibration: FittedSpread | None, split: str
 ) -> list[Task]:
-    """Validation tasks to fit a calibration on; none where one is given. Whom it was fitted on cannot be judged."""
+    """Validation tasks to fit a calibration on; none where one is given. Whom it was fitted on cannot be tested."""
     fit = [] if calibration else require_tasks(val, split="val", why="the spread is calibrated on it")
     subjects = calibration.subjects if calibration else {task.row["subject"] for task in fit}
-    refuse_shared(subjects, judged, split=split, path=val.manifest.path)
+    refuse_shared(subjects, tested, split=split, path=val.manifest.path)
     return fit
 
 

@@ -1,4 +1,4 @@
-"""One picture a case to judge a synthesis by: source, synthetic, real and error, in three planes, true to scale."""
+"""One picture a case by which to see a synthesis: source, synthetic, real and error, in three planes, true to scale."""
 
 from __future__ import annotations
 

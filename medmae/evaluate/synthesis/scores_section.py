@@ -17,7 +17,7 @@ from medmae.report.evaluations import Evaluation, register
 from medmae.report.folder import RunFolder, as_float
 from medmae.report.gallery import panel_section
 from medmae.report.headline import result_row
-from medmae.report.metrics import Comparison, Score, comparisons, contender, mean_by
+from medmae.report.metrics import Comparison, Score, comparisons, label_of, mean_by
 from medmae.report.page import Card, Section, details, join, note, table
 from medmae.report.text import MINUS, NOTHING, count, listing, number, words
 
@@ -48,7 +48,7 @@ def synthesis_notes(folder: RunFolder) -> list[str]:
     ]
     beaten = [c.label for c in _headlines(folder) for rival in c.baselines if (g := c.gain(rival)) and g[0] <= 0]
     if beaten:
-        rival = contender("copy").lower()
+        rival = label_of("copy").lower()
         notes.append(f"The model does not beat the {rival} ({listing(beaten)}): it has learnt nothing of use yet.")
     return notes
 
@@ -71,7 +71,7 @@ def synthesis(folder: RunFolder) -> Section | None:
     if len(_targets(folder)) > 1:
         blocks.append(_by_target(folder))
     baseline = folder.record(RECORD).get("baseline")
-    told = listing(dict.fromkeys(baseline.values())) if isinstance(baseline, dict) else contender("copy").lower()
+    told = listing(dict.fromkeys(baseline.values())) if isinstance(baseline, dict) else label_of("copy").lower()
     return Section(title=TITLE, lead=LEAD.format(baseline=told), blocks=[*blocks, _every_case(folder)])
 
 
@@ -110,7 +110,7 @@ def _other_cards(found: Mapping[tuple[str, str], Comparison]) -> Iterator[Card]:
 
 def _numbers(folder: RunFolder) -> Markup:
     """One table: regions and metrics down, the model and the copy across."""
-    head = ["Region", "Metric", "Model", "95 % CI", "SD", "Median", contender("copy"), "Model gains (95 % CI)", "Wins"]
+    head = ["Region", "Metric", "Model", "95 % CI", "SD", "Median", label_of("copy"), "Model gains (95 % CI)", "Wins"]
     rows = []
     for region, title in REGIONS.items():
         inside = {c.stem: c for c in comparisons(folder) if c.variant == region}

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from medmae.evaluate.synthesis.calibration_file import NAME
 from medmae.report.curves import Series, line_chart
-from medmae.report.dots import Contender, dot_chart
+from medmae.report.dots import DotRow, dot_chart
 from medmae.report.folder import RunFolder, as_float
 from medmae.report.page import Section, note, table
 from medmae.report.text import NOTHING, count, number, plain
@@ -17,7 +17,7 @@ from medmae.report.text import NOTHING, count, number, plain
 TITLE = "Uncertainty"
 LEAD = (
     "The spread of the network's guesses over test-time augmentations should tell how far they are off. A monotone map "
-    "from spread to error is fitted on {fitted} and judged here on the others."
+    "from spread to error is fitted on {fitted} and tested here on the others."
 )
 CALIBRATION_ERROR = "Calibration error: mean distance of the curve from the ideal one, in units of intensity."
 LABELS = {"before": "Spread as it comes", "after": "Calibrated"}
@@ -61,7 +61,7 @@ def _coverage(found: Mapping[str, Any], nominal: str) -> Markup:
         inside = {key: _percent(value) for key, value in found[when]["coverage"].items() if key != "by_case"}
         dots = {case: 100 * value for case, value in found[when]["coverage"]["by_case"].items()}
         ends = {"ci_low": inside["ci_low"], "ci_high": inside["ci_high"]}
-        rows.append(Contender(label=name, mean=inside["mean"] or 0.0, dots=dots, ours=when == "after", **ends))
+        rows.append(DotRow(label=name, mean=inside["mean"] or 0.0, dots=dots, ours=when == "after", **ends))
     return dot_chart(rows, title="Voxels within 2 sigma", unit=f"% (nominal {nominal})", digits=1)
 
 

@@ -1,6 +1,6 @@
 """The figures of one synthetic volume, and what each of them means.
 
-Columns are ``<metric>_<contender>_<region>``: ``psnr_model_foreground`` stands beside ``psnr_copy_foreground``.
+Columns are ``<metric>_<whose>_<region>``: ``psnr_model_foreground`` stands beside ``psnr_copy_foreground``.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def score_case(
 
     Args:
         volumes: The case.
-        made: The synthetic volume of each contender, ``(S, H, W)``.
+        made: The synthetic volume of the model and of each baseline, ``(S, H, W)``.
         outputs: What the network itself gave, ``(edge, edge)`` by number of the slice.
         edge: Of the slices that the network sees; None compares slices as they are stored.
         labelled: Regions of ``LABELLED`` that any case of the split has, so that there are columns for them.
@@ -110,8 +110,8 @@ def summarise_scores(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, A
     names = [name for name in rows[0] if name.partition("_")[0] in _BETTER]
     figures = {name: [row[name] for row in rows] for name in names}
     for name in names:
-        metric, contender, region = name.split("_")
-        if contender == "model" and metric in METRICS:
+        metric, whose, region = name.split("_")
+        if whose == "model" and metric in METRICS:
             sign = 1 if _BETTER[metric] == "higher" else -1
             rival = figures[f"{metric}_copy_{region}"]
             gains = [sign * (ours - theirs) for ours, theirs in zip(figures[name], rival, strict=True)]

@@ -1,4 +1,4 @@
-"""One synthetic volume to judge: what is made of what, and the arrays of its case."""
+"""One synthetic volume to evaluate: what is made of what, and the arrays of its case."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from medmae.data.rows import Row
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """One synthetic volume to judge.
+    """One synthetic volume to evaluate.
 
     Attributes:
         row: The case.

@@ -1,4 +1,4 @@
-"""Whether the spread of test-time augmentation tells the error of a synthesis: calibrated, then judged on others."""
+"""Whether the spread of test-time augmentation tells the error of a synthesis: calibrated, then tested on others."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rich.progress import track
 
 from medmae.errors import DataError
 from medmae.evaluate.statistics import summarise
-from medmae.evaluate.synthesis.calibration import NOMINAL_COVERAGE, fit_calibration, judge
+from medmae.evaluate.synthesis.calibration import NOMINAL_COVERAGE, evaluate_calibration, fit_calibration
 from medmae.evaluate.synthesis.calibration_file import NAME, FittedSpread
 from medmae.evaluate.synthesis.case_scores import SynthesisCases
 from medmae.evaluate.synthesis.network import Synthesiser
@@ -35,22 +35,22 @@ _DEFINITION = {
 }
 
 
-def refuse_shared(fitted: Collection[str], judged: list[Task], *, split: str | None, path: Path) -> None:
+def refuse_shared(fitted: Collection[str], tested: list[Task], *, split: str | None, path: Path) -> None:
     """A calibration tells nothing about the subjects that it was fitted on.
 
     Args:
         fitted: Subjects to calibrate on.
-        judged: Tasks to judge the calibration on.
+        tested: Tasks to test the calibration on.
         split: Where these come from.
         path: Of the manifest.
 
     Raises:
         DataError: If a subject is in both.
     """
-    shared = sorted(set(fitted) & {task.row["subject"] for task in judged})
+    shared = sorted(set(fitted) & {task.row["subject"] for task in tested})
     if shared:
         raise DataError(
-            f"the spread would be judged on {len(shared)} of the subjects it is calibrated on: {', '.join(shared[:5])}",
+            f"the spread would be tested on {len(shared)} of the subjects it is calibrated on: {', '.join(shared[:5])}",
             path=path,
             field="split",
             value=split,
@@ -108,7 +108,7 @@ def evaluate_spread(
     tested = _measure(synthesiser, test, cases)
     failed = [*failed, *tested.failed]
     if not tested.std:
-        return [*failed, _nothing_to("judge on")]
+        return [*failed, _nothing_to("test on")]
     subjects = {_name(task): task.row["subject"] for task in test}
     record: dict[str, Any] = {
         "definition": _DEFINITION,
@@ -116,8 +116,8 @@ def evaluate_spread(
         "failed": failed,
         "map": fitted.calibration.as_dict(),
     }
-    judged = judge(fitted.calibration, std=tested.std, error=tested.error)
-    record |= {when: _over_subjects(found, subjects) for when, found in judged.items()}
+    scores = evaluate_calibration(fitted.calibration, std=tested.std, error=tested.error)
+    record |= {when: _over_subjects(found, subjects) for when, found in scores.items()}
     write_text(out / NAME, json.dumps(record, indent=2))
     return failed
 

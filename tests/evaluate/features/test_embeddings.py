@@ -16,8 +16,9 @@ from medmae.data import Samples, Tiles
 from medmae.data.slides.slide_grid import SlideGrid
 from medmae.errors import DataError, SomeFailedError
 from medmae.evaluate.features.coords import case_of_slide
+from medmae.evaluate.features.embedding_cases import cases_of
 from medmae.evaluate.features.embedding_files import open_hdf5, read_embeddings, write_embeddings
-from medmae.evaluate.features.embeddings import cases_of, embed_cases
+from medmae.evaluate.features.embeddings import Embedder
 from medmae.evaluate.features.extractor import FeatureExtractor
 from medmae.files import sha256_of
 from medmae.kinds import Scale
@@ -56,6 +57,10 @@ def slides(tmp_path):
 def encoder_of(method=mae_tiny, *, scale=None, **options):
     torch.manual_seed(0)
     return FeatureExtractor(encoder=method(scale=scale).encoder, **options)
+
+
+def embed_cases(cases, *, extract, out, **options):
+    return Embedder(extract=extract, **options).write_all(cases, out)
 
 
 def test_a_file_holds_the_features_of_its_tiles_at_their_places(slides, tmp_path):

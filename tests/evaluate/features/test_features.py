@@ -14,10 +14,11 @@ from medmae.data.images.source import read_images
 from medmae.data.views import About
 from medmae.errors import DataError
 from medmae.evaluate.data_summary import summarise_data
+from medmae.evaluate.features.embedding_cases import cases_of
 from medmae.evaluate.features.embedding_files import read_embeddings
+from medmae.evaluate.features.embeddings import Embedder
 from medmae.evaluate.features.extractor import FeatureExtractor
 from medmae.evaluate.features.features import features, tokens
-from medmae.evaluate.features.sample_files import embed_images
 from medmae.evaluate.features.views_of_units import ViewsOfUnits
 from medmae.evaluate.leakage import require_unseen
 from medmae.evaluate.reconstruct.image_pictures import write_image_pictures
@@ -41,7 +42,7 @@ def test_a_file_has_the_features_and_the_names_of_all_images(source, tmp_path):
     torch.manual_seed(0)
     encoder = FeatureExtractor(encoder=mae_tiny(in_channels=1).encoder)
     images = data(source, None)
-    found = read_embeddings(embed_images(images=images, extract=encoder, out=tmp_path, precision="float32"))
+    found = read_embeddings(Embedder(extract=encoder, precision="float32").write_all(cases_of(images), tmp_path)[0])
     assert list(found.names) == [f"{number:06d}" for number in range(20)]
     np.testing.assert_allclose(found.features[3], encoder(images[3]["image"][None])[0].numpy(), atol=1e-5)
 

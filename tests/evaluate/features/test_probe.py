@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from medmae.evaluate.features.probe import knn_accuracy, probe_accuracy
+from medmae.evaluate.features.probe import linear_probe, nearest_neighbours
 
-PROBES = [probe_accuracy, knn_accuracy]
+PROBES = [linear_probe, nearest_neighbours]
 
 
 def task(*, apart=4.0, seed=0, count=60):
@@ -19,7 +19,7 @@ def task(*, apart=4.0, seed=0, count=60):
 
 
 def score(probe, train, test, **options):
-    return probe(features_train=train[0], labels_train=train[1], features_test=test[0], labels_test=test[1], **options)
+    return probe(**options).fit(*train).score(*test)
 
 
 @pytest.mark.parametrize("probe", PROBES)
@@ -51,9 +51,9 @@ def test_features_and_labels_of_different_number_are_refused(probe):
 def test_one_class_is_refused():
     features, _ = task()
     with pytest.raises(ValueError, match="at least 2 classes"):
-        score(probe_accuracy, (features, np.zeros(60)), task(seed=1))
+        score(linear_probe, (features, np.zeros(60)), task(seed=1))
 
 
 def test_more_neighbours_than_samples_are_refused():
     with pytest.raises(ValueError, match="n_neighbors"):
-        score(knn_accuracy, task(count=6), task(seed=1), neighbours=7)
+        score(nearest_neighbours, task(count=6), task(seed=1), neighbours=7)

@@ -15,8 +15,8 @@ from medmae.evaluate.segmentation import evaluation as segmentation
 from medmae.evaluate.segmentation.evaluation import (
     SegmentationTuning,
     dice_by_subject,
+    evaluate_segmentation,
     fine_tuned,
-    judge_segmentation,
     unetr_of,
 )
 from medmae.nn.vit import MaskedViT
@@ -97,7 +97,7 @@ def test_the_seed_decides_everything_and_torch_s_own_generator_is_left_alone():
 @pytest.mark.slow
 def test_every_patient_is_judged_once_a_seed_by_all_and_tables_say_how(tmp_path):
     tuning = SegmentationTuning(epochs=1, warmup_epochs=0, batch_size=8, feature_size=8)
-    rows = judge_segmentation(
+    rows = evaluate_segmentation(
         {"pre": encoder()}, load=load, subjects=SUBJECTS, classes=["square"], out=tmp_path, folds=2, seeds=(0, 1),
         tuning=tuning,
     )  # fmt: skip
@@ -116,9 +116,9 @@ def test_every_patient_is_judged_once_a_seed_by_all_and_tables_say_how(tmp_path)
 def test_too_few_patients_and_a_reserved_name_are_refused(tmp_path):
     options = {"load": load, "subjects": SUBJECTS, "classes": ["square"], "out": tmp_path}
     with pytest.raises(DataError, match="do not make 9 folds"):
-        judge_segmentation({"x": encoder()}, **options, folds=9)
+        evaluate_segmentation({"x": encoder()}, **options, folds=9)
     with pytest.raises(ValueError, match="other names"):
-        judge_segmentation({"from scratch": encoder()}, **options)
+        evaluate_segmentation({"from scratch": encoder()}, **options)
 
 
 def test_an_encoder_that_a_unetr_cannot_hold_is_refused_with_the_reason():
@@ -135,7 +135,7 @@ def test_from_scratch_begins_with_other_weights_in_every_repetition(tmp_path, mo
 
     monkeypatch.setattr(segmentation, "fine_tuned", note)
     options = {"load": load, "subjects": SUBJECTS, "classes": ["square"], "out": tmp_path}
-    judge_segmentation({"pre": encoder()}, **options, folds=2, seeds=(0, 1))
-    assert torch.equal(begun[0][0], begun[1][0])  # the encoder that is judged
+    evaluate_segmentation({"pre": encoder()}, **options, folds=2, seeds=(0, 1))
+    assert torch.equal(begun[0][0], begun[1][0])  # the encoder that is evaluated
     assert torch.equal(begun[0][1], begun[0][3])  # from scratch, of both folds
     assert not torch.equal(begun[0][1], begun[1][1])

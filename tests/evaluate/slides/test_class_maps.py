@@ -13,7 +13,7 @@ from data_prep.wsi import prepare
 from medmae.data import Samples, Tiles
 from medmae.errors import DataError, SomeFailedError
 from medmae.evaluate.classify.labelled import labelled
-from medmae.evaluate.features.embeddings import rows_of
+from medmae.evaluate.features.embedding_cases import rows_of
 from medmae.evaluate.features.extractor import FeatureExtractor
 from medmae.evaluate.slides.class_maps import map_by_tiles
 from medmae.files import sha256_of

@@ -15,8 +15,8 @@ from medmae.data.slides.slide_grid import SlideGrid
 from medmae.errors import SomeFailedError
 from medmae.evaluate.features.embedding_files import write_embeddings
 from medmae.evaluate.slides.heatmap import map_slides
+from medmae.evaluate.slides.slide_tables import SlideProbabilities, write_slide_tables
 from medmae.evaluate.slides.tile_map import TileMap, class_colours, draw_map
-from medmae.evaluate.slides.verdicts import SlideVerdict, write_verdicts
 
 GRID = SlideGrid(
     slide_size=(400, 300), mpp=(0.5, 0.5), level=1, downsample=(2.0, 2.0), tile=25, tile_mpp=1.0, stride=25.0
@@ -173,8 +173,8 @@ def test_a_class_that_is_none_is_refused(slides):
 
 
 def test_verdicts_can_be_tabled_without_slides(tmp_path):
-    verdict = SlideVerdict(
+    slide = SlideProbabilities(
         case="a", patient="p", coords=np.zeros((2, 2), int), probabilities=np.array([[0.6, 0.4], [0.2, 0.8]])
     )
-    write_verdicts(tmp_path, [verdict], CLASSES)
+    write_slide_tables(tmp_path, [slide], CLASSES)
     assert rows(tmp_path / "slides.csv")[0]["predicted"] == "tumour"

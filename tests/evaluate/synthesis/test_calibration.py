@@ -10,9 +10,9 @@ from medmae.evaluate.synthesis.calibration import (
     NOMINAL_COVERAGE,
     Calibration,
     coverage,
+    evaluate_calibration,
     expected_calibration_error,
     fit_calibration,
-    judge,
     reliability,
 )
 
@@ -52,12 +52,12 @@ def test_a_spread_that_is_the_same_everywhere_gives_the_mean_error():
 def test_other_subjects_are_better_calibrated_and_covered_after_than_before():
     calibration = fit_calibration(*voxels())
     std, error = ({case: voxels(seed=i + 1)[part] for i, case in enumerate("ab")} for part in (0, 1))
-    judged = judge(calibration, std=std, error=error)
+    scores = evaluate_calibration(calibration, std=std, error=error)
     for case in "ab":
-        before, after = (judged[when]["calibration_error"][case] for when in ("before", "after"))
+        before, after = (scores[when]["calibration_error"][case] for when in ("before", "after"))
         assert after < 0.1 * before
-        assert judged["before"]["coverage"][case] < 0.6
-        assert judged["after"]["coverage"][case] == pytest.approx(NOMINAL_COVERAGE, abs=0.01)
+        assert scores["before"]["coverage"][case] < 0.6
+        assert scores["after"]["coverage"][case] == pytest.approx(NOMINAL_COVERAGE, abs=0.01)
 
 
 def test_a_kept_promise_lies_on_the_diagonal_and_has_no_calibration_error():
@@ -82,9 +82,9 @@ def test_coverage_counts_what_lies_within_two_sigma():
 
 def test_a_spread_is_taken_as_it_comes_before_calibration():
     std, error = {"a": np.full(100, 0.1)}, {"a": np.full(100, 0.1 * ABSOLUTE_OF_SIGMA)}
-    judged = judge(Calibration(std=(0.1,), error=(0.5,)), std=std, error=error)
-    assert judged["before"]["calibration_error"]["a"] == pytest.approx(0.0)
-    assert judged["after"]["calibration_error"]["a"] == pytest.approx(0.5 - 0.1 * ABSOLUTE_OF_SIGMA)
+    scores = evaluate_calibration(Calibration(std=(0.1,), error=(0.5,)), std=std, error=error)
+    assert scores["before"]["calibration_error"]["a"] == pytest.approx(0.0)
+    assert scores["after"]["calibration_error"]["a"] == pytest.approx(0.5 - 0.1 * ABSOLUTE_OF_SIGMA)
 
 
 def test_a_map_survives_json():

@@ -1,4 +1,4 @@
-"""Who is judged on what."""
+"""Who is tested on what."""
 
 import numpy as np
 import pytest

@@ -29,7 +29,7 @@ def cases(manifest, split):
     return SynthesisCases(manifest=manifest, split=split, source="T1", target="T2", contrasts=None, min_foreground=0.02)
 
 
-def judged(network, manifest, out):
+def evaluated(network, manifest, out):
     val, test = cases(manifest, "val"), cases(manifest, "test")
     fitted, failed = fit_spread(network, tasks=val.tasks(), cases=val)
     assert failed == evaluate_spread(network, fitted=fitted, test=test.tasks(), cases=test, out=out) == []
@@ -39,7 +39,7 @@ def judged(network, manifest, out):
 @pytest.fixture
 def record(make_set, tmp_path):
     network = Honest()
-    found = judged(network, make_set(), tmp_path)
+    found = evaluated(network, make_set(), tmp_path)
     assert network.asked == ["c", "d", "e"]
     return found
 
@@ -59,7 +59,7 @@ def test_calibration_mends_a_spread_that_is_half_of_the_error(record):
 def test_a_large_case_weighs_no_more_than_a_small_one(make_set, tmp_path, monkeypatch):
     monkeypatch.setattr("medmae.evaluate.synthesis.uncertainty._VOXELS", 200)
     manifest = make_set()
-    record = judged(Honest(), manifest, tmp_path)
+    record = evaluated(Honest(), manifest, tmp_path)
     shares = np.array(record["before"]["curve"]["share"]) * 400
     assert shares == pytest.approx(np.round(shares))
 
