@@ -74,16 +74,16 @@ def each_batch(
             yield list(found), {name: value.to(device) for name, value in batch.items() if isinstance(value, Tensor)}
 
 
-def over_views(batch: Mapping[str, Tensor], of: Callable[[Tensor], Tensor]) -> Tensor:
-    """What ``of`` gives for images, ``(B, K)``; the mean over the views of a sample where it has several.
+def over_views(batch: Mapping[str, Tensor], of: Callable[[Tensor], Tensor], *, name: str = "image") -> Tensor:
+    """What ``of`` gives for data of one name, ``(B, K)``; the mean over the views of a sample where it has several.
 
-    A sample of several views, such as clips from several places of a video, has an ``image`` ``(views, C, *size)`` and
-    says how many ``views``.
+    A sample of several views, such as clips from several places of a video, has ``(views, C, *size)`` and says how many
+    ``views``.
     """
     if "views" not in batch:
-        return of(batch["image"])
+        return of(batch[name])
     views = int(batch["views"][0])
-    return of(batch["image"].flatten(0, 1)).unflatten(0, (-1, views)).mean(dim=1)
+    return of(batch[name].flatten(0, 1)).unflatten(0, (-1, views)).mean(dim=1)
 
 
 class _Tried(Dataset[_Read]):

@@ -98,7 +98,8 @@ def test_something_is_made_and_where_it_has_the_shape_of_what_was_given_the_visi
         if picture.shape == one.given.shape:
             hidden = one.hidden.expand_as(one.given)
             assert torch.equal(picture[~hidden], one.given[~hidden])
-            assert (picture[hidden] == one.given[hidden]).float().mean() < 0.2
+            if picture.is_floating_point():  # a word may well be guessed
+                assert (picture[hidden] == one.given[hidden]).float().mean() < 0.2
 
 
 def test_what_is_made_does_not_depend_on_the_order_of_tokens(method, batch, masks):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 
+import numpy as np
 import pytest
 import torch
 from pytorch_lightning import seed_everything
@@ -13,6 +15,8 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from medmae.errors import DataError
+from medmae.evaluate.features.extractor import FeatureExtractor
+from medmae.evaluate.features.features import features
 from medmae.evaluate.reconstruct.reconstruction import evaluate_reconstruction, not_scorable
 from medmae.recipes.finish import save_models
 from medmae.report import write_report
@@ -40,6 +44,10 @@ class Some(Dataset):
 
     def __getitem__(self, index):
         return {**{key: value[index] for key, value in self.batch.items()}, "index": index}
+
+    @property
+    def sha256(self):
+        return hashlib.sha256(repr(sorted(self.batch.items())).encode()).hexdigest()
 
     def describe(self, index):
         return {"case": f"s{index // 3}", "subject": f"s{index // 3}", "place": index}
@@ -150,6 +158,20 @@ def test_each_encoder_of_a_file_is_loaded_by_its_name_and_no_other_is_touched(na
         own = {f"{part}.{key}": value for key, value in encoder.state_dict().items()}
         for key, value in other.state_dict().items():
             assert torch.equal(value, own[key] if key in own else before[key])
+
+
+def test_features_of_samples_are_those_of_each_encoder_and_are_kept(name, tmp_path):
+    method = built(name)
+    samples = Some(method)
+    for part, encoder in method.encoders.items():
+        extract = FeatureExtractor(encoder=encoder, name=part)
+        found = features(extract, samples, cache=tmp_path / f"{part}.h5", batch_size=4)
+        with torch.no_grad():
+            expected = encoder.eval().features({kind: samples.batch[kind] for kind in encoder.kinds})
+        np.testing.assert_allclose(found, expected.numpy(), rtol=1e-4, atol=1e-5)
+        before = (tmp_path / f"{part}.h5").stat().st_mtime_ns
+        features(extract, samples, cache=tmp_path / f"{part}.h5", batch_size=4)
+        assert (tmp_path / f"{part}.h5").stat().st_mtime_ns == before
 
 
 def test_what_is_rebuilt_is_scored_and_what_cannot_be_is_refused_with_a_reason(name, tmp_path):

@@ -76,11 +76,14 @@ class FeatureExtractor:
         Raises:
             ValueError: If the batch has not all kinds that the encoder takes.
         """
-        if len(self.encoder.kinds) == 1:
-            return over_views(batch, self)
-        if missing := [name for name in self.encoder.kinds if name not in batch]:
-            raise ValueError(f"the encoder takes {', '.join(self.encoder.kinds)}, and samples have no {missing[0]!r}")
-        return self({name: batch[name] for name in self.encoder.kinds})
+        names = list(self.encoder.kinds)
+        if len(names) == 1 and names[0] not in batch and "image" in batch:  # what samples of one picture call it
+            names = ["image"]
+        if missing := [name for name in names if name not in batch]:
+            raise ValueError(f"the encoder takes {', '.join(names)}, and samples have no {missing[0]!r}")
+        if len(names) == 1:
+            return over_views(batch, self, name=names[0])
+        return self({name: batch[name] for name in names})
 
     def in_batches(self, images: Tensor, *, batch_size: int = 128) -> np.ndarray:
         """Features ``(N, D)`` of images that lie in memory."""
