@@ -136,6 +136,11 @@ class Samples(Dataset[dict[str, Any]]):
         about = {"source": self.source.sha256, "view": self.view.options, **self._chosen}
         return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
 
+    @cached_property
+    def order_sha256(self) -> str:
+        """Of the source and which samples of it these are, however they are read: what a position in them means."""
+        return hashlib.sha256(self.source.sha256.encode() + self._items.tobytes()).hexdigest()
+
     def set_epoch(self, epoch: int) -> None:
         """Moves on views that draw anew in each epoch."""
         self._epoch.fill_(epoch)

@@ -112,7 +112,7 @@ class ResumableLoader:
         """All that the order of samples depends on."""
         order = self.sampler
         fields = {name: getattr(order, name) for name in ("samples", "seed", "shuffle", "replacement", "num_samples")}
-        return {**fields, "data": getattr(self.dataset, "sha256", None)}
+        return {**fields, "data": getattr(self.dataset, "order_sha256", None)}
 
     def close(self) -> None:
         """Ends the workers."""

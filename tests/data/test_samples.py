@@ -44,6 +44,13 @@ def test_the_hash_tells_apart_sources_choices_and_ways_of_reading(table):
     assert samples(table).sha256 == samples(table, in_memory=True).sha256 == samples(table, size=[8, 8]).sha256
 
 
+def test_a_position_means_the_same_however_samples_are_read_but_not_among_others(table):
+    order = samples(table).order_sha256
+    assert order == samples(table, size=4).order_sha256 == samples(table, dtype="uint8").order_sha256
+    others = [samples(table, limit=3), samples(table, split="train"), samples(replace(table, made_of="others"))]
+    assert order not in {some.order_sha256 for some in others}
+
+
 def test_kinds_say_what_the_tensors_are(table):
     assert samples(table).kinds == {"image": Kind.image(channels=1)}
     assert samples(table, dtype="uint8").kinds["image"].peak == 255
