@@ -176,8 +176,16 @@ class _Kept:
     """Samples that were read once, in shared memory: whatever a worker reads, all have."""
 
     def __init__(self, count: int, shape: tuple[int, ...]) -> None:
-        self.samples = torch.empty(count, *shape, dtype=torch.uint8).share_memory_()
-        self.there = torch.zeros(count, dtype=torch.bool).share_memory_()
+        try:
+            self.samples = torch.empty(count, *shape, dtype=torch.uint8).share_memory_()
+            self.there = torch.zeros(count, dtype=torch.bool).share_memory_()
+        except RuntimeError as error:  # of /dev/shm, of which a container has 64 MB unless told otherwise
+            raise DataError(
+                f"there is no room to keep these samples in memory ({error})",
+                field="in_memory: samples, shape of each",
+                value=(count, shape),
+                remedy="read them anew each time (--in_memory false), or give more shared memory (docker: --shm-size)",
+            ) from error
 
     def get(self, item: Item, read: Callable[[Item], Tensor]) -> Tensor:
         """A sample uint8, read if it is not there yet."""

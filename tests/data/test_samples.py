@@ -130,3 +130,13 @@ def test_options_become_json_by_public_attributes_and_functions_by_name():
         "other": {"class": "Other", "matrix": [[1.0, 0.0], [0.0, 1.0]]},
         "by": "medmae.data.views.plain",
     }
+
+
+def test_samples_that_no_memory_can_keep_are_refused_with_what_to_do(table, monkeypatch):
+    def full(self):
+        raise RuntimeError("unable to allocate shared memory(shm): No space left on device (28)")
+
+    monkeypatch.setattr(torch.Tensor, "share_memory_", lambda self: self if self.ndim == 0 else full(self))
+    with pytest.raises(DataError, match=r"no room to keep.*No space left.*--in_memory false"):
+        samples(table, in_memory=True)
+    assert len(samples(table)) == 20

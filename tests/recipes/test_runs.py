@@ -1,0 +1,144 @@
+"""What every training and every evaluation does, on classes that do nothing else."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from data_prep.tiny.images import make
+from medmae.data import Pictures, Samples
+from medmae.data.augment.image import ImageAugment
+from medmae.errors import DataError, SomeFailedError
+from medmae.methods.mae import mae_tiny
+from medmae.nn.heads import FeatureMap
+from medmae.recipes import Images, Trainer
+from medmae.recipes.evaluation import Evaluation
+from medmae.recipes.settings import settings_of
+from medmae.recipes.training import Training
+from medmae.training import MaskedModule, OptimizerSpec, ResumableLoader, WarmupCosine
+from medmae.weights.io import load_weights
+
+
+class PlainTraining(Training):
+    def evaluate(self, out: Path, hashes: Any) -> None:
+        assert json.loads((self.output_dir / "run.json").read_text())["hashes"] == hashes
+        assert not (out / "summary.json").exists()  # of an earlier run
+        self.report()
+
+
+class PlainEvaluation(Evaluation):
+    fails = False
+
+    def load(self, path: Path) -> None:
+        load_weights(self.method, path)
+
+    def evaluate(self, out: Path) -> None:
+        out.mkdir(parents=True)
+        if self.fails:
+            raise SomeFailedError("one case was left out")
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory) -> Images:
+    source, _ = make(tmp_path_factory.mktemp("images"))
+    return Images(source=source, subject_from="^(p[0-9])_")
+
+
+@pytest.fixture(scope="module")
+def training(images, tmp_path_factory) -> Training:
+    out = tmp_path_factory.mktemp("run")
+    (out / "evaluation").mkdir()
+    (out / "evaluation" / "summary.json").write_text("{}")
+    torch.manual_seed(0)
+    method = mae_tiny(image_size=16, patch_size=8, in_channels=1)
+    view = Pictures(size=16, channels=1)
+    module = MaskedModule(
+        method=method,
+        seed=3,
+        optimizer=OptimizerSpec(base_lr=0.01),
+        schedule=WarmupCosine(warmup_epochs=0),
+        augment={"image": ImageAugment(size=16, flip=0.25)},
+    )
+    run = PlainTraining(
+        module=module,
+        trainer=Trainer(default_root_dir=out, max_epochs=1, accumulate_grad_batches=2),
+        train_loader=ResumableLoader(dataset=Samples(source=images, view=view), batch_size=8),
+        network=FeatureMap(encoder=method.encoder),
+        data=images,
+        model_dir=out / "models",
+        title="A run",
+        bundle="none",
+        record={"told": "besides"},
+    )
+    run.initialize()
+    run.run()
+    run.finalize()
+    return run
+
+
+def evaluation(training: Training, images: Images, out: Path, kind: type = PlainEvaluation, **more: Any) -> Evaluation:
+    method = mae_tiny(image_size=16, patch_size=8, in_channels=1)
+    where = {"output_dir": out, "model_dir": training.model_dir, "data": images}
+    return kind(method=method, **where, title="Looked at", bundle="none", **more)
+
+
+def test_a_training_leaves_weights_a_record_of_what_was_built_and_a_report(training) -> None:
+    record = json.loads((training.output_dir / "run.json").read_text())
+    told = record["config"]
+    assert (told["seed"], told["batch_size"], told["batches_a_step"], told["epochs"]) == (3, 8, 2, 1)
+    assert (told["learning_rate_per_256"], told["schedule"], told["told"]) == (0.01, "WarmupCosine", "besides")
+    assert (told["image_size"], told["patch_size"], told["mask_ratio"]) == ([16, 16], [8, 8], 0.75)
+    assert told["augment.image.flip"] == 0.25
+    assert set(record["hashes"]) == {"model.pt", "model.safetensors", "pretraining.safetensors"}
+    assert (training.output_dir / "report.html").is_file()
+
+
+def test_a_rate_that_is_not_scaled_is_called_so(training) -> None:
+    spec = training.module.optimizer_spec
+    training.module.optimizer_spec = OptimizerSpec(base_lr=0.5, scale_by_batch=False)
+    told = settings_of(training.module, trainer=training.trainer, loader=training.train_loader)
+    training.module.optimizer_spec = spec
+    assert told["learning_rate"] == 0.5
+    assert "learning_rate_per_256" not in told
+
+
+def test_an_evaluation_loads_weights_and_records_whom_it_looked_at(training, images, tmp_path) -> None:
+    run = evaluation(training, images, tmp_path)
+    run.initialize()
+    weights = training.method.state_dict()
+    assert all(torch.equal(value, weights[name]) for name, value in run.method.state_dict().items())
+    run.run()
+    run.finalize()
+    told = json.loads((tmp_path / "run.json").read_text())
+    assert (told["config"]["split"], told["config"]["transductive"]) == ("test", False)
+    assert told["paths"]["model_dir"] == str(training.model_dir)
+
+
+def test_an_evaluation_on_those_who_were_trained_on_is_refused_before_anything_goes(training, images, tmp_path) -> None:
+    (tmp_path / "evaluation").mkdir()
+    (tmp_path / "evaluation" / "summary.json").write_text("{}")
+    with pytest.raises(DataError, match="seen"):
+        evaluation(training, images, tmp_path, split="train").initialize()
+    assert (tmp_path / "evaluation" / "summary.json").exists()
+    with pytest.warns(UserWarning, match="transductive"):
+        evaluation(training, images, tmp_path, split="train", transductive=True).initialize()
+    assert not (tmp_path / "evaluation" / "summary.json").exists()
+
+
+def test_an_evaluation_does_not_begin_over_the_record_of_a_training(training, images) -> None:
+    with pytest.raises(DataError, match="record of a training"):
+        evaluation(training, images, training.output_dir).initialize()
+
+
+def test_what_was_left_out_is_told_when_all_is_recorded(training, images, tmp_path) -> None:
+    run = evaluation(training, images, tmp_path)
+    run.initialize()
+    run.fails = True  # type: ignore[attr-defined]
+    run.run()
+    with pytest.raises(SomeFailedError, match="one case was left out"):
+        run.finalize()
+    assert (tmp_path / "report.html").is_file()
