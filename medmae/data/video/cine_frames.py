@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +90,11 @@ def _native(data: Any) -> int:  # noqa: ANN401
 def _encapsulated(data: Any) -> int:  # noqa: ANN401
     from pydicom.encaps import generate_fragments, parse_basic_offsets
 
-    _, *fragments = (fragment[:8] for fragment in generate_fragments(data.PixelData))  # the first is the offset table
+    fragments = []
+    with suppress(ValueError):  # what precedes a broken fragment is still there
+        for fragment in generate_fragments(data.PixelData):
+            fragments.append(fragment[:8])
+    fragments = fragments[1:]  # the first is the offset table
     offsets = parse_basic_offsets(data.PixelData)
     started = sum(fragment.startswith(_STARTS) for fragment in fragments)
     return len(offsets) or started or len(fragments)

@@ -14,6 +14,7 @@ from PIL import Image
 from medmae.errors import DataError
 
 LIMIT_PIXELS = 2**26  # of one frame, 8192 x 8192: more is a bomb or a slide
+_COPY = "copy or export it again"
 _SAME_SHAPE = 0.02  # relative difference of width over height up to which a new size is the same picture
 
 
@@ -72,7 +73,7 @@ class Video(ABC):
         Raises:
             DataError: If the file cannot be read at all, its frames change their shape, or are larger than the limit.
         """
-        for pixels, time in self._decoded():
+        for pixels, time in self._guarded():
             if self._first is None:
                 self._first = pixels.shape
             same = self._one_size(pixels)
@@ -81,6 +82,21 @@ class Video(ABC):
             yield Frame(self._shown(same), time)
         if self._resized:
             self.flag(f"size_changes:{self._resized}")
+
+    def _guarded(self) -> Iterator[tuple[np.ndarray, float | None]]:
+        """The boundary to libraries: whatever they raise about a damaged file is told as its damage."""
+        number = 0
+        try:
+            for frame in self._decoded():
+                yield frame
+                number += 1
+        except (DataError, ModuleNotFoundError, AssertionError):
+            raise
+        except Exception as error:
+            reason = f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:200]}"
+            if not number:
+                raise DataError(f"it cannot be read ({reason})", path=self.path, remedy=_COPY) from error
+            self.damage = f"damaged after {number} frames: {reason}"
 
     @property
     def content_sha256(self) -> str:
