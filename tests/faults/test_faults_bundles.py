@@ -191,7 +191,9 @@ def test_fault_48_without_a_network_everything_works_and_nobody_tries_to_reach_o
     assert run("doctor") == ExitCode.OK
     assert run("run", str(bundle), "train", "--dataset_dir", str(data[0]), *TINY) == ExitCode.OK
     assert run("report", str(bundle)) == ExitCode.OK
-    assert run("check", str(shipped()[NAME])) == ExitCode.OK  # trains, evaluates, infers, exports
+    for config, given in (("evaluate", data[0]), ("inference", data[1])):
+        assert run("run", str(bundle), config, "--dataset_dir", str(given), *TINY[:2]) == ExitCode.OK
+    assert run("check", str(shipped()[NAME]), "--static-only") == ExitCode.OK
     assert offline == []
 
 

@@ -3,11 +3,8 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 import warnings
-from pathlib import Path
 
 import pytest
 import torch
@@ -20,39 +17,9 @@ from medmae.training import Checkpoints, ResumableLoader, fit
 from medmae.training.checkpoints import STOPPED, checkpoints
 from medmae.training.finite import NotFiniteError
 from medmae.training.resume import find_checkpoint, read_checkpoint
-from tests.training.toys import Blobs, module, trainer
-
-ROOT = Path(__file__).resolve().parents[2]
-
-
-class Numbered(Blobs):
-    """Samples with an index and a name; some may be spoilt."""
-
-    def __init__(self, count=16, *, nan=(), broken=()):
-        super().__init__(count)
-        self.nan, self.broken = set(nan), set(broken)
-
-    def __getitem__(self, index):
-        if index in self.broken:
-            raise DataError("the shard is truncated", path=f"shards/case-{index}.npy")
-        image = self.images[index] * (float("nan") if index in self.nan else 1.0)
-        return {"image": image, "index": index}
-
-    def describe(self, index):
-        return {"case": f"case-{index}"}
-
-
-def loader(data, **options):
-    return ResumableLoader(**{"dataset": data, "batch_size": 4, "shuffle": False, **options})
-
-
-def run(folder, data, *, learner=None, checkpoint=None, allow_changes=False, every_steps=1, keeper=None, **options):
-    keeper = keeper or Checkpoints(folder=folder / "checkpoints", every_steps=every_steps)
-    made = trainer(folder, **{"enable_checkpointing": True, "callbacks": [keeper], **options})
-    learner = learner or module()
-    batches = data if isinstance(data, ResumableLoader) else loader(data)
-    fit(trainer=made, module=learner, train_loader=batches, checkpoint=checkpoint, allow_changes=allow_changes)
-    return made, learner
+from tests.faults.children import interrupted, send, start, with_a_full_disk
+from tests.faults.runs import Numbered, loader, run
+from tests.training.toys import module, trainer
 
 
 # ------------------------------------------------------------------------------------------------------- not finite
@@ -138,33 +105,6 @@ def test_fault_30_a_damaged_checkpoint_is_passed_over_for_the_newest_whole_one(t
     assert find_checkpoint("newest", folder=tmp_path / "checkpoints")[0] == older
 
 
-SLOW_RUN = """
-import sys, time
-sys.path.insert(0, {root!r})
-from pathlib import Path
-from pytorch_lightning.callbacks import Callback
-from tests.faults.test_faults_training import Numbered, run
-from medmae.training import Checkpoints
-class Slow(Callback):
-    def on_train_batch_end(self, *args):
-        print("step", flush=True)
-        time.sleep(0.2)
-out = Path({out!r})
-keeper = Checkpoints(folder=out / "checkpoints")
-run(out, Numbered(64), keeper=keeper, callbacks=[Slow(), keeper], {options})
-"""
-
-
-def slow_run(out, *, options=""):
-    code = SLOW_RUN.format(root=str(ROOT), out=str(out), options=options)
-    # No shell and no input from outside: our own script.
-    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=ROOT)
-    for _ in range(3):
-        while process.stdout.readline().strip() != "step":
-            assert process.poll() is None
-    return process
-
-
 def test_fault_30_half_a_checkpoint_is_tidied_away_when_training_goes_on(tmp_path):
     half = tmp_path / "checkpoints" / ".step-00000003.ckpt.x1y2.part"
     half.parent.mkdir()
@@ -177,18 +117,14 @@ def test_fault_30_half_a_checkpoint_is_tidied_away_when_training_goes_on(tmp_pat
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
 def test_fault_31_a_signal_ends_the_run_after_its_step_with_a_checkpoint_and_exit_code_143(tmp_path, number):
-    process = slow_run(tmp_path)
-    process.send_signal(number)
-    assert process.wait(timeout=600) == STOPPED == 143
+    assert send(start(interrupted, tmp_path, 1), number, tmp_path) == STOPPED == 143
     (path,) = checkpoints(tmp_path / "checkpoints")
-    assert 3 <= read_checkpoint(path)["global_step"] <= 5
+    assert read_checkpoint(path)["global_step"] == 3
 
 
 @pytest.mark.slow
 def test_fault_31_a_signal_amid_accumulation_waits_for_the_optimiser(tmp_path):
-    process = slow_run(tmp_path, options="accumulate_grad_batches=4")
-    process.terminate()
-    assert process.wait(timeout=600) == STOPPED
+    assert send(start(interrupted, tmp_path, 4), signal.SIGTERM, tmp_path) == STOPPED
     content = read_checkpoint(checkpoints(tmp_path / "checkpoints")[0])
     assert content["global_step"] == 1
     assert content["medmae"]["position"]["delivered"] == 16
@@ -249,23 +185,13 @@ def test_fault_34_a_longer_run_needs_no_flag(tmp_path):
 def test_fault_35_a_full_disk_lets_the_training_go_on_and_loses_no_checkpoint(tmp_path):
     run(tmp_path, Numbered(), every_steps=2, epochs=1)
     before = {path.name: path.read_bytes() for path in checkpoints(tmp_path / "checkpoints")}
-    code = f"""
-import sys; sys.path.insert(0, {str(ROOT)!r})
-import resource, signal, warnings
-from pathlib import Path
-from tests.faults.test_faults_training import Numbered, run
-from medmae.training import Checkpoints
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
-out = Path({str(tmp_path)!r})
-keeper = Checkpoints(folder=out / "checkpoints", every_steps=1, tries=3)
-run(out, Numbered(), keeper=keeper, epochs=3, checkpoint="newest")
-"""
-    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False)
-    assert ended.returncode == 1
-    assert ended.stderr.count("training goes on, another try follows") == 2
-    assert "DataError" in ended.stderr
-    assert "free space or mend the disk, then resume" in ended.stderr
+    process = start(with_a_full_disk, tmp_path)
+    process.join(timeout=600)
+    said = (tmp_path / "said").read_text()
+    assert process.exitcode == 1
+    assert said.count("training goes on, another try follows") == 2
+    assert "DataError" in said
+    assert "free space or mend the disk, then resume" in said
     assert {path.name: path.read_bytes() for path in (tmp_path / "checkpoints").iterdir()} == before
 
 

@@ -1,0 +1,71 @@
+"""Trainings in a process of their own, which signals and limits of files may end.
+
+All processes are forks of one that has imported this module and done nothing: imports take longer than the trainings.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import resource
+import signal
+import sys
+import time
+from collections.abc import Callable
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+from pytorch_lightning.callbacks import Callback
+
+from medmae.training import Checkpoints
+from tests.faults.runs import Numbered, run
+
+
+class Waiting(Callback):
+    """After three batches, waits until the parent has sent what it wants to send."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+
+    def on_train_batch_end(self, trainer, module, outputs, batch, batch_idx):
+        if batch_idx == 2:
+            (self.folder / "three batches are done").touch()
+            while not (self.folder / "go on").exists():
+                time.sleep(0.02)
+
+
+def interrupted(folder: Path, accumulate: int) -> None:
+    """A long training that waits for a signal after three batches."""
+    keeper = Checkpoints(folder=folder / "checkpoints")
+    options = {"callbacks": [Waiting(folder), keeper], "accumulate_grad_batches": accumulate}
+    run(folder, Numbered(64), keeper=keeper, **options)
+
+
+def with_a_full_disk(folder: Path) -> None:
+    """Goes on with a training where no file can grow beyond 20 kB; what it says is in ``said``."""
+    sys.stderr = (folder / "said").open("w")
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+    keeper = Checkpoints(folder=folder / "checkpoints", every_steps=1, tries=3)
+    run(folder, Numbered(), keeper=keeper, epochs=3, checkpoint="newest")
+
+
+def start(target: Callable[..., None], *given: object) -> BaseProcess:
+    """A process that does one of these."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    process = context.Process(target=target, args=given, daemon=True)
+    process.start()
+    return process
+
+
+def send(process: BaseProcess, number: int, folder: Path) -> int | None:
+    """Sends a signal after three batches; gives the exit code."""
+    while not (folder / "three batches are done").exists():
+        assert process.is_alive()
+        time.sleep(0.02)
+    assert process.pid is not None
+    os.kill(process.pid, number)
+    (folder / "go on").touch()
+    process.join(timeout=600)
+    return process.exitcode
