@@ -24,6 +24,7 @@ class Downstream(Evaluation):
         seeds: One a repetition.
         fine_tune: False leaves out what takes nearly all the time.
         epochs: Of fine-tuning.
+        attentive: True adds an attentive probe; see :class:`~medmae.evaluate.classify.protocol.Protocol`.
         pool: See :class:`~medmae.nn.encoder.Encoder`.
         evaluation: Arguments of :class:`Evaluation`.
     """
@@ -37,6 +38,7 @@ class Downstream(Evaluation):
         seeds: Sequence[int] = (0, 1, 2),
         fine_tune: bool = True,
         epochs: int = 100,
+        attentive: bool = False,
         pool: Pool = "mean",
         **evaluation: Any,
     ) -> None:
@@ -48,6 +50,7 @@ class Downstream(Evaluation):
             seeds=seeds,
             fine_tune=fine_tune,
             tuning={"epochs": epochs},
+            attentive=attentive,
         )
         told = {"labels_a_class": few, "epochs_of_fine_tuning": epochs if fine_tune else None}
         self.record = {"seeds": seeds, "pool": pool, **told, **self.record}

@@ -38,7 +38,8 @@ class FineTune:
 
     Args:
         encoder: Copied for every fit, and left as it is.
-        samples: By number, items with an ``image`` ``(C, H, W)`` in [0, 1].
+        samples: By number, items with an ``image`` ``(C, *size)``; what draws anew in each epoch, such as clips, does
+            so in training, and is tested as in the first.
         augment: Of batches ``{"image": ...}`` in training: ``augment(batch, generator=...)``.
         pool: See :class:`medmae.nn.heads.Classifier`.
         epochs: Passes over the training samples.
@@ -130,6 +131,7 @@ class FineTune:
     ) -> None:
         """One epoch."""
         model.train()
+        _move_to(self.samples, epoch)
         batches = epoch_batches(
             samples,
             epoch=epoch,
@@ -158,7 +160,16 @@ class FineTune:
 
     def _predict(self, model: Classifier, numbers: np.ndarray, task: Task) -> np.ndarray:
         """Predictions ``(len(numbers), K)``, without augmentation."""
+        _move_to(self.samples, 0)
         return predict(model, self.samples, numbers.tolist(), link=task.link, device=self.device)
+
+
+def _move_to(samples: Any, epoch: int) -> None:  # noqa: ANN401 - data sets, or some samples of them
+    """Tells data sets that draw anew which epoch it is."""
+    if hasattr(samples, "set_epoch"):
+        samples.set_epoch(epoch)
+    for inner in (*getattr(samples, "datasets", ()), *filter(None, [getattr(samples, "dataset", None)])):
+        _move_to(inner, epoch)
 
 
 def _copy(model: nn.Module) -> State:

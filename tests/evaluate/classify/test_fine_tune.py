@@ -7,6 +7,7 @@ import copy
 import numpy as np
 import pytest
 import torch
+from torch.utils.data import ConcatDataset, Subset
 
 from medmae.evaluate.classify.fine_tune import FineTune
 from medmae.evaluate.classify.folds import Fold
@@ -85,6 +86,24 @@ def test_every_training_sample_is_used_in_every_epoch():
     fold = Fold(train=np.arange(11), val=np.empty(0, dtype=int), test=np.arange(24, 48))
     tuned(samples=Watched(), epochs=3, batch_size=5)(fold, LABELS, task=TWO)
     assert sorted(seen[:33]) == sorted(3 * list(range(11)))
+
+
+def test_samples_that_draw_anew_do_so_in_each_epoch_and_are_tested_as_in_the_first():
+    class Drawn(Tiles):
+        epoch, seen = 0, []
+
+        def set_epoch(self, epoch):
+            self.epoch = epoch
+
+        def __getitem__(self, number):
+            self.seen.append((self.epoch, number >= 24))
+            return super().__getitem__(number)
+
+    drawn = Drawn()
+    samples = ConcatDataset([Subset(drawn, range(48))])
+    fold = Fold(train=np.arange(12), val=np.empty(0, dtype=int), test=np.arange(24, 48))
+    tuned(samples=samples, epochs=3)(fold, LABELS, task=TWO)
+    assert set(drawn.seen) == {(0, False), (1, False), (2, False), (0, True)}
 
 
 def test_the_best_epoch_of_validation_is_kept_not_the_last():
