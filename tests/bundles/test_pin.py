@@ -67,6 +67,8 @@ PINNED: dict[str, dict[str, Any]] = {
         "begins": "pathology_he_mmae_pretraining",
         "then": {"evaluate": {}, "few_labels": FEW_LABELS},
     },
+    "video_mae_pretraining": {"batch": 4, "then": {"evaluate": {}, "downstream": {**PROTOCOL, "views": [2, 1]}}},
+    "video_classification": {"batch": 4, "begins": "video_mae_pretraining", "then": {"evaluate": {}}},
 }
 
 
