@@ -7,7 +7,7 @@ nothing to judge with), and MONAI's U-Net with as much arithmetic a step and the
 its histogram matched to the training targets, stands beside them. Scores are of the packed slices of held-out patients
 (8 bits, at the network's size), pooled to one row a patient; of every contestant's pictures what is background in the
 source is background, as in inference. Nothing is augmented (some hundred steps are too few to learn what quarter turns
-add), and each network has a learning rate that was tried on the training patients of the made cohort.
+add), and each network has a learning rate that was tried on the training patients of the simulated cohort.
 
     python benchmarks/synthesis.py pack PREPARED... --contrasts T1,T2,FLAIR --size 192 --out real.npz
     python benchmarks/synthesis.py run real.npz --fold 0 --out results.csv        # leave one patient out

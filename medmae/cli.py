@@ -101,7 +101,7 @@ def list_methods() -> None:
 
 @app.command(epilog="Example: medmae demo --data /path/to/nifti --out demo")
 def demo(
-    data: Annotated[Path | None, typer.Option(help="Your volumes, as for medmae prep mr; else a made cohort.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Your volumes, as for medmae prep mr; else simulated ones.")] = None,
     out: Annotated[Path, typer.Option(help="Folder of everything that is made.")] = Path("demo"),
     resample_to: Annotated[str | None, typer.Option(help="Contrast onto whose grid others are resampled.")] = None,
 ) -> None:

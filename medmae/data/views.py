@@ -70,6 +70,7 @@ class View(ABC, Generic[S]):
     """Options of how samples are made of a source: a dataclass, whose fields are all that a sample depends on."""
 
     noun = "sample"  # what one is called in messages
+    repeats = 1  # how often an epoch draws what one is made of
 
     @abstractmethod
     def open(self, source: Source | str | Path) -> S:

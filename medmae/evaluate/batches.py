@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeVar
 import torch
 from rich.progress import track
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, default_collate
+from torch.utils.data import ConcatDataset, DataLoader, Dataset, Subset, default_collate
 
 from medmae.training.reading import UNREADABLE, name_of
 
@@ -46,7 +46,8 @@ def each_batch(
         samples: Give mappings of tensors and numbers, each alike.
         numbers: Which, in which order; None takes all.
         device: Where tensors go.
-        batch_size: Samples at once; a batch with samples that cannot be read is smaller.
+        batch_size: Samples at once; a batch with samples that cannot be read is smaller. Of samples of several views
+            fewer, so that no more views come at once.
         workers: Processes that read.
         left_out: Receives why a sample was left out, by its number.
         description: Of a progress bar; None shows none.
@@ -57,7 +58,7 @@ def each_batch(
     chosen = range(len(samples)) if numbers is None else numbers
     loader = DataLoader(
         _Tried(samples, chosen),
-        batch_size=batch_size,
+        batch_size=max(1, batch_size // _views_of(samples)),
         num_workers=workers,
         collate_fn=list,
         generator=torch.Generator(),  # else torch's own would be drawn from
@@ -84,6 +85,13 @@ def over_views(batch: Mapping[str, Tensor], of: Callable[[Tensor], Tensor], *, n
         return of(batch[name])
     views = int(batch["views"][0])
     return of(batch[name].flatten(0, 1)).unflatten(0, (-1, views)).mean(dim=1)
+
+
+def _views_of(samples: object) -> int:
+    """Views of a sample; of several data sets those of the one that has most."""
+    if isinstance(samples, ConcatDataset):
+        return max(map(_views_of, samples.datasets))
+    return _views_of(samples.dataset) if isinstance(samples, Subset) else int(getattr(samples, "views", 1))
 
 
 class _Tried(Dataset[_Read]):

@@ -12,13 +12,17 @@ from medmae.training.reading import Failure, name_of
 class Unreadable:
     """Samples that could not be read, each counted once; more than max(1, 0.1 %) of them end the run.
 
+    Where an epoch draws several samples of one thing, such as clips of a video, as many are lost with it: one video may
+    be.
+
     Args:
         dataset: Names its samples.
     """
 
     def __init__(self, dataset: object) -> None:
         self._dataset = dataset
-        self.limit = max(1, len(dataset) // 1000)  # type: ignore[arg-type]
+        repeats: int = getattr(getattr(dataset, "view", None), "repeats", 1)
+        self.limit = max(1, len(dataset) // repeats // 1000) * repeats  # type: ignore[arg-type]
         self.reasons: dict[int, str] = {}
 
     def note(self, failures: Iterable[Failure], *, hopeless: bool) -> None:

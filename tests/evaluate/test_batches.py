@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.utils.data import ConcatDataset, Subset
 
 from medmae.errors import DataError
 from medmae.evaluate.batches import each_batch
@@ -70,6 +71,15 @@ def test_predictions_of_the_views_of_a_sample_are_averaged_after_the_link():
     network = nn.Flatten(1)
     said = predict(network, Views(), [3, 1], link=lambda outputs: outputs[:, :1] ** 2)
     np.testing.assert_allclose(said, [[(3**2 + 13**2) / 2], [(1 + 11**2) / 2]])
+
+
+def test_no_more_views_come_at_once_than_samples_would():
+    views = Views()
+    views.views = 2
+    both = ConcatDataset([Numbers(), views])
+    for samples, numbers in ((views, None), (Subset(views, range(7)), None), (both, range(7, 14))):
+        batches = each_batch(samples, numbers=numbers, batch_size=4)
+        assert [len(batch["image"]) for _, batch in batches] == [2, 2, 2, 1]
 
 
 def test_a_sample_that_is_gone_after_it_was_read_once_is_an_error():

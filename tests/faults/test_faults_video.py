@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -91,6 +92,17 @@ def test_fault_21_a_shard_that_is_gone_is_replaced_counted_and_told(prepared):
     assert 1 not in batch["index"].tolist()
     with pytest.raises(DataError, match=r"p1\.npy: the shard cannot be read"):
         data[1]
+
+
+def test_fault_21_one_bad_video_ends_no_training_however_many_clips_are_drawn_of_it(prepared):
+    data = [Samples(source=prepared, view=replace(CLIPS, clips_per_video=3)) for _ in range(2)]
+    (prepared / "shards" / "p1.npy").unlink()
+    with pytest.warns(UserWarning, match="is replaced by the next one"):
+        found = [n for batch in ResumableLoader(dataset=data[0], batch_size=3) for n in batch["index"].tolist()]
+    assert len(found) == len(data[0]) == 15
+    (prepared / "shards" / "p2.npy").unlink()
+    with pytest.raises(DataError, match="too many samples"), pytest.warns(UserWarning, match="is replaced"):
+        list(ResumableLoader(dataset=data[1], batch_size=3))
 
 
 # ----------------------------------------------------------------------------------------------------------------- 22

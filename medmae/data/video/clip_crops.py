@@ -92,22 +92,7 @@ class MultiScale(ClipCrop):
 
     def places(self, down: int, right: int) -> list[tuple[int, int]]:
         """Top left corners of a crop that leaves so much room."""
-        quarters = [
-            (0, 0),
-            (0, 4),
-            (4, 0),
-            (4, 4),
-            (2, 2),
-            (2, 0),
-            (2, 4),
-            (4, 2),
-            (0, 2),
-            (1, 1),
-            (1, 3),
-            (3, 1),
-            (3, 3),
-        ]
-        return [(row * (down // 4), column * (right // 4)) for row, column in quarters]
+        return [(row * (down // 4), column * (right // 4)) for row, column in _PLACES]
 
 
 @dataclass(frozen=True, kw_only=True)

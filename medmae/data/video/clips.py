@@ -66,11 +66,12 @@ class Clips(View[Manifest]):
         check_choice(self.target, ("label", "value"), name="target")
         if self.channels not in (1, 3):
             raise ValueError(f"channels must be 1 or 3, got {self.channels}")
-        if min(*self.shape, self.clips_per_video, *(self.test_views or (1, 1))) < 1:
-            raise ValueError(
-                "size, clips_per_video and test_views must be positive, got "
-                f"{self.size}, {self.clips_per_video}, {self.test_views}"
-            )
+        for name, numbers in (("size", self.size), ("test_views", self.test_views)):
+            pair = (numbers, numbers) if name == "size" and isinstance(numbers, int) else numbers
+            if pair is not None and (isinstance(pair, int) or len(pair) != 2 or min(pair) < 1):
+                raise ValueError(f"{name} must be two positive numbers, got {numbers}")
+        if self.clips_per_video < 1:
+            raise ValueError(f"clips_per_video must be positive, got {self.clips_per_video}")
         if self.test_views is not None:
             self.crop.views(1, 1, self.test_views[1])  # refuses what it cannot do before anything is read
 
@@ -78,6 +79,11 @@ class Clips(View[Manifest]):
     def shape(self) -> tuple[int, int]:
         """Height and width."""
         return (self.size, self.size) if isinstance(self.size, int) else (self.size[0], self.size[1])
+
+    @property
+    def repeats(self) -> int:  # type: ignore[override]
+        """Clips that are drawn of a video in an epoch."""
+        return self.clips_per_video if self.test_views is None else 1
 
     @property
     def per_video(self) -> int:

@@ -32,7 +32,13 @@ class Mixing:
     def __call__(
         self, images: Tensor, labels: Tensor, *, num_classes: int, generator: torch.Generator
     ) -> tuple[Tensor, Tensor]:
-        """Images ``(B, C, *size)`` and labels ``(B,)`` -> mixed images, and shares of the classes ``(B, K)``."""
+        """Images ``(B, C, *size)`` and labels ``(B,)`` -> mixed images, and shares of the classes ``(B, K)``.
+
+        Raises:
+            ValueError: If the images are whole numbers: a share of bytes is no byte, and no scale suits what comes out.
+        """
+        if not images.is_floating_point():
+            raise ValueError(f"images of {images.dtype} are not mixed: read them as float32")
         hard = F.one_hot(labels, num_classes).float()
         targets = hard * (1 - self.smoothing) + self.smoothing / num_classes
         cut = self.cutmix > 0 and (self.mixup == 0 or float(torch.rand((), generator=generator)) < 0.5)

@@ -205,6 +205,9 @@ def test_options_out_of_range_are_refused():
     for options in ({"size": 0}, {"channels": 2}, {"clips_per_video": 0}, {"dtype": "int8"}, {"target": "name"}):
         with pytest.raises(ValueError, match=next(iter(options))):
             Clips(**options)
+    for options in ({"size": [16, 224, 224]}, {"size": [224]}, {"test_views": 5}, {"test_views": [5, 3, 2]}):
+        with pytest.raises(ValueError, match="must be two positive numbers"):
+            Clips(**options)
     with pytest.raises(ValueError, match="one view"):
         Clips(crop=WholeFrame(), test_views=(5, 3))
 

@@ -47,3 +47,10 @@ def test_what_is_cut_out_is_one_box_of_every_frame_and_its_share_is_that_of_the_
         assert targets.sum(dim=1).tolist() == pytest.approx([1.0, 1.0])
         shares.append(targets[0, 0].item())
     assert 0 <= min(shares) < 0.4 < 0.9 < max(shares) <= 1
+
+
+@pytest.mark.parametrize("options", [{"cutmix": 0.0}, {"mixup": 0.0}])
+def test_bytes_are_not_mixed(options):
+    clips = torch.zeros(2, 3, 4, 8, 8, dtype=torch.uint8)
+    with pytest.raises(ValueError, match=r"torch\.uint8 are not mixed"):
+        Mixing(**options)(clips, torch.tensor([0, 1]), num_classes=2, generator=seeded())

@@ -172,7 +172,7 @@ def test_a_class_that_is_none_is_refused(slides):
         mapped(slides, shown=["blood"])
 
 
-def test_verdicts_can_be_tabled_without_slides(tmp_path):
+def test_predictions_can_be_tabled_without_slides(tmp_path):
     slide = SlideProbabilities(
         case="a", patient="p", coords=np.zeros((2, 2), int), probabilities=np.array([[0.6, 0.4], [0.2, 0.8]])
     )
