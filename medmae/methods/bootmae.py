@@ -32,7 +32,7 @@ from medmae.nn.positions import SinCos
 from medmae.nn.vit import MaskedViT
 from medmae.objectives.edge import patchwise_weight
 from medmae.objectives.momentum import normalised_mse
-from medmae.objectives.pixel import PatchNorm, masked_mse
+from medmae.objectives.pixel import TargetNorm, masked_mse
 
 MOMENTUM_EPOCHS = (0, 100, 400)
 
@@ -120,7 +120,7 @@ class BootMAE(PixelMethod):
         pixel_tap: int | None = 0,
         feature_tap: int | None = -1,
         centre_weighted: bool = True,
-        target_norm: PatchNorm | None = PatchNorm(per_channel=True, unbiased=False, eps=1e-5),  # noqa: B008 - frozen
+        target_norm: TargetNorm | None = TargetNorm(per_channel=True, unbiased=False, eps=1e-5),  # noqa: B008 - frozen
         feature_weight: float = 1.0,
         momentum: Sequence[float] = (0.999, 0.9999, 0.99999),
         epochs: int = 801,

@@ -31,7 +31,7 @@ from medmae.nn.positions import SinCos
 from medmae.nn.projector import FeatureDecoder, Projector
 from medmae.nn.vit import MaskedViT
 from medmae.objectives.contrastive import info_nce
-from medmae.objectives.pixel import PatchNorm, masked_mse
+from medmae.objectives.pixel import TargetNorm, masked_mse
 
 
 def cmae_base(**options: Any) -> CMAE:
@@ -114,7 +114,7 @@ class CMAE(PixelMethod):
         mask_ratio: float = 0.65,
         mask_cell: int | Sequence[int] = 2,
         rounding: Rounding = "truncate_visible",
-        target_norm: PatchNorm | None = PatchNorm(),  # noqa: B008 - frozen
+        target_norm: TargetNorm | None = TargetNorm(),  # noqa: B008 - frozen
         temperature: float = 0.07,
         image_weight: float = 1.0,
         contrast_weight: float = 1.0,

@@ -30,7 +30,7 @@ from medmae.nn.decoder import MaskedDecoder
 from medmae.nn.heads import PatchHead
 from medmae.nn.vit import MaskedViT
 from medmae.objectives.edge import SobelEdges, WeightMode, patchwise_weight
-from medmae.objectives.pixel import PatchNorm, masked_mse
+from medmae.objectives.pixel import TargetNorm, masked_mse
 
 Schedule = Literal["reference", "curriculum"]
 
@@ -114,7 +114,7 @@ class EdgeMAE(PatchMethod):
         patchwise: bool = True,
         schedule: Schedule = "reference",
         num_contrasts: int | None = None,
-        target_norm: PatchNorm | None = None,
+        target_norm: TargetNorm | None = None,
     ) -> None:
         super().__init__()
         check_choice(schedule, get_args(Schedule), name="schedule")
@@ -158,12 +158,12 @@ class EdgeMAE(PatchMethod):
         weight = patchwise_weight(mask, grid=self.patches.grid, mode=self.weight_mode(progress))  # (B, M)
 
         image = self.image_head(trunk)  # (B, M, P)
-        target = self._image_target(mask.hidden(self.patches.cut(self.data(batch))))
+        target = self._image_target(mask.hidden(self.patches.patchify(self.data(batch))))
         image_loss = masked_mse(image, target, weight=weight if self.patchwise else None)
         terms, prediction = {name: self.image_weight * image_loss}, {name: image}
         if self.edge_head is not None:
             prediction["edge"] = self.edge_head(trunk)  # (B, M, P)
-            edges = mask.hidden(self.patches.cut(self.sobel(self.data(batch))))
+            edges = mask.hidden(self.patches.patchify(self.sobel(self.data(batch))))
             terms["edge"] = masked_mse(prediction["edge"], edges, weight=weight)
         return StepOutput.of(terms=terms, prediction=prediction, masks={name: mask})
 
@@ -185,12 +185,12 @@ class EdgeMAE(PatchMethod):
         predicted = self.predict(batch, mask)
         image = predicted[name]
         if self.target_norm is not None:
-            true = self.patches.cut(self.data(batch))
+            true = self.patches.patchify(self.data(batch))
             image = self.target_norm.invert(image, true, channels=self.patches.channels)
-        parts = {name: self.shown(batch, mask, self.patches.join(image))}
+        parts = {name: self.shown(batch, mask, self.patches.unpatchify(image))}
         if "edge" in predicted:
             edges, hidden = self.sobel(self.data(batch)), parts[name].hidden
-            made = torch.where(hidden, self.patches.join(predicted["edge"]), edges)
+            made = torch.where(hidden, self.patches.unpatchify(predicted["edge"]), edges)
             kind = replace(self.kind, name="edge", peak=1.0, unit="")
             parts["edge"] = Shown(kind, edges, hidden, made, beside=name)
         return parts

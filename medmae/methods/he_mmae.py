@@ -250,7 +250,7 @@ class HEMMAE(MaskedMethod):
             parts[name] = Shown(kinds[name], data, hidden)
         for name, output in self.outputs.items():
             if output.modality in parts:
-                made, shown = output.patches.join(output.pixels(predicted[name], rows)), parts[output.modality]
+                made, shown = output.patches.unpatchify(output.pixels(predicted[name], rows)), parts[output.modality]
                 made = self.encoder.scaling.invert(made) if output.number == 0 else made
                 pasted = torch.where(shown.hidden, made, shown.given)
                 parts[output.modality] = (
@@ -270,7 +270,7 @@ class HEMMAE(MaskedMethod):
         given, own = self.modalities.given(batch), self.modalities.names[0]
         if own in given:
             given[own] = self.encoder.scaling(given[own])
-        return self.modalities.cut({**batch, **given})
+        return self.modalities.patchify({**batch, **given})
 
     def _hidden(self, batch: Batch, mask: Mask) -> Tensor:
         """True for each hidden token of a modality that the sample has: ``(B, T, n)``."""

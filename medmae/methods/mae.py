@@ -31,7 +31,7 @@ from medmae.nn.decoder import MaskedDecoder
 from medmae.nn.heads import PatchHead
 from medmae.nn.positions import AxisOrder, SinCos
 from medmae.nn.vit import ClassToken, MaskedViT
-from medmae.objectives.pixel import PatchNorm, masked_mse
+from medmae.objectives.pixel import TargetNorm, masked_mse
 
 Decoder = Literal["self", "cross", "cross_last"]
 
@@ -137,7 +137,7 @@ class MAE(PixelMethod):
         axis_order: AxisOrder = "last_first",
         mask_ratio: float = 0.75,
         rounding: Rounding = "truncate_visible",
-        target_norm: PatchNorm | None = PatchNorm(),  # noqa: B008 - frozen
+        target_norm: TargetNorm | None = TargetNorm(),  # noqa: B008 - frozen
         decoder: Decoder = "self",
         decode_share: float = 1.0,
         scale: ScaleLike | None = None,

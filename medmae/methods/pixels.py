@@ -12,7 +12,7 @@ from medmae.kinds import Kind
 from medmae.masking.base import Mask, Masking, Masks
 from medmae.methods.base import Batch, MaskedMethod, count_samples, entry
 from medmae.methods.shown import Shown
-from medmae.objectives.pixel import PatchNorm
+from medmae.objectives.pixel import TargetNorm
 from medmae.tokens.patches import Patches
 
 
@@ -91,7 +91,7 @@ class PixelMethod(PatchMethod):
         target_norm: Normalisation of the target patches; None regresses raw pixels.
     """
 
-    target_norm: PatchNorm | None
+    target_norm: TargetNorm | None
 
     @abstractmethod
     def predict(self, batch: Batch, mask: Mask) -> Tensor | dict[str, Tensor]:

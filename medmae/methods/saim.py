@@ -36,7 +36,7 @@ from medmae.nn.init import initialise_linears
 from medmae.nn.positions import AxisOrder, SinCos
 from medmae.nn.vit import MaskedViT
 from medmae.objectives.modalities import Error
-from medmae.objectives.pixel import PatchNorm
+from medmae.objectives.pixel import TargetNorm
 from medmae.objectives.smoothing import GaussianSmoothing
 
 Head = Literal["mlp", "linear"]
@@ -110,7 +110,7 @@ class SAIM(PatchMethod):
         order: Order = "random",
         mask_ratio: float = 0.75,
         error: Error = "mse",
-        target_norm: PatchNorm | None = PatchNorm(),  # noqa: B008 - frozen
+        target_norm: TargetNorm | None = TargetNorm(),  # noqa: B008 - frozen
         smoothing: GaussianSmoothing | None = GaussianSmoothing(),  # noqa: B008 - frozen
         scale: ScaleLike | None = None,
     ) -> None:
@@ -211,4 +211,4 @@ class SAIM(PatchMethod):
 
     def _smooth(self, image: Tensor) -> Tensor:
         image = self.encoder.scaling(image)
-        return self.patches.cut(image if self.smoothing is None else self.smoothing(image))
+        return self.patches.patchify(image if self.smoothing is None else self.smoothing(image))

@@ -35,7 +35,7 @@ from medmae.nn.heads import PatchHead
 from medmae.nn.positions import FlatSinusoid
 from medmae.nn.vit import MaskedViT
 from medmae.objectives.cube import CubeNorm
-from medmae.objectives.pixel import PatchNorm, masked_mse
+from medmae.objectives.pixel import TargetNorm, masked_mse
 from medmae.tokens.patches import per_axis
 
 Hiding = Literal["tube", "random"]
@@ -137,7 +137,7 @@ class VideoMAE(PixelMethod):
         norm_eps: float = 1e-6,
         masking: Hiding = "tube",
         mask_ratio: float = 0.9,
-        target_norm: PatchNorm | None = CubeNorm(),  # noqa: B008 - frozen
+        target_norm: TargetNorm | None = CubeNorm(),  # noqa: B008 - frozen
         scale: ScaleLike | None = None,
     ) -> None:
         super().__init__()
@@ -191,7 +191,7 @@ class VideoMAE(PixelMethod):
     ) -> StepOutput:
         """One step; see :meth:`Method.forward`."""
         mask, name = self.mask(batch, masks, generator=generator), self.kind.name
-        cubes = self.patches.cut(self.data(batch))  # (B, N, P), in the clip's own units
+        cubes = self.patches.patchify(self.data(batch))  # (B, N, P), in the clip's own units
         target = self.target(mask.hidden(cubes))  # (B, M, P)
         prediction = self._decode(cubes if self.encoder.scaling.identity else self.rows(batch), mask)  # (B, M, P)
         loss = masked_mse(prediction, target)
@@ -206,13 +206,13 @@ class VideoMAE(PixelMethod):
     @torch.no_grad()
     def show(self, batch: Batch, masks: Masks) -> dict[str, Shown]:
         """See :meth:`MaskedMethod.show`; knows nothing of what was hidden, not even its mean and deviation."""
-        rows, mask = self.patches.cut(self.data(batch)), self.mask(batch, masks).complete()
+        rows, mask = self.patches.patchify(self.data(batch)), self.mask(batch, masks).complete()
         seen, hidden = mask.keep(rows), self._decode(self.rows(batch), mask)
         if self.target_norm is not None:
             statistics = self.target_norm.statistics(seen, channels=self.patches.channels)
             mean, deviation = (from_visible(part, mask, grid=self.patches.grid) for part in statistics)  # (B, M, C)
             hidden = self.target_norm.invert_by(hidden, mean, deviation, channels=self.patches.channels)
-        return {self.kind.name: self.shown(batch, mask, self.patches.join(mask.restore(seen, hidden)))}
+        return {self.kind.name: self.shown(batch, mask, self.patches.unpatchify(mask.restore(seen, hidden)))}
 
     def _decode(self, rows: Tensor, mask: Mask) -> Tensor:
         latent = self.encoder.forward_patches(rows, mask.visible)  # (B, V, D)

@@ -147,7 +147,7 @@ class MaskedViT(nn.Module):
 
     def unpatchify(self, rows: Tensor) -> Tensor:
         """The inverse of :meth:`patchify`: data ``(B, C, *size)`` in its own units, for the eye and for figures."""
-        return self.scaling.invert(self.patches.join(rows))
+        return self.scaling.invert(self.patches.unpatchify(rows))
 
     def forward_patches(
         self,

@@ -73,4 +73,4 @@ def relative_positions(window: Sequence[int]) -> Tensor:
 def _windows(values: Tensor, window: Sequence[int], shift: Sequence[int]) -> Tensor:
     """One value a token ``(*grid)`` -> ``(W, L)``."""
     rolled = torch.roll(values, [-s for s in shift], dims=list(range(values.ndim)))
-    return Patches(tuple(values.shape), tuple(window), 1).cut(rolled[None, None])[0]
+    return Patches(tuple(values.shape), tuple(window), 1).patchify(rolled[None, None])[0]

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from medmae.objectives.pixel import PatchNorm
+from medmae.objectives.pixel import TargetNorm
 
 
 @dataclass(frozen=True)
-class CubeNorm(PatchNorm):
+class CubeNorm(TargetNorm):
     """Normalises each channel of a cube by its own mean and unbiased deviation; epsilon is added to the deviation.
 
     Attributes:
-        per_channel: As in :class:`PatchNorm`.
+        per_channel: As in :class:`TargetNorm`.
         unbiased: Likewise.
         eps: Keeps constant cubes finite, ``sqrt(var) + eps``.
         min_std: No deviation counts as smaller: keeps the noise of what is constant, black borders or burnt-in text,

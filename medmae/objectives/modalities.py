@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from medmae.errors import check_choice
-from medmae.objectives.pixel import PatchNorm
+from medmae.objectives.pixel import TargetNorm
 from medmae.tokens.modalities import ModalityPatches
 from medmae.tokens.patches import Patches
 
@@ -50,7 +50,7 @@ class Output:
     number: int
     patches: Patches
     error: Error
-    norm: PatchNorm | None
+    norm: TargetNorm | None
 
     @classmethod
     def of(cls, name: str, *, error: Error, among: ModalityPatches) -> Output:
@@ -62,7 +62,7 @@ class Output:
         check_choice(error, get_args(Error), name=f"the error of output {name!r}")
         modality = name if name in among.names else name.removeprefix("norm_")
         check_choice(modality, among.names, name=f"the modality of output {name!r}")
-        norm = None if name == modality else PatchNorm()
+        norm = None if name == modality else TargetNorm()
         return cls(modality, among.names.index(modality), among.patches[modality], error, norm)
 
     def target(self, rows: Sequence[Tensor]) -> Tensor:

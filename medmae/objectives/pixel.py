@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 @dataclass(frozen=True)
-class PatchNorm:
+class TargetNorm:
     """Normalises each patch of a target by its own mean and deviation.
 
     The defaults are MAE's: jointly over channels, unbiased variance. BootMAE works per channel, biased, 1e-5; what

@@ -57,13 +57,13 @@ class ModalityPatches:
             )
         return there & batch["available"].bool()
 
-    def cut(self, batch: Mapping[str, Tensor]) -> list[Tensor]:
+    def patchify(self, batch: Mapping[str, Tensor]) -> list[Tensor]:
         """Patches of each modality ``(B, n, P_t)``; zeros where a sample lacks it, whatever the batch holds there."""
         given, available, rows = self.given(batch), self.available(batch), []
         first = next(iter(given.values()))
         for number, (name, patches) in enumerate(self.patches.items()):
             if name in given:
-                cut = patches.cut(given[name])  # (B, n, P)
+                cut = patches.patchify(given[name])  # (B, n, P)
                 rows.append(torch.where(available[:, number, None, None], cut, 0.0))
             else:
                 rows.append(first.new_zeros(len(first), self.num_tokens, patches.num_values))

@@ -72,7 +72,7 @@ class Patches:
         """P, values in one patch."""
         return math.prod(self.patch) * self.channels
 
-    def cut(self, data: Tensor) -> Tensor:
+    def patchify(self, data: Tensor) -> Tensor:
         """Patches of ``data`` ``(B, C, *size)``: ``(B, N, P)``.
 
         Raises:
@@ -81,8 +81,8 @@ class Patches:
         self.check(data)
         return patchify(data, list(self.patch))
 
-    def join(self, rows: Tensor) -> Tensor:
-        """Data ``(B, C, *size)`` from patches ``(B, N, P)``; the inverse of :meth:`cut`."""
+    def unpatchify(self, rows: Tensor) -> Tensor:
+        """Data ``(B, C, *size)`` from patches ``(B, N, P)``; the inverse of :meth:`patchify`."""
         return unpatchify(rows, list(self.grid), list(self.patch), self.channels)
 
     def paint(self, values: Tensor) -> Tensor:

@@ -32,8 +32,8 @@ def examples(shapes: Mapping[str, tuple[int, ...]], count: int, generator: torch
 
 def pasted(kind: Kind, patches: Patches, mask: Mask, data: Tensor, found: Tensor) -> Shown:
     """What is shown of data on a grid of patches, of which the hidden ones ``(B, M, P)`` were found."""
-    rows = mask.restore(mask.keep(patches.cut(data)), found)
-    return Shown(kind, data, patches.paint(mask.as_bool()), patches.join(rows))
+    rows = mask.restore(mask.keep(patches.patchify(data)), found)
+    return Shown(kind, data, patches.paint(mask.as_bool()), patches.unpatchify(rows))
 
 
 class TokenEncoder(nn.Module):

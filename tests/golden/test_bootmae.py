@@ -69,7 +69,7 @@ def mask(reference):
 def stages(reference, batch, mask):
     method = BootMAE(**SIZES, decoder_dim=40)
     import_state(method, reference.part("state.", only=ENCODER), key_map=BOOTMAE, strict=False)
-    return method.encoder.forward_intermediates(method.patches.cut(batch["image"]), mask.visible)
+    return method.encoder.forward_intermediates(method.patches.patchify(batch["image"]), mask.visible)
 
 
 def test_the_reference_s_state_fits_and_only_its_teacher_s_decoders_are_dead(reference, published):
@@ -116,12 +116,14 @@ def test_taps_and_latent_are_the_reference_s(reference, stages, stage, theirs):
 
 
 def test_teacher_features_are_the_reference_s(reference, method, batch):
-    reference.compare(method.teacher_features(method.patches.cut(batch["image"])), reference["out.teacher_feature"])
+    reference.compare(
+        method.teacher_features(method.patches.patchify(batch["image"])), reference["out.teacher_feature"]
+    )
 
 
 def test_the_pixel_prediction_is_the_reference_s(reference, method, batch, mask):
-    rows = method.patches.cut(reference["out.pixel_pred"])
-    reference.compare(method.patches.join(method.predict(batch, mask)["image"]), reference["out.pixel_pred"])
+    rows = method.patches.patchify(reference["out.pixel_pred"])
+    reference.compare(method.patches.unpatchify(method.predict(batch, mask)["image"]), reference["out.pixel_pred"])
     reference.compare(method(batch, masks={"image": mask}).prediction["image"], mask.hidden(rows))
 
 
@@ -132,7 +134,7 @@ def test_the_feature_prediction_is_the_reference_s(reference, method, batch, mas
 
 
 def test_the_pixel_target_is_the_reference_s(reference, method, batch):
-    target = method.patches.join(method.target(method.patches.cut(batch["image"])))
+    target = method.patches.unpatchify(method.target(method.patches.patchify(batch["image"])))
     reference.compare(target, reference["out.target_img_norm"])
 
 

@@ -81,7 +81,7 @@ def test_the_edge_target_is_the_reference_s(reference, make, batch):
 @pytest.mark.parametrize(("mode", "epoch"), [("hard", 1), ("easy", 0)])
 def test_patch_weights_are_the_reference_s(reference, make, mask, mode, epoch):
     patches = make().patches
-    theirs = patches.cut(reference[f"out.weight_map_epoch{epoch}"]).mean(dim=2)  # constant over a patch
+    theirs = patches.patchify(reference[f"out.weight_map_epoch{epoch}"]).mean(dim=2)  # constant over a patch
     assert_close(patchwise_weight(mask, grid=patches.grid, mode=mode), mask.hidden(theirs.unsqueeze(2))[..., 0])
 
 
@@ -117,7 +117,7 @@ def test_without_patch_weights_only_the_image_loss_is_plain(reference, make, bat
 @pytest.mark.parametrize(("image", "theirs"), [("in.image", "enc_feature"), ("out.pred", "fc_pred_feature")])
 def test_encoder_features_are_the_reference_s(reference, make, image, theirs):
     method = make()
-    features = method.encoder.forward_intermediates(method.patches.cut(reference[image]), use_class_token=False)
+    features = method.encoder.forward_intermediates(method.patches.patchify(reference[image]), use_class_token=False)
     assert len(features) == 4
     for index, feature in enumerate(features):
         reference.compare(feature, reference[f"out.{theirs}_{index}"])

@@ -93,14 +93,14 @@ def test_masks_are_the_reference_s_bit_by_bit(reference, request, drawn, prefix)
 
 def test_tokens_are_the_reference_s(reference, method, batch):
     everything = torch.arange(48).expand(3, 48)
-    rows = method.modalities.cut(batch)
+    rows = method.modalities.patchify(batch)
     tokens = embed_modalities(method.encoder, method.adapters, rows, everything).unflatten(1, (3, 16))
     for number, theirs in enumerate(THEIRS.values()):
         reference.compare(tokens[:, number], reference[f"out.tokens_{theirs}"])
 
 
 def test_encoder_tokens_are_the_reference_s(reference, method, batch, mask):
-    tokens = encode_modalities(method.encoder, method.adapters, method.modalities.cut(batch), mask.visible)
+    tokens = encode_modalities(method.encoder, method.adapters, method.modalities.patchify(batch), mask.visible)
     assert tokens.shape == (3, 9, 48)
     reference.compare(tokens, reference["out.encoder_tokens"])
 
@@ -108,7 +108,7 @@ def test_encoder_tokens_are_the_reference_s(reference, method, batch, mask):
 @pytest.mark.parametrize(("name", "theirs"), [("rgb", "rgb"), ("h", "him"), ("norm_rgb", "norm_rgb")])
 def test_predictions_are_the_reference_s(reference, method, batch, mask, name, theirs):
     patches = method.outputs[name].patches
-    expected = patches.cut(reference[f"out.pred_{theirs}"])
+    expected = patches.patchify(reference[f"out.pred_{theirs}"])
     reference.compare(method.predict(batch, mask)[name], expected)
     reference.compare(method(batch, masks={"modalities": mask}).prediction[name], expected)
 
@@ -127,8 +127,8 @@ def test_losses_are_the_reference_s(reference, method, batch, mask, name, theirs
 def rgb_loss(reference):
     """The loss of the reference's prediction under a mask."""
     tokens = ModalityPatches(size=64, patch=16, channels=STAINS)
-    rows = tokens.cut({"rgb": reference["in.rgb"]})
-    prediction = tokens.patches["rgb"].cut(reference["out.pred_rgb"])
+    rows = tokens.patchify({"rgb": reference["in.rgb"]})
+    prediction = tokens.patches["rgb"].patchify(reference["out.pred_rgb"])
     output = Output.of("rgb", error="mse", among=tokens)
     return lambda masked: output.loss(prediction, rows, masked)
 

@@ -11,13 +11,13 @@ from medmae.methods.mae import mae_tiny
 from medmae.nn.heads import Classifier
 from medmae.nn.positions import resize_positions, sincos_table
 from medmae.nn.vit import MaskedViT
-from medmae.objectives.pixel import PatchNorm
+from medmae.objectives.pixel import TargetNorm
 from medmae.training.optim import LARS, layer_decay_groups
 from medmae.training.schedule import WarmupCosine
 from medmae.weights.io import import_state
 from medmae.weights.maps.mae import MAE, MAE_CLASSIFIER
 
-TARGETS = {"pix": None, "normpix": PatchNorm()}
+TARGETS = {"pix": None, "normpix": TargetNorm()}
 GRADIENTS = {
     "patch_embed.proj.weight": "encoder.patch_embed.proj.weight",
     "cls_token": "encoder.cls_token",
@@ -93,11 +93,11 @@ def test_gradients_are_the_reference_s(reference, method, batch, mask, target, t
 
 
 def test_the_target_is_the_reference_s(reference, method, batch, target):
-    reference.compare(method.target(method.patches.cut(batch["image"])), reference[f"out.target_{target}"])
+    reference.compare(method.target(method.patches.patchify(batch["image"])), reference[f"out.target_{target}"])
 
 
 def test_joined_predictions_are_the_reference_s_unpatchified(reference, method):
-    reference.compare(method.patches.join(reference["out.pred"]), reference["out.unpatchified_pred"])
+    reference.compare(method.patches.unpatchify(reference["out.pred"]), reference["out.unpatchified_pred"])
 
 
 def test_the_position_table_is_the_reference_s(reference):

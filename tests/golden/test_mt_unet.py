@@ -70,7 +70,7 @@ def test_windows_and_masks_are_those_in_the_reference_s_file(reference, method):
 @pytest.mark.parametrize(("image", "theirs"), [("in.image", "enc_feature"), ("out.pred", "fc_pred_feature")])
 def test_features_of_encoder_and_judge_are_the_reference_s(reference, method, image, theirs):
     for part in (method.encoder, method.judge):
-        features = part.forward_intermediates(part.patches.cut(reference[image]), use_class_token=False)
+        features = part.forward_intermediates(part.patches.patchify(reference[image]), use_class_token=False)
         assert len(features) == 4
         for index, feature in enumerate(features):
             reference.compare(feature, reference[f"out.{theirs}_{index}"])

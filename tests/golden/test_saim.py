@@ -11,7 +11,7 @@ from medmae.masking.permutation import PermutationMasking
 from medmae.methods.saim import saim_tiny
 from medmae.nn.heads import Classifier
 from medmae.nn.vit import MaskedViT
-from medmae.objectives.pixel import PatchNorm
+from medmae.objectives.pixel import TargetNorm
 from medmae.objectives.smoothing import GaussianSmoothing
 from medmae.weights.io import import_state
 from medmae.weights.maps.saim import SAIM, SAIM_CLASSIFIER
@@ -78,7 +78,7 @@ def test_causal_attention_in_our_order_allows_what_the_reference_s_masks_allow(r
 def test_the_content_stream_is_the_reference_s(reference, batch, order):
     method = saim_tiny()
     import_state(method, reference.part("state.", only=ENCODER), key_map=SAIM, strict=False)
-    content = method.encoder.embed(method.patches.cut(batch["image"]), order.order)
+    content = method.encoder.embed(method.patches.patchify(batch["image"]), order.order)
     for block in method.encoder.blocks:
         content = block(content, causal=True)
     theirs = reference["out.content_h"]
@@ -98,7 +98,7 @@ def test_losses_are_the_reference_s(reference, make, batch, order, name):
     error, target, blur = name.split("_")
     method = make(
         error="l1" if error == "L1" else "mse",
-        target_norm=PatchNorm() if target == "normpix" else None,
+        target_norm=TargetNorm() if target == "normpix" else None,
         smoothing=GaussianSmoothing() if blur == "blur" else None,
     )
     loss = method(batch, masks={"image": order}).loss

@@ -101,7 +101,7 @@ def test_predictions_are_the_reference_s(reference, make, batch, mask):
 @pytest.mark.parametrize(("options", "name"), [({}, "norm"), ({"target_norm": None}, "raw")])
 def test_targets_and_losses_are_the_reference_s(options, name, reference, make, batch, mask):
     method = make(**options)
-    target = method.target(mask.hidden(method.patches.cut(batch["image"])))[:, :16]
+    target = method.target(mask.hidden(method.patches.patchify(batch["image"])))[:, :16]
     reference.compare(target, reference[f"out.target_{name}"])
     reference.compare(method(batch, masks={"image": mask}).loss, reference[f"out.loss_{name}_pix"])
 

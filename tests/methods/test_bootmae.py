@@ -111,7 +111,7 @@ def test_the_teacher_is_a_frozen_copy_of_the_encoder_alone(method):
 
 
 def test_the_teacher_changes_only_when_it_is_updated(method, batch):
-    rows = method.patches.cut(batch["image"])
+    rows = method.patches.patchify(batch["image"])
     before = method.teacher_features(rows)
     optimiser = torch.optim.SGD([p for p in method.parameters() if p.requires_grad], lr=0.1)
     method(batch, generator=seeded(0)).loss.backward()
@@ -132,7 +132,7 @@ def test_an_update_keeps_the_momentum_of_its_epoch(method, progress):
 
 
 def test_the_teacher_sees_what_is_hidden_and_the_student_does_not(method, batch, mask):
-    rows = method.patches.cut(batch["image"])
+    rows = method.patches.patchify(batch["image"])
     other = torch.where(mask.as_bool().unsqueeze(2), torch.rand(rows.shape, generator=seeded(9)), rows)
     before, after = (method.encoder.forward_patches(given, mask.visible) for given in (rows, other))
     assert torch.equal(before, after)
@@ -140,13 +140,13 @@ def test_the_teacher_sees_what_is_hidden_and_the_student_does_not(method, batch,
 
 
 def test_teacher_features_are_its_last_block_before_any_norm(method, batch):
-    rows = method.patches.cut(batch["image"])
+    rows = method.patches.patchify(batch["image"])
     stages = method.teacher.network.forward_intermediates(rows)
     assert_close(method.teacher_features(rows), stages[-2][:, 1:])
 
 
 def test_pixels_read_the_first_block_and_features_the_last_before_the_norm(method, batch, mask):
-    rows = method.patches.cut(batch["image"])
+    rows = method.patches.patchify(batch["image"])
     stages = method.encoder.forward_intermediates(rows, mask.visible)
     for decoder, stage in ((method.pixel_decoder, 1), (method.feature_decoder, 3)):
         seen = injected(decoder, lambda: method(batch, masks={"image": mask}))
@@ -157,7 +157,7 @@ def test_pixels_read_the_first_block_and_features_the_last_before_the_norm(metho
 @pytest.mark.parametrize(("tap", "stage"), [(2, 3), (-2, 2)])
 def test_another_block_can_be_tapped(batch, mask, tap, stage):
     method = bootmae_tiny(pixel_tap=tap)
-    stages = method.encoder.forward_intermediates(method.patches.cut(batch["image"]), mask.visible)
+    stages = method.encoder.forward_intermediates(method.patches.patchify(batch["image"]), mask.visible)
     seen = injected(method.pixel_decoder, lambda: method(batch, masks={"image": mask}))
     assert torch.equal(seen[0], stages[stage])
 
@@ -185,7 +185,7 @@ def test_without_a_feature_loss_there_is_neither_teacher_nor_feature_branch(batc
 
 def test_targets_of_visible_patches_are_in_no_loss(method, batch, mask, monkeypatch):
     straight = method(batch, masks={"image": mask})
-    features = method.teacher_features(method.patches.cut(batch["image"]))
+    features = method.teacher_features(method.patches.patchify(batch["image"]))
     visible = ~mask.as_bool().unsqueeze(2)
     monkeypatch.setattr(method, "teacher_features", lambda rows: features + 100 * visible * features.sin())
     assert_close(method(batch, masks={"image": mask}).loss, straight.loss)
@@ -195,7 +195,7 @@ def test_targets_of_visible_patches_are_in_no_loss(method, batch, mask, monkeypa
 
 def test_the_pixel_loss_is_that_of_hidden_patches_normalised_channel_by_channel(method, batch, mask):
     output = method(batch, masks={"image": mask})
-    pixels = mask.hidden(method.patches.cut(batch["image"])).unflatten(2, (64, 3))
+    pixels = mask.hidden(method.patches.patchify(batch["image"])).unflatten(2, (64, 3))
     wanted = (pixels - pixels.mean(dim=2, keepdim=True)) / (pixels.var(dim=2, correction=0, keepdim=True) + 1e-5).sqrt()
     error = (output.prediction["image"] - wanted.flatten(2)).square().mean(dim=2)
     weight = patchwise_weight(mask, grid=(4, 4))
@@ -216,7 +216,7 @@ def test_without_centre_weights_all_hidden_patches_count_alike(method, batch, ma
     plain = bootmae_tiny(centre_weighted=False)
     plain.load_state_dict(method.state_dict())
     output = plain(batch, masks={"image": mask})
-    target = plain.target(mask.hidden(plain.patches.cut(batch["image"])))
+    target = plain.target(mask.hidden(plain.patches.patchify(batch["image"])))
     assert_close(output.terms["image"], (output.prediction["image"] - target).square().mean())
     weighted = method(batch, masks={"image": mask}).terms
     assert all(output.terms[name] < weighted[name] for name in ("image", "feature"))
@@ -276,17 +276,17 @@ def test_other_sizes_channels_and_axes_learn_and_are_painted(size, channels):
 def test_pictures_have_the_mean_and_deviation_of_each_patch_put_back(method, batch, mask):
     torch.nn.init.zeros_(method.pixel_head.weight)
     torch.nn.init.zeros_(method.pixel_head.bias)
-    rows = method.patches.cut(batch["image"]).unflatten(2, (64, 3))
-    painted = method.patches.cut(method.show(batch, {"image": mask})["image"].made).unflatten(2, (64, 3))
+    rows = method.patches.patchify(batch["image"]).unflatten(2, (64, 3))
+    painted = method.patches.patchify(method.show(batch, {"image": mask})["image"].made).unflatten(2, (64, 3))
     expected = torch.where(mask.as_bool().view(2, 16, 1, 1), rows.mean(dim=2, keepdim=True), rows)
     assert_close(painted, expected)
 
 
 def test_raw_pixels_can_be_regressed(batch, mask):
     method = bootmae_tiny(target_norm=None)
-    rows = method.patches.cut(batch["image"])
+    rows = method.patches.patchify(batch["image"])
     assert method.target(rows) is rows
-    predicted = mask.hidden(method.patches.cut(method.show(batch, {"image": mask})["image"].made))
+    predicted = mask.hidden(method.patches.patchify(method.show(batch, {"image": mask})["image"].made))
     assert_close(predicted, method(batch, masks={"image": mask}).prediction["image"], atol=1e-5, rtol=1e-4)
 
 

@@ -194,8 +194,8 @@ def test_the_image_term_is_mae_s_of_the_same_weights_and_mask(method, batch, mas
 def test_visible_pixels_of_the_target_do_not_count(batch, mask):
     method = cmae_tiny(target_norm=None)
     torch.nn.init.zeros_(method.head.pred.weight)  # the prediction is held
-    rows = method.patches.cut(batch["image"])
-    changed = method.patches.join(mask.restore(torch.rand_like(mask.keep(rows)), mask.hidden(rows)))
+    rows = method.patches.patchify(batch["image"])
+    changed = method.patches.unpatchify(mask.restore(torch.rand_like(mask.keep(rows)), mask.hidden(rows)))
     before, after = (
         method({"image": image}, masks={"image": mask}).terms["image"] for image in (batch["image"], changed)
     )

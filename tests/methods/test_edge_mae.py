@@ -10,7 +10,7 @@ from medmae.masking import Mask
 from medmae.methods.edge_mae import EdgeMAE, edge_mae_paper, edge_mae_tiny
 from medmae.nn.heads import FeatureMap
 from medmae.objectives.edge import SobelEdges
-from medmae.objectives.pixel import PatchNorm, masked_mse
+from medmae.objectives.pixel import TargetNorm, masked_mse
 from medmae.weights.io import import_state
 from medmae.weights.maps.edge_mae import EDGE_MAE
 
@@ -110,7 +110,7 @@ def test_predictions_lie_between_0_and_1_and_pictures_have_the_size_of_the_input
 
 def test_the_edge_picture_shows_true_edges_where_visible(method, batch, mask):
     pictures = method.show(batch, {"image": mask})
-    drawn, true = method.patches.cut(pictures["edge"].made), method.patches.cut(SobelEdges()(batch["image"]))
+    drawn, true = method.patches.patchify(pictures["edge"].made), method.patches.patchify(SobelEdges()(batch["image"]))
     assert torch.equal(mask.keep(drawn), mask.keep(true))
     assert_close(mask.hidden(drawn), method(batch, masks={"image": mask}).prediction["edge"])
 
@@ -144,7 +144,7 @@ def test_without_patch_weights_the_image_loss_is_plain_and_the_edge_loss_as_befo
     plain = edge_mae_tiny(patchwise=False)
     plain.load_state_dict(method.state_dict())
     with_weights, without = method(batch, masks={"image": mask}), plain(batch, masks={"image": mask})
-    target = mask.hidden(method.patches.cut(batch["image"]))
+    target = mask.hidden(method.patches.patchify(batch["image"]))
     assert_close(without.terms["image"], 10 * masked_mse(without.prediction["image"], target))
     assert without.terms["image"] < with_weights.terms["image"]  # hard weights lie above 1
     assert torch.equal(without.terms["edge"], with_weights.terms["edge"])
@@ -220,14 +220,14 @@ def test_the_contrast_token_tells_contrasts_apart_and_learns():
 
 
 def test_a_normalised_target_takes_the_sigmoid_off_the_image_alone(batch, mask):
-    method = edge_mae_tiny(target_norm=PatchNorm())
+    method = edge_mae_tiny(target_norm=TargetNorm())
     torch.nn.init.zeros_(method.image_head.pred.weight)
     torch.nn.init.constant_(method.image_head.pred.bias, -2.0)
     out = method(batch, masks={"image": mask})
     assert (out.prediction["image"] == -2).all()
     assert out.prediction["edge"].min() > 0
-    pasted = method.patches.cut(method.show(batch, {"image": mask})["image"].made)
-    true = method.patches.cut(batch["image"])
+    pasted = method.patches.patchify(method.show(batch, {"image": mask})["image"].made)
+    true = method.patches.patchify(batch["image"])
     assert_close(mask.keep(pasted), mask.keep(true))
     drawn = true.mean(dim=2, keepdim=True) - 2 * true.std(dim=2, keepdim=True)
     assert_close(mask.hidden(pasted), mask.hidden(drawn.expand_as(true)), atol=1e-4, rtol=1e-4)

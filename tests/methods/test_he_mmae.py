@@ -109,11 +109,15 @@ def test_the_loss_of_rgb_depends_on_hidden_rgb_alone(method, batch, mask):
         torch.nn.init.zeros_(decoder.pred.weight)
         torch.nn.init.normal_(decoder.pred.bias, generator=seeded(8))
     patches, seen = method.modalities.patches["rgb"], visible_of(mask, 0).unsqueeze(2)
-    rows = patches.cut(batch["rgb"])
+    rows = patches.patchify(batch["rgb"])
     noise = torch.rand(rows.shape, generator=seeded(3))
     before = method(batch, masks={"modalities": mask}).terms
-    in_sight = method({**batch, "rgb": patches.join(torch.where(seen, noise, rows))}, masks={"modalities": mask}).terms
-    hidden = method({**batch, "rgb": patches.join(torch.where(seen, rows, noise))}, masks={"modalities": mask}).terms
+    in_sight = method(
+        {**batch, "rgb": patches.unpatchify(torch.where(seen, noise, rows))}, masks={"modalities": mask}
+    ).terms
+    hidden = method(
+        {**batch, "rgb": patches.unpatchify(torch.where(seen, rows, noise))}, masks={"modalities": mask}
+    ).terms
     for name in ("rgb", "norm_rgb"):
         assert torch.equal(in_sight[name], before[name])
         assert not torch.isclose(hidden[name], before[name], rtol=1e-3, atol=0)
@@ -127,7 +131,7 @@ def test_a_patch_is_hidden_from_rgb_even_where_a_stain_shows_it(method, batch):
     hidden = torch.ones(4, 3, 16, dtype=torch.bool)
     hidden[:, 1], hidden[:, 0, 5] = False, False
     mask = Mask.from_bool(hidden.flatten(1))
-    errors = (method.predict(batch, mask)["rgb"] - method.modalities.cut(batch)[0]).square().mean(dim=2)
+    errors = (method.predict(batch, mask)["rgb"] - method.modalities.patchify(batch)[0]).square().mean(dim=2)
     assert_close(method(batch, masks={"modalities": mask}).terms["rgb"], errors[:, torch.arange(16) != 5].mean())
 
 
@@ -260,12 +264,12 @@ def test_pictures_show_what_was_visible_as_it_is(method, batch, mask):
     seen = visible_of(mask, 0)
     patches = method.modalities.patches["rgb"]
     for picture in (pictures["rgb"].made, pictures["rgb"].by_patch):
-        assert_close(patches.cut(picture)[seen], patches.cut(batch["rgb"])[seen])
+        assert_close(patches.patchify(picture)[seen], patches.patchify(batch["rgb"])[seen])
     # Undone normalisation has each hidden patch's true mean, up to what the network predicts of it.
     held = tiny()
     torch.nn.init.zeros_(held.decoders["norm_rgb"].pred.weight)
-    shown = patches.cut(held.show(batch, {"modalities": mask})["rgb"].by_patch)[~seen]
-    assert_close(shown.mean(dim=1), patches.cut(batch["rgb"])[~seen].mean(dim=1), atol=1e-5, rtol=1e-4)
+    shown = patches.patchify(held.show(batch, {"modalities": mask})["rgb"].by_patch)[~seen]
+    assert_close(shown.mean(dim=1), patches.patchify(batch["rgb"])[~seen].mean(dim=1), atol=1e-5, rtol=1e-4)
 
 
 def test_grids_that_are_not_square_work():

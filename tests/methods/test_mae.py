@@ -47,9 +47,9 @@ def mask(method, batch):
 
 def tampered(method, batch, tokens):
     """The batch with other pixels where ``tokens`` ``(B, K)`` point."""
-    rows = method.patches.cut(batch["image"])
+    rows = method.patches.patchify(batch["image"])
     index = tokens.unsqueeze(2).expand(-1, -1, rows.shape[2])
-    return {"image": method.patches.join(rows.scatter(1, index, torch.rand(index.shape, generator=seeded(3))))}
+    return {"image": method.patches.unpatchify(rows.scatter(1, index, torch.rand(index.shape, generator=seeded(3))))}
 
 
 @pytest.mark.parametrize("preset", PUBLISHED)
@@ -105,7 +105,7 @@ def test_predicting_zero_against_a_normalised_target_costs_almost_one(method, ba
 
 
 def test_a_perfect_prediction_costs_nothing_and_is_drawn_as_the_input(method, batch, mask, monkeypatch):
-    target = method.target(method.patches.cut(batch["image"]))
+    target = method.target(method.patches.patchify(batch["image"]))
     monkeypatch.setattr(method.head, "forward", lambda tokens: mask.hidden(target))
     assert method(batch, masks={"image": mask}).loss == 0
     monkeypatch.setattr(method.head, "forward", lambda tokens: target)
@@ -114,7 +114,7 @@ def test_a_perfect_prediction_costs_nothing_and_is_drawn_as_the_input(method, ba
 
 def test_the_loss_is_the_mean_over_hidden_patches_of_the_whole_prediction(method, batch, mask):
     """Section 7 as it stands: sum(mask * e) / sum(mask), over all tokens in raster order."""
-    error = (method.predict(batch, mask) - method.target(method.patches.cut(batch["image"]))).square().mean(dim=2)
+    error = (method.predict(batch, mask) - method.target(method.patches.patchify(batch["image"]))).square().mean(dim=2)
     table = mask.as_bool().float()
     assert_close(method(batch, masks={"image": mask}).loss, (table * error).sum() / table.sum())
 
@@ -185,9 +185,9 @@ def test_an_image_of_another_size_is_refused_with_both_shapes(method):
 
 def test_raw_pixels_are_the_target_on_request_and_drawn_as_predicted(batch, mask):
     method = mae_tiny(target_norm=None)
-    rows = method.patches.cut(batch["image"])
+    rows = method.patches.patchify(batch["image"])
     assert torch.equal(method.target(rows), rows)
-    drawn = method.patches.cut(method.show(batch, {"image": mask})["image"].made)
+    drawn = method.patches.patchify(method.show(batch, {"image": mask})["image"].made)
     assert_close(mask.hidden(drawn), method(batch, masks={"image": mask}).prediction["image"], atol=1e-5, rtol=1e-4)
 
 

@@ -59,7 +59,7 @@ def test_the_visible_tokens_and_the_generator_are_those_of_plain_mae(method, bat
 
 def test_the_loss_is_the_mean_over_the_decoded_tokens(method, batch):
     out = method(batch, generator=seeded(2))
-    target = method.target(out.masks["image"].hidden(method.patches.cut(batch["image"])))
+    target = method.target(out.masks["image"].hidden(method.patches.patchify(batch["image"])))
     assert out.prediction["image"].shape[:2] == out.masks["image"].masked.shape
     assert_close(out.loss, (out.prediction["image"] - target).square().mean())
 
@@ -122,14 +122,14 @@ def test_a_self_attention_decoder_s_prediction_does_depend_on_the_subset(batch):
 
 def test_pictures_rebuild_every_hidden_token(method, batch):
     mask = method.draw_masks(batch, generator=seeded(2))["image"]
-    rows = method.patches.cut(batch["image"])
-    drawn = method.patches.cut(method.show(batch, {"image": mask})["image"].made)
+    rows = method.patches.patchify(batch["image"])
+    drawn = method.patches.patchify(method.show(batch, {"image": mask})["image"].made)
     everything = mask.complete()
     assert everything.num_masked == 12
     assert_close(everything.keep(drawn), everything.keep(rows))
     assert not torch.isclose(everything.hidden(drawn), everything.hidden(rows)).all(dim=2).any()
     assert_close(
-        drawn, method.patches.cut(method.show(batch, {"image": everything})["image"].made), atol=1e-5, rtol=1e-4
+        drawn, method.patches.patchify(method.show(batch, {"image": everything})["image"].made), atol=1e-5, rtol=1e-4
     )
 
 
@@ -169,7 +169,7 @@ def test_decoder_work_falls_as_the_page_says():
 @pytest.mark.parametrize(("decoder", "reads"), [("cross", ["blocks", "norm"]), ("cross_last", ["norm"])])
 def test_a_cross_decoder_reads_the_encoder_s_stages_or_its_output_alone(batch, decoder, reads):
     method = tiny(decoder=decoder, decoder_depth=1)
-    stages = method.encoder.forward_intermediates(method.patches.cut(batch["image"]))
+    stages = method.encoder.forward_intermediates(method.patches.patchify(batch["image"]))
     leaves = [stage.detach().requires_grad_() for stage in stages]
     mask = method.draw_masks(batch)["image"].complete()
     method.head(method.decoder(leaves, mask)).square().sum().backward()
@@ -179,11 +179,11 @@ def test_a_cross_decoder_reads_the_encoder_s_stages_or_its_output_alone(batch, d
 
 def test_what_is_hidden_does_not_influence_the_prediction(method, batch):
     mask = method.draw_masks(batch, generator=seeded(2))["image"]
-    rows, complete = method.patches.cut(batch["image"]), mask.complete()
+    rows, complete = method.patches.patchify(batch["image"]), mask.complete()
     other = complete.restore(complete.keep(rows), torch.rand(3, 12, rows.shape[2], generator=seeded(3)))
     before, after = (
         method(batch, masks={"image": mask}),
-        method({"image": method.patches.join(other)}, masks={"image": mask}),
+        method({"image": method.patches.unpatchify(other)}, masks={"image": mask}),
     )
     assert_close(after.prediction["image"], before.prediction["image"], atol=1e-6, rtol=0)
 

@@ -63,9 +63,9 @@ def mask(method, batch):
 
 def tampered(method, batch, tokens):
     """The batch with other pixels where ``tokens`` ``(B, K)`` point."""
-    rows = method.patches.cut(batch["image"])
+    rows = method.patches.patchify(batch["image"])
     index = tokens.unsqueeze(2).expand(-1, -1, rows.shape[2])
-    return {"image": method.patches.join(rows.scatter(1, index, torch.rand(index.shape, generator=seeded(3))))}
+    return {"image": method.patches.unpatchify(rows.scatter(1, index, torch.rand(index.shape, generator=seeded(3))))}
 
 
 def inputs_and_outputs(method, batch, mask):
@@ -198,10 +198,10 @@ def test_without_what_queries_read_of_it_the_encoder_learns_nothing(method, batc
 
 
 def test_the_target_is_smoothed_before_it_is_normalised(method, batch):
-    smooth = method.patches.cut(GaussianSmoothing()(batch["image"]))
+    smooth = method.patches.patchify(GaussianSmoothing()(batch["image"]))
     assert torch.equal(method.target(batch["image"]), method.target_norm(smooth, channels=3))
     sharp = saim_tiny(smoothing=None).target(batch["image"])
-    assert torch.equal(sharp, method.target_norm(method.patches.cut(batch["image"]), channels=3))
+    assert torch.equal(sharp, method.target_norm(method.patches.patchify(batch["image"]), channels=3))
     assert torch.equal(saim_tiny(target_norm=None).target(batch["image"]), smooth)
 
 

@@ -57,8 +57,8 @@ def mask(method, batch):
 
 def with_cubes(method, batch, which, change):
     """The batch with ``change`` done to the cubes that are True in ``which`` ``(B, N)``."""
-    rows = method.patches.cut(batch["image"])
-    return {"image": method.patches.join(torch.where(which.unsqueeze(2), change(rows), rows))}
+    rows = method.patches.patchify(batch["image"])
+    return {"image": method.patches.unpatchify(torch.where(which.unsqueeze(2), change(rows), rows))}
 
 
 # ---------------------------------------------------------------------------------------------------------------- sizes
@@ -141,14 +141,14 @@ def test_the_loss_is_over_hidden_cubes_alone(method, batch, mask):
 
 
 def test_a_target_has_mean_0_and_deviation_1_in_each_cube_and_channel(method, batch):
-    target = method.target(method.patches.cut(batch["image"])).unflatten(2, (-1, 3))  # (B, N, 128, 3)
+    target = method.target(method.patches.patchify(batch["image"])).unflatten(2, (-1, 3))  # (B, N, 128, 3)
     assert_close(target.mean(dim=2), torch.zeros(2, 32, 3), atol=1e-5, rtol=0)
     assert_close(target.std(dim=2), torch.ones(2, 32, 3), atol=1e-4, rtol=0)
 
 
 def test_a_channel_that_is_twice_as_bright_has_the_same_target(method, batch):
     bright = {"image": batch["image"] * torch.tensor([1.0, 2.0, 1.0]).reshape(1, 3, 1, 1, 1)}
-    ours, theirs = (method.target(method.patches.cut(each["image"])) for each in (batch, bright))
+    ours, theirs = (method.target(method.patches.patchify(each["image"])) for each in (batch, bright))
     assert_close(ours, theirs, atol=1e-4, rtol=1e-4)
 
 
@@ -174,12 +174,12 @@ def test_a_black_clip_has_a_finite_loss(method, mask, dtype):
     batch = {"image": torch.zeros(2, 3, 4, 32, 32, dtype=dtype)}
     out = method.to(dtype)(batch, masks={"image": mask})
     assert out.loss.isfinite()
-    assert not method.target(method.patches.cut(batch["image"])).any()
+    assert not method.target(method.patches.patchify(batch["image"])).any()
 
 
 def test_the_noise_of_what_is_constant_can_be_kept_small(method):
     noise = method.example_batch(1, generator=seeded())["image"] / 255
-    rows = method.patches.cut(noise)
+    rows = method.patches.patchify(noise)
     blown = method.target(rows).std()
     spared = videomae_tiny(target_norm=CubeNorm(min_std=0.02)).target(rows).std()
     assert float(blown) == pytest.approx(1, rel=0.01)
@@ -189,7 +189,9 @@ def test_the_noise_of_what_is_constant_can_be_kept_small(method):
 # ---------------------------------------------------------------------------------------------------------- for the eye
 def test_pictures_know_nothing_of_what_was_hidden(method, batch, mask):
     other = with_cubes(method, batch, mask.as_bool(), lambda rows: 0.1 * torch.rand_like(rows))
-    before, after = (method.patches.cut(method.show(each, {"image": mask})["image"].made) for each in (batch, other))
+    before, after = (
+        method.patches.patchify(method.show(each, {"image": mask})["image"].made) for each in (batch, other)
+    )
     assert_close(mask.hidden(after), mask.hidden(before), atol=1e-5, rtol=0)
 
 
@@ -202,14 +204,14 @@ def test_pictures_have_the_brightness_of_what_is_visible(method, mask):
     table[1], table[3] = False, False  # every second row of cubes is seen
     tubes = Mask.from_bool(table.expand(2, 2, 4, 4).reshape(2, 32))
     picture = method.show({"image": ramp}, {"image": tubes})["image"].made
-    cubes = method.patches.cut(picture).mean(dim=2).reshape(2, 2, 4, 4)
-    wanted = method.patches.cut(ramp).mean(dim=2).reshape(2, 2, 4, 4)
+    cubes = method.patches.patchify(picture).mean(dim=2).reshape(2, 2, 4, 4)
+    wanted = method.patches.patchify(ramp).mean(dim=2).reshape(2, 2, 4, 4)
     assert_close(cubes, wanted, atol=0.15, rtol=0)
 
 
 def test_raw_pictures_are_what_was_predicted(batch, mask):
     method = videomae_tiny(target_norm=None)
-    picture = method.patches.cut(method.show(batch, {"image": mask})["image"].made)
+    picture = method.patches.patchify(method.show(batch, {"image": mask})["image"].made)
     assert_close(mask.hidden(picture), method(batch, masks={"image": mask}).prediction["image"])
 
 

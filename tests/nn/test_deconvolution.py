@@ -22,7 +22,7 @@ def test_joined_patches_are_the_transposed_convolution_of_the_grid(size, channel
     tokens = torch.randn(2, patches.num_tokens, 6)
     grid = head.norm(tokens).transpose(1, 2).reshape(2, 6, *patches.grid)
     expected = CONVOLUTIONS[len(size)](grid, head.weight, head.bias, stride=4)
-    assert_close(patches.join(head(tokens)), expected, atol=1e-5, rtol=1e-4)
+    assert_close(patches.unpatchify(head(tokens)), expected, atol=1e-5, rtol=1e-4)
 
 
 def test_it_is_a_linear_layer_whose_bias_is_one_number_a_channel():

@@ -46,7 +46,7 @@ def test_a_class_token_that_is_last_stays_out_of_the_mean(data):
 
 def test_features_after_a_block_before_the_last_get_a_plain_norm_and_compute_no_other(data):
     encoder = vit()
-    stage = encoder.forward_intermediates(encoder.patches.cut(data))[2][:, 1:].mean(dim=1)
+    stage = encoder.forward_intermediates(encoder.patches.patchify(data))[2][:, 1:].mean(dim=1)
     encoder.blocks[2] = nn.Module()  # has no forward
     torch.testing.assert_close(encoder.features(data, block=2), F.layer_norm(stage, (24,), eps=1e-6))
     with pytest.raises(ValueError, match="1 to 3"):

@@ -40,7 +40,7 @@ def test_without_a_scale_no_bit_changes():
     encoder = MaskedViT(image_size=16, patch_size=8, **TINY)
     data = torch.rand(1, 3, 16, 16)
     assert encoder.scaling(data) is data
-    assert torch.equal(encoder.patchify(data), encoder.patches.cut(data))
+    assert torch.equal(encoder.patchify(data), encoder.patches.patchify(data))
 
 
 @pytest.mark.parametrize("build", METHODS)

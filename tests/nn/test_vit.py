@@ -40,7 +40,7 @@ def test_the_patch_projection_is_the_strided_convolution_whose_weight_it_holds(s
     convolve = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}[len(size)]
     weight, bias = encoder.patch_embed.proj.weight, encoder.patch_embed.proj.bias
     theirs = convolve(data, weight, bias, stride=patch).flatten(2).transpose(1, 2)
-    assert_close(encoder.patch_embed(encoder.patches.cut(data)), theirs, atol=1e-5, rtol=1e-4)
+    assert_close(encoder.patch_embed(encoder.patches.patchify(data)), theirs, atol=1e-5, rtol=1e-4)
 
 
 def test_weights_of_timm_load_key_for_key_and_give_the_same_tokens():
@@ -65,14 +65,14 @@ def test_all_tokens_visible_in_any_order_is_the_unmasked_encoder_in_that_order(d
 def test_a_token_keeps_its_own_position_when_others_are_hidden(data):
     encoder = vit()
     visible = torch.tensor([[5, 0, 9], [15, 2, 3]])
-    whole = encoder.embed(encoder.patches.cut(data))
-    some = encoder.embed(encoder.patches.cut(data), visible)
+    whole = encoder.embed(encoder.patches.patchify(data))
+    some = encoder.embed(encoder.patches.patchify(data), visible)
     assert_close(some[:, 1:], whole[:, 1:].gather(1, visible.unsqueeze(2).expand(-1, -1, 24)))
 
 
 def test_what_is_hidden_changes_nothing(data):
     encoder, visible = vit(), torch.tensor([[5, 0, 9], [15, 2, 3]])
-    rows = encoder.patches.cut(data)
+    rows = encoder.patches.patchify(data)
     other = torch.zeros_like(rows).scatter(1, visible.unsqueeze(2).expand(-1, -1, 192), rows.gather(
         1, visible.unsqueeze(2).expand(-1, -1, 192)))  # fmt: skip
     assert torch.equal(encoder.forward_patches(other, visible), encoder.forward_patches(rows, visible))
@@ -97,7 +97,7 @@ def test_the_class_token_stands_first_last_or_nowhere(data):
     assert [len(encoder.pos_embed[0]) for encoder in (first, last, none)] == [17, 16, 16]
     torch.nn.init.constant_(first.cls_token, 3.0)
     torch.nn.init.constant_(last.cls_token, 3.0)
-    rows = first.patches.cut(data)
+    rows = first.patches.patchify(data)
     assert (first.embed(rows, visible)[:, 0] == 3).all()
     assert (last.embed(rows, visible)[:, -1] == 3).all()
     assert none.embed(rows, visible).shape == (2, 3, 24)
@@ -107,7 +107,7 @@ def test_the_class_token_stands_first_last_or_nowhere(data):
 @pytest.mark.parametrize("place", ["first", "last"])
 def test_the_class_token_can_be_left_out(data, place):
     encoder = vit(class_token=place)
-    rows = encoder.patches.cut(data)
+    rows = encoder.patches.patchify(data)
     tokens = encoder(data, use_class_token=False)
     stages = encoder.forward_intermediates(rows, use_class_token=False)
     assert {stage.shape for stage in stages} == {(2, 16, 24)}
@@ -118,7 +118,7 @@ def test_the_class_token_can_be_left_out(data, place):
 
 def test_further_tokens_stand_between_the_class_token_and_the_patches(data):
     encoder, extra = vit(), torch.full((2, 2, 24), 5.0)
-    rows = encoder.patches.cut(data)
+    rows = encoder.patches.patchify(data)
     tokens = encoder.embed(rows, None, extra)
     assert tokens.shape == (2, 1 + 2 + 16, 24)
     assert torch.equal(tokens[:, 1:3], extra)
@@ -127,9 +127,9 @@ def test_further_tokens_stand_between_the_class_token_and_the_patches(data):
 
 def test_intermediates_are_the_embedding_every_block_and_the_norm(data):
     encoder = vit()
-    stages = encoder.forward_intermediates(encoder.patches.cut(data))
+    stages = encoder.forward_intermediates(encoder.patches.patchify(data))
     assert len(stages) == 2 + 2
-    assert torch.equal(stages[0], encoder.embed(encoder.patches.cut(data)))
+    assert torch.equal(stages[0], encoder.embed(encoder.patches.patchify(data)))
     assert torch.equal(stages[1], encoder.blocks[0](stages[0]))
     assert torch.equal(stages[-2], encoder(data, final_norm=False))
     assert torch.equal(stages[-1], encoder(data))
@@ -144,7 +144,7 @@ def test_without_a_last_norm_the_last_block_s_output_comes_out(data):
 
 def test_embedding_and_blocks_apart_are_the_whole(data):
     encoder = vit(class_token="last")
-    rows = encoder.patches.cut(data)
+    rows = encoder.patches.patchify(data)
     tokens = encoder.add_class_token(encoder.embed(rows, use_class_token=False))
     assert torch.equal(encoder.forward_tokens(tokens), encoder(data))
 
@@ -173,7 +173,7 @@ def test_data_of_another_size_is_refused():
 def test_samples_that_show_different_numbers_of_tokens_are_encoded_as_they_would_be_alone(data):
     encoder = vit()
     table = torch.arange(16) >= torch.tensor([[8], [1]])
-    mask, rows = Mask.from_bool(table), encoder.patches.cut(data)
+    mask, rows = Mask.from_bool(table), encoder.patches.patchify(data)
     tokens = encoder.forward_tokens(encoder.embed(rows, mask.visible), key_mask=mask.key_mask(prefix=1))
     for number, shown in enumerate((8, 1)):
         alone = encoder(data[number : number + 1], torch.arange(shown).unsqueeze(0))

@@ -28,7 +28,7 @@ def test_it_is_nothing_for_equal_pictures_and_more_for_others(encoder, pictures)
 
 
 def test_it_sums_the_mean_differences_of_as_many_stages_as_there_are_blocks(encoder, pictures):
-    stages = [encoder.forward_intermediates(encoder.patches.cut(p), use_class_token=False) for p in pictures]
+    stages = [encoder.forward_intermediates(encoder.patches.patchify(p), use_class_token=False) for p in pictures]
     means = [(one - two).abs().mean() for one, two in zip(*stages, strict=True)]
     assert len(means) == 5  # embedding, three blocks, norm
     assert_close(feature_consistency(encoder, *pictures), sum(means[:3]))

@@ -7,7 +7,7 @@ import torch
 from torch.testing import assert_close
 
 from medmae.objectives.modalities import Output, mean_of_samples
-from medmae.objectives.pixel import PatchNorm
+from medmae.objectives.pixel import TargetNorm
 from medmae.tokens.modalities import ModalityPatches
 
 
@@ -51,7 +51,7 @@ def test_the_loss_is_the_named_error_of_the_named_target(tokens, rows, name, err
     predicted = torch.randn(rows[number].shape)
     target = rows[number]
     if name.startswith("norm_"):
-        target = PatchNorm()(target, channels=3)
+        target = TargetNorm()(target, channels=3)
     difference = predicted - target
     tokenwise = (difference.square() if error == "mse" else difference.abs()).mean(dim=2)
     assert_close(output.loss(predicted, rows, MASKED), mean_of_samples(tokenwise, MASKED))

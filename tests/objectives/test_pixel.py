@@ -7,11 +7,11 @@ import torch
 from torch.testing import assert_close
 
 from medmae.objectives.cube import CubeNorm
-from medmae.objectives.pixel import PatchNorm, masked_mse
+from medmae.objectives.pixel import TargetNorm, masked_mse
 
 NORMS = {
-    "mae": PatchNorm(),
-    "bootmae": PatchNorm(per_channel=True, unbiased=False, eps=1e-5),
+    "mae": TargetNorm(),
+    "bootmae": TargetNorm(per_channel=True, unbiased=False, eps=1e-5),
     "videomae": CubeNorm(),
 }
 
@@ -23,7 +23,7 @@ def rows():
 
 def test_mae_normalises_jointly_over_channels_with_unbiased_variance(rows):
     mean, variance = rows.mean(dim=2, keepdim=True), rows.var(dim=2, keepdim=True, unbiased=True)
-    assert_close(PatchNorm()(rows, channels=3), (rows - mean) / (variance + 1e-6).sqrt())
+    assert_close(TargetNorm()(rows, channels=3), (rows - mean) / (variance + 1e-6).sqrt())
 
 
 def test_bootmae_normalises_each_channel_with_biased_variance(rows):

@@ -19,24 +19,24 @@ def batch():
 
 
 def test_each_modality_is_cut_by_its_own_channels(tokens, batch):
-    rows = tokens.cut(batch)
+    rows = tokens.patchify(batch)
     assert [tuple(part.shape) for part in rows] == [(2, 6, 48), (2, 6, 16), (2, 6, 16)]
     for name, part in zip(tokens.names, rows, strict=True):
-        assert torch.equal(tokens.patches[name].join(part), batch[name])
+        assert torch.equal(tokens.patches[name].unpatchify(part), batch[name])
     assert (tokens.names, tokens.num_tokens) == (["rgb", "h", "e"], 6)
 
 
 def test_a_modality_that_is_not_in_the_batch_is_zeros_and_not_available(tokens, batch):
     del batch["h"]
-    assert not tokens.cut(batch)[1].any()
+    assert not tokens.patchify(batch)[1].any()
     assert tokens.available(batch).tolist() == [[True, False, True]] * 2
 
 
 def test_a_sample_s_own_missing_modality_is_zeros_whatever_the_batch_holds_there(tokens, batch):
     batch["available"] = torch.tensor([[True, True, True], [True, True, False]])
     batch["e"][1] = float("nan")
-    rows = tokens.cut(batch)[2]
-    assert torch.equal(tokens.patches["e"].join(rows)[0], batch["e"][0])
+    rows = tokens.patchify(batch)[2]
+    assert torch.equal(tokens.patches["e"].unpatchify(rows)[0], batch["e"][0])
     assert torch.equal(rows[1], torch.zeros(6, 16))
     assert torch.equal(tokens.available(batch), batch["available"])
 
@@ -49,7 +49,7 @@ def test_what_is_not_in_the_batch_is_missing_even_if_available_says_otherwise(to
 
 def test_the_first_modality_may_be_missing_too(tokens, batch):
     del batch["rgb"]
-    assert tokens.cut(batch)[0].shape == (2, 6, 48)
+    assert tokens.patchify(batch)[0].shape == (2, 6, 48)
     assert tokens.available(batch).tolist() == [[False, True, True]] * 2
 
 
@@ -60,7 +60,9 @@ def test_a_table_over_all_tokens_splits_by_modality(tokens):
 
 def test_all_modalities_may_be_the_channels_of_one_image(tokens, batch):
     stack = {"image": torch.cat([batch["rgb"], batch["h"], batch["e"]], dim=1)}
-    assert all(torch.equal(one, other) for one, other in zip(tokens.cut(stack), tokens.cut(batch), strict=True))
+    assert all(
+        torch.equal(one, other) for one, other in zip(tokens.patchify(stack), tokens.patchify(batch), strict=True)
+    )
     assert tokens.available(stack).all()
     some = torch.tensor([[True, False, True], [False, True, True]])
     assert torch.equal(tokens.available({**stack, "available": some}), some)
@@ -75,7 +77,7 @@ def test_an_image_beside_named_modalities_is_something_else(tokens, batch):
 def test_a_batch_without_any_modality_is_refused(tokens):
     for batch in ({"picture": torch.rand(1, 5, 8, 12)}, {"image": torch.rand(1, 3, 8, 12)}):
         with pytest.raises(ValueError, match=r"one of rgb, h, e, or all as the 5 channels of 'image'; got .*8, 12"):
-            tokens.cut(batch)
+            tokens.patchify(batch)
 
 
 def test_an_availability_of_another_shape_is_refused(tokens, batch):
@@ -85,6 +87,6 @@ def test_an_availability_of_another_shape_is_refused(tokens, batch):
 
 def test_data_of_another_size_and_no_modality_at_all_are_refused(tokens, batch):
     with pytest.raises(ValueError, match=r"expected data of shape \(B, 1, 8, 12\)"):
-        tokens.cut({**batch, "h": torch.rand(2, 1, 8, 8)})
+        tokens.patchify({**batch, "h": torch.rand(2, 1, 8, 8)})
     with pytest.raises(ValueError, match="at least one modality"):
         ModalityPatches(size=8, patch=4, channels={})

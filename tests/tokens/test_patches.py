@@ -17,10 +17,10 @@ axis = st.tuples(st.integers(1, 4), st.integers(1, 4))  # patches along the axis
 def test_joining_what_was_cut_is_the_identity(axes, channels, batch):
     patches = Patches(tuple(g * p for g, p in axes), tuple(p for _, p in axes), channels)
     data = torch.randn(batch, channels, *patches.size)
-    rows = patches.cut(data)
+    rows = patches.patchify(data)
     assert rows.shape == (batch, patches.num_tokens, patches.num_values)
-    assert torch.equal(patches.join(rows), data)
-    assert torch.equal(patches.cut(patches.join(rows)), rows)
+    assert torch.equal(patches.unpatchify(rows), data)
+    assert torch.equal(patches.patchify(patches.unpatchify(rows)), rows)
 
 
 @settings(max_examples=25, deadline=None, derandomize=True, database=None)
@@ -36,12 +36,12 @@ def test_each_value_lands_where_raster_order_says(axes, channels, data):
     for position, (grid, extent) in zip(voxel, axes, strict=True):
         token = token * grid + position // extent
         place = place * extent + position % extent
-    assert patches.cut(volume)[0].nonzero().tolist() == [[token, place * channels + channel]]
+    assert patches.patchify(volume)[0].nonzero().tolist() == [[token, place * channels + channel]]
 
 
 def test_values_of_a_patch_are_row_then_column_then_channel():
     image = torch.arange(2 * 4 * 4).reshape(1, 2, 4, 4)
-    rows = Patches((4, 4), (2, 2), 2).cut(image)
+    rows = Patches((4, 4), (2, 2), 2).patchify(image)
     assert rows[0, 0].tolist() == [0, 16, 1, 17, 4, 20, 5, 21]
     assert rows[0, 1, 0] == 2  # the second token is the next column
     assert rows[0, 2, 0] == 8
@@ -53,7 +53,7 @@ def test_a_painted_value_covers_exactly_its_patch():
     painted = patches.paint(values)
     assert painted.shape == (1, 1, 4, 6)
     assert torch.equal(painted[0, 0, :2, 3:], torch.ones(2, 3))
-    assert torch.equal(Patches((4, 6), (2, 3), 1).cut(painted).mean(dim=2), values)
+    assert torch.equal(Patches((4, 6), (2, 3), 1).patchify(painted).mean(dim=2), values)
 
 
 def test_one_integer_means_a_square():
@@ -97,4 +97,4 @@ def test_a_patch_without_extent_is_refused(patch):
 @pytest.mark.parametrize("shape", [(2, 3, 32, 32), (2, 1, 32, 24), (1, 32, 32), (2, 1, 32, 32, 32)])
 def test_data_of_another_shape_is_refused_with_both_shapes(shape):
     with pytest.raises(ValueError, match=rf"\(B, 1, 32, 32\), got \({shape[0]}, {shape[1]}, 32"):
-        Patches.of(size=32, patch=8, channels=1).cut(torch.zeros(shape))
+        Patches.of(size=32, patch=8, channels=1).patchify(torch.zeros(shape))

@@ -7,7 +7,7 @@ import pytest
 from medmae.methods.edge_mae import edge_mae_tiny
 from medmae.methods.mae import mae_tiny
 from medmae.methods.mt_unet import mt_unet_tiny
-from medmae.objectives.pixel import PatchNorm
+from medmae.objectives.pixel import TargetNorm
 from medmae.training.settings import describe_method, differences
 from tests.training.toys import module, trainer
 
@@ -16,11 +16,11 @@ from tests.training.toys import module, trainer
     ("maker", "changed"),
     [
         (mae_tiny, {"target_norm": None}),
-        (mae_tiny, {"target_norm": PatchNorm(per_channel=True)}),
+        (mae_tiny, {"target_norm": TargetNorm(per_channel=True)}),
         (mae_tiny, {"norm_eps": 1e-5}),
         (mae_tiny, {"scale": "half"}),
         (edge_mae_tiny, {"patchwise": False}),
-        (edge_mae_tiny, {"target_norm": PatchNorm()}),
+        (edge_mae_tiny, {"target_norm": TargetNorm()}),
         (mt_unet_tiny, {"image_weight": 1.0}),
     ],
 )

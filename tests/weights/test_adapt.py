@@ -17,7 +17,7 @@ ALL = ("positions", "channels", "patches", "inflate")
 
 
 def tokens(network, data):
-    return network.patch_embed(network.patches.cut(data))
+    return network.patch_embed(network.patches.patchify(data))
 
 
 def test_what_fits_passes_untouched():

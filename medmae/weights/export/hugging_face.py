@@ -15,7 +15,7 @@ from medmae.nn.decoder import MaskedDecoder
 from medmae.nn.heads import PatchHead
 from medmae.nn.positions import SinCos
 from medmae.nn.vit import MaskedViT
-from medmae.objectives.pixel import PatchNorm
+from medmae.objectives.pixel import TargetNorm
 from medmae.weights.export.anatomy import Anatomy, refuse
 from medmae.weights.export.mae import require_mae
 from medmae.weights.export.target import Target, Written
@@ -30,7 +30,7 @@ class TrainedMAE(Protocol):
     decoder: MaskedDecoder
     head: PatchHead
     masking: RandomMasking
-    target_norm: PatchNorm | None
+    target_norm: TargetNorm | None
 
     def state_dict(self) -> dict[str, Tensor]:
         """All of it."""
@@ -99,7 +99,7 @@ def _reasons(method: TrainedMAE, sizes: Anatomy) -> Mapping[str, bool]:
         "its queries, keys and values have no biases as theirs have": sizes.qkv_bias is not True,
         "its positions are no sin-cos tables": not isinstance(sizes.positions, SinCos),
         "its decoder is not that of MAE": not isinstance(method.decoder, MaskedDecoder),
-        "its target is normalised in another way than theirs": method.target_norm not in (None, PatchNorm()),
+        "its target is normalised in another way than theirs": method.target_norm not in (None, TargetNorm()),
         "its predictions pass through a sigmoid": method.head.sigmoid,
     }
 

@@ -16,7 +16,7 @@ from medmae.nn.heads import Classifier, PatchHead
 from medmae.nn.positions import FlatSinusoid
 from medmae.nn.vit import MaskedViT
 from medmae.objectives.cube import CubeNorm
-from medmae.objectives.pixel import PatchNorm
+from medmae.objectives.pixel import TargetNorm
 from medmae.weights.export.anatomy import Anatomy, refuse
 from medmae.weights.export.hugging_face import save_folder
 from medmae.weights.export.target import Target, Written, require_parts
@@ -32,7 +32,7 @@ class TrainedVideoMAE(Protocol):
     encoder: MaskedViT
     decoder: MaskedDecoder
     head: PatchHead
-    target_norm: PatchNorm | None
+    target_norm: TargetNorm | None
 
     def state_dict(self) -> dict[str, Tensor]:
         """All of it."""

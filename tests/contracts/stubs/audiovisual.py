@@ -49,7 +49,7 @@ class AudioVisual(MaskedMethod):
     def forward(self, batch, *, generator=None, masks=None, progress=1.0):
         masks = masks or self.draw_masks(batch, generator=generator)
         found = self.predict(batch, masks)
-        true = {name: masks[name].hidden(patches.cut(batch[name])) for name, patches in self.patches.items()}
+        true = {name: masks[name].hidden(patches.patchify(batch[name])) for name, patches in self.patches.items()}
         return StepOutput.of(terms={n: masked_mse(found[n], true[n]) for n in found}, prediction=found, masks=masks)
 
     @torch.no_grad()

@@ -63,7 +63,7 @@ class Captions(MaskedMethod):
         asked = batch["words"].gather(1, words.masked)  # (B, M)
         error = F.cross_entropy(found.transpose(1, 2), asked, reduction="none")
         weight = torch.ones_like(error) if words.weight is None else words.weight
-        true = video.hidden(self.encoder.video.patches.cut(batch["video"]))
+        true = video.hidden(self.encoder.video.patches.patchify(batch["video"]))
         terms = {"words": (error * weight).sum() / weight.sum(), "video": masked_mse(cubes, true)}
         return StepOutput.of(terms=terms, prediction={"words": found, "video": cubes}, masks=masks)
 

@@ -37,7 +37,7 @@ def test_the_maps_are_the_weights_that_the_last_block_mixes_values_by(class_toke
     maps = class_attention(network, images)
     assert maps.shape == (2, 3, 2, 3)
     block = network.blocks[-1]
-    normed = block.norm1(network.forward_intermediates(network.patches.cut(images))[-3])
+    normed = block.norm1(network.forward_intermediates(network.patches.patchify(images))[-3])
     value = block.attn.qkv(normed).unflatten(2, (3, 3, 8))[:, :, 2]  # (B, 7, H, d)
     place = 0 if class_token == "first" else -1
     own = value[:, place]

@@ -9,7 +9,7 @@ import torch
 from torch.testing import assert_close
 
 from medmae.methods.mae import mae_tiny
-from medmae.objectives.pixel import PatchNorm
+from medmae.objectives.pixel import TargetNorm
 from medmae.weights.export.hugging_face import save_vit_mae, vit_mae_config
 from medmae.weights.io import load_state, load_weights
 from medmae.weights.maps.vit_mae import VIT_MAE
@@ -70,7 +70,7 @@ def test_the_sizes_stand_in_the_configuration(tmp_path):
         ({"image_size": (16, 16, 16)}, ".*data with 3 axes"),
         ({"class_token": "none"}, "its class token is 'none'"),
         ({"decoder": "cross"}, "its decoder is not that of MAE"),
-        ({"target_norm": PatchNorm(per_channel=True)}, "its target is normalised in another way"),
+        ({"target_norm": TargetNorm(per_channel=True)}, "its target is normalised in another way"),
     ],
     ids=str,
 )

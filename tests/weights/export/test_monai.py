@@ -19,7 +19,7 @@ def data_of(encoder):
 
 
 def outputs_of_blocks(encoder, data, **options):
-    return encoder.forward_intermediates(encoder.patches.cut(data), **options)[1:-1]
+    return encoder.forward_intermediates(encoder.patches.patchify(data), **options)[1:-1]
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ def bits(network):
 
 
 def outputs_of_blocks(encoder, data, **options):
-    return encoder.forward_intermediates(encoder.patches.cut(data), **options)[1:-1]
+    return encoder.forward_intermediates(encoder.patches.patchify(data), **options)[1:-1]
 
 
 def test_a_state_for_monai_fills_its_network_strictly(make):

@@ -13,7 +13,7 @@ from medmae.masking import Mask
 from medmae.methods.mae import mae_tiny
 from medmae.methods.videomae import videomae_tiny
 from medmae.nn.heads import Classifier
-from medmae.objectives.pixel import PatchNorm
+from medmae.objectives.pixel import TargetNorm
 from medmae.weights.exchange import export_file, import_file
 from medmae.weights.export.videomae import save_videomae, save_videomae_classifier, videomae_classifier_state
 from medmae.weights.io import import_state, load_state, load_weights, save_safetensors
@@ -154,7 +154,7 @@ def test_sizes_and_scale_stand_in_the_folder(tmp_path):
     [
         ({"image_size": (32, 48)}, r"its frames are \[32, 48\], and theirs square"),
         ({"patch_size": (8, 16)}, r"its cubes are \[8, 16\], and theirs square"),
-        ({"target_norm": PatchNorm()}, "its target is normalised in another way"),
+        ({"target_norm": TargetNorm()}, "its target is normalised in another way"),
     ],
     ids=str,
 )
