@@ -7,9 +7,11 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from monai.bundle import ConfigParser
 
 from data_prep.tiny.clips import make
 from medmae.bundle.run import run_bundle
+from medmae.bundle.shipped import find_bundle, find_config
 from medmae.errors import DataError
 from medmae.kinds import SCALES
 from medmae.weights.scales import read_scales
@@ -101,3 +103,20 @@ def test_weights_that_have_seen_the_test_patients_are_refused(prepared, classifi
     with pytest.raises((DataError, RuntimeError)) as caught:
         run("video_classification", "evaluate", prepared, tmp_path, **BACKBONE, **models(classifier), split="train")
     assert "seen" in str(caught.value.__cause__ or caught.value)
+
+
+def test_the_least_rate_of_pretraining_is_a_fifteenth_of_the_highest_at_every_batch(prepared):
+    for batch, accumulate in ((32, 1), (8, 16)):
+        config = ConfigParser(ConfigParser.load_config_file(find_config(find_bundle("video_mae_pretraining"), "train")))
+        config.update({"batch_size": batch, "accumulate": accumulate, "dataset_dir": str(prepared)})
+        peak = config["base_lr"] * batch * accumulate / 256
+        assert config.get_parsed_content("module::schedule").min_lr == pytest.approx(peak / 15)
+
+
+def test_clips_of_fine_tuning_are_augmented_as_the_paper_s_unless_the_demo_says_otherwise(prepared):
+    for files, wanted in ((["train"], (4, 0.25)), (["train", "demo"], (0, 0.0))):
+        root = find_bundle("video_classification")
+        config = ConfigParser(ConfigParser.load_config_files([str(find_config(root, name)) for name in files]))
+        config.update({"dataset_dir": str(prepared)})
+        augment = config.get_parsed_content("augment")
+        assert (augment.operations, augment.erase, augment.flip) == (*wanted, 0.0)
