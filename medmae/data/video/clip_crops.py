@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import exp, log
 
@@ -67,11 +68,12 @@ class MultiScale(ClipCrop):
     middles of the edges and of the quarters.
 
     Args:
-        size: Of the network: a side within 3 pixels of it becomes it, and nothing is resized.
+        size: Of the network, an integer or height and width: a side within 3 pixels of it becomes it, and nothing is
+            resized.
         scales: From large to small.
     """
 
-    size: int = 224
+    size: int | Sequence[int] = 224
     scales: tuple[float, ...] = (1.0, 0.875, 0.75, 0.66)
 
     def draw(self, height: int, width: int, rng: np.random.Generator) -> Box:
@@ -85,10 +87,12 @@ class MultiScale(ClipCrop):
     def pairs(self, height: int, width: int) -> list[tuple[int, int]]:
         """Heights and widths of crops."""
         sides = [int(min(height, width) * scale) for scale in self.scales]
-        sides = [self.size if abs(side - self.size) < 3 else side for side in sides]
-        sides = [max(1, min(side, height, width)) for side in sides]
+        wanted = (self.size, self.size) if isinstance(self.size, int) else self.size
+        rows, columns = (
+            [max(1, min(edge if abs(side - edge) < 3 else side, height, width)) for side in sides] for edge in wanted
+        )
         count = range(len(sides))
-        return [(sides[i], sides[j]) for i in count for j in count if abs(i - j) <= 1]
+        return [(rows[i], columns[j]) for i in count for j in count if abs(i - j) <= 1]
 
     def places(self, down: int, right: int) -> list[tuple[int, int]]:
         """Top left corners of a crop that leaves so much room."""

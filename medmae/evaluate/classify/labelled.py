@@ -105,7 +105,9 @@ def labelled(train: Samples, test: Samples | None = None) -> Labelled:
             f"{unknown} {noun}s have no label",
             path=train.source.path,
             field="label",
-            remedy=f"name the classes: {noun}s of none of them are left out",
+            remedy=f"name the classes: {noun}s of none of them are left out"
+            if targets.ndim == 1
+            else f"give each a number, or prepare the data without these {noun}s",
         )
     known = {_unit(some) for some in sets}
     whose = np.concatenate([some.subjects[own] for some, own in zip(sets, places, strict=True)])

@@ -33,12 +33,24 @@ class ViewsOfUnits(Dataset[dict[str, Tensor | int]]):
 
     @classmethod
     def of(cls, samples: Samples) -> Self | None:
-        """Units of samples that are views; None of samples that stand for themselves."""
+        """Units of samples that are views; None of samples that stand for themselves.
+
+        Raises:
+            DataError: If some views of a unit were left out: the mean of the others would stand for all.
+        """
         if not len(samples) or "view" not in samples.describe(0):
             return None
         members: dict[int, list[int]] = {}
         for number in range(len(samples)):
             members.setdefault(samples.item(number).numbers[0], []).append(number)
+        if len(samples) != (whole := len(samples.view.items(samples.source, list(members)))):
+            raise DataError(
+                "some views of a unit are left out, and the mean of the others would stand for all",
+                path=samples.source.path,
+                field="limit, fraction",
+                value=(len(samples), whole),
+                remedy="leave whole subjects out (fraction), or ask for fewer views",
+            )
         return cls(samples, list(members.values()))
 
     @property

@@ -15,6 +15,7 @@ from medmae.data.video.clip_crops import CentreSquare, MultiScale, WholeFrame
 from medmae.data.video.clips import Clips
 from medmae.data.video.sampling import DenseFrames, DenseSeconds, Segments
 from medmae.errors import DataError
+from medmae.evaluate.classify.labelled import labelled
 from medmae.files import sha256_of
 
 
@@ -166,6 +167,11 @@ def test_numbers_can_be_learnt_instead_of_classes(prepared):
     data = samples(prepared({"a": (20, 1), "b": (20, 1)}), target="value", clips_per_video=2)
     assert data.task == "regression"
     assert data.labels[:, 0].tolist() == [0, 0, 10, 10]
+
+
+def test_videos_without_a_number_are_told_when_numbers_are_to_be_learnt(prepared):
+    with pytest.raises(DataError, match="2 clips have no label.*give each a number"):
+        labelled(samples(prepared({"a": (20, 1), "b": (20, 1)}, value=None), target="value"))
 
 
 def test_videos_without_times_cannot_be_sampled_by_seconds(prepared):

@@ -151,6 +151,13 @@ def test_multi_scale_crops_have_ten_pairs_and_thirteen_places():
     assert MultiScale(size=224).pairs(226, 300)[0] == (224, 224)  # within 3 pixels
 
 
+def test_multi_scale_crops_of_a_network_that_is_not_square_take_its_height_and_its_width():
+    pairs = MultiScale(size=(86, 64)).pairs(100, 120)
+    assert (86, 86) not in pairs  # of the sides 100, 87, 75 and 66 the second is near its height, the last its width
+    assert {rows for rows, _ in pairs} == {100, 86, 75, 66}
+    assert {columns for _, columns in pairs} == {100, 87, 75, 64}
+
+
 @pytest.mark.parametrize("crop", [MultiScale(size=20), RandomResized(), CentreSquare(), WholeFrame()])
 @pytest.mark.parametrize("size", [(32, 48), (48, 32), (7, 90)])
 def test_a_crop_lies_within_the_frame(crop, size):

@@ -38,6 +38,10 @@ def data(source, split="train"):
     return Samples(source=source, view=Pictures(size=32, channels=1), split=split)
 
 
+class Mirrored(Pictures):
+    """The same pictures, read in another way."""
+
+
 def test_a_file_has_the_features_and_the_names_of_all_images(source, tmp_path):
     torch.manual_seed(0)
     encoder = FeatureExtractor(encoder=mae_tiny(in_channels=1).encoder)
@@ -111,9 +115,10 @@ def test_features_are_computed_once_until_weights_samples_or_how_they_are_read_c
     first = stamp(encoder, data(source))
     assert stamp(encoder, data(source)) == first
     seen = {first, stamp(encoder, data(source), block=1), stamp(encoder, data(source, None))}
+    seen.add(stamp(encoder, Samples(source=source, view=Mirrored(size=32, channels=1), split=None)))
     seen.add(stamp(encoder, Subset(data(source, None), [0, 1])))
     seen.add(stamp(encoder.fresh(seed=1), Subset(data(source, None), [0, 1])))
-    assert len(seen) == 5
+    assert len(seen) == 6
 
 
 def test_the_features_of_several_views_are_their_mean(source, tmp_path):
@@ -145,6 +150,10 @@ def test_samples_that_say_which_view_of_their_unit_they_are_belong_together(sour
     assert (len(found), found.views, found.first[:2]) == (len(images), 2, [0, 2])
     torch.testing.assert_close(found[1]["image"], torch.stack([images[1]["image"], images[1]["image"].flip(2)]))
     assert ViewsOfUnits.of(images) is None
+    for limit in (len(images), 1):  # an arbitrary view of each, or of one
+        some = Samples(source=source, view=Two(size=32, channels=1), split="train", limit=limit)
+        with pytest.raises(DataError, match="some views of a unit are left out"):
+            ViewsOfUnits.of(some)
     with pytest.raises(DataError, match="different numbers of views"):
         ViewsOfUnits(samples, [[0], [1, 2]])
 
