@@ -1,6 +1,6 @@
 """What do patch-wise weights, the edge head and the third dimension change? Leave-one-subject-out on prepared volumes.
 
-Every subject is held out once; each variant trains from scratch on the others with the same steps, and is judged on
+Every subject is held out once; each variant trains from scratch on the others with the same steps, and is tested on
 the hidden patches of the held-out subject. Nothing is augmented, so that variants differ in their loss only. Writes one
 CSV row a (variant, subject, seed) and prints means with 95 % bootstrap intervals over subjects, and paired differences
 to the full method.
@@ -129,7 +129,7 @@ def report(rows: list[dict[str, Any]], out: Path) -> None:
             if key.startswith(("psnr_", "gain_"))
         }
         pairs = [key for key in runs if key in by.get("full", {})]
-        if name not in ("full", "volume") and pairs:  # the volume variant is judged on other samples
+        if name not in ("full", "volume") and pairs:  # the volume variant is tested on other samples
             difference = [float(runs[key]["psnr_model"]) - float(by["full"][key]["psnr_model"]) for key in pairs]
             summary[name]["minus_full"] = summarise(difference, [subject for subject, _ in pairs]).as_dict()
         print(name, json.dumps(summary[name]["psnr_model"]))

@@ -1,8 +1,8 @@
-"""Which method learns most from images in the same CPU seconds, judged by one protocol on several data sets?
+"""Which method learns most from images in the same CPU seconds, evaluated by one protocol on several data sets?
 
 Contestants of a seed start from encoders of the same size, see the same images in the same order and take turns
 (``benchmarks/race.py``); a contestant's clock counts its own training steps, its augmentation and its teacher included.
-The encoder that it has at the end is judged four ways: nearest neighbours and a logistic regression on frozen features
+Its encoder at the end is evaluated four ways: nearest neighbours and a logistic regression on frozen features
 of all labelled images, the regression with few labels (mean over draws), and the whole network fine-tuned on some.
 The untrained encoder, raw pixels and, for fine-tuning, a start from scratch stand beside them.
 
@@ -10,10 +10,10 @@ Splits: PneumoniaMNIST's own; BCCD by photograph; the others at random, for noth
 are. So accuracies are for comparing contestants, not for quoting.
 
     python benchmarks/image_methods.py train --data bccd --shared DIR --out OUT [--seeds 0,1,2] [--seconds 45]
-    python benchmarks/image_methods.py judge --data bccd --shared DIR --out OUT
+    python benchmarks/image_methods.py evaluate --data bccd --shared DIR --out OUT
 
 DIR holds the data sets' files. ``train`` leaves one encoder a contestant and seed, and rows in OUT/DATA/training.csv;
-``judge`` writes OUT/DATA/scores.csv. ``benchmarks/image_methods_report.py OUT`` makes the tables.
+``evaluate`` writes OUT/DATA/scores.csv. ``benchmarks/image_methods_report.py OUT`` makes the tables.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def train(
 
 
 @app.command()
-def judge(
+def evaluate(
     *,
     data: Data,
     shared: Shared,
@@ -100,9 +100,9 @@ def judge(
     torch.set_num_threads(1)
     images, folder = read(shared, data), out / data
     chosen = contestants.split(",") if contestants else None
-    judge_frozen = partial(_frozen, images, per_class=per_class, draws=draws)
+    evaluate_frozen = partial(_frozen, images, per_class=per_class, draws=draws)
     write = partial(_append, folder / "scores.csv", SCORES)
-    for score, value in judge_frozen(lambda x: x.flatten(1).numpy()):
+    for score, value in evaluate_frozen(lambda x: x.flatten(1).numpy()):
         write({"data": data, "contestant": "raw pixels", "seed": "", "score": score, "accuracy": value})
     for path in sorted(folder.glob("*.safetensors")):
         name, seed = path.stem.rsplit("-", 1)
@@ -110,7 +110,7 @@ def judge(
             continue
         encoder = build("mae", images, seed=int(seed)).method.encoder
         load_encoder(encoder, path)
-        found = list(judge_frozen(FeatureExtractor(encoder=encoder).in_batches))
+        found = list(evaluate_frozen(FeatureExtractor(encoder=encoder).in_batches))
         if fine_tune:
             found.append(("fine-tune", _fine_tuned(encoder, images, labels=labels, epochs=epochs, seed=int(seed))))
         for score, value in found:

@@ -4,13 +4,13 @@ Tiles are 112 px. A small ViT (4 x 128, patches of 16: 49 tokens a modality) is 
 and eosin, and by MAE on RGB alone. Both show 24 tokens, over all modalities together, both rebuild the same two
 outputs, see the same tiles in the same order by the same crops, and both spend the same number of floating-point
 operations, as torch counts them. Stains are separated once, when tiles are packed, and are not in that account. Then
-each encoder, and the same one untrained, is judged with few labels: a linear probe and nearest neighbours on frozen
+each encoder, and the same one untrained, is evaluated with few labels: a linear probe and nearest neighbours on frozen
 features, and fine-tuning. Mean colour, a histogram of colours and reduced pixels stand beside them. Folds, labels and
 classifiers are those of ``medmae.evaluate``; nothing was tuned on these tasks, for there is nothing to tune on.
 
 Tasks: ``breakhis``, benign or malignant, by patient; ``dsb``, whether a tile holds more nuclei than most, by image.
 Pre-training sees, without labels, either ``others`` (every source but the task's own: no tile of a tested patient) or
-``all`` (the test tiles, too: transductive, and told apart).
+``all`` (the test tiles, too: transductive, and said to be).
 
     medmae prep wsi wsi/ P/slides --tile 112 --mpp 0.499
     medmae prep tiles nct_crc_he_samples/ P/nct --label-from '^([A-Z]+)-'

@@ -3,7 +3,7 @@
 python benchmarks/pathology_report.py OUT [MORE ...]    # more: folders of other seeds
 
 Of a classifier those seeds count that every estimator finished. An interval draws patients (of ``dsb``, images), the
-same ones for both sides of a difference; the predictions of all folds of a seed are judged together, and seeds are
+same ones for both sides of a difference; the predictions of all folds of a seed are scored together, and seeds are
 averaged. The best colour is chosen by the figures that it is compared by, which favours it.
 """
 

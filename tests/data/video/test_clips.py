@@ -170,7 +170,7 @@ def test_numbers_can_be_learnt_instead_of_classes(prepared):
 
 
 def test_videos_without_a_number_are_told_when_numbers_are_to_be_learnt(prepared):
-    with pytest.raises(DataError, match="2 clips have no label.*give each a number"):
+    with pytest.raises(DataError, match=r"2 clips have no label.*give each a number"):
         labelled(samples(prepared({"a": (20, 1), "b": (20, 1)}, value=None), target="value"))
 
 
