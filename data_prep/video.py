@@ -129,6 +129,7 @@ def prepare(
         patient_from=patient_from,
         patient_from_dicom=patient_from_dicom,
         columns=columns,
+        out=out,
     )
     names = [video.case for video in found.videos]
     check_names(names)
@@ -155,7 +156,8 @@ def prepare(
 def _check_arguments(options: Options, fractions: tuple[float, float, float], limit_s: float) -> None:
     check_choice(options.channels, ("auto", "1", "3"), name="channels")
     check_choice(options.damaged, ("keep", "refuse"), name="damaged")
-    if options.short_side < 0 or options.fps < 0 or options.limit_gb <= 0 or limit_s <= 0:
+    # Not the other way round: nan is neither, and would switch a limit off.
+    if not (options.short_side >= 0 and options.fps >= 0 and options.limit_gb > 0 and limit_s > 0):
         raise ValueError(
             "short_side and fps must be >= 0, limit_gb and limit_s > 0, got "
             f"{options.short_side}, {options.fps}, {options.limit_gb}, {limit_s}"

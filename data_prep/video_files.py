@@ -26,6 +26,7 @@ def find_videos(
     patient_from: str | None = None,
     patient_from_dicom: bool = False,
     columns: Mapping[str, str] | None = None,
+    out: Path | None = None,
 ) -> FoundVideos:
     """The videos below a folder or in a table, with patients.
 
@@ -36,6 +37,7 @@ def find_videos(
             contains a ``/``, on paths below the source.
         patient_from_dicom: Whether the patient is a hash of the PatientID.
         columns: Our name of a column -> the table's.
+        out: Where frames will be written; if that lies below the source, what is there is no source.
 
     Raises:
         DataError: No video; a table that is not one; a pattern that misses some; patients or splits of some only.
@@ -43,7 +45,7 @@ def find_videos(
     if not source.exists():
         raise DataError("there is no such file or folder", path=source, remedy="check the path")
     if source.is_dir() or source.suffix.lower() not in TABLES:
-        paths, ignored = videos_below(source)
+        paths, ignored = videos_below(source, out=out)
         videos = [_from_folder(path, source) for path in paths]
         found = FoundVideos(tuple(videos), tuple(ignored), _deep(paths, source))
     else:

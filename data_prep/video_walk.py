@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from medmae.data.manifest import NAME
 from medmae.data.video.frame_folder import FRAMES, frames_in, is_mask, natural
 from medmae.data.video.opening import ARRAYS, CONTAINERS, DICOM, PICTURES
 from medmae.data.volumes.dicom import is_dicom
@@ -13,11 +14,19 @@ _ALWAYS = (*CONTAINERS, ".gif", ".apng", *DICOM, *ARRAYS)
 _JUNK = {"__macosx", "$recycle.bin", "@eadir"}
 
 
-def videos_below(source: Path) -> tuple[list[Path], list[Path]]:
-    """Videos and folders of frames, and files that are neither."""
+def videos_below(source: Path, *, out: Path | None = None) -> tuple[list[Path], list[Path]]:
+    """Videos and folders of frames, and files that are neither.
+
+    Shards that a preparation wrote below the source are none of them: they would be copies of its own videos.
+
+    Args:
+        source: A folder, or a single video.
+        out: Where the frames will be written.
+    """
     if source.is_file():
         return [source], []
-    folders = [source, *(path for path in source.rglob("*") if path.is_dir() and not _hidden(path, source))]
+    below = (path for path in source.rglob("*") if path.is_dir() and not _hidden(path, source))
+    folders = [source, *(path for path in below if not _written(path, out))]
     videos, ignored = [], []
     for folder in natural(folders):
         pictures = frames_in(folder)
@@ -39,6 +48,15 @@ def _is_video(path: Path) -> bool:
 
 def _hidden(path: Path, source: Path) -> bool:
     return any(part.startswith(".") or part.lower() in _JUNK for part in path.relative_to(source).parts)
+
+
+def _written(path: Path, out: Path | None) -> bool:
+    """Whether a folder, or what it lies in, holds the shards of this preparation or of another one."""
+    return any(
+        folder.name == "shards"
+        and ((folder.parent / NAME).is_file() or (out is not None and folder.parent.resolve() == out.resolve()))
+        for folder in (path, *path.parents)
+    )
 
 
 def _several(path: Path) -> bool:

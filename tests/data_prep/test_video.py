@@ -311,11 +311,27 @@ def test_the_module_is_a_command_with_exit_codes(videos, tmp_path):
         ({"damaged": "mend"}, "damaged"),
         ({"fps": -1.0}, "fps"),
         ({"limit_s": 0.0}, "limit"),
+        ({"limit_gb": float("nan")}, "limit"),
+        ({"fps": float("nan")}, "fps"),
     ],
 )
 def test_options_out_of_range_are_refused(options, message, tmp_path):
     with pytest.raises(ValueError, match=message):
         run(tmp_path, tmp_path / "out", **options)
+
+
+@pytest.mark.parametrize("out", ["prepared", "."])
+def test_what_was_written_below_the_source_is_no_video_of_it(videos, tmp_path, out):
+    source = videos({"left": ["p1"], "right": ["p2"]})
+    run(source, source / out, **BY_PATIENT)
+    first = rows_of(source / out)
+    run(source, source / out, **BY_PATIENT)
+    assert rows_of(source / out) == first
+    (source / out / "manifest.jsonl").unlink()  # as of a run that was stopped
+    run(source, source / out, **BY_PATIENT)
+    assert rows_of(source / out) == first
+    run(source, tmp_path / "elsewhere", **BY_PATIENT)
+    assert rows_of(tmp_path / "elsewhere").keys() == first.keys()
 
 
 def test_folders_of_frames_beside_files_are_videos_too(videos, tmp_path):
