@@ -25,6 +25,7 @@ _TEXTS = frozenset(
     | {"target_intensity"}
 )
 _NAMES = frozenset({"classes", "contrasts", "shown", "targets"})  # lists of them, or null for all
+_SIZES = re.compile(r"(?!batch_)(?:\w+_)?size")  # one number for all axes, or a list of one an axis
 _NULLS = ("null", "None")
 _EXPECTED = {
     "names": "a list of names, such as [a, b]",
@@ -109,6 +110,7 @@ def check_value(key: str, value: object, now: object = UNKNOWN) -> None:
     """
     kind = _kind(key, now)
     items = list(value) if isinstance(value, list | tuple) else [value]
+    size = _SIZES.fullmatch(key.rpartition("::")[2]) is not None
     if kind == "path":
         expected = "a path" if value == "" else None  # as of a variable of the shell that is not set
     elif kind in ("text", "any"):
@@ -117,7 +119,9 @@ def check_value(key: str, value: object, now: object = UNKNOWN) -> None:
         fits = {
             "names": value is None or isinstance(value, list | tuple),
             "flag": isinstance(value, bool),
-            "number": not any(isinstance(item, str | bool) for item in items),
+            "number": not any(isinstance(item, str | bool) for item in items)
+            and (size or not isinstance(value, list | tuple)),
+            "list": (size or isinstance(value, list | tuple)) and not any(isinstance(item, str) for item in items),
         }
         expected = None if fits.get(kind, not any(isinstance(item, str) for item in items)) else _EXPECTED[kind]
     if expected is not None:

@@ -99,7 +99,7 @@ def test_what_is_of_another_kind_than_the_recipe_s_is_refused(now: object, texts
 
 @pytest.mark.parametrize(
     ("now", "text"),
-    [(True, "false"), (8, "0.5"), (8, "[8, 4]"), (8, "null"), ([1.0], "2"), (None, "3"), (None, "[1]"), ({}, "ddp")],
+    [(True, "false"), (8, "0.5"), (8, "null"), ([1.0], "[2]"), (None, "3"), (None, "[1]"), ({}, "ddp")],
 )
 def test_what_fits_is_taken(now: object, text: str) -> None:
     check_value("key", read_value("key", text, now), now)
@@ -108,3 +108,19 @@ def test_what_fits_is_taken(now: object, text: str) -> None:
 def test_an_empty_path_is_refused() -> None:
     with pytest.raises(DataError, match=r"--dataset_dir.*a path"):
         check_value("dataset_dir", read_value("dataset_dir", "", "./images"), "./images")
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "now"),
+    [("mask_ratio", "0,9", 0.75), ("batch_size", "[4,8]", 32), ("seeds", "0", [0, 1]), ("views", "null", [5, 3])],
+)
+def test_a_list_stands_where_the_recipe_has_one_and_nowhere_else(key, text, now):
+    with pytest.raises(DataError, match=key):
+        check_value(key, read_value(key, text, now), now)
+
+
+@pytest.mark.parametrize("key", ["image_size", "read_size", "method::patch_size", "train::dataset::view::size"])
+def test_sizes_are_one_number_or_one_an_axis(key):
+    assert read_value(key, "256,192", 224) == [256, 192]
+    check_value(key, [256, 192], 224)
+    check_value(key, 96, [32, 96, 96])
