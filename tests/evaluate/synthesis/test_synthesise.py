@@ -22,6 +22,7 @@ from medmae.evaluate.synthesis.evaluation import evaluate_synthesis
 from medmae.evaluate.synthesis.synthesise import VolumeSynthesis
 from medmae.files import sha256_of
 from medmae.methods.mt_unet import mt_unet_tiny
+from medmae.nn.vit import MaskedViT
 
 AXES = {"LAS": np.diag([-1.0, 1, 3]), "RPI": np.diag([1.0, -1, -3]), "sagittal": np.eye(3)[:, [2, 0, 1]] * [3, -1, 1]}
 
@@ -32,7 +33,9 @@ class Stub(nn.Module):
     def __init__(self, *, size, neighbours=0, num_contrasts=None, answer=None):
         super().__init__()
         self.patches = SimpleNamespace(size=(size, size) if isinstance(size, int) else size, num_tokens=4)
-        self.encoder = SimpleNamespace(patches=self.patches)
+        self.encoders = {
+            "encoder": MaskedViT(image_size=8, patch_size=4, embed_dim=8, depth=1, num_heads=1)
+        }  # 4 tokens
         self.neighbours, self.num_contrasts = neighbours, num_contrasts
         self.answer = answer or (lambda image: image[:, neighbours : neighbours + 1] if neighbours else image)
         self.given = []
