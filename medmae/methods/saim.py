@@ -19,7 +19,6 @@ from collections.abc import Sequence
 from typing import Any, Literal, get_args
 
 import torch
-from timm.layers import Mlp
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -33,6 +32,7 @@ from medmae.methods.registry import register
 from medmae.methods.shown import Shown
 from medmae.nn.blocks import make_blocks
 from medmae.nn.init import initialise_linears
+from medmae.nn.mlp import MLP
 from medmae.nn.positions import AxisOrder, SinCos
 from medmae.nn.vit import MaskedViT
 from medmae.objectives.modalities import Error
@@ -143,7 +143,7 @@ class SAIM(PatchMethod):
         self.head: nn.Module = (
             nn.Linear(embed_dim, values)
             if head == "linear"
-            else Mlp(embed_dim, hidden_features=int(embed_dim * mlp_ratio), out_features=values)
+            else MLP(embed_dim, hidden=int(embed_dim * mlp_ratio), out=values)
         )
         initialise_linears(self, unpack=True)
         self.masking = PermutationMasking(num_tokens=self.patches.num_tokens, ratio=mask_ratio, order=order)

@@ -13,12 +13,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from timm.layers import Mlp
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from medmae.masking.base import Mask, gather_tokens
 from medmae.nn.init import initialise_linears
+from medmae.nn.mlp import MLP
 from medmae.nn.positions import Positions, SinCos, hold_positions, spread_axes
 from medmae.nn.vit import MaskedViT
 
@@ -61,7 +61,7 @@ class CrossBlock(nn.Module):
         self.norm1 = nn.LayerNorm(dim, eps=norm_eps)
         self.attn = CrossAttention(dim=dim, source_dim=source_dim, num_heads=num_heads)
         self.norm2 = nn.LayerNorm(dim, eps=norm_eps)
-        self.mlp = Mlp(dim, hidden_features=int(dim * mlp_ratio))
+        self.mlp = MLP(dim, hidden=int(dim * mlp_ratio))
 
     def forward(self, tokens: Tensor, source: Tensor) -> Tensor:
         """``(B, M, dim)`` and ``(B, L, source_dim)`` -> ``(B, M, dim)``."""

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from medmae.masking.base import Mask, gather_tokens
-from medmae.nn.blocks import QKVBias, forward_tail, make_blocks
+from medmae.nn.attention import QKVBias
+from medmae.nn.blocks import forward_tail, make_blocks
 from medmae.nn.init import initialise_linears
 from medmae.nn.positions import Positions, SinCos, hold_positions, spread_axes
 from medmae.nn.vit import MaskedViT

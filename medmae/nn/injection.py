@@ -7,13 +7,13 @@ for features.
 from __future__ import annotations
 
 import torch
-from timm.layers import Mlp
 from torch import Tensor, nn
 
 from medmae.masking.base import Mask, gather_tokens
 from medmae.nn.checkpointing import recomputed
 from medmae.nn.cross_decoder import CrossAttention
 from medmae.nn.init import initialise_linears
+from medmae.nn.mlp import MLP
 from medmae.nn.vit import MaskedViT
 
 
@@ -48,7 +48,7 @@ class InjectionBlock(nn.Module):
             self.source_norm = nn.LayerNorm(source_dim, eps=norm_eps)
             self.cross_attn = CrossAttention(source_dim=source_dim, **sizes)
         self.norm2 = nn.LayerNorm(dim, eps=norm_eps)
-        self.mlp = Mlp(dim, hidden_features=int(dim * mlp_ratio))
+        self.mlp = MLP(dim, hidden=int(dim * mlp_ratio))
 
     def forward(self, tokens: Tensor, source: Tensor | None, num_tail: int) -> Tensor:
         """The block for the last ``num_tail`` tokens; the others are read, and not computed.

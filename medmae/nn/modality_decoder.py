@@ -7,13 +7,13 @@ arXiv 2204.01678. Reference: wisdomikezogwo/MMAE_Pathology (a5716f5), whose core
 from __future__ import annotations
 
 import torch
-from timm.layers import Mlp
 from torch import Tensor, nn
 
 from medmae.masking.base import gather_tokens
 from medmae.nn.blocks import make_blocks
 from medmae.nn.cross_decoder import CrossAttention
 from medmae.nn.init import initialise_linears
+from medmae.nn.mlp import MLP
 from medmae.nn.vit import MaskedViT
 from medmae.tokens.modalities import ModalityPatches
 
@@ -57,7 +57,7 @@ class ModalityDecoder(nn.Module):
         self.modality_embed = nn.ParameterDict({name: torch.empty(1, 1, dim) for name in self.names})
         self.query_norm, self.context_norm, self.out_norm = (nn.LayerNorm(dim, eps=eps) for _ in range(3))
         self.attn = CrossAttention(dim=dim, source_dim=dim, num_heads=num_heads)
-        self.mlp = Mlp(dim, hidden_features=int(dim * ratio))
+        self.mlp = MLP(dim, hidden=int(dim * ratio))
         self.blocks = make_blocks(dim=dim, depth=depth, num_heads=num_heads, mlp_ratio=ratio, norm_eps=eps)
         self.pred = nn.Linear(dim, modalities.patches[modality].num_values)
         initialise_linears(self, unpack=True)

@@ -11,11 +11,11 @@ import math
 from collections.abc import Sequence
 
 import torch
-from timm.layers import Mlp
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from medmae.nn.checkpointing import recomputed
+from medmae.nn.mlp import MLP
 from medmae.nn.windows import relative_positions, shift_mask, window_extents, window_order, window_shift
 
 
@@ -104,7 +104,7 @@ class SwinBlock(nn.Module):
         self.norm1 = nn.LayerNorm(dim, eps=norm_eps)
         self.attn = WindowAttention(dim=dim, num_heads=num_heads, window=window)
         self.norm2 = nn.LayerNorm(dim, eps=norm_eps)
-        self.mlp = Mlp(dim, hidden_features=int(dim * mlp_ratio))
+        self.mlp = MLP(dim, hidden=int(dim * mlp_ratio))
 
     def forward(self, tokens: Tensor) -> Tensor:
         """``(B, N, C)`` -> ``(B, N, C)``, tokens in raster order."""

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from medmae.errors import check_choice
 from medmae.kinds import Kind, ScaleLike
 from medmae.masking.base import gather_tokens
-from medmae.nn.blocks import QKVBias, make_blocks
+from medmae.nn.attention import QKVBias
+from medmae.nn.blocks import make_blocks
 from medmae.nn.encoder import Data, Pool, check_block, check_pool, data_of, kind_of
 from medmae.nn.fresh import fresh_copy
 from medmae.nn.init import initialise_linears

@@ -1,13 +1,17 @@
-"""timm's block, its last tokens alone, and what it reads."""
+"""The block beside timm's, its last tokens alone, and what it reads."""
 
 from __future__ import annotations
 
+import functools
+
 import pytest
 import torch
+from timm.models.vision_transformer import Block as TimmBlock
 from torch.testing import assert_close
 from torch.utils.flop_counter import FlopCounterMode
 
-from medmae.nn.blocks import QueryValueLinear, biases_of, forward_tail, make_blocks
+from medmae.nn.attention import QueryValueLinear
+from medmae.nn.blocks import Block, biases_of, forward_tail, make_blocks
 
 
 @pytest.fixture(params=[True, False, "query_value"], ids=["with bias", "without bias", "keys without bias"])
@@ -140,3 +144,23 @@ def test_keys_without_bias_are_keys_with_a_bias_of_zeros():
 def test_another_word_for_biases_is_refused():
     with pytest.raises(ValueError, match="qkv_bias must be true, false or 'query_value', got 'qv'"):
         make_blocks(dim=24, depth=1, num_heads=3, qkv_bias="qv")
+
+
+@pytest.mark.parametrize("drop_path", [0.0, 0.4])
+def test_the_block_is_timm_s_key_for_key_draw_for_draw_and_bit_for_bit(drop_path):
+    torch.manual_seed(0)
+    ours = Block(24, num_heads=3, mlp_ratio=2.0, drop_path=drop_path)
+    torch.manual_seed(0)
+    norm = functools.partial(torch.nn.LayerNorm, eps=1e-6)
+    theirs = TimmBlock(24, 3, mlp_ratio=2.0, qkv_bias=True, norm_layer=norm, drop_path=drop_path)
+    state, other = ours.state_dict(), theirs.state_dict()
+    assert list(state) == list(other)
+    assert all(torch.equal(state[key], other[key]) for key in state)
+    tokens = torch.randn(24, 8, 24)
+    outputs = []
+    for block in (ours, theirs):
+        torch.manual_seed(1)
+        outputs.append(block.train()(tokens))
+    assert torch.equal(*outputs)
+    passed_by = (outputs[0] == tokens).flatten(1).all(dim=1)
+    assert bool(passed_by.any()) == bool(drop_path)  # both branches, one time in six

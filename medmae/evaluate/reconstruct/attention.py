@@ -41,10 +41,10 @@ def class_attention(encoder: MaskedViT, images: Tensor) -> Tensor:
     before = encoder.forward_intermediates(encoder.patchify(images), num_blocks=len(encoder.blocks) - 1)[-1]
     block = cast(Block, encoder.blocks[-1])
     packed = block.attn.qkv(block.norm1(before)).unflatten(2, (3, block.attn.num_heads, -1))  # (B, 1 + N, 3, H, d)
-    query, key = block.attn.q_norm(packed[:, :, 0]), block.attn.k_norm(packed[:, :, 1])  # (B, 1 + N, H, d)
+    query, key = packed[:, :, 0], packed[:, :, 1]  # (B, 1 + N, H, d)
     first = encoder.class_token_place == "first"
     own = query[:, 0 if first else -1]  # (B, H, d)
-    weights = (torch.einsum("bhd,bnhd->bhn", own, key) * block.attn.scale).softmax(dim=2)  # (B, H, 1 + N)
+    weights = (torch.einsum("bhd,bnhd->bhn", own, key) * block.attn.head_dim**-0.5).softmax(dim=2)  # (B, H, 1 + N)
     patches = weights[:, :, int(first) :][:, :, : encoder.num_tokens]
     return patches.unflatten(2, tuple(encoder.patches.grid))
 

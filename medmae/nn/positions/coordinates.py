@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from timm.layers import Mlp
 from torch import Tensor, nn
+
+from medmae.nn.mlp import MLP
 
 
 class CoordinateEmbedding(nn.Module):
@@ -20,7 +21,7 @@ class CoordinateEmbedding(nn.Module):
         self, *, dim: int, num_axes: int = 3, hidden: int = 128, activation: type[nn.Module] = nn.GELU
     ) -> None:
         super().__init__()
-        self.mlp = Mlp(num_axes, hidden_features=hidden, out_features=dim, act_layer=activation)
+        self.mlp = MLP(num_axes, hidden=hidden, out=dim, activation=activation)
 
     def reset_parameters(self) -> None:
         """Draws both layers anew, as torch draws a ``Linear``."""

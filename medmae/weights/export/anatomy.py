@@ -9,7 +9,8 @@ from typing import Any, cast
 import torch
 from torch import nn
 
-from medmae.nn.blocks import Block, QKVBias, QueryValueLinear, biases_of
+from medmae.nn.attention import QKVBias, QueryValueLinear
+from medmae.nn.blocks import Block, biases_of
 from medmae.nn.positions import Positions
 from medmae.nn.vit import ClassToken, MaskedViT
 from medmae.weights.adapt import Adaptation

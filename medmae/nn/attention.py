@@ -1,0 +1,94 @@
+"""Multi-head attention with packed projections, of tokens to themselves or to a source."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+QKVBias = bool | Literal["query_value"]
+
+
+class QueryValueLinear(nn.Linear):
+    """The packed projection of queries, keys and values of which keys have no bias (BEiT, VideoMAE).
+
+    A bias of keys adds the same to every logit of a query, which softmax ignores; here it is no parameter either.
+
+    Args:
+        dim: D; the weight is ``(3 * D, D)``.
+    """
+
+    def __init__(self, dim: int) -> None:
+        super().__init__(dim, 3 * dim, bias=False)
+        self.q_bias = nn.Parameter(torch.zeros(dim))
+        self.v_bias = nn.Parameter(torch.zeros(dim))
+
+    def reset_parameters(self) -> None:
+        """Weights as a ``Linear`` draws them, biases zero."""
+        super().reset_parameters()
+        if hasattr(self, "q_bias"):  # not yet, when Linear's constructor asks
+            nn.init.zeros_(self.q_bias)
+            nn.init.zeros_(self.v_bias)
+
+    def packed_bias(self) -> Tensor:
+        """Biases of queries, keys (zeros) and values, ``(3 * D,)``."""
+        return torch.cat([self.q_bias, torch.zeros_like(self.q_bias), self.v_bias])
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(..., D)`` -> ``(..., 3 * D)``."""
+        return F.linear(x, self.weight, self.packed_bias())
+
+
+class Attention(nn.Module):
+    """Multi-head attention; keys as timm's ``Attention``.
+
+    Args:
+        dim: D.
+        num_heads: H.
+        qkv_bias: Whether queries, keys and values have a bias; ``query_value``: all but keys.
+    """
+
+    def __init__(self, dim: int, *, num_heads: int, qkv_bias: QKVBias = True) -> None:
+        super().__init__()
+        self.num_heads, self.head_dim = num_heads, dim // num_heads
+        self.qkv: nn.Linear = (
+            QueryValueLinear(dim) if qkv_bias == "query_value" else nn.Linear(dim, 3 * dim, bias=qkv_bias)
+        )
+        self.proj = nn.Linear(dim, dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Every token reads every token, ``(B, N, D)`` -> ``(B, N, D)``."""
+        batch, tokens, dim = x.shape
+        packed = self.qkv(x).reshape(batch, tokens, 3, self.num_heads, self.head_dim)
+        query, key, value = packed.permute(2, 0, 3, 1, 4).unbind(0)  # (B, H, N, D / H) each
+        mixed = F.scaled_dot_product_attention(query, key, value)
+        return self.proj(mixed.transpose(1, 2).reshape(batch, tokens, dim))
+
+    @torch.jit.unused
+    def read(self, x: Tensor, source: Tensor, *, causal: bool = False, key_mask: Tensor | None = None) -> Tensor:
+        """Tokens read a source: no other query is asked, and only the source gives keys and values.
+
+        Args:
+            x: ``(B, M, D)``.
+            source: ``(B, L, D)``.
+            causal: Token k reads no more than the first k + 1 tokens of the source.
+            key_mask: ``(B, L)`` bool, False for tokens of the source that none may read (padding).
+
+        Returns:
+            ``(B, M, D)``.
+        """
+        dim = x.shape[2]
+        weight_q, weight_kv = self.qkv.weight.split([dim, 2 * dim])
+        bias = self.qkv.packed_bias() if isinstance(self.qkv, QueryValueLinear) else self.qkv.bias
+        bias_q, bias_kv = (None, None) if bias is None else bias.split([dim, 2 * dim])
+        query = F.linear(x, weight_q, bias_q)  # (B, M, D)
+        key, value = F.linear(source, weight_kv, bias_kv).chunk(2, dim=2)  # (B, L, D) each
+        query, key, value = (part.unflatten(2, (self.num_heads, -1)).transpose(1, 2) for part in (query, key, value))
+        allowed = None if key_mask is None else key_mask[:, None, None]  # (B, 1, 1, L)
+        if causal and allowed is not None:  # the kernel takes one or the other
+            order = torch.ones(query.shape[2], key.shape[2], dtype=torch.bool, device=key.device)
+            allowed, causal = allowed & order.tril(), False
+        mixed = F.scaled_dot_product_attention(query, key, value, allowed, is_causal=causal)  # (B, H, M, D / H)
+        return self.proj(mixed.transpose(1, 2).flatten(2))
