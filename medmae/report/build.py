@@ -49,7 +49,7 @@ def build_report(run: str | Path) -> Report:
     return Report(
         title=folder.title,
         eyebrow=" · ".join(dict.fromkeys(["medmae report", *origin])),
-        summary=summary_sentence(folder),
+        summary=" ".join(filter(None, [*(each.verdict(folder) for each in known), summary_sentence(folder)])),
         cards=[row for rows in cards for row in rows if row],
         notes=[text for texts in notes for text in texts],
         sections=[section for _, build in sorted(builders.items()) if (section := build(folder)) is not None],

@@ -33,6 +33,7 @@ class Evaluation:
         cards: Rows of headline figures.
         notes: What a reader must know before believing a figure.
         stands_in: Whether a run holds results of this kind that stand in the place of reconstructions.
+        verdict: Whether it is better than what needs no network: the first words below the title.
         sentence: The sentence below the title, if it is not that of a pre-training.
         aim: What a network was trained to do, as it goes on after "was trained", likewise.
         tells_cohort: True if it says itself on whom it was tested.
@@ -45,6 +46,7 @@ class Evaluation:
     cards: Callable[[RunFolder], list[list[Card]]] = lambda _: []
     notes: Callable[[RunFolder], list[str]] = lambda _: []
     stands_in: Callable[[RunFolder], bool] = lambda _: False
+    verdict: Callable[[RunFolder], str] = lambda _: ""
     sentence: Callable[[RunFolder], str] = lambda _: ""
     aim: Callable[[RunFolder], str] = lambda _: ""
     tells_cohort: bool = False

@@ -27,12 +27,15 @@ KNOWN = {
     "mae": ("Mean absolute error", "", "lower"),
     "nmse": ("NMSE", "", "lower"),
     "stripe": ("Stripe ratio", "", "nearer 1"),
+    "blockiness": ("Blockiness", "", "nearer 1"),
 }
 NAMES = {
     "model": "Model",
     "mean_fill": "Mean fill",
     "neighbour": "Neighbour interpolation",
-    "copy": "Copy of the source",
+    "table": "Table of grey values",
+    "joint": "Joint table of grey values",
+    "patch": "Regression on neighbourhoods",
 }
 
 

@@ -74,14 +74,12 @@ class SynthesisCases:
         for channel, name in enumerate(task.channels):
             if name in task.sources:
                 image[:, channel] = shard[:, places[name]]
-        source = image[:, task.channels.index(task.sources[0])]
         real = np.asarray(shard[:, places[task.target]]).astype(np.float32)
         grid = Grid.from_dict(row["grid"])
         return CaseVolumes(
             image=image,
-            source=source,
+            source=image[:, task.channels.index(task.sources[0])],
             real=real,
-            source_foreground=stored_foreground(source, row["contrasts"][places[task.sources[0]]]),
             foreground=stored_foreground(real, row["contrasts"][places[task.target]]),
             lesion=self._marked(row, "lesion"),
             brain=self._marked(row, "brain"),

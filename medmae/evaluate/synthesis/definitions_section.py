@@ -22,7 +22,7 @@ def definitions(folder: RunFolder) -> Section | None:
     found = record.get("definitions")
     if not isinstance(found, dict):
         return None
-    about = [name for name in ("split", "baseline") if name in record]
+    about = [name for name in ("split", "baselines", "baselines_fitted_on") if name in record]
     rows = [[words(name).capitalize(), plain(record[name])] for name in about]
     blocks = [table(["", ""], rows, wrap={1})] if rows else []
     return Section(title=TITLE, lead=LEAD, blocks=[*blocks, *(_region(name, how) for name, how in found.items())])

@@ -15,16 +15,17 @@ from torch import Tensor
 
 from medmae.data.manifest import Manifest
 from medmae.errors import DataError, SomeFailedError
+from medmae.evaluate.synthesis.baselines import DESCRIPTIONS, Baselines
 from medmae.evaluate.synthesis.calibration_file import NAME as CALIBRATION
 from medmae.evaluate.synthesis.calibration_file import FittedSpread
 from medmae.evaluate.synthesis.case_scores import SynthesisCases, require_tasks
-from medmae.evaluate.synthesis.copy_baseline import CopyBaseline
-from medmae.evaluate.synthesis.figures_of_merit import MONTAGES, RECORD, SCORES
+from medmae.evaluate.synthesis.figures_of_merit import CONTESTANTS, MONTAGES, RECORD, SCORES
 from medmae.evaluate.synthesis.montage import draw_montage
 from medmae.evaluate.synthesis.network import Synthesiser
-from medmae.evaluate.synthesis.synthesis_scores import LABELLED, definitions, score_case, summarise_scores
+from medmae.evaluate.synthesis.synthesis_scores import LABELLED, contestants, definitions, score_case, summarise_scores
 from medmae.evaluate.synthesis.task import Task
 from medmae.evaluate.synthesis.uncertainty import evaluate_spread, fit_spread, refuse_shared
+from medmae.evaluate.synthesis.verdict import verdict
 from medmae.evaluate.synthesis.worst import Worst
 from medmae.evaluate.tables import write_csv
 from medmae.files import write_text
@@ -44,6 +45,7 @@ def evaluate_synthesis(
     target: str | Sequence[str] | None = None,
     contrasts: Sequence[str] | None = None,
     split: str = "test",
+    patch: int | None = None,
     neighbours: int = 0,
     smooth: float = 0.0,
     min_foreground: float = 0.02,
@@ -53,11 +55,12 @@ def evaluate_synthesis(
     batch_size: int = 16,
     device: torch.device | str = "cpu",
 ) -> dict[str, dict[str, Any]]:
-    """Makes whole volumes of held-out cases and compares them with the real ones, beside a copy of the source.
+    """Makes whole volumes of held-out cases and compares them with the real ones, beside baselines without a network.
 
-    Writes to ``out``: ``metrics.csv`` (a row a case and target), ``metrics.json`` (what the columns mean),
-    ``summary.json``, ``montage/<case>.png``, the ten worst slices as ``panels.npz`` and ``panels.json``, and with
-    ``uncertainty`` ``calibration.json``.
+    Writes to ``out``: ``metrics.csv`` (a row a case and target), ``contestants.csv`` (a row for each figure of the
+    model and of each baseline), ``metrics.json`` (what the columns mean, and the verdict), ``summary.json``,
+    ``montage/<case>.png``, the ten worst slices as ``panels.npz`` and ``panels.json``, and with ``uncertainty``
+    ``calibration.json``.
 
     Args:
         network: See :class:`medmae.evaluate.synthesis.network.Synthesiser`.
@@ -68,13 +71,14 @@ def evaluate_synthesis(
         target: What is made; for any-to-any None makes each contrast of a case in turn.
         contrasts: Channels of an any-to-any network, in order; None for a pair.
         split: Whom to evaluate on.
+        patch: Edge of its patches in pixels, for the blockiness of 2-d networks; None leaves that out.
         neighbours: Slices on each side that the network sees.
         smooth: Standard deviation, in slices, of a Gaussian along the slice axis, as inference may be told.
         min_foreground: Smallest share of foreground of a slice that the reference definition and the worst count.
         uncertainty: Also evaluate the spread of test-time augmentation.
         calibration: Of that spread, as inference applies it; None fits one on the validation split.
-        paired: Training subjects whose pairs the network learnt from: their targets, and no others, give the baseline's
-            histogram. None takes all training subjects.
+        paired: Training subjects whose pairs the network learnt from: the baselines are fitted on them, and no others.
+            None takes all training subjects.
         batch_size: Slices at once.
         device: Where to compute.
 
@@ -104,7 +108,8 @@ def evaluate_synthesis(
     )
     val = cases_of(split="val")
     fit = _calibration_tasks(val, tasks, calibration=calibration, split=split) if uncertainty else []
-    evaluation = _Evaluation(cases=cases, synthesiser=synthesiser, paired=paired, out=Path(out))
+    baselines = Baselines(train=cases_of(split="train"), subjects=paired)
+    evaluation = _Evaluation(cases=cases, synthesiser=synthesiser, patch=patch, baselines=baselines, out=Path(out))
     for task in track(tasks, description="Evaluating", transient=True):
         evaluation.add(task)
     summary = evaluation.write(about={"split": split, "manifest_sha256": manifest.sha256, "smooth": smooth})
@@ -118,10 +123,10 @@ class _Evaluation:
     """What the cases add up to."""
 
     def __init__(
-        self, *, cases: SynthesisCases, synthesiser: Synthesiser, paired: Collection[str] | None, out: Path
+        self, *, cases: SynthesisCases, synthesiser: Synthesiser, patch: int | None, baselines: Baselines, out: Path
     ) -> None:
-        self.cases, self.synthesiser, self.out = cases, synthesiser, out
-        self.baselines = {target: _baseline(cases, target, paired=paired) for target in cases.targets}
+        self.cases, self.synthesiser, self.patch, self.out = cases, synthesiser, patch, out
+        self.baselines = baselines
         self.worst = Worst()
         self.done: list[Task] = []
         self.rows: list[dict[str, Any]] = []
@@ -140,12 +145,13 @@ class _Evaluation:
             log.error("left out: %s", error)
             self.failed.append(str(error))
             return
-        copied = self.baselines[task.target](volumes.source, foreground=volumes.source_foreground)
         scores = score_case(
             volumes,
-            made={"model": synthetic, "copy": copied},
+            synthetic=synthetic,
+            baselines=self.baselines(task, volumes.image),
             outputs=outputs,
             edge=self.synthesiser.edge,
+            patch=self.patch,
             labelled=LABELLED.keys() & self.cases.labels.keys(),
         )
         self.done.append(task)
@@ -165,13 +171,19 @@ class _Evaluation:
             )
         summary = summarise_scores(self.rows)
         made = sorted({row["target"] for row in self.rows})
+        table = contestants(summary, target="all" if len(made) > 1 else made[0])
         if len(made) > 1:  # one contrast may be easier than another: their mean alone tells little
             each = {target: [row for row in self.rows if row["target"] == target] for target in made}
             summary["by_target"] = {target: summarise_scores(rows) for target, rows in each.items()}
+            table += [
+                row for target, found in summary["by_target"].items() for row in contestants(found, target=target)
+            ]
         record = {
             **about,
             "channels": list(self.cases.channels),
-            "baseline": {target: baseline.description for target, baseline in self.baselines.items()},
+            "verdict": verdict(summary),
+            "baselines": {name: DESCRIPTIONS[name] for name in self.baselines.names},
+            "baselines_fitted_on": {way: f"{n} training cases" for way, n in self.baselines.fitted_on.items()},
             "definitions": definitions(
                 edge=self.synthesiser.edge, min_foreground=self.cases.min_foreground, labels=self.cases.labels
             ),
@@ -181,6 +193,7 @@ class _Evaluation:
         }
         self.worst.write(self.out)
         write_csv(self.out / SCORES, self.rows)
+        write_csv(self.out / CONTESTANTS, table)
         write_text(self.out / RECORD, json.dumps(record, indent=2))
         write_text(self.out / "summary.json", json.dumps(summary, indent=2))
         return summary
@@ -223,7 +236,3 @@ def _calibration_tasks(
     subjects = calibration.subjects if calibration else {task.row["subject"] for task in fit}
     refuse_shared(subjects, tested, split=split, path=val.manifest.path)
     return fit
-
-
-def _baseline(cases: SynthesisCases, target: str, *, paired: Collection[str] | None) -> CopyBaseline:
-    return CopyBaseline.fit(cases.manifest, target=target, subjects=paired)

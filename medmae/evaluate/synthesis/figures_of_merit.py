@@ -1,6 +1,7 @@
 """What a synthesis is scored by, and where; and the files that say so."""
 
 RECORD, SCORES, MONTAGES = "metrics.json", "metrics.csv", "montage"
+CONTESTANTS = "contestants.csv"
 ERROR_LIMIT = 0.3  # upper end of the error map of every synthesis, so that pictures of different runs compare
 LABELS = {  # metric -> label, unit
     "psnr": ("PSNR", "dB"),
@@ -8,6 +9,7 @@ LABELS = {  # metric -> label, unit
     "nmse": ("NMSE", ""),
     "mae": ("Mean absolute error", ""),
     "stripe": ("Stripe ratio", ""),
+    "blockiness": ("Blockiness", ""),
 }
 REGIONS = {  # a variant of each metric -> label
     "foreground": "Foreground",

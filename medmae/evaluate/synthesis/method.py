@@ -36,13 +36,14 @@ def evaluate_method(
 ) -> dict[str, dict[str, Any]]:
     """See :func:`medmae.evaluate.synthesis.evaluation.evaluate_synthesis`.
 
-    Network, size and neighbours are the method's.
+    Network, size, patch and neighbours are the method's.
     """
     return evaluate_synthesis(
         network=method.to(device).eval().synthesise,
         manifest=manifest,
         out=out,
         size=method.patches.size,
+        patch=method.patches.patch[0] if len(method.patches.size) == 2 else None,
         source=source,
         target=target,
         contrasts=contrasts,

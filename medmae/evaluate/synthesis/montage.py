@@ -13,7 +13,9 @@ from matplotlib.colors import Normalize
 from medmae.evaluate.sheet import INK, SOFT, Sheet
 from medmae.evaluate.synthesis.figures_of_merit import ERROR_LIMIT
 from medmae.evaluate.synthesis.task import CaseVolumes, Task
+from medmae.evaluate.synthesis.verdict import baselines_of
 from medmae.report.figures import ERROR_MAP
+from medmae.report.metrics import label_of
 from medmae.report.text import MINUS, number
 
 COLUMNS = ("source", "synthetic", "real", "error")
@@ -104,10 +106,11 @@ def draw_montage(
 
 def _write_heads(sheet: Sheet, task: Task, scores: Mapping[str, float]) -> None:
     sheet.write(f"{task.row['case']} · {task.way}", left=_LEFT, top=24, size=13, weight="bold")
+    shown = {"model": "synthetic", **{name: label_of(name).lower() for name in baselines_of(scores, "foreground")[:1]}}
     figures = " · ".join(
         f"{whose}: PSNR {number(scores[f'psnr_{name}_foreground'], digits=1)} dB, "
         f"SSIM {number(scores[f'ssim_{name}_foreground'], digits=3)}"
-        for name, whose in (("model", "synthetic"), ("copy", "copy of the source"))
+        for name, whose in shown.items()
     )
     sheet.write(f"in the foreground · {figures}", left=_LEFT, top=45, size=9, colour=SOFT)
     made = task.target

@@ -1,4 +1,4 @@
-"""What a synthesis adds to the page: cards, scores beside a copy of the source, and the slices it gets most wrong."""
+"""What a synthesis adds to the page: cards, scores beside baselines, and the slices it gets most wrong."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from medmae.evaluate.synthesis.calibration_file import NAME as CALIBRATION
 from medmae.evaluate.synthesis.definitions_section import definitions
-from medmae.evaluate.synthesis.figures_of_merit import ERROR_LIMIT, MONTAGES, RECORD, REGIONS, SCORES
+from medmae.evaluate.synthesis.figures_of_merit import CONTESTANTS, ERROR_LIMIT, MONTAGES, RECORD, REGIONS, SCORES
 from medmae.evaluate.synthesis.figures_of_merit import LABELS as NAMES
 from medmae.evaluate.synthesis.montage_section import montages
 from medmae.evaluate.synthesis.spread_section import spread
@@ -17,14 +17,14 @@ from medmae.report.evaluations import Evaluation, register
 from medmae.report.folder import RunFolder, as_float
 from medmae.report.gallery import panel_section
 from medmae.report.headline import result_row
-from medmae.report.metrics import Comparison, Score, comparisons, label_of, mean_by
+from medmae.report.metrics import Comparison, Score, comparisons, mean_by
 from medmae.report.page import Card, Section, details, join, note, table
-from medmae.report.text import MINUS, NOTHING, count, listing, number, words
+from medmae.report.text import MINUS, count, listing, number, words
 
 TITLE = "Scores"
 LEAD = (
     "A dot is a subject, a thin line joins the same subject; the bar is the mean, its whiskers the 95\u00a0% interval. "
-    "Baseline: {baseline}."
+    "Baselines need no network; they are fitted on the training subjects and judged on the same voxels."
 )
 WORST_LEAD = (
     "The slices of the greatest mean absolute error in the foreground, worst first, without the slivers at the ends of "
@@ -34,8 +34,10 @@ REGION = "foreground"  # the headline's: background that is empty in every image
 LABELS = {stem: f"{label} ({unit})" if unit else label for stem, (label, unit) in NAMES.items()}
 STRIPES = (
     "Stripe ratio: how much adjacent slices jump, in units of how much they do in the real volume. 1 is natural, above "
-    "1 are stripes of a network that sees slices one by one, below 1 is a blur along the axis."
+    "1 are stripes of a network that sees slices one by one, below 1 is a blur along the axis. Blockiness: how "
+    "much more pixels jump across borders of the network's patches than elsewhere, in units of the real picture."
 )
+RATIOS = ("stripe", "blockiness")  # to 1, which no gain is counted of
 MAX_ROWS = 1000
 
 
@@ -43,18 +45,13 @@ def synthesis_notes(folder: RunFolder) -> list[str]:
     """What must stand above every figure of a synthesis."""
     if not folder.record(RECORD):
         return []
-    notes = [
+    return [
         "Synthetic images, not for diagnosis: they show what a network expects, and lesions can be missing or invented."
     ]
-    beaten = [c.label for c in _headlines(folder) for rival in c.baselines if (g := c.gain(rival)) and g[0] <= 0]
-    if beaten:
-        rival = label_of("copy").lower()
-        notes.append(f"The model does not beat the {rival} ({listing(beaten)}): it has learnt nothing of use yet.")
-    return notes
 
 
 def synthesis_cards(folder: RunFolder) -> list[list[Card]]:
-    """PSNR and SSIM of the model beside the baseline, then what else one asks first."""
+    """PSNR and SSIM of the model beside the best baselines, then what else one asks first."""
     if not folder.record(RECORD):
         return []
     found = {(c.stem, c.variant): c for c in comparisons(folder)}
@@ -70,9 +67,7 @@ def synthesis(folder: RunFolder) -> Section | None:
     blocks = [Markup('<div class="charts">{}</div>').format(charts), _numbers(folder), note(STRIPES)]
     if len(_targets(folder)) > 1:
         blocks.append(_by_target(folder))
-    baseline = folder.record(RECORD).get("baseline")
-    told = listing(dict.fromkeys(baseline.values())) if isinstance(baseline, dict) else label_of("copy").lower()
-    return Section(title=TITLE, lead=LEAD.format(baseline=told), blocks=[*blocks, _every_case(folder)])
+    return Section(title=TITLE, lead=LEAD, blocks=[*blocks, _every_case(folder)])
 
 
 def worst_slices(folder: RunFolder) -> Section | None:
@@ -97,11 +92,12 @@ def _other_cards(found: Mapping[tuple[str, str], Comparison]) -> Iterator[Card]:
         ("psnr", "lesion"): "PSNR in the lesion label",
         ("mae", REGION): "Mean absolute error, foreground",
         ("stripe", REGION): "Stripe ratio (1 is natural)",
+        ("blockiness", REGION): "Blockiness (1 is natural)",
     }
     for key, label in shown.items():
         comparison = found.get(key)
         if comparison is not None:
-            digits = 2 if key[0] == "stripe" else comparison.digits
+            digits = 2 if key[0] in RATIOS else comparison.digits
             rivals = "".join(f". {s.label} {number(s.mean, digits=digits)}" for s in comparison.baselines)
             value = number(comparison.model.mean, digits=digits)
             detail = f"95\u00a0% CI {interval(comparison.model, digits=digits)}{rivals}"
@@ -109,25 +105,23 @@ def _other_cards(found: Mapping[tuple[str, str], Comparison]) -> Iterator[Card]:
 
 
 def _numbers(folder: RunFolder) -> Markup:
-    """One table: regions and metrics down, the model and the copy across."""
-    head = ["Region", "Metric", "Model", "95 % CI", "SD", "Median", label_of("copy"), "Model gains (95 % CI)", "Wins"]
+    """One table: regions, metrics, and below each other the model and its baselines, the best first."""
+    head = ["Region", "Metric", "", "Mean", "95 % CI", "SD", "Median", "Model gains (95 % CI)", "Model wins"]
     rows = []
     for region, title in REGIONS.items():
         inside = {c.stem: c for c in comparisons(folder) if c.variant == region}
-        lines = [_line(inside[stem], name) for stem, name in LABELS.items() if stem in inside]
+        lines = [line for stem, name in LABELS.items() if stem in inside for line in _lines(inside[stem], name)]
         rows += [[title if i == 0 else "", *line] for i, line in enumerate(lines)]
-    return table(head, rows, numeric=range(2, len(head)))
+    return table(head, rows, numeric=range(3, len(head)))
 
 
-def _line(comparison: Comparison, name: str) -> list[str]:
-    model, digits = comparison.model, 2 if comparison.stem in ("psnr", "stripe") else 4
-    texts = [number(model.mean, digits=digits), interval(model, digits=digits)]
-    texts += [number(value, digits=digits) for value in (model.std, model.median)]
-    if not comparison.baselines:
-        return [name, *texts, NOTHING, "", ""]
-    rival = comparison.baselines[0]
-    gained = ("", "") if comparison.stem == "stripe" else gain(comparison, rival, digits=digits)
-    return [name, *texts, number(rival.mean, digits=digits), *gained]
+def _lines(comparison: Comparison, name: str) -> Iterator[list[str]]:
+    digits = 2 if comparison.stem in ("psnr", *RATIOS) else 4
+    for score in (comparison.model, *comparison.baselines):
+        gained = ("", "") if comparison.stem in RATIOS else gain(comparison, score, digits=digits)
+        figures = [number(value, digits=digits) for value in (score.mean, score.std, score.median)]
+        yield [name, score.label, figures[0], interval(score, digits=digits), *figures[1:], *gained]
+        name = ""
 
 
 def _by_target(folder: RunFolder) -> Markup:
@@ -160,7 +154,7 @@ def _every_case(folder: RunFolder) -> Markup:
         for row in folder.scores[:MAX_ROWS]
     ]
     body = table([words(name) for name in head], rows, numeric=[i for i, name in enumerate(head) if name in digits])
-    more = note("All rows and columns are in evaluation/metrics.csv.")
+    more = note("All rows and columns are in evaluation/metrics.csv, the table above in evaluation/contestants.csv.")
     return details(f"Every case ({count(len(folder.scores), 'row')})", body, more)
 
 
@@ -184,12 +178,13 @@ def _targets(folder: RunFolder) -> list[str]:
 register(
     Evaluation(
         name="synthesis",
-        files=(SCORES, RECORD, "summary.json", "panels.*", CALIBRATION, f"{MONTAGES}/*.png"),
+        files=(SCORES, CONTESTANTS, RECORD, "summary.json", "panels.*", CALIBRATION, f"{MONTAGES}/*.png"),
         scores=SCORES,
         sections={400: montages, 410: synthesis, 420: worst_slices, 430: spread, 920: definitions},
         cards=synthesis_cards,
         notes=synthesis_notes,
         stands_in=lambda folder: bool(folder.record(RECORD)),
         aim=_aim,
+        verdict=lambda folder: str(folder.record(RECORD).get("verdict", "")),
     )
 )

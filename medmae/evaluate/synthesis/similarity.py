@@ -101,6 +101,35 @@ def stripe_ratio(synthetic: np.ndarray, real: np.ndarray, *, mask: np.ndarray) -
     return jump / natural if natural > 0 else math.nan
 
 
+def blockiness(synthetic: np.ndarray, real: np.ndarray, *, patch: int) -> float:
+    """How much a patch grid shows: the mean jump across its borders over that elsewhere, in units of the real one's.
+
+    Jumps are absolute differences of neighbouring pixels of a slice, both of them where the real slice is above 0. 1 is
+    as in the real slices, above 1 the grid is seen.
+
+    Args:
+        synthetic: ``(S, H, W)``, as the network gives slices: the first patch begins at the first pixel.
+        real: ``(S, H, W)``.
+        patch: Edge in pixels.
+
+    Returns:
+        NaN if there is no border, or nothing changes beside it.
+    """
+    ours, natural = (_border_ratio(slices, inside=real > 0, patch=patch) for slices in (synthetic, real))
+    return ours / natural if natural > 0 else math.nan
+
+
+def _border_ratio(slices: np.ndarray, *, inside: np.ndarray, patch: int) -> float:
+    border, elsewhere = list[np.ndarray](), list[np.ndarray]()
+    for values, mask in ((slices, inside), (slices.swapaxes(1, 2), inside.swapaxes(1, 2))):
+        jumps, both = np.abs(np.diff(values, axis=2)), mask[..., 1:] & mask[..., :-1]  # (S, H, W - 1)
+        across = np.arange(1, values.shape[2]) % patch == 0
+        border.append(jumps[..., across][both[..., across]])
+        elsewhere.append(jumps[..., ~across][both[..., ~across]])
+    on, off = (np.concatenate(parts, dtype=np.float64) for parts in (border, elsewhere))
+    return float(on.mean() / off.mean()) if on.size and off.any() else math.nan
+
+
 def _standard(
     prediction: np.ndarray, target: np.ndarray, mask: np.ndarray | None, quality: np.ndarray
 ) -> dict[str, float]:

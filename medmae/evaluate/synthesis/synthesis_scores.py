@@ -1,6 +1,6 @@
 """The figures of one synthetic volume, and what each of them means.
 
-Columns are ``<metric>_<whose>_<region>``: ``psnr_model_foreground`` stands beside ``psnr_copy_foreground``.
+Columns are ``<metric>_<whose>_<region>``: ``psnr_model_foreground`` stands beside ``psnr_table_foreground``.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import torch
 from medmae.data.volumes.slices import fit
 from medmae.evaluate.statistics import summarise
 from medmae.evaluate.synthesis.figures_of_merit import LABELS, REGIONS
-from medmae.evaluate.synthesis.similarity import DEFINITIONS, METRICS, similarity, ssim_map, stripe_ratio
+from medmae.evaluate.synthesis.similarity import DEFINITIONS, METRICS, blockiness, similarity, ssim_map, stripe_ratio
 from medmae.evaluate.synthesis.task import CaseVolumes
 from medmae.evaluate.synthesis.volume_synthesis import Box, source_box
 from medmae.report.metrics import KNOWN
@@ -30,18 +30,22 @@ _NATIVE = "as stored, at its own resolution, to which the network's slices are f
 def score_case(
     volumes: CaseVolumes,
     *,
-    made: Mapping[str, np.ndarray],
+    synthetic: np.ndarray,
+    baselines: Mapping[str, np.ndarray | None],
     outputs: Mapping[int, np.ndarray],
     edge: int | None,
+    patch: int | None,
     labelled: Collection[str],
 ) -> dict[str, float | int]:
     """All figures of a case.
 
     Args:
         volumes: The case.
-        made: The synthetic volume of the model and of each baseline, ``(S, H, W)``.
+        synthetic: What the model made, ``(S, H, W)``.
+        baselines: What each baseline made, likewise; None where it could not, and its cells are empty.
         outputs: What the network itself gave, ``(edge, edge)`` by number of the slice.
         edge: Of the slices that the network sees; None compares slices as they are stored.
+        patch: Edge of its patches in these slices; None gives no blockiness.
         labelled: Regions of ``LABELLED`` that any case of the split has, so that there are columns for them.
     """
     row: dict[str, float | int] = {"slices": len(volumes.real), "slices_filled": len(volumes.filled)}
@@ -51,10 +55,14 @@ def score_case(
     row |= {f"{region}_voxels": int(mask.sum()) for region, mask in labels.items()}
     regions = {"whole": None, "foreground": volumes.foreground, **labels}
     slices = partial(_slices, numbers=volumes.filled, box=source_box(volumes.image), edge=edge)
-    real, own = slices(volumes.real), slices(made["model"])  # (F, H, W)
+    real, own = slices(volumes.real), slices(synthetic)  # (F, H, W)
     for place, z in enumerate(volumes.filled.tolist()):
         own[place] = outputs.get(z, own[place])  # what was fitted back and fitted anew would have lost sharpness
-    for name, volume in made.items():
+    for name, volume in {"model": synthetic, **baselines}.items():
+        if volume is None:
+            ours = [column for column in row if "_model_" in column]
+            row |= {column.replace("_model_", f"_{name}_"): math.nan for column in ours}
+            continue
         quality = ssim_map(volume, volumes.real)
         for region, mask in regions.items():
             found = similarity(volume, volumes.real, mask=mask, quality=quality)
@@ -62,6 +70,8 @@ def score_case(
         row[f"stripe_{name}_foreground"] = stripe_ratio(volume, volumes.real, mask=volumes.foreground)
         theirs = own if name == "model" else slices(volume)
         row |= {f"{metric}_{name}_reference": value for metric, value in _reference(theirs, real).items()}
+        if patch is not None:
+            row[f"blockiness_{name}_foreground"] = blockiness(theirs, real, patch=patch)
     return row
 
 
@@ -87,6 +97,8 @@ def definitions(
             **standard,
             "mask": "voxels where the real target shows the patient",
             "stripe": "sum of |differences of adjacent slices|, synthetic / real; 1 is as in the real volume",
+            "blockiness": "mean jump across borders of patches / mean jump elsewhere, synthetic / real, in slices as "
+            "the network gives them; 1 is as in the real slices",
         },
         "reference": {
             "definition": "reference",
@@ -102,7 +114,7 @@ def definitions(
 
 
 def summarise_scores(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Each figure over subjects, and what the model gains over the copy, paired; more is better in every gain.
+    """Each figure over subjects, and what the model gains over each baseline, paired; more is better in every gain.
 
     Args:
         rows: One a case and target, with ``subject`` and the columns of :func:`score_case`.
@@ -111,12 +123,26 @@ def summarise_scores(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, A
     figures = {name: [row[name] for row in rows] for name in names}
     for name in names:
         metric, whose, region = name.split("_")
-        if whose == "model" and metric in METRICS:
+        if whose != "model" and metric in METRICS:
             sign = 1 if _BETTER[metric] == "higher" else -1
-            rival = figures[f"{metric}_copy_{region}"]
-            gains = [sign * (ours - theirs) for ours, theirs in zip(figures[name], rival, strict=True)]
-            figures[f"gain_over_copy_{metric}_{region}"] = gains
+            model = figures[f"{metric}_model_{region}"]
+            gains = [sign * (ours - theirs) for ours, theirs in zip(model, figures[name], strict=True)]
+            figures[f"gain_over_{whose}_{metric}_{region}"] = gains
     return {name: found for name, values in figures.items() if (found := _summary(name, values, rows))}
+
+
+def contestants(summary: Mapping[str, Mapping[str, Any]], *, target: str) -> list[dict[str, Any]]:
+    """A row for each figure and whose it is, the model's with empty gains, from :func:`summarise_scores`."""
+    rows = []
+    for name, found in summary.items():
+        metric, _, rest = name.partition("_")
+        if metric in LABELS:
+            whose, _, region = rest.partition("_")
+            gain = summary.get(f"gain_over_{whose}_{metric}_{region}", {})
+            row = {"target": target, "region": region, "metric": metric, "contestant": whose}
+            row |= {key: found[key] for key in ("mean", "std", "median", "ci_low", "ci_high", "n_subjects")}
+            rows.append(row | {f"model_gains_{key}": gain.get(key) for key in ("mean", "ci_low", "ci_high")})
+    return sorted(rows, key=lambda row: (list(REGIONS).index(row["region"]), list(LABELS).index(row["metric"])))
 
 
 def _summary(name: str, values: Sequence[float], rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

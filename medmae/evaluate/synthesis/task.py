@@ -60,8 +60,7 @@ class CaseVolumes:
         image: Input of the network, ``(S, C, H, W)`` float32 in [0, 1].
         source: The first given contrast, ``(S, H, W)``.
         real: The target as it was acquired, ``(S, H, W)``.
-        source_foreground: Where the source shows the patient, ``(S, H, W)`` bool.
-        foreground: Where the real target does.
+        foreground: Where the real target shows the patient, ``(S, H, W)`` bool.
         lesion: Where a label map of a lesion is above 0; None where the case has none.
         brain: Where a brain mask is above 0; None where the case has none.
         filled: Numbers of the slices that show enough of the head.
@@ -72,7 +71,6 @@ class CaseVolumes:
     image: np.ndarray
     source: np.ndarray
     real: np.ndarray
-    source_foreground: np.ndarray
     foreground: np.ndarray
     lesion: np.ndarray | None
     brain: np.ndarray | None

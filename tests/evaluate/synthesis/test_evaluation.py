@@ -53,16 +53,16 @@ def pair(make_set, tmp_path, monkeypatch):
     return evaluate
 
 
-def test_a_perfect_network_is_perfect_everywhere_and_the_copy_is_not(pair, perfect, tmp_path):
+def test_a_perfect_network_is_perfect_everywhere_and_a_table_is_nearly(pair, perfect, tmp_path):
     summary = pair(perfect)
     rows, _ = read(tmp_path / "out")
     assert [(row["case"], row["source"], row["target"]) for row in rows] == [("d", "T1", "T2"), ("e", "T1", "T2")]
     for region in ("whole", "foreground", "lesion"):
         assert summary[f"psnr_model_{region}"]["mean"] == 100.0
-        assert summary[f"psnr_copy_{region}"]["mean"] < 20
+        assert summary[f"psnr_table_{region}"]["mean"] > 30
     assert summary["psnr_model_reference"]["mean"] > 30  # here values were resized before they were mapped
     assert summary["stripe_model_foreground"]["mean"] == pytest.approx(1.0, abs=1e-4)
-    assert summary["gain_over_copy_psnr_foreground"]["n_subjects"] == 2
+    assert summary["gain_over_table_psnr_foreground"]["n_subjects"] == 2
     assert json.loads((tmp_path / "out" / "summary.json").read_text()) == summary
 
 
@@ -98,22 +98,38 @@ def test_without_any_label_there_is_no_lesion_column(pair, make_set, tmp_path):
 def test_the_record_says_what_the_columns_mean_and_what_the_baseline_is(evaluated):
     _, about = read(evaluated)
     assert about["definitions"]["foreground"]["data_range"] == 1.0
-    assert "2 training cases" in about["baseline"]["T2"]
+    assert set(about["baselines"]) == {"table", "patch"}
+    assert about["baselines_fitted_on"] == {"T1 → T2": "2 training cases"}
+    assert about["verdict"].startswith("Not better than a table of grey values or a regression on neighbourhoods.")
     assert about["split"] == "test"
     assert len(about["manifest_sha256"]) == 64
 
 
-def test_the_copy_knows_the_targets_of_those_alone_whose_pairs_were_trained_on(pair, make_set, tmp_path):
+def test_baselines_know_the_pairs_of_those_alone_who_were_trained_on(pair, make_set, tmp_path):
     manifest = make_set()
     pair(halfway, manifest=manifest, paired=["a"])
     rows, about = read(tmp_path / "out")
-    assert "1 training cases" in about["baseline"]["T2"]
+    assert about["baselines_fitted_on"] == {"T1 → T2": "1 training cases"}
     path = manifest.folder / "shards" / "b.npy"
     np.save(path, 0.5 * np.load(path))  # of the other
     pair(halfway, manifest=manifest, paired=["a"])
     assert read(tmp_path / "out")[0] == rows
     pair(halfway, manifest=manifest)
     assert read(tmp_path / "out")[0] != rows
+
+
+def test_without_a_training_pair_there_is_no_baseline_and_the_verdict_says_so(pair, make_set, tmp_path):
+    pair(halfway, manifest=make_set(splits={"d": "test"}))
+    rows, about = read(tmp_path / "out")
+    assert not [name for name in rows[0] if "table" in name]
+    assert about["verdict"].startswith("Compared with no baseline")
+
+
+def test_a_table_of_contestants_has_a_row_for_the_model_and_for_each_baseline(evaluated):
+    rows = list(csv.DictReader((evaluated / "contestants.csv").open()))
+    wanted = [row for row in rows if (row["region"], row["metric"]) == ("lesion", "psnr")]
+    assert [row["contestant"] for row in wanted] == ["model", "table", "patch"]
+    assert {row["target"] for row in rows} == {"T2"}
 
 
 def test_every_case_has_a_montage(evaluated):
@@ -167,10 +183,11 @@ def test_any_to_any_has_a_row_and_a_montage_for_each_target(pair, make_set, tmp_
         found = summary["by_target"][target]["psnr_model_foreground"]
         assert found["mean"] == pytest.approx(np.mean(values), rel=1e-4)
         assert (found["n_subjects"], "all contrasts" in found["label"]) == (2, False)
-        assert summary["by_target"][target]["gain_over_copy_psnr_foreground"]["n_subjects"] == 2
+        assert summary["by_target"][target]["gain_over_joint_psnr_foreground"]["n_subjects"] == 2
     assert json.loads((tmp_path / "out" / "summary.json").read_text()) == summary
     assert about["montages"][0]["file"] == "d__FLAIR.png"
-    assert set(about["baseline"]) == set(three)
+    assert set(about["baselines"]) == {"table", "joint", "patch"}
+    assert "FLAIR+T2 → T1" in about["baselines_fitted_on"]
 
 
 def test_uncertainty_is_calibrated_on_validation_subjects(evaluated):

@@ -11,7 +11,7 @@ from medmae.evaluate.synthesis.case_scores import SynthesisCases
 from medmae.evaluate.synthesis.figures_of_merit import ERROR_LIMIT
 from medmae.evaluate.synthesis.montage import choose_planes, draw_montage
 
-SCORES = {f"{m}_{c}_foreground": 0.5 for m in ("psnr", "ssim") for c in ("model", "copy")}
+SCORES = {f"{m}_{c}_foreground": 0.5 for m in ("psnr", "ssim") for c in ("model", "table")}
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import torch
 
 from medmae.data.volumes.slices import fit
 from medmae.evaluate.synthesis.case_scores import SynthesisCases
-from medmae.evaluate.synthesis.synthesis_scores import definitions, score_case, summarise_scores
+from medmae.evaluate.synthesis.synthesis_scores import contestants, definitions, score_case, summarise_scores
 
 
 @pytest.fixture
@@ -19,9 +19,10 @@ def volumes(make_set):
     return found.read(found.tasks()[0])
 
 
-def scored(volumes, synthetic, *, copy=None, outputs=None, edge=28):
-    made = {"model": synthetic, "copy": volumes.source if copy is None else copy}
-    return score_case(volumes, made=made, outputs=outputs or {}, edge=edge, labelled=("lesion",))
+def scored(volumes, synthetic, *, table=None, outputs=None, edge=28, patch=None):
+    rivals = {"table": volumes.source if table is None else table, "joint": None}
+    options = {"outputs": outputs or {}, "edge": edge, "patch": patch, "labelled": ("lesion",)}
+    return score_case(volumes, synthetic=synthetic, baselines=rivals, **options)
 
 
 def test_an_error_outside_a_region_does_not_count_in_it(volumes):
@@ -72,39 +73,67 @@ def test_a_3d_network_s_reference_figures_are_of_slices_as_they_are_stored(volum
 
 def test_stripes_are_judged_against_the_real_volume(volumes):
     shift = 0.2 * (np.arange(len(volumes.real)) % 2)[:, None, None]
-    row = scored(volumes, np.where(volumes.foreground, volumes.real + shift, 0), copy=volumes.real)
-    assert row["stripe_copy_foreground"] == pytest.approx(1.0)
+    row = scored(volumes, np.where(volumes.foreground, volumes.real + shift, 0), table=volumes.real)
+    assert row["stripe_table_foreground"] == pytest.approx(1.0)
     assert row["stripe_model_foreground"] > 1.2
+
+
+def test_a_baseline_that_could_not_be_made_has_empty_cells_for_each_of_the_model_s(volumes):
+    row = scored(volumes, volumes.real, patch=4)
+    ours = {name.replace("_model_", "_joint_") for name in row if "_model_" in name}
+    assert ours == {name for name in row if "_joint_" in name}
+    assert all(math.isnan(row[name]) for name in ours)
+
+
+def test_blockiness_is_that_of_what_the_network_itself_gave_and_needs_its_patch(volumes):
+    fitted = _fitted(volumes)
+    grid = np.add.outer(np.arange(28) // 4, np.arange(28) // 4) % 2 * 0.2
+    outputs = {int(z): plane + grid for z, plane in zip(volumes.filled, fitted, strict=True)}
+    row = scored(volumes, volumes.real, table=volumes.real, outputs=outputs, patch=4)
+    assert row["blockiness_model_foreground"] > 1.5
+    assert row["blockiness_table_foreground"] == pytest.approx(1.0)
+    assert not [name for name in scored(volumes, volumes.real) if "blockiness" in name]
 
 
 def rows(*pairs):
     return [
-        {"case": s, "subject": s, "psnr_model_whole": ours, "psnr_copy_whole": theirs, "mae_model_whole": 1 / ours,
-         "mae_copy_whole": 1 / theirs, "stripe_model_foreground": 1.0, "stripe_copy_foreground": 2.0, "slices": 9}
+        {"case": s, "subject": s, "psnr_model_whole": ours, "psnr_table_whole": theirs, "mae_model_whole": 1 / ours,
+         "mae_table_whole": 1 / theirs, "stripe_model_foreground": 1.0, "stripe_table_foreground": 2.0, "slices": 9}
         for s, ours, theirs in pairs
     ]  # fmt: skip
 
 
-def test_the_summary_pairs_model_and_copy_and_a_gain_is_always_an_improvement():
+def test_the_summary_pairs_model_and_table_and_a_gain_is_always_an_improvement():
     summary = summarise_scores(rows(("a", 20.0, 10.0), ("b", 30.0, 25.0)))
     assert summary["psnr_model_whole"]["mean"] == 25.0
     assert summary["psnr_model_whole"]["better"] == "higher"
     assert summary["psnr_model_whole"]["label"] == "PSNR, whole volume"
-    assert summary["gain_over_copy_psnr_whole"]["mean"] == 7.5
-    assert summary["gain_over_copy_mae_whole"]["mean"] > 0
+    assert summary["gain_over_table_psnr_whole"]["mean"] == 7.5
+    assert summary["gain_over_table_mae_whole"]["mean"] > 0
     assert summary["mae_model_whole"]["better"] == "lower"
     assert summary["stripe_model_foreground"]["better"] == "nearer 1"
-    assert "gain_over_copy_stripe_foreground" not in summary
+    assert "gain_over_table_stripe_foreground" not in summary
     assert "slices" not in summary
+
+
+def test_every_contestant_has_a_row_and_a_baseline_s_tells_what_the_model_gains_paired():
+    summary = summarise_scores(rows(("a", 20.0, 10.0), ("b", 30.0, 25.0)))
+    found = {(row["metric"], row["contestant"]): row for row in contestants(summary, target="T2")}
+    assert set(found) == {(m, c) for m in ("psnr", "mae", "stripe") for c in ("model", "table")}
+    assert found["psnr", "table"]["mean"] == 17.5
+    assert found["psnr", "table"]["model_gains_mean"] == 7.5
+    assert (found["psnr", "table"]["model_gains_ci_low"], found["psnr", "table"]["model_gains_ci_high"]) == (5.0, 10.0)
+    assert found["psnr", "model"]["model_gains_mean"] is None
+    assert found["stripe", "table"]["model_gains_mean"] is None
 
 
 def test_cases_without_a_figure_are_left_out_and_a_figure_without_cases_too():
     table = rows(("a", 20.0, 10.0), ("b", 30.0, 25.0))
     for row in table:
-        row["ssim_model_lesion"] = row["ssim_copy_lesion"] = math.nan
+        row["ssim_model_lesion"] = row["ssim_table_lesion"] = math.nan
     table[0]["psnr_model_whole"] = math.nan
     summary = summarise_scores(table)
-    assert summary["psnr_model_whole"]["n_subjects"] == summary["gain_over_copy_psnr_whole"]["n_subjects"] == 1
+    assert summary["psnr_model_whole"]["n_subjects"] == summary["gain_over_table_psnr_whole"]["n_subjects"] == 1
     assert "ssim_model_lesion" not in summary
 
 

@@ -1,0 +1,64 @@
+"""In words, whether a synthesis is better than what needs no network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from medmae.evaluate.synthesis.figures_of_merit import LABELS
+from medmae.report.metrics import NAMES, label_of
+from medmae.report.text import number, signed
+
+NO_BASELINE = "Compared with no baseline: no training subject has both what is given and what is made."
+_METRICS = {"psnr": 1, "ssim": 3}  # decimals
+Figures = Mapping[str, Mapping[str, Any]]
+
+
+def verdict(summary: Figures) -> str:
+    """Whether the model beats every baseline in PSNR and SSIM over the foreground, and by how much the best of them.
+
+    A baseline is beaten where the whole interval of the paired gain lies above 0; of a single subject, the gain.
+
+    Args:
+        summary: As :func:`medmae.evaluate.synthesis.synthesis_scores.summarise_scores` gives it.
+    """
+    known = baselines_of(summary, "foreground")
+    if not known:
+        return NO_BASELINE
+    plainest_first = sorted(known, key=list(NAMES).index)
+    unbeaten = [_called(name) for name in plainest_first if not all(_beats(summary, name, m) for m in _METRICS)]
+    lead = f"Not better than {' or '.join(unbeaten)}." if unbeaten else "Better than every baseline."
+    lesion = baselines_of(summary, "lesion")
+    inside = f" Inside lesions, {_gains(summary, lesion[0], 'lesion')}." if lesion else ""
+    return f"{lead} In the foreground, {_gains(summary, known[0], 'foreground')}.{inside}"
+
+
+def baselines_of(figures: Mapping[str, Any], region: str) -> list[str]:
+    """Names of the baselines that have a PSNR over a region, the best first.
+
+    Args:
+        figures: ``psnr_<whose>_<region>`` by name: numbers, or summaries with their ``mean``.
+        region: Such as ``foreground``.
+    """
+    found = [name.split("_")[1] for name in figures if name.startswith("psnr_") and name.endswith(f"_{region}")]
+    means = {who: figures[f"psnr_{who}_{region}"] for who in found if who != "model"}
+    return sorted(means, key=lambda who: -(means[who]["mean"] if isinstance(means[who], Mapping) else means[who]))
+
+
+def _gains(summary: Figures, name: str, region: str) -> str:
+    parts = []
+    for metric, digits in _METRICS.items():
+        gain, (label, unit) = summary[f"gain_over_{name}_{metric}_{region}"], LABELS[metric]
+        ends = " to ".join(number(gain[end], digits=digits) for end in ("ci_low", "ci_high"))
+        difference = f"{label} {signed(gain['mean'], digits=digits)} {unit}".strip()
+        parts.append(f"{difference} ({'one subject' if gain['ci_low'] is None else ends})")
+    return f"against {_called(name)}, the best there: {', '.join(parts)}"
+
+
+def _beats(summary: Figures, name: str, metric: str) -> bool:
+    gain = summary[f"gain_over_{name}_{metric}_foreground"]
+    return bool((gain["mean"] if gain["ci_low"] is None else gain["ci_low"]) > 0)
+
+
+def _called(name: str) -> str:
+    return f"a {label_of(name).lower()}"

@@ -1,0 +1,59 @@
+"""Whether a synthesis is better than what needs no network, in words."""
+
+import pytest
+
+from medmae.evaluate.synthesis.synthesis_scores import summarise_scores
+from medmae.evaluate.synthesis.verdict import NO_BASELINE, verdict
+
+
+def summary(*, table=0.0, patch=0.0, subjects="abc", lesion=None):
+    """Figures of a model that gains so much on each baseline, a little more on each further subject."""
+    rows = []
+    for i, subject in enumerate(subjects):
+        row = {"subject": subject}
+        regions = {"foreground": (table, patch)} | ({} if lesion is None else {"lesion": (lesion, lesion - 1)})
+        for region, gains in regions.items():
+            row |= {f"psnr_model_{region}": 20.0 + i, f"ssim_model_{region}": 0.8 + 0.01 * i}
+            for name, gain in zip(("table", "patch"), gains, strict=True):
+                row |= {f"psnr_{name}_{region}": 20.0 - gain, f"ssim_{name}_{region}": 0.8 - 0.1 * gain}
+        rows.append(row)
+    return summarise_scores(rows)
+
+
+def test_a_model_ahead_of_all_on_every_subject_is_better_and_the_best_of_them_is_named():
+    text = verdict(summary(table=1.0, patch=0.5))
+    assert text.startswith("Better than every baseline. In the foreground, against a regression on neighbourhoods")
+    assert "PSNR +1.5 dB (0.5 to 2.5), SSIM +0.060" in text
+
+
+def test_a_model_that_a_table_equals_is_said_not_to_be_better_than_a_table_of_grey_values():
+    text = verdict(summary(table=-3.0, patch=0.5))
+    assert text.startswith("Not better than a table of grey values. In the foreground, against a table of grey values")
+    assert verdict(summary(table=-3.0, patch=-4.0)).startswith(
+        "Not better than a table of grey values or a regression on neighbourhoods."
+    )
+
+
+def test_a_gain_whose_interval_reaches_zero_is_no_win():
+    assert verdict(summary(table=0.0, patch=1.0)).startswith("Not better than a table")
+
+
+def test_lesions_are_told_against_the_best_baseline_there():
+    text = verdict(summary(table=1.0, patch=1.0, lesion=2.0))
+    assert "Inside lesions, against a regression on neighbourhoods, the best there: PSNR +2.0 dB" in text
+
+
+def test_one_subject_has_no_interval_and_the_verdict_says_so():
+    assert "PSNR +1.0 dB (one subject)" in verdict(summary(table=1.0, patch=1.0, subjects="a"))
+
+
+def test_without_a_baseline_nothing_is_claimed():
+    rows = [{"subject": "a", "psnr_model_foreground": 20.0, "ssim_model_foreground": 0.8}]
+    assert verdict(summarise_scores(rows)) == NO_BASELINE
+
+
+@pytest.mark.parametrize("metric", ["psnr", "ssim"])
+def test_both_psnr_and_ssim_must_be_won(metric):
+    found = summary(table=1.0, patch=1.0)
+    found[f"gain_over_table_{metric}_foreground"] |= {"mean": -0.1, "ci_low": -0.2, "ci_high": 0.0}
+    assert verdict(found).startswith("Not better than a table of grey values.")
