@@ -1,4 +1,4 @@
-"""Runs one configuration of a bundle in this process, as ``python -m monai.bundle run`` does in its own."""
+"""Runs one configuration of a bundle in this process: what was checked of it, or, if it is trusted, as MONAI does."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from medmae.bundle.check.logging_conf import NAME, set_up_logging
 from medmae.bundle.check.refuse import require_safe
 from medmae.bundle.overrides import UNKNOWN, check_value, read_value
 from medmae.bundle.shipped import find_bundle, find_config, shared_file, shipped
@@ -49,35 +50,63 @@ def run_bundle(
             kind than what it replaces.
     """
     root = find_bundle(bundle)
-    files = [str(find_config(root, name.strip())) for name in config.split(",")]
-    if not trust:
-        require_safe(root)
+    files = [find_config(root, name.strip()) for name in config.split(",")]
+    checked = None if trust else require_safe(root)
 
     from monai.bundle import ConfigParser, ConfigWorkflow  # seconds to import: only who runs a bundle pays
 
-    recipe = ConfigParser(ConfigParser.load_config_files(files))
-    _check_ids([*(overrides or {}), *(options or {})], set(recipe.get()))
-    given = {_real_id(recipe, key): value for key, value in (overrides or {}).items()}
-    for name, text in (options or {}).items():
-        key = _real_id(recipe, name)
-        given[key] = text if trust and text[:1] in ("$", "@", "%") else read_value(key, text, _value(recipe, key))
+    from medmae.bundle.workflow import Workflow, checked_config, refuse_targets
+
+    content = checked_config(checked, files) if checked else ConfigParser.load_config_files(list(map(str, files)))
     home = Path("runs", root.name) if root in shipped().values() else root
-    settings = {"bundle_root": as_data(home)}
-    for key, value in given.items():
-        expression = trust and isinstance(value, str) and value[:1] in ("$", "@", "%")
-        if not expression:
-            check_value(key, value, _value(recipe, key))
-        settings[key] = value if expression else as_data(value)
-    # Overlays that all bundles share lie elsewhere than the recipe, which MONAI would warn of.
-    logging.getLogger("monai.bundle.workflows").setLevel(logging.ERROR)
-    own = root / "configs" / "logging.conf"
-    log = own if own.is_file() else shared_file("logging.conf")
-    workflow = ConfigWorkflow(config_file=files, logging_file=str(log), workflow_type=None, **settings)
+    given = _given(ConfigParser(content), overrides=overrides or {}, options=options or {}, trust=trust)
+    settings = {
+        "bundle_root": as_data(home),
+        **{key: value if trust and _is_expression(value) else as_data(value) for key, value in given.items()},
+    }
+    if checked:
+        refuse_targets(given)
+        set_up_logging(checked.text(NAME) if NAME in checked.files else _shared_logging().read_text(encoding="utf-8"))
+        workflow: Any = Workflow(content, settings)
+    else:
+        # Overlays that all bundles share lie elsewhere than the recipe, which MONAI would warn of.
+        logging.getLogger("monai.bundle.workflows").setLevel(logging.ERROR)
+        log = root / NAME if (root / NAME).is_file() else _shared_logging()
+        workflow = ConfigWorkflow(list(map(str, files)), logging_file=str(log), workflow_type=None, **settings)
     workflow.initialize()
     workflow.run()
     workflow.finalize()
     place = "output_dir" if "output_dir" in workflow.parser else "bundle_root"
     return Path(workflow.parser.get_parsed_content(place))
+
+
+def _given(
+    recipe: Any,  # noqa: ANN401 (MONAI's parser, imported when it is needed)
+    *,
+    overrides: Mapping[str, object],
+    options: Mapping[str, str],
+    trust: bool,
+) -> dict[str, object]:
+    """Values that replace those of a recipe, by their real ids; each of the kind that the recipe has there."""
+    _check_ids([*overrides, *options], set(recipe.get()))
+    given = {_real_id(recipe, key): value for key, value in overrides.items()}
+    for name, text in options.items():
+        key = _real_id(recipe, name)
+        given[key] = text if trust and _is_expression(text) else read_value(key, text, _value(recipe, key))
+    for key, value in given.items():
+        if not (trust and _is_expression(value)):
+            check_value(key, value, _value(recipe, key))
+    return given
+
+
+def _is_expression(value: object) -> bool:
+    return isinstance(value, str) and value[:1] in ("$", "@", "%")
+
+
+def _shared_logging() -> Path:
+    path = shared_file(Path(NAME).name)
+    assert path is not None
+    return path
 
 
 def as_data(value: object) -> Any:  # noqa: ANN401
@@ -118,7 +147,7 @@ def _value(recipe: Any, key: str) -> object:  # noqa: ANN401 (MONAI's parser, im
         if not isinstance(value, str) or not value.startswith("@"):
             break
         value = recipe.get(value[1:], UNKNOWN)
-    return UNKNOWN if isinstance(value, str) and value.startswith(("$", "@", "%")) else value
+    return UNKNOWN if _is_expression(value) else value
 
 
 def _check_ids(names: Iterable[str], known: set[str]) -> None:

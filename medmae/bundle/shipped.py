@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import medmae
+from medmae.errors import DataError
 
 _PACKAGE = Path(medmae.__file__).resolve().parent
 _HOMES = (_PACKAGE / "_bundles", _PACKAGE.parent / "bundles")
@@ -32,13 +33,19 @@ def find_bundle(name_or_path: str | Path) -> Path:
 
     Raises:
         FileNotFoundError: If it is neither, with the names that exist.
+        DataError: If it is both, and not the same.
     """
-    path = Path(name_or_path).expanduser()
+    path, known, name = Path(name_or_path).expanduser(), shipped(), str(name_or_path)
     if (path / "configs").is_dir():
+        if name in known and path.resolve() != known[name]:
+            raise DataError(
+                "a folder here has the name of a bundle that came with medmae",
+                path=path.resolve(),
+                remedy=f"write ./{name} for the folder, {known[name]} for the bundle",
+            )
         return path.resolve()
-    known = shipped()
-    if str(name_or_path) in known:
-        return known[str(name_or_path)]
+    if name in known:
+        return known[name]
     names = ", ".join(known) or "(none)"
     raise FileNotFoundError(f"no bundle {str(name_or_path)!r}: give a folder that holds configs/, or {names}")
 

@@ -15,6 +15,7 @@ import pytest
 from data_prep import tiny
 from medmae import cli
 from medmae.bundle.check.dynamic import DYNAMIC, check_dynamic
+from medmae.bundle.check.source import Bundle
 from medmae.bundle.shipped import shared_file, shipped
 from medmae.errors import ExitCode
 
@@ -252,5 +253,5 @@ def test_fault_49_a_missing_package_is_one_line_with_how_to_install_it(
 def test_fault_49_without_onnxruntime_that_comparison_alone_is_left_out_with_a_warning(data, without) -> None:
     without("onnxruntime")
     wanted = tuple(check for check in DYNAMIC if check.number == 24)
-    (finding,) = check_dynamic(shipped()[NAME], make_data=lambda source, folder: data, checks=wanted)
+    (finding,) = check_dynamic(Bundle.open(shipped()[NAME]), make_data=lambda source, folder: data, checks=wanted)
     assert (finding.severity, finding.remedy) == ("warning", 'pip install "medmae[onnx]"')

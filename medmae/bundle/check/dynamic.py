@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import shutil
 import tempfile
 import warnings
@@ -12,11 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from monai.bundle import verify_net_in_out
+from monai.bundle import ConfigWorkflow, verify_net_in_out
 from safetensors.torch import load_file
 
 from medmae.bundle.check.exports import exports
 from medmae.bundle.check.finding import Finding, Problem, errors, found
+from medmae.bundle.check.source import Bundle
 from medmae.bundle.check.static import check_static
 from medmae.bundle.check.trial import MakeData, TrainingFailedError, Trial, all_finite, first_difference, quietly
 from medmae.bundle.check.zipped import unpack
@@ -54,7 +54,9 @@ class DynamicCheck:
 def properties(trial: Trial) -> Iterator[Problem]:
     """Every recipe initialises and has what MONAI's tools ask for."""
     for name in _RECIPES:
-        workflow = trial.workflow(name, trial.work / "properties")
+        overrides = trial.overrides(name, trial.work / "properties")
+        kind = "train" if name == "train" else "infer"
+        workflow = ConfigWorkflow(trial.config(name), logging_file=False, workflow_type=kind, **overrides)
         workflow.initialize()
         try:
             missing = workflow.check_properties()
@@ -154,9 +156,8 @@ def repacks(trial: Trial) -> Iterator[Problem]:
     made = shutil.make_archive(
         str(trial.work / "packed"), "zip", root_dir=trial.bundle.parent, base_dir=trial.bundle.name
     )
-    for where in (Path(made), unpack(made, trial.work / "unpacked")):
-        for finding in errors(check_static(where)):
-            yield Problem(finding.path, f"after zipping: {finding.message}", finding.remedy)
+    for finding in errors(check_static(unpack(made, trial.work / "unpacked"))):
+        yield Problem(finding.path, f"after zipping: {finding.message}", finding.remedy)
 
 
 def elsewhere(trial: Trial) -> Iterator[Problem]:
@@ -191,7 +192,7 @@ DYNAMIC = (
 
 
 def check_dynamic(
-    path: str | Path,
+    bundle: Bundle,
     *,
     make_data: MakeData,
     checks: tuple[DynamicCheck, ...] = DYNAMIC,
@@ -200,20 +201,19 @@ def check_dynamic(
     """Runs a bundle that passed the static checks at the tiny size that its metadata declare.
 
     Args:
-        path: Its folder, or a zip file of it.
+        bundle: As it was checked.
         make_data: Makes synthetic data; ``data_prep.tiny.make``.
         checks: Which ones, in their order.
         progress: Told the name of each check before it runs.
     """
     with tempfile.TemporaryDirectory(prefix="medmae-check-") as temporary:
         work = Path(temporary).resolve()
-        folder = Path(path) if Path(path).is_dir() else unpack(path, work / "given")
-        settings = json.loads((folder / "configs" / "metadata.json").read_text(encoding="utf-8")).get("medmae_check")
+        settings = (bundle.metadata or {}).get("medmae_check")
         if not isinstance(settings, dict) or not {"data", "outputs", "exports"} <= settings.keys():
             remedy = "declare data, outputs, exports and tiny overrides, as docs/check.md says"
             missing = Problem("configs/metadata.json", "has no medmae_check by which to try the bundle out", remedy)
             return [found(16, "properties", missing)]
-        trial = Trial(folder=folder, settings=settings, work=work, make_data=make_data)
+        trial = Trial(given=bundle, settings=settings, work=work, make_data=make_data)
         try:
             return [finding for check in checks for finding in _one(check, trial, progress)]
         finally:

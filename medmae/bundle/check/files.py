@@ -11,7 +11,7 @@ from typing import Any
 from medmae.bundle.check.finding import Problem, Severity
 from medmae.bundle.check.pickles import pickle_problem
 from medmae.bundle.check.source import Bundle, declares_large_files
-from medmae.bundle.check.tree import RESULTS
+from medmae.bundle.check.tree import RESULTS, is_held
 
 MAX_FILE = 25_000_000  # bytes, the zoo's rule
 _ENTRY = frozenset({"path", "url", "hash_val", "hash_type"})
@@ -66,10 +66,10 @@ def pages(bundle: Bundle) -> Iterator[Problem]:
 
 def pickles(bundle: Bundle) -> Iterator[Problem]:
     """A pickle is a program; ``models/model.pt`` is one that can be read without running it."""
-    for name in bundle.files:
+    for name in filter(is_held, bundle.files):  # the others are refused whatever they are
         reason = pickle_problem(bundle, name)
         if reason:
-            own = _own_result(bundle, name) if PurePosixPath(name).suffix == ".ckpt" else "error"
+            own = _own_result(bundle, name) if name.endswith(".ckpt") else "error"
             yield Problem(name, reason, "exchange weights as safetensors, and tables as text", own)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from medmae.bundle.check.finding import Finding, errors
+from medmae.bundle.check.source import Bundle
 from medmae.bundle.check.static import check_static
 from medmae.errors import DataError
 
@@ -29,15 +30,20 @@ class BundleRefusedError(DataError):
         )
 
 
-def require_safe(bundle: Path) -> None:
+def require_safe(folder: Path) -> Bundle:
     """Takes about a tenth of a second; what is no error (another major version of numpy, say) is warned of.
+
+    Returns:
+        The bundle as it was checked: run what it holds, not what lies in the folder by then.
 
     Raises:
         BundleRefusedError: If a static check finds an error.
     """
+    bundle = Bundle.open(folder)
     findings = check_static(bundle)
     found = errors(findings)
     if found:
-        raise BundleRefusedError(bundle, found)
+        raise BundleRefusedError(folder, found)
     for finding in findings:
         warnings.warn(f"{finding.path}: {finding.message} -> {finding.remedy}", stacklevel=3)
+    return bundle

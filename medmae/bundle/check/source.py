@@ -1,12 +1,11 @@
-"""A bundle as the checks see it: names, sizes and bytes, from a folder or from inside a zip file."""
+"""A bundle as the checks see it, and as it is then run: names, sizes, and texts that are read once."""
 
 from __future__ import annotations
 
 import os
 import re
 import stat
-import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -14,57 +13,73 @@ from typing import IO, Any
 
 from medmae.bundle.check.documents import load
 from medmae.bundle.check.finding import Problem
-from medmae.bundle.check.zipped import is_plain, member_problems
 
 MAX_TEXT = 1_000_000  # bytes
 MAX_CONFIG = 200_000  # bytes; the largest recipe of the zoo has 20 000, and every run of a bundle reads all of them
 SUFFIXES = (".yaml", ".yml", ".json")
 METADATA = "configs/metadata.json"
+# Some readers end a line at these and others do not, some drop them, and some show what follows in another order.
+_HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufeff]")
 _HISTORY = ".git"  # left out where git itself puts it, at the top; anywhere else such a folder is looked into
 
 
 @dataclass
 class Bundle:
-    """The files of a bundle. Reading one never runs anything.
+    """The files of a bundle. Reading one never runs anything, and a text is read from the disk once.
 
     Attributes:
-        name: Of its folder.
+        folder: Where it lies.
         files: Size in bytes by path relative to the bundle, with ``/``.
-        opener: Opens one of them.
-        problems: Entries that are no plain files (links, members that leave the folder).
-        folder: Where it lies; None inside a zip file.
+        problems: Entries that are no plain files (links, pipes).
     """
 
-    name: str
+    folder: Path
     files: dict[str, int]
-    opener: Callable[[str], IO[bytes]]
     problems: list[Problem] = field(default_factory=list)
-    folder: Path | None = None
+    _texts: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def open(cls, path: str | Path) -> Bundle:
-        """A bundle from its folder, or from a zip file, which is not unpacked.
+        """A bundle from its folder."""
+        folder = Path(path).resolve()
+        files: dict[str, int] = {}
+        problems: list[Problem] = []
+        for entry in _walk(folder, leave_out=_HISTORY):
+            name = entry.relative_to(folder).as_posix()
+            status = entry.lstat()
+            if stat.S_ISREG(status.st_mode):
+                files[name] = status.st_size
+            else:
+                problems.append(Problem(name, "is a link or a special file", "put the file itself there"))
+        return cls(folder, files, problems)
 
-        Raises:
-            ValueError: If it is neither.
-        """
-        path = Path(path)
-        if path.is_dir():
-            return _from_folder(path.resolve())
-        if zipfile.is_zipfile(path):
-            return _from_zip(path)
-        raise ValueError(f"{path} is neither a folder nor a zip file")
+    @property
+    def name(self) -> str:
+        """Of its folder."""
+        return self.folder.name
+
+    def opener(self, name: str) -> IO[bytes]:
+        """Opens one of its files."""
+        return (self.folder / name).open("rb")
 
     def text(self, name: str) -> str:
-        """A text file.
+        """A text file, in UTF-8 whatever the locale; what it is at first it stays.
 
         Raises:
-            ValueError: If it is too large or not UTF-8.
+            ValueError: If it is too large, not UTF-8, or holds characters that readers of text do not agree upon.
         """
-        if not self.is_text(name):
-            raise ValueError(f"{self.files[name]} bytes; such a file of a bundle has at most {_limit(name)}")
-        with self.opener(name) as file:
-            return file.read(_limit(name)).decode("utf-8")
+        if name not in self._texts:
+            if not self.is_text(name):
+                raise ValueError(f"{self.files[name]} bytes; such a file of a bundle has at most {_limit(name)}")
+            with self.opener(name) as file:
+                text = file.read(_limit(name)).decode("utf-8").replace("\r\n", "\n")
+            if hidden := _HIDDEN.search(text):
+                line = text.count("\n", 0, hidden.start()) + 1
+                raise ValueError(
+                    f"line {line} holds the character U+{ord(hidden[0]):04X}, which readers do not agree upon"
+                )
+            self._texts[name] = text
+        return self._texts[name]
 
     def is_text(self, name: str) -> bool:
         """Whether a file is small enough to be read as text."""
@@ -89,6 +104,10 @@ class Bundle:
     def configs(self) -> dict[str, dict[str, Any]]:
         """Content of every configuration other than the metadata, by path."""
         return {name: content for name, content in self.documents.items() if _is_config(name) and name != METADATA}
+
+    def config(self, name: str) -> dict[str, Any]:
+        """Content of the configuration of this name, without suffix."""
+        return next(content for path, content in self.configs.items() if PurePosixPath(path).stem == name)
 
     @cached_property
     def _parsed(self) -> dict[str, tuple[Any, str | None]]:
@@ -116,19 +135,6 @@ def _is_config(name: str) -> bool:
     return name.startswith("configs/") and name.lower().endswith(SUFFIXES)
 
 
-def _from_folder(folder: Path) -> Bundle:
-    files: dict[str, int] = {}
-    problems: list[Problem] = []
-    for path in _walk(folder, leave_out=_HISTORY):
-        name = path.relative_to(folder).as_posix()
-        status = path.lstat()
-        if stat.S_ISREG(status.st_mode):
-            files[name] = status.st_size
-        else:
-            problems.append(Problem(name, "is a link or a special file", "put the file itself there"))
-    return Bundle(folder.name, files, lambda name: (folder / name).open("rb"), problems, folder)
-
-
 def _walk(folder: Path, *, leave_out: str = "") -> Iterator[Path]:
     with os.scandir(folder) as entries:
         for entry in sorted(entries, key=lambda entry: entry.name):
@@ -138,16 +144,3 @@ def _walk(folder: Path, *, leave_out: str = "") -> Iterator[Path]:
                 yield from _walk(Path(entry.path))
             else:
                 yield Path(entry.path)
-
-
-def _from_zip(path: Path) -> Bundle:
-    archive = zipfile.ZipFile(path)
-    problems = list(member_problems(archive))
-    members = [info for info in archive.infolist() if is_plain(info)]
-    tops = {PurePosixPath(info.filename).parts[0] for info in members}
-    if len(tops) != 1:
-        problems.append(Problem(path.name, "has not one folder at its top", "zip the folder of the bundle itself"))
-        return Bundle(path.stem, {}, lambda name: archive.open(name), problems)
-    top = tops.pop()
-    files = {info.filename.removeprefix(f"{top}/"): info.file_size for info in members}
-    return Bundle(top, files, lambda name: archive.open(f"{top}/{name}"), problems)

@@ -64,14 +64,11 @@ STATIC = (
 )
 
 
-def check_static(path: str | Path) -> list[Finding]:
+def check_static(bundle: Bundle | str | Path) -> list[Finding]:
     """All static checks of a bundle.
 
     Args:
-        path: Its folder, or a zip file of it, which is not unpacked.
-
-    Raises:
-        ValueError: If it is neither.
+        bundle: As it was opened, or its folder.
     """
-    bundle = Bundle.open(path)
+    bundle = bundle if isinstance(bundle, Bundle) else Bundle.open(bundle)
     return [finding for check in STATIC for finding in check(bundle)]

@@ -8,33 +8,49 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from medmae.bundle.check.finding import Problem
-from medmae.bundle.check.source import METADATA, SUFFIXES, Bundle, declares_large_files
+from medmae.bundle.check.source import METADATA, SUFFIXES, Bundle
 
 # What a run leaves in a bundle of one's own, where results go beside the recipes.
-RESULTS = frozenset({"eval", "evaluation", "logs", "checkpoints", "tensorboard", "run.json", "report.html"})
-_BESIDE = frozenset({".DS_Store", ".gitattributes", ".gitignore"})  # of file managers and git; harmless, no matter
-_TOP = frozenset({"LICENSE", "configs", "docs", "models", "large_files.yml"})
-# Running a bundle puts its folder on Python's search path: any of these could be imported instead of a package.
-_CODE = frozenset(
-    {".bat", ".dll", ".dylib", ".egg", ".exe", ".pth", ".py", ".pyc", ".pyd", ".pyw", ".sh", ".so", ".whl", ".zip"}
-)
+_FOLDERS = ("checkpoints", "eval", "evaluation", "figures", "logs", "not_finite", "tensorboard")
+RESULTS = frozenset({*_FOLDERS, "report.html", "run.json"})
+_NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
+_RESULT = "csv|ckpt|dcm|geojson|gif|h5|jpg|json|nii|nii\\.gz|npy|npz|png|safetensors|tsv|txt|yaml"
+# All that a bundle may hold. None of it is code to Python or to any tool that looks around in a folder.
+_HOLDS = {
+    "LICENSE": "LICENSE",
+    "configs/*.yaml, .yml, .json": rf"configs/{_NAME}\.(?:yaml|yml|json)",
+    "configs/logging.conf": r"configs/logging\.conf",
+    "docs/*.md, .txt, .csv, .json, .png, .jpg, .gif": (
+        rf"docs/(?:{_NAME}/)?{_NAME}\.(?:csv|gif|jpeg|jpg|json|md|png|txt)"
+    ),
+    "models/model.pt, *.safetensors, *.json": rf"models/(?:model\.pt|{_NAME}\.(?:json|safetensors))",
+    "large_files.yml": r"large_files[A-Za-z0-9_.-]*\.(?:json|yaml|yml)",
+    "what a run leaves (run.json, report.html, logs, checkpoints, eval, ...)": (
+        rf"run\.json|report\.html|(?:{'|'.join(_FOLDERS)})/(?:[^/.]+/)*"
+        rf"(?:[^/]+\.(?:{_RESULT})|events\.out\.tfevents\.[^/]+)"
+    ),
+    ".DS_Store, .gitattributes, .gitignore": r"(?:(?:configs|docs|models)/)?\.(?:DS_Store|gitattributes|gitignore)",
+}
+_HELD = re.compile("|".join(f"(?:{pattern})" for pattern in _HOLDS.values()))
+
+
+def is_held(name: str) -> bool:
+    """Whether a bundle may hold a file of this path."""
+    return _HELD.fullmatch(name) is not None and name.isprintable()
 
 
 def tree(bundle: Bundle) -> Iterator[Problem]:
-    """Exact names, no links, no code, and one file a configuration."""
+    """Only files of a kind that a bundle holds, no links, and one file a configuration."""
     yield from bundle.problems
     if METADATA not in bundle.files:
         yield Problem(METADATA, "is missing", "write it, as docs/bundles.md says")
     if not re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)+", bundle.name):
         named = "a bundle is called <domain>_<method>_<task>, in small letters"
         yield Problem(bundle.name, "says neither task nor data", named, "warning")
-    for top in sorted({PurePosixPath(name).parts[0] for name in bundle.files} - _TOP - _BESIDE - RESULTS):
-        if declares_large_files(top):
-            continue
-        yield Problem(top, "is not part of a bundle", f"a bundle holds {', '.join(sorted(_TOP))}", "warning")
     for name in bundle.files:
-        if PurePosixPath(name).suffix.lower() in _CODE:
-            yield Problem(name, "is code", "a bundle holds recipes; code belongs into a package that it names")
+        if not is_held(name):
+            holds = ", ".join(_HOLDS)
+            yield Problem(name, "is nothing that a bundle holds", f"take it out; a bundle holds {holds}")
     yield from _configs(bundle)
 
 
@@ -45,13 +61,8 @@ def parses(bundle: Bundle) -> Iterator[Problem]:
 
 
 def _configs(bundle: Bundle) -> Iterator[Problem]:
-    paths = [PurePosixPath(name) for name in bundle.files if name.startswith("configs/")]
-    paths = [path for path in paths if path.name not in _BESIDE or len(path.parts) > 2]
-    stems = Counter(path.stem for path in paths if path.suffix in SUFFIXES)
+    paths = [PurePosixPath(name) for name in bundle.files if name.startswith("configs/") and is_held(name)]
+    stems = Counter(path.stem.casefold() for path in paths if path.suffix in SUFFIXES)
     for path in paths:
-        if len(path.parts) > 2:
-            yield Problem(str(path), "lies in a folder of configs", "put it into configs itself")
-        elif path.suffix not in SUFFIXES and path.name != "logging.conf":
-            yield Problem(str(path), "is no configuration", f"configs holds {', '.join(SUFFIXES)} and logging.conf")
-        elif stems[path.stem] > 1:
+        if stems[path.stem.casefold()] > 1:
             yield Problem(str(path), f"there are two files for {path.stem!r}", "keep one of them")

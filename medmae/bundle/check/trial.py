@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import math
-import shutil
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
@@ -13,12 +12,14 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from monai.bundle import ConfigParser, ConfigWorkflow
 from pytorch_lightning.callbacks import Callback
 from torch import nn
 
+from medmae.bundle.check.copied import write_copy
+from medmae.bundle.check.source import Bundle
 from medmae.bundle.run import run_bundle
 from medmae.bundle.shipped import find_config
+from medmae.bundle.workflow import Workflow
 
 MakeData = Callable[[str, Path], tuple[Path, Path]]  # (source, folder) -> (prepared data set, raw files)
 _STOP_AFTER = 4  # steps; inside the first epoch
@@ -32,17 +33,18 @@ class Trial:
     """What the dynamic checks share; each part is made when it is first asked for.
 
     Args:
-        folder: Of the bundle.
+        given: The bundle, which passed the static checks.
         settings: ``medmae_check`` of its metadata.
         work: Receives everything.
         make_data: Makes synthetic data of a source.
     """
 
-    def __init__(self, *, folder: Path, settings: dict[str, Any], work: Path, make_data: MakeData) -> None:
+    def __init__(self, *, given: Bundle, settings: dict[str, Any], work: Path, make_data: MakeData) -> None:
         self.settings, self.work, self._make_data = settings, work, make_data
         # A space and a letter beyond ASCII: users have such folders.
-        self.bundle = work / "read only ü" / folder.name
-        shutil.copytree(folder, self.bundle)
+        self.bundle = work / "read only ü" / given.name
+        write_copy(given, self.bundle)
+        self._given = given
         self._protect(0o555, 0o444)
         self.before = self.snapshot()
         self.elsewhere = work / "elsewhere"
@@ -79,11 +81,9 @@ class Trial:
             made["model_dir"] = str(self.trained / "models")
         return {**self.settings.get("overrides", {}), **self.settings.get(name, {}), **made}
 
-    def workflow(self, name: str, output: Path, **more: object) -> ConfigWorkflow:
+    def workflow(self, name: str, output: Path, **more: object) -> Workflow:
         """A recipe, not yet initialised."""
-        settings = {**self.overrides(name, output), **more}
-        kind = "train" if name == "train" else "infer"
-        return ConfigWorkflow(config_file=self.config(name), workflow_type=kind, **settings)
+        return Workflow(self._given.config(name), {**self.overrides(name, output), **more})
 
     def run(self, name: str) -> Path:
         """Runs a recipe through; gives the folder of its results."""
@@ -159,10 +159,8 @@ class Trial:
     def network(self) -> nn.Module:
         """``network_def`` of inference with the weights of :attr:`models`, strictly loaded."""
         folder, overrides = self.models
-        parser = ConfigParser()
-        parser.read_config(self.config("inference"))
-        parser.update(overrides)
-        network: nn.Module = parser.get_parsed_content("network_def")
+        workflow = Workflow(self._given.config("inference"), overrides)
+        network: nn.Module = workflow.parser.get_parsed_content("network_def")
         network.load_state_dict(torch.load(folder / "model.pt", weights_only=True, map_location="cpu"), strict=True)
         return network.eval()
 

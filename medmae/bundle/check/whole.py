@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from medmae.bundle.check.finding import Finding, errors
+from medmae.bundle.check.finding import found as finding_of
+from medmae.bundle.check.source import Bundle
 from medmae.bundle.check.static import STATIC, check_static
+from medmae.bundle.check.zipped import UnsafeZipError, unpack
 
 if TYPE_CHECKING:
     from medmae.bundle.check.trial import MakeData
@@ -41,6 +45,8 @@ def check_bundle(
 ) -> list[Outcome]:
     """Runs the static checks and, if none of them finds an error, the dynamic ones.
 
+    A zip file is unpacked first, if nothing is wrong with its members: what is checked is what would be run.
+
     Args:
         path: Folder or zip file of a bundle.
         make_data: Makes synthetic data, see ``data_prep.tiny.make``; None leaves the dynamic checks out.
@@ -49,7 +55,22 @@ def check_bundle(
     Returns:
         One outcome a check, in order; without those that were left out.
     """
-    found = check_static(path)
+    if Path(path).is_dir():
+        return _check(Path(path), make_data, progress)
+    with tempfile.TemporaryDirectory(prefix="medmae-check-") as work:
+        try:
+            folder = unpack(path, work)
+        except UnsafeZipError as error:
+            first, *others = STATIC
+            found = [finding_of(first.number, first.name, problem) for problem in error.problems]
+            failed = Outcome(first.number, first.name, "failed", found)
+            return [failed, *(Outcome(check.number, check.name, "not run", []) for check in others)]
+        return _check(folder, make_data, progress)
+
+
+def _check(folder: Path, make_data: MakeData | None, progress: Callable[[str], None] | None) -> list[Outcome]:
+    bundle = Bundle.open(folder)
+    found = check_static(bundle)
     outcomes = [_outcome(check.number, check.name, found) for check in STATIC]
     if make_data is None:
         return outcomes
@@ -57,7 +78,7 @@ def check_bundle(
 
     if errors(found):
         return outcomes + [Outcome(check.number, check.name, "not run", []) for check in DYNAMIC]
-    found = check_dynamic(path, make_data=make_data, progress=progress)
+    found = check_dynamic(bundle, make_data=make_data, progress=progress)
     return outcomes + [_outcome(check.number, check.name, found) for check in DYNAMIC]
 
 

@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 from data_prep import tiny
 from medmae import cli
 from medmae.bundle.check.dynamic import DYNAMIC, check_dynamic
+from medmae.bundle.check.source import Bundle
 from medmae.bundle.shipped import shipped
 from medmae.errors import ExitCode
 from medmae.methods.edge_mae import edge_mae_tiny
@@ -119,7 +120,7 @@ def test_a_planted_fault_is_found_by_its_check(bundle: Path, data, fault: str) -
     wanted = [check for check in DYNAMIC if check.number == number]
     if number in (26, 27):  # these look at what the others left
         wanted = [check for check in DYNAMIC if check.number in (20, number)]
-    found = check_dynamic(bundle, make_data=data, checks=tuple(wanted))
+    found = check_dynamic(Bundle.open(bundle), make_data=data, checks=tuple(wanted))
     assert {finding.number for finding in found} == {number}, found
     assert all(finding.message and finding.remedy for finding in found)
 
@@ -128,14 +129,14 @@ def test_a_planted_fault_is_found_by_its_check(bundle: Path, data, fault: str) -
 def test_a_training_that_does_not_run_is_told_once(bundle: Path, data) -> None:
     config("train.yaml", lambda c: c["method"].update(mask_ratio=1.5))(bundle)
     wanted = tuple(check for check in DYNAMIC if check.number >= 18)
-    numbers = [finding.number for finding in check_dynamic(bundle, make_data=data, checks=wanted)]
+    numbers = [finding.number for finding in check_dynamic(Bundle.open(bundle), make_data=data, checks=wanted)]
     assert numbers.count(20) == 1
     assert not set(numbers) & {18, 19, 21, 23, 24}
 
 
 def test_a_bundle_without_a_trial_is_told_what_to_declare(bundle: Path, data) -> None:
     config("metadata.json", lambda c: c.pop("medmae_check"))(bundle)
-    (finding,) = check_dynamic(bundle, make_data=data)
+    (finding,) = check_dynamic(Bundle.open(bundle), make_data=data)
     assert finding.number == 16
     assert "medmae_check" in finding.message
 

@@ -1,0 +1,98 @@
+"""What runs of a bundle that passed the static checks: the mappings that were checked, never its files again."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from monai.bundle import ConfigParser
+from monai.bundle.utils import merge_kv
+
+from medmae.bundle.check.definitions import Definitions, contents
+from medmae.bundle.check.documents import load
+from medmae.bundle.check.expressions import expression_problems
+from medmae.bundle.check.imports import imported
+from medmae.bundle.check.source import Bundle
+from medmae.bundle.check.targets import target_problems
+from medmae.errors import DataError
+
+
+class Workflow:
+    """Initialises, runs and finalises a configuration, as ``monai.bundle.ConfigWorkflow`` does with files.
+
+    Unlike it, this reads nothing, leaves logging alone, and does not put the bundle's folder on Python's search path.
+
+    Args:
+        config: Ids and values.
+        settings: Further ones that go before them.
+    """
+
+    def __init__(self, config: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
+        self.parser = ConfigParser(config=copy.deepcopy(dict(config)))
+        self.parser.update(dict(settings))
+
+    def initialize(self) -> None:
+        """Parses the configuration and evaluates its ``initialize``."""
+        self.parser.parse(reset=True)
+        self._evaluate("initialize")
+
+    def run(self) -> None:
+        """Evaluates its ``run``.
+
+        Raises:
+            ValueError: If it has none.
+        """
+        if "run" not in self.parser:
+            raise ValueError("the configuration has no `run`: it is to be merged over another, as in train,other")
+        self._evaluate("run")
+
+    def finalize(self) -> None:
+        """Evaluates its ``finalize``."""
+        self._evaluate("finalize")
+
+    def _evaluate(self, name: str) -> None:
+        """Each expression of a list once; results are not kept, so that it can be evaluated again."""
+        lines = self.parser.get(name, [])
+        for at in [f"{name}::{index}" for index in range(len(lines))] if isinstance(lines, list) else [name]:
+            self.parser.get_parsed_content(at)
+            self.parser.ref_resolver.remove_resolved_content(at)
+
+
+def checked_config(bundle: Bundle, files: Sequence[Path]) -> dict[str, Any]:
+    """Configurations merged from left to right as MONAI merges them, and checked once more as they are then.
+
+    Args:
+        bundle: As it was checked.
+        files: Its own, or those that all bundles share, which come with medmae.
+
+    Raises:
+        DataError: If what is merged is not what recipes may hold.
+    """
+    parser = ConfigParser(config={})
+    for file in files:
+        own = file.is_relative_to(bundle.folder)
+        content = (
+            bundle.documents[file.relative_to(bundle.folder).as_posix()]
+            if own
+            else load(file.read_text(encoding="utf-8"), json_format=False)
+        )
+        for key, value in copy.deepcopy(content).items():
+            merge_kv(parser, key, value)
+    config: dict[str, Any] = parser.get()
+    known = Definitions(*(content for _, content in contents(bundle)), config).within(config)
+    refuse_targets(config)
+    for at, reason in expression_problems(config, imported(config.get("imports")), known):
+        raise DataError(f"merged, the configurations are no longer what was checked: {reason}", field=at)
+    return config
+
+
+def refuse_targets(config: Mapping[str, Any]) -> None:
+    """Refuses targets that no recipe may name, wherever they come from.
+
+    Raises:
+        DataError: With the id, the target and the list that it is not on.
+    """
+    for problem in target_problems("", dict(config)):
+        raise DataError(problem.message, field=problem.path, remedy=f"{problem.remedy}, or say --trust")
