@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import IntEnum
@@ -55,6 +56,32 @@ class SomeFailedError(DataError):
     """Some cases of a run failed; the others were finished."""
 
     exit_code = ExitCode.SOME_FAILED
+
+
+class MachineError(OSError):
+    """The machine is short of something, and no file is at fault: another sample would fare no better."""
+
+    exit_code = ExitCode.REFUSED
+
+
+_SHORT = {
+    errno.EMFILE: "this process has as many files open as it may: raise the limit, `ulimit -n 65536`, and start again",
+    errno.ENFILE: "the machine has as many files open as it can: close other programs",
+    errno.ENOMEM: "the machine is out of memory: close other programs, or take fewer workers and smaller batches",
+    errno.ENOSPC: "the disk is full: free some space, or write to another one",
+    errno.EDQUOT: "your quota on this disk is used up: free some space, or write to another one",
+}
+
+
+@contextmanager
+def naming_machine_faults() -> Iterator[None]:
+    """Raises as :class:`MachineError` what a library raises where the machine, and no file, is at fault."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _SHORT:
+            raise MachineError(f"{_SHORT[error.errno]} ({error})") from error
+        raise
 
 
 class LaterFailures:

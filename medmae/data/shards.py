@@ -1,19 +1,17 @@
-"""Opening shards: memory maps kept open in each process, so that one slice costs one copy of one slice."""
+"""Opening shards: memory maps stay open while they are in use, so that one slice costs one copy of one slice."""
 
 from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 import numpy as np
 
-from medmae.errors import DataError
+from medmae.data.open_files import RECENT
+from medmae.errors import DataError, MachineError, naming_machine_faults
 
 
 class Shards:
     """The arrays behind a manifest's rows, opened on first use.
-
-    A copy that goes to a worker process starts without open files.
 
     Args:
         folder: Of the manifest: where paths start.
@@ -21,17 +19,11 @@ class Shards:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._open: dict[str, np.ndarray] = {}
+        self._me = object()  # two readers of one folder, before and after it was prepared anew, share no map
 
     def __getitem__(self, shard: str) -> np.ndarray:
         """The array (memory map, or zarr array) of a row's ``shard`` path."""
-        array = self._open.get(shard)
-        if array is None:
-            array = self._open[shard] = open_shard(inside(self.folder, shard))
-        return array
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {"folder": self.folder, "_open": {}}
+        return RECENT.get((self._me, shard), lambda: open_shard(inside(self.folder, shard)))
 
 
 def inside(folder: Path, relative: str) -> Path:
@@ -52,12 +44,14 @@ def open_shard(path: Path) -> np.ndarray:
 
     Raises:
         DataError: If the file is missing, truncated or not what its name says.
+        MachineError: If the machine is short of something, such as files that may be open.
     """
     remedy = "prepare the data again; `Manifest.read(path, verify=True)` names every damaged shard"
     try:
-        if path.suffix == ".zarr":
-            return _open_zarr(path)
-        return np.load(path, mmap_mode="r", allow_pickle=False)
+        with naming_machine_faults():
+            return _open_zarr(path) if path.suffix == ".zarr" else np.load(path, mmap_mode="r", allow_pickle=False)
+    except MachineError:
+        raise
     except (OSError, ValueError, EOFError, KeyError) as error:
         raise DataError(f"the shard cannot be read ({error})", path=path, remedy=remedy) from error
 

@@ -4,28 +4,17 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 import torch
 from rich.progress import track
 from torch import Tensor
 from torch.utils.data import ConcatDataset, DataLoader, Dataset, Subset, default_collate
 
-from medmae.training.reading import UNREADABLE, name_of
+from medmae.training.reading import Items, attempt, name_of
 
 Batch = dict[str, Tensor]
 _Read = tuple[int, Any, str | None]  # number, sample, why it cannot be read
-Item = TypeVar("Item", covariant=True)
-
-
-class Items(Protocol[Item]):
-    """Things that are read one at a time, and may fail to be."""
-
-    def __len__(self) -> int:
-        """How many."""
-
-    def __getitem__(self, index: int) -> Item:
-        """Reads one."""
 
 
 def each_batch(
@@ -105,7 +94,4 @@ class _Tried(Dataset[_Read]):
 
     def __getitem__(self, place: int) -> _Read:
         number = int(self.numbers[place])
-        try:
-            return number, self.samples[number], None
-        except UNREADABLE as error:
-            return number, None, str(error) or type(error).__name__
+        return number, *attempt(self.samples.__getitem__, number)

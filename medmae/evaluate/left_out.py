@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from medmae.errors import SomeFailedError
 from medmae.files import read_object, write_text
-from medmae.training.reading import UNREADABLE
+from medmae.training.reading import attempt
 
 RECORD = "left_out.json"
 Item = TypeVar("Item")
@@ -23,12 +23,13 @@ def read_some(read: Callable[[int], Item], numbers: Iterable[int]) -> dict[int, 
         read: Gives what is to be shown of a sample.
         numbers: Which.
     """
-    found = {}
+    found: dict[int, Item] = {}
     for number in numbers:
-        try:
-            found[number] = read(number)
-        except UNREADABLE as error:
-            warnings.warn(f"sample {number} is left out: {error}", stacklevel=2)
+        sample, reason = attempt(read, number)
+        if sample is None:
+            warnings.warn(f"sample {number} is left out: {reason}", stacklevel=2)
+        else:
+            found[number] = sample
     return found
 
 

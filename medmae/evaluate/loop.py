@@ -11,10 +11,10 @@ from typing import TypeVar
 from rich.progress import track
 
 from medmae.errors import DataError, SomeFailedError
-from medmae.evaluate.batches import Items
 from medmae.methods.base import Method
 from medmae.training.guard import require_writable
 from medmae.training.out_of_memory import NotEnoughMemoryError, explaining_out_of_memory, inference_advice
+from medmae.training.reading import Items
 
 log = logging.getLogger(__name__)
 Item = TypeVar("Item")

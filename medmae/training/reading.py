@@ -2,18 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, TypeVar
 
 from torch.utils.data import Dataset, default_collate
 
-from medmae.errors import DataError
+from medmae.errors import DataError, MachineError, naming_machine_faults
 from medmae.training.randomness import seeded
 from medmae.training.sampler import SeededSampler
 
 Key = tuple[int, int]  # epoch, place in its order
 Failure = tuple[int, str]  # index, reason
-UNREADABLE = (DataError, OSError, EOFError)
+Item = TypeVar("Item")
+Given = TypeVar("Given", covariant=True)
+
+
+class Items(Protocol[Given]):
+    """Things that are read one at a time, and may fail to be."""
+
+    def __len__(self) -> int:
+        """How many."""
+
+    def __getitem__(self, index: int) -> Given:
+        """Reads one."""
+
+
+def attempt(read: Callable[[int], Item], index: int) -> tuple[Item | None, str | None]:
+    """What ``read`` gives of a number, or why it cannot be read: the one rule of what counts as that.
+
+    Raises:
+        MachineError: If the machine is short of something: no sample is at fault, and none is to be left out for it.
+    """
+    try:
+        with naming_machine_faults():
+            return read(index), None
+    except MachineError:
+        raise
+    except (DataError, OSError, EOFError) as error:
+        return None, str(error) or type(error).__name__
 
 
 class Reader(Dataset[tuple[Any, list[Failure]]]):
@@ -40,11 +66,11 @@ class Reader(Dataset[tuple[Any, list[Failure]]]):
         failures: list[Failure] = []
         for offset in range(min(self.tries, len(self._order))):
             index = int(self._order[(place + offset) % len(self._order)])
-            try:
-                with seeded(self.sampler.seed, epoch, index):
-                    return self.dataset[index], failures
-            except UNREADABLE as error:
-                failures.append((index, f"{type(error).__name__}: {error}"))
+            with seeded(self.sampler.seed, epoch, index):
+                sample, reason = attempt(self.dataset.__getitem__, index)
+            if reason is None:
+                return sample, failures
+            failures.append((index, reason))
         return None, failures
 
     def _move_to(self, epoch: int) -> None:

@@ -11,10 +11,10 @@ import torch
 from sklearn.base import BaseEstimator, clone
 from torch import nn
 
-from medmae.evaluate.batches import Items
 from medmae.evaluate.classify.folds import Fold
 from medmae.evaluate.classify.predict import predict
 from medmae.evaluate.classify.task import Task
+from medmae.training.reading import Items
 
 
 class Estimator(Protocol):

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import default_collate
 
-from medmae.evaluate.batches import Items
 from medmae.evaluate.classify.folds import Fold
 from medmae.evaluate.classify.mixing import Mixing
 from medmae.evaluate.classify.predict import predict
@@ -23,6 +22,7 @@ from medmae.nn.seeding import drawn_by
 from medmae.nn.vit import MaskedViT
 from medmae.training.by_epoch import epoch_batches, take_step
 from medmae.training.optim import layer_decay_groups
+from medmae.training.reading import Items
 from medmae.training.schedule import WarmupCosine
 
 State = dict[str, Tensor]

@@ -13,7 +13,6 @@ from medmae.data.labels import UNLABELLED
 from medmae.data.manifest import Manifest
 from medmae.data.samples import Samples
 from medmae.errors import DataError
-from medmae.evaluate.batches import Items
 from medmae.evaluate.classify.multi_label import MultiLabel
 from medmae.evaluate.classify.regression import Regression
 from medmae.evaluate.classify.single_label import SingleLabel
@@ -21,6 +20,7 @@ from medmae.evaluate.classify.task import Task
 from medmae.evaluate.features.embedding_cases import rows_of
 from medmae.evaluate.features.views_of_units import ViewsOfUnits
 from medmae.kinds import Kind
+from medmae.training.reading import Items
 
 Unit = Literal["patient", "slide"]
 _LABELS = ("label", "contrast")  # columns that repeat what the targets say

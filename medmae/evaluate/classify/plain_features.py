@@ -15,8 +15,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from medmae.evaluate.batches import Items, each_batch, over_views
+from medmae.evaluate.batches import each_batch, over_views
 from medmae.kinds import Kind
+from medmae.training.reading import Items
 
 Describe = Callable[[Tensor], Tensor]
 RAW = "raw pixels"

