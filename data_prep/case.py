@@ -19,10 +19,10 @@ from data_prep.outcome import CaseResult, Row
 from medmae.data.manifest import sha256_of_shard
 from medmae.data.names import file_name_of
 from medmae.data.shards import open_shard
+from medmae.data.volumes.case import Case
 from medmae.data.volumes.dicom import series_sha256
 from medmae.data.volumes.grid import Grid
 from medmae.data.volumes.intensity import Normalisation, Rule
-from medmae.data.volumes.layouts import Case
 from medmae.data.volumes.nifti import LIMIT_GB, NanPolicy, Volume
 from medmae.data.volumes.nifti_header import Repair
 from medmae.data.volumes.one_grid import check_one_grid, content_box

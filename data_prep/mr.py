@@ -36,10 +36,13 @@ from data_prep.work import (
     workers_for,
 )
 from medmae.data import splits
+from medmae.data.identity.given import Given
+from medmae.data.identity.headers import SALT
 from medmae.data.manifest import NAME
+from medmae.data.volumes.case import Case
 from medmae.data.volumes.grid import Grid
 from medmae.data.volumes.intensity import Rule
-from medmae.data.volumes.layouts import Case, Layout, find_cases
+from medmae.data.volumes.layouts import Layout, find_cases
 from medmae.data.volumes.nifti import LIMIT_GB, NanPolicy
 from medmae.data.volumes.nifti_header import Repair
 
@@ -54,6 +57,8 @@ def prepare(
     source: str | Path,
     out: str | Path,
     layout: Layout = "auto",
+    subject_from: str | None = None,
+    subjects: str | Path | None = None,
     resample_to: str | None = None,
     split: str | Path | None = None,
     fractions: tuple[float, float, float] = splits.FRACTIONS,
@@ -78,6 +83,9 @@ def prepare(
         source: Folder with NIfTI files or DICOM series, or a CSV with ``subject[,session],contrast,path``.
         out: Folder to write; made if it is not there.
         layout: ``auto``, ``bids``, ``folders``, ``dicom`` or ``csv``.
+        subject_from: Regular expression on paths below the source, whose first group is the patient; PatientID takes
+            a salted hash of what DICOM files say.
+        subjects: CSV with ``path,subject[,session][,contrast]``; a folder stands for all that lies in it.
         resample_to: Contrast onto whose grid the others are resampled by their headers; None refuses unequal grids.
         split: CSV with ``subject,split``; None draws one from ``seed``.
         fractions: Shares of train, val, test of a drawn split, in whole subjects.
@@ -110,7 +118,8 @@ def prepare(
     )
     _check_arguments(options, fractions)
     out = Path(out)
-    found = find_cases(source, layout=layout)
+    given_subjects = Given(subject_from=subject_from, subjects=subjects)
+    found = find_cases(source, layout=layout, given=given_subjects, salt=out / SALT)
     names = [case.case for case in found.cases]
     check_names(names)
     given = None if split is None else given_split(split, (case.subject for case in found.cases))

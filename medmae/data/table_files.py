@@ -3,15 +3,35 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Mapping
+import difflib
+import re
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from medmae.errors import DataError
 
+# Columns whose names say the same; the first is ours.
+ALIASES = {
+    "subject": ("subject", "patient", "patient_id", "patientid", "subject_id", "subjectid", "participant_id"),
+    "patient": ("patient", "subject", "patient_id", "patientid", "subject_id", "subjectid", "participant_id"),
+    "session": ("session", "session_id", "visit"),
+}
+# What R, pandas and spreadsheets write where they have no value.
+MISSING = {"NA", "N/A", "n/a", "nan", "NaN", "NAN", "null", "NULL", "None", "<NA>", "#N/A"}
+_WHOSE = re.compile(
+    r".*(?:patient|subject|participant|person|individual|donor|proband|family|mrn|pid)s?"
+    r"(?:[-_ .]?(?:id|nr|no|number|name|code))?|"
+    r"(?:case|anon|study|master)[-_ .]?(?:patient|subject)?[-_ .]?id"
+)
+_SPLIT = re.compile(
+    r"(?:.*[-_ .])?(?:split|set|subset|fold|partition|phase|usage|train|test|val|is_(?:train|test|val))(?:[-_ .]?\d)?"
+)
+
 
 def read_csv(
-    path: Path, *, needs: Iterable[str], remedy: str, rows: Iterable[str] = ()
+    path: Path, *, needs: Iterable[str], remedy: str, rows: Iterable[str] = (), known: Iterable[str] | None = None
 ) -> list[tuple[int, dict[str, str]]]:
     """Reads a table with a header; names of columns are taken in lower case, values without outer blanks.
 
@@ -20,23 +40,27 @@ def read_csv(
         needs: Columns that must be there.
         remedy: What to tell when they are not.
         rows: Columns that no line may leave empty.
+        known: Further columns that are read; None reads all without a word. Others are warned of, and refused if they
+            look like patients or splits.
 
     Returns:
-        ``(number of the line, values)``; a column that a line lacks is an empty string.
+        ``(number of the line, values)``; a column that a line lacks is an empty string, as are the marks of missing
+        values (``NA``, ``nan``, ...) in columns of identity.
 
     Raises:
-        DataError: Missing file or columns, text that is no UTF-8, an empty field.
+        DataError: Missing file or columns, text that is no UTF-8, an empty field, a line of more fields than columns.
     """
     if not path.is_file():
         raise DataError("the table does not exist", path=path, remedy=remedy)
+    needs = tuple(needs)
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
-            reader.fieldnames = [name.strip().lower() for name in reader.fieldnames or ()]
+            reader.fieldnames = _columns(reader.fieldnames or (), needs, known, path)
             missing = sorted(set(needs) - set(reader.fieldnames))
             if missing:
                 raise DataError("the table lacks columns", path=path, field="columns", value=missing, remedy=remedy)
-            lines = [(reader.line_num, _stripped(line)) for line in reader]
+            lines = [(reader.line_num, _checked(line, reader.line_num, path)) for line in reader]
     except UnicodeDecodeError as error:
         raise DataError(f"the table is not UTF-8 text ({error})", path=path, remedy="save it as CSV, UTF-8") from error
     for number, line in lines:
@@ -45,5 +69,69 @@ def read_csv(
     return lines
 
 
-def _stripped(line: Mapping[str, Any]) -> dict[str, str]:
-    return {key: (value or "").strip() for key, value in line.items() if key and isinstance(value, str | None)}
+def check_unused(unused: Sequence[str], known: Iterable[str], path: Path) -> None:
+    """Warns of columns that nobody reads, each with the nearest name that is read.
+
+    Raises:
+        DataError: If one of them looks like patients or splits: left out, it would let patients leak.
+    """
+    names = sorted(set(known))
+    risky = [name for name in unused if looks_like_identity(name)]
+    if risky:
+        raise DataError(
+            f"a column that looks like patients or splits is not read: {_with_nearest(risky, names)}",
+            path=path,
+            field="columns",
+            value=risky,
+            remedy=f"rename it to one of {', '.join(names)}, or take it out of the table",
+        )
+    if unused:
+        warnings.warn(f"{path}: columns that are not read: {_with_nearest(unused, names)}", stacklevel=4)
+
+
+def looks_like_identity(name: str) -> bool:
+    """Whether a column may tell patients or splits.
+
+    >>> [looks_like_identity(name) for name in ("Patient Name", "set", "diagnosis")]
+    [True, True, False]
+    """
+    return bool(_WHOSE.fullmatch(name.lower()) or _SPLIT.fullmatch(name.lower()))
+
+
+def _with_nearest(names: Sequence[str], known: Sequence[str]) -> str:
+    nearest = {name: difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.5) for name in names}
+    return ", ".join(f"{name} (is it {near[0]}?)" if near else name for name, near in nearest.items())
+
+
+def _columns(names: Sequence[str], needs: Sequence[str], known: Iterable[str] | None, path: Path) -> list[str]:
+    """Our names of the columns, where they have others."""
+    found = [name.strip().lower() for name in names]
+    wanted = {*needs, *(known or ())}
+    for ours in wanted & set(ALIASES):
+        same = [name for name in found if name in ALIASES[ours] and (name == ours or name not in wanted)]
+        if len(same) > 1:
+            raise DataError(
+                "two columns say the same thing", path=path, field="columns", value=same, remedy="keep one of them"
+            )
+        found = [ours if name in same else name for name in found]
+    if twice := sorted({name for name in found if found.count(name) > 1}):
+        raise DataError("two columns have the same name", path=path, field="columns", value=twice, remedy="rename one")
+    if known is not None:
+        check_unused([name for name in found if name and name not in wanted], wanted, path)
+    return found
+
+
+def _checked(line: Mapping[Any, Any], number: int, path: Path) -> dict[str, str]:
+    if None in line:
+        raise DataError(
+            f"line {number} has more fields than the table has columns",
+            path=path,
+            field="line",
+            value=line[None],
+            remedy='put a field with a comma into quotes: "a, b"',
+        )
+    values = {key: (value or "").strip() for key, value in line.items() if key}
+    for column in ("subject", "patient", "slide", "split", "session"):
+        if values.get(column) in MISSING:
+            values[column] = ""
+    return values

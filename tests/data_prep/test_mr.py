@@ -346,8 +346,8 @@ def test_real_unequal_grids_are_refused_and_pass_with_resampling(tmp_path, name,
 def test_real_dicom_and_nifti_are_read_from_one_folder(tmp_path):
     result = run(shared("ct_dicom"), tmp_path / "out")
     assert {row["case"]: row["contrasts"][0]["name"] for row in Manifest.read(result.manifest)} == {
-        "example": "CT",
+        "nnunet_ct": "CT",
         "niivue_ct": "CT",
         "t1_dicom_16slices": "T1",
-        "torchio_dicom": "CT",
+        "torchio": "CT",
     }

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
+from medmae.data.volumes.case import Case
 from medmae.data.volumes.grid import Grid
 from medmae.data.volumes.intensity import Normalisation, Rule
-from medmae.data.volumes.layouts import Case, Found, Layout, cases_of, find_cases
+from medmae.data.volumes.layouts import Found, Layout, cases_of, find_cases
 from medmae.data.volumes.nifti import LIMIT_GB, NanPolicy, Volume
 from medmae.data.volumes.nifti_header import Repair
 from medmae.data.volumes.one_grid import check_one_grid, content_box
@@ -158,7 +159,7 @@ def _find(source: str | Path | Sequence[str | Path], layout: Layout, *, unnamed:
         return cases_of(source, unnamed=unnamed)
     path = Path(source)
     if path.is_dir() or path.suffix.lower() == ".csv":
-        return find_cases(path, layout=layout)
+        return find_cases(path, layout=layout, strict=False)
     return cases_of([path], unnamed=unnamed)
 
 

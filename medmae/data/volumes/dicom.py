@@ -1,16 +1,18 @@
-"""DICOM series to a volume and its grid, and single images: never a patient's name or identifier is read."""
+"""DICOM series to a volume and its grid, and single images; of identifiers only salted hashes are seen."""
 
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from medmae.data.contrasts import Named, dicom_contrast
+from medmae.data.identity.headers import salt_of, salted
 from medmae.data.images.decode import stretched
 from medmae.data.volumes.grid import Grid
 from medmae.data.volumes.nifti import LIMIT_GB, Volume
@@ -19,8 +21,10 @@ from medmae.errors import DataError
 if TYPE_CHECKING:
     import SimpleITK as sitk  # noqa: N813
 
-# Tags read besides geometry; none of them names a person.
-_SERIES, _DESCRIPTION, _PROTOCOL, _MODALITY = "0020|000e", "0008|103e", "0018|1030", "0008|0060"
+# Tags read besides geometry.
+_SERIES, _STUDY, _PATIENT = "0020|000e", "0020|000d", "0010|0020"
+_WORDS = ("0008|103e", "0018|1030", "0018|0024", "0008|0060")  # series description, protocol, sequence, modality
+_AGENT, _IMAGE_TYPE = "0018|0010", "0008|0008"
 _CENTRE, _WIDTH, _PHOTOMETRIC = "0028|1050", "0028|1051", "0028|0004"
 _SPACING_TOLERANCE = 0.01  # of the slice distance
 _LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
@@ -35,21 +39,42 @@ def is_dicom(path: Path) -> bool:
         return False
 
 
-def find_series(folder: str | Path) -> dict[str, tuple[str, list[Path]]]:
-    """The series that lie directly in a folder.
+@dataclass(frozen=True)
+class Series:
+    """One series of a folder.
 
-    Returns:
-        ``{series UID: (words that tell the contrast, files)}``; the words are series description, protocol name and
-        modality, in this order, to be matched against known contrasts and not stored.
+    Args:
+        named: What it shows, by its words and tags.
+        patient: Salted hash of PatientID; None if that means nobody.
+        study: The same of StudyInstanceUID.
+        files: Of the series.
     """
-    found: dict[str, list[Path]] = defaultdict(list)
-    words: dict[str, str] = {}
+
+    named: Named
+    patient: str | None
+    study: str | None
+    files: list[Path] = field(default_factory=list)
+
+
+def find_series(folder: str | Path, *, salt: Path | None = None) -> dict[str, Series]:
+    """The series that lie directly in a folder, by their UID.
+
+    Args:
+        folder: The folder.
+        salt: See :func:`medmae.data.identity.headers.salt_of`.
+    """
+    key = salt_of(salt)
+    found: dict[str, Series] = {}
     for path in sorted(file for file in Path(folder).iterdir() if file.is_file() and is_dicom(file)):
         reader = _header(path)
-        series = _tag(reader, _SERIES)
-        found[series].append(path)
-        words.setdefault(series, " ".join(_tag(reader, tag) for tag in (_DESCRIPTION, _PROTOCOL, _MODALITY)))
-    return {series: (words[series], files) for series, files in found.items()}
+        uid = _tag(reader, _SERIES)
+        if uid not in found:
+            words = [_tag(reader, tag) for tag in _WORDS]
+            named = dicom_contrast(words, agent=_tag(reader, _AGENT), image_type=_tag(reader, _IMAGE_TYPE))
+            patient, study = salted(_tag(reader, _PATIENT), key), salted(_tag(reader, _STUDY), key)
+            found[uid] = Series(named, patient, study and study[:8])
+        found[uid].files.append(path)
+    return found
 
 
 def load_series(files: Iterable[str | Path], *, limit_gb: float = LIMIT_GB) -> Volume:

@@ -3,114 +3,73 @@
 from __future__ import annotations
 
 import os
-import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from medmae.data.names import (
-    contrast_in,
-    contrast_of,
-    file_name_of,
-    is_synthetic,
-    parse_stem,
-    stem_of,
-    subject_session,
-)
-from medmae.data.table_files import read_csv
-from medmae.data.volumes.dicom import find_series, is_dicom
-from medmae.data.volumes.volume_file import Source
-from medmae.errors import DataError
+from medmae.data.contrasts import Named
+from medmae.data.identity.doubts import alike, checked, refuse, renamed
+from medmae.data.identity.given import Given, identify, lines_of
+from medmae.data.identity.tree import Identity
+from medmae.data.names import file_name_of, is_synthetic
+from medmae.data.volumes.case import REMEDY, Case
+from medmae.data.volumes.case_table import cases_of_table, named_in_table
+from medmae.data.volumes.walk import FoundVolume, nifti_volumes, unnamed_volume, walk
+from medmae.errors import DataError, check_choice
 
 Layout = Literal["auto", "bids", "folders", "csv", "dicom"]
 LAYOUTS = ("auto", "bids", "folders", "csv", "dicom")
-_REMEDY = "name the files in a CSV: subject,session,contrast,path"
-
-
-@dataclass
-class Case:
-    """One subject in one session.
-
-    Args:
-        subject: ID of the patient: what splits go by.
-        session: ID of the visit, if any.
-        contrasts: One source a contrast, sorted by name.
-        labels: Masks and label maps.
-        fault: Why the case cannot be prepared, if that shows before reading.
-    """
-
-    subject: str
-    session: str | None
-    contrasts: list[Source] = field(default_factory=list)
-    labels: list[Source] = field(default_factory=list)
-    fault: DataError | None = None
-
-    @property
-    def case(self) -> str:
-        """Name of the case and of its files."""
-        return file_name_of(self.subject if self.session is None else f"{self.subject}_{self.session}")
-
-    def add(self, source: Source, *, label: bool) -> None:
-        """Adds a source; a second one for the same contrast is a fault of the case, not a choice of ours."""
-        shelf = self.labels if label else self.contrasts
-        twin = next((other for other in shelf if other.name == source.name), None)
-        if twin is None:
-            shelf.append(source)
-            shelf.sort(key=lambda other: other.name)
-        elif self.fault is None:
-            self.fault = DataError(
-                f"two files claim to be {source.name}: {twin.path.name} and {source.path.name}",
-                path=source.path,
-                field="contrast",
-                value=source.name,
-                remedy=_REMEDY,
-            )
+_Placed = tuple[FoundVolume, Identity]
 
 
 @dataclass
 class Found:
-    """What a search found: cases sorted by name, and files whose names say nothing."""
+    """What a search found: cases sorted by name, and files that are no images or label maps of a case."""
 
     cases: list[Case]
     ignored: list[Path]
 
 
-def find_cases(source: str | Path, *, layout: Layout = "auto") -> Found:
+def find_cases(
+    source: str | Path,
+    *,
+    layout: Layout = "auto",
+    given: Given | None = None,
+    strict: bool = True,
+    salt: Path | None = None,
+) -> Found:
     """Finds the cases below a folder or in a CSV.
 
     Args:
         source: Folder or ``.csv`` file.
-        layout: ``auto`` chooses: a CSV file, BIDS where ``sub-*`` folders hold volumes, else folders, which may hold
-            NIfTI files and DICOM series.
+        layout: ``auto`` takes a CSV file, or whatever lies below a folder: BIDS by its names, all else by folders.
+            ``bids`` passes over what is not BIDS.
+        given: What the user says of patients; None reads names, see :mod:`medmae.data.identity.tree`.
+        strict: Whether it is refused if it does not show who is one patient.
+        salt: File of the salt of identifiers' hashes, written if it is needed; None draws one for this process.
 
     Raises:
-        DataError: If there is nothing to read.
+        DataError: If there is nothing to read, or it does not show who is one patient.
         ValueError: If the layout is unknown.
     """
     source = Path(source)
-    if layout not in LAYOUTS:
-        raise ValueError(f"layout must be one of {LAYOUTS}, got {layout!r}")
+    check_choice(layout, LAYOUTS, name="layout")
     if not source.exists():
         raise DataError("there is no such file or folder", path=source, remedy="check the path")
-    chosen = _choose(source) if layout == "auto" else layout
-    finder = {"bids": _from_bids, "folders": _from_folders, "dicom": _from_folders, "csv": _from_csv}[chosen]
-    return _checked(finder(source), source, layout=chosen)
-
-
-def _checked(found: Found, source: str | Path, *, layout: str) -> Found:
-    """Cases sorted by name, or a refusal if there is none."""
-    found.cases = sorted((case for case in found.cases if case.contrasts or case.fault), key=lambda case: case.case)
-    if not found.cases:
+    if layout == "csv" or (layout == "auto" and source.is_file() and source.suffix.lower() == ".csv"):
+        return _checked(Found(cases_of_table(source), []), source, layout="csv")
+    if source.is_file():
         raise DataError(
-            "no volume with a known contrast is here",
-            path=source,
-            field="layout",
-            value=layout,
-            remedy=f"{len(found.ignored)} other volumes were seen; {_REMEDY}" if found.ignored else _REMEDY,
+            "a folder or a .csv file is expected", path=source, remedy="give the folder that holds this file"
         )
-    return found
+    volumes, ignored = walk(source, salt=salt)
+    if layout == "bids":
+        ignored += [volume.source.path for volume in volumes if volume.bids is None]
+        volumes = [volume for volume in volumes if volume.bids is not None]
+    cases, left = _cases(volumes, source, given or Given(), strict=strict)
+    return _checked(Found(cases, [*ignored, *left]), source, layout=layout)
 
 
 def cases_of(files: Sequence[str | Path], *, unnamed: str | None = None) -> Found:
@@ -128,173 +87,130 @@ def cases_of(files: Sequence[str | Path], *, unnamed: str | None = None) -> Foun
         if not path.is_file():
             raise DataError("there is no such file", path=path, remedy="check the path")
     root = Path(os.path.commonpath([path.parent for path in paths])) if paths else Path()
-    volumes, ignored = [], []
-    for path in paths:
-        parts = path.parent.relative_to(root).parts
-        volume = _nifti_volume(path, parts)
-        if volume is None and unnamed is not None and not is_synthetic(path.name):
-            volume = _Volume(parts, "contrast", stem_of(path.name), Source(unnamed, path))
-        volumes.append(volume) if volume else ignored.append(path)
-    return _checked(Found(_grouped(volumes, root), ignored), ", ".join(map(str, files[:3])), layout="files")
+    parts = {path: path.parent.relative_to(root).parts for path in paths}
+    volumes, ignored = nifti_volumes(parts.items())
+    if unnamed is not None:
+        taken = [path for path in ignored if not is_synthetic(path.name)]
+        volumes += [unnamed_volume(path, parts[path], unnamed) for path in taken]
+        ignored = [path for path in ignored if path not in taken]
+    cases, left = _cases(volumes, root, Given(), strict=False)
+    return _checked(Found(cases, [*ignored, *left]), ", ".join(map(str, files[:3])), layout="files")
 
 
-def _choose(source: Path) -> Layout:
-    if source.is_file():
-        if source.suffix.lower() == ".csv":
-            return "csv"
+def _checked(found: Found, source: str | Path, *, layout: str) -> Found:
+    """Cases sorted by name, or a refusal if there is none."""
+    found.cases = sorted((case for case in found.cases if case.contrasts or case.fault), key=lambda case: case.case)
+    if not found.cases:
         raise DataError(
-            "a folder or a .csv file is expected", path=source, remedy="give the folder that holds this file"
+            "no volume with a known contrast is here",
+            path=source,
+            field="layout",
+            value=layout,
+            remedy=f"{len(found.ignored)} other volumes were seen; {REMEDY}" if found.ignored else REMEDY,
         )
-    return "bids" if any(_bids_files(source)) else "folders"
-
-
-# ------------------------------------------------------------------------------------------------------------- BIDS
-def _bids_files(root: Path) -> Iterator[Path]:
-    for path in sorted(root.rglob("sub-*_*.nii*")):
-        if path.parent.name == "anat" and stem_of(path.name) != path.name:
-            yield path
-
-
-def _from_bids(root: Path) -> Found:
-    cases: dict[tuple[str, str | None], Case] = {}
-    ignored = []
-    for path in _bids_files(root):
-        stem = stem_of(path.name)
-        entities = dict(re.findall(r"([a-zA-Z]+)-([a-zA-Z0-9.+]+)", stem))
-        suffix = stem.rsplit("_", 1)[-1]
-        label = suffix in ("dseg", "probseg", "mask") or "label" in entities
-        contrast = None if label else contrast_of(suffix)
-        if contrast == "T1" and "ce" in entities:
-            contrast = "T1CE"
-        derived = "derivatives" in path.relative_to(root).parts
-        if not label and (contrast is None or derived):
-            ignored.append(path)
-            continue
-        subject, session = f"sub-{entities['sub']}", f"ses-{entities['ses']}" if "ses" in entities else None
-        case = cases.setdefault((subject, session), Case(subject, session))
-        name = contrast or "_".join(filter(None, (entities.get("label"), entities.get("desc"), suffix)))
-        case.add(Source(name, path), label=label)
-    return Found(list(cases.values()), ignored)
-
-
-# ---------------------------------------------------------------------------------------------------------- folders
-@dataclass(frozen=True)
-class _Volume:
-    folder: tuple[str, ...]  # below the root
-    kind: str
-    prefix: str
-    source: Source
-
-
-def _from_folders(root: Path) -> Found:
-    volumes: list[_Volume] = []
-    ignored: list[Path] = []
-    for folder, files in _walk(root):
-        parts = folder.relative_to(root).parts
-        nifti = [path for path in files if stem_of(path.name) != path.name and path.suffix.lower() != ".dcm"]
-        for path in nifti:
-            volume = _nifti_volume(path, parts)
-            volumes.append(volume) if volume else ignored.append(path)
-        if not nifti and any(is_dicom(path) for path in files[:3]):
-            volumes += _dicom_volumes(folder, parts)
-    return Found(_grouped(volumes, root), ignored)
-
-
-def _walk(root: Path) -> Iterator[tuple[Path, list[Path]]]:
-    for folder, below, names in os.walk(root):
-        below[:] = sorted(name for name in below if not name.startswith("."))
-        yield Path(folder), [Path(folder, name) for name in sorted(names) if not name.startswith(".")]
-
-
-def _nifti_volume(path: Path, parts: tuple[str, ...]) -> _Volume | None:
-    if is_synthetic(path.name):
-        return None
-    named = parse_stem(stem_of(path.name))
-    if named.kind == "unknown":
-        contrast = contrast_of(parts[-1]) if parts else None  # patient01/T1/image.nii.gz
-        return _Volume(parts[:-1], "contrast", "", Source(contrast, path)) if contrast else None
-    return _Volume(parts, named.kind, named.prefix, Source(named.name, path))
-
-
-def _dicom_volumes(folder: Path, parts: tuple[str, ...]) -> list[_Volume]:
-    """Every series of a folder; the folder's name tells the contrast before the series' own words do."""
-    series = find_series(folder)
-    spelled = contrast_of(folder.name)
-    owner = parts[:-1] if spelled and parts else parts
-    found = []
-    for words, files in series.values():
-        name = (spelled or contrast_in(folder.name)) if len(series) == 1 else None
-        name = name or contrast_in(words) or "MR"
-        found.append(_Volume(owner, "contrast", "", Source(name, folder, tuple(files))))
     return found
 
 
-def _grouped(volumes: list[_Volume], root: Path) -> list[Case]:
-    """Cases by folder and prefix; label files that name no case join the only case of their folder."""
-    cases: dict[tuple[str, ...], Case] = {}
-    by_folder: dict[tuple[str, ...], set[tuple[str, ...]]] = defaultdict(set)
-    for volume in sorted(volumes, key=lambda volume: volume.kind != "contrast"):  # contrasts first, they make cases
-        key = _case_key(volume, root)
-        if volume.kind == "label" and key not in cases:
-            only = by_folder[volume.folder]
-            if len(only) != 1:
-                continue
-            (key,) = only
-        if key not in cases:
-            cases[key] = Case(*subject_session(list(key)))
-            by_folder[volume.folder].add(key)
-        cases[key].add(volume.source, label=volume.kind == "label")
-    return _told_apart(cases)
+def _cases(
+    volumes: Sequence[FoundVolume], source: Path, given: Given, *, strict: bool
+) -> tuple[list[Case], list[Path]]:
+    """Cases, and label maps that belong to none."""
+    if given.subjects is not None:
+        lines = lines_of(Path(given.subjects), [volume.unit.path for volume in volumes])
+        volumes = [_renamed(volume, lines[volume.unit.path].get("contrast", "")) for volume in volumes]
+    said = given.subject_from is not None or given.subjects is not None
+    bids = [] if said else [volume for volume in volumes if volume.bids]
+    others = [volume for volume in volumes if not any(volume is one for one in bids)]
+    found = identify([volume.unit for volume in others], source=source, given=given, strict=strict)
+    placed = [*_bids_identities(bids), *zip(others, found, strict=True)]
+    if strict and bids:
+        labels: dict[object, set[str]] = defaultdict(set)
+        for root, label, _ in (volume.bids for volume in bids if volume.bids and volume.unit.counts):
+            labels[root].add(label)
+        names = {one.subject for volume, one in placed if volume.unit.counts}
+        doubts = [*alike(names), *(doubt for some in labels.values() for doubt in renamed(some, {}))]
+        refuse(checked(doubts, [volume.unit.path for volume in bids if volume.unit.counts]), path=source)
+    return _grouped(placed)
 
 
-def _case_key(volume: _Volume, root: Path) -> tuple[str, ...]:
-    folder = volume.folder or ((root.resolve().name,) if not volume.prefix else ())
-    last = folder[-1] if folder else ""
-    if not volume.prefix or volume.prefix == last:
-        return folder
-    if last and volume.prefix.startswith(last):  # patient01/patient01_study2_T1.nii.gz
-        return (*folder[:-1], volume.prefix)
-    return (*folder, volume.prefix)
+def _renamed(volume: FoundVolume, contrast: str) -> FoundVolume:
+    """A volume as the user's table calls it."""
+    if not contrast:
+        return volume
+    name, label = named_in_table(contrast)
+    unit = replace(volume.unit, counts=not label)
+    return replace(
+        volume, named=Named("label" if label else "contrast", name), source=replace(volume.source, name=name), unit=unit
+    )
 
 
-def _told_apart(cases: dict[tuple[str, ...], Case]) -> list[Case]:
+def _bids_identities(volumes: Sequence[FoundVolume]) -> list[_Placed]:
+    """Subjects of BIDS files: labels are those of a data set, so that those of two data sets are two people."""
+    known = [(volume, volume.bids) for volume in volumes if volume.bids]
+    roots = sorted({root for volume, (root, _, _) in known if volume.unit.counts})
+    placed = []
+    for volume, (root, subject, session) in known:
+        own = root if root in roots else next((other for other in roots if other[: len(root)] == root), root)
+        name = "_".join((*own, subject)) if len(roots) > 1 and own else subject
+        placed.append((volume, Identity(file_name_of(name) if name != subject else subject, session)))
+    return placed
+
+
+def _grouped(placed: Iterable[_Placed]) -> tuple[list[Case], list[Path]]:
+    """Cases by visit; where a visit has two images of one contrast, its inner names tell them apart."""
+    visits: dict[tuple[object, ...], list[_Placed]] = defaultdict(list)
+    labels: list[_Placed] = []
+    for volume, one in placed:
+        if volume.named.kind == "label":
+            labels.append((volume, one))
+        else:
+            visits[one.above, one.subject, one.session].append((volume, one))
+    cases: dict[tuple[object, ...], Case] = {}
+    folders: dict[tuple[str, ...], set[tuple[object, ...]]] = defaultdict(set)
+    for key, some in visits.items():
+        names = [volume.source.name for volume, _ in some]
+        apart = len(set(names)) < len(names) and len({one.inner for _, one in some}) > 1
+        for volume, one in some:
+            full = (*key, one.inner if apart else ())
+            if full not in cases:
+                words = [word for word in (one.session, *(one.inner if apart else ())) if word]
+                cases[full] = Case(one.subject, "_".join(words) or None)
+            cases[full].add(volume.source, label=False)
+            folders[volume.parts].add(full)
+    left = [volume.source.path for volume, one in labels if not _joined(volume, one, cases, folders)]
+    return _told_apart(cases), left
+
+
+def _joined(
+    volume: FoundVolume,
+    one: Identity,
+    cases: dict[tuple[object, ...], Case],
+    folders: dict[tuple[str, ...], set[tuple[object, ...]]],
+) -> bool:
+    """Gives a label map to its case: of its own names, else the only one of its visit, folder or patient."""
+    visit = (one.above, one.subject, one.session)
+    groups = (
+        {key for key in ((*visit, one.inner), (*visit, ())) if key in cases},
+        {key for key in cases if key[:3] == visit},
+        folders.get(volume.parts, set()),
+        {key for key in cases if key[1] == one.subject},
+    )
+    (key,) = next((some for some in groups if len(some) == 1), {None})
+    if key is not None:
+        cases[key].add(volume.source, label=True)
+    return key is not None
+
+
+def _told_apart(cases: dict[tuple[object, ...], Case]) -> list[Case]:
     """Cases of different folders that would share a name get the folders above as part of their session.
 
     The subject stays as it is: the same name may be the same patient, who must not be in two splits.
     """
-    keys: dict[str, list[tuple[str, ...]]] = defaultdict(list)
+    keys: dict[str, list[tuple[object, ...]]] = defaultdict(list)
     for key, case in cases.items():
         keys[case.case].append(key)
     for same in (same for same in keys.values() if len(same) > 1):
         for key in same:
-            case = cases[key]
-            above = [part for part in key[:-1] if part != case.subject]
+            case, above = cases[key], [str(part) for part in key[0]]  # type: ignore[attr-defined]
             case.session = "_".join((*above, case.session) if case.session else above) or None
     return list(cases.values())
-
-
-# -------------------------------------------------------------------------------------------------------------- CSV
-def _from_csv(path: Path) -> Found:
-    cases: dict[tuple[str, str | None], Case] = {}
-    needed = ("subject", "contrast", "path")
-    remedy = "the first line must be: subject,session,contrast,path (session may be left out)"
-    for line, values in read_csv(path, needs=needed, remedy=remedy, rows=needed):
-        _add_line(cases, values, path, line)
-    return Found(list(cases.values()), [])
-
-
-def _add_line(cases: dict[tuple[str, str | None], Case], values: dict[str, str], table: Path, line: int) -> None:
-    subject, session = values["subject"], values.get("session") or None
-    case = cases.setdefault((subject, session), Case(subject, session))
-    path = table.parent / values["path"]
-    label = parse_stem(values["contrast"]).kind == "label"
-    name = values["contrast"].lower() if label else contrast_of(values["contrast"]) or values["contrast"].upper()
-    if not path.exists():
-        case.fault = case.fault or DataError(
-            f"line {line} of {table.name} names a file that does not exist",
-            path=path,
-            field="path",
-            value=values["path"],
-        )
-    files = tuple(sorted(file for file in path.iterdir() if is_dicom(file))) if path.is_dir() else ()
-    case.add(Source(file_name_of(name), path, files), label=label)

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from medmae.data.contrasts import label_kind
 from medmae.data.manifest import Manifest
-from medmae.data.names import label_kind
 from medmae.data.rows import Row
 from medmae.data.volumes.grid import Grid
 from medmae.data.volumes.selection import filled_slices, usable, wanted_contrasts

@@ -42,8 +42,8 @@ def write_series(folder, *, slices=5, missing=(), turn=None, drift=0.0):
 
 
 def only(folder):
-    ((words, files),) = find_series(folder).values()
-    return words, files
+    (series,) = find_series(folder).values()
+    return series.named.name, series.files
 
 
 def test_a_series_becomes_a_volume_sorted_by_position(tmp_path):

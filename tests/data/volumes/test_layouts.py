@@ -39,7 +39,7 @@ def test_bids(tmp_path):
         "sub-01_ses-2": ("sub-01", "ses-2", ["FLAIR"], []),
         "sub-02": ("sub-02", None, ["T2"], ["lesion_mask"]),
     }
-    assert len(found.ignored) == 2  # the face mask says no contrast; the derivative is not the raw image
+    assert len(found.ignored) == 3  # the face mask and the BOLD series show no anatomy, the derivative is not raw
 
 
 def test_folders_named_by_case_as_in_brats(tmp_path):
@@ -82,9 +82,11 @@ def test_plain_names_sessions_and_flat_folders(tmp_path):
     assert [path.parent.name for path in found.ignored] == ["other"]
 
 
-def test_cases_of_the_same_name_are_told_apart_but_stay_one_subject(tmp_path):
+def test_cases_of_one_name_at_two_sites_are_refused_or_told_apart_and_stay_one_subject(tmp_path):
     touch(tmp_path, "siteA/p1/T1.nii", "siteB/p1/T1.nii", "siteB/p2/T1.nii")
-    cases = find_cases(tmp_path).cases
+    with pytest.raises(DataError, match="2 subjects, p1 being one, or 3 subjects, p1 of each parent"):
+        find_cases(tmp_path)
+    cases = find_cases(tmp_path, strict=False).cases
     assert len({case.case for case in cases}) == 3
     assert {case.subject for case in cases} == {"p1", "p2"}
 

@@ -1,0 +1,51 @@
+"""One subject in one session: its images and label maps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from medmae.data.names import file_name_of
+from medmae.data.volumes.volume_file import Source
+from medmae.errors import DataError
+
+REMEDY = "name the files in a CSV: subject,session,contrast,path"
+
+
+@dataclass
+class Case:
+    """One subject in one session.
+
+    Args:
+        subject: ID of the patient: what splits go by.
+        session: ID of the visit, if any.
+        contrasts: One source a contrast, sorted by name.
+        labels: Masks and label maps.
+        fault: Why the case cannot be prepared, if that shows before reading.
+    """
+
+    subject: str
+    session: str | None
+    contrasts: list[Source] = field(default_factory=list)
+    labels: list[Source] = field(default_factory=list)
+    fault: DataError | None = None
+
+    @property
+    def case(self) -> str:
+        """Name of the case and of its files."""
+        return file_name_of(self.subject if self.session is None else f"{self.subject}_{self.session}")
+
+    def add(self, source: Source, *, label: bool) -> None:
+        """Adds a source; a second one for the same contrast is a fault of the case, not a choice of ours."""
+        shelf = self.labels if label else self.contrasts
+        twin = next((other for other in shelf if other.name == source.name), None)
+        if twin is None:
+            shelf.append(source)
+            shelf.sort(key=lambda other: other.name)
+        elif self.fault is None:
+            self.fault = DataError(
+                f"two files claim to be {source.name}: {twin.path.name} and {source.path.name}",
+                path=source.path,
+                field="contrast",
+                value=source.name,
+                remedy=REMEDY,
+            )

@@ -1,0 +1,226 @@
+"""The volumes below a folder: NIfTI files and DICOM series, what each shows, and the names that tell whose it is."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from medmae.data.contrasts import Named, contrast_in, contrast_of, entities_of, read_name
+from medmae.data.identity.tree import Names, Unit
+from medmae.data.identity.words import DATE, Role, published, role_of, without_shelf
+from medmae.data.names import is_synthetic, stem_of
+from medmae.data.volumes.dicom import find_series, is_dicom
+from medmae.data.volumes.volume_file import Source
+
+# Words of a file name that tell how an image was taken or treated, never whose it is.
+_ACQUISITION = re.compile(
+    r"sag(?:ittal)?|ax(?:ial)?|cor(?:onal)?|tra(?:nsverse)?|obl|[23]d|t?se|tfe|tir|tirm|tfl|fl[23]d|fse|fs|fatsat|iso|hr|vibe|"
+    r"space|cube|brain|head|native|reg|pp|n4|deface|defaced|bet|ss|stripped|skullstripped|acpc|dc|restore|ce|gd|km|"
+    r"contrast|post|pre|with|without|non|dark|fluid|tra|file|axial|volume|img|image|nii|run-?\d*|acq\w*|desc-?\w*|\d{1,3}x\d{1,3}",
+    re.IGNORECASE,
+)
+_DATES = re.compile(rf"(?<!\d){DATE}|(?<!\d)(?:19|20)\d{{12}}(?!\d)")
+_DERIVED = {"derivatives", "sourcedata"}
+_BIDS_OTHERS = {"func", "fmap", "dwi", "perf", "eeg", "meg", "ieeg", "pet", "micr", "beh", "motion", "nirs"}
+
+
+@dataclass(frozen=True)
+class FoundVolume:
+    """One volume.
+
+    Args:
+        parts: Folders below the root.
+        named: What it shows.
+        source: Where its files are.
+        unit: The names that tell whose it is.
+        bids: Root of the BIDS data set, subject and session, where the name follows BIDS.
+    """
+
+    parts: tuple[str, ...]
+    named: Named
+    source: Source
+    unit: Unit
+    bids: tuple[Names, str, str | None] | None = None
+
+
+def walk(root: Path, *, salt: Path | None) -> tuple[list[FoundVolume], list[Path]]:
+    """Images and label maps below a folder, and volumes that are neither.
+
+    Args:
+        root: The folder.
+        salt: See :func:`medmae.data.identity.headers.salt_of`.
+    """
+    nifti: list[tuple[Path, tuple[str, ...]]] = []
+    found: list[FoundVolume] = []
+    ignored: list[Path] = []
+    for folder, files in _folders(root):
+        parts = folder.relative_to(root).parts
+        own = [path for path in files if is_nifti(path)]
+        nifti += [(path, parts) for path in own]
+        if not own and any(is_dicom(path) for path in files[:3]):
+            series, others = _dicom_volumes(folder, parts, salt=salt)
+            found += series
+            ignored += others
+    volumes, others = nifti_volumes(nifti)
+    return found + volumes, ignored + others
+
+
+def is_nifti(path: Path) -> bool:
+    """Whether a name is that of a NIfTI file."""
+    return path.name.lower().endswith((".nii", ".nii.gz"))
+
+
+def nifti_volumes(files: Iterable[tuple[Path, tuple[str, ...]]]) -> tuple[list[FoundVolume], list[Path]]:
+    """Images and label maps among some NIfTI files, and those that are neither.
+
+    Args:
+        files: Path, and its folders below the root, of each.
+    """
+    files = list(files)
+    names = _folder_names(files)
+    found = {path: _nifti_volume(path, parts, names) for path, parts in files}
+    return [volume for volume in found.values() if volume], [path for path, volume in found.items() if volume is None]
+
+
+def unnamed_volume(path: Path, parts: tuple[str, ...], contrast: str) -> FoundVolume:
+    """A file whose name tells no contrast, taken for one; its name is its patient's."""
+    stem = stem_of(path.name)
+    return FoundVolume(parts, Named("contrast", contrast), Source(contrast, path), _unit(parts, stem, (*parts, stem)))
+
+
+def _folders(root: Path) -> Iterator[tuple[Path, list[Path]]]:
+    for folder, below, names in os.walk(root):
+        below[:] = sorted(name for name in below if not name.startswith("."))
+        yield Path(folder), [Path(folder, name) for name in sorted(names) if not name.startswith(".")]
+
+
+def _unit(parts: tuple[str, ...], stem: str, names: Names, *, counts: bool = True) -> Unit:
+    return Unit(path="/".join((*parts, stem)), names=names, counts=counts)
+
+
+def _folder_names(files: list[tuple[Path, tuple[str, ...]]]) -> dict[tuple[str, ...], str]:
+    """What each folder says of identity: its name, without what it says of the images in it.
+
+    A folder that is called as a contrast and holds others is a visit, as in MSLesSeg: ``P1/T2/P1_T2_FLAIR``. Of folders
+    that differ in a contrast, such as ``IXI-T1`` and ``IXI-T2``, what they share counts.
+    """
+    shown: dict[tuple[str, ...], set[str]] = defaultdict(set)
+    for path, parts in files:
+        named = read_name(_without_folders(stem_of(path.name), parts))
+        for end in range(1, len(parts) + 1):
+            shown[parts[:end]] |= {named.name} if named.kind == "contrast" else set()
+    said = {folder: read_name(folder[-1]) for folder in shown}
+    shared = {folder: " ".join(_own_names(named, alone=True)) for folder, named in said.items()}
+    family = Counter((folder[:-1], shared[folder]) for folder, named in said.items() if named.kind == "contrast")
+    names = {folder: folder[-1] for folder in shown}
+    for folder, named in said.items():
+        alone = not named.before and not named.after
+        holds_others = bool(shown[folder] - {named.name})
+        if named.kind == "label" and alone:
+            names[folder] = ""
+        elif named.kind == "contrast" and not holds_others and (alone or family[folder[:-1], shared[folder]] > 1):
+            names[folder] = shared[folder]
+    return names
+
+
+def _nifti_volume(path: Path, parts: tuple[str, ...], names_of: Mapping[tuple[str, ...], str]) -> FoundVolume | None:
+    stem = stem_of(path.name)
+    if is_synthetic(path.name):
+        return None
+    entities = entities_of(stem)
+    if "sub" in entities and stem.startswith("sub-"):
+        return _bids_volume(path, parts, stem, entities)
+    own = _without_folders(stem, parts)
+    named = read_name(own) if own else Named("unknown", "")
+    if named.kind == "unknown":
+        named = _by_folder(named, parts)
+    if named.kind not in ("contrast", "label"):
+        return None
+    folders = [name for end in range(1, len(parts) + 1) if (name := names_of[parts[:end]])]
+    whole = read_name(stem).before
+    alone = not any(role_of(part) is not Role.SHELF for part in folders)
+    names = (*folders, *([whole] if published(whole) else _own_names(named, alone=alone)))
+    unit = _unit(parts, stem, names, counts=named.kind == "contrast")
+    return FoundVolume(parts, named, Source(named.name, path), unit)
+
+
+def _bids_volume(path: Path, parts: tuple[str, ...], stem: str, entities: dict[str, str]) -> FoundVolume | None:
+    named = read_name(stem)
+    own = f"sub-{entities['sub']}"
+    derived = bool(_DERIVED & set(parts))
+    if named.kind not in ("contrast", "label") or (derived and named.kind == "contrast"):
+        return None
+    if parts and parts[-1] in _BIDS_OTHERS:
+        return None
+    session = f"ses-{entities['ses']}" if "ses" in entities else None
+    source = Source(named.name, path)
+    unit = _unit(parts, stem, (*parts, own, *([session] if session else [])), counts=named.kind == "contrast")
+    folder = next((place for place, part in enumerate(parts) if part == own), None)
+    if folder is None:  # not in a folder of its subject: read as any other file
+        return FoundVolume(parts, named, source, unit)
+    cut = next((place for place, part in enumerate(parts) if part in _DERIVED), folder)
+    return FoundVolume(parts, named, source, unit, bids=(parts[:cut], own, session))
+
+
+def _without_folders(stem: str, parts: tuple[str, ...]) -> str:
+    """A name without what its folders say already: ``P1/T2/P1_T2_FLAIR`` is a ``FLAIR``."""
+    said = sorted({form for part in parts for form in (part, without_shelf(part))}, key=len, reverse=True)
+    while cut := next((form for form in said if _begins(stem, form)), None):
+        stem = stem[len(cut) :].lstrip("_-. ")
+        said.remove(cut)  # each once: P1/T1/P1_T1_T1 is a T1
+    return stem
+
+
+def _begins(stem: str, form: str) -> bool:
+    return stem.lower().startswith(form.lower()) and not stem[len(form) : len(form) + 1].isalnum()
+
+
+def _by_folder(named: Named, parts: tuple[str, ...]) -> Named:
+    """What the innermost folders say of a file whose name says nothing: ``patient01/T1/image``, ``T1/patient01``."""
+    said = next((found for part in reversed(parts) if (found := read_name(part)).kind != "unknown"), None)
+    return named if said is None else Named(said.kind, said.name, named.before)
+
+
+def _own_names(named: Named, *, alone: bool) -> list[str]:
+    """Names in what a file is called besides what it shows: before the contrast; after it if nothing else tells."""
+    dates = [match.group() for match in _DATES.finditer(named.after)]
+    before = _without_acquisition(named.before)
+    if before or not alone:
+        return [*filter(None, [before]), *dates]
+    after = _without_acquisition(_DATES.sub("", named.after))
+    return [*([after] if re.search(r"\d", after) else []), *dates]
+
+
+def _without_acquisition(text: str) -> str:
+    """A name without the words at its ends that say how an image was taken."""
+    words = re.findall(r"[^_\-. ]+|[_\-. ]+", text.strip("_-. "))
+    while words and (_ACQUISITION.fullmatch(words[-1]) or contrast_of(words[-1]) or not words[-1].strip("_-. ")):
+        words.pop()
+    while words and (_ACQUISITION.fullmatch(words[0]) or not words[0].strip("_-. ")):
+        words.pop(0)
+    return "".join(words)
+
+
+def _dicom_volumes(folder: Path, parts: tuple[str, ...], *, salt: Path | None) -> tuple[list[FoundVolume], list[Path]]:
+    """Every series of a folder; the folder's name tells the contrast before the series' own words do."""
+    found, ignored = [], []
+    series = find_series(folder, salt=salt)
+    spelled = contrast_of(folder.name)
+    for one in series.values():
+        named = one.named
+        by_folder = (spelled or contrast_in(folder.name)) if len(series) == 1 else None
+        if named.kind in ("map", "other", "label"):
+            ignored.append(one.files[0])
+            continue
+        name = by_folder or (named.name if named.kind == "contrast" else "MR")
+        if by_folder == "T1" and named.name == "T1CE":
+            name = "T1CE"
+        owner = parts[:-1] if spelled and parts else parts
+        unit = Unit(path="/".join(parts), names=owner, patient=one.patient, study=one.study)
+        source = Source(name, folder, tuple(one.files))
+        found.append(FoundVolume(parts, Named("contrast", name), source, unit))
+    return found, ignored

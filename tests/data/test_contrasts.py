@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import pytest
+
+from medmae.data.contrasts import contrast_in, dicom_contrast, label_kind, read_name
+from medmae.data.identity.words import split_visit
+from medmae.data.names import file_name_of
+
+
+@pytest.mark.parametrize(
+    ("stem", "name", "prefix"),
+    [
+        ("T1", "T1", ""),
+        ("t1c", "T1CE", ""),
+        ("fla", "FLAIR", ""),
+        ("T1POST", "T1CE", ""),
+        ("study2_T1W", "T1", "study2"),
+        ("BraTS20_Training_001_t1ce", "T1CE", "BraTS20_Training_001"),
+        ("BraTS-GLI-00003-001-t2f", "FLAIR", "BraTS-GLI-00003-001"),
+        ("IXI002-Guys-0828-PD", "PD", "IXI002-Guys-0828"),
+        ("p1_T1_POST", "T1CE", "p1"),
+        ("p1_t2_flair", "FLAIR", "p1"),
+        ("patient07-FLAIR_N4_noneck_regtoMNI", "FLAIR", "patient07"),
+        ("FLAIR_to_T1", "FLAIR", ""),
+        ("case1_space-T1w_FLAIR", "FLAIR", "case1_space-T1w"),
+        ("AX_T1_FLAIR", "T1", "AX"),
+        ("T2_SPACE_FLAIR", "FLAIR", "T2_SPACE"),
+        ("t2_tirm_tra_dark-fluid", "FLAIR", ""),
+        ("AX_T1_POST_GAD", "T1CE", "AX"),
+        ("T1_pre_contrast", "T1", ""),
+        ("T1_without_contrast", "T1", ""),
+        ("CE_T1", "T1CE", "CE"),
+        ("mprage_post", "T1CE", ""),
+        ("T1W+C", "T1CE", ""),
+        ("T1_bet", "T1", ""),
+    ],
+)
+def test_contrasts_get_one_name(stem, name, prefix):
+    named = read_name(stem)
+    assert (named.kind, named.name, named.before) == ("contrast", name, prefix)
+
+
+@pytest.mark.parametrize(
+    ("stem", "name", "prefix"),
+    [
+        ("GOLD_STANDARD", "gold_standard", ""),
+        ("bet_t1c_mask", "bet_t1c_mask", ""),
+        ("BraTS20_Training_355_seg", "seg", "BraTS20_Training_355"),
+        ("W39_1998.09.19_Segm", "segm", "W39_1998.09.19"),
+        ("patient1_consensus_gt", "consensus_gt", "patient1"),
+        ("T1_mask", "t1_mask", ""),
+        ("T2_lesionmask", "t2_lesionmask", ""),
+        ("p1_brain_mask", "brain_mask", "p1"),
+    ],
+)
+def test_masks_and_label_maps_are_no_contrasts(stem, name, prefix):
+    named = read_name(stem)
+    assert (named.kind, named.name, named.before) == ("label", name, prefix)
+
+
+@pytest.mark.parametrize("stem", ["image", "study2", "T17"])
+def test_what_says_nothing_stays_unknown(stem):
+    assert read_name(stem).kind == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("stem", "kind"),
+    [
+        ("sub-01_ce-gad_T1w", "contrast"),
+        ("sub-01_T1map", "map"),
+        ("sub-01_part-phase_T2starw", "map"),
+        ("sub-01_task-rest_bold", "other"),
+        ("sub-01_desc-brain_mask", "label"),
+        ("sub-01_label-GM_probseg", "label"),
+        ("T1_map", "map"),
+        ("warp_field", "map"),
+        ("swi_phase", "map"),
+        ("case_T1_prob", "map"),
+        ("localizer_T1", "other"),
+    ],
+)
+def test_masks_maps_and_localisers_are_never_images(stem, kind):
+    assert read_name(stem).kind == kind
+
+
+def test_a_dicom_series_is_read_by_its_words_and_then_by_its_tags():
+    assert dicom_contrast(["Ax T1 FSE", "brain"]).name == "T1"
+    assert dicom_contrast(["Ax T1 FSE"], agent="Gadovist").name == "T1CE"
+    assert dicom_contrast(["Ax T1 FSE"], agent="NO").name == "T1"
+    assert dicom_contrast(["", "t2_tse_dark-fluid"]).name == "FLAIR"
+    assert dicom_contrast(["T2"], image_type="DERIVED\\PRIMARY\\T2MAP").kind == "map"
+    assert dicom_contrast(["T1"], image_type="ORIGINAL\\PRIMARY\\LOCALIZER").kind == "other"
+    assert dicom_contrast(["head routine"]).kind == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("name", "subject", "session"),
+    [
+        ("patient01_study2", "patient01", "study2"),
+        ("BraTS20_Training_001", "BraTS20_Training_001", None),
+        ("BraTS-GLI-00003-001", "BraTS-GLI-00003", "001"),
+        ("patient07", "patient07", None),
+        ("case-3", "case-3", None),
+        ("OAS30001_MR_d0129", "OAS30001", "MR_d0129"),
+        ("P001_2020-01-31", "P001", "2020-01-31"),
+    ],
+)
+def test_one_name_can_hold_patient_and_visit(name, subject, session):
+    assert split_visit(name) == (subject, session)
+
+
+def test_free_text_gives_its_last_contrast():
+    assert contrast_in("anat-T1w anat-T1w MR") == "T1"
+    assert contrast_in("ax t2 flair fs") == "FLAIR"
+    assert contrast_in("localiser") is None
+
+
+def test_case_names_become_safe_file_names():
+    assert file_name_of("../a b/c:1") == "a_b_c_1"
+    assert file_name_of("...") == "case"
+
+
+@pytest.mark.parametrize(
+    ("kind", "names"),
+    [
+        ("lesion", ["lesion", "lesion_mask", "tumour", "brain_tumor_seg", "gold_standard", "ground_truth", "t1ce_seg"]),
+        ("lesion", ["Segm", "consensus_gt", "manual", "roi", "seg2"]),
+        ("brain", ["brainmask", "brain_mask", "bet", "bet_t1c_mask", "mask", "brain_seg"]),
+        ("other", ["aseg", "aparc_seg", "aparc+aseg", "gm_probseg", "label", "t1_mask", ""]),
+    ],
+)
+def test_a_label_s_name_says_whether_it_marks_a_lesion_or_the_brain(kind, names):
+    assert {name: label_kind(name) for name in names} == dict.fromkeys(names, kind)
