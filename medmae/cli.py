@@ -230,9 +230,9 @@ def compare(
     " --set image_size=160,256 --set in_channels=1 --adapt positions --adapt channels",
 )
 def import_weights(
-    weights: Annotated[Path, typer.Argument(help="Published file: .safetensors, .pth, .pt or .ckpt.")],
+    weights: Annotated[Path, typer.Argument(help="Published: .safetensors, .pth, .pt, .ckpt, .bin, or a folder.")],
     out: Annotated[Path, typer.Argument(help="Receives them under our keys (.safetensors).")],
-    source: Annotated[str | None, typer.Option(help="Its layout: mae, timm, vit_mae, ...; none: ours.")] = None,
+    source: Annotated[str | None, typer.Option(help="Its layout: mae, timm, vit_mae, monai, ...; none: ours.")] = None,
     method: Annotated[str, typer.Option(help="A method of `medmae list`.")] = "mae",
     preset: Annotated[str, typer.Option(help="Its sizes.")] = "base",
     settings: Annotated[list[str] | None, typer.Option("--set", help="key=value of the method; repeatable.")] = None,
@@ -266,7 +266,7 @@ def import_weights(
 )
 def export(
     weights: Annotated[Path, typer.Argument(help="Ours: of a method, or of its encoder.")],
-    out: Annotated[Path, typer.Argument(help="File to write; a folder for Hugging Face.")],
+    out: Annotated[Path, typer.Argument(help="File to write, in the format of its suffix; a folder for Hugging Face.")],
     to: Annotated[str, typer.Option(help="Their layout: encoder, timm, monai, onnx, mae, ...; docs/weights.md.")],
     method: Annotated[str, typer.Option(help="A method of `medmae list`.")] = "mae",
     preset: Annotated[str, typer.Option(help="Its sizes.")] = "base",

@@ -19,6 +19,7 @@ from medmae.weights.sources import source as key_map_of
 from medmae.weights.targets import target as target_of
 from medmae.weights.targets import targets
 from medmae.weights.unseen import header
+from medmae.weights.write import require_suffix
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,7 @@ def import_file(
     Raises:
         DataError: If the file is damaged or does not fit; nothing is written.
     """
+    require_suffix(out, (".safetensors",))
     load = partial(load_encoder, into=["encoder"]) if encoder_only else load_weights
     key_map = None if source is None else key_map_of(source)
     report = load(method, path, key_map=key_map, adapt=adapt, file_grid=file_grid, sha256=sha256)
@@ -96,6 +98,7 @@ def export_file(
     if write is None:
         able = " and ".join(name for name, other in targets().items() if other.drop_class_token)
         raise ValueError(f"dropping the class token is for {able}; {to} holds it")
+    require_suffix(out, target.suffixes)
     if target.whole:
         load_weights(method, path)
         digest, note = write(method, Path(out))

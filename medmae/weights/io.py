@@ -1,4 +1,4 @@
-"""Writing weight files, and loading them with a table of what matched."""
+"""Loading weights into a module, with a table of what matched."""
 
 from __future__ import annotations
 
@@ -6,17 +6,16 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import torch
-from safetensors.torch import save
 from torch import nn
 
 from medmae.errors import DataError
-from medmae.files import atomic_write, sha256_of
 from medmae.weights.adapt import Adaptation, adapt_state
 from medmae.weights.maps.base import KeyMap
 from medmae.weights.read import State, load_state
 from medmae.weights.report import ImportReport
 from medmae.weights.scales import published, read_scales, settle
-from medmae.weights.unseen import read_unseen, refuse_others
+from medmae.weights.unseen import published_unseen, read_unseen, refuse_others
+from medmae.weights.write import save_pt, save_safetensors
 
 __all__ = ["ImportReport", "State", "import_state", "load_state", "load_weights", "save_pt", "save_safetensors"]
 
@@ -45,8 +44,15 @@ def import_state(
         ValueError: With the whole table, and ``module`` unchanged.
     """
     renamed, dead = key_map.apply(state) if key_map else (dict(state), [])
-    renamed, adapted = adapt_state(module, renamed, wanted=adapt, file_grid=file_grid)
     own = module.state_dict()
+    try:
+        renamed, adapted = adapt_state(module, renamed, wanted=adapt, file_grid=file_grid)
+    except ValueError as error:
+        if homeless := sorted(renamed.keys() - own.keys()):  # the cause, where a table of positions is of more tokens
+            raise ValueError(
+                f"the file holds what this network has no place for, {', '.join(homeless)}; {error}"
+            ) from error
+        raise
     report = ImportReport.compare(renamed, own, dead=dead, adapted=adapted)
     name = type(module).__name__
     if strict and not report.fits:
@@ -57,39 +63,6 @@ def import_state(
     ready = {key: torch.empty_like(own[key]).copy_(renamed[key]) for key in report.matched}
     module.load_state_dict(ready, strict=False)
     return report
-
-
-def save_safetensors(state: State, path: str | Path, *, metadata: dict[str, str] | None = None) -> str:
-    """Writes tensors atomically; returns the file's sha256."""
-    payload = save(_separate(state), metadata=metadata)
-    with atomic_write(path) as file:
-        file.write(payload)
-    return sha256_of(path)
-
-
-def save_pt(state: State, path: str | Path) -> str:
-    """Writes a plain state dict atomically, as MONAI's tools want it; returns the file's sha256."""
-    with atomic_write(path) as file:
-        torch.save(_separate(state), file)
-    return sha256_of(path)
-
-
-def _separate(state: State) -> State:
-    """Contiguous tensors on the CPU, each alone in its memory.
-
-    safetensors refuses tensors that share memory (tied weights), and torch would write all of the memory of which
-    a tensor is a part.
-    """
-    separate: State = {}
-    used: set[int] = set()
-    for key, value in state.items():
-        value = value.detach().cpu().contiguous()
-        storage = value.untyped_storage()
-        if storage.data_ptr() in used or storage.nbytes() != value.nbytes:
-            value = value.clone()
-        used.add(value.untyped_storage().data_ptr())
-        separate[key] = value
-    return separate
 
 
 def load_weights(
@@ -113,6 +86,9 @@ def load_weights(
     state = load_state(path, sha256=sha256)
     if key_map is None:
         refuse_others(module, read_unseen(path), path=path)
+    else:
+        encoder = getattr(module, "encoder", module)
+        refuse_others(encoder, published_unseen(encoder, path, eps=key_map.eps), path=path)
     scales = settle(module, published(module, key_map.scale) if key_map else read_scales(path), path=path)
     try:
         report = import_state(module, state, key_map=key_map, strict=strict, adapt=adapt, file_grid=file_grid)

@@ -20,7 +20,7 @@ from medmae.weights.maps.base import KeyMap
 from medmae.weights.read import State, load_state
 from medmae.weights.report import ImportReport
 from medmae.weights.scales import published, read_scales, settle
-from medmae.weights.unseen import Unseen, read_unseen, refuse_others
+from medmae.weights.unseen import Unseen, published_unseen, read_unseen, refuse_others
 
 T = TypeVar("T")
 
@@ -70,7 +70,7 @@ def load_encoder(
     said = {} if key_map else _said_of(path, part)
     scales: dict[InputScale, Scale] = {}
     for one in parts.values():
-        refuse_others(one, said, path=path)
+        refuse_others(one, published_unseen(one, path, eps=key_map.eps) if key_map else said, path=path)
         known = published(one, key_map.scale) if key_map else _own(read_scales(path), part)
         scales |= settle(one, known, path=path)
     targets = Encoders({name.replace(".", "/") or "encoder": one for name, one in parts.items()})

@@ -14,10 +14,12 @@ from torch import Tensor
 
 from medmae.errors import DataError
 from medmae.weights.damage import damaged, refuse_other_files, refuse_wrong_hash
+from medmae.weights.folders import files_of
+from medmae.weights.wrappers import unwrapped
 
 State = dict[str, Tensor]
 
-_PICKLED = frozenset({".pt", ".pth", ".ckpt"})
+_PICKLED = frozenset({".bin", ".ckpt", ".pt", ".pth"})
 _MAX_HEADER = 100_000_000  # bytes, the limit of the safetensors format
 _CONVERT = (
     "do not run it; if you trust who made it, load it on a machine you can lose, with their own code, and write the "
@@ -26,20 +28,29 @@ _CONVERT = (
 
 
 def load_state(path: str | Path, *, sha256: str | None = None) -> State:
-    """Reads ``.safetensors``, or a ``.pt``/``.pth``/``.ckpt`` that holds only tensors (code in it is never run).
+    """Reads ``.safetensors``, or a ``.pt``/``.pth``/``.ckpt``/``.bin`` that holds only tensors (code is never run).
 
-    A published file's ``model``, ``state_dict`` or (DeepSpeed) ``module`` entry is unpacked; training arguments in an
-    ``argparse.Namespace`` beside it are the one thing besides tensors and plain values that is let in.
+    A published file's ``model``, ``model_state_dict``, ``state_dict``, (DeepSpeed) ``module`` or ``teacher`` entry is
+    unpacked; training arguments in an ``argparse.Namespace`` beside it are the one thing besides tensors and plain
+    values that is let in.
 
     Args:
-        path: The file.
+        path: The file; or a folder of Hugging Face, of whose files the weights are read.
         sha256: Its published hash, compared before anything is read from it.
 
     Raises:
         DataError: If the file is missing, damaged, something else, or holds NaN, infinities or more than tensors.
         ValueError: If ``sha256`` is no such hash.
     """
-    path = Path(path)
+    files = files_of(path)
+    if len(files) > 1:
+        if sha256 is not None:
+            raise ValueError(f"{path} holds its weights in {len(files)} files, of which no hash is published")
+        parts = [load_state(file) for file in files]
+        if sum(map(len, parts)) != len({key for part in parts for key in part}):
+            raise DataError("a key stands in two of its files", path=path)
+        return {key: value for part in parts for key, value in part.items()}
+    path = files[0]
     if not path.is_file():
         raise DataError("no such weight file", path=path)
     refuse_other_files(path)
@@ -85,9 +96,7 @@ def _read_pickled(path: Path) -> State:
             loaded = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many types here, none of which names the file
         raise _explained(path, error) from error
-    for entry in ("model", "state_dict", "module"):
-        if isinstance(loaded, dict) and isinstance(loaded.get(entry), dict):
-            loaded = loaded[entry]
+    loaded = unwrapped(loaded, path=path)
     if not isinstance(loaded, dict) or not all(isinstance(key, str) and _is_dense(v) for key, v in loaded.items()):
         raise damaged(path, "holds no state dict of dense tensors", remedy="save model.state_dict()")
     return loaded

@@ -13,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 from torch import nn
 
 from medmae.errors import DataError
+from medmae.weights.folders import said_by_config
 from medmae.weights.scales import scale_header
 
 Unseen = dict[str, dict[str, float]]  # {"num_heads": {"encoder.blocks.0.attn": 12}, "eps": {"encoder.norm": 1e-6}}
@@ -63,6 +64,18 @@ def read_unseen(path: str | Path) -> Unseen:
             field=_FIELD,
             remedy="write the file anew: load its tensors, save_safetensors(state, path)",
         ) from error
+
+
+def published_unseen(encoder: nn.Module, path: str | Path, *, eps: float | None) -> Unseen:
+    """What the published code of a layout, or the ``config.json`` of a folder, says of an encoder.
+
+    Args:
+        encoder: That is to receive the weights.
+        path: The file or folder.
+        eps: Of every norm, by the published code.
+    """
+    said = {**({} if eps is None else {"eps": eps}), **said_by_config(path)}
+    return {name: dict.fromkeys(unseen_of(encoder)[name], value) for name, value in said.items()}
 
 
 def refuse_others(module: nn.Module, said: Mapping[str, Mapping[str, float]], *, path: str | Path) -> None:

@@ -15,4 +15,4 @@ def _write(encoder: MaskedViT, out: Path) -> Written:
     return digest, "medmae.weights.pretrained.load_encoder reads it"
 
 
-ENCODER = Target("encoder", _write, scaled=True)
+ENCODER = Target("encoder", _write, suffixes=(".safetensors",), scaled=True)

@@ -110,4 +110,4 @@ def _write(method: nn.Module, out: Path) -> Written:
     return digest, "ViTMAEForPreTraining.from_pretrained and ViTMAEModel.from_pretrained read it"
 
 
-VIT_MAE_FOLDER = Target("vit_mae", _write, whole=True)
+VIT_MAE_FOLDER = Target("vit_mae", _write, whole=True, suffixes=())

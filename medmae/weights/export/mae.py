@@ -12,8 +12,8 @@ from medmae.nn.positions import SinCos
 from medmae.nn.vit import MaskedViT
 from medmae.weights.export.anatomy import Anatomy, refuse
 from medmae.weights.export.target import Target, Written, require_parts
-from medmae.weights.io import save_safetensors
 from medmae.weights.maps.mae import MAE as NAMES
+from medmae.weights.write import save_by_suffix
 
 
 def require_mae(method: nn.Module, target: str) -> None:
@@ -36,7 +36,7 @@ def _write(method: nn.Module, out: Path) -> Written:
         "its queries, keys and values have no biases as MAE's have": sizes.qkv_bias is not True,
     }
     refuse("facebookresearch/mae", reasons)
-    return save_safetensors(NAMES.write(method.state_dict()), out), "the keys of facebookresearch/mae"
+    return save_by_suffix(NAMES.write(method.state_dict()), out, entry="model"), "the keys of facebookresearch/mae"
 
 
 MAE = Target("mae", _write, whole=True)

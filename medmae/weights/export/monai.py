@@ -12,9 +12,10 @@ from torch import nn
 from medmae.nn.vit import MaskedViT
 from medmae.weights.export.anatomy import Anatomy, plain_state, refuse
 from medmae.weights.export.target import Target, Written
-from medmae.weights.io import save_safetensors
 from medmae.weights.maps.base import TwoWayMap
+from medmae.weights.maps.monai import PARTS, PREFIXES
 from medmae.weights.read import State
+from medmae.weights.write import save_by_suffix
 
 if TYPE_CHECKING:
     from monai.networks.nets import ViT
@@ -23,14 +24,7 @@ CLASS_TOKEN_LOST = (
     "it has a class token, and theirs has not: drop_class_token=True leaves it out of attention, and the output is "
     "that of encoder(data, use_class_token=False)"
 )
-NAMES = TwoWayMap(
-    source="MONAI ViT",
-    prefixes=(
-        ("patch_embedding.patch_embeddings.", "patch_embed.proj."),
-        ("patch_embedding.position_embeddings", "pos_embed"),
-    ),
-    parts=(("attn.out_proj", "attn.proj"), ("mlp.linear1", "mlp.fc1"), ("mlp.linear2", "mlp.fc2")),
-)
+NAMES = TwoWayMap(source="MONAI ViT", prefixes=PREFIXES, parts=PARTS)
 
 
 def monai_state(encoder: MaskedViT, *, drop_class_token: bool = False) -> State:
@@ -140,7 +134,7 @@ def write_monai(encoder: MaskedViT, out: Path, *, unetr: bool, drop_class_token:
         f"for a {network} with qkv_bias={bool(sizes.qkv_bias)}; a file holds no epsilon: set that of every LayerNorm "
         f"to {sizes.eps:g} for equal outputs, as the functions of medmae.weights.export do"
     )
-    return save_safetensors(state, out), note
+    return save_by_suffix(state, out), note
 
 
 MONAI = Target(

@@ -55,4 +55,4 @@ def _write(encoder: MaskedViT, out: Path) -> Written:
     return save_onnx(FeatureMap(encoder=encoder), out, example=data), "data (B, C, *size) -> features (B, D, *grid)"
 
 
-ONNX = Target("onnx", _write, scaled=True)
+ONNX = Target("onnx", _write, suffixes=(".onnx",), scaled=True)

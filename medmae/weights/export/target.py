@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from torch import nn
 
+from medmae.weights.write import STATE_SUFFIXES
+
 Written = tuple[str, str]  # sha256 of the weights, and what whoever loads them must know
 
 
@@ -18,6 +20,7 @@ class Target:
         name: Its name.
         write: Writes a trained encoder, or a whole method, to a path.
         whole: Whether it holds more than the encoder, so that ``write`` takes the method.
+        suffixes: What its file may be called; none where it is a folder.
         scaled: Whether it says the scale of the input, or applies it.
         drop_class_token: Writes an encoder without its class token, where the layout may have none; None elsewhere.
     """
@@ -25,6 +28,7 @@ class Target:
     name: str
     write: Callable[..., Written]
     whole: bool = False
+    suffixes: tuple[str, ...] = STATE_SUFFIXES
     scaled: bool = False
     drop_class_token: Callable[..., Written] | None = None
 

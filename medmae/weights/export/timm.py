@@ -11,8 +11,8 @@ from torch import nn
 from medmae.nn.vit import MaskedViT
 from medmae.weights.export.anatomy import Anatomy, plain_state, refuse
 from medmae.weights.export.target import Target, Written
-from medmae.weights.io import save_safetensors
 from medmae.weights.read import State
+from medmae.weights.write import save_by_suffix
 
 
 def timm_state(encoder: MaskedViT) -> State:
@@ -70,7 +70,7 @@ def _write(encoder: MaskedViT, out: Path) -> Written:
     note = "for a VisionTransformer of these sizes with num_classes=0"
     if encoder.norm_eps != 1e-6:
         note += f", whose norms have an epsilon of {encoder.norm_eps:g}"
-    return save_safetensors(timm_state(encoder), out), note
+    return save_by_suffix(timm_state(encoder), out), note
 
 
 TIMM = Target("timm", _write)

@@ -20,8 +20,8 @@ from medmae.objectives.pixel import TargetNorm
 from medmae.weights.export.anatomy import Anatomy, refuse
 from medmae.weights.export.hugging_face import save_folder
 from medmae.weights.export.target import Target, Written, require_parts
-from medmae.weights.io import save_safetensors
 from medmae.weights.maps.videomae import VIDEOMAE, VIDEOMAE_CLASSIFIER, VIDEOMAE_HF
+from medmae.weights.write import save_by_suffix
 
 _EPS = "; their {} has an epsilon of 1e-5 whatever the configuration says: set it to {:g} for equal outputs"
 
@@ -180,7 +180,7 @@ def _require_videomae(method: nn.Module, target: str) -> TrainedVideoMAE:
 
 def _write(method: nn.Module, out: Path) -> Written:
     state = _require_videomae(method, "videomae").state_dict()
-    return save_safetensors(VIDEOMAE.write(state), out), "the keys of MCG-NJU/VideoMAE"
+    return save_by_suffix(VIDEOMAE.write(state), out, entry="model"), "the keys of MCG-NJU/VideoMAE"
 
 
 def _write_hf(method: nn.Module, out: Path) -> Written:
@@ -190,4 +190,4 @@ def _write_hf(method: nn.Module, out: Path) -> Written:
 
 
 VIDEOMAE_FILE = Target("videomae", _write, whole=True)
-VIDEOMAE_FOLDER = Target("videomae_hf", _write_hf, whole=True, scaled=True)
+VIDEOMAE_FOLDER = Target("videomae_hf", _write_hf, whole=True, suffixes=(), scaled=True)

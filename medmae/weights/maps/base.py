@@ -11,6 +11,9 @@ from torch import Tensor
 from medmae.kinds import Scale
 
 Pairs = tuple[tuple[str, str], ...]
+_BACKBONE = "backbone."
+# Put before keys by (Distributed)DataParallel, torch.compile, and what has an encoder and a head.
+_WRAPPERS = ("module.", "_orig_mod.", _BACKBONE)
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,9 @@ class KeyMap:
         parts: Pairs (theirs, ours) replaced anywhere in a key, one after the other, before prefixes are.
         joins: Tensors that are one here, e.g. :data:`QKV`; their endings are those after ``parts``.
         scale: What these weights expect of data, by the published code; None where it differs from file to file.
+        eps: Of every norm, by the published code; None where it is not said.
+        rest: What a key that no rule knows gets in front; ``encoder.`` for layouts of an encoder, so that whatever
+            it has besides is refused and not left behind.
     """
 
     source: str
@@ -81,28 +87,48 @@ class KeyMap:
     parts: Pairs = ()
     joins: tuple[Join, ...] = ()
     scale: Scale | None = None
+    eps: float | None = None
+    rest: str = ""
 
     def rename(self, key: str) -> str | None:
         """Our key, or None if theirs is dead. Keys that no rule knows pass unchanged."""
-        key = key.removeprefix("module.")  # left by (Distributed)DataParallel
+        key = self._bare(key)
         if key.startswith(self.dead) or key.endswith(self.computed):
             return None
         for theirs, ours in self.parts:
             key = key.replace(theirs, ours)
-        return _swapped(key, self.prefixes)
+        known = key.startswith(tuple(theirs for theirs, _ in self.prefixes))
+        return _swapped(key, self.prefixes) if known else self.rest + key
 
     def apply(self, state: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], list[str]]:
-        """Renamed state, and the dead keys that were dropped."""
-        renamed, dead = {}, []
+        """Renamed state, and the dead keys that were dropped.
+
+        Raises:
+            ValueError: If two keys of the file mean the same.
+        """
+        renamed: dict[str, Tensor] = {}
+        dead = []
+        inside = any(_BACKBONE in key.removesuffix(self._bare(key)) for key in state)
         for key, value in state.items():
-            ours = self.rename(key)
+            beside = inside and _BACKBONE not in key.removesuffix(self._bare(key))  # a head beside a backbone
+            ours = None if beside else self.rename(key)
             if ours is None:
                 dead.append(key)
+            elif ours in renamed:
+                raise ValueError(f"two keys of the file mean {ours}, and {key} is the second")
             else:
                 renamed[ours] = value
         for join in self.joins:
             renamed = join.apply(renamed)
         return renamed, dead
+
+    def _bare(self, key: str) -> str:
+        """A key without what wrappers put in front, unless this layout has it of its own."""
+        own = (*(theirs for theirs, _ in self.prefixes), *self.dead)
+        wrappers = [wrapper for wrapper in _WRAPPERS if not any(name.startswith(wrapper) for name in own)]
+        while wrapper := next(filter(key.startswith, wrappers), None):
+            key = key.removeprefix(wrapper)
+        return key
 
 
 class TwoWayMap(KeyMap):

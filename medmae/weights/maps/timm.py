@@ -1,10 +1,13 @@
-"""timm's ``VisionTransformer``: encoders, with or without a classifier's head, which is left behind."""
+"""timm's ``VisionTransformer``: encoders, with or without a classifier's head, which is left behind.
+
+What our encoder has no place for (registers, the token of a distillation, other norms) is refused.
+"""
 
 from medmae.weights.maps.base import ENCODER_PREFIXES, TwoWayMap
 
 TIMM = TwoWayMap(
     source="timm VisionTransformer",
-    # What our encoder has no place for gets its prefix, too, so that it is refused instead of left behind.
-    prefixes=(*ENCODER_PREFIXES, *((key, f"encoder.{key}") for key in ("reg_token", "norm_pre.", "fc_norm."))),
-    dead=("head.",),
+    prefixes=ENCODER_PREFIXES,
+    dead=("head.", "head_dist."),
+    rest="encoder.",
 )

@@ -1,0 +1,47 @@
+"""Folders of Hugging Face: which files hold the weights, and what ``config.json`` says that tensors cannot show."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from medmae.errors import DataError
+from medmae.files import read_object
+
+_WHOLE = ("model.safetensors", "pytorch_model.bin")
+_REMEDY = "name the file itself"
+
+
+def files_of(path: str | Path) -> list[Path]:
+    """The weight files of a folder, or the file itself.
+
+    Raises:
+        DataError: If a folder holds no weights, or not all that its index names.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        return [path]
+    for name in _WHOLE:
+        if (path / name).is_file():
+            return [path / name]
+        index = path / f"{name}.index.json"
+        if index.is_file():
+            return _parts(index)
+    raise DataError(f"holds neither {' nor '.join(_WHOLE)}", path=path, remedy=_REMEDY)
+
+
+def _parts(index: Path) -> list[Path]:
+    named = read_object(index, remedy=_REMEDY).get("weight_map")
+    names = sorted(set(named.values())) if isinstance(named, dict) else []
+    if not names or any(not isinstance(name, str) or Path(name).name != name for name in names):
+        raise DataError("names no files beside it", path=index, field="weight_map", remedy=_REMEDY)
+    return [index.with_name(name) for name in names]
+
+
+def said_by_config(path: str | Path) -> dict[str, float]:
+    """Heads (``num_heads``) and epsilon (``eps``) of the encoder by a folder's ``config.json``, as far as it says."""
+    config = Path(path) / "config.json"
+    if not config.is_file():
+        return {}
+    content = read_object(config, remedy=_REMEDY)
+    names = {"num_heads": "num_attention_heads", "eps": "layer_norm_eps"}
+    return {ours: content[theirs] for ours, theirs in names.items() if isinstance(content.get(theirs), int | float)}
