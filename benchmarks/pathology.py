@@ -229,12 +229,12 @@ class Task:
         return len(self.labels)
 
     def __getitem__(self, number: int) -> dict[str, Tensor]:
-        """``{"image": (3, S, S)}`` in [0, 1]."""
-        return {"image": self.images[number].float().div(255).cpu()}
+        """``{"rgb": (3, S, S)}`` in [0, 1]."""
+        return {"rgb": self.images[number].float().div(255).cpu()}
 
     def colours(self) -> dict[str, Estimator]:
         """The baselines."""
-        found = describe_images([self], by=plain_features(Kind.image()))
+        found = describe_images([self], by=plain_features(Kind.image()), name="rgb")
         return {
             f"{name}, linear probe": OnFeatures(features=each, model=linear_probe()) for name, each in found.items()
         }
@@ -248,7 +248,7 @@ class Task:
             f"{name}, 5 neighbours": OnFeatures(features=features, model=nearest_neighbours()),
         }
         if self.tuning is not None:
-            augment = StainAugment(size=EDGE, modalities=("image",))
+            augment = StainAugment(size=EDGE, modalities=("rgb",))
             options = {"augment": augment, "device": DEVICE, **self.tuning}
             found[f"{name}, fine-tuned"] = FineTune(encoder=encoder, samples=self, **options)
         return found

@@ -174,7 +174,7 @@ def contestant(variant: str, sizes: Sizes, pretrained: EdgeMAE) -> tuple[nn.Modu
     )
     if known:
         method.encoder.load_state_dict(pretrained.encoder.state_dict())
-        method.judge.load_state_dict(pretrained.encoder.state_dict())
+        method.feature_extractor.load_state_dict(pretrained.encoder.state_dict())
     return method, method.synthesise, lambda data: method(data).loss
 
 

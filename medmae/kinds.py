@@ -47,7 +47,7 @@ class Scale:
     """What a network expects of data in its own units: ``(data - mean) / std``, channel by channel.
 
     Attributes:
-        mean: One number a channel, or one for all.
+        mean: One number a channel, or one for all; equal ones of all channels become one.
         std: Likewise, positive.
 
     Raises:
@@ -65,6 +65,9 @@ class Scale:
         lengths = {len(self.mean), len(self.std)}
         if 0 in lengths or len(lengths - {1}) > 1:
             raise ValueError(f"mean and std are of one channel count, or one number for all: {self.mean}, {self.std}")
+        for name, values in (("mean", self.mean), ("std", self.std)):
+            if len(set(values)) == 1:  # one spelling, so that scales that mean the same are equal
+                object.__setattr__(self, name, values[:1])
 
     @classmethod
     def of(cls, value: ScaleLike, *, channels: int | None = None) -> Scale:
@@ -97,7 +100,7 @@ class Scale:
     @property
     def identity(self) -> bool:
         """Whether it leaves everything as it is."""
-        return set(self.mean) == {0.0} and set(self.std) == {1.0}
+        return self == Scale()
 
     def suits(self, channels: int) -> bool:
         """Whether it is for data of so many channels."""

@@ -25,6 +25,8 @@ def test_the_identity_gives_the_very_tensor_back():
     assert Scale().apply(data) is data
     assert Scale().invert(data) is data
     assert Scale((0.0, 0.0), (1.0, 1.0)).identity
+    assert Scale((0.5,) * 3, (0.5,) * 3) == Scale((0.5,), (0.5,)) == Scale.of("half", channels=3)
+    assert hash(Scale((0.1, 0.2), (0.5, 0.5))) == hash(Scale((0.1, 0.2), (0.5,)))
 
 
 def test_one_number_is_for_all_channels_and_the_result_is_float32():

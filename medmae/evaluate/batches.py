@@ -64,12 +64,17 @@ def each_batch(
             yield list(found), {name: value.to(device) for name, value in batch.items() if isinstance(value, Tensor)}
 
 
-def over_views(batch: Mapping[str, Tensor], of: Callable[[Tensor], Tensor], *, name: str = "image") -> Tensor:
+def over_views(batch: Mapping[str, Tensor], of: Callable[[Tensor], Tensor], *, name: str) -> Tensor:
     """What ``of`` gives for data of one name, ``(B, K)``; the mean over the views of a sample where it has several.
 
     A sample of several views, such as clips from several places of a video, has ``(views, C, *size)`` and says how many
     ``views``.
+
+    Raises:
+        ValueError: If samples have no such data.
     """
+    if name not in batch:
+        raise ValueError(f"{name!r} is taken, and samples have {', '.join(map(repr, batch))}")
     if "views" not in batch:
         return of(batch[name])
     views = int(batch["views"][0])

@@ -63,8 +63,20 @@ class Method(nn.Module, ABC):
 
     @property
     def kinds(self) -> Mapping[str, Kind]:
-        """What it takes, by name in a batch."""
-        return {name: kind for encoder in self.encoders.values() for name, kind in encoder.kinds.items()}
+        """What it takes, by name in a batch.
+
+        Raises:
+            ValueError: If two encoders mean different things by one name.
+        """
+        found: dict[str, Kind] = {}
+        for part, encoder in self.encoders.items():
+            for name, kind in encoder.kinds.items():
+                if found.setdefault(name, kind) != kind:
+                    raise ValueError(
+                        f"{part} takes another {name!r} than the encoders before it, {kind.as_dict()} and "
+                        f"{found[name].as_dict()}: build them for one kind, or give their kinds names of their own"
+                    )
+        return found
 
     @property
     def teachers(self) -> Mapping[str, nn.Module]:

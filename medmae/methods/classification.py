@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from medmae.masking.base import Masks
-from medmae.methods.base import Batch, Method, StepOutput
+from medmae.methods.base import Batch, Method, StepOutput, entry
 from medmae.nn.vit import MaskedViT
 
 
@@ -20,21 +20,25 @@ class Classification(Method):
     Args:
         network: ``(B, C, *size)`` in its own units -> logits ``(B, K)``, around a :class:`MaskedViT`: a
             :class:`medmae.nn.heads.Classifier`.
+        part: Name of the masked ViT in a network of several, such as ``encoder``.
 
     Raises:
-        ValueError: If the network has no masked ViT.
+        ValueError: If the network has no masked ViT of this name, or several and none is named.
     """
 
-    def __init__(self, *, network: nn.Module) -> None:
+    def __init__(self, *, network: nn.Module, part: str | None = None) -> None:
         super().__init__()
         self.network = network
-        if not any(isinstance(part, MaskedViT) for part in network.modules()):
-            raise ValueError(f"{type(network).__name__} has no masked ViT to be fine-tuned")
+        found = [name for name, own in network.named_modules() if isinstance(own, MaskedViT)]
+        if part not in (None, *found) or (part is None and len(found) != 1):
+            known = f"masked ViTs {', '.join(found)}: name one, part={found[0]!r}" if found else "no masked ViT"
+            raise ValueError(f"{type(network).__name__} has {known}")
+        self.part = part or found[0]
 
     @property
     def encoder(self) -> MaskedViT:  # type: ignore[override]
-        """The network's."""
-        return next(part for part in self.network.modules() if isinstance(part, MaskedViT))
+        """The network's; what its kind of data is called in batches, the network takes."""
+        return self.network.get_submodule(self.part)  # type: ignore[return-value]
 
     def forward(
         self,
@@ -44,8 +48,8 @@ class Classification(Method):
         masks: Masks | None = None,
         progress: float = 1.0,
     ) -> StepOutput:
-        """One step on ``{"image": (B, C, *size), "label": (B,)}``; ``target`` ``(B, K)``, if given, goes before."""
-        logits = self.network(batch["image"])  # (B, K)
+        """One step on data and ``label`` ``(B,)``; ``target`` ``(B, K)``, if given, goes before."""
+        logits = self.network(entry(batch, self.encoder.kind.name))  # (B, K)
         target = batch["target"] if "target" in batch else F.one_hot(batch["label"].long(), logits.shape[1])
         loss = F.cross_entropy(logits.float(), target.float())
         return StepOutput.of(terms={"label": loss}, prediction={"logits": logits})
@@ -53,5 +57,5 @@ class Classification(Method):
     def example_batch(self, batch_size: int = 2, *, generator: torch.Generator | None = None) -> dict[str, Tensor]:
         """See :meth:`Method.example_batch`; two classes, which every classifier has."""
         patches = self.encoder.patches
-        image = torch.rand(batch_size, patches.channels, *patches.size, generator=generator)
-        return {"image": image, "label": torch.randint(2, (batch_size,), generator=generator)}
+        data = torch.rand(batch_size, patches.channels, *patches.size, generator=generator)
+        return {self.encoder.kind.name: data, "label": torch.randint(2, (batch_size,), generator=generator)}

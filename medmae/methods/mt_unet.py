@@ -4,8 +4,8 @@ Paper: Y. Li, T. Zhou, K. He, Y. Zhou, D. Shen, "Multi-scale Transformer Network
 Cross-Modality MR Image Synthesis", IEEE TMI 2023, doi 10.1109/TMI.2023.3288001, arXiv 2212.01108.
 Reference: lyhkevin/MT-Net (c08afea).
 
-The encoder sees every token and no class token; a frozen second copy judges whether the synthetic picture has the
-features of the true one.
+The encoder sees every token and no class token; a frozen second copy, the feature extractor, tells whether the
+synthetic picture has the features of the true one.
 
 Deviations: the quarter of the published generator that never gets a gradient is not built (an importer accepts and
 reports it), nor is the class token trained; ``freeze_blocks`` is 0 as in the code (6 in the paper's text). Ours are
@@ -72,8 +72,8 @@ def mt_unet_tiny(**options: Any) -> MTUNet:
 class MTUNet(Method):
     """Two-branch Swin U-Net on the tokens of a pre-trained encoder.
 
-    After construction load the pre-trained weights into encoder and judge alike:
-    :func:`medmae.weights.pretrained.load_encoder` with ``into=["encoder", "judge"]``.
+    After construction load the pre-trained weights into encoder and feature extractor alike:
+    :func:`medmae.weights.pretrained.load_encoder` with ``into=["encoder", "feature_extractor"]``.
 
     Args:
         image_size: Extent along each axis; an integer means a square slice, three of them a volume.
@@ -87,7 +87,7 @@ class MTUNet(Method):
         mlp_ratio: MLP width over width, in both.
         norm_eps: LayerNorm epsilon.
         image_weight: Factor of the mean absolute error in the total.
-        feature_weight: Factor of the feature consistency; 0 builds no judge.
+        feature_weight: Factor of the feature consistency; 0 builds no feature extractor.
         freeze_blocks: Encoder blocks, counted from the input, that stay as pre-trained, with the patch embedding.
         neighbours: Slices on each side that the network sees beside the one to translate (ours); 0 in the paper.
         num_contrasts: C; builds the any-to-any form (ours), with batches ``{"image", "available"}``.
@@ -131,7 +131,7 @@ class MTUNet(Method):
         self.patches = self.encoder.patches
         _check(self.patches, depth, freeze_blocks=freeze_blocks, neighbours=neighbours, num_contrasts=num_contrasts)
         _freeze(self.encoder, blocks=freeze_blocks)
-        self.judge = vit(1).requires_grad_(False) if feature_weight else None
+        self.feature_extractor = vit(1).requires_grad_(False) if feature_weight else None
         self.contrasts = ContrastMean(num_contrasts=num_contrasts, dim=embed_dim) if num_contrasts else None
         self.unet = SwinUNet(
             grid=self.patches.grid,
@@ -153,7 +153,7 @@ class MTUNet(Method):
     @property
     def teachers(self) -> Mapping[str, nn.Module]:
         """See :attr:`Method.teachers`."""
-        return {} if self.judge is None else {"judge": self.judge}
+        return {} if self.feature_extractor is None else {"feature_extractor": self.feature_extractor}
 
     def forward(
         self,
@@ -222,8 +222,8 @@ class MTUNet(Method):
         if found.shape != target.shape:
             raise ValueError(f"the target must be {tuple(found.shape)}, got {tuple(target.shape)}")
         terms = {"image": self.image_weight * F.l1_loss(found, target)}
-        if self.judge is not None:
-            terms["feature"] = self.feature_weight * feature_consistency(self.judge, found, target)
+        if self.feature_extractor is not None:
+            terms["feature"] = self.feature_weight * feature_consistency(self.feature_extractor, found, target)
         return StepOutput.of(terms=terms, prediction={"image": picture})
 
 

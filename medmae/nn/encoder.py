@@ -58,10 +58,12 @@ def data_of(batch: Data, encoder: Encoder) -> Tensor:
     """The tensor of an encoder of one kind.
 
     Raises:
-        ValueError: If the batch has no tensor of its kind.
+        ValueError: If the batch has no tensor of its kind, or the encoder takes several.
     """
     if isinstance(batch, Tensor):
         return batch
+    if len(encoder.kinds) != 1:
+        raise ValueError(f"the encoder takes {', '.join(map(repr, encoder.kinds))}, and one kind of data is asked for")
     (name,) = encoder.kinds
     if name not in batch:
         raise ValueError(f"the encoder takes {name!r}, and the batch has {', '.join(map(repr, batch))}")

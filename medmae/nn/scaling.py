@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from medmae.kinds import Scale, ScaleLike
+from medmae.tokens.patches import check_floating
 
 
 class InputScale(nn.Module):
@@ -50,11 +51,8 @@ class InputScale(nn.Module):
 
     def forward(self, data: Tensor) -> Tensor:
         """``(B, C, *size)`` in its own units -> as the encoder expects it."""
-        if self.identity:
-            return data
-        if not data.is_floating_point():
-            raise ValueError("whole numbers are not scaled: bring them to the unit of the scale, mostly [0, 1]")
-        return (data - self.mean) / self.std
+        check_floating(data)
+        return data if self.identity else (data - self.mean) / self.std
 
     def invert(self, data: Tensor) -> Tensor:
         """The inverse: back to the data's own units, for the eye and for figures."""

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from medmae.tokens.patches import Patches
+from medmae.tokens.patches import patchify
 
 _APART = -100.0  # what the published code adds to the score of tokens that a shift brought together
 
@@ -73,4 +73,4 @@ def relative_positions(window: Sequence[int]) -> Tensor:
 def _windows(values: Tensor, window: Sequence[int], shift: Sequence[int]) -> Tensor:
     """One value a token ``(*grid)`` -> ``(W, L)``."""
     rolled = torch.roll(values, [-s for s in shift], dims=list(range(values.ndim)))
-    return Patches(tuple(values.shape), tuple(window), 1).patchify(rolled[None, None])[0]
+    return patchify(rolled[None, None], list(window))[0]

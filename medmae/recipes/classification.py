@@ -66,7 +66,12 @@ class FineTuning(Training):
         """Figures of held-out patients, and the report."""
         if len(self.held_out):
             evaluate_trained(
-                network=self.network, train=self.train, held_out=self.held_out, out=out, device=self.device
+                network=self.network,
+                name=self.method.encoder.kind.name,
+                train=self.train,
+                held_out=self.held_out,
+                out=out,
+                device=self.device,
             )
         self.report()
 
@@ -103,7 +108,14 @@ class ClassifierEvaluation(_OfClassifier):
 
     def evaluate(self, out: Path) -> None:
         """Figures of each class."""
-        evaluate_trained(network=self.network, train=self.train, held_out=self.dataset, out=out, device=self.device)
+        evaluate_trained(
+            network=self.network,
+            name=self.method.encoder.kind.name,
+            train=self.train,
+            held_out=self.dataset,
+            out=out,
+            device=self.device,
+        )
 
 
 class SlideMaps(_OfClassifier):
@@ -170,4 +182,4 @@ class Prediction:
 
     def run(self) -> None:
         """Predicts; see :func:`~medmae.evaluate.classify.predictions.predict_images`."""
-        predict_images(classes=self.classes, **self.options)
+        predict_images(name=self.method.encoder.kind.name, classes=self.classes, **self.options)

@@ -87,22 +87,23 @@ class FewLabels(Evaluation):
     def evaluate(self, out: Path) -> None:
         """Figures of every classifier, then the map of slides."""
         encoder = self.method.encoder
-        size = encoder.patches.size[0]
+        size, name = encoder.patches.size[0], encoder.kind.name
+        view = Tiles(size=size, name=name)
         train, test = ("train", "test") if self.own_test else (None, None)
-        tiles = self._tiles(train, size)
+        tiles = self._tiles(train, view)
         extract = FeatureExtractor(encoder=encoder, pool=self.pool, name=PRETRAINED, device=self.device)
-        tuning = {**(self.protocol.tuning or {}), "augment": StainAugment(size=size, modalities=["image"])}
+        tuning = {**(self.protocol.tuning or {}), "augment": StainAugment(size=size, modalities=[name])}
         evaluate_encoders(
             {PRETRAINED: extract},
             train=tiles,
-            test=self._tiles(test, size) if self.own_test else None,
+            test=self._tiles(test, view) if self.own_test else None,
             out=out,
             protocol=replace(self.protocol, tuning=tuning),
         )
         if self.slides is not None:
-            unlabelled = Samples(source=self.slides, split=None, view=Tiles(size=size))
-            map_by_tiles(tiles=self._tiles(None, size), slides=unlabelled, extract=extract, out=out)
+            unlabelled = Samples(source=self.slides, split=None, view=view)
+            map_by_tiles(tiles=self._tiles(None, view), slides=unlabelled, extract=extract, out=out)
 
-    def _tiles(self, split: str | None, size: int) -> Samples:
+    def _tiles(self, split: str | None, view: Tiles) -> Samples:
         assert isinstance(self.data, str | Path)
-        return Samples(source=self.data, split=split, view=Tiles(size=size), classes=self.classes)
+        return Samples(source=self.data, split=split, view=view, classes=self.classes)

@@ -69,7 +69,7 @@ class SynthesisTraining(Training):
         return self.method
 
     def initialize(self) -> None:
-        """Loads the pre-trained encoder into encoder and judge, and notes what is to be made of what.
+        """Loads the pre-trained encoder into encoder and feature extractor, and notes what is to be made of what.
 
         Raises:
             DataError: If the weights do not fit or have seen a test subject, no subject of the data set has a target,
@@ -232,7 +232,7 @@ def _stored_calibration(model_dir: str | Path) -> FittedSpread | None:
 
 def _load_pretrained(method: MTUNet, pretrained: str | Path | None, *, manifest: str | Path) -> None:
     if pretrained is None:
-        if method.judge is not None:
+        if method.feature_extractor is not None:
             raise ValueError(
                 "without a pre-trained encoder nothing can compare features: give --pretrained PATH to the "
                 "pretraining.safetensors that medmae run mr_edge_mae_pretraining train makes, or train from scratch "
@@ -243,5 +243,5 @@ def _load_pretrained(method: MTUNet, pretrained: str | Path | None, *, manifest:
     require_unseen(model_dir=Path(pretrained).parent, manifest=manifest)
     published = Path(pretrained).suffix in (".pth", ".pt")
     adapt: tuple[Adaptation, ...] = ("channels",) if method.neighbours else ()
-    into = ["encoder"] if method.judge is None else ["encoder", "judge"]
+    into = ["encoder"] if method.feature_extractor is None else ["encoder", "feature_extractor"]
     load_encoder(method, pretrained, into=into, key_map=EDGE_MAE if published else None, adapt=adapt)

@@ -97,16 +97,30 @@ class Patches:
         return patchify(where, list(self.patch)).any(dim=2)
 
     def check(self, data: Tensor) -> None:
-        """Refuses data of another shape than ``(B, C, *size)``.
+        """Refuses data of another shape than ``(B, C, *size)``, and whole numbers.
 
         Raises:
-            ValueError: With both shapes.
+            ValueError: With both shapes, or what to do.
         """
+        check_floating(data)
         if tuple(data.shape[1:]) != (self.channels, *self.size):
             raise ValueError(
                 f"expected data of shape (B, {self.channels}, {', '.join(map(str, self.size))}), "
                 f"got {tuple(data.shape)}; build the method with this size and channel count, or resize the data"
             )
+
+
+def check_floating(data: Tensor) -> None:
+    """Refuses whole numbers, such as bytes of pictures, which no mean, scale or network is for.
+
+    Raises:
+        ValueError: With what to do.
+    """
+    if not data.is_floating_point():
+        raise ValueError(
+            "whole numbers are no data in its own unit: bring them there as float32, mostly to [0, 1] "
+            "(images.float() / 255, or dtype='float32' of the view)"
+        )
 
 
 def patchify(data: Tensor, patch: list[int]) -> Tensor:

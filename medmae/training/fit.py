@@ -70,7 +70,7 @@ def fit(
 
 @contextmanager
 def _teachers_may_rest() -> Iterator[None]:
-    """Keeps Lightning from wondering about a momentum teacher or a judge: they are never in training mode."""
+    """Keeps Lightning from wondering about a momentum teacher or a frozen part: never in training mode."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=r"Found \d+ module\(s\) in eval mode")
         yield

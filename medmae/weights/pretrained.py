@@ -49,7 +49,8 @@ def load_encoder(
     Args:
         encoder: An encoder, or what has one: a method, a classifier.
         part: Name of the encoder in the file, if the file holds more than it.
-        into: Names of several encoders that get the same weights, all or none: ``["encoder", "judge"]`` of MT-UNet.
+        into: Names of several encoders that get the same weights, all or none: ``["encoder", "feature_extractor"]`` of
+            MT-UNet.
         path: A method (``pretraining.safetensors``), a network (``model.safetensors``) or an encoder alone; or a
             published file.
         key_map: How the keys of a published file are called here, e.g. ``EDGE_MAE`` for ``EdgeMAE.pth`` and ``E.pth``.

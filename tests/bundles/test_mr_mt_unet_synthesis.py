@@ -110,7 +110,7 @@ def test_intensities_are_those_of_the_pairs_that_are_trained_on(prepared, tmp_pa
     assert seen["paired"] == ("sub-01",)
 
 
-def test_encoder_and_judge_start_as_they_were_pretrained(prepared, pretrained, tmp_path, monkeypatch):
+def test_encoder_and_feature_extractor_start_as_they_were_pretrained(prepared, pretrained, tmp_path, monkeypatch):
     from medmae.weights.io import load_state
 
     seen = []
@@ -118,7 +118,7 @@ def test_encoder_and_judge_start_as_they_were_pretrained(prepared, pretrained, t
     monkeypatch.setattr("medmae.recipes.training.fit", lambda **options: seen.append(options["module"].method))
     train(prepared, tmp_path, pretrained=str(pretrained))
     before, after = load_state(pretrained), load_state(tmp_path / "models" / "synthesis.safetensors")
-    for part in ("encoder", "judge"):
+    for part in ("encoder", "feature_extractor"):
         for key in ("blocks.1.mlp.fc2.weight", "patch_embed.proj.weight", "norm.bias"):
             assert torch.equal(after[f"{part}.{key}"], before[f"encoder.{key}"])
 

@@ -10,10 +10,13 @@ import pytest
 import torch
 from torch.testing import assert_close
 
+from medmae.kinds import Kind
 from medmae.masking import Mask
 from medmae.nn.encoder import Encoder
 from medmae.weights.io import import_state, load_state, save_safetensors
-from tests.contracts.cases import BUILD, CONTRASTIVE, MASKED, SUPERVISED, built, seeded
+from tests.contracts.cases import BUILD, CONTRASTIVE, MASKED, SPECS, SUPERVISED, built, seeded
+from tests.contracts.parts import vit
+from tests.contracts.stubs.pair import FACE
 
 
 def test_every_method_says_what_it_learns_from():
@@ -28,6 +31,13 @@ def test_the_loss_is_a_finite_scalar(method, batch):
     loss = method(batch, generator=seeded(0)).loss
     assert loss.shape == ()
     assert loss.isfinite()
+
+
+@pytest.mark.parametrize("name", list(SPECS))
+def test_bytes_are_refused_with_what_to_do(method, batch):
+    data = {key: (value * 255).to(torch.uint8) if key in method.kinds else value for key, value in batch.items()}
+    with pytest.raises(ValueError, match=r"whole numbers are no data .* dtype='float32' of the view"):
+        method(data, generator=seeded(0))
 
 
 def test_the_terms_add_up_to_the_loss(method, batch):
@@ -136,3 +146,12 @@ def test_a_method_that_hides_nothing_takes_no_mask_and_gives_none(method, batch)
     assert not method(batch, generator=seeded(0)).masks
     with pytest.raises(ValueError, match="hides nothing"):
         method(batch, masks={"image": Mask.from_bool(torch.eye(2, dtype=torch.bool))})
+
+
+def test_encoders_that_mean_different_things_by_one_name_are_refused():
+    method = built("pair")
+    method.voice = vit(Kind.image("face", channels=1), (16, 16), (8, 8))
+    with pytest.raises(ValueError, match="voice takes another 'face' than the encoders before it"):
+        method.kinds  # noqa: B018
+    method.voice = vit(FACE, (16, 16), (8, 8))
+    assert set(method.kinds) == {"face", "skeleton"}

@@ -69,7 +69,7 @@ class Views(Numbers):
 
 def test_predictions_of_the_views_of_a_sample_are_averaged_after_the_link():
     network = nn.Flatten(1)
-    said = predict(network, Views(), [3, 1], link=lambda outputs: outputs[:, :1] ** 2)
+    said = predict(network, Views(), [3, 1], name="image", link=lambda outputs: outputs[:, :1] ** 2)
     np.testing.assert_allclose(said, [[(3**2 + 13**2) / 2], [(1 + 11**2) / 2]])
 
 
@@ -84,4 +84,4 @@ def test_no_more_views_come_at_once_than_samples_would():
 
 def test_a_sample_that_is_gone_after_it_was_read_once_is_an_error():
     with pytest.warns(UserWarning, match="left out"), pytest.raises(DataError, match="1 samples could be read before"):
-        predict(nn.Flatten(1), Numbers(2), [0, 2])
+        predict(nn.Flatten(1), Numbers(2), [0, 2], name="image")

@@ -27,7 +27,7 @@ def method(reference):
     made = MTUNet(**ENCODER, **UNET)
     encoder = {key: value for key, value in reference.part("state.mae.").items() if EDGE_MAE.rename(key)}
     ours = {EDGE_MAE.rename(key).removeprefix("encoder."): value for key, value in encoder.items()}
-    for part in (made.encoder, made.judge):
+    for part in (made.encoder, made.feature_extractor):
         import_state(part, {key: ours[key] for key in part.state_dict()})
     import_state(made.unet, reference.part("state.gen."), key_map=MT_UNET)
     return made
@@ -68,8 +68,8 @@ def test_windows_and_masks_are_those_in_the_reference_s_file(reference, method):
 
 
 @pytest.mark.parametrize(("image", "theirs"), [("in.image", "enc_feature"), ("out.pred", "fc_pred_feature")])
-def test_features_of_encoder_and_judge_are_the_reference_s(reference, method, image, theirs):
-    for part in (method.encoder, method.judge):
+def test_features_of_encoder_and_feature_extractor_are_the_reference_s(reference, method, image, theirs):
+    for part in (method.encoder, method.feature_extractor):
         features = part.forward_intermediates(part.patches.patchify(reference[image]), use_class_token=False)
         assert len(features) == 4
         for index, feature in enumerate(features):
@@ -118,10 +118,10 @@ def test_the_synthetic_image_is_the_reference_s(reference, method, batch):
 
 
 def test_the_feature_loss_is_the_reference_s(reference):
-    judge = MTUNet(**ENCODER, **UNET).judge
+    extractor = MTUNet(**ENCODER, **UNET).feature_extractor
     parts = ("cls_token", "patch_embed.", "blocks.", "norm.")
-    import_state(judge, reference.part("state.mae.", only=parts), strict=False)
-    loss = feature_consistency(judge, reference["out.pred"], reference["in.target"])
+    import_state(extractor, reference.part("state.mae.", only=parts), strict=False)
+    loss = feature_consistency(extractor, reference["out.pred"], reference["in.target"])
     reference.compare(loss, reference["out.fc_loss"])
 
 

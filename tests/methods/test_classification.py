@@ -16,7 +16,7 @@ def build(pool="class_token"):
 
 
 def test_labels_and_shares_of_classes_give_the_same_loss():
-    method, batch = build(), {"image": torch.rand(4, 3, 32, 32), "label": torch.tensor([0, 1, 2, 1])}
+    method, batch = build(), {"rgb": torch.rand(4, 3, 32, 32), "label": torch.tensor([0, 1, 2, 1])}
     shares = {**batch, "target": torch.eye(3)[batch["label"]], "label": torch.zeros(4)}
     assert torch.equal(method(batch).loss, method(shares).loss)
 
@@ -45,6 +45,32 @@ def test_decay_reaches_biases_and_norms_only_if_all_is_to_decay():
     assert [group["weight_decay"] for group in all_of_it.param_groups] == [0.05]
     with pytest.raises(ValueError, match="leave decay_all out"):
         OptimizerSpec(decay_all=True, layer_decay=0.65).build(build(), batch_size=4)
+
+
+class Two(torch.nn.Module):
+    """Two encoders; only the second is fine-tuned."""
+
+    def __init__(self):
+        super().__init__()
+        self.old, self.new = mae_tiny().encoder, he_mmae_tiny().encoder
+
+    def forward(self, data):
+        return self.new.features(data)[:, :2]
+
+
+def test_one_encoder_of_several_is_named_never_taken_by_chance():
+    with pytest.raises(ValueError, match="masked ViTs old, new: name one, part='old'"):
+        Classification(network=Two())
+    with pytest.raises(ValueError, match="masked ViTs old, new: name one"):
+        Classification(network=Two(), part="other")
+    method = Classification(network=Two(), part="new")
+    assert method.encoder is method.network.new
+    assert method(method.example_batch()).loss.isfinite()
+
+
+def test_a_batch_of_another_kind_is_refused_by_name():
+    with pytest.raises(ValueError, match='needs "rgb" in the batch'):
+        build()({"image": torch.rand(2, 3, 32, 32), "label": torch.tensor([0, 1])})
 
 
 def test_a_network_without_an_encoder_is_refused():

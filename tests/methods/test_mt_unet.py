@@ -39,7 +39,7 @@ def paper():
 
 
 def test_parameter_counts_are_the_published_ones_without_the_unused_ones(paper):
-    assert count(paper.encoder.parameters()) == count(paper.judge.parameters()) == 2_519_168
+    assert count(paper.encoder.parameters()) == count(paper.feature_extractor.parameters()) == 2_519_168
     assert count(paper.unet.parameters()) == 136_852_825 - 34_126_403 == 102_726_422
     # Of the encoder's 2,387,968, the class token gets no gradient: here it is frozen.
     assert count(paper.parameters(), trainable=True) == 105_114_390 - 128
@@ -72,13 +72,13 @@ def test_either_term_alone_trains_encoder_and_u_net(method, batch, term):
     assert method.unet.fine[0].blocks[0].attn.qkv.weight.grad.any()
 
 
-def test_the_judge_stays_as_it_is_when_the_rest_learns(method, batch):
-    frozen = {key: value.clone() for key, value in method.judge.state_dict().items()}
+def test_the_feature_extractor_stays_as_it_is_when_the_rest_learns(method, batch):
+    frozen = {key: value.clone() for key, value in method.feature_extractor.state_dict().items()}
     moved = {key: value.clone() for key, value in method.unet.state_dict().items()}
     optimiser = torch.optim.Adam((p for p in method.parameters() if p.requires_grad), lr=1e-3)
     method(batch).loss.backward()
     optimiser.step()
-    assert all(torch.equal(value, frozen[key]) for key, value in method.judge.state_dict().items())
+    assert all(torch.equal(value, frozen[key]) for key, value in method.feature_extractor.state_dict().items())
     assert not any(torch.equal(value, moved[key]) for key, value in method.unet.state_dict().items())
 
 
@@ -96,7 +96,7 @@ def test_a_few_steps_lower_the_error(method, batch):
 
 def test_no_class_token_takes_part_and_none_is_trained(method, batch):
     before = method(batch).loss
-    for part in (method.encoder, method.judge):
+    for part in (method.encoder, method.feature_extractor):
         assert not part.cls_token.requires_grad
         torch.nn.init.constant_(part.cls_token, 3.0)
     assert torch.equal(method(batch).loss, before)
@@ -150,9 +150,9 @@ def test_synthesising_keeps_no_graph_and_is_what_training_predicts(method, batch
     assert_close(picture, method(batch).prediction["image"], atol=1e-6, rtol=1e-5)
 
 
-def test_without_a_judge_there_is_no_feature_term(batch):
+def test_without_a_feature_extractor_there_is_no_feature_term(batch):
     method = tiny(feature_weight=0.0)
-    assert method.judge is None
+    assert method.feature_extractor is None
     assert set(method(batch).terms) == {"image"}
 
 

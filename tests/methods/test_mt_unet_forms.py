@@ -16,7 +16,7 @@ FORMS = {
     "any to any": {"num_contrasts": 3},
     "volume": {"image_size": (16, 32, 32), "unet_depths": (2, 2), "unet_heads": (2, 4)},
     "oblong": {"image_size": (32, 64)},
-    "no judge": {"feature_weight": 0.0},
+    "no feature extractor": {"feature_weight": 0.0},
 }
 
 
@@ -77,11 +77,11 @@ def test_a_step_under_autocast_gives_a_picture_in_full_precision(form):
     assert out.prediction["image"].dtype == torch.float32
 
 
-def test_neighbours_are_seen_and_the_judge_knows_single_slices():
+def test_neighbours_are_seen_and_the_feature_extractor_knows_single_slices():
     method = tiny(neighbours=1)
     batch = method.example_batch(1, generator=seeded(1))
     assert batch["image"].shape == (1, 3, 64, 64)
-    assert method.judge.patches.channels == 1
+    assert method.feature_extractor.patches.channels == 1
     before = method.synthesise(batch["image"])
     for channel in range(3):
         image = batch["image"].clone()

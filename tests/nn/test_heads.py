@@ -179,7 +179,7 @@ def test_a_synthesis_network_gives_as_onnx_what_the_eager_one_gives(tmp_path):
     assert_close(torch.from_numpy(found), network(image).detach(), atol=1e-5, rtol=1e-4)
 
 
-def test_a_synthesis_network_holds_encoder_and_u_net_and_no_judge():
+def test_a_synthesis_network_holds_encoder_and_u_net_and_no_feature_extractor():
     parts = {key.split(".")[0] for key in SynthesisNetwork(mt_unet_tiny()).state_dict()}
     assert parts == {"encoder", "unet"}
 

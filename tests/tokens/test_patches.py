@@ -40,7 +40,7 @@ def test_each_value_lands_where_raster_order_says(axes, channels, data):
 
 
 def test_values_of_a_patch_are_row_then_column_then_channel():
-    image = torch.arange(2 * 4 * 4).reshape(1, 2, 4, 4)
+    image = torch.arange(2.0 * 4 * 4).reshape(1, 2, 4, 4)
     rows = Patches((4, 4), (2, 2), 2).patchify(image)
     assert rows[0, 0].tolist() == [0, 16, 1, 17, 4, 20, 5, 21]
     assert rows[0, 1, 0] == 2  # the second token is the next column

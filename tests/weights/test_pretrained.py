@@ -17,7 +17,7 @@ from medmae.weights.io import save_pt, save_safetensors
 from medmae.weights.maps.edge_mae import EDGE_MAE
 from medmae.weights.pretrained import load_encoder
 
-BOTH = ("encoder", "judge")
+BOTH = ("encoder", "feature_extractor")
 
 
 def published(state):
@@ -48,12 +48,12 @@ def same(one, two):
     return all(torch.equal(value, two.state_dict()[key]) for key, value in one.state_dict().items())
 
 
-def test_encoder_and_judge_get_the_weights_and_nothing_else_changes(pretrained, method, tmp_path):
+def test_encoder_and_feature_extractor_get_the_weights_and_nothing_else_changes(pretrained, method, tmp_path):
     save_safetensors(pretrained.state_dict(), tmp_path / "pretraining.safetensors")
     unet = {key: value.clone() for key, value in method.unet.state_dict().items()}
     report = load_encoder(method, tmp_path / "pretraining.safetensors", into=BOTH)
     assert same(pretrained.encoder, method.encoder)
-    assert same(pretrained.encoder, method.judge)
+    assert same(pretrained.encoder, method.feature_extractor)
     assert all(torch.equal(value, unet[key]) for key, value in method.unet.state_dict().items())
     assert len(report.matched) == 2 * len(pretrained.encoder.state_dict())
     assert report.missing == report.unexpected == []
@@ -62,15 +62,15 @@ def test_encoder_and_judge_get_the_weights_and_nothing_else_changes(pretrained, 
 
 def test_one_of_several_encoders_must_be_named_and_the_others_stay(pretrained, method, tmp_path):
     save_safetensors(pretrained.state_dict(), tmp_path / "pretraining.safetensors")
-    judge = {key: value.clone() for key, value in method.judge.state_dict().items()}
-    with pytest.raises(ValueError, match="several encoders, encoder, judge"):
+    extractor = {key: value.clone() for key, value in method.feature_extractor.state_dict().items()}
+    with pytest.raises(ValueError, match="several encoders, encoder, feature_extractor"):
         load_encoder(method, tmp_path / "pretraining.safetensors")
     with pytest.raises(ValueError, match="no encoder 'audio'"):
         load_encoder(method, tmp_path / "pretraining.safetensors", into=["encoder", "audio"])
     assert not same(pretrained.encoder, method.encoder)
     load_encoder(method, tmp_path / "pretraining.safetensors", into=["encoder"])
     assert same(pretrained.encoder, method.encoder)
-    assert all(torch.equal(value, judge[key]) for key, value in method.judge.state_dict().items())
+    assert all(torch.equal(value, extractor[key]) for key, value in method.feature_extractor.state_dict().items())
 
 
 def test_a_teacher_starts_as_the_encoder_that_it_follows(tmp_path):
@@ -118,14 +118,14 @@ def test_the_published_unused_blocks_are_reported(pretrained, method, tmp_path):
     assert "rec_blocks.0.norm1.weight" in report.dead
 
 
-def test_an_encoder_of_neighbours_takes_equal_slices_for_one_and_the_judge_stays_plain(pretrained, tmp_path):
+def test_an_encoder_of_neighbours_takes_equal_slices_for_one_and_the_extractor_stays_plain(pretrained, tmp_path):
     save_safetensors(pretrained.state_dict(), tmp_path / "pretraining.safetensors")
     method = mt_unet_tiny(neighbours=1)
     report = load_encoder(method, tmp_path / "pretraining.safetensors", into=BOTH, adapt=["channels"])
     assert report.adapted == ["encoder.patch_embed.proj.weight"]
     image = torch.rand(2, 1, 64, 64)
     assert_close(method.encoder(image.repeat(1, 3, 1, 1)), pretrained.encoder(image), atol=1e-5, rtol=1e-4)
-    assert same(pretrained.encoder, method.judge)
+    assert same(pretrained.encoder, method.feature_extractor)
 
 
 def test_weights_that_do_not_fill_every_encoder_change_none(pretrained, tmp_path):
@@ -153,7 +153,7 @@ def test_positions_of_another_size_are_interpolated_on_request(pretrained, tmp_p
     save_safetensors(pretrained.state_dict(), tmp_path / "pretraining.safetensors")
     method = mt_unet_tiny(image_size=96, unet_depths=(2, 2), unet_heads=(2, 4))
     report = load_encoder(method, tmp_path / "pretraining.safetensors", into=BOTH, adapt=["positions"])
-    assert report.adapted == ["encoder.pos_embed", "judge.pos_embed"]
+    assert report.adapted == ["encoder.pos_embed", "feature_extractor.pos_embed"]
 
 
 def test_a_wrong_hash_is_refused(pretrained, method, tmp_path):

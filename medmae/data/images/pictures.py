@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +39,7 @@ class PictureView(View[S], Generic[S]):
         ValueError: If the size is not positive, or ``dtype`` is another word.
     """
 
+    name = "image"  # of the kind of data
     size: int | Sequence[int] | None = 224
     channels: int | None = 3
     dtype: Literal["float32", "uint8"] = "float32"
@@ -71,11 +73,11 @@ class PictureView(View[S], Generic[S]):
         channels = self.channels
         if channels is None:
             channels = self.pixels(source, self.items(source, source.places())[0].tolist()).shape[2]
-        return {"image": Kind.image(channels=channels, peak=1.0 if self.dtype == "float32" else 255.0)}
+        return {self.name: Kind.image(self.name, channels=channels, peak=1.0 if self.dtype == "float32" else 255.0)}
 
+    @abstractmethod
     def pixels(self, source: S, numbers: Sequence[int]) -> np.ndarray:
         """``(H, W, C)``, uint8 or float32 in [0, 1]."""
-        raise NotImplementedError
 
     def raw(self, source: S, item: Item) -> Tensor:
         """``(C, H, W)``, of the type that it is stored in."""
@@ -91,11 +93,11 @@ class PictureView(View[S], Generic[S]):
     def finish(self, raw: Tensor) -> dict[str, Tensor]:
         """The picture in the type that was asked for."""
         if self.dtype == "uint8":
-            return {"image": raw if raw.dtype == torch.uint8 else to_bytes(raw)}
-        return {"image": raw.float().div_(255) if raw.dtype == torch.uint8 else raw}
+            return {self.name: raw if raw.dtype == torch.uint8 else to_bytes(raw)}
+        return {self.name: raw.float().div_(255) if raw.dtype == torch.uint8 else raw}
 
     def read(self, source: S, item: Item) -> dict[str, Tensor]:
-        """``{"image": (C, H, W)}``."""
+        """The picture, by its name."""
         return self.finish(self.raw(source, item))
 
 

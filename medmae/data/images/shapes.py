@@ -10,7 +10,7 @@ _LUMA = (0.299, 0.587, 0.114)  # ITU-R 601, as Pillow has it
 
 
 def with_channels(image: Tensor, channels: int) -> Tensor:
-    """``(C, H, W)`` with so many channels: grey is repeated, colour becomes grey.
+    """``(C, *size)`` with so many channels: grey is repeated, colour becomes grey.
 
     Raises:
         ValueError: For any other change.
@@ -18,18 +18,23 @@ def with_channels(image: Tensor, channels: int) -> Tensor:
     if len(image) == channels:
         return image
     if len(image) == 1:
-        return image.expand(channels, -1, -1).contiguous()
+        return image.expand(channels, *image.shape[1:]).contiguous()
     if (len(image), channels) == (3, 1):
         grey = torch.tensordot(image.new_tensor(_LUMA, dtype=torch.float32), image.float(), dims=1)[None]
         return grey.round_().to(torch.uint8) if image.dtype == torch.uint8 else grey
     raise ValueError(f"an image has {len(image)} channels, and {channels} are wanted")
 
 
+def largest_part(height: int, width: int, *, size: tuple[int, int]) -> tuple[int, int]:
+    """Height and width of the largest part that has the shape of ``size``: resized to it, nothing is stretched."""
+    scale = min(height / size[0], width / size[1])
+    return max(round(size[0] * scale), 1), max(round(size[1] * scale), 1)
+
+
 def cover(image: Tensor, *, size: tuple[int, int]) -> Tensor:
     """The largest centred part of ``(C, H, W)`` that has the shape of ``size``, resized to it."""
     H, W = image.shape[1:]
-    scale = min(H / size[0], W / size[1])
-    height, width = max(round(size[0] * scale), 1), max(round(size[1] * scale), 1)
+    height, width = largest_part(H, W, size=size)
     top, left = (H - height) // 2, (W - width) // 2
     part = image[:, top : top + height, left : left + width]
     if (height, width) == size:

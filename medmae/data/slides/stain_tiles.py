@@ -33,6 +33,7 @@ class StainTiles(Tiles):
             when the first is read.
     """
 
+    name: str = field(default="rgb", init=False)
     channels: int | None = field(default=3, init=False)
     dtype: Literal["float32", "uint8"] = field(default="uint8", init=False)
     separator: StainSeparator = field(default_factory=StainSeparator)
@@ -58,13 +59,13 @@ class StainTiles(Tiles):
         """The tile and two grey pictures; standardised ones have no largest value."""
         peak = None if self.standardise else 1.0
         stains = {name: Kind.image(name, channels=1, peak=peak) for name in ("h", "e")}
-        return {"rgb": Kind.image("rgb"), **stains}
+        return {self.name: Kind.image(self.name), **stains}
 
     def read(self, source: Manifest, item: Item) -> dict[str, Tensor]:
         """The tile and its stains."""
         rgb = self.raw(source, item)
         stains = self._separated(source, item, _tile(rgb))
-        return {"rgb": unit(rgb), "h": self._shown(stains.hematoxylin), "e": self._shown(stains.eosin)}
+        return {self.name: unit(rgb), "h": self._shown(stains.hematoxylin), "e": self._shown(stains.eosin)}
 
     def stains(self, source: Manifest, item: Item) -> tuple[np.ndarray, Stains]:
         """The tile ``(H, W, 3)`` and its pictures, uint8; with the matrix, and whether that is a fallback."""

@@ -22,9 +22,13 @@ class Tiles(PictureView[Manifest]):
 
     A tile's label is its own class, or its slide's. Stains are added by
     :class:`medmae.data.slides.stain_tiles.StainTiles`.
+
+    Args:
+        name: What batches call a tile: the kind of data that an encoder takes, such as ``rgb`` of several modalities.
     """
 
     noun = "tile"
+    name: str = "image"
 
     def open(self, source: Source | str | Path) -> Manifest:
         """The manifest.

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from dataclasses import dataclass
 from math import exp, log
 
 import numpy as np
+
+from medmae.data.images.shapes import largest_part
 
 Box = tuple[int, int, int, int]  # top, left, height, width
 _PLACES = (  # in quarters of the room
@@ -21,25 +22,27 @@ class ClipCrop(ABC):
     """One box for all frames of a clip; a dataclass, whose fields are all that it depends on."""
 
     @abstractmethod
-    def draw(self, height: int, width: int, rng: np.random.Generator) -> Box:
-        """The box of a clip that chance chooses."""
+    def draw(self, height: int, width: int, rng: np.random.Generator, *, shape: tuple[int, int]) -> Box:
+        """The box of a clip that chance chooses; ``shape`` is the network's, height and width."""
 
-    def views(self, height: int, width: int, crops: int) -> list[Box]:
-        """The boxes of a test: squares of the shorter side, evenly along the longer; one is the centre."""
-        edge, room = min(height, width), abs(height - width)
-        starts = [room // 2] if crops == 1 else [int(crop * room / (crops - 1)) for crop in range(crops)]
-        return [(start, 0, edge, edge) if height > width else (0, start, edge, edge) for start in starts]
+    def views(self, height: int, width: int, crops: int, *, shape: tuple[int, int]) -> list[Box]:
+        """The boxes of a test: the largest of the network's shape, evenly along what is left; one is the centre."""
+        rows, columns = largest_part(height, width, size=shape)
+        down, right = height - rows, width - columns
+        if crops == 1:
+            return [(down // 2, right // 2, rows, columns)]
+        return [(int(n * down / (crops - 1)), int(n * right / (crops - 1)), rows, columns) for n in range(crops)]
 
 
 @dataclass(frozen=True, kw_only=True)
 class WholeFrame(ClipCrop):
     """All of the frame, squeezed to the shape of the network: for sectors that no crop may cut."""
 
-    def draw(self, height: int, width: int, rng: np.random.Generator) -> Box:
+    def draw(self, height: int, width: int, rng: np.random.Generator, *, shape: tuple[int, int]) -> Box:
         """All of it."""
         return 0, 0, height, width
 
-    def views(self, height: int, width: int, crops: int) -> list[Box]:
+    def views(self, height: int, width: int, crops: int, *, shape: tuple[int, int]) -> list[Box]:
         """All of it; more than one would be the same.
 
         Raises:
@@ -51,47 +54,42 @@ class WholeFrame(ClipCrop):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CentreSquare(ClipCrop):
-    """The largest square in the middle."""
+class CentreCrop(ClipCrop):
+    """The largest box of the network's shape, in the middle."""
 
-    def draw(self, height: int, width: int, rng: np.random.Generator) -> Box:
+    def draw(self, height: int, width: int, rng: np.random.Generator, *, shape: tuple[int, int]) -> Box:
         """The same for every draw."""
-        edge = min(height, width)
-        return (height - edge) // 2, (width - edge) // 2, edge, edge
+        return self.views(height, width, 1, shape=shape)[0]
 
 
 @dataclass(frozen=True, kw_only=True)
 class MultiScale(ClipCrop):
-    """VideoMAE's crop of pre-training: sides of 1, 0.875, 0.75 or 0.66 of the shorter side, at one of 13 places.
+    """VideoMAE's crop of pre-training: sides of 1, 0.875, 0.75 or 0.66 of the largest box, at one of 13 places.
 
     Height and width are at most one step of scale apart (10 pairs); the places are the corners, the centre, the
-    middles of the edges and of the quarters.
+    middles of the edges and of the quarters. A side within 3 pixels of the network's becomes it: nothing is resized.
 
     Args:
-        size: Of the network, an integer or height and width: a side within 3 pixels of it becomes it, and nothing is
-            resized.
         scales: From large to small.
     """
 
-    size: int | Sequence[int] = 224
     scales: tuple[float, ...] = (1.0, 0.875, 0.75, 0.66)
 
-    def draw(self, height: int, width: int, rng: np.random.Generator) -> Box:
+    def draw(self, height: int, width: int, rng: np.random.Generator, *, shape: tuple[int, int]) -> Box:
         """One of the pairs, and one of the places, all alike."""
-        pairs = self.pairs(height, width)
+        pairs = self.pairs(height, width, shape=shape)
         rows, columns = pairs[int(rng.integers(len(pairs)))]
         places = self.places(height - rows, width - columns)
         top, left = places[int(rng.integers(len(places)))]
         return top, left, rows, columns
 
-    def pairs(self, height: int, width: int) -> list[tuple[int, int]]:
+    def pairs(self, height: int, width: int, *, shape: tuple[int, int]) -> list[tuple[int, int]]:
         """Heights and widths of crops."""
-        sides = [int(min(height, width) * scale) for scale in self.scales]
-        wanted = (self.size, self.size) if isinstance(self.size, int) else self.size
+        whole = zip(largest_part(height, width, size=shape), shape, (height, width), strict=True)
         rows, columns = (
-            [max(1, min(edge if abs(side - edge) < 3 else side, height, width)) for side in sides] for edge in wanted
+            [_snapped(int(side * scale), edge, most=most) for scale in self.scales] for side, edge, most in whole
         )
-        count = range(len(sides))
+        count = range(len(self.scales))
         return [(rows[i], columns[j]) for i in count for j in count if abs(i - j) <= 1]
 
     def places(self, down: int, right: int) -> list[tuple[int, int]]:
@@ -115,7 +113,7 @@ class RandomResized(ClipCrop):
         if not 0 < self.scale[0] <= self.scale[1] <= 1 or not 0 < self.ratio[0] <= self.ratio[1]:
             raise ValueError(f"scale and ratio must be positive and in order, got {self.scale} and {self.ratio}")
 
-    def draw(self, height: int, width: int, rng: np.random.Generator) -> Box:
+    def draw(self, height: int, width: int, rng: np.random.Generator, *, shape: tuple[int, int]) -> Box:
         """The first of ten draws that fits; the largest box of an allowed shape in the middle, if none does."""
         for _ in range(10):
             area = height * width * rng.uniform(*self.scale)
@@ -126,3 +124,8 @@ class RandomResized(ClipCrop):
         shape = min(max(width / height, self.ratio[0]), self.ratio[1])
         rows, columns = min(height, round(width / shape)), min(width, round(height * shape))
         return (height - rows) // 2, (width - columns) // 2, rows, columns
+
+
+def _snapped(side: int, edge: int, *, most: int) -> int:
+    """A side of a crop, or the network's edge where it is as good as that."""
+    return max(1, min(edge if abs(side - edge) < 3 else side, most))

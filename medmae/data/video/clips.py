@@ -8,22 +8,20 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from medmae.data.augment.clip import ClipAugment
+from medmae.data.images.shapes import with_channels
 from medmae.data.labels import Labels
 from medmae.data.manifest import Manifest, Row
 from medmae.data.source import Source
-from medmae.data.video.clip_crops import Box, CentreSquare, ClipCrop
+from medmae.data.video.clip_crops import Box, CentreCrop, ClipCrop
 from medmae.data.video.sampling import DenseFrames, Sampling
 from medmae.data.video.stored import read_frames, resized, timeline_of
 from medmae.data.video.times import seconds_of
 from medmae.data.views import About, Item, View
 from medmae.errors import DataError, check_choice
 from medmae.kinds import Kind
-
-_LUMA = (0.299, 0.587, 0.114)  # ITU-R 601, as Pillow has it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +34,8 @@ class Clips(View[Manifest]):
         sampling: Which frames.
         crop: Which part of them.
         augment: What is changed besides, alike in all frames; never in a test.
-        size: Height and width that the part is resized to; one integer is a square.
+        size: Height and width that the part is resized to; one integer is a square. Parts have that shape, so that
+            nothing is stretched, but where ``crop`` says otherwise.
         channels: C: grey is repeated, colour becomes grey.
         clips_per_video: Clips drawn of each video in an epoch (repeated sampling).
         test_views: Clips and crops of a test instead, the same in every epoch: ``(5, 3)`` gives 15 samples a video.
@@ -51,7 +50,7 @@ class Clips(View[Manifest]):
     noun = "clip"
 
     sampling: Sampling = field(default_factory=DenseFrames)
-    crop: ClipCrop = field(default_factory=CentreSquare)
+    crop: ClipCrop = field(default_factory=CentreCrop)
     augment: ClipAugment | None = None
     size: int | Sequence[int] = 224
     channels: Literal[1, 3] = 3
@@ -73,7 +72,9 @@ class Clips(View[Manifest]):
         if self.clips_per_video < 1:
             raise ValueError(f"clips_per_video must be positive, got {self.clips_per_video}")
         if self.test_views is not None:
-            self.crop.views(1, 1, self.test_views[1])  # refuses what it cannot do before anything is read
+            self.crop.views(
+                1, 1, self.test_views[1], shape=self.shape
+            )  # refuses what it cannot do before anything is read
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -143,7 +144,7 @@ class Clips(View[Manifest]):
             )
         frames, box = self._chosen(row, item)
         clip = read_frames(shard, frames, first=row["first"], box=box)  # (T, h, w, C)
-        image = _with_channels(resized(clip, size=self.shape), self.channels)  # (C, T, H, W)
+        image = with_channels(resized(clip, size=self.shape), self.channels)  # (C, T, H, W)
         if self.augment is not None and self.test_views is None:
             image = self.augment(image, np.random.default_rng((self.seed, item.epoch, item.index, 1)))
         return {"image": image.float().div_(255) if self.dtype == "float32" else image}
@@ -162,20 +163,11 @@ class Clips(View[Manifest]):
         video, (H, W) = timeline_of(row), row["size"]
         if self.test_views is not None:
             clip, crop = divmod(item.numbers[1], self.test_views[1])
-            return self.sampling.views(video, self.test_views[0])[clip], self.crop.views(H, W, self.test_views[1])[crop]
+            boxes = self.crop.views(H, W, self.test_views[1], shape=self.shape)
+            return self.sampling.views(video, self.test_views[0])[clip], boxes[crop]
         rng = np.random.default_rng((self.seed, item.epoch, item.index))
-        return self.sampling.draw(video, rng), self.crop.draw(H, W, rng)
+        return self.sampling.draw(video, rng), self.crop.draw(H, W, rng, shape=self.shape)
 
 
 def _end(row: Mapping[str, Any]) -> int:
     return int(row["first"]) + int(row["count"])
-
-
-def _with_channels(clip: Tensor, channels: int) -> Tensor:
-    """``(C, T, H, W)`` uint8 with so many channels."""
-    if len(clip) == channels:
-        return clip
-    if len(clip) == 1:
-        return clip.expand(channels, -1, -1, -1).contiguous()
-    grey = torch.tensordot(torch.tensor(_LUMA), clip.float(), dims=1)  # (T, H, W)
-    return grey.round_().to(torch.uint8)[None]

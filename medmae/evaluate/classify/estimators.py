@@ -72,19 +72,26 @@ class Trained:
 
     Args:
         network: ``(B, C, *size)`` -> outputs ``(B, K)``.
-        samples: By number, items with an ``image``.
+        samples: By number, items with data of the name.
+        name: Of the kind of data that the network takes.
         device: Where to compute.
         batch_size: Samples at once.
     """
 
     network: nn.Module
     samples: Items[Mapping[str, Any]]
+    name: str
     device: torch.device | str = "cpu"
     batch_size: int = 64
 
     def __call__(self, fold: Fold, targets: np.ndarray, *, task: Task, seed: int) -> np.ndarray:
         """See :class:`Estimator`; nothing is drawn."""
-        numbers = fold.test.tolist()
         return predict(
-            self.network, self.samples, numbers, link=task.link, device=self.device, batch_size=self.batch_size
+            self.network,
+            self.samples,
+            fold.test.tolist(),
+            name=self.name,
+            link=task.link,
+            device=self.device,
+            batch_size=self.batch_size,
         )

@@ -16,7 +16,7 @@ from medmae.evaluate.classify.folds import Fold
 from medmae.evaluate.classify.mixing import Mixing
 from medmae.evaluate.classify.predict import predict
 from medmae.evaluate.classify.task import Task
-from medmae.nn.encoder import Pool
+from medmae.nn.encoder import Pool, data_of
 from medmae.nn.heads import Classifier
 from medmae.nn.seeding import drawn_by
 from medmae.nn.vit import MaskedViT
@@ -38,9 +38,9 @@ class FineTune:
 
     Args:
         encoder: Copied for every fit, and left as it is.
-        samples: By number, items with an ``image`` ``(C, *size)``; what draws anew in each epoch, such as clips, does
-            so in training, and is tested as in the first.
-        augment: Of batches ``{"image": ...}`` in training: ``augment(batch, generator=...)``.
+        samples: By number, items with the encoder's kind of data, ``(C, *size)``; what draws anew in each epoch, such
+            as clips, does so in training, and is tested as in the first.
+        augment: Of batches of that kind by its name in training: ``augment(batch, generator=...)``.
         pool: See :class:`medmae.nn.heads.Classifier`.
         epochs: Passes over the training samples.
         warmup_epochs: Of these.
@@ -150,10 +150,11 @@ class FineTune:
         self, batch: np.ndarray, targets: np.ndarray, *, task: Task, generator: torch.Generator
     ) -> tuple[Tensor, Tensor]:
         """Augmented images ``(B, C, H, W)`` and their targets, mixed where the task allows it."""
-        images = default_collate([self.samples[number]["image"] for number in batch.tolist()])
+        name = self.encoder.kind.name
+        images = default_collate([data_of(self.samples[number], self.encoder) for number in batch.tolist()])
         wanted = task.tensor(targets[batch])
         if self.augment is not None:
-            images = self.augment({"image": images}, generator=generator)["image"]
+            images = self.augment({name: images}, generator=generator)[name]
         if self.mixing is not None and task.mixes:
             images, wanted = self.mixing(images, wanted, num_classes=task.outputs, generator=generator)
         return images.to(self.device), wanted.to(self.device)
@@ -161,7 +162,8 @@ class FineTune:
     def _predict(self, model: Classifier, numbers: np.ndarray, task: Task) -> np.ndarray:
         """Predictions ``(len(numbers), K)``, without augmentation."""
         _move_to(self.samples, 0)
-        return predict(model, self.samples, numbers.tolist(), link=task.link, device=self.device)
+        name = self.encoder.kind.name
+        return predict(model, self.samples, numbers.tolist(), name=name, link=task.link, device=self.device)
 
 
 def _move_to(samples: Any, epoch: int) -> None:  # noqa: ANN401 - data sets, or some samples of them

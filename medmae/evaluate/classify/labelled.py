@@ -140,8 +140,19 @@ def task_of(train: Samples) -> Task:
 
 
 def kind_of(train: Samples) -> Kind:
-    """What the images of a data set are."""
-    return train.kinds["image"]
+    """What the data of a data set is.
+
+    Raises:
+        DataError: If a sample has data of several kinds.
+    """
+    if len(train.kinds) != 1:
+        raise DataError(
+            f"samples have {', '.join(train.kinds)}, and what is said of them without a network is of one kind",
+            path=train.source.path,
+            remedy="take a view of one kind",
+        )
+    (kind,) = train.kinds.values()
+    return kind
 
 
 def _unit(some: Samples) -> Unit | None:

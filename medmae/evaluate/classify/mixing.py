@@ -59,23 +59,25 @@ class LabelledAugment:
 
     Args:
         num_classes: K.
+        name: Of the kind of data.
         augment: Of the images alone, such as :class:`medmae.data.augment.stain.StainAugment`; None leaves them.
         mixing: None leaves images and labels as they are.
     """
 
     num_classes: int
+    name: str = "image"
     augment: Callable[..., Mapping[str, Tensor]] | None = None
     mixing: Mixing | None = Mixing()
 
     def __call__(self, batch: Mapping[str, Tensor], *, generator: torch.Generator) -> dict[str, Tensor]:
-        """A batch with ``image`` and ``label`` -> the same with ``target``, shares of the classes ``(B, K)``."""
+        """A batch with data of the name and ``label`` -> the same with ``target``, shares of the classes ``(B, K)``."""
         moved = dict(self.augment(batch, generator=generator) if self.augment is not None else batch)
         if self.mixing is None:
             return {**moved, "target": F.one_hot(moved["label"].long(), self.num_classes).float()}
-        image, target = self.mixing(
-            moved["image"], moved["label"].long(), num_classes=self.num_classes, generator=generator
+        data, target = self.mixing(
+            moved[self.name], moved["label"].long(), num_classes=self.num_classes, generator=generator
         )
-        return {**moved, "image": image, "target": target}
+        return {**moved, self.name: data, "target": target}
 
 
 def _beta(alpha: float, generator: torch.Generator) -> float:

@@ -81,28 +81,30 @@ def describe_images(
     sets: Sequence[Items[Mapping[str, Any]]],
     *,
     by: Mapping[str, Describe],
+    name: str,
     batch_size: int = 64,
     left_out: dict[int, str] | None = None,
 ) -> dict[str, np.ndarray]:
     """Each description of every image that can be read, read once.
 
     Args:
-        sets: Data sets, counted through; items with an ``image``.
-        by: Descriptions by name, images ``(B, C, *size)`` -> ``(B, D)``.
+        sets: Data sets, counted through; items with data of the name.
+        by: Descriptions by name, data ``(B, C, *size)`` -> ``(B, D)``.
+        name: Of the kind of data.
         batch_size: Images at once.
         left_out: Receives why an image was left out, by its number.
 
     Returns:
         ``(N, D)`` float32 by name.
     """
-    parts: dict[str, list[Tensor]] = {name: [] for name in by}
+    parts: dict[str, list[Tensor]] = {key: [] for key in by}
     first = 0
     for images in sets:  # one by one: a test set may have several views of a sample
         lost: dict[int, str] = {}
         for _, batch in each_batch(images, batch_size=batch_size, left_out=lost):
-            for name, describe in by.items():
-                parts[name].append(over_views(batch, describe).float())
+            for key, describe in by.items():
+                parts[key].append(over_views(batch, describe, name=name).float())
         if left_out is not None:
             left_out.update({first + number: reason for number, reason in lost.items()})
         first += len(images)
-    return {name: torch.cat(some).numpy() for name, some in parts.items() if some}
+    return {key: torch.cat(some).numpy() for key, some in parts.items() if some}

@@ -26,6 +26,7 @@ def each_prediction(
     network: nn.Module,
     samples: Items[Mapping[str, Any]],
     *,
+    name: str,
     link: Link = probabilities,
     numbers: Sequence[int] | None = None,
     device: torch.device | str = "cpu",
@@ -36,12 +37,12 @@ def each_prediction(
 ) -> Iterator[tuple[list[int], Tensor]]:
     """Predictions, batch by batch; see :func:`medmae.evaluate.batches.each_batch`.
 
-    A sample of several views, such as clips from several places of a video, has an ``image`` ``(views, C, *size)`` and
-    says how many ``views``; what is predicted of them is averaged.
+    What is predicted of several views of a sample is averaged; see :func:`medmae.evaluate.batches.over_views`.
 
     Args:
-        network: Images ``(B, C, *size)`` -> ``(B, K)``; put to evaluation mode and to ``device``.
-        samples: Items with an ``image``.
+        network: Data ``(B, C, *size)`` -> ``(B, K)``; put to evaluation mode and to ``device``.
+        samples: Items with data of the name.
+        name: Of the kind of data that the network takes, such as ``image``.
         link: From the network's outputs to predictions, before views are averaged.
         numbers: As the others, see there.
         device: Where to compute.
@@ -63,7 +64,7 @@ def each_prediction(
         left_out=left_out,
         description=description,
     ):
-        yield found, over_views(batch, lambda images: link(network(images).float().cpu()))
+        yield found, over_views(batch, lambda data: link(network(data).float().cpu()), name=name)
 
 
 def predict(
@@ -71,6 +72,7 @@ def predict(
     samples: Items[Mapping[str, Any]],
     numbers: Sequence[int],
     *,
+    name: str,
     link: Link = probabilities,
     device: torch.device | str = "cpu",
     batch_size: int = 64,
@@ -84,7 +86,14 @@ def predict(
     parts = [
         said
         for _, said in each_prediction(
-            network, samples, link=link, numbers=numbers, device=device, batch_size=batch_size, left_out=lost
+            network,
+            samples,
+            name=name,
+            link=link,
+            numbers=numbers,
+            device=device,
+            batch_size=batch_size,
+            left_out=lost,
         )
     ]
     if lost:

@@ -22,6 +22,7 @@ def predict_images(
     *,
     images: Samples,
     network: nn.Module,
+    name: str,
     classes: Sequence[str],
     out: str | Path,
     batch_size: int = 64,
@@ -34,7 +35,8 @@ def predict_images(
 
     Args:
         images: Float32, of the size and channels that the network takes; they need no class.
-        network: ``(B, C, H, W)`` -> logits ``(B, K)``.
+        network: ``(B, C, *size)`` -> logits ``(B, K)``.
+        name: Of the kind of data that the network takes.
         classes: K names, in the order of the outputs.
         out: Folder.
         batch_size: Images at once.
@@ -51,6 +53,7 @@ def predict_images(
     found = each_prediction(
         network,
         units,
+        name=name,
         device=device,
         batch_size=batch_size,
         workers=num_workers,

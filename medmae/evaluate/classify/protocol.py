@@ -20,13 +20,14 @@ from medmae.evaluate.classify.fine_tune import FineTune
 from medmae.evaluate.classify.labelled import Labelled, kind_of, labelled, task_of
 from medmae.evaluate.classify.lars_probe import LarsProbe
 from medmae.evaluate.classify.mixing import Mixing
-from medmae.evaluate.classify.plain_features import RAW, Describe, describe_images, plain_features
+from medmae.evaluate.classify.plain_features import RAW, describe_images, plain_features
 from medmae.evaluate.classify.protocol_tables import print_scores, write_protocol
 from medmae.evaluate.classify.task import Task
 from medmae.evaluate.features.embedding_map import Layout, write_embedding_map
 from medmae.evaluate.features.extractor import FeatureExtractor
 from medmae.evaluate.features.features import features, tokens
 from medmae.evaluate.left_out import write_left_out
+from medmae.kinds import Kind
 from medmae.nn.vit import MaskedViT
 
 SCRATCH, UNTRAINED, CONSTANT = "from scratch", "untrained", "same answer to all"
@@ -123,14 +124,14 @@ def evaluate_encoders(
             sample can be read.
     """
     how, task = protocol or Protocol(), task or task_of(train)
-    data, plain = labelled(train, test), plain_features(kind_of(train))
-    reserved = {SCRATCH, UNTRAINED, CONSTANT, *plain}
+    data, kind = labelled(train, test), kind_of(train)
+    reserved = {SCRATCH, UNTRAINED, CONSTANT, *plain_features(kind)}
     if not encoders or reserved & encoders.keys():
         raise ValueError(f"give encoders under other names than {sorted(reserved)}, got {list(encoders)}")
     evaluations = {task.budget(each): how.drawn(each) for each in how.labels}
     for folds in evaluations.values():  # what cannot be drawn is refused before hours of the first evaluation
         folds.draw(data, task)
-    described, data = read_all(data, plain, out=out, batch_size=how.batch_size)
+    described, data = read_all(data, kind, out=out, batch_size=how.batch_size)
     bench = _Bench(encoders, data, task, how, described, Path(out).parent / EMBEDDINGS)
     bench.draw_map(out)
     found = {}
@@ -241,7 +242,7 @@ class _Bench:
 
 
 def read_all(
-    data: Labelled, plain: Mapping[str, Describe], *, out: str | Path, batch_size: int = 64
+    data: Labelled, kind: Kind, *, out: str | Path, batch_size: int = 64
 ) -> tuple[dict[str, np.ndarray], Labelled]:
     """What can be said of all samples without a network, by name; and those of them that can be read.
 
@@ -251,7 +252,8 @@ def read_all(
         DataError: If none can be read.
     """
     lost: dict[int, str] = {}
-    described = describe_images(data.sets, by=plain, batch_size=batch_size, left_out=lost)
+    by = plain_features(kind)
+    described = describe_images(data.sets, by=by, name=kind.name, batch_size=batch_size, left_out=lost)
     write_left_out(out, lost, of=len(data))
     if not described:
         reason = next(iter(lost.values()))

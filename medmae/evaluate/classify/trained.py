@@ -17,7 +17,6 @@ from medmae.errors import DataError
 from medmae.evaluate.classify.comparison import Folds, compare_estimators
 from medmae.evaluate.classify.estimators import Trained
 from medmae.evaluate.classify.labelled import kind_of, labelled, task_of
-from medmae.evaluate.classify.plain_features import plain_features
 from medmae.evaluate.classify.protocol import TUNED, plain_estimators, read_all
 from medmae.evaluate.classify.protocol_tables import print_scores, write_protocol
 from medmae.evaluate.classify.single_label import SingleLabel
@@ -27,6 +26,7 @@ from medmae.evaluate.classify.task import Task
 def evaluate_trained(
     *,
     network: nn.Module,
+    name: str,
     train: Samples,
     held_out: Samples,
     out: str | Path,
@@ -38,6 +38,7 @@ def evaluate_trained(
 
     Args:
         network: Trained on ``train``; takes data in its own units.
+        name: Of the kind of data that it takes.
         train: What it learnt from.
         held_out: Labelled samples of other patients.
         out: Evaluation folder of a run; see :func:`medmae.evaluate.classify.protocol_tables.write_protocol`.
@@ -57,17 +58,17 @@ def evaluate_trained(
         if absent := _absent(held_out.labels, train.classes):
             missing = f"no held-out {held_out.view.noun} of {', '.join(absent)}"
             warnings.warn(f"{missing}: figures are of the other classes", stacklevel=2)
-    plain, data = read_all(labelled(train, held_out), plain_features(kind_of(train)), out=out)
-    name = "all labels"
+    plain, data = read_all(labelled(train, held_out), kind_of(train), out=out)
     found = compare_estimators(
-        {f"this network, {TUNED}": Trained(network=network, samples=data.samples, device=device)},
+        {f"this network, {TUNED}": Trained(network=network, samples=data.samples, name=name, device=device)},
         baselines=plain_estimators(plain, task),
         data=data,
         task=task,
         folds=Folds(count=1),
     )
-    print_scores(name, found, task, console or Console())
-    return write_protocol({name: found}, data=data, task=task, out=Path(out))
+    evaluation = task.budget(None)
+    print_scores(evaluation, found, task, console or Console())
+    return write_protocol({evaluation: found}, data=data, task=task, out=Path(out))
 
 
 def require_classes(train: Samples) -> None:

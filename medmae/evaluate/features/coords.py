@@ -20,16 +20,17 @@ from medmae.evaluate.features.embedding_files import open_hdf5
 
 
 class CoordsTiles(Dataset[dict[str, Tensor | int]]):
-    """One item a place: ``{"image": (3, tile, tile) float32 in [0, 1], "index": i}``, read from the slide.
+    """One item a place: ``(3, tile, tile)`` float32 in [0, 1] by ``name``, and ``index``, read from the slide.
 
     Args:
         slide: The slide.
         coords: Top left corners in level-0 pixels, ``(N, 2)``.
         grid: Size of a tile, there and when stored.
+        name: Of the kind of data.
     """
 
-    def __init__(self, *, slide: Slide, coords: np.ndarray, grid: SlideGrid) -> None:
-        self.slide, self.coords, self.grid = slide, coords, grid
+    def __init__(self, *, slide: Slide, coords: np.ndarray, grid: SlideGrid, name: str) -> None:
+        self.slide, self.coords, self.grid, self.name = slide, coords, grid, name
 
     def __len__(self) -> int:
         return len(self.coords)
@@ -39,11 +40,17 @@ class CoordsTiles(Dataset[dict[str, Tensor | int]]):
         edge = self.grid.tile
         region = self.slide.read_scaled(level=self.grid.level, box=self.grid.level_box(x, y), size=(edge, edge))
         image = torch.from_numpy(np.array(region.image)).permute(2, 0, 1)  # (3, tile, tile)
-        return {"image": image.float().div_(255), "index": index}
+        return {self.name: image.float().div_(255), "index": index}
 
 
 def case_of_slide(
-    slide: str | Path, coords: str | Path, *, size: int = 224, mpp: float | None = None, subject: str | None = None
+    slide: str | Path,
+    coords: str | Path,
+    *,
+    size: int = 224,
+    mpp: float | None = None,
+    subject: str | None = None,
+    name: str = "image",
 ) -> EmbeddingCase:
     """A slide and a coordinates file, for :class:`medmae.evaluate.features.embeddings.Embedder`.
 
@@ -54,6 +61,7 @@ def case_of_slide(
         size: Edge in pixels to which tiles are resampled: what the encoder takes.
         mpp: Microns a level-0 pixel, where the slide does not say.
         subject: Patient; the name of the slide if none is given.
+        name: Of the kind of data that the encoder takes.
 
     Raises:
         DataError: If either file cannot be read, tiles have no size, or places lie outside the slide.
@@ -73,7 +81,7 @@ def case_of_slide(
     return EmbeddingCase(
         name=opened.path.stem,
         subject=subject or opened.path.stem,
-        samples=CoordsTiles(slide=opened, coords=places, grid=grid),
+        samples=CoordsTiles(slide=opened, coords=places, grid=grid, name=name),
         source_sha256=source,
         coords=places,
         grid=grid,

@@ -14,6 +14,7 @@ from medmae.evaluate.batches import each_batch
 from medmae.evaluate.features.embedding_cases import EmbeddingCase
 from medmae.evaluate.features.embedding_files import Part, Precision, attributes_of, write_embeddings
 from medmae.evaluate.features.extractor import FeatureExtractor
+from medmae.nn.encoder import data_of
 
 log = logging.getLogger(__name__)
 
@@ -97,5 +98,5 @@ class Embedder:
             if not self.patch_tokens:
                 yield places, self.extract.of_batch(batch).cpu().numpy(), None
                 continue
-            features, tokens = self.extract.with_tokens(batch["image"])
+            features, tokens = self.extract.with_tokens(data_of(batch, self.extract.encoder))
             yield places, features.cpu().numpy(), tokens.cpu().numpy()

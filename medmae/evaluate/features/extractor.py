@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from medmae.evaluate.batches import over_views
-from medmae.nn.encoder import Data, Encoder, Pool, check_block
+from medmae.nn.encoder import Data, Encoder, Pool, check_block, data_of
 from medmae.nn.vit import MaskedViT
 from medmae.weights.unseen import unseen_of
 
@@ -77,13 +77,26 @@ class FeatureExtractor:
             ValueError: If the batch has not all kinds that the encoder takes.
         """
         names = list(self.encoder.kinds)
-        if len(names) == 1 and names[0] not in batch and "image" in batch:  # what samples of one picture call it
-            names = ["image"]
         if missing := [name for name in names if name not in batch]:
-            raise ValueError(f"the encoder takes {', '.join(names)}, and samples have no {missing[0]!r}")
+            raise ValueError(
+                f"the encoder takes {', '.join(map(repr, names))}, and samples have no {missing[0]!r} but "
+                f"{', '.join(map(repr, batch))}: name the data so in the view, or take an encoder of what there is"
+            )
         if len(names) == 1:
             return over_views(batch, self, name=names[0])
         return self({name: batch[name] for name in names})
+
+    def tokens_of_batch(self, batch: Mapping[str, Tensor]) -> Tensor:
+        """Patch tokens ``(B, P, D)`` of samples of a data set; of several views ``(B, V * P, D)``.
+
+        Raises:
+            ValueError: As :meth:`of_batch` and :meth:`with_tokens`.
+        """
+        data = data_of(batch, self.encoder)
+        if "views" not in batch:
+            return self.with_tokens(data)[1]
+        tokens = self.with_tokens(data.flatten(0, 1))[1]  # (B * V, P, D)
+        return tokens.unflatten(0, data.shape[:2]).flatten(1, 2)
 
     def in_batches(self, images: Tensor, *, batch_size: int = 128) -> np.ndarray:
         """Features ``(N, D)`` of images that lie in memory."""

@@ -61,9 +61,7 @@ def tokens(extract: FeatureExtractor, samples: Items[Mapping[str, Any]], *, batc
     lost: dict[int, str] = {}
     parts = []
     for _, batch in each_batch(samples, batch_size=batch_size, left_out=lost):
-        views = batch["image"] if "views" in batch else batch["image"].unsqueeze(1)  # (B, V, C, *size)
-        found = extract.with_tokens(views.flatten(0, 1))[1]  # (B * V, P, D)
-        parts.append(found.unflatten(0, views.shape[:2]).flatten(1, 2).half().cpu())
+        parts.append(extract.tokens_of_batch(batch).half().cpu())
     if lost:
         raise DataError(f"{len(lost)} samples cannot be read: {next(iter(lost.values()))}", remedy="prepare them again")
     return torch.cat(parts).numpy()

@@ -75,7 +75,7 @@ class ProbeDuringTraining(Callback):
         found, labels = [np.empty((0, encoder.dim), np.float32)], [np.empty(0, np.int64)]
         with frozen(encoder):
             for _, batch in each_batch(images, device=device, batch_size=self.batch_size):
-                found.append(encoder.features(batch["image"]).float().cpu().numpy())
+                found.append(encoder.features(batch).float().cpu().numpy())
                 labels.append(batch["label"].cpu().numpy())
         return np.concatenate(found), np.concatenate(labels)
 

@@ -16,7 +16,7 @@ from medmae.errors import DataError
 
 
 class ViewsOfUnits(Dataset[dict[str, Tensor | int]]):
-    """One item a unit: ``{"image": (V, C, *size), "views": V}``.
+    """One item a unit: each kind of data of its views, such as ``image``, as ``(V, C, *size)``, and ``views``: V.
 
     Args:
         samples: Which say what ``view`` of their unit they are (:meth:`~medmae.data.samples.Samples.describe`).
@@ -67,7 +67,10 @@ class ViewsOfUnits(Dataset[dict[str, Tensor | int]]):
         return len(self.members)
 
     def __getitem__(self, index: int) -> dict[str, Tensor | int]:
-        return {"image": torch.stack([self.samples[n]["image"] for n in self.members[index]]), "views": self.views}
+        views = [self.samples[number] for number in self.members[index]]
+        return {name: torch.stack([view[name] for view in views]) for name in self.samples.kinds} | {
+            "views": self.views
+        }
 
     def describe(self, index: int) -> About:
         """Of the first view."""

@@ -11,7 +11,7 @@ import torch
 from medmae.data.augment.clip import ClipAugment
 from medmae.data.manifest import Manifest
 from medmae.data.samples import Samples
-from medmae.data.video.clip_crops import CentreSquare, MultiScale, WholeFrame
+from medmae.data.video.clip_crops import CentreCrop, MultiScale, WholeFrame
 from medmae.data.video.clips import Clips
 from medmae.data.video.sampling import DenseFrames, DenseSeconds, Segments
 from medmae.errors import DataError
@@ -140,7 +140,7 @@ def test_all_frames_of_a_clip_are_cut_alike(prepared):
     folder = prepared({"a": (40, 1)}, size=(32, 48))
     ramp = np.broadcast_to(np.arange(48, dtype=np.uint8) * 5, (40, 32, 48))[..., None]
     np.save(folder / "shards" / "a.npy", ramp)
-    data = samples(folder, crop=MultiScale(size=16), clips_per_video=10)
+    data = samples(folder, crop=MultiScale(), clips_per_video=10)
     seen = set()
     for index in range(10):
         image = data[index]["image"]
@@ -150,6 +150,20 @@ def test_all_frames_of_a_clip_are_cut_alike(prepared):
     whole = samples(folder, crop=WholeFrame())[0]["image"]
     assert whole.min() < 10
     assert whole.max() > 225
+
+
+@pytest.mark.parametrize("options", [{}, {"test_views": (1, 3)}])
+@pytest.mark.parametrize("size", [(8, 16), (16, 8)])
+def test_a_square_stays_a_square_whatever_the_shape_of_the_clip(prepared, options, size):
+    folder = prepared({"a": (40, 1)}, size=(32, 48))
+    frame = np.zeros((32, 48), dtype=np.uint8)
+    frame[12:20, 20:28] = 255  # in the middle of every box
+    np.save(folder / "shards" / "a.npy", np.broadcast_to(frame, (40, 32, 48))[..., None])
+    image = samples(folder, size=size, **options)[len(options)]["image"][0, 0]
+    assert image.shape == size
+    height, width = image.sum(dim=0).max(), image.sum(dim=1).max()
+    assert float(height) == pytest.approx(float(width), rel=0.15)
+    assert height > 1
 
 
 def test_clips_are_augmented_in_training_and_never_in_a_test(prepared):
@@ -222,4 +236,4 @@ def test_what_a_clip_depends_on_is_part_of_the_samples_hash(prepared):
     folder = prepared({"a": (40, 1)})
     hashes = {samples(folder, **options).sha256 for options in ({}, {"seed": 1}, {"crop": MultiScale()}, {"size": 8})}
     assert len(hashes) == 4
-    assert samples(folder).sha256 == samples(folder, crop=CentreSquare()).sha256
+    assert samples(folder).sha256 == samples(folder, crop=CentreCrop()).sha256

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from medmae.data.video.clip_crops import CentreSquare, MultiScale, RandomResized, WholeFrame
+from medmae.data.video.clip_crops import CentreCrop, MultiScale, RandomResized, WholeFrame
 from medmae.data.video.sampling import DenseFrames, DenseSeconds, DenseSpan, Segments, Timeline
 from medmae.data.video.times import settle_times
 
@@ -143,26 +143,25 @@ def test_without_times_and_without_a_plausible_rate_nothing_is_known(rate):
 
 # -------------------------------------------------------------------------------------------------------------- crops
 def test_multi_scale_crops_have_ten_pairs_and_thirteen_places():
-    crop = MultiScale(size=224)
-    assert len(crop.pairs(256, 340)) == 10
-    assert crop.pairs(256, 340)[:3] == [(256, 256), (256, 224), (224, 256)]
-    assert (224, 224) in crop.pairs(256, 340)
+    crop, square = MultiScale(), (224, 224)
+    assert len(crop.pairs(256, 340, shape=square)) == 10
+    assert crop.pairs(256, 340, shape=square)[:3] == [(256, 256), (256, 224), (224, 256)]
+    assert square in crop.pairs(256, 340, shape=square)
     assert len(set(crop.places(40, 80))) == 13
-    assert MultiScale(size=224).pairs(226, 300)[0] == (224, 224)  # within 3 pixels
+    assert crop.pairs(226, 300, shape=square)[0] == square  # within 3 pixels
 
 
 def test_multi_scale_crops_of_a_network_that_is_not_square_take_its_height_and_its_width():
-    pairs = MultiScale(size=(86, 64)).pairs(100, 120)
-    assert (86, 86) not in pairs  # of the sides 100, 87, 75 and 66 the second is near its height, the last its width
-    assert {rows for rows, _ in pairs} == {100, 86, 75, 66}
-    assert {columns for _, columns in pairs} == {100, 87, 75, 64}
+    pairs = MultiScale().pairs(100, 200, shape=(86, 64))  # the largest box of its shape is 100 by 74
+    assert {rows for rows, _ in pairs} == {100, 86, 75, 66}  # 87 is as good as its height
+    assert {columns for _, columns in pairs} == {74, 64, 55, 48}
 
 
-@pytest.mark.parametrize("crop", [MultiScale(size=20), RandomResized(), CentreSquare(), WholeFrame()])
+@pytest.mark.parametrize("crop", [MultiScale(), RandomResized(), CentreCrop(), WholeFrame()])
 @pytest.mark.parametrize("size", [(32, 48), (48, 32), (7, 90)])
 def test_a_crop_lies_within_the_frame(crop, size):
     for seed in range(100):
-        top, left, height, width = crop.draw(*size, rng(seed))
+        top, left, height, width = crop.draw(*size, rng(seed), shape=(20, 30))
         assert top >= 0
         assert left >= 0
         assert 0 < height <= size[0] - top
@@ -170,10 +169,18 @@ def test_a_crop_lies_within_the_frame(crop, size):
 
 
 def test_three_crops_lie_evenly_along_the_longer_side():
-    assert CentreSquare().views(32, 64, 3) == [(0, 0, 32, 32), (0, 16, 32, 32), (0, 32, 32, 32)]
-    assert CentreSquare().views(64, 32, 1) == [(16, 0, 32, 32)]
+    square = (224, 224)
+    assert CentreCrop().views(32, 64, 3, shape=square) == [(0, 0, 32, 32), (0, 16, 32, 32), (0, 32, 32, 32)]
+    assert CentreCrop().views(64, 32, 1, shape=square) == [(16, 0, 32, 32)]
     with pytest.raises(ValueError, match="one view"):
-        WholeFrame().views(32, 64, 3)
+        WholeFrame().views(32, 64, 3, shape=square)
+
+
+def test_boxes_have_the_shape_of_the_network_and_lie_along_the_side_that_is_left():
+    crop = CentreCrop()
+    assert crop.views(60, 90, 3, shape=(16, 32)) == [(0, 0, 45, 90), (7, 0, 45, 90), (15, 0, 45, 90)]
+    assert crop.views(60, 90, 1, shape=(32, 16)) == [(0, 30, 60, 30)]
+    assert crop.draw(60, 90, rng(0), shape=(32, 16)) == (0, 30, 60, 30)
 
 
 def test_limits_of_crops_must_be_in_order():

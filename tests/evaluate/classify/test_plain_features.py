@@ -52,7 +52,7 @@ def test_every_image_is_read_once_and_described_in_order():
             read.append(number)
             return {"image": images[number]}
 
-    found = describe_images([Watched()], by=plain_features(Kind.image()), batch_size=3)
+    found = describe_images([Watched()], by=plain_features(Kind.image()), name="image", batch_size=3)
     assert read == list(range(7))
     np.testing.assert_allclose(found["mean colour"], mean_intensity(images).numpy(), rtol=1e-6)
     assert found["colour histogram"].shape == (7, 512)

@@ -24,7 +24,7 @@ def images(tmp_path):
 
 def predict(images, out):
     network = nn.Sequential(nn.Flatten(), nn.Linear(16, 2))
-    return predict_images(images=images, network=network, classes=["x", "y"], out=out, batch_size=2)
+    return predict_images(images=images, network=network, name="image", classes=["x", "y"], out=out, batch_size=2)
 
 
 def test_one_bad_image_costs_the_others_no_row_and_is_told_at_the_end(images, tmp_path):

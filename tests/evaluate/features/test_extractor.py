@@ -5,6 +5,7 @@ import torch
 from torch.nn import functional as F
 
 from medmae.evaluate.features.extractor import FeatureExtractor
+from medmae.methods.he_mmae import he_mmae_tiny
 from medmae.methods.mae import mae_tiny
 
 
@@ -61,3 +62,18 @@ def test_an_encoder_of_two_kinds_gives_features_of_samples_that_have_both():
 def test_blocks_that_an_encoder_does_not_have_are_refused(block):
     with pytest.raises(ValueError, match=f"block must lie in 1 to 3, .* got {block}"):
         FeatureExtractor(encoder=mae_tiny().encoder, block=block)
+
+
+def test_samples_of_another_kind_are_refused_by_name_also_where_it_is_one_image():
+    extract, images = FeatureExtractor(encoder=he_mmae_tiny().encoder), torch.rand(2, 3, 32, 32)
+    with pytest.raises(ValueError, match="takes 'rgb', and samples have no 'rgb' but 'image'"):
+        extract.of_batch({"image": images})
+    with pytest.raises(ValueError, match="takes 'rgb'"):
+        extract.tokens_of_batch({"image": images})
+    assert extract.of_batch({"rgb": images}).shape == (2, 32)
+    assert extract.tokens_of_batch({"rgb": images}).shape == (2, 16, 32)
+    views = torch.stack([images, images.flip(2)], dim=1)
+    torch.testing.assert_close(
+        extract.tokens_of_batch({"rgb": views, "views": torch.tensor([2, 2])})[:, :16],
+        extract.tokens_of_batch({"rgb": images}),
+    )
