@@ -88,7 +88,8 @@ class Scale:
         elif isinstance(value, Scale):
             scale = value
         else:
-            scale = cls(tuple(value["mean"]), tuple(value["std"]))
+            mean, std = (each if isinstance(each, Sequence) else (each,) for each in (value["mean"], value["std"]))
+            scale = cls(tuple(mean), tuple(std))
         if channels is not None:
             scale.check(channels)
         return scale
@@ -146,7 +147,7 @@ class Scale:
         return mean.reshape(shape), std.reshape(shape)
 
 
-ScaleLike = Scale | ScaleName | Mapping[str, Sequence[float]]
+ScaleLike = Scale | ScaleName | Mapping[str, Sequence[float] | float]
 
 SCALES: Mapping[str, Scale] = {
     "identity": Scale(),

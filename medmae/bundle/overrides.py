@@ -15,7 +15,7 @@ import yaml
 
 from medmae.errors import DataError
 
-Kind = Literal["path", "text", "names", "flag", "number", "list", "null", "any"]
+Kind = Literal["path", "text", "scale", "names", "flag", "number", "list", "null", "any"]
 
 UNKNOWN = object()  # the recipe has no such key, or an expression whose value nobody knows beforehand
 _PATHS = re.compile(r"manifest|\w+_(?:dir|root|file|path)")
@@ -28,6 +28,7 @@ _NAMES = frozenset({"classes", "contrasts", "shown", "targets"})  # lists of the
 _SIZES = re.compile(r"(?!batch_)(?:\w+_)?size")  # one number for all axes, or a list of one an axis
 _NULLS = ("null", "None")
 _EXPECTED = {
+    "scale": "a name, such as imagenet, null, or {mean: [0.5], std: [0.5]}",
     "names": "a list of names, such as [a, b]",
     "flag": "true or false",
     "number": "a number",
@@ -88,8 +89,8 @@ def read_value(key: str, text: str, now: object = UNKNOWN) -> object:
         key: Its id, such as ``train::trainer::max_epochs``.
         text: As typed.
         now: The recipe's value. Where that is a text, or the key is that of a path or a name, ``text`` is taken as it
-            stands, but ``null`` where there may be none. All else is YAML; where nothing is known, what is no YAML is
-            text.
+            stands, but ``null`` where there may be none; ``{`` begins the numbers of a ``scale``. All else is YAML;
+            where nothing is known, what is no YAML is text.
 
     Raises:
         DataError: If the recipe has a flag, a number, a list or null there, and ``text`` is of another kind.
@@ -97,8 +98,10 @@ def read_value(key: str, text: str, now: object = UNKNOWN) -> object:
     kind = _kind(key, now)
     if kind == "path":
         return text
-    if kind in ("text", "names") and text in _NULLS:
+    if kind in ("text", "scale", "names") and text in _NULLS:
         return None
+    if kind == "scale" and not text.lstrip().startswith("{"):
+        return text
     return text if kind == "text" else _yaml(text, _Names if kind == "names" else _Words)
 
 
@@ -117,6 +120,9 @@ def check_value(key: str, value: object, now: object = UNKNOWN) -> None:
         expected = None
     else:
         fits = {
+            "scale": value is None
+            or (isinstance(value, str) and not value.lstrip().startswith("{"))  # what is no YAML is still a text
+            or (isinstance(value, dict) and value.keys() == {"mean", "std"}),
             "names": value is None or isinstance(value, list | tuple),
             "flag": isinstance(value, bool),
             "number": not any(isinstance(item, str | bool) for item in items)
@@ -133,6 +139,8 @@ def _kind(key: str, now: object) -> Kind:
     name = key.rpartition("::")[2]
     if _PATHS.fullmatch(name):
         return "path"
+    if name == "scale" and (now is None or isinstance(now, str | dict)):
+        return "scale"
     if isinstance(now, str) or name in _TEXTS:
         return "text"
     if name in _NAMES or (isinstance(now, list | tuple) and now and all(isinstance(item, str) for item in now)):

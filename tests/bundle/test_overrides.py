@@ -6,6 +6,7 @@ import pytest
 
 from medmae.bundle.overrides import UNKNOWN, check_value, parse_options, read_value
 from medmae.errors import DataError
+from medmae.kinds import Scale
 
 TEXTS = ["study#2", "$HOME", "@x", "%x", "2026", "True", "1.5", "2024_11_30", "a,b", "[0,1]", "false", " a  b ", "é"]
 
@@ -124,3 +125,20 @@ def test_sizes_are_one_number_or_one_an_axis(key):
     assert read_value(key, "256,192", 224) == [256, 192]
     check_value(key, [256, 192], 224)
     check_value(key, 96, [32, 96, 96])
+
+
+@pytest.mark.parametrize("now", ["imagenet", None, {"mean": [0.0], "std": [1.0]}])
+def test_a_scale_is_a_name_or_its_numbers(now):
+    numbers = read_value("scale", "{mean: [0.5, 0.4, 0.3], std: 0.2}", now)
+    check_value("scale", numbers, now)
+    assert Scale.of(numbers) == Scale((0.5, 0.4, 0.3), (0.2,))
+    assert read_value("method::scale", "half", now) == "half"
+    assert read_value("scale", "null", now) is None
+    for wrong in ("{mean: [0.5]}", "{mean: [0.5], std: [1]", "{x}"):
+        with pytest.raises(DataError, match=r"a name, such as imagenet, null, or \{mean"):
+            check_value("scale", read_value("scale", wrong, now), now)
+
+
+def test_a_scale_that_is_a_list_or_a_number_is_no_encoder_s():
+    assert read_value("crop::scale", "[0.2, 1]", [0.5, 1.0]) == [0.2, 1]
+    assert read_value("scale", "2", 1.0) == 2

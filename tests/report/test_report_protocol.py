@@ -30,6 +30,7 @@ DEFAULTS = {
     "folds": 1,
     "tested_on": "a test set of its own",
     "views": 1,
+    "unlabelled": 0,
 }
 
 
@@ -106,6 +107,7 @@ def test_dots_are_fits_and_ours_comes_in_colour(evaluated):
         ({"patients": False}, "No patient is known"),
         ({"pooled": True}, "predictions of all folds are scored together"),
         ({"views": 5}, "means over 5 views of a sample"),
+        ({"unlabelled": 3}, "3 samples without a value were left out"),
     ],
 )
 def test_what_limits_a_figure_is_said(evaluated, tmp_path, options, told):

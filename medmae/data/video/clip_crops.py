@@ -117,12 +117,12 @@ class RandomResized(ClipCrop):
         """The first of ten draws that fits; the largest box of an allowed shape in the middle, if none does."""
         for _ in range(10):
             area = height * width * rng.uniform(*self.scale)
-            shape = exp(rng.uniform(log(self.ratio[0]), log(self.ratio[1])))
-            columns, rows = round((area * shape) ** 0.5), round((area / shape) ** 0.5)
+            ratio = exp(rng.uniform(log(self.ratio[0]), log(self.ratio[1])))
+            columns, rows = round((area * ratio) ** 0.5), round((area / ratio) ** 0.5)
             if 0 < columns <= width and 0 < rows <= height:
                 return int(rng.integers(height - rows + 1)), int(rng.integers(width - columns + 1)), rows, columns
-        shape = min(max(width / height, self.ratio[0]), self.ratio[1])
-        rows, columns = min(height, round(width / shape)), min(width, round(height * shape))
+        ratio = min(max(width / height, self.ratio[0]), self.ratio[1])
+        rows, columns = min(height, round(width / ratio)), min(width, round(height * ratio))
         return (height - rows) // 2, (width - columns) // 2, rows, columns
 
 

@@ -105,6 +105,7 @@ def compare_estimators(
         "pooled": data.test is None,
         "unit": data.item if data.groups is None else data.unit,
         "views": data.views,
+        "unlabelled": data.unlabelled,
         "baselines": list(baselines),
         "scores": score_all(
             fits,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -39,6 +41,7 @@ class Labelled:
         test: True where a sample belongs to a test set of its own; None has none.
         item: What a sample is, for tables.
         views: Of each sample that is tested; what is predicted of them is averaged.
+        unlabelled: How many more there are, without a label, that were left out.
     """
 
     sets: Sequence[Items[Mapping[str, Any]]]
@@ -49,6 +52,7 @@ class Labelled:
     test: np.ndarray | None = None
     item: str = "sample"
     views: int = 1
+    unlabelled: int = 0
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -82,10 +86,11 @@ def labelled(train: Samples, test: Samples | None = None) -> Labelled:
     """Targets, names and patients of the samples, those of the test set last.
 
     Patients are the groups where they are known, slides where only these are; where neither is, there are none. Views
-    of one unit, such as clips of a video, are one sample.
+    of one unit, such as clips of a video, are one sample. A sample that lacks one of several labels, or its number, is
+    left out with a warning.
 
     Raises:
-        DataError: If a sample has no label, or the sets have other classes.
+        DataError: If a sample has no class, none of a set has its number, or the sets have other classes.
     """
     sets = [train] if test is None else [train, test]
     if sets[-1].classes != train.classes:
@@ -100,21 +105,20 @@ def labelled(train: Samples, test: Samples | None = None) -> Labelled:
     places = [np.arange(len(s)) if u is None else np.array(u.first) for s, u in zip(sets, units, strict=True)]
     targets = np.concatenate([some.labels[own] for some, own in zip(sets, places, strict=True)])
     noun = train.view.noun
-    if unknown := int((targets == UNLABELLED).sum() if targets.ndim == 1 else np.isnan(targets).any(axis=1).sum()):
+    unknown = targets == UNLABELLED if targets.ndim == 1 else np.isnan(targets).any(axis=1)
+    if targets.ndim == 1 and unknown.any():
         raise DataError(
-            f"{unknown} {noun}s have no label",
+            f"{unknown.sum()} {noun}s have no label",
             path=train.source.path,
             field="label",
-            remedy=f"name the classes: {noun}s of none of them are left out"
-            if targets.ndim == 1
-            else f"give each a number, or prepare the data without these {noun}s",
+            remedy=f"name the classes: {noun}s of none of them are left out",
         )
     known = {_unit(some) for some in sets}
     whose = np.concatenate([some.subjects[own] for some, own in zip(sets, places, strict=True)])
     abouts = [dict(some.describe(place)) for some, own in zip(sets, places, strict=True) for place in own.tolist()]
     hidden = {*_LABELS, *(("view", "frame", "second") if any(units) else ())}
     columns = [key for key in dict.fromkeys(key for about in abouts for key in about) if key not in hidden]
-    return Labelled(
+    found = Labelled(
         sets=[some if unit is None else unit for some, unit in zip(sets, units, strict=True)],
         targets=targets,
         names=[{key: about.get(key, "") for key in columns} for about in abouts],
@@ -123,7 +127,24 @@ def labelled(train: Samples, test: Samples | None = None) -> Labelled:
         test=np.arange(len(targets)) >= len(places[0]) if test is not None else None,
         item=noun,
         views=units[-1].views if units[-1] is not None else 1,
+        unlabelled=int(unknown.sum()),
     )
+    return _with_values(found, unknown, path=train.source.path) if unknown.any() else found
+
+
+def _with_values(data: Labelled, unknown: np.ndarray, *, path: Path) -> Labelled:
+    """Only those that have all their numbers; a set of which nothing is left is refused."""
+    tested = np.zeros(len(data), dtype=bool) if data.test is None else data.test
+    for of, members in (("learn from", ~tested), ("be tested on", tested)):
+        if members.any() and unknown[members].all():
+            raise DataError(
+                f"no {data.item} to {of} has a value",
+                path=path,
+                field="label",
+                remedy="write the values into the table that it is prepared by, or read from",
+            )
+    warnings.warn(f"{unknown.sum()} of {len(data)} {data.item}s have no value: they are left out", stacklevel=3)
+    return data.without(np.flatnonzero(unknown).tolist())
 
 
 def task_of(train: Samples) -> Task:

@@ -20,7 +20,7 @@ from medmae.report.text import NOTHING, count, listing, number, plain, signed, w
 
 LEAD = (
     "Every encoder by the same classifiers on the same samples and steps, tested on {tested_on}. Figures are means "
-    "over {seeds}, their intervals 95\u00a0% over {units}; a dot is a fit.{chance}{views}"
+    "over {seeds}, their intervals 95\u00a0% over {units}; a dot is a fit.{chance}{views}{unlabelled}"
 )
 POOLED = (
     "The predictions of all folds are scored together. With few patients an AUROC below one half is then no surprise: "
@@ -51,6 +51,9 @@ def protocol(folder: RunFolder) -> Section | None:
         seeds=count(len(first["seeds"]), "seed"),
         units=f"{first['unit']}s",
         chance=f" Guessing is right once in {len(classes)}." if first["task"]["kind"] == "single label" else "",
+        unlabelled=f" {count(first['unlabelled'], 'sample')} without a value were left out."
+        if first["unlabelled"]
+        else "",
         views=f" Predictions are means over {views} views of a sample." if views > 1 else "",
     )
     return Section(title="Protocol", lead=lead, blocks=blocks)

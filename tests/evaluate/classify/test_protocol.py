@@ -170,6 +170,31 @@ def test_numbers_are_evaluated_by_the_same_protocol_and_shown(source, tmp_path):
     assert "brightness" in page
 
 
+def without_values(sets, *missing):
+    """The same, of which some have no value; numbers are those of the table."""
+    for split, some in sets.items():
+        values = some.source.targets.values.copy()
+        values[list(missing)] = np.nan
+        table = replace(some.source, targets=replace(some.source.targets, values=values))
+        sets[split] = Torn(source=table, view=some.view, split=split)
+    return sets
+
+
+def test_a_sample_without_a_value_is_left_out_and_counted_never_a_number(source, tmp_path):
+    sets = numbers(source)
+    places = [sets[split].item(0).numbers[0] for split in ("train", "test")]
+    with pytest.warns(UserWarning, match=f"2 of {len(sets['train']) + len(sets['test'])} images have no value"):
+        record = evaluate({"one": encoder()}, **without_values(sets, *places), out=tmp_path / "evaluation", **FROZEN)
+    found = record["tasks"]["all labels"]
+    assert found["unlabelled"] == 2
+    assert found["labels"] == len(sets["train"]) - 1
+    for name, scores in found["scores"].items():
+        assert np.isfinite(scores["metrics"]["mae"]["mean"]), name
+    everyone = range(len(sets["train"].source))
+    with pytest.raises(DataError, match="no image to learn from has a value"):
+        evaluate({"one": encoder()}, **without_values(numbers(source), *everyone), out=tmp_path / "x", **FROZEN)
+
+
 def test_what_cannot_be_read_is_left_out_for_all_alike_and_listed(source, tmp_path):
     out = tmp_path / "evaluation"
     with pytest.warns(UserWarning, match=r"left out: 3\.png: torn"):
