@@ -12,10 +12,12 @@ from torch import nn
 
 from medmae.data.samples import Samples
 from medmae.evaluate.classify.predictions import predict_images
+from medmae.evaluate.classify.single_label import SingleLabel
 from medmae.evaluate.classify.trained import evaluate_trained, require_classes
 from medmae.evaluate.leakage import require_unseen
 from medmae.evaluate.slides.class_maps import map_trained
 from medmae.methods.classification import Classification
+from medmae.recipes.best_epoch import BestEpoch
 from medmae.recipes.classifier_file import WEIGHTS, load_classifier, write_classes
 from medmae.recipes.evaluation import Evaluation
 from medmae.recipes.training import Training
@@ -24,6 +26,9 @@ from medmae.weights.pretrained import load_encoder
 
 class FineTuning(Training):
     """Trains a classifier, all of its encoder, and tests it on held-out patients beside what colour alone says.
+
+    The epoch that is best on the validation samples counts, the last one where there are none: see
+    :class:`medmae.recipes.best_epoch.BestEpoch`. The record of the run says which.
 
     Args:
         pretrained: ``pretraining.safetensors``; None trains from scratch.
@@ -47,6 +52,13 @@ class FineTuning(Training):
         super().__init__(**training)
         self.pretrained, self.train, self.held_out, self.classes = pretrained, train, held_out, list(classes)
         self.record = {"classes": self.classes, "pretrained": pretrained, **self.record}
+        self.best = BestEpoch(SingleLabel(classes=self.classes))
+        self.trainer.callbacks.append(self.best)  # type: ignore[attr-defined]
+
+    def run(self) -> None:
+        """Trains, and takes the best epoch."""
+        super().run()
+        self.record |= self.best.restore(self.module)
 
     def initialize(self) -> None:
         """Loads the pre-trained encoder, and notes which classes these are.

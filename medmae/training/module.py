@@ -97,11 +97,15 @@ class MaskedModule(pl.LightningModule):
         if self.compiled:
             self._compiled_step = compiled_step(self.method, device=self.trainer.strategy.root_device)
 
-    def on_fit_end(self) -> None:
-        """Puts sharded weights back into the method that was handed in."""
+    def whole(self) -> Method:
+        """The method that was handed in, with the weights of now also where it was sharded; all processes call this."""
         if self._whole:
             gather(self.method, into=self._whole[0])
-            self.method, self._whole = self._whole[0], ()
+        return self._whole[0] if self._whole else self.method
+
+    def on_fit_end(self) -> None:
+        """Puts sharded weights back into the method that was handed in."""
+        self.method, self._whole = self.whole(), ()
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         """One step; logs the loss, its terms and the learning rate."""
@@ -117,10 +121,11 @@ class MaskedModule(pl.LightningModule):
         """Fixes the masks of validation."""
         self._validation_generator = torch.Generator().manual_seed(_VALIDATION_SEED)
 
-    def validation_step(self, batch: Batch, batch_index: int) -> None:
-        """The loss on held-out data, under the same masks every epoch."""
+    def validation_step(self, batch: Batch, batch_index: int) -> dict[str, Tensor]:
+        """The loss on held-out data, under the same masks every epoch; gives the predictions to callbacks."""
         output = self.method(batch, generator=self._validation_generator, progress=1.0)
         self._log("val", output, samples=count_samples(batch), on_step=False)
+        return output.prediction
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         """Drops a gradient that is not finite: an optimiser does nothing where there is none, not even decay."""

@@ -1,0 +1,83 @@
+"""Which epoch of a fine-tuning counts: the one that is best on validation samples."""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import Callback
+from torch import Tensor
+
+from medmae.evaluate.classify.task import Task
+from medmae.methods.base import Batch
+from medmae.training.module import MaskedModule
+
+
+class BestEpoch(Callback):
+    """Keeps the weights after the epoch of the best :meth:`~medmae.evaluate.classify.task.Task.validation`.
+
+    They lie in checkpoints, so that a resumed run knows them, and training goes on from the last ones. Samples that are
+    tested choose nothing.
+
+    Args:
+        task: What is learnt.
+
+    Attributes:
+        epoch: The best, counted from 1; None before a validation, and without validation samples.
+        score: Its validation.
+    """
+
+    def __init__(self, task: Task) -> None:
+        self.task = task
+        self.epoch: int | None = None
+        self.score = (-np.inf, 0.0)
+        self._weights: dict[str, Tensor] = {}
+        self._seen: list[tuple[np.ndarray, np.ndarray]] = []
+
+    def on_validation_epoch_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Forgets what was said an epoch ago."""
+        self._seen = []
+
+    def on_validation_batch_end(
+        self,
+        trainer: pl.Trainer,
+        module: pl.LightningModule,
+        outputs: Any,  # noqa: ANN401 - Lightning's name for whatever a step gives
+        batch: Batch,
+        *places: int,
+    ) -> None:
+        """Notes what is said of a batch."""
+        said = self.task.link(outputs["logits"].float()).cpu().numpy()  # (B, K)
+        self._seen.append((batch["label"].cpu().numpy(), said))
+
+    def on_validation_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Keeps the weights if none were better; all processes see what all have said, and decide alike."""
+        assert isinstance(module, MaskedModule)
+        everyone = [self._seen] * trainer.world_size
+        if trainer.world_size > 1:
+            torch.distributed.all_gather_object(everyone, self._seen)
+        targets, said = (np.concatenate(rows) for rows in zip(*chain(*everyone), strict=True))
+        score = self.task.validation(targets, said)
+        if score > self.score:
+            self.epoch, self.score = trainer.current_epoch + 1, score
+            self._weights = {key: value.detach().cpu().clone() for key, value in module.whole().state_dict().items()}
+
+    def state_dict(self) -> dict[str, Any]:
+        """For checkpoints."""
+        return {"epoch": self.epoch, "score": list(map(float, self.score)), "weights": self._weights}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Of a checkpoint."""
+        first, second = state_dict["score"]
+        self.epoch, self.score, self._weights = state_dict["epoch"], (first, second), state_dict["weights"]
+
+    def restore(self, module: MaskedModule) -> dict[str, Any]:
+        """Puts the best weights into the method, when training is over; gives what a record says of the choice."""
+        if self.epoch is None:
+            return {"selected_epoch": "the last, without validation samples"}
+        module.method.load_state_dict(self._weights)
+        by = f"{self.task.headline.replace('_', ' ')} {self.score[0]:.3f} of validation"
+        return {"selected_epoch": self.epoch, "selected_by": by}
