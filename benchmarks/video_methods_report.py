@@ -1,63 +1,126 @@
-"""The table of ``benchmarks/video_methods.py``: balanced accuracy of every classifier over all held-out sources.
+"""The tables of ``benchmarks/video_methods.py``: balanced accuracy of every classifier over all held-out sources.
 
     python benchmarks/video_methods_report.py OUT
 
-Predictions of all folds are pooled, so that every labelled clip is tested once; intervals (95 %) draw patients. Folds
-are three: what a classifier gains over another is told with the interval of the paired difference.
+Predictions of all folds are pooled, so that every labelled clip is tested once a seed; a score is the mean over seeds.
+Intervals (95 %) draw whole sources, for clips of one source are no independent samples; of the draws, those without one
+of the classes are left out. What a classifier gains over another has the interval of the paired difference. The second
+table has the accuracy on each source.
 """
 
 from __future__ import annotations
 
 import csv
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from sklearn.metrics import balanced_accuracy_score
+from document import table
 
-RESAMPLES = 2000
+from medmae.evaluate.statistics import patient_draws
+
+RESAMPLES = 5000
+RIVAL = "mean frame, logistic regression"
 
 
-def main(out: Path) -> None:
-    """Prints the table as Markdown."""
-    found: dict[str, dict[str, tuple[str, str, str]]] = defaultdict(dict)
-    with (out / "predictions.csv").open() as file:
+@dataclass(frozen=True)
+class Tested:
+    """What a classifier said: ``right`` (S, N) of N clips with S seeds, their ``sources`` and ``labels`` (N,)."""
+
+    clips: tuple[str, ...]
+    sources: np.ndarray
+    labels: np.ndarray
+    right: np.ndarray
+
+    def on(self, clips: set[str]) -> Tested:
+        """These clips only."""
+        kept = np.array([clip in clips for clip in self.clips])
+        left = tuple(clip for clip in self.clips if clip in clips)
+        return Tested(left, self.sources[kept], self.labels[kept], self.right[:, kept])
+
+    def scores(self, weights: np.ndarray) -> np.ndarray:
+        """Balanced accuracy by weights of clips ``(R, N)``, mean over seeds, ``(R,)``; NaN where a class is missing."""
+        shares = self.right.mean(axis=0)  # (N,)
+        recalls = []
+        for label in np.unique(self.labels):
+            own = weights * (self.labels == label)  # (R, N)
+            total = own.sum(axis=1)
+            recalls.append(np.divide(own @ shares, total, out=np.full(len(own), np.nan), where=total > 0))
+        return np.mean(recalls, axis=0)
+
+
+def read(path: Path) -> dict[str, Tested]:
+    """Classifiers by name; clips that were not tested with every seed are refused."""
+    rows: dict[str, dict[str, dict[str, bool]]] = defaultdict(lambda: defaultdict(dict))
+    about = {}
+    with path.open() as file:
         for row in csv.DictReader(file):
             shares = {key.removeprefix("p_"): float(value) for key, value in row.items() if key.startswith("p_")}
-            found[row["classifier"]][row["clip"]] = (row["patient"], row["label"], max(shares, key=shares.__getitem__))
-    print("| classifier | clips | balanced accuracy | 95 % interval | minus untrained | minus mean frame |")
-    print("|---|---|---|---|---|---|")
-    for name, clips in found.items():
-        value, low, high = interval([clips])
-        rivals = (found.get("untrained" + name[name.rfind(",") :]), found["mean frame, logistic regression"])
-        gains = [
-            "" if rival is None or rival is clips else "{:+.3f} ({:+.3f} to {:+.3f})".format(*interval([clips, rival]))
-            for rival in rivals
-        ]
-        print(f"| {name} | {len(clips)} | {value:.3f} | {low:.3f} to {high:.3f} | {' | '.join(gains)} |")
+            guess = max(shares, key=lambda label: shares[label])
+            rows[row["classifier"]][row["seed"]][row["clip"]] = guess == row["label"]
+            about[row["clip"]] = (row["source"], row["label"])
+    found = {}
+    for name, seeds in rows.items():
+        clips = tuple(sorted(set.union(*map(set, seeds.values()))))
+        if any(len(tested) != len(clips) for tested in seeds.values()):
+            raise ValueError(f"{name}: not every seed was tested on the same clips; finish the run or delete its rows")
+        sources, labels = (np.array(column) for column in zip(*(about[clip] for clip in clips), strict=True))
+        right = np.array([[tested[clip] for clip in clips] for tested in seeds.values()], dtype=float)
+        found[name] = Tested(clips, sources, labels, right)
+    return found
 
 
-def interval(runs: list[dict[str, tuple[str, str, str]]]) -> tuple[float, float, float]:
-    """Score of one run, or of the first minus the second on the clips of both, and its interval over patients."""
-    shared = sorted(set.intersection(*(set(run) for run in runs)))
-    rows = [np.array([run[clip] for clip in shared]) for run in runs]
-    patients = np.unique(rows[0][:, 0])
-    members = {patient: np.flatnonzero(rows[0][:, 0] == patient) for patient in patients}
-    rng = np.random.default_rng(0)
-    draws = []
-    for _ in range(RESAMPLES):
-        places = np.concatenate([members[patient] for patient in rng.choice(patients, len(patients))])
-        draws.append(score(rows, places))
-    low, high = np.quantile(draws, [0.025, 0.975])
-    return score(rows, np.arange(len(shared))), float(low), float(high)
+def interval(tested: Tested, rival: Tested | None = None) -> tuple[float, float, float]:
+    """Score, or score minus that of a rival on the clips of both, and its interval over sources."""
+    if rival is not None:
+        shared = set(tested.clips) & set(rival.clips)
+        tested, rival = tested.on(shared), rival.on(shared)
+    draws, member = patient_draws(tested.sources, resamples=RESAMPLES)
+    weights = np.concatenate([np.ones((1, len(tested.clips))), draws[:, member]])
+    values = tested.scores(weights) - (0.0 if rival is None else rival.scores(weights))
+    low, high = np.nanquantile(values[1:], [0.025, 0.975])
+    return float(values[0]), float(low), float(high)
 
 
-def score(rows: list[np.ndarray], places: np.ndarray) -> float:
-    """Balanced accuracy, or the difference of two."""
-    values = [balanced_accuracy_score(each[places, 1], each[places, 2]) for each in rows]
-    return values[0] - values[1] if len(values) == 2 else values[0]
+def by_classifier(found: dict[str, Tested]) -> str:
+    """A row a classifier."""
+    rows = []
+    for name, tested in found.items():
+        value, low, high = interval(tested)
+        each = [Tested(tested.clips, tested.sources, tested.labels, one[None]) for one in tested.right]
+        seeds = [float(one.scores(np.ones((1, len(one.clips))))[0]) for one in each]
+        spread = f"{min(seeds):.3f} to {max(seeds):.3f}" if len(seeds) > 1 else ""
+        row = [name, str(len(tested.clips)), f"{value:.3f}", spread, f"{low:.3f} to {high:.3f}"]
+        for rival in (untrained(found, name), found[RIVAL]):
+            own = rival is None or rival is tested
+            row.append("" if own else "{:+.3f} ({:+.3f} to {:+.3f})".format(*interval(tested, rival)))
+        rows.append(row)
+    heads = ["classifier", "clips", "balanced accuracy", "seeds", "95 % interval", "minus untrained"]
+    return table([*heads, "minus mean frame"], rows)
+
+
+def untrained(found: dict[str, Tested], name: str) -> Tested | None:
+    """What did the same from random weights; of a fine-tuned encoder the better recipe of a start from scratch."""
+    kind = name.partition(", ")[2].partition(" (")[0]
+    rivals = [tested for other, tested in found.items() if other.startswith(f"untrained, {kind}")]
+    return max(rivals, key=lambda tested: interval(tested)[0], default=None)
+
+
+def by_source(found: dict[str, Tested]) -> str:
+    """A row a source, with the accuracy of every classifier that was tested on all clips."""
+    whole = max(len(tested.clips) for tested in found.values())
+    shown = {name: tested for name, tested in found.items() if len(tested.clips) == whole}
+    first = next(iter(shown.values()))
+    rows = []
+    for source in sorted(set(first.sources), key=int):
+        own = first.sources == source
+        classes = ", ".join(f"{n} {label}" for label, n in Counter(first.labels[own]).most_common())
+        rows.append([source, classes, *(f"{each.right[:, own].mean():.2f}" for each in shown.values())])
+    return table(["source", "clips", *shown], rows)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    everything = read(Path(sys.argv[1]) / "predictions.csv")
+    print(by_classifier(everything), by_source(everything), sep="\n\n")

@@ -132,7 +132,8 @@ def _sizes(folder: RunFolder) -> Iterator[Card]:
 def _costs(folder: RunFolder) -> Iterator[Card]:
     seconds = as_float(folder.info.get("seconds"))
     if seconds is not None:
-        steps = max((int(as_float(row.get("step")) or 0) for row in folder.log), default=0)
+        # The log counts from 0.
+        steps = max((1 + int(as_float(row.get("step")) or 0) for row in folder.log), default=0)
         yield Card(label="Training time", value=duration(seconds), detail=count(steps, "step") if steps else "")
     parameters = as_float(folder.info.get("parameters"))
     if parameters is not None:

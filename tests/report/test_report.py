@@ -156,6 +156,12 @@ def test_a_missing_validation_loss_is_stated(make_run):
     assert "No validation loss" in visible_text(write_report(make_run(validation=False)))
 
 
+def test_steps_of_a_log_that_counts_from_zero_are_counted_from_one(make_run):
+    run = make_run()
+    (run / "logs" / "metrics.csv").write_text("step,train/loss\n9,0.9\n179,0.8\n")
+    assert "180 steps" in visible_text(write_report(run))
+
+
 def test_losses_that_are_not_finite_are_counted(make_run):
     run = make_run()
     with (run / "logs" / "metrics.csv").open("a") as log:
