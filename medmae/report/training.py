@@ -18,10 +18,12 @@ PROBES = "probe/"
 COLOURS = (0, 2, 3, 1, 5, 4)  # of the terms: neighbours in this order are easy to tell apart
 
 
-def training(folder: RunFolder) -> Section:
-    """Build the section from ``logs/metrics.csv``."""
+def training(folder: RunFolder) -> Section | None:
+    """Build the section from ``logs/metrics.csv``; None of a run that trained nothing, as its record says."""
     log = folder.log
     if not log:
+        if folder.info.get("seconds", "unknown") is None:
+            return None
         return Section(title=TITLE, blocks=[note("No training log: logs/metrics.csv is missing or empty.")])
     trained = [name.removeprefix("train/") for name in _columns(log) if name.startswith("train/")]
     terms = [name for name in trained if name != "loss"]

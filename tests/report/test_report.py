@@ -152,6 +152,12 @@ def test_a_run_with_nothing_but_its_record_is_reported(tmp_path):
         assert missing in text
 
 
+def test_a_run_that_trained_nothing_is_not_said_to_miss_a_log(make_run):
+    run = make_run(seconds=None)
+    (run / "logs" / "metrics.csv").unlink()
+    assert "No training log" not in visible_text(write_report(run))
+
+
 def test_a_missing_validation_loss_is_stated(make_run):
     assert "No validation loss" in visible_text(write_report(make_run(validation=False)))
 

@@ -1,6 +1,7 @@
 """Figures of classification, and their intervals over patients.
 
-Classes that no sample has are left out of every mean over classes.
+Classes that no sample has are left out of every mean over classes. A weighting that lacks one of the others has no such
+mean: over fewer classes it is another figure, of which the same answer to all may get 1.
 """
 
 from __future__ import annotations
@@ -28,19 +29,20 @@ def weighted_scores(truth: np.ndarray, probabilities: np.ndarray, weights: np.nd
         weights: ``(R, N)``.
 
     Returns:
-        ``(R,)`` by name; NaN where no class, or for AUROC only one class, has weight.
+        ``(R,)`` by name; NaN where a class that samples have is without weight, for AUROC also where all have it.
     """
     classes, predicted = np.arange(probabilities.shape[1]), probabilities.argmax(axis=1)
     true, called = truth[:, None] == classes, predicted[:, None] == classes  # (N, K) each
     hits, owned, named = (weights @ part.astype(np.float64) for part in (true & called, true, called))  # (R, K)
+    owners = true.any(axis=0)  # (K,)
     with np.errstate(invalid="ignore", divide="ignore"):
         recall = np.where(owned > 0, hits / owned, np.nan)
         f1 = np.where(owned > 0, 2 * hits / (owned + named), np.nan)
         areas = [weighted_areas(true[:, k], probabilities[:, k], weights) for k in classes]
         found = {
-            "balanced_accuracy": mean_known(recall),
-            "macro_f1": mean_known(f1),
-            "auroc": mean_known(np.stack(areas, axis=1)),
+            "balanced_accuracy": mean_over(owners, recall),
+            "macro_f1": mean_over(owners, f1),
+            "auroc": mean_over(owners, np.stack(areas, axis=1)),
             "accuracy": hits.sum(axis=1) / owned.sum(axis=1),
         }
     return found
@@ -56,7 +58,6 @@ def weighted_areas(positive: np.ndarray, score: np.ndarray, weights: np.ndarray)
     return (ours * below).sum(axis=1) / (ours.sum(axis=1) * others.sum(axis=1))
 
 
-def mean_known(values: np.ndarray) -> np.ndarray:
-    """Mean over the classes of ``(R, K)`` that are not NaN."""
-    known = ~np.isnan(values)
-    return np.where(known, values, 0).sum(axis=1) / known.sum(axis=1)
+def mean_over(counted: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Mean of ``(R, K)`` over the counted classes ``(K,)``; NaN where one of them is."""
+    return np.where(counted, values, 0).sum(axis=1) / counted.sum()

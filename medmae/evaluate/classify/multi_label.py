@@ -17,7 +17,7 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 from torch.nn import functional as F
 
-from medmae.evaluate.classify.classification_scores import mean_known, weighted_areas
+from medmae.evaluate.classify.classification_scores import mean_over, weighted_areas
 from medmae.evaluate.classify.task import Row, Task
 
 
@@ -56,7 +56,11 @@ class MultiLabel(Task):
             columns = list(zip((targets > 0.5).T, predictions.T, strict=True))
             precision = [_average_precision(there, score, weights) for there, score in columns]
             areas = [weighted_areas(there, score, weights) for there, score in columns]
-            means = {"map": mean_known(np.stack(precision, axis=1)), "auroc": mean_known(np.stack(areas, axis=1))}
+            told = np.array([there.any() and not there.all() for there, _ in columns])
+            means = {
+                "map": mean_over(told, np.stack(precision, axis=1)),
+                "auroc": mean_over(told, np.stack(areas, axis=1)),
+            }
         return means | {f"auroc_{name}": area for name, area in zip(self.classes, areas, strict=True)}
 
     def each(self, targets: np.ndarray, predictions: np.ndarray) -> np.ndarray:

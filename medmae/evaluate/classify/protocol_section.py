@@ -215,7 +215,7 @@ def _notes(name: str, record: Mapping[str, Any]) -> Iterator[str]:
     gain = record["scores"][ours].get("gains", {}).get(headline)
     if gain is not None and gain["mean"] is not None:
         if gain["mean"] <= 0:
-            yield f"Nothing here beats {words(theirs)} ({name}): pre-training is of no use yet."
+            yield f"Nothing here beats {words(theirs)} ({name}): what was trained is of no use yet."
         elif gain["ci_low"] is not None and gain["ci_low"] <= 0:
             yield (
                 f"The gain of {words(ours)} over {words(theirs)} ({name}) may be chance: its interval, "

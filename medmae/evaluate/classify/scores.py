@@ -46,7 +46,7 @@ def score_all(
 
     A run is a prediction for every test sample: that of a fit or, where each fold is a test set of its own, those of
     all folds of one seed together (``pool_folds``). Means are over runs. Their interval draws patients, the same ones
-    for all runs and estimators; classes that a draw lacks are left out of it.
+    for all runs and estimators; a draw that lacks a class is left out.
 
     Args:
         fits: By estimator, all on the same folds.

@@ -59,6 +59,16 @@ def test_one_class_has_no_area_under_a_curve():
     assert classification_scores(truth, probabilities)["balanced_accuracy"] == pytest.approx(2 / 3)
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_draw_without_one_of_the_classes_has_no_mean_over_them_as_the_same_answer_to_all_would_be_right_there():
+    truth, probabilities = np.array([0, 0, 1]), np.tile([0.8, 0.1, 0.1], (3, 1))
+    found = weighted_scores(truth, probabilities, np.array([[2.0, 1.0, 0.0], [1.0, 0.0, 2.0]]))
+    for name in ("balanced_accuracy", "macro_f1", "auroc"):
+        assert np.isnan(found[name]).tolist() == [True, False]
+    assert found["balanced_accuracy"][1] == 0.5
+    assert found["accuracy"] == pytest.approx([1, 1 / 3])
+
+
 def test_a_bootstrap_draws_whole_patients_and_as_many_as_there_are():
     groups = np.array(["b", "a", "b", "c", "c", "c"])
     draws, member = patient_draws(groups, resamples=50)
