@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from medmae.kinds import Kind
 from medmae.masking.base import Masking, Masks
 from medmae.methods.shown import Shown
+from medmae.nn.config import Configured
 from medmae.nn.encoder import Encoder
 from medmae.nn.vit import MaskedViT
 
@@ -40,7 +41,7 @@ class StepOutput:
         return cls(torch.stack(list(terms.values())).sum(), terms, prediction, masks or {})
 
 
-class Method(nn.Module, ABC):
+class Method(Configured, nn.Module, ABC):
     """A system: composes tokens, encoders, what stands on them, and objective.
 
     A method knows nothing of optimisers, files or devices. What it can do shows in what it is and says, and methods may

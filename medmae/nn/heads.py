@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from medmae.nn.blocks import set_drop_path
+from medmae.nn.config import Configured
 from medmae.nn.encoder import Pool
 from medmae.nn.init import initialise_linears
 from medmae.nn.vit import MaskedViT
@@ -36,7 +37,7 @@ class PatchHead(nn.Module):
         return values.float().sigmoid() if self.sigmoid else values  # of a logit in bfloat16, too, a fine picture
 
 
-class Classifier(nn.Module):
+class Classifier(Configured, nn.Module):
     """The downstream classifier: pooled tokens, a norm, a linear layer.
 
     ``mean`` pools the last block's patch tokens and normalises with a fresh ``fc_norm`` (MAE: the class token is left
@@ -88,7 +89,7 @@ class Classifier(nn.Module):
         return self.head(self.dropout(self.features(data)))
 
 
-class FeatureMap(nn.Module):
+class FeatureMap(Configured, nn.Module):
     """The encoder as a plain network: one tensor in, one tensor out, no mask, no randomness.
 
     This is what a bundle calls ``network_def`` and what ``models/model.pt`` holds.
@@ -127,7 +128,7 @@ class Synthesiser(Protocol):
         """Makes a picture of tokens."""
 
 
-class SynthesisNetwork(nn.Module):
+class SynthesisNetwork(Configured, nn.Module):
     """A synthesis method as a plain network: one tensor in, one tensor out, no randomness.
 
     This is what a bundle calls ``network_def`` and what ``models/model.pt`` holds.

@@ -13,6 +13,7 @@ from medmae.kinds import Kind, ScaleLike
 from medmae.masking.base import gather_tokens
 from medmae.nn.attention import QKVBias
 from medmae.nn.blocks import make_blocks
+from medmae.nn.config import Configured
 from medmae.nn.encoder import Data, Pool, check_block, check_pool, data_of, kind_of
 from medmae.nn.fresh import fresh_copy
 from medmae.nn.init import initialise_linears
@@ -24,7 +25,7 @@ from medmae.tokens.patches import Patches, patchify
 ClassToken = Literal["first", "last", "none"]
 
 
-class MaskedViT(nn.Module):
+class MaskedViT(Configured, nn.Module):
     """ViT encoder for data with any number of axes and channels; the work of a masked token is never done.
 
     Keys and shapes are those of timm's ``VisionTransformer`` (without its head).

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
 from torch import nn
 
 from medmae.errors import DataError
 from medmae.kinds import Scale
 from medmae.nn.scaling import InputScale
+from medmae.weights.header import entry, read_entry
 
 FIELD = "scale"
 
@@ -27,7 +26,7 @@ def scales_of(module: nn.Module, *, prefix: str = "") -> dict[str, Scale]:
 def scale_header(module: nn.Module, *, prefix: str = "") -> dict[str, str]:
     """An entry for the metadata of a safetensors file whose keys are those of ``module`` behind ``prefix``."""
     said = {name: scale.as_dict() for name, scale in scales_of(module, prefix=prefix).items()}
-    return {FIELD: json.dumps(said, separators=(",", ":"))}
+    return entry(FIELD, said)
 
 
 def read_scales(path: str | Path) -> dict[str, Scale]:
@@ -36,19 +35,7 @@ def read_scales(path: str | Path) -> dict[str, Scale]:
     Raises:
         DataError: If the header says it in another form than :func:`scale_header`.
     """
-    if Path(path).suffix != ".safetensors":
-        return {}
-    try:
-        with safe_open(path, framework="pt") as file:
-            text = (file.metadata() or {}).get(FIELD, "{}")
-        return {name: Scale.of(values) for name, values in json.loads(text).items()}
-    except (SafetensorError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise DataError(
-            "the header does not say the scale of an encoder as medmae writes it",
-            path=path,
-            field=FIELD,
-            remedy="write the file anew: load its tensors, save_safetensors(state, path)",
-        ) from error
+    return read_entry(path, FIELD, lambda said: {name: Scale.of(values) for name, values in said.items()}, empty={})
 
 
 def published(module: nn.Module, scale: Scale | None) -> dict[str, Scale]:

@@ -5,15 +5,15 @@ A network with other heads has the same shapes and other outputs, and would be l
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
 from torch import nn
 
 from medmae.errors import DataError
 from medmae.weights.folders import said_by_config
+from medmae.weights.header import entry, read_entry
+from medmae.weights.networks import networks_header
 from medmae.weights.scales import scale_header
 
 Unseen = dict[str, dict[str, float]]  # {"num_heads": {"encoder.blocks.0.attn": 12}, "eps": {"encoder.norm": 1e-6}}
@@ -41,8 +41,11 @@ def unseen_of(module: nn.Module, *, prefix: str = "") -> Unseen:
 
 def header(module: nn.Module, *, prefix: str = "") -> dict[str, str]:
     """Entries for the metadata of a safetensors file whose keys are those of ``module`` behind ``prefix``."""
-    unseen = json.dumps(unseen_of(module, prefix=prefix), separators=(",", ":"))
-    return {_FIELD: unseen, **scale_header(module, prefix=prefix)}
+    return {
+        **entry(_FIELD, unseen_of(module, prefix=prefix)),
+        **scale_header(module, prefix=prefix),
+        **networks_header(module, prefix=prefix),
+    }
 
 
 def read_unseen(path: str | Path) -> Unseen:
@@ -51,19 +54,7 @@ def read_unseen(path: str | Path) -> Unseen:
     Raises:
         DataError: If the header says it in another form than :func:`header`.
     """
-    if Path(path).suffix != ".safetensors":
-        return {}
-    try:
-        with safe_open(path, framework="pt") as file:
-            text = (file.metadata() or {}).get(_FIELD, "{}")
-        return {name: {key: float(value) for key, value in json.loads(text).get(name, {}).items()} for name in _NAMES}
-    except (SafetensorError, ValueError, TypeError, AttributeError) as error:
-        raise DataError(
-            "the header does not say heads and epsilons as medmae writes them",
-            path=path,
-            field=_FIELD,
-            remedy="write the file anew: load its tensors, save_safetensors(state, path)",
-        ) from error
+    return read_entry(path, _FIELD, _parsed, empty={name: {} for name in _NAMES})
 
 
 def published_unseen(encoder: nn.Module, path: str | Path, *, eps: float | None) -> Unseen:
@@ -100,3 +91,7 @@ def refuse_others(module: nn.Module, said: Mapping[str, Mapping[str, float]], *,
                     value=f"{theirs:g}",
                     remedy=_REMEDY[name],
                 )
+
+
+def _parsed(said: Mapping[str, Mapping[str, float]]) -> Unseen:
+    return {name: {key: float(value) for key, value in said.get(name, {}).items()} for name in _NAMES}

@@ -89,5 +89,5 @@ def test_every_attention_and_every_norm_is_named(tmp_path):
 @pytest.mark.parametrize("text", ["no json", "[]", json.dumps({"eps": {"norm": "small"}})])
 def test_a_header_that_says_it_otherwise_is_refused(text, tmp_path):
     save_safetensors(mae_tiny().state_dict(), tmp_path / "odd.safetensors", metadata={"unseen": text})
-    with pytest.raises(DataError, match="does not say heads and epsilons as medmae writes them"):
+    with pytest.raises(DataError, match="does not say 'unseen' as medmae writes it"):
         load_weights(mae_tiny(), tmp_path / "odd.safetensors")

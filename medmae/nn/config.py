@@ -1,0 +1,147 @@
+"""What a network was built with: its class and every argument as plain values, from which it is built again.
+
+A weight file that carries them needs nobody to repeat its sizes.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import inspect
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+from torch import nn
+
+TARGET = "_target_"  # MONAI's word for the class that is built
+_TUPLE = "_tuple_"
+# Only what is a network, or describes one, is ever built from a file.
+ROOMS = ("medmae.kinds", "medmae.masking", "medmae.methods", "medmae.nn", "medmae.objectives", "medmae.tokens")
+
+
+class Configured:
+    """A module that remembers with which arguments it was built, defaults included.
+
+    Arguments are plain values, frozen dataclasses, and other modules of this kind.
+    """
+
+    _config: str
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "__init__" in cls.__dict__:
+            cls.__init__ = _remembering(cls.__init__)  # type: ignore[method-assign]
+
+
+def config_of(module: nn.Module) -> dict[str, Any]:
+    """Class and arguments of a module, for JSON; :func:`build` is the inverse.
+
+    Raises:
+        ValueError: If it does not remember them, or one of them is no plain value.
+    """
+    text = getattr(module, "_config", None)
+    if text is None:
+        raise ValueError(f"{type(module).__name__} does not remember how it was built: derive it from Configured")
+    config: dict[str, Any] = json.loads(text)
+    if "fault" in config:
+        raise ValueError(config["fault"])
+    return config
+
+
+def build(config: Mapping[str, Any]) -> nn.Module:
+    """A module of the class and the arguments that :func:`config_of` gave, its weights freshly drawn.
+
+    Raises:
+        ValueError: If a class is not one of medmae's networks or what describes them, or does not take an argument.
+    """
+    module = _decode(dict(config))
+    if not isinstance(module, nn.Module):
+        raise ValueError(f"{config.get(TARGET)!r} is no network")
+    return module
+
+
+def _remembering(init: Callable[..., None]) -> Callable[..., None]:
+    signature = inspect.signature(init)
+
+    @functools.wraps(init)
+    def wrapper(self: Any, *args: Any, **options: Any) -> None:  # noqa: ANN401
+        if "_config" not in self.__dict__:  # of the class that is built, not of those it derives from
+            # Before the constructor, which may change what it is given; as text, which TorchScript takes for a text.
+            bound = signature.bind(self, *args, **options)
+            bound.apply_defaults()
+            object.__setattr__(self, "_config", json.dumps(_described(self, bound)))
+        init(self, *args, **options)
+
+    return wrapper
+
+
+def _described(module: object, bound: inspect.BoundArguments) -> dict[str, Any]:
+    cls = type(module)
+    given = dict(list(bound.arguments.items())[1:])  # without self
+    for name, parameter in bound.signature.parameters.items():
+        if parameter.kind is inspect.Parameter.VAR_KEYWORD:
+            given |= given.pop(name)
+    try:
+        return {TARGET: _name(cls), **{name: _encode(value, name=name) for name, value in given.items()}}
+    except TypeError as error:
+        return {"fault": f"{cls.__name__} cannot be described: {error}"}
+
+
+def _encode(value: object, *, name: str) -> Any:  # noqa: ANN401
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, list):
+        return [_encode(item, name=name) for item in value]
+    if isinstance(value, tuple):
+        return {_TUPLE: [_encode(item, name=name) for item in value]}
+    if isinstance(value, Mapping):
+        return {str(key): _encode(item, name=f"{name}.{key}") for key, item in value.items()}
+    if is_dataclass(value) and not isinstance(value, type):
+        parts = {field.name: getattr(value, field.name) for field in fields(value) if field.init}
+        return {TARGET: _name(type(value)), **{key: _encode(part, name=key) for key, part in parts.items()}}
+    if isinstance(value, nn.Module) and hasattr(value, "_config"):
+        return config_of(value)
+    raise TypeError(f"its argument {name} is a {type(value).__name__}, no plain value")
+
+
+def _decode(value: object) -> Any:  # noqa: ANN401
+    if isinstance(value, list):
+        return [_decode(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if value.keys() == {_TUPLE}:
+        return tuple(_decode(item) for item in value[_TUPLE])
+    options = {key: _decode(item) for key, item in value.items() if key != TARGET}
+    if TARGET not in value:
+        return options
+    cls = _class(str(value[TARGET]))
+    try:
+        return cls(**options)
+    except TypeError as error:
+        raise ValueError(f"{cls.__name__} of this version of medmae takes other arguments ({error})") from error
+
+
+def _name(cls: type) -> str:
+    return f"{cls.__module__}.{cls.__qualname__}"
+
+
+def _class(dotted: str) -> type:
+    """A class of ours by its name; no other name is looked up, let alone imported.
+
+    Raises:
+        ValueError: If it is none, or there is none of this name.
+    """
+    module, _, name = dotted.rpartition(".")
+    found = None
+    if any(module == room or module.startswith(f"{room}.") for room in ROOMS):
+        try:
+            found = vars(importlib.import_module(module)).get(name)
+        except ImportError:
+            found = None
+    if not isinstance(found, type) or found.__module__ != module:
+        raise ValueError(f"this version of medmae has no network {dotted!r}")
+    if not (is_dataclass(found) or issubclass(found, Configured)):
+        raise ValueError(f"{dotted!r} is neither a network nor the description of one")
+    return found
