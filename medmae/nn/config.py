@@ -27,8 +27,6 @@ class Configured:
     Arguments are plain values, frozen dataclasses, and other modules of this kind.
     """
 
-    _config: str
-
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         if "__init__" in cls.__dict__:
