@@ -13,6 +13,10 @@ from data_prep.mr_template import Template
 _CONTROL_MM = 4.0  # spacing of the lattice on which deformations are drawn and checked
 _FIELDS_MM = ((24.0, 2.6), (9.0, 1.0))  # smoothness (sigma) and standard deviation of the displacement
 _MIN_JACOBIAN = 0.15
+_IRON = (0.15, 0.35)  # by how much it shortens the T2 of deep grey matter
+_OWN_T2 = 0.04
+_OLD, _FRESH = ((1.05, 1.35), (0.75, 0.95)), ((0.75, 0.95), (1.1, 1.4))  # grades of T1 and of T2
+_BESIDE = 0.3  # of the weight of places: above it a lesion lies beside the ventricles
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +27,8 @@ class Anatomy:
         mask: (X, Y, Z) bool, the brain.
         fractions: (4, N): fluid, grey, white, lesion; the sum is 1.
         texture: (N,), relative deviation of the relaxation times from the tissue's mean; > 0 means longer.
-        grade: (N,), relaxation times of lesion tissue relative to the subject's mean lesion.
+        t2_texture: (N,), the same of T2 alone, which T1 does not show: iron in deep grey matter, and a smooth field.
+        grades: (2, N), T1 and T2 of lesion tissue relative to the subject's mean lesion.
         lesions: Number of lesions.
         jacobian: Smallest determinant of the deformation; > 0 means no folding.
     """
@@ -31,7 +36,8 @@ class Anatomy:
     mask: np.ndarray
     fractions: np.ndarray
     texture: np.ndarray
-    grade: np.ndarray
+    t2_texture: np.ndarray
+    grades: np.ndarray
     lesions: int
     jacobian: float
 
@@ -52,18 +58,21 @@ def make_anatomy(
     displacement, jacobian = draw_displacement(extent, rng=rng, centre=_centre(template))
     where = _upsample(displacement, shape, resolution_mm)  # (3, X, Y, Z), mm = template voxels
     where += np.stack(np.meshgrid(*(np.arange(n) * resolution_mm for n in shape), indexing="ij")).astype(np.float32)
-    maps = [_look_up(part, where) for part in (*template.fractions, template.texture, template.lesion_weight)]
+    maps = [
+        _look_up(part, where) for part in (*template.fractions, template.texture, template.lesion_weight, template.iron)
+    ]
     total = maps[0] + maps[1] + maps[2]
     mask = ndimage.binary_fill_holes(total > 0.5)
-    lesion, grade, count = np.zeros(shape, np.float32), np.ones(shape, np.float32), 0
+    lesion, grades, count = np.zeros(shape, np.float32), np.ones((2, *shape), np.float32), 0
     if lesion_rng is not None:
-        lesion, grade, count = draw_lesions(maps[4] * mask, resolution_mm=resolution_mm, rng=lesion_rng)
+        lesion, grades, count = draw_lesions(maps[4] * mask, resolution_mm=resolution_mm, rng=lesion_rng)
     tissue = np.stack([part[mask] for part in maps[:3]]) / np.maximum(total[mask], 1e-3)
     return Anatomy(
         mask=mask,
         fractions=_with_lesions(tissue, lesion[mask]),
         texture=_own_texture(shape, rng)[mask] - maps[3][mask],  # brighter on the T1 template: shorter times
-        grade=grade[mask],
+        t2_texture=_OWN_T2 * smooth_noise(shape, 8.0 / resolution_mm, rng)[mask] - rng.uniform(*_IRON) * maps[5][mask],
+        grades=grades[:, mask],
         lesions=count,
         jacobian=jacobian,
     )
@@ -144,13 +153,17 @@ def draw_lesions(
     """Ellipsoids with ragged borders, long axis away from the midline as Dawson's fingers are.
 
     Returns:
-        Share of lesion a voxel in [0, 1], its grade, both ``(X, Y, Z)``, and how many were drawn.
+        Share of lesion a voxel in [0, 1] ``(X, Y, Z)``, its grades of T1 and T2 ``(2, X, Y, Z)``, and how many were
+        drawn. Old lesions have lost tissue: dark on T1, and their T2 rose but little. Fresh ones swell: hardly seen on
+        T1, brightest on T2. Most beside the ventricles are old and most others fresh, so that a grey value of T1 alone
+        does not tell T2, but the place and what surrounds it do to a good part.
     """
     count = int(6 + rng.poisson(9))
     chance = weight.ravel().astype(np.float64)
     centres = rng.choice(chance.size, size=count, p=chance / chance.sum())
     ragged = smooth_noise(weight.shape, 1.2 / resolution_mm + 0.3, rng)
-    share, grade = np.zeros(weight.shape, np.float32), np.ones(weight.shape, np.float32)
+    share, grades = np.zeros(weight.shape, np.float32), np.ones((2, *weight.shape), np.float32)
+    beside = weight > _BESIDE * weight.max()
     for centre in np.stack(np.unravel_index(centres, weight.shape), axis=1):
         radius = float(np.clip(rng.lognormal(np.log(3.2), 0.4), 2.4, 8.0))  # mm
         box = tuple(
@@ -159,9 +172,11 @@ def draw_lesions(
         )
         blob = _ellipsoid(box, centre, weight.shape, radius=radius, resolution_mm=resolution_mm, rng=rng)
         blob = np.clip((1 - blob + 0.22 * ragged[box]) * 0.6 * radius / resolution_mm + 0.5, 0, 1)
-        grade[box] = np.where(blob > share[box], rng.uniform(0.85, 1.2), grade[box])
+        old = rng.random() < (0.85 if beside[tuple(centre)] else 0.15)
+        for part, ends in zip(grades, _OLD if old else _FRESH, strict=True):
+            part[box] = np.where(blob > share[box], rng.uniform(*ends), part[box])
         share[box] = np.maximum(share[box], blob)
-    return share, grade, count
+    return share, grades, count
 
 
 def _ellipsoid(

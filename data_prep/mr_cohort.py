@@ -13,15 +13,16 @@ import numpy as np
 from rich.progress import track
 
 from data_prep.mr_anatomy import Anatomy, lesion_mask, make_anatomy
-from data_prep.mr_scanner import Scan, acquire
+from data_prep.mr_scanner import Scan, acquire, place_coils
 from data_prep.mr_signal import CONTRASTS, SEQUENCES, TISSUES, Sequence, vary_sequence, vary_tissue
 from data_prep.mr_template import Template, load_template
 from medmae import __version__
 from medmae.errors import DataError
 from medmae.files import atomic_write, write_text
 
-_ANATOMY, _TISSUE, _LESIONS, _SCAN = range(4)  # streams of random numbers: a contrast left out changes no other
+_ANATOMY, _TISSUE, _LESIONS, _SCAN, _COILS = range(5)  # streams of random numbers: a contrast left out changes no other
 _MNI152 = 4
+_GENERATION = 2  # of the model of anatomy and scanner: what an earlier one made is another cohort
 _COLUMNS = ("participant_id", "lesions", "lesion_volume_ml", "smallest_jacobian")
 
 
@@ -60,6 +61,7 @@ def make_cohort(
     out = Path(out)
     options = {
         "version": __version__,
+        "generation": _GENERATION,
         "seed": seed,
         "subjects": subjects,
         "contrasts": list(contrasts),
@@ -126,12 +128,13 @@ def _write_subject(out: Path, number: int, *, template: Template, options: dict[
     )
     rng = stream(_TISSUE)
     tissues = {index: vary_tissue(tissue, rng) for index, tissue in TISSUES.items()}
+    coils = place_coils(anatomy.mask, stream(_COILS))
     affine = template.affine @ np.diag([resolution, resolution, resolution, 1.0])
     folder = out / name / "anat"
     for contrast in options["contrasts"]:
         rng = stream(_SCAN, CONTRASTS.index(contrast))
         sequence = vary_sequence(SEQUENCES[contrast], rng)
-        scan = acquire(anatomy, tissues=tissues, sequence=sequence, rng=rng)
+        scan = acquire(anatomy, coils=coils, tissues=tissues, sequence=sequence, rng=rng)
         write_text(folder / f"{name}_{sequence.suffix}.json", _json(_sidecar(sequence, scan)))
         _write_nifti(folder / f"{name}_{sequence.suffix}.nii.gz", scan.array, affine)
     mask = lesion_mask(anatomy)

@@ -24,20 +24,22 @@ class Tissue:
         t1: Longitudinal relaxation time, ms.
         t2: Transverse relaxation time, ms.
         pd: Proton density; free water is 1.
-        spread: Relative standard deviation of ``t1`` and ``t2`` between subjects; a third of it holds for ``pd``.
+        spread: Relative standard deviation of ``t1`` between subjects; a third of it holds for ``pd``.
+        t2_spread: The same of ``t2``, drawn on its own: iron and oedema change T2 where T1 stays.
     """
 
     t1: float
     t2: float
     pd: float
     spread: float
+    t2_spread: float
 
 
 TISSUES = {
-    CSF: Tissue(t1=4000, t2=2000, pd=1.0, spread=0.02),
-    GREY: Tissue(t1=1331, t2=110, pd=0.82, spread=0.03),
-    WHITE: Tissue(t1=832, t2=79, pd=0.70, spread=0.03),
-    LESION: Tissue(t1=1550, t2=165, pd=0.88, spread=0.06),
+    CSF: Tissue(t1=4000, t2=2000, pd=1.0, spread=0.02, t2_spread=0.02),
+    GREY: Tissue(t1=1331, t2=110, pd=0.82, spread=0.03, t2_spread=0.06),
+    WHITE: Tissue(t1=832, t2=79, pd=0.70, spread=0.03, t2_spread=0.06),
+    LESION: Tissue(t1=1550, t2=165, pd=0.88, spread=0.06, t2_spread=0.10),
 }
 
 
@@ -67,31 +69,41 @@ SEQUENCES = {
 }
 
 
-def spin_echo(*, t1: np.ndarray, t2: np.ndarray, pd: np.ndarray, tr: float, te: float) -> np.ndarray:
-    """Signal of a spin echo, ``pd (1 - exp(-tr / t1)) exp(-te / t2)``, in [0, pd]; all times in one unit."""
-    return pd * (1 - np.exp(-tr / t1)) * np.exp(-te / t2)
+def spin_echo(
+    *, t1: np.ndarray, t2: np.ndarray, pd: np.ndarray, tr: float, te: float, flip: np.ndarray | float = 1.0
+) -> np.ndarray:
+    """Signal ``pd (1 - exp(-tr / t1)) exp(-te / t2) sin(flip pi / 2)^3``, in [0, pd]; all times in one unit.
+
+    ``flip`` is the transmit field, 1 where pulses turn by 90 and 180 degrees as they should.
+    """
+    return pd * (1 - np.exp(-tr / t1)) * np.exp(-te / t2) * np.sin(flip * np.pi / 2) ** 3
 
 
 def inversion_recovery(
-    *, t1: np.ndarray, t2: np.ndarray, pd: np.ndarray, tr: float, te: float, ti: float
+    *, t1: np.ndarray, t2: np.ndarray, pd: np.ndarray, tr: float, te: float, ti: float, flip: np.ndarray | float = 1.0
 ) -> np.ndarray:
-    """Signed signal, ``pd (1 - 2 exp(-ti / t1) + exp(-tr / t1)) exp(-te / t2)``: negative before the null point.
+    """Signed signal, ``pd (1 - (1 - cos(flip pi)) exp(-ti / t1) + exp(-tr / t1)) exp(-te / t2)``.
 
-    The sign is kept because tissues that share a voxel add up before the scanner takes the magnitude.
+    It is negative before the null point, and the sign is kept because tissues that share a voxel add up before the
+    scanner takes the magnitude. A wrong ``flip`` inverts in part, which changes the contrast between tissues.
     """
-    return pd * (1 - 2 * np.exp(-ti / t1) + np.exp(-tr / t1)) * np.exp(-te / t2)
+    inverted = (1 - np.cos(flip * np.pi)) * np.exp(-ti / t1)
+    return pd * (1 - inverted + np.exp(-tr / t1)) * np.exp(-te / t2)
 
 
-def signal(sequence: Sequence, *, t1: np.ndarray, t2: np.ndarray, pd: np.ndarray) -> np.ndarray:
-    """The signed signal of a sequence for tissue parameters of any one shape."""
+def signal(
+    sequence: Sequence, *, t1: np.ndarray, t2: np.ndarray, pd: np.ndarray, flip: np.ndarray | float = 1.0
+) -> np.ndarray:
+    """The signed signal of a sequence for tissue parameters, and a transmit field, of any one shape."""
     if sequence.ti is None:
-        return spin_echo(t1=t1, t2=t2, pd=pd, tr=sequence.tr, te=sequence.te)
-    return inversion_recovery(t1=t1, t2=t2, pd=pd, tr=sequence.tr, te=sequence.te, ti=sequence.ti)
+        return spin_echo(t1=t1, t2=t2, pd=pd, tr=sequence.tr, te=sequence.te, flip=flip)
+    return inversion_recovery(t1=t1, t2=t2, pd=pd, tr=sequence.tr, te=sequence.te, ti=sequence.ti, flip=flip)
 
 
 def vary_tissue(tissue: Tissue, rng: np.random.Generator) -> Tissue:
     """A subject's own values: normal around the mean, cut at two standard deviations."""
-    a, b, c = 1 + tissue.spread * np.clip(rng.standard_normal(3), -2, 2) * (1, 1, 1 / 3)
+    spreads = np.array([tissue.spread, tissue.t2_spread, tissue.spread / 3])
+    a, b, c = 1 + spreads * np.clip(rng.standard_normal(3), -2, 2)
     return replace(tissue, t1=tissue.t1 * a, t2=tissue.t2 * b, pd=tissue.pd * c)
 
 

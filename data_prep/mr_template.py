@@ -16,6 +16,7 @@ from medmae.errors import DataError
 _SHARPEN = 1.6  # an average of 152 heads is blurred; a power > 1 brings one head's crisper borders back
 _VENTRICLE_DEPTH_MM = 22.0
 _PERIVENTRICULAR_MM = 6.0
+_CORTEX_DEPTH_MM = 28.0  # below the surface of the brain, deeper than the insula
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,12 +27,14 @@ class Template:
         fractions: (3, X, Y, Z) in [0, 1]: fluid, grey, white; their sum is 1 in the brain and 0 outside.
         texture: (X, Y, Z), relative deviation of the real T1 image from a mixture of flat tissues, in [-0.3, 0.3].
         lesion_weight: (X, Y, Z), where white matter lesions like to be: highest beside the ventricles.
+        iron: (X, Y, Z) in [0, 1], deep grey matter, where iron shortens T2.
         affine: Voxel index -> MNI152 coordinates in mm.
     """
 
     fractions: np.ndarray
     texture: np.ndarray
     lesion_weight: np.ndarray
+    iron: np.ndarray
     affine: np.ndarray
 
 
@@ -47,12 +50,14 @@ def load_template(*, resolution_mm: float) -> Template:
     image, grey, white, affine = _read()
     fractions = _fractions(image, grey, white)
     texture = _texture(image, fractions)
-    weight = _lesion_weight(fractions, affine)
+    depth = ndimage.distance_transform_edt(fractions[:, ::2, ::2, ::2].sum(axis=0) > 0.5) * 2  # mm; 2 mm are enough
+    weight = _lesion_weight(fractions, depth, affine)
+    iron = fractions[GREY] * np.clip((_full(depth, fractions) - _CORTEX_DEPTH_MM) / 8, 0, 1)
     sigma = 0.42 * np.sqrt(max(resolution_mm**2 - 1, 0))  # FWHM of a voxel, less that of the template's own
     if sigma:
         fractions = np.stack([ndimage.gaussian_filter(part, sigma) for part in fractions])
-        texture = ndimage.gaussian_filter(texture, sigma)
-    return Template(fractions=fractions, texture=texture, lesion_weight=weight, affine=affine)
+        texture, iron = (ndimage.gaussian_filter(part, sigma) for part in (texture, iron))
+    return Template(fractions=fractions, texture=texture, lesion_weight=weight, iron=iron, affine=affine)
 
 
 def _read() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -99,15 +104,18 @@ def _texture(image: np.ndarray, fractions: np.ndarray) -> np.ndarray:
     return np.clip(deviation, -0.3, 0.3) * (1 - fractions[CSF])
 
 
-def _lesion_weight(fractions: np.ndarray, affine: np.ndarray) -> np.ndarray:
+def _lesion_weight(fractions: np.ndarray, depth: np.ndarray, affine: np.ndarray) -> np.ndarray:
     """Decays with the distance from the ventricles; few in the midline, a floor for the deep white matter."""
-    coarse = fractions[:, ::2, ::2, ::2]  # 2 mm are enough for distances
-    depth = ndimage.distance_transform_edt(coarse.sum(axis=0) > 0.5) * 2
+    coarse = fractions[:, ::2, ::2, ::2]
     ventricles = ndimage.binary_opening((coarse[CSF] > 0.5) & (depth > _VENTRICLE_DEPTH_MM))
     distance = ndimage.distance_transform_edt(~ventricles) * 2
     weight = (coarse[WHITE] > 0.8) * (depth > 8) * (np.exp(-distance / _PERIVENTRICULAR_MM) + 0.004)
     left_right = affine[0, 0] * 2 * np.arange(coarse.shape[1]) + affine[0, 3]  # mm from the midline
     weight = weight * (1 - 0.95 * np.exp(-((left_right / 9) ** 2)))[:, None, None]
-    full = np.repeat(np.repeat(np.repeat(weight, 2, 0), 2, 1), 2, 2)
+    return _full(weight, fractions)
+
+
+def _full(coarse: np.ndarray, fractions: np.ndarray) -> np.ndarray:
+    """A map of every other voxel on the grid of ``fractions``."""
     x, y, z = fractions.shape[1:]
-    return full[:x, :y, :z].astype(np.float32)
+    return coarse.repeat(2, 0).repeat(2, 1).repeat(2, 2)[:x, :y, :z].astype(np.float32)

@@ -5,16 +5,18 @@ from __future__ import annotations
 import functools
 import json
 import shutil
+from dataclasses import replace
 
 import nibabel as nib
 import numpy as np
 import pytest
+from sklearn.tree import DecisionTreeRegressor
 
 from data_prep import mr_anatomy, mr_cohort
 from data_prep.mr_anatomy import draw_displacement, make_anatomy
 from data_prep.mr_cohort import make_cohort
-from data_prep.mr_scanner import acquire, mixed_signal, rician
-from data_prep.mr_signal import CSF, GREY, LESION, SEQUENCES, TISSUES, WHITE
+from data_prep.mr_scanner import Coils, acquire, mixed_signal, place_coils, rician
+from data_prep.mr_signal import CSF, GREY, LESION, SEQUENCES, TISSUES, WHITE, signal, vary_tissue
 from data_prep.mr_template import load_template
 from medmae.data.volumes.layouts import find_cases
 from medmae.errors import DataError
@@ -221,7 +223,8 @@ def test_lesions_lie_in_the_white_matter_around_the_ventricles(template):
     ],
 )
 def test_pure_voxels_of_a_noisy_scan_keep_the_order_of_their_tissues(anatomy, contrast, dark_to_bright):
-    scan = acquire(anatomy, tissues=TISSUES, sequence=SEQUENCES[contrast], rng=np.random.default_rng(0))
+    coils = Coils(bias=np.zeros(anatomy.mask.sum()), flip=np.ones(anatomy.mask.sum()))
+    scan = acquire(anatomy, coils=coils, tissues=TISSUES, sequence=SEQUENCES[contrast], rng=np.random.default_rng(0))
     values = scan.array[anatomy.mask]
     means = [values[anatomy.fractions[tissue] > 0.8].mean() for tissue in dark_to_bright]
     assert means == sorted(means)
@@ -233,6 +236,80 @@ def test_tissue_is_not_flat_and_its_texture_is_shared_by_the_contrasts(anatomy):
     t1, t2 = (mixed_signal(anatomy, tissues=TISSUES, sequence=SEQUENCES[name])[white] for name in ("T1", "T2"))
     assert 0.01 < t1.std() / t1.mean() < 0.1
     assert np.corrcoef(t1, t2)[0, 1] < -0.5  # longer times: darker on T1, brighter on T2
+
+
+def test_all_scans_of_a_session_see_the_same_coils(anatomy):
+    coils = place_coils(anatomy.mask, np.random.default_rng(0))
+    white = anatomy.fractions[WHITE] > 0.98
+    brightness = []
+    for contrast, seed in (("T2", 1), ("PD", 2)):
+        rng = np.random.default_rng(seed)
+        scan = acquire(anatomy, coils=coils, tissues=TISSUES, sequence=SEQUENCES[contrast], rng=rng)
+        flat = mixed_signal(anatomy, tissues=TISSUES, sequence=SEQUENCES[contrast], flip=coils.flip)
+        brightness.append(np.log(scan.array[anatomy.mask] / flat)[white])
+        assert 0.06 < scan.bias < 0.25
+    assert np.corrcoef(*brightness)[0, 1] > 0.6
+    assert np.corrcoef(brightness[0], coils.bias[white])[0, 1] > 0.8
+
+
+def test_a_wrong_transmit_field_changes_the_contrast_of_an_inversion_and_only_the_brightness_of_a_spin_echo():
+    tissues = [TISSUES[tissue] for tissue in (GREY, WHITE)]
+    for contrast, kept in (("T1", False), ("T2", True)):
+        grey, white = (
+            np.array([signal(SEQUENCES[contrast], t1=t.t1, t2=t.t2, pd=t.pd, flip=flip) for flip in (0.85, 1.0)])
+            for t in tissues
+        )
+        ratios = grey / white
+        assert (abs(ratios[0] / ratios[1] - 1) < 1e-6) == kept
+        assert abs(grey[0] / grey[1] - 1) > 0.03
+
+
+def test_the_t1_of_a_lesion_does_not_tell_its_t2_but_its_place_does(template):
+    shape = mr_anatomy.grid_shape(template, 3.0)
+    weight = np.zeros(shape, np.float32)
+    weight[20:30, 30:40, 20:30], weight[40:50, 30:40, 20:30] = 1.0, 0.2  # beside the ventricles, and elsewhere
+    found = []
+    for seed in range(12):
+        share, grades, _ = mr_anatomy.draw_lesions(weight, resolution_mm=3.0, rng=np.random.default_rng(seed))
+        x = np.argwhere(share > 0.9)[:, 0]
+        found.append(np.stack([*grades[:, share > 0.9], x > 35]))
+    t1, t2, elsewhere = np.concatenate(found, axis=1)
+    assert np.corrcoef(t1, t2)[0, 1] < 0  # of tissue, both are long together
+    assert t2[elsewhere == 1].mean() > 1.15 * t2[elsewhere == 0].mean()
+
+
+def test_iron_darkens_deep_grey_matter_on_t2_and_not_on_t1(anatomy, template):
+    assert 0.01 < template.iron.sum() / template.fractions[GREY].sum() < 0.2
+    plain = replace(anatomy, t2_texture=np.zeros_like(anatomy.t2_texture))
+    deep = anatomy.t2_texture < -0.1
+    assert (anatomy.fractions[GREY][deep] > 0.3).mean() > 0.9
+    t1, t2 = (
+        mixed_signal(anatomy, tissues=TISSUES, sequence=SEQUENCES[name])[deep].mean()
+        / mixed_signal(plain, tissues=TISSUES, sequence=SEQUENCES[name])[deep].mean()
+        for name in ("T1", "T2")
+    )
+    assert t2 < 0.9
+    assert t1 == pytest.approx(1, abs=0.02)
+
+
+def test_t2_varies_by_subject_more_than_t1_and_apart_from_it():
+    drawn = [vary_tissue(TISSUES[WHITE], np.random.default_rng(seed)) for seed in range(300)]
+    t1, t2 = (np.array([getattr(tissue, name) for tissue in drawn]) for name in ("t1", "t2"))
+    assert t2.std() / t2.mean() > 1.5 * t1.std() / t1.mean()
+    assert abs(np.corrcoef(t1, t2)[0, 1]) < 0.15
+
+
+def test_a_table_of_a_subject_s_own_grey_values_is_far_from_what_tissue_and_fields_tell(cohort, template):
+    t1, t2 = (np.asarray(_load(cohort, 1, suffix).dataobj).astype(np.float64) for suffix in ("T1w", "T2w"))
+    inside = t1 > 0
+    tree = DecisionTreeRegressor(min_samples_leaf=50).fit(t1[inside][:, None], t2[inside])
+    table = np.abs(tree.predict(t1[inside][:, None]) - t2[inside]).mean() / t2[inside].mean()
+    stream = [np.random.default_rng((3, 1, key)) for key in (mr_cohort._ANATOMY, mr_cohort._LESIONS, mr_cohort._COILS)]
+    own = make_anatomy(template, resolution_mm=4.0, rng=stream[0], lesion_rng=stream[1])
+    coils = place_coils(own.mask, stream[2])
+    told = mixed_signal(own, tissues=TISSUES, sequence=SEQUENCES["T2"], flip=coils.flip) * np.exp(coils.bias)
+    told *= t2[inside].mean() / told.mean()
+    assert np.abs(told - t2[own.mask]).mean() / t2[inside].mean() < 0.6 * table
 
 
 def test_noise_is_rician_with_the_stated_deviation():
