@@ -5,15 +5,18 @@ from __future__ import annotations
 import difflib
 import inspect
 import logging
+import re
 from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from medmae.bundle.check.ids import references, walk
 from medmae.bundle.check.logging_conf import NAME, set_up_logging
 from medmae.bundle.check.refuse import require_safe
 from medmae.bundle.overrides import UNKNOWN, check_value, read_value
-from medmae.bundle.shipped import find_bundle, find_config, shared_file, shipped
+from medmae.bundle.renamed import ARGUMENTS, renamed_in
+from medmae.bundle.shipped import find_bundle, find_configs, shared_file, shipped
 
 _SPECIAL = frozenset("#$@%")  # what MONAI's parser does not leave as it is
 
@@ -31,7 +34,7 @@ def run_bundle(
     Args:
         bundle: Folder of a bundle, or the name of a shipped one.
         config: Name of a configuration; several, separated by commas, are merged from left to right
-            (``train,multi_gpu_train``).
+            (``train,multi_gpu_train``); one that is ``merged_over`` another brings that.
         overrides: Configuration ids and their new values (``train::trainer::max_epochs``). Relative paths are relative
             to the working directory.
         options: The same as a user typed them, see :func:`medmae.bundle.overrides.read_value`.
@@ -47,10 +50,10 @@ def run_bundle(
         FileNotFoundError: If the bundle or the configuration does not exist.
         BundleRefusedError: If a static check finds an error; nothing was run then.
         ValueError: If an override names nothing in the configuration (MONAI would take it in silence), or is of another
-            kind than what it replaces.
+            kind than what it replaces, or nothing that is run depends on it; or if a name of medmae is an old one.
     """
     root = find_bundle(bundle)
-    files = [find_config(root, name.strip()) for name in config.split(",")]
+    files = find_configs(root, config)
     checked = None if trust else require_safe(root)
 
     from monai.bundle import ConfigParser, ConfigWorkflow  # seconds to import: only who runs a bundle pays
@@ -60,6 +63,7 @@ def run_bundle(
     content = checked_config(checked, files) if checked else ConfigParser.load_config_files(list(map(str, files)))
     home = Path("runs", root.name) if root in shipped().values() else root
     given = _given(ConfigParser(content), overrides=overrides or {}, options=options or {}, trust=trust)
+    _refuse_renamed({**content, **given})
     settings = {
         "bundle_root": as_data(home),
         **{key: value if trust and _is_expression(value) else as_data(value) for key, value in given.items()},
@@ -73,7 +77,11 @@ def run_bundle(
         logging.getLogger("monai.bundle.workflows").setLevel(logging.ERROR)
         log = root / NAME if (root / NAME).is_file() else _shared_logging()
         workflow = ConfigWorkflow(list(map(str, files)), logging_file=str(log), workflow_type=None, **settings)
-    workflow.initialize()
+    try:
+        workflow.initialize()
+    except RuntimeError as error:
+        _refuse_arguments(error)
+        raise
     workflow.run()
     workflow.finalize()
     place = "output_dir" if "output_dir" in workflow.parser else "bundle_root"
@@ -88,7 +96,7 @@ def _given(
     trust: bool,
 ) -> dict[str, object]:
     """Values that replace those of a recipe, by their real ids; each of the kind that the recipe has there."""
-    _check_ids([*overrides, *options], set(recipe.get()))
+    _check_ids([*overrides, *options], recipe.get())
     given = {_real_id(recipe, key): value for key, value in overrides.items()}
     for name, text in options.items():
         key = _real_id(recipe, name)
@@ -150,12 +158,48 @@ def _value(recipe: Any, key: str) -> object:  # noqa: ANN401 (MONAI's parser, im
     return UNKNOWN if _is_expression(value) else value
 
 
-def _check_ids(names: Iterable[str], known: set[str]) -> None:
-    """Refuses a misspelt id: its first part must stand in the configuration, or be one that MONAI's tools know."""
-    tops = known | {"bundle_root", "output_dir"}
+def _refuse_renamed(content: Mapping[str, Any]) -> None:
+    """Refuses old names of medmae, which MONAI would look for in vain; the checks say the same of a bundle's files."""
+    for at, value in walk(content):
+        is_name = isinstance(value, str) and (value.startswith("$") or at.rpartition("::")[2] == "_target_")
+        if is_name and (reason := renamed_in(value)):
+            raise ValueError(f"{at}: {reason}: docs/bundles.md says what recipes name")
+
+
+def _refuse_arguments(error: RuntimeError) -> None:
+    """Says in a line which argument a class does not take, or misses, where MONAI says that it was not made."""
+    text = str(error.__cause__)
+    found = re.match(r"(\w+)\.__init__\(\) (?:got an unexpected|missing) .*?'(\w+)'", text)
+    if isinstance(error.__cause__, TypeError) and found:
+        hint = ARGUMENTS.get(found[2], "see its documentation for those that it takes")
+        raise ValueError(f"{text.replace('.__init__()', '')}: {hint}") from error
+
+
+def _check_ids(names: Iterable[str], recipe: Mapping[str, Any]) -> None:
+    """Refuses a misspelt id, and one that nothing which is run depends on: its value would be lost in silence.
+
+    The first part of an id must stand in the configuration, or be one that MONAI's tools know.
+    """
+    own = {"bundle_root", "output_dir"}
+    tops, used = recipe.keys() | own, _used(recipe) | own
     for name in names:
         top = name.replace("#", "::").split("::")[0]
         if top not in tops:
             near = difflib.get_close_matches(top, tops, n=3)
             hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(sorted(tops))}"
             raise ValueError(f"--{name}: the configuration has no {top!r}; {hint}")
+        if top not in used:
+            raise ValueError(f"--{name}: nothing that this configuration runs depends on {top!r}: leave it out")
+
+
+def _used(recipe: Mapping[str, Any]) -> set[str]:
+    """Ids of the top that what is run refers to, and these refer to, and so on."""
+    used: set[str] = set()
+    wanted = {"imports", "initialize", "run", "finalize"} & recipe.keys()
+    while wanted:
+        top = wanted.pop()
+        used.add(top)
+        texts = [value for _, value in walk(recipe[top]) if isinstance(value, str)]
+        found = {id_.partition("::")[0] for text in texts for id_ in references(text.replace("%", "@", 1))}
+        wanted |= (found & recipe.keys()) - used
+    return used

@@ -5,7 +5,10 @@ What is the same for all of them (overlays for several GPUs, the logging of a ru
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
+
+import yaml
 
 import medmae
 from medmae.errors import DataError
@@ -14,6 +17,7 @@ _PACKAGE = Path(medmae.__file__).resolve().parent
 _HOMES = (_PACKAGE / "_bundles", _PACKAGE.parent / "bundles")
 _SHARED = "shared"
 _SUFFIXES = (".yaml", ".yml", ".json")
+BASE_KEY = "merged_over"  # optional id of an overlay: the recipe over which it is merged
 
 
 def shipped() -> dict[str, Path]:
@@ -65,6 +69,33 @@ def shared_file(name: str) -> Path | None:
 def shared_configs() -> list[str]:
     """Names of the overlays that suit any bundle's ``train``."""
     return sorted({path.stem for home in _HOMES for path in (home / _SHARED).glob("*.yaml")})
+
+
+def find_configs(bundle: Path, names: str) -> list[Path]:
+    """Files of configurations that are merged from left to right, each after the one that it is merged over.
+
+    Args:
+        bundle: Its folder.
+        names: With commas between them: ``train,demo``; ``evaluate`` alone brings ``inference``, if it names that in
+            ``merged_over``.
+
+    Raises:
+        FileNotFoundError: If there is no such configuration.
+    """
+    files: list[Path] = []
+    for name in names.split(","):
+        files += [file for file in _layers(bundle, name.strip()) if file not in files]
+    return files
+
+
+def _layers(bundle: Path, name: str, *above: str) -> list[Path]:
+    """A configuration below those that are merged over it."""
+    path, content = find_config(bundle, name), None
+    with contextlib.suppress(yaml.YAMLError):  # what is no YAML, and what goes in a circle, is told by the checks
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    base = content.get(BASE_KEY) if isinstance(content, dict) else None
+    below = [] if base is None or base in above else _layers(bundle, str(base), name, *above)
+    return [*below, path]
 
 
 def find_config(bundle: Path, name: str) -> Path:

@@ -196,11 +196,11 @@ def check_leaks(rows: Iterable[Row], *, path: str | Path | None = None) -> None:
     check_disjoint(pairs, what="source file (sha256)", path=path)
 
 
-def refuse_seen(subjects: Iterable[str], evaluation: Cohort, *, split: str = "test") -> None:
+def refuse_seen(subjects: Iterable[str], evaluation: Cohort, *, split: str | None = "test") -> None:
     """Refuses to evaluate on patients whom pre-training has seen.
 
     Raises:
-        DataError: With those of them that ``split`` holds.
+        DataError: With those of them that ``split`` holds, all of the data if it is None.
     """
     seen = sorted(set(subjects) & set(evaluation.subjects(split)))
     if seen:

@@ -19,7 +19,7 @@ _REMEDY = "train again, or take other weights"
 
 
 def require_unseen(
-    *, model_dir: str | Path, manifest: str | Path | Cohort, split: str = "test", allow: bool = False
+    *, model_dir: str | Path, manifest: str | Path | Cohort, split: str | None = "test", allow: bool = False
 ) -> None:
     """Compares the subjects to evaluate with those that the run behind some weights trained on.
 
@@ -30,7 +30,7 @@ def require_unseen(
     Args:
         model_dir: Folder of the weights.
         manifest: Of the data to evaluate on; or images with their splits.
-        split: Of that data.
+        split: Of that data; None for all of it.
         allow: True declares the evaluation transductive, on patients who were seen on purpose: it is warned of.
 
     Raises:

@@ -94,9 +94,9 @@ class _OfClassifier(Evaluation):
     weights = WEIGHTS
     method: Classification
 
-    def __init__(self, *, network: nn.Module, classes: Sequence[str], **evaluation: Any) -> None:
-        super().__init__(**evaluation)
-        self.network, self.classes = network, list(classes)
+    def __init__(self, *, network: nn.Module, classes: Sequence[str], dataset: Samples, **evaluation: Any) -> None:
+        super().__init__(data=dataset.source, split=dataset.split, **evaluation)
+        self.network, self.classes, self.dataset = network, list(classes), dataset
         self.record = {"classes": self.classes, **self.record}
 
     def load(self, path: Path) -> None:
@@ -109,14 +109,13 @@ class ClassifierEvaluation(_OfClassifier):
 
     Args:
         train: What baselines learn from.
-        dataset: Held-out samples.
-        classifier: ``network``, which gives logits, and ``classes``, in the order of its outputs; and arguments of
-            :class:`Evaluation`.
+        classifier: ``network``, which gives logits, ``classes``, in the order of its outputs, and ``dataset``, samples
+            that are held out; and arguments of :class:`Evaluation`.
     """
 
-    def __init__(self, *, train: Samples, dataset: Samples, **classifier: Any) -> None:
+    def __init__(self, *, train: Samples, **classifier: Any) -> None:
         super().__init__(**classifier)
-        self.train, self.dataset = train, dataset
+        self.train = train
 
     def evaluate(self, out: Path) -> None:
         """Figures of each class."""
@@ -134,17 +133,14 @@ class SlideMaps(_OfClassifier):
     """Whole slides mapped by a trained classifier; see :func:`~medmae.evaluate.slides.class_maps.map_trained`.
 
     Args:
-        dataset: Tiles of the slides.
         shown: Classes to draw; None draws all.
         edge: Longer side of a picture of a slide, in pixels.
-        classifier: As in :class:`ClassifierEvaluation`.
+        classifier: As in :class:`ClassifierEvaluation`; ``dataset`` are tiles of the slides.
     """
 
-    def __init__(
-        self, *, dataset: Samples, shown: Sequence[str] | None = None, edge: int = 1024, **classifier: Any
-    ) -> None:
+    def __init__(self, *, shown: Sequence[str] | None = None, edge: int = 1024, **classifier: Any) -> None:
         super().__init__(**classifier)
-        self.dataset, self.shown, self.edge = dataset, shown, edge
+        self.shown, self.edge = shown, edge
         self.record = {"shown": shown, **self.record}
 
     def require_unseen(self) -> None:

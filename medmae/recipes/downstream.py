@@ -42,7 +42,7 @@ class Downstream(Evaluation):
         pool: Pool = "mean",
         **evaluation: Any,
     ) -> None:
-        super().__init__(**evaluation)
+        super().__init__(data=dataset.source, split=dataset.split, **evaluation)
         self.train, self.dataset = train, dataset
         self.pool = pool
         self.protocol = Protocol(

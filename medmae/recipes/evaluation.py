@@ -26,7 +26,7 @@ class Evaluation(ABC):
         data: The prepared data set, or images that were read as they are.
         output_dir: The run directory of the evaluation.
         model_dir: Folder of the weights.
-        split: Of the data; patients of it whom the weights have seen are refused.
+        split: Of the data, None for all of it; patients whom the weights have seen are refused.
         transductive: True evaluates on them on purpose, and warns.
         device: Where to compute.
         title: Of the report.
@@ -43,7 +43,7 @@ class Evaluation(ABC):
         data: str | Path | Source,
         output_dir: str | Path,
         model_dir: str | Path,
-        split: str = "test",
+        split: str | None = "test",
         transductive: bool = False,
         device: torch.device | str = "cpu",
         title: str,

@@ -67,7 +67,7 @@ class Pretraining(Training):
         """Pictures, reconstructions and the report."""
         method = self.method
         if self.pictures is not None:
-            data: dict[str, Any] = {"held_out": self.held_out, "train": self.train_loader.dataset}
+            data: dict[str, Any] = {"held_out": self.held_out, "train": self.samples}
             self.pictures.write(method=method, **data, out=out, device=self.device)
         if reason := not_scorable(method):
             log.warning("nothing is reconstructed: %s", reason)

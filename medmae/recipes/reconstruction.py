@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from medmae.evaluate.reconstruct.reconstruction import DescribedDataset, evaluate_reconstruction
+from medmae.data.samples import Samples
+from medmae.evaluate.reconstruct.reconstruction import evaluate_reconstruction
 from medmae.recipes.evaluation import Evaluation
 from medmae.recipes.pretraining import Pictures
 from medmae.weights.io import load_weights
@@ -27,7 +28,7 @@ class Reconstruction(Evaluation):
     def __init__(
         self,
         *,
-        dataset: DescribedDataset,
+        dataset: Samples,
         seed: int = 0,
         batch_size: int = 8,
         samples_per_case: int = 12,
@@ -35,7 +36,7 @@ class Reconstruction(Evaluation):
         pictures: Pictures | None = None,
         **evaluation: Any,
     ) -> None:
-        super().__init__(**evaluation)
+        super().__init__(data=dataset.source, split=dataset.split, **evaluation)
         self.dataset, self.seed, self.batch_size, self.pictures = dataset, seed, batch_size, pictures
         self.samples_per_case, self.foreground = samples_per_case, foreground
         self.record = {"seed": seed, "samples_per_case": samples_per_case, **self.record}

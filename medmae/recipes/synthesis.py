@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from medmae.data.manifest import Manifest
-from medmae.data.samples import Samples
 from medmae.data.volumes.target_intensity import NAME, write_target_intensities
 from medmae.errors import LaterFailures
 from medmae.evaluate.leakage import require_unseen
@@ -40,8 +39,7 @@ class SynthesisTraining(Training):
         target: Contrast that it makes.
         contrasts: Channels of an any-to-any network, which has neither of these.
         uncertainty: Also calibrate the spread of test-time augmentation on validation subjects, and test it on others.
-        training: Arguments of :class:`Training`; ``data`` is the manifest, whose test subjects must not have been
-            pre-trained on.
+        training: Arguments of :class:`Training`; test subjects of its data must not have been pre-trained on.
     """
 
     weights = WEIGHTS
@@ -80,17 +78,14 @@ class SynthesisTraining(Training):
             calibration_tasks(manifest=self.manifest, **self.task)
         _load_pretrained(self.network_of_task, self.pretrained, manifest=self.manifest)
         made = list(self.task["contrasts"] or [str(self.task["target"])])
-        pairs = self.train_loader.dataset
-        assert isinstance(pairs, Samples)
-        known, paired = Manifest.of(self.manifest), tuple(sorted(set(pairs.subjects.tolist())))
+        known, paired = Manifest.of(self.data), tuple(sorted(set(self.samples.subjects.tolist())))
         write_target_intensities(self.model_dir / NAME, manifest=known, contrasts=made, subjects=paired)
         write_task(self.model_dir, **self.task, manifest=known, paired=paired)
 
     @property
-    def manifest(self) -> str | Path:
+    def manifest(self) -> Path:
         """Of the data set."""
-        assert isinstance(self.data, str | Path)
-        return self.data
+        return self.data.path
 
     def finalize(self) -> None:
         """See :meth:`Training.finalize`; a calibration of an earlier training is of other weights."""
@@ -144,6 +139,8 @@ class SynthesisEvaluation(Evaluation):
         **evaluation: Any,
     ) -> None:
         super().__init__(**evaluation)
+        if self.split is None:
+            raise ValueError("a synthesis is evaluated on one split: --split test")
         self.task: dict[str, Any] = {"source": source, "target": target, "contrasts": contrasts}
         self.uncertainty, self.smooth, self.batch_size = uncertainty, smooth, batch_size
         self.record = {**self.task, "smooth": smooth, **self.record}
@@ -155,6 +152,7 @@ class SynthesisEvaluation(Evaluation):
     def evaluate(self, out: Path) -> None:
         """Figures, montages and the worst slices."""
         assert isinstance(self.data, str | Path)
+        assert self.split is not None
         task = {**self.task, "source": None, "target": None} if self.task["contrasts"] else self.task
         evaluate_method(
             method=self.method,

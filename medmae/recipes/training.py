@@ -10,7 +10,9 @@ from typing import Any
 import torch
 from pytorch_lightning.utilities import rank_zero_only
 from torch import nn
+from torch.utils.data import Dataset
 
+from medmae.data.samples import Samples
 from medmae.data.source import Source
 from medmae.methods.base import Method
 from medmae.recipes.finish import record_training
@@ -29,10 +31,9 @@ class Training(ABC):
     Args:
         module: What is trained, with its optimiser, schedule and augmentation.
         trainer: Trains it; its ``default_root_dir`` is the run directory.
-        train_loader: Batches to learn from.
-        val_loader: Held-out batches; an empty one is left out.
+        train_loader: Batches to learn from; the record tells whom their source holds.
+        validation: Held-out samples, read in batches as those of training are; none, or an empty one, is left out.
         network: What ``models/model.pt`` holds: the part that is given out, as a plain network.
-        data: The prepared data set, or images that were read as they are; the record tells whom it holds.
         model_dir: Receives the weights.
         checkpoint: Resume from this file; ``newest``: from the newest complete one of the run.
         allow_changes: Resume although settings changed.
@@ -50,9 +51,8 @@ class Training(ABC):
         module: MaskedModule,
         trainer: Trainer,
         train_loader: ResumableLoader,
-        val_loader: ResumableLoader | None = None,
+        validation: Dataset[Any] | None = None,
         network: nn.Module,
-        data: str | Path | Source,
         model_dir: str | Path,
         checkpoint: str | Path | None = None,
         allow_changes: bool = False,
@@ -62,8 +62,11 @@ class Training(ABC):
         record: Mapping[str, Any] | None = None,
     ) -> None:
         self.module, self.trainer, self.network = module, trainer, network
-        self.train_loader, self.val_loader = train_loader, val_loader
-        self.data, self.model_dir, self.device = data, Path(model_dir), device
+        self.train_loader, self.val_loader = train_loader, None
+        if validation is not None:
+            reading: dict[str, Any] = {name: getattr(train_loader, name) for name in ("batch_size", "num_workers")}
+            self.val_loader = ResumableLoader(dataset=validation, shuffle=False, **reading)
+        self.model_dir, self.device = Path(model_dir), device
         self.checkpoint, self.allow_changes = checkpoint, allow_changes
         self.title, self.bundle, self.record = title, bundle, dict(record or {})
 
@@ -71,6 +74,17 @@ class Training(ABC):
     def method(self) -> Method:
         """What is trained."""
         return self.module.method
+
+    @property
+    def data(self) -> Source:
+        """What it learns from, all splits of it."""
+        return self.samples.source
+
+    @property
+    def samples(self) -> Samples:
+        """Those that it learns from."""
+        assert isinstance(self.train_loader.dataset, Samples)
+        return self.train_loader.dataset
 
     @property
     def output_dir(self) -> Path:

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 import medmae.bundle
 from medmae.bundle.run import run_bundle
-from medmae.bundle.shipped import find_config, shipped
+from medmae.bundle.shipped import find_config, find_configs, shipped
 from medmae.methods.edge_mae import edge_mae_tiny
 from medmae.nn.heads import FeatureMap
 from medmae.training.checkpoints import checkpoints
@@ -61,9 +61,8 @@ def test_the_network_takes_and_gives_what_the_metadata_say(bundle):
 @pytest.mark.parametrize(("name", "kind"), [("train", "train"), ("evaluate", "infer"), ("inference", "infer")])
 def test_no_property_that_monai_requires_is_missing(bundle, run, prepared, cohort, name, kind):
     where = {"dataset_dir": str(cohort if name == "inference" else prepared), "bundle_root": str(bundle)}
-    workflow = ConfigWorkflow(
-        config_file=config(bundle, name), workflow_type=kind, **TINY, **where, model_dir=str(run / "models")
-    )
+    files = [str(path) for path in find_configs(bundle, name)]
+    workflow = ConfigWorkflow(files, workflow_type=kind, **TINY, **where, model_dir=str(run / "models"))
     workflow.initialize()
     assert workflow.check_properties() == []
 

@@ -13,7 +13,7 @@ from monai.bundle import ConfigWorkflow
 
 from data_prep.tiny import make
 from medmae.bundle.run import run_bundle
-from medmae.bundle.shipped import find_config, shipped
+from medmae.bundle.shipped import find_configs, shipped
 from medmae.cli import main
 from medmae.methods.he_mmae import he_mmae_tiny
 from medmae.nn.heads import FeatureMap
@@ -110,7 +110,7 @@ def test_embeddings_come_from_the_encoder_alone_whatever_was_rebuilt(run, tiles,
     ],
 )
 def test_recipes_that_are_merged_change_what_they_name(tiles, merged, key, value):
-    files = [str(find_config(shipped()[NAME], name)) for name in merged.split(",")]
+    files = [str(path) for path in find_configs(shipped()[NAME], merged)]
     workflow = ConfigWorkflow(config_file=files, workflow_type=None, dataset_dir=str(tiles))
     assert workflow.parser.get(key) == value
 
@@ -118,8 +118,8 @@ def test_recipes_that_are_merged_change_what_they_name(tiles, merged, key, value
 @pytest.mark.parametrize("config", ["train", "evaluate"])
 def test_the_fastest_separation_can_be_asked_for(tiles, config):
     fast = {"stain_matrix": RUIFROK.tolist(), "stain_brighten": False, "colour_table": True}
-    file, small = str(find_config(shipped()[NAME], config)), {**TINY, "num_visible": 14}
-    workflow = ConfigWorkflow(config_file=file, workflow_type=None, dataset_dir=str(tiles), **small, **fast)
+    files, small = [str(path) for path in find_configs(shipped()[NAME], config)], {**TINY, "num_visible": 14}
+    workflow = ConfigWorkflow(config_file=files, workflow_type=None, dataset_dir=str(tiles), **small, **fast)
     data = workflow.parser.get_parsed_content("train::dataset" if config == "train" else "dataset")
     separator = data.view.separator
     assert (separator.brighten, separator.colour_table) == (False, True)

@@ -68,7 +68,6 @@ def training(images, tmp_path_factory) -> Training:
         trainer=Trainer(default_root_dir=out, max_epochs=1, accumulate_grad_batches=2),
         train_loader=ResumableLoader(dataset=Samples(source=images, view=view), batch_size=8),
         network=FeatureMap(encoder=method.encoder),
-        data=images,
         model_dir=out / "models",
         title="A run",
         bundle="none",

@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 
 import medmae
+from medmae.bundle.renamed import renamed
 
 PACKAGES = ("medmae", "monai", "torch", "pytorch_lightning")
 _ROOT = Path(medmae.__file__).parent
@@ -85,6 +86,8 @@ def refusal(name: object) -> str | None:
     if room in _ROOMS and (is_class or builds) and symbol in defined(module):
         return None
     if top == "medmae":
+        if (new := renamed(name)) is not None:
+            return f"is {new} now"
         return "is no class of those of medmae that recipes are made of, and builds no method"
     if top in PACKAGES:
         return f"is of {top}, but not on the list of what recipes need"

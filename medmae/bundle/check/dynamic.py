@@ -56,7 +56,7 @@ def properties(trial: Trial) -> Iterator[Problem]:
     for name in _RECIPES:
         overrides = trial.overrides(name, trial.work / "properties")
         kind = "train" if name == "train" else "infer"
-        workflow = ConfigWorkflow(trial.config(name), logging_file=False, workflow_type=kind, **overrides)
+        workflow = ConfigWorkflow(trial.configs(name), logging_file=False, workflow_type=kind, **overrides)
         workflow.initialize()
         try:
             missing = workflow.check_properties()

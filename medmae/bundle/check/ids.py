@@ -10,9 +10,9 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from medmae.bundle.check.source import METADATA, Bundle
+from medmae.bundle.shipped import BASE_KEY
 
-BASE_KEY = "merged_over"  # optional id of an overlay: the recipe over which it is merged, "train" if it is not there
-RUN_KEY = "run"  # a configuration with it is a recipe, one without is an overlay
+RUN_KEY = "run"  # a configuration with it is a recipe; one without is an overlay of `train`, if it names no other
 _REFERENCE = re.compile(r"@(?:\w*)(?:::\w*)*")  # MONAI's ReferenceResolver.id_matcher
 
 
@@ -84,13 +84,16 @@ def recipes(bundle: Bundle) -> list[Recipe]:
     unreadable = {PurePosixPath(path).stem for path in bundle.unreadable}
     made = []
     for path, content in bundle.configs.items():
-        recipe = Recipe(path, {}, overlay=_is_overlay(PurePosixPath(path).stem, content))
-        base = str(content.get(BASE_KEY, "train")) if recipe.overlay else None
+        recipe = Recipe(path, {}, overlay=_base(PurePosixPath(path).stem, content) is not None)
+        layers, stem = [content], PurePosixPath(path).stem
+        while (base := _base(stem, layers[0])) is not None and base not in unreadable:
+            if base not in by_stem or any(by_stem[base] is layer for layer in layers):
+                recipe.faults[BASE_KEY] = f"there is no {base!r} over which it could be merged"
+                break
+            layers, stem = [by_stem[base], *layers], base
         if base in unreadable:
             continue
-        if base is not None and (base not in by_stem or by_stem[base] is content):
-            recipe.faults[BASE_KEY] = f"there is no {base!r} over which it could be merged"
-        for layer in (by_stem.get(base, {}), content) if base is not None else (content,):
+        for layer in layers:
             _merge(recipe, copy.deepcopy(layer))
         if METADATA in bundle.documents:
             recipe.tree["_meta_"] = metadata
@@ -98,8 +101,17 @@ def recipes(bundle: Bundle) -> list[Recipe]:
     return made
 
 
-def _is_overlay(stem: str, content: Mapping[str, Any]) -> bool:
-    return RUN_KEY not in content and stem not in {"train", "evaluate", "inference"}
+def merged(bundle: Bundle, name: str) -> dict[str, Any]:
+    """Ids and values of a configuration, as it is when it is merged over what it names."""
+    tree = next(recipe.tree for recipe in recipes(bundle) if recipe.stem == name)
+    return {key: value for key, value in tree.items() if key != "_meta_"}
+
+
+def _base(stem: str, content: Mapping[str, Any]) -> str | None:
+    """Name of the recipe over which a configuration is merged."""
+    if BASE_KEY in content:
+        return str(content[BASE_KEY])
+    return None if RUN_KEY in content or stem in {"train", "evaluate", "inference"} else "train"
 
 
 def _merge(recipe: Recipe, layer: Mapping[str, Any]) -> None:

@@ -9,8 +9,9 @@ from typing import Any
 from medmae.bundle.check.definitions import contents
 from medmae.bundle.check.finding import Problem
 from medmae.bundle.check.grammar import reference_refusal
-from medmae.bundle.check.ids import BASE_KEY, Recipe, normal, recipes, references, walk
+from medmae.bundle.check.ids import Recipe, normal, recipes, references, walk
 from medmae.bundle.check.source import METADATA, SUFFIXES, Bundle
+from medmae.bundle.shipped import BASE_KEY
 
 _COMMON = ("bundle_root", "device", "dataset_dir")
 # From monai/bundle/properties.py, which takes seconds to import; a test compares them.

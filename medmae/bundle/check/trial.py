@@ -16,9 +16,10 @@ from pytorch_lightning.callbacks import Callback
 from torch import nn
 
 from medmae.bundle.check.copied import write_copy
+from medmae.bundle.check.ids import merged
 from medmae.bundle.check.source import Bundle
 from medmae.bundle.run import run_bundle
-from medmae.bundle.shipped import find_config
+from medmae.bundle.shipped import find_config, find_configs
 from medmae.bundle.workflow import Workflow
 
 MakeData = Callable[[str, Path], tuple[Path, Path]]  # (source, folder) -> (prepared data set, raw files)
@@ -63,6 +64,10 @@ class Trial:
         """Path of a configuration."""
         return str(find_config(self.bundle, name))
 
+    def configs(self, name: str) -> list[str]:
+        """The same, after those that it is merged over."""
+        return [str(path) for path in find_configs(self.bundle, name)]
+
     def metadata(self) -> str:
         """Path of the metadata."""
         return str(self.bundle / "configs" / "metadata.json")
@@ -83,7 +88,7 @@ class Trial:
 
     def workflow(self, name: str, output: Path, **more: object) -> Workflow:
         """A recipe, not yet initialised."""
-        return Workflow(self._given.config(name), {**self.overrides(name, output), **more})
+        return Workflow(merged(self._given, name), {**self.overrides(name, output), **more})
 
     def run(self, name: str) -> Path:
         """Runs a recipe through; gives the folder of its results."""

@@ -60,7 +60,7 @@ def weights(*, spoil: bool, twin: bool) -> Plant:
     """The bundle brings small weights: with a NaN, or beside others in model.safetensors."""
 
     def plant(bundle: Path) -> None:
-        for name in ("train", "evaluate", "inference"):
+        for name in ("train", "inference"):  # evaluate is merged over it
             change = config(
                 f"{name}.yaml", lambda c: c["method"].update(_target_="medmae.methods.edge_mae.edge_mae_tiny")
             )

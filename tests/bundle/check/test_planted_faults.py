@@ -338,7 +338,7 @@ FAULTS: dict[str, tuple[int, Plant]] = {
     "an override of nothing": (9, tried("train", "nothing::seed", 1)),
     # 10: required ids
     "no inferer": (10, edit("configs/train.yaml", "  inferer: {_target_: monai.inferers.SimpleInferer}\n", "")),
-    "no run": (10, edit("configs/evaluate.yaml", "run: [$@evaluator.run()]\n", "")),
+    "no run": (10, edit("configs/inference.yaml", "run: [$@evaluator.run()]\n", "")),
     "no max_epochs": (
         10,
         edit("configs/train.yaml", ", max_epochs: '@epochs'", ""),
