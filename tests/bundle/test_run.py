@@ -109,7 +109,7 @@ def test_expressions_are_for_those_who_trust_a_bundle(bundle: Path, tmp_path: Pa
 
 def test_a_reference_is_followed_to_what_it_stands_for(bundle: Path) -> None:
     with (bundle / "configs" / "train.yaml").open("a") as file:
-        file.write("twice: '@factor'\nendless: '@endless'\n")
+        file.write("twice: '@factor'\nendless: '@endless'\nfinalize: [$@twice and @endless]\n")
     with pytest.raises(ValueError, match=r"--twice.*a number"):
         run_bundle(bundle, "train", options={"twice": "many"}, trust=True)
     run_bundle(bundle, "train", options={"endless": "many"}, trust=True)
@@ -119,9 +119,10 @@ PARTS = """
 box: {inner: {number: 3}}
 lid: '@box::inner'
 sum: $@factor + 1
-held: {_target_: medmae.data.Samples, source: x, view: '@look'}
+held: {_target_: medmae.data.Samples, _disabled_: true, source: x, view: '@look'}
 look: {size: 8}
 run: ['$pathlib.Path(@out).write_text(str([@box, @look]))']
+finalize: ['$[@lid, @sum, @held]']
 """
 
 
@@ -151,7 +152,7 @@ def test_what_all_bundles_share_is_merged_over_any_train_and_passes_the_checks(t
 
 def test_a_flag_in_words_never_counts_as_true(bundle: Path) -> None:
     with (bundle / "configs" / "train.yaml").open("a") as file:
-        file.write("flag: true\n")
+        file.write("flag: true\nfinalize: [$str(@flag)]\n")
     run_bundle(bundle, "train", options={"flag": "false", "factor": "2"}, trust=True)
     for flag in ("no", "flase", "0"):
         with pytest.raises(ValueError, match=r"--flag.*true or false"):
