@@ -55,6 +55,8 @@ class BestEpoch(Callback):
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Keeps the weights if none were better; all processes see what all have said, and decide alike."""
+        if trainer.sanity_checking:  # before the first epoch
+            return
         assert isinstance(module, MaskedModule)
         everyone = [self._seen] * trainer.world_size
         if trainer.world_size > 1:

@@ -26,9 +26,9 @@ def module():
     return MaskedModule(method=Classification(network=Classifier(encoder=mae_tiny().encoder, num_classes=2)))
 
 
-def validate(best, module, *, epoch, right):
+def validate(best, module, *, epoch, right, sanity=False):
     """An epoch that leaves its number in the head; so many of four samples are then told right, in two batches."""
-    trainer = SimpleNamespace(world_size=1, current_epoch=epoch)
+    trainer = SimpleNamespace(world_size=1, current_epoch=epoch, sanity_checking=sanity)
     torch.nn.init.constant_(module.method.network.head.bias, epoch)
     said = torch.where(torch.arange(4) < right, LABELS, 1 - LABELS)
     logits = 3.0 * torch.nn.functional.one_hot(said, 2)
@@ -40,6 +40,7 @@ def validate(best, module, *, epoch, right):
 
 def test_the_best_epoch_is_kept_through_a_checkpoint_and_given_back(module):
     best = BestEpoch(TWO)
+    validate(best, module, epoch=0, right=4, sanity=True)
     for epoch, right in enumerate((2, 4, 4)):
         validate(best, module, epoch=epoch, right=right)
     file = io.BytesIO()

@@ -11,6 +11,8 @@ from scipy.special import betaincinv
 from torch import Tensor
 from torch.nn import functional as F
 
+from medmae.methods.base import entry
+
 
 @dataclass(frozen=True, kw_only=True)
 class Mixing:
@@ -75,7 +77,7 @@ class LabelledAugment:
         if self.mixing is None:
             return {**moved, "target": F.one_hot(moved["label"].long(), self.num_classes).float()}
         data, target = self.mixing(
-            moved[self.name], moved["label"].long(), num_classes=self.num_classes, generator=generator
+            entry(moved, self.name), moved["label"].long(), num_classes=self.num_classes, generator=generator
         )
         return {**moved, self.name: data, "target": target}
 

@@ -32,6 +32,13 @@ def test_images_are_moved_first_and_mixed_then():
     assert made["target"][0].tolist() == pytest.approx([0.8, 0.1, 0.1])
 
 
+def test_data_of_another_name_is_mixed_only_if_it_is_the_one_that_is_named():
+    tiles = {"rgb" if key == "image" else key: value for key, value in batch().items()}
+    assert LabelledAugment(num_classes=3, name="rgb")(tiles, generator=seeded())["target"].shape == (4, 3)
+    with pytest.raises(ValueError, match='needs "image" in the batch'):
+        LabelledAugment(num_classes=3)(tiles, generator=seeded())
+
+
 @pytest.mark.parametrize("size", [(16, 24), (5, 16, 24)])
 def test_what_is_cut_out_is_one_box_of_every_frame_and_its_share_is_that_of_the_pixels(size):
     images = torch.stack([torch.zeros(3, *size), torch.ones(3, *size)])
