@@ -51,10 +51,13 @@ class Method(Configured, nn.Module, ABC):
     Attributes:
         needs: What it cannot do without, beside data: ``target`` in each batch, or a trained ``teacher`` when it is
             built. A batch or a construction without them is refused.
+        no_weight_decay: What its optimiser spares from weight decay beside one-dimensional parameters, by the last part
+            of its name, such as ``mask_token``.
         encoder: The thing one keeps, of methods that have one.
     """
 
     needs: frozenset[str] = frozenset()
+    no_weight_decay: frozenset[str] = frozenset()
     encoder: MaskedViT
 
     @property

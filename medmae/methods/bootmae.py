@@ -101,6 +101,8 @@ class BootMAE(PixelMethod):
         ValueError: If a tap is no block, or sizes and shares do not fit.
     """
 
+    no_weight_decay = frozenset({"cls_token"})
+
     def __init__(
         self,
         *,

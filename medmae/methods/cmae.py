@@ -94,6 +94,8 @@ class CMAE(PixelMethod):
         scale: What the encoder expects of data in its own units; see :class:`medmae.nn.vit.MaskedViT`.
     """
 
+    no_weight_decay = frozenset({"cls_token", "mask_token"})
+
     def __init__(
         self,
         *,

@@ -23,7 +23,7 @@ from medmae.errors import check_choice
 from medmae.masking.base import Mask, Masks, Rounding
 from medmae.masking.random import RandomMasking
 from medmae.methods.base import Batch, StepOutput
-from medmae.methods.pixels import PatchMethod
+from medmae.methods.pixels import PixelMethod
 from medmae.methods.registry import register
 from medmae.methods.shown import Shown
 from medmae.nn.decoder import MaskedDecoder
@@ -68,7 +68,7 @@ def edge_mae_tiny(**options: Any) -> EdgeMAE:
         "volume": edge_mae_volume,
     },
 )
-class EdgeMAE(PatchMethod):
+class EdgeMAE(PixelMethod):
     """Masked autoencoder with an image head and an edge head over one trunk.
 
     Args:
@@ -92,6 +92,8 @@ class EdgeMAE(PatchMethod):
         num_contrasts: Adds one learned token for the contrast of each sample (ours), read from ``batch["contrast"]``.
         target_norm: Normalisation of image targets; None in the paper. The image head then has no sigmoid.
     """
+
+    target_scaled = False
 
     def __init__(
         self,
@@ -158,7 +160,7 @@ class EdgeMAE(PatchMethod):
         weight = patchwise_weight(mask, grid=self.patches.grid, mode=self.weight_mode(progress))  # (B, M)
 
         image = self.image_head(trunk)  # (B, M, P)
-        target = self._image_target(mask.hidden(self.patches.patchify(self.data(batch))))
+        target = self.target(mask.hidden(self.patches.patchify(self.data(batch))))
         image_loss = masked_mse(image, target, weight=weight if self.patchwise else None)
         terms, prediction = {name: self.image_weight * image_loss}, {name: image}
         if self.edge_head is not None:
@@ -183,11 +185,7 @@ class EdgeMAE(PatchMethod):
         """See :meth:`MaskedMethod.show`; beside the data its edges, if there is a head for them."""
         mask, name = self.mask(batch, masks).complete(), self.kind.name
         predicted = self.predict(batch, mask)
-        image = predicted[name]
-        if self.target_norm is not None:
-            true = self.patches.patchify(self.data(batch))
-            image = self.target_norm.invert(image, true, channels=self.patches.channels)
-        parts = {name: self.shown(batch, mask, self.patches.unpatchify(image))}
+        parts = {name: self.shown(batch, mask, mask.hidden(predicted[name]))}
         if "edge" in predicted:
             edges, hidden = self.sobel(self.data(batch)), parts[name].hidden
             made = torch.where(hidden, self.patches.unpatchify(predicted["edge"]), edges)
@@ -209,6 +207,3 @@ class EdgeMAE(PatchMethod):
             raise ValueError('this method has a contrast token: the batch needs "contrast", a number for each sample')
         token = self.contrast_token(batch["contrast"]).unsqueeze(1)  # (B, 1, D)
         return self.encoder.forward_patches(rows, mask.visible, token)
-
-    def _image_target(self, rows: Tensor) -> Tensor:
-        return rows if self.target_norm is None else self.target_norm(rows, channels=self.patches.channels)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from medmae.kinds import Kind
 from medmae.masking.base import Mask, Masking, Masks
+from medmae.masking.neighbours import from_visible
 from medmae.methods.base import Batch, MaskedMethod, count_samples, entry
 from medmae.methods.shown import Shown
 from medmae.objectives.pixel import TargetNorm
@@ -22,10 +24,14 @@ class PatchMethod(MaskedMethod):
     Attributes:
         patches: How the data is cut.
         masking: How patches are hidden.
+        target_norm: Normalisation of the target patches; None regresses pixels as they are.
+        target_scaled: Whether pixels are regressed as the encoder expects them, or in the data's own units.
     """
 
     patches: Patches
     masking: Masking
+    target_norm: TargetNorm | None
+    target_scaled: ClassVar[bool] = True
 
     @property
     def kind(self) -> Kind:
@@ -73,10 +79,27 @@ class PatchMethod(MaskedMethod):
             )
         return mask
 
-    def shown(self, batch: Batch, mask: Mask, made: Tensor) -> Shown:
-        """What was made, ``(B, C, *size)`` in the data's own units, with what was visible pasted."""
+    def shown(self, batch: Batch, mask: Mask, predicted: Tensor) -> Shown:
+        """What was predicted of hidden patches, ``(B, M, P)``, in the data's own units, with what was visible pasted.
+
+        A normalised target says nothing of a patch's mean and deviation. In ``made``, which is scored, they are those
+        of visible patches, weighted by distance; in ``by_patch`` the true ones of what was hidden.
+        """
         data, hidden = self.data(batch), self.patches.paint(mask.as_bool())
-        return Shown(self.kind, data, hidden, torch.where(hidden, made.to(data.dtype), data))
+        rows = self.rows(batch) if self.target_scaled else self.patches.patchify(data)  # (B, N, P)
+        seen, norm, channels = mask.keep(rows), self.target_norm, self.patches.channels
+
+        def pasted(values: Tensor) -> Tensor:
+            made = self.patches.unpatchify(mask.restore(seen, values))
+            return torch.where(hidden, (self.encoder.scaling.invert(made) if self.target_scaled else made), data)
+
+        if norm is None:
+            return Shown(self.kind, data, hidden, pasted(predicted))
+        statistics = norm.statistics(seen, channels=channels)
+        expected = (from_visible(part, mask, grid=self.patches.grid) for part in statistics)  # (B, M, 1 or C) each
+        true = norm.statistics(mask.hidden(rows), channels=channels)
+        made, by_patch = (pasted(norm.invert(predicted, *some, channels=channels)) for some in (expected, true))
+        return Shown(self.kind, data, hidden, made, by_patch)
 
     def example_batch(self, batch_size: int = 2, *, generator: torch.Generator | None = None) -> dict[str, Tensor]:
         """See :meth:`Method.example_batch`."""
@@ -85,13 +108,7 @@ class PatchMethod(MaskedMethod):
 
 
 class PixelMethod(PatchMethod):
-    """A patch method whose head predicts patches, normalised or as they are: MAE, BootMAE, CMAE.
-
-    Attributes:
-        target_norm: Normalisation of the target patches; None regresses raw pixels.
-    """
-
-    target_norm: TargetNorm | None
+    """A patch method whose head predicts every patch, normalised or as it is: MAE, BootMAE, CMAE."""
 
     @abstractmethod
     def predict(self, batch: Batch, mask: Mask) -> Tensor | dict[str, Tensor]:
@@ -103,10 +120,8 @@ class PixelMethod(PatchMethod):
 
     @torch.no_grad()
     def show(self, batch: Batch, masks: Masks) -> dict[str, Shown]:
-        """See :meth:`MaskedMethod.show`; a normalised target is undone with the true patch statistics (for the eye)."""
+        """See :meth:`MaskedMethod.show`."""
         mask, name = self.mask(batch, masks).complete(), self.kind.name
         predicted = self.predict(batch, mask)
         predicted = predicted[name] if isinstance(predicted, dict) else predicted
-        if self.target_norm is not None:
-            predicted = self.target_norm.invert(predicted, self.rows(batch), channels=self.patches.channels)
-        return {name: self.shown(batch, mask, self.encoder.unpatchify(predicted))}
+        return {name: self.shown(batch, mask, mask.hidden(predicted))}

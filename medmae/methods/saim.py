@@ -185,14 +185,9 @@ class SAIM(PatchMethod):
 
     @torch.no_grad()
     def show(self, batch: Batch, masks: Masks) -> dict[str, Shown]:
-        """See :meth:`MaskedMethod.show`: smooth as the target; its normalisation is undone with true statistics."""
+        """See :meth:`MaskedMethod.show`: smooth as the target, but for the statistics of a normalised one."""
         mask = Mask.from_bool(self.mask(batch, masks).as_bool())  # without order
-        predicted = self.predict(batch, mask)  # (B, M, P)
-        if self.target_norm is not None:
-            true = mask.hidden(self._smooth(self.data(batch)))
-            predicted = self.target_norm.invert(predicted, true, channels=self.patches.channels)
-        whole = mask.restore(mask.keep(self.rows(batch)), predicted)  # (B, N, P)
-        return {self.kind.name: self.shown(batch, mask, self.encoder.unpatchify(whole))}
+        return {self.kind.name: self.shown(batch, mask, self.predict(batch, mask))}
 
     def _ask(self, rows: Tensor, *, known: Tensor, asked: Tensor, causal: bool) -> Tensor:
         """Both streams: content of tokens ``known`` ``(B, K)``, queries at places ``asked`` ``(B, A)``.

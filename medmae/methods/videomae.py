@@ -23,22 +23,21 @@ from torch import Tensor, nn
 from medmae.errors import check_choice
 from medmae.kinds import Kind, ScaleLike
 from medmae.masking.base import Mask, Masks
-from medmae.masking.neighbours import from_visible
 from medmae.masking.random import RandomMasking
 from medmae.masking.tube import TubeMasking
 from medmae.methods.base import Batch, StepOutput
 from medmae.methods.pixels import PixelMethod
 from medmae.methods.registry import register
-from medmae.methods.shown import Shown
 from medmae.nn.decoder import MaskedDecoder
 from medmae.nn.heads import PatchHead
-from medmae.nn.positions import FlatSinusoid
+from medmae.nn.positions import FlatSinusoid, LearnedPositions
 from medmae.nn.vit import MaskedViT
 from medmae.objectives.cube import CubeNorm
 from medmae.objectives.pixel import TargetNorm, masked_mse
 from medmae.tokens.patches import per_axis
 
 Hiding = Literal["tube", "random"]
+Place = Literal["sinusoid", "learned"]
 
 
 def videomae_small(**options: Any) -> VideoMAE:
@@ -108,6 +107,7 @@ class VideoMAE(PixelMethod):
         decoder_heads: Decoder heads.
         mlp_ratio: MLP width over width, in both.
         norm_eps: LayerNorm epsilon.
+        positions: Of the encoder: ``sinusoid``, or ``learned`` from the start; the decoder's are a sinusoid.
         masking: ``tube`` hides a place at all times, ``random`` hides cubes one by one (the authors' ablation).
         mask_ratio: Share that is hidden, 0.75 to 0.95 in the paper.
         target_norm: Normalisation of the target cubes; None regresses the clip in its own units. ``min_std`` in it
@@ -118,6 +118,9 @@ class VideoMAE(PixelMethod):
     Raises:
         ValueError: If cubes do not tile the clip, or a choice is not known.
     """
+
+    target_scaled = False
+    no_weight_decay = frozenset({"mask_token", "pos_embed"})
 
     def __init__(
         self,
@@ -135,6 +138,7 @@ class VideoMAE(PixelMethod):
         decoder_heads: int = 6,
         mlp_ratio: float = 4.0,
         norm_eps: float = 1e-6,
+        positions: Place = "sinusoid",
         masking: Hiding = "tube",
         mask_ratio: float = 0.9,
         target_norm: TargetNorm | None = CubeNorm(),  # noqa: B008 - frozen
@@ -142,6 +146,7 @@ class VideoMAE(PixelMethod):
     ) -> None:
         super().__init__()
         check_choice(masking, get_args(Hiding), name="masking")
+        check_choice(positions, get_args(Place), name="positions")
         self.encoder = MaskedViT(
             image_size=(num_frames, *per_axis(image_size, ndim=2, name="image_size")),
             patch_size=(tubelet_size, *per_axis(patch_size, ndim=2, name="patch_size")),
@@ -153,7 +158,7 @@ class VideoMAE(PixelMethod):
             norm_eps=norm_eps,
             qkv_bias="query_value",
             class_token="none",
-            positions=FlatSinusoid(),
+            positions=FlatSinusoid() if positions == "sinusoid" else LearnedPositions(),
             patch_init="convolution",
             kind=Kind.clip(channels=in_channels),
             scale=scale,
@@ -202,17 +207,6 @@ class VideoMAE(PixelMethod):
         mask = mask.complete()
         hidden = self._decode(self.rows(batch), mask)
         return mask.restore(hidden.new_zeros(len(hidden), mask.num_visible, hidden.shape[2]), hidden)
-
-    @torch.no_grad()
-    def show(self, batch: Batch, masks: Masks) -> dict[str, Shown]:
-        """See :meth:`MaskedMethod.show`; knows nothing of what was hidden, not even its mean and deviation."""
-        rows, mask = self.patches.patchify(self.data(batch)), self.mask(batch, masks).complete()
-        seen, hidden = mask.keep(rows), self._decode(self.rows(batch), mask)
-        if self.target_norm is not None:
-            statistics = self.target_norm.statistics(seen, channels=self.patches.channels)
-            mean, deviation = (from_visible(part, mask, grid=self.patches.grid) for part in statistics)  # (B, M, C)
-            hidden = self.target_norm.invert_by(hidden, mean, deviation, channels=self.patches.channels)
-        return {self.kind.name: self.shown(batch, mask, self.patches.unpatchify(mask.restore(seen, hidden)))}
 
     def _decode(self, rows: Tensor, mask: Mask) -> Tensor:
         latent = self.encoder.forward_patches(rows, mask.visible)  # (B, V, D)

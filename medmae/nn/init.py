@@ -1,4 +1,4 @@
-"""Initialisation of the MAE family, and of Swin."""
+"""Initialisation of the MAE family, of Swin, and of classifiers that begin from scratch."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def initialise_linears(module: nn.Module, *, unpack: bool = False) -> None:
                 nn.init.zeros_(child.bias)
 
 
-def initialise_swin(module: nn.Module) -> None:
-    """Truncated normal weights (0.02) and zero biases for every ``Linear`` below ``module``, as Swin has them."""
+def initialise_truncated(module: nn.Module) -> None:
+    """Truncated normal weights (0.02) and zero biases for every ``Linear`` below ``module`` (Swin, timm's ViT)."""
     for child in module.modules():
         if isinstance(child, nn.Linear):
             nn.init.trunc_normal_(child.weight, std=0.02)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from medmae.nn.fusion import DualScaleFusion
 from medmae.nn.heads import PatchHead
-from medmae.nn.init import initialise_swin
+from medmae.nn.init import initialise_truncated
 from medmae.nn.swin import PatchExpanding, PatchMerging, spread_cells, swin_blocks
 from medmae.tokens.patches import unpatchify
 
@@ -108,7 +108,7 @@ class SwinUNet(nn.Module):
         self.norm = nn.LayerNorm(dims[-1], eps=norm_eps)
         self.expand = PatchExpanding(grid=grids[-1], dim=dims[-1], norm_eps=norm_eps)
         self.levels = nn.ModuleList(level(number) for number in range(stages - 2, -1, -1))
-        initialise_swin(self)
+        initialise_truncated(self)
         values = out_channels * math.prod(self.fine_patch)
         self.head = PatchHead(dim=embed_dim, num_values=values, norm_eps=norm_eps, sigmoid=True)
         self.head.pred.reset_parameters()  # torch's own, as published

@@ -74,7 +74,10 @@ class Output:
         """Predictions ``(B, n, P)`` as pixels, with the true statistics where the target was normalised."""
         if self.norm is None:
             return predicted
-        return self.norm.invert(predicted, rows[self.number], channels=self.patches.channels)
+        channels = self.patches.channels
+        return self.norm.invert(
+            predicted, *self.norm.statistics(rows[self.number], channels=channels), channels=channels
+        )
 
     def loss(self, predicted: Tensor, rows: Sequence[Tensor], masked: Tensor) -> Tensor:
         """Error of predictions ``(B, n, P)`` over the tokens ``masked`` ``(B, n)``; see :func:`mean_of_samples`."""

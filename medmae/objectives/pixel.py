@@ -29,16 +29,12 @@ class TargetNorm:
         """Normalised patches, ``(B, M, P)`` -> ``(B, M, P)``."""
         return self._rows(self._normalised(self._groups(rows, channels)))
 
-    def invert(self, rows: Tensor, reference: Tensor, *, channels: int) -> Tensor:
-        """Undoes the normalisation with the statistics of ``reference`` ``(B, M, P)``.
+    def invert(self, rows: Tensor, mean: Tensor, deviation: Tensor, *, channels: int) -> Tensor:
+        """Undoes the normalisation with statistics ``(B, M, 1 or C)``, ``(B, M, P)`` -> the same.
 
-        With the true patches as reference this hands the viewer information that was hidden from the network:
-        fit for looking at pictures, never for a figure of merit.
+        Those of the true patches hand the viewer information that was hidden from the network: fit for looking at
+        pictures, never for a figure of merit.
         """
-        return self.invert_by(rows, *self.statistics(reference, channels=channels), channels=channels)
-
-    def invert_by(self, rows: Tensor, mean: Tensor, deviation: Tensor, *, channels: int) -> Tensor:
-        """Undoes the normalisation with statistics ``(B, M, 1 or C)`` from anywhere, ``(B, M, P)`` -> the same."""
         return self._rows(self._groups(rows, channels) * deviation.unsqueeze(3) + mean.unsqueeze(3))
 
     def statistics(self, rows: Tensor, *, channels: int) -> tuple[Tensor, Tensor]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import torch
 from torch import nn
 
 from medmae.data.samples import Samples
+from medmae.errors import check_choice
 from medmae.evaluate.classify.predictions import predict_images
 from medmae.evaluate.classify.single_label import SingleLabel
 from medmae.evaluate.classify.trained import evaluate_trained, require_classes
@@ -18,10 +19,13 @@ from medmae.evaluate.leakage import require_unseen
 from medmae.evaluate.slides.class_maps import map_trained
 from medmae.methods.classification import Classification
 from medmae.recipes.best_epoch import BestEpoch
+from medmae.nn.init import initialise_truncated
 from medmae.recipes.classifier_file import WEIGHTS, load_classifier, write_classes
 from medmae.recipes.evaluation import Evaluation
 from medmae.recipes.training import Training
 from medmae.weights.pretrained import load_encoder
+
+FromScratch = Literal["as_built", "truncated_normal"]
 
 
 class FineTuning(Training):
@@ -32,6 +36,8 @@ class FineTuning(Training):
 
     Args:
         pretrained: ``pretraining.safetensors``; None trains from scratch.
+        from_scratch: How linear layers of the encoder begin then: ``as_built``, Xavier-uniform in the MAE family, or
+            ``truncated_normal`` of deviation 0.02 (VideoMAE's fine-tuning).
         train: Samples to learn from, as they are: baselines learn from them, too.
         held_out: Of test patients; if there are none, evaluation is left out and the report says so.
         classes: In the order of the outputs.
@@ -47,9 +53,12 @@ class FineTuning(Training):
         train: Samples,
         held_out: Samples,
         classes: Sequence[str],
+        from_scratch: FromScratch = "as_built",
         **training: Any,
     ) -> None:
         super().__init__(**training)
+        check_choice(from_scratch, get_args(FromScratch), name="from_scratch")
+        self.from_scratch = from_scratch
         self.pretrained, self.train, self.held_out, self.classes = pretrained, train, held_out, list(classes)
         self.record = {"classes": self.classes, "pretrained": pretrained, **self.record}
         self.best = BestEpoch(SingleLabel(classes=self.classes))
@@ -69,6 +78,8 @@ class FineTuning(Training):
         require_classes(self.train)
         if self.pretrained is None:
             warnings.warn("no pre-trained encoder: training from scratch", stacklevel=2)
+            if self.from_scratch == "truncated_normal":
+                initialise_truncated(self.method.encoder)
         else:
             require_unseen(model_dir=Path(self.pretrained).parent, manifest=self.data)
             load_encoder(self.method, self.pretrained)

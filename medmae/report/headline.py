@@ -70,7 +70,6 @@ def warnings(folder: RunFolder) -> list[str]:
     return [
         *_subject_warnings(folder),
         *_defeats(folder),
-        *_target_warnings(folder),
         *map(str, folder.info.get("notes") or []),
     ]
 
@@ -173,25 +172,6 @@ def _defeats(folder: RunFolder) -> Iterator[str]:
                 f"The model does not beat {listing(winners)} ({comparison.label}): it is trained too little, "
                 "or its decoder was not loaded (weights of the encoder alone cannot reconstruct)."
             )
-
-
-def _target_warnings(folder: RunFolder) -> Iterator[str]:
-    if any(
-        name.endswith(("norm_pix", "norm_pix_loss")) and value for name, value in flatten(folder.info.get("config"))
-    ):
-        yield (
-            "The target was normalised per patch: pictures and PSNR need the true mean and deviation of hidden "
-            "patches to be undone, which leaks information; do not compare them with a model of plain pixels."
-        )
-
-
-def flatten(value: object, prefix: str = "") -> Iterator[tuple[str, object]]:
-    """Walk a nested configuration as dotted names and plain values."""
-    if isinstance(value, dict) and value:
-        for key, item in value.items():
-            yield from flatten(item, f"{prefix}.{key}" if prefix else str(key))
-    elif prefix:
-        yield prefix, value
 
 
 def _interval(score: Score, digits: int) -> str:

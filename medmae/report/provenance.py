@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from markupsafe import Markup
 
 from medmae.report.folder import RunFolder
-from medmae.report.headline import flatten
 from medmae.report.page import Section, details, note, table
 from medmae.report.text import count, plain
 
@@ -24,7 +23,7 @@ def provenance(folder: RunFolder) -> Section:
     return Section(
         title=TITLE,
         blocks=[
-            _fold("Settings", flatten(info.get("config")), missing="run.json holds no configuration."),
+            _fold("Settings", _flatten(info.get("config")), missing="run.json holds no configuration."),
             _fold("Versions", _mapping(info.get("versions")).items(), missing="run.json holds no package versions."),
             _fold("SHA-256 of files", hashes.items(), missing="run.json holds no hashes."),
         ],
@@ -44,3 +43,12 @@ def _code(text: str) -> Markup:
 
 def _mapping(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
+
+
+def _flatten(value: object, prefix: str = "") -> Iterator[tuple[str, object]]:
+    """Walk a nested configuration as dotted names and plain values."""
+    if isinstance(value, dict) and value:
+        for key, item in value.items():
+            yield from _flatten(item, f"{prefix}.{key}" if prefix else str(key))
+    elif prefix:
+        yield prefix, value

@@ -22,8 +22,8 @@ class OptimizerSpec:
         base_lr: Rate per 256 samples if ``scale_by_batch``, else the rate itself.
         scale_by_batch: Peak rate = base_lr * effective batch / 256.
         betas: AdamW's.
-        weight_decay: Not applied to one-dimensional parameters.
-        decay_all: Applies it to them, too, as MMAE's pre-training does.
+        weight_decay: Not applied to one-dimensional parameters, nor to what a method spares (``no_weight_decay``).
+        decay_all: Applies it to all of them, too, as MMAE's pre-training does.
         layer_decay: Factor of the rate from layer to layer, down from the head, for fine-tuning; see
             :func:`layer_decay_groups`. None gives every layer the same rate.
     """
@@ -48,8 +48,11 @@ class OptimizerSpec:
 
     def _groups(self, module: nn.Module) -> list[Group]:
         if self.layer_decay is None:
-            spare = (lambda _name, _parameter: False) if self.decay_all else None
-            return parameter_groups(module, weight_decay=self.weight_decay, no_decay=spare)
+            if self.decay_all:
+                return [
+                    {"params": [p for p in module.parameters() if p.requires_grad], "weight_decay": self.weight_decay}
+                ]
+            return parameter_groups(module, weight_decay=self.weight_decay)
         if self.decay_all:
             raise ValueError("layer_decay spares one-dimensional parameters: leave decay_all out")
         encoders: Mapping[str, Encoder] = module.encoders  # type: ignore[assignment]
@@ -57,22 +60,27 @@ class OptimizerSpec:
         return layer_decay_groups(module, layers, layer_decay=self.layer_decay, weight_decay=self.weight_decay)
 
 
-def parameter_groups(
-    module: nn.Module, *, weight_decay: float, no_decay: Callable[[str, nn.Parameter], bool] | None = None
-) -> list[Group]:
-    """Two groups: with and without weight decay.
+def parameter_groups(module: nn.Module, *, weight_decay: float) -> list[Group]:
+    """Two groups: with weight decay, and without, which are biases and norms, and what a method spares besides.
+
+    Where a method says nothing, class and mask tokens decay, as in the MAE reference.
 
     Args:
-        module: Frozen parameters are left out.
+        module: Frozen parameters are left out. Its ``no_weight_decay`` are last names of others that are spared.
         weight_decay: Of the first group.
-        no_decay: Which parameters are spared; by default one-dimensional ones (biases and norms), so that, as in
-            the MAE reference, class and mask tokens do decay.
+
+    Raises:
+        ValueError: If it spares what it does not have.
     """
-    spare = no_decay or (lambda _name, parameter: parameter.ndim <= 1)
-    trainable = [(name, p) for name, p in module.named_parameters() if p.requires_grad]
-    decayed = [p for name, p in trainable if not spare(name, p)]
-    spared = [p for name, p in trainable if spare(name, p)]
-    groups = [{"params": decayed, "weight_decay": weight_decay}, {"params": spared, "weight_decay": 0.0}]
+    named: frozenset[str] = getattr(module, "no_weight_decay", frozenset())
+    if unknown := named - {
+        name.rpartition(".")[2] for name, _ in (*module.named_parameters(), *module.named_buffers())
+    }:
+        raise ValueError(f"{type(module).__name__} has no {', '.join(sorted(unknown))} to be spared from weight decay")
+    groups: list[Group] = [{"params": [], "weight_decay": weight_decay}, {"params": [], "weight_decay": 0.0}]
+    for name, parameter in module.named_parameters():
+        if parameter.requires_grad:
+            groups[parameter.ndim <= 1 or name.rpartition(".")[2] in named]["params"].append(parameter)
     return [group for group in groups if group["params"]]
 
 

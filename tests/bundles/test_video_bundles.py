@@ -7,6 +7,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+import torch
 from monai.bundle import ConfigParser
 
 from data_prep.tiny.clips import make
@@ -97,6 +98,22 @@ def test_a_classifier_is_fine_tuned_and_gives_each_video_the_mean_of_its_views(p
     run("video_classification", "inference", prepared, one, **BACKBONE, **models(classifier), views=[1, 1])
     single = list(csv.DictReader((one / "predictions.csv").open()))
     assert [row["p_left"] for row in single] != [row["p_left"] for row in rows]
+
+
+def test_a_classifier_without_a_pre_trained_encoder_begins_as_the_paper_s(prepared, tmp_path):
+    root = find_bundle("video_classification")
+    config = ConfigParser(ConfigParser.load_config_file(find_config(root, "train")))
+    config.update({**TINY, **BACKBONE, "dataset_dir": str(prepared), "output_dir": str(tmp_path)})
+    training = config.get_parsed_content("training")
+    encoder, head = training.method.encoder, training.network.head.weight.detach().clone()
+    cubes = encoder.patch_embed.proj.weight.detach().clone()
+    with pytest.warns(UserWarning, match="training from scratch"):
+        training.initialize()
+    linears = [part.weight.detach().flatten() for part in encoder.modules() if isinstance(part, torch.nn.Linear)]
+    assert float(torch.cat(linears).std()) == pytest.approx(0.02, rel=0.03)
+    assert torch.equal(encoder.patch_embed.proj.weight, cubes)  # a convolution there, and drawn as one
+    assert torch.equal(training.network.head.weight, head)
+    assert float(head.std()) == pytest.approx(2e-5, rel=0.3)  # 0.02 times 0.001
 
 
 def test_weights_that_have_seen_the_test_patients_are_refused(prepared, classifier, tmp_path):

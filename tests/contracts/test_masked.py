@@ -102,6 +102,15 @@ def test_something_is_made_and_where_it_has_the_shape_of_what_was_given_the_visi
                 assert (picture[hidden] == one.given[hidden]).float().mean() < 0.2
 
 
+def test_what_was_hidden_does_not_show_in_what_is_scored(method, batch, masks):
+    shown = method.show(batch, masks)
+    other = method.show(with_other(batch, shown, hidden=True), masks)
+    for key, one in shown.items():
+        if one.made is not None:
+            hidden = one.hidden.expand_as(one.given) if one.made.shape == one.given.shape else ...
+            assert_close(other[key].made[hidden], one.made[hidden], atol=1e-5, rtol=1e-4)
+
+
 def test_what_is_made_does_not_depend_on_the_order_of_tokens(method, batch, masks):
     first = method.show(batch, masks)
     second = method.show(batch, {key: turned(mask) for key, mask in masks.items()})

@@ -277,7 +277,7 @@ def test_pictures_have_the_mean_and_deviation_of_each_patch_put_back(method, bat
     torch.nn.init.zeros_(method.pixel_head.weight)
     torch.nn.init.zeros_(method.pixel_head.bias)
     rows = method.patches.patchify(batch["image"]).unflatten(2, (64, 3))
-    painted = method.patches.patchify(method.show(batch, {"image": mask})["image"].made).unflatten(2, (64, 3))
+    painted = method.patches.patchify(method.show(batch, {"image": mask})["image"].by_patch).unflatten(2, (64, 3))
     expected = torch.where(mask.as_bool().view(2, 16, 1, 1), rows.mean(dim=2, keepdim=True), rows)
     assert_close(painted, expected)
 

@@ -226,7 +226,7 @@ def test_a_normalised_target_takes_the_sigmoid_off_the_image_alone(batch, mask):
     out = method(batch, masks={"image": mask})
     assert (out.prediction["image"] == -2).all()
     assert out.prediction["edge"].min() > 0
-    pasted = method.patches.patchify(method.show(batch, {"image": mask})["image"].made)
+    pasted = method.patches.patchify(method.show(batch, {"image": mask})["image"].by_patch)
     true = method.patches.patchify(batch["image"])
     assert_close(mask.keep(pasted), mask.keep(true))
     drawn = true.mean(dim=2, keepdim=True) - 2 * true.std(dim=2, keepdim=True)

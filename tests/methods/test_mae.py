@@ -104,12 +104,16 @@ def test_predicting_zero_against_a_normalised_target_costs_almost_one(method, ba
     assert method(batch, masks={"image": mask}).loss.item() == pytest.approx((values - 1) / values, abs=1e-4)
 
 
-def test_a_perfect_prediction_costs_nothing_and_is_drawn_as_the_input(method, batch, mask, monkeypatch):
+def test_a_perfect_prediction_costs_nothing_and_is_drawn_as_the_input_if_given_its_statistics(
+    method, batch, mask, monkeypatch
+):
     target = method.target(method.patches.patchify(batch["image"]))
     monkeypatch.setattr(method.head, "forward", lambda tokens: mask.hidden(target))
     assert method(batch, masks={"image": mask}).loss == 0
     monkeypatch.setattr(method.head, "forward", lambda tokens: target)
-    assert_close(method.show(batch, {"image": mask})["image"].made, batch["image"], atol=1e-5, rtol=0)
+    shown = method.show(batch, {"image": mask})["image"]
+    assert_close(shown.by_patch, batch["image"], atol=1e-5, rtol=0)
+    assert not torch.allclose(shown.made, batch["image"], atol=1e-2)  # what is scored is not given them
 
 
 def test_the_loss_is_the_mean_over_hidden_patches_of_the_whole_prediction(method, batch, mask):

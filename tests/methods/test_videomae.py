@@ -13,6 +13,7 @@ from medmae.methods.videomae import videomae_tiny
 from medmae.nn.heads import Classifier
 from medmae.objectives.cube import CubeNorm
 from medmae.training.optim import OptimizerSpec
+from medmae.weights.export.videomae import videomae_classifier_state
 from medmae.weights.io import import_state
 from medmae.weights.maps.videomae import VIDEOMAE, VIDEOMAE_CLASSIFIER
 
@@ -24,6 +25,7 @@ PUBLISHED = {
     "huge": (692_487_296, 631_607_040, 60_060_416, 632_119_440, 631_829_934),
 }
 ENTRIES = {"small": 218, "base": 218, "large": 478, "huge": 582}
+CLASSIFIER_ENTRIES = {"small": 162, "base": 162, "large": 318, "huge": 422}
 
 
 def seeded(seed=0):
@@ -78,6 +80,7 @@ def test_fine_tuned_classifiers_have_as_many_parameters_as_published(preset):
     for num_classes, wanted in zip((400, 174), PUBLISHED[preset][3:], strict=True):
         classifier = Classifier(encoder=on_meta(preset).encoder, num_classes=num_classes)
         assert count(classifier) == wanted
+        assert len(videomae_classifier_state(classifier)) == CLASSIFIER_ENTRIES[preset]
     if preset == "base":
         assert count(Classifier(encoder=on_meta(preset).encoder, num_classes=101)) == 86_304_869
 
@@ -114,6 +117,18 @@ def test_cubes_that_do_not_tile_a_clip_are_refused():
 def test_a_misspelt_masking_is_refused_with_the_choices():
     with pytest.raises(ValueError, match="masking must be 'tube' or 'random', got 'tubes'"):
         videomae_tiny(masking="tubes")
+
+
+def test_positions_of_the_encoder_can_be_learned(batch):
+    method = videomae_tiny(positions="learned")
+    method(batch, generator=seeded()).loss.backward()
+    assert method.encoder.pos_embed.shape == (1, 32, 48)
+    assert float(method.encoder.pos_embed.detach().std()) == pytest.approx(0.02, rel=0.2)
+    assert method.encoder.pos_embed.grad.abs().sum() > 0
+    assert not method.decoder.pos_embed.requires_grad
+    assert "encoder.pos_embed" in method.state_dict()
+    with pytest.raises(ValueError, match="positions must be 'sinusoid' or 'learned'"):
+        videomae_tiny(positions="axes")
 
 
 # --------------------------------------------------------------------------------------------- what is hidden and asked

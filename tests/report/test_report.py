@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from medmae.errors import DataError
+from medmae.evaluate.reconstruct.panels import TRUE_STATISTICS
 from medmae.report import Section, build_report, write_report
 
 VOID = {"meta", "input", "img", "br", "link"}
@@ -132,10 +133,16 @@ def test_a_model_that_loses_to_a_baseline_is_not_dressed_up(make_run):
     assert "decoder was not loaded" in text
 
 
-def test_a_target_normalised_per_patch_is_explained(make_run):
-    text = visible_text(write_report(make_run(config={"network": {"norm_pix_loss": True}})))
-    assert "normalised per patch" in text
-    assert "leaks" in text
+def test_a_picture_that_was_given_true_statistics_says_so(make_run):
+    run = make_run()
+    assert "for the eye alone" not in visible_text(write_report(run))
+    path = run / "evaluation" / "panels.npz"
+    with np.load(path) as arrays:
+        panels = dict(arrays)
+    np.savez(path, **panels, **{f"0/{TRUE_STATISTICS}": panels["0/reconstruction"]})
+    text = visible_text(write_report(run))
+    assert text.count("true mean and deviation") == 2  # the caption, and the lead that explains it
+    assert "for the eye alone" in text
 
 
 def test_a_run_without_evaluation_is_reported_all_the_same(make_run):

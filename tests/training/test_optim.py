@@ -1,9 +1,17 @@
 """Parameter groups."""
 
+from functools import partial
+
+import pytest
 import torch
 from torch import nn
 
+from medmae.methods.bootmae import bootmae_tiny
+from medmae.methods.cmae import cmae_tiny
+from medmae.methods.edge_mae import edge_mae_tiny
 from medmae.methods.mae import mae_tiny
+from medmae.methods.saim import saim_tiny
+from medmae.methods.videomae import videomae_tiny
 from medmae.training.optim import LARS, OptimizerSpec, layer_decay_groups, parameter_groups, side_by_side
 
 
@@ -15,6 +23,33 @@ def test_biases_and_norms_do_not_decay_but_tokens_do_as_in_the_mae_reference():
     assert any(p is method.encoder.cls_token for p in decayed["params"])
     assert any(p is method.decoder.mask_token for p in decayed["params"])
     assert all(p.ndim == 1 for p in spared["params"])
+
+
+@pytest.mark.parametrize(
+    ("make", "spared"),
+    [
+        (mae_tiny, set()),
+        (edge_mae_tiny, set()),
+        (saim_tiny, set()),
+        (bootmae_tiny, {"encoder.cls_token"}),
+        (cmae_tiny, {"encoder.cls_token", "decoder.mask_token", "features.decoder.mask_token"}),
+        (partial(cmae_tiny, feature_depth=0), {"encoder.cls_token", "decoder.mask_token"}),
+        (videomae_tiny, {"decoder.mask_token"}),
+        (partial(videomae_tiny, positions="learned"), {"decoder.mask_token", "encoder.pos_embed"}),
+    ],
+)
+def test_what_a_published_system_spares_from_weight_decay_is_spared(make, spared):
+    method = make()
+    optimizer = OptimizerSpec(weight_decay=0.05).build(method, batch_size=1)
+    ids = {id(p) for group in optimizer.param_groups if not group["weight_decay"] for p in group["params"]}
+    assert {name for name, p in method.named_parameters() if id(p) in ids and p.ndim > 1} == spared
+
+
+def test_to_spare_what_a_method_does_not_have_is_refused():
+    method = mae_tiny()
+    method.no_weight_decay = frozenset({"mask_tokn"})
+    with pytest.raises(ValueError, match="MAE has no mask_tokn to be spared"):
+        parameter_groups(method, weight_decay=0.1)
 
 
 def test_frozen_position_tables_are_in_no_group():

@@ -15,6 +15,7 @@ from medmae.kinds import Kind
 from medmae.report.draw import draw
 
 Maps = Mapping[str, Tensor]
+TRUE_STATISTICS = "true_mean_and_deviation"  # the column of what was given those of each hidden patch back
 ASPECTS = ("_target", "_prediction")  # how maps of another aspect end, such as the edges of an image
 
 
@@ -90,7 +91,7 @@ def _pictures(kind: Kind, maps: Maps, position: int) -> dict[str, np.ndarray]:
         return pictures
     pictures["reconstruction"] = drawn("model")
     if "by_patch" in maps:
-        pictures["normalised"] = drawn("by_patch")
+        pictures[TRUE_STATISTICS] = drawn("by_patch")
     pictures |= {name: drawn(name) for name in maps if name.endswith(ASPECTS)}
     error = np.abs(image - pictures["reconstruction"])
     return {**pictures, "error": error.mean(axis=-1) if error.ndim == 3 else error}

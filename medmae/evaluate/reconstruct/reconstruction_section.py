@@ -5,10 +5,11 @@ from __future__ import annotations
 from markupsafe import Markup
 
 from medmae.evaluate.left_out import RECORD as LEFT_OUT
+from medmae.evaluate.reconstruct.panels import TRUE_STATISTICS
 from medmae.evaluate.reconstruct.reconstruction_scores import SCORES
 from medmae.report.comparison import comparison_chart, gain, interval
 from medmae.report.evaluations import Evaluation, register, stands_in
-from medmae.report.figures import HIDDEN, error_limit
+from medmae.report.figures import HIDDEN, column_names, error_limit
 from medmae.report.folder import Row, RunFolder, as_float
 from medmae.report.gallery import panel_section
 from medmae.report.metrics import Comparison, comparisons, mean_by, metric_names, other_scores
@@ -19,6 +20,11 @@ PICTURES = "Reconstructions"
 PICTURES_LEAD = (
     "Visible patches are pasted from the input: only hidden patches are predicted and scored. "
     "Select a picture to fill the screen; select it again to close it."
+)
+TRUE_LEAD = (
+    " A normalised target says nothing of a patch's brightness and contrast: the reconstruction, which is scored, "
+    "takes them from visible patches; “true mean and deviation” is given those of the hidden patch, as authors draw "
+    "it, and is for the eye alone."
 )
 TITLE = "Baselines"
 LEAD = (
@@ -35,10 +41,9 @@ def gallery(folder: RunFolder) -> Section | None:
         return Section(title=PICTURES, blocks=[note(f"No panels: {NOT_EVALUATED}")])
     swatch = Markup('<i class="swatch" style="background:rgb{}"></i>').format(HIDDEN)
     hidden = Markup('<span class="key">{}hidden patch</span>').format(swatch)
-    error = f"|input {MINUS} reconstruction|"
-    return panel_section(
-        folder, title=PICTURES, lead=PICTURES_LEAD, error=error, limit=error_limit(folder.panels), key=hidden
-    )
+    error, given_back = f"|input {MINUS} reconstruction|", TRUE_STATISTICS in column_names(folder.panels)
+    lead = PICTURES_LEAD + TRUE_LEAD * given_back
+    return panel_section(folder, title=PICTURES, lead=lead, error=error, limit=error_limit(folder.panels), key=hidden)
 
 
 def results(folder: RunFolder) -> Section | None:

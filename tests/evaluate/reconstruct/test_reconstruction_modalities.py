@@ -61,7 +61,7 @@ def test_what_is_shown_and_not_rebuilt_is_a_picture_without_a_figure(out):
     assert "psnr_model" not in infos[2]
     with np.load(out / "panels.npz") as arrays:
         assert {name.split("/")[1] for name in arrays if name.startswith("2/")} == {"input", "visible"}
-        assert arrays["0/normalised"].shape == (32, 32, 3)
+        assert arrays["0/true_mean_and_deviation"].shape == (32, 32, 3)
 
 
 def test_colour_is_shown_in_colour_and_in_the_scale_of_the_eye(out):
