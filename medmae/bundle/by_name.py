@@ -12,6 +12,8 @@ from typing import Any
 from medmae.bundle.overrides import UNKNOWN, check_value, parse_options, read_value
 from medmae.methods.base import Method
 from medmae.methods.registry import create, methods
+from medmae.nn.sizes import EncoderSizes
+from medmae.nn.vit import MaskedViT
 from medmae.weights.exchange import import_file
 from medmae.weights.report import ImportReport
 
@@ -29,7 +31,7 @@ def method_by_name(name: str, *, preset: str, settings: Sequence[str] = ()) -> M
     """
     options: dict[str, object] = dict(parse_options([f"--{setting}" for setting in settings]))
     if name in methods():
-        known = {key: each.default for key, each in inspect.signature(methods()[name].cls).parameters.items()}
+        known = _arguments(methods()[name].cls)
         for option, text in options.items():
             if option not in known:
                 near = difflib.get_close_matches(option, known, n=3) or known
@@ -38,6 +40,13 @@ def method_by_name(name: str, *, preset: str, settings: Sequence[str] = ()) -> M
             options[option] = read_value(option, str(text), now)
             check_value(option, options[option], now)
     return create(name, preset=preset, **options)
+
+
+def _arguments(method: type[Method]) -> dict[str, Any]:
+    """Default of each constructor argument, sizes of the encoder included."""
+    own, encoder = inspect.signature(method).parameters, inspect.signature(MaskedViT).parameters
+    sizes = {key: encoder[key] for key in EncoderSizes.__annotations__ if "encoder" in own}
+    return {key: each.default for key, each in (sizes | dict(own)).items() if key != "encoder"}
 
 
 def import_by_name(

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 
 from medmae.kinds import Kind
 from medmae.masking.base import Masking, Masks
@@ -93,12 +93,7 @@ class Method(Configured, nn.Module, ABC):
 
     @abstractmethod
     def forward(
-        self,
-        batch: Batch,
-        *,
-        generator: torch.Generator | None = None,
-        masks: Masks | None = None,
-        progress: float = 1.0,
+        self, batch: Batch, *, generator: Generator | None = None, masks: Masks | None = None, progress: float = 1.0
     ) -> StepOutput:
         """One step.
 
@@ -110,7 +105,7 @@ class Method(Configured, nn.Module, ABC):
         """
 
     @abstractmethod
-    def example_batch(self, batch_size: int = 2, *, generator: torch.Generator | None = None) -> dict[str, Tensor]:
+    def example_batch(self, batch_size: int = 2, *, generator: Generator | None = None) -> dict[str, Tensor]:
         """A random batch of the right shapes, for checks."""
 
     def update_teacher(self, *, progress: float) -> None:
@@ -135,7 +130,7 @@ class MaskedMethod(Method):
         """Kinds of which :meth:`show` gives what was made; a mask that is but an augmentation rebuilds none."""
         return frozenset(self.kinds)
 
-    def draw_masks(self, batch: Batch, *, generator: torch.Generator | None = None) -> Masks:
+    def draw_masks(self, batch: Batch, *, generator: Generator | None = None) -> Masks:
         """The masks that :meth:`forward` would draw, on the device of the batch.
 
         Names are those of the kinds of data; tokens of several kinds that share one budget are counted in one mask.

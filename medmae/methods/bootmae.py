@@ -12,12 +12,11 @@ blocks, heads and losses run on hidden tokens only (same losses, exactly).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any, Unpack, cast
 
 import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 
-from medmae.kinds import ScaleLike
 from medmae.masking.base import Mask, Masks, Rounding
 from medmae.masking.block import BlockMasking
 from medmae.methods.base import Batch, StepOutput
@@ -29,6 +28,7 @@ from medmae.nn.heads import PatchHead
 from medmae.nn.init import initialise_linears
 from medmae.nn.injection import InjectionDecoder
 from medmae.nn.positions import SinCos
+from medmae.nn.sizes import EncoderSizes, sized
 from medmae.nn.vit import MaskedViT
 from medmae.objectives.edge import patchwise_weight
 from medmae.objectives.momentum import normalised_mse
@@ -75,16 +75,8 @@ class BootMAE(PixelMethod):
     """Masked autoencoder with a pixel and a feature branch, and a momentum teacher.
 
     Args:
-        image_size: Extent along each axis; an integer means a square image.
-        patch_size: Extent of a patch along each axis.
-        in_channels: C.
-        embed_dim: Width of encoder and feature decoder.
-        depth: Encoder blocks.
-        num_heads: Heads, in the encoder and in both decoders.
         decoder_dim: Width of the pixel decoder; heads need not tile it.
         decoder_depth: Blocks of each decoder.
-        mlp_ratio: MLP width over width, everywhere.
-        norm_eps: LayerNorm epsilon, also of the features that are compared.
         mask_ratio: Share of patches hidden.
         block_share: Share of patches that :class:`BlockMasking` marks in blocks.
         rounding: How the ratio becomes a count.
@@ -95,7 +87,8 @@ class BootMAE(PixelMethod):
         feature_weight: Factor of the feature loss once its ramp has ended; 0 builds no teacher and no feature branch.
         momentum: Of the teacher at epochs 0, 100 and 400, linear between them, then constant.
         epochs: Of a whole training, in which both ramps are counted; a training of another length stretches them.
-        scale: What the encoder expects of data in its own units; see :class:`medmae.nn.vit.MaskedViT`.
+        encoder: Sizes of the encoder; see :class:`medmae.nn.sizes.EncoderSizes`. Both decoders have as many heads, and
+            the feature decoder its width.
 
     Raises:
         ValueError: If a tap is no block, or sizes and shares do not fit.
@@ -106,16 +99,8 @@ class BootMAE(PixelMethod):
     def __init__(
         self,
         *,
-        image_size: int | Sequence[int] = 224,
-        patch_size: int | Sequence[int] = 16,
-        in_channels: int = 3,
-        embed_dim: int = 768,
-        depth: int = 12,
-        num_heads: int = 12,
         decoder_dim: int = 512,
         decoder_depth: int = 2,
-        mlp_ratio: float = 4.0,
-        norm_eps: float = 1e-6,
         mask_ratio: float = 0.75,
         block_share: float = 120 / 196,
         rounding: Rounding = "truncate_visible",
@@ -126,21 +111,10 @@ class BootMAE(PixelMethod):
         feature_weight: float = 1.0,
         momentum: Sequence[float] = (0.999, 0.9999, 0.99999),
         epochs: int = 801,
-        scale: ScaleLike | None = None,
+        **encoder: Unpack[EncoderSizes],
     ) -> None:
         super().__init__()
-        self.encoder = MaskedViT(
-            image_size=image_size,
-            patch_size=patch_size,
-            in_channels=in_channels,
-            embed_dim=embed_dim,
-            depth=depth,
-            num_heads=num_heads,
-            mlp_ratio=mlp_ratio,
-            norm_eps=norm_eps,
-            positions=SinCos("first_first"),
-            scale=scale,
-        )
+        self.encoder = MaskedViT(**sized(encoder), positions=SinCos("first_first"))
         initialise_linears(self.encoder, unpack=True)
         nn.init.zeros_(self.encoder.patch_embed.proj.bias)
         assert self.encoder.cls_token is not None
@@ -149,35 +123,33 @@ class BootMAE(PixelMethod):
         self.masking = BlockMasking(
             grid=self.patches.grid, ratio=mask_ratio, block_share=block_share, rounding=rounding
         )
-        self.pixel_decoder = InjectionDecoder.beside(
-            self.encoder, dim=decoder_dim, depth=decoder_depth, num_heads=num_heads, inject=pixel_tap is not None
+        self.pixel_decoder = InjectionDecoder(
+            self.encoder, dim=decoder_dim, depth=decoder_depth, inject=pixel_tap is not None
         )
         table = self.encoder.positions.table(grid=self.patches.grid, dim=decoder_dim, prefix=1)
         self.pixel_pos_embed = nn.Parameter(table, requires_grad=False)
         self.pixel_head = PatchDeconvolution(
-            dim=decoder_dim, channels=in_channels, patch=self.patches.patch, norm_eps=norm_eps
+            dim=decoder_dim, channels=self.patches.channels, patch=self.patches.patch, norm_eps=self.encoder.norm_eps
         )
         self.teacher: EMATeacher | None = None
         if feature_weight:
-            self.feature_decoder = InjectionDecoder.beside(
-                self.encoder, dim=embed_dim, depth=decoder_depth, num_heads=num_heads, inject=feature_tap is not None
+            self.feature_decoder = InjectionDecoder(
+                self.encoder, dim=self.encoder.dim, depth=decoder_depth, inject=feature_tap is not None
             )
-            self.feature_head = PatchHead(dim=embed_dim, num_values=embed_dim, norm_eps=norm_eps)
+            self.feature_head = PatchHead(
+                dim=self.encoder.dim, num_values=self.encoder.dim, norm_eps=self.encoder.norm_eps
+            )
             self.teacher = EMATeacher(student=self.encoder)
         self.pixel_tap, self.feature_tap = pixel_tap, feature_tap
         self.centre_weighted, self.target_norm = centre_weighted, target_norm
+        depth = len(self.encoder.blocks)
         for tap in (pixel_tap, feature_tap):
             if tap is not None and not -depth <= tap < depth:
                 raise ValueError(f"a tap must be one of the {depth} blocks, -{depth} to {depth - 1}, got {tap}")
         self.feature_weight, self.momentum, self.epochs = feature_weight, tuple(momentum), epochs
 
     def forward(
-        self,
-        batch: Batch,
-        *,
-        generator: torch.Generator | None = None,
-        masks: Masks | None = None,
-        progress: float = 1.0,
+        self, batch: Batch, *, generator: Generator | None = None, masks: Masks | None = None, progress: float = 1.0
     ) -> StepOutput:
         """One step on ``{"image": (B, C, *size)}``; see :meth:`Method.forward`."""
         rows, name = self.rows(batch), self.kind.name  # (B, N, P)

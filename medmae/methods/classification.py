@@ -6,7 +6,7 @@ Not a paper's system but what follows each of them, so it is in no list of metho
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from medmae.masking.base import Masks
@@ -41,12 +41,7 @@ class Classification(Method):
         return self.network.get_submodule(self.part)  # type: ignore[return-value]
 
     def forward(
-        self,
-        batch: Batch,
-        *,
-        generator: torch.Generator | None = None,
-        masks: Masks | None = None,
-        progress: float = 1.0,
+        self, batch: Batch, *, generator: Generator | None = None, masks: Masks | None = None, progress: float = 1.0
     ) -> StepOutput:
         """One step on data and ``label`` ``(B,)``; ``target`` ``(B, K)``, if given, goes before."""
         logits = self.network(entry(batch, self.encoder.kind.name))  # (B, K)
@@ -54,7 +49,7 @@ class Classification(Method):
         loss = F.cross_entropy(logits.float(), target.float())
         return StepOutput.of(terms={"label": loss}, prediction={"logits": logits})
 
-    def example_batch(self, batch_size: int = 2, *, generator: torch.Generator | None = None) -> dict[str, Tensor]:
+    def example_batch(self, batch_size: int = 2, *, generator: Generator | None = None) -> dict[str, Tensor]:
         """See :meth:`Method.example_batch`; two classes, which every classifier has."""
         patches = self.encoder.patches
         data = torch.rand(batch_size, patches.channels, *patches.size, generator=generator)

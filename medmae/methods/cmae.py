@@ -13,12 +13,11 @@ only (same loss, exactly). The two views are made beforehand, by ``medmae.data.a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 
-from medmae.kinds import ScaleLike
 from medmae.masking.base import Mask, Masks, Rounding
 from medmae.masking.cells import CellMasking
 from medmae.methods.base import Batch, StepOutput
@@ -29,6 +28,7 @@ from medmae.nn.ema import EMATeacher, cosine_momentum
 from medmae.nn.heads import PatchHead
 from medmae.nn.positions import SinCos
 from medmae.nn.projector import FeatureDecoder, Projector
+from medmae.nn.sizes import EncoderSizes, sized
 from medmae.nn.vit import MaskedViT
 from medmae.objectives.contrastive import info_nce
 from medmae.objectives.pixel import TargetNorm, masked_mse
@@ -68,20 +68,12 @@ class CMAE(PixelMethod):
     """Online branch: masked encoder, pixel decoder, feature decoder. Target branch: their moving average, on all of it.
 
     Args:
-        image_size: Extent along each axis; an integer means a square image.
-        patch_size: Extent of a patch along each axis.
-        in_channels: C.
-        embed_dim: Encoder width.
-        depth: Encoder blocks.
-        num_heads: Encoder heads.
         decoder_dim: Width of both decoders.
         decoder_depth: Blocks of the pixel decoder.
         decoder_heads: Heads of both decoders.
         feature_depth: Blocks of the feature decoder; 0 builds none and pools what is visible (ablation).
         projector_dim: Hidden width of projector and predictor.
         projection_dim: Width in which features are compared.
-        mlp_ratio: MLP width over width, everywhere.
-        norm_eps: Epsilon of LayerNorm and of batch norm.
         mask_ratio: Share of cells hidden.
         mask_cell: Patches of a cell along each axis; 1 (and a ratio of 0.75) is what the paper's text describes.
         rounding: How the ratio becomes a count of cells.
@@ -91,7 +83,8 @@ class CMAE(PixelMethod):
         contrast_weight: Factor of the contrast, which is 2 * temperature * cross-entropy.
         momentum: Of the moving average at the start; the published one is constant.
         last_momentum: At the end.
-        scale: What the encoder expects of data in its own units; see :class:`medmae.nn.vit.MaskedViT`.
+        encoder: Sizes of the encoder; see :class:`medmae.nn.sizes.EncoderSizes`. Its
+            epsilon is that of batch norms, too.
     """
 
     no_weight_decay = frozenset({"cls_token", "mask_token"})
@@ -99,20 +92,12 @@ class CMAE(PixelMethod):
     def __init__(
         self,
         *,
-        image_size: int | Sequence[int] = 224,
-        patch_size: int | Sequence[int] = 16,
-        in_channels: int = 3,
-        embed_dim: int = 768,
-        depth: int = 12,
-        num_heads: int = 12,
         decoder_dim: int = 512,
         decoder_depth: int = 8,
         decoder_heads: int = 16,
         feature_depth: int = 2,
         projector_dim: int = 1536,
         projection_dim: int = 256,
-        mlp_ratio: float = 4.0,
-        norm_eps: float = 1e-6,
         mask_ratio: float = 0.65,
         mask_cell: int | Sequence[int] = 2,
         rounding: Rounding = "truncate_visible",
@@ -122,33 +107,22 @@ class CMAE(PixelMethod):
         contrast_weight: float = 1.0,
         momentum: float = 0.996,
         last_momentum: float = 0.996,
-        scale: ScaleLike | None = None,
+        **encoder: Unpack[EncoderSizes],
     ) -> None:
         super().__init__()
-        self.encoder = MaskedViT(
-            image_size=image_size,
-            patch_size=patch_size,
-            in_channels=in_channels,
-            embed_dim=embed_dim,
-            depth=depth,
-            num_heads=num_heads,
-            mlp_ratio=mlp_ratio,
-            norm_eps=norm_eps,
-            positions=SinCos("first_first"),
-            scale=scale,
-        )
-        self.patches = self.encoder.patches
+        self.encoder = MaskedViT(**sized(encoder), positions=SinCos("first_first"))
+        self.patches, dim, norm_eps = self.encoder.patches, self.encoder.dim, self.encoder.norm_eps
         self.masking = CellMasking(grid=self.patches.grid, cell=mask_cell, ratio=mask_ratio, rounding=rounding)
-        sizes = {"dim": decoder_dim, "num_heads": decoder_heads}
-        self.decoder = MaskedDecoder.beside(self.encoder, depth=decoder_depth, **sizes)
+        sizes: dict[str, Any] = {"dim": decoder_dim, "num_heads": decoder_heads}
+        self.decoder = MaskedDecoder(self.encoder, depth=decoder_depth, **sizes)
         self.head = PatchHead(dim=decoder_dim, num_values=self.patches.num_values, norm_eps=norm_eps)
         self.features: FeatureDecoder | None = None
         if feature_depth:
-            trunk = MaskedDecoder.beside(self.encoder, depth=feature_depth, **sizes)
-            head = PatchHead(dim=decoder_dim, num_values=embed_dim, norm_eps=norm_eps)
+            trunk = MaskedDecoder(self.encoder, depth=feature_depth, **sizes)
+            head = PatchHead(dim=decoder_dim, num_values=dim, norm_eps=norm_eps)
             self.features = FeatureDecoder(decoder=trunk, head=head)
         sizes = {"hidden_dim": projector_dim, "out_dim": projection_dim}
-        self.projector = Projector(dim=embed_dim, norm_eps=norm_eps, **sizes)
+        self.projector = Projector(dim=dim, norm_eps=norm_eps, **sizes)
         self.predictor = Projector(dim=projection_dim, norm_eps=norm_eps, **sizes)
         self.target_encoder = EMATeacher(student=self.encoder)
         self.target_encoder.network.norm = nn.Identity()  # the target is what comes before the final norm
@@ -158,12 +132,7 @@ class CMAE(PixelMethod):
         self.momentum, self.last_momentum = momentum, last_momentum
 
     def forward(
-        self,
-        batch: Batch,
-        *,
-        generator: torch.Generator | None = None,
-        masks: Masks | None = None,
-        progress: float = 1.0,
+        self, batch: Batch, *, generator: Generator | None = None, masks: Masks | None = None, progress: float = 1.0
     ) -> StepOutput:
         """One step on ``{"image": (B, C, *size)[, "target_view": the same]}``; see :meth:`Method.forward`."""
         rows, name = self.rows(batch), self.kind.name  # (B, N, P)
@@ -209,7 +178,7 @@ class CMAE(PixelMethod):
         latent = self.encoder.forward_patches(self.rows(batch), mask.visible)
         return self.head(self.decoder(latent, mask, masked_only=False))
 
-    def example_batch(self, batch_size: int = 2, *, generator: torch.Generator | None = None) -> dict[str, Tensor]:
+    def example_batch(self, batch_size: int = 2, *, generator: Generator | None = None) -> dict[str, Tensor]:
         """See :meth:`Method.example_batch`."""
         shape = (batch_size, self.patches.channels, *self.patches.size)
         return {name: torch.rand(shape, generator=generator) for name in (self.kind.name, "target_view")}

@@ -12,12 +12,11 @@ taken on hidden patches only. Deviations: transformer blocks that the reference 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Unpack, get_args
 
 import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 
 from medmae.errors import check_choice
 from medmae.masking.base import Mask, Masks, Rounding
@@ -28,11 +27,14 @@ from medmae.methods.registry import register
 from medmae.methods.shown import Shown
 from medmae.nn.decoder import MaskedDecoder
 from medmae.nn.heads import PatchHead
+from medmae.nn.sizes import EncoderSizes, sized
 from medmae.nn.vit import MaskedViT
 from medmae.objectives.edge import SobelEdges, WeightMode, patchwise_weight
 from medmae.objectives.pixel import TargetNorm, masked_mse
 
 Schedule = Literal["reference", "curriculum"]
+PAPER: EncoderSizes = {"image_size": 256, "patch_size": 8, "in_channels": 1, "embed_dim": 128, "num_heads": 16}
+PAPER["norm_eps"] = 1e-5  # not MAE's 1e-6
 
 
 def edge_mae_paper(**options: Any) -> EdgeMAE:
@@ -72,17 +74,9 @@ class EdgeMAE(PixelMethod):
     """Masked autoencoder with an image head and an edge head over one trunk.
 
     Args:
-        image_size: Extent along each axis; an integer means a square slice, three of them a volume.
-        patch_size: Extent of a patch along each axis.
-        in_channels: C.
-        embed_dim: Encoder width.
-        depth: Encoder blocks.
-        num_heads: Encoder heads.
         decoder_dim: Decoder width.
         decoder_depth: Decoder blocks.
         decoder_heads: Decoder heads.
-        mlp_ratio: MLP width over width, in both.
-        norm_eps: LayerNorm epsilon (1e-5 here, not MAE's 1e-6).
         mask_ratio: Share of patches hidden.
         rounding: How the ratio becomes a count.
         image_weight: Factor of the image loss in the total.
@@ -91,6 +85,7 @@ class EdgeMAE(PixelMethod):
         schedule: ``reference`` weights hard patches from the start; ``curriculum`` easy ones for the first half.
         num_contrasts: Adds one learned token for the contrast of each sample (ours), read from ``batch["contrast"]``.
         target_norm: Normalisation of image targets; None in the paper. The image head then has no sigmoid.
+        encoder: Sizes of the encoder, see :class:`medmae.nn.sizes.EncoderSizes`; what is not said is the paper's.
     """
 
     target_scaled = False
@@ -98,17 +93,9 @@ class EdgeMAE(PixelMethod):
     def __init__(
         self,
         *,
-        image_size: int | Sequence[int] = 256,
-        patch_size: int | Sequence[int] = 8,
-        in_channels: int = 1,
-        embed_dim: int = 128,
-        depth: int = 12,
-        num_heads: int = 16,
         decoder_dim: int = 64,
         decoder_depth: int = 8,
         decoder_heads: int = 8,
-        mlp_ratio: float = 4.0,
-        norm_eps: float = 1e-5,
         mask_ratio: float = 0.7,
         rounding: Rounding = "truncate_visible",
         image_weight: float = 10.0,
@@ -117,28 +104,20 @@ class EdgeMAE(PixelMethod):
         schedule: Schedule = "reference",
         num_contrasts: int | None = None,
         target_norm: TargetNorm | None = None,
+        **encoder: Unpack[EncoderSizes],
     ) -> None:
         super().__init__()
         check_choice(schedule, get_args(Schedule), name="schedule")
-        self.encoder = MaskedViT(
-            image_size=image_size,
-            patch_size=patch_size,
-            in_channels=in_channels,
-            embed_dim=embed_dim,
-            depth=depth,
-            num_heads=num_heads,
-            mlp_ratio=mlp_ratio,
-            norm_eps=norm_eps,
-        )
-        self.patches = self.encoder.patches
-        self.decoder = MaskedDecoder.beside(self.encoder, dim=decoder_dim, depth=decoder_depth, num_heads=decoder_heads)
+        self.encoder = MaskedViT(**(PAPER | sized(encoder)))
+        self.patches, dim, norm_eps = self.encoder.patches, self.encoder.dim, self.encoder.norm_eps
+        self.decoder = MaskedDecoder(self.encoder, dim=decoder_dim, depth=decoder_depth, num_heads=decoder_heads)
         values = self.patches.num_values
         self.image_head = PatchHead(dim=decoder_dim, num_values=values, norm_eps=norm_eps, sigmoid=target_norm is None)
         self.edge_head = (
             PatchHead(dim=decoder_dim, num_values=values, norm_eps=norm_eps, sigmoid=True) if edge_head else None
         )
         self.sobel = SobelEdges(ndim=self.patches.ndim)
-        self.contrast_token = nn.Embedding(num_contrasts, embed_dim) if num_contrasts else None
+        self.contrast_token = nn.Embedding(num_contrasts, dim) if num_contrasts else None
         if self.contrast_token is not None:
             nn.init.normal_(self.contrast_token.weight, std=0.02)
         self.masking = RandomMasking(num_tokens=self.patches.num_tokens, ratio=mask_ratio, rounding=rounding)
@@ -146,12 +125,7 @@ class EdgeMAE(PixelMethod):
         self.target_norm = target_norm
 
     def forward(
-        self,
-        batch: Batch,
-        *,
-        generator: torch.Generator | None = None,
-        masks: Masks | None = None,
-        progress: float = 1.0,
+        self, batch: Batch, *, generator: Generator | None = None, masks: Masks | None = None, progress: float = 1.0
     ) -> StepOutput:
         """One step on ``{"image": (B, C, *size)[, "contrast": (B,)]}``; see :meth:`Method.forward`."""
         rows, name = self.rows(batch), self.kind.name  # (B, N, P)
@@ -193,7 +167,7 @@ class EdgeMAE(PixelMethod):
             parts["edge"] = Shown(kind, edges, hidden, made, beside=name)
         return parts
 
-    def example_batch(self, batch_size: int = 2, *, generator: torch.Generator | None = None) -> dict[str, Tensor]:
+    def example_batch(self, batch_size: int = 2, *, generator: Generator | None = None) -> dict[str, Tensor]:
         """See :meth:`Method.example_batch`."""
         batch = super().example_batch(batch_size, generator=generator)
         if self.contrast_token is not None:

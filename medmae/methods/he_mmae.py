@@ -18,7 +18,7 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 
 from medmae.kinds import Kind, ScaleLike
 from medmae.masking.base import Mask, Masking, Masks
@@ -176,12 +176,7 @@ class HEMMAE(MaskedMethod):
         )
 
     def forward(
-        self,
-        batch: Batch,
-        *,
-        generator: torch.Generator | None = None,
-        masks: Masks | None = None,
-        progress: float = 1.0,
+        self, batch: Batch, *, generator: Generator | None = None, masks: Masks | None = None, progress: float = 1.0
     ) -> StepOutput:
         """One step on ``{"rgb": (B, 3, H, W), "h": (B, 1, H, W), "e": (B, 1, H, W)[, "available": (B, 3) bool]}``.
 
@@ -213,7 +208,7 @@ class HEMMAE(MaskedMethod):
         """See :attr:`MaskedMethod.maskings`: one, of the tokens of all modalities."""
         return {JOINT: self.masking}
 
-    def draw_masks(self, batch: Batch, *, generator: torch.Generator | None = None) -> Masks:
+    def draw_masks(self, batch: Batch, *, generator: Generator | None = None) -> Masks:
         """See :meth:`MaskedMethod.draw_masks`; what a sample lacks gets nothing of its budget."""
         if "real" in batch:
             raise ValueError("padded samples are not known here: crop or resize, and leave 'real' out of the batch")
@@ -258,7 +253,7 @@ class HEMMAE(MaskedMethod):
                 )
         return parts
 
-    def example_batch(self, batch_size: int = 2, *, generator: torch.Generator | None = None) -> dict[str, Tensor]:
+    def example_batch(self, batch_size: int = 2, *, generator: Generator | None = None) -> dict[str, Tensor]:
         """See :meth:`Method.example_batch`."""
         return {
             name: torch.rand(batch_size, patches.channels, *patches.size, generator=generator)

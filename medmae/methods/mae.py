@@ -13,14 +13,11 @@ idea of VideoMAE V2's dual masking, CVPR 2023, arXiv 2303.16727; there the subse
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Unpack, get_args
 
-import torch
-from torch import Tensor
+from torch import Generator, Tensor
 
 from medmae.errors import check_choice
-from medmae.kinds import ScaleLike
 from medmae.masking.base import Mask, Masks, Rounding
 from medmae.masking.random import RandomMasking
 from medmae.methods.base import Batch, StepOutput
@@ -30,6 +27,7 @@ from medmae.nn.cross_decoder import CrossDecoder
 from medmae.nn.decoder import MaskedDecoder
 from medmae.nn.heads import PatchHead
 from medmae.nn.positions import AxisOrder, SinCos
+from medmae.nn.sizes import EncoderSizes, sized
 from medmae.nn.vit import ClassToken, MaskedViT
 from medmae.objectives.pixel import TargetNorm, masked_mse
 
@@ -96,17 +94,9 @@ class MAE(PixelMethod):
     """The reference composition.
 
     Args:
-        image_size: Extent along each axis; an integer means a square image.
-        patch_size: Extent of a patch along each axis.
-        in_channels: C.
-        embed_dim: Encoder width.
-        depth: Encoder blocks.
-        num_heads: Encoder heads.
         decoder_dim: Decoder width.
         decoder_depth: Decoder blocks.
         decoder_heads: Decoder heads.
-        mlp_ratio: MLP width over width, in both.
-        norm_eps: LayerNorm epsilon.
         class_token: Place of the class token.
         axis_order: Order of axes in the position tables.
         mask_ratio: Share of patches hidden.
@@ -116,23 +106,15 @@ class MAE(PixelMethod):
             learned combinations of the encoder's stages (CrossMAE), or its output.
         decode_share: Share of the hidden tokens decoded in a step, a random subset; the loss is over those. Below 1 a
             variant. Pictures and figures of merit always decode all.
-        scale: What the encoder expects of data in its own units; see :class:`medmae.nn.vit.MaskedViT`.
+        encoder: Sizes of the encoder; see :class:`medmae.nn.sizes.EncoderSizes`.
     """
 
     def __init__(
         self,
         *,
-        image_size: int | Sequence[int] = 224,
-        patch_size: int | Sequence[int] = 16,
-        in_channels: int = 3,
-        embed_dim: int = 768,
-        depth: int = 12,
-        num_heads: int = 12,
         decoder_dim: int = 512,
         decoder_depth: int = 8,
         decoder_heads: int = 16,
-        mlp_ratio: float = 4.0,
-        norm_eps: float = 1e-6,
         class_token: ClassToken = "first",
         axis_order: AxisOrder = "last_first",
         mask_ratio: float = 0.75,
@@ -140,43 +122,26 @@ class MAE(PixelMethod):
         target_norm: TargetNorm | None = TargetNorm(),  # noqa: B008 - frozen
         decoder: Decoder = "self",
         decode_share: float = 1.0,
-        scale: ScaleLike | None = None,
+        **encoder: Unpack[EncoderSizes],
     ) -> None:
         super().__init__()
         check_choice(decoder, get_args(Decoder), name="decoder")
-        self.encoder = MaskedViT(
-            image_size=image_size,
-            patch_size=patch_size,
-            in_channels=in_channels,
-            embed_dim=embed_dim,
-            depth=depth,
-            num_heads=num_heads,
-            mlp_ratio=mlp_ratio,
-            norm_eps=norm_eps,
-            class_token=class_token,
-            positions=SinCos(axis_order),
-            scale=scale,
-        )
+        self.encoder = MaskedViT(**sized(encoder), class_token=class_token, positions=SinCos(axis_order))
         self.patches = self.encoder.patches
-        sizes = {"dim": decoder_dim, "depth": decoder_depth, "num_heads": decoder_heads}
+        sizes: dict[str, Any] = {"dim": decoder_dim, "depth": decoder_depth, "num_heads": decoder_heads}
         self.decoder = (
-            MaskedDecoder.beside(self.encoder, **sizes)
+            MaskedDecoder(self.encoder, **sizes)
             if decoder == "self"
-            else CrossDecoder.beside(self.encoder, **sizes, inter_block=decoder == "cross")
+            else CrossDecoder(self.encoder, **sizes, inter_block=decoder == "cross")
         )
-        self.head = PatchHead(dim=decoder_dim, num_values=self.patches.num_values, norm_eps=norm_eps)
+        self.head = PatchHead(dim=decoder_dim, num_values=self.patches.num_values, norm_eps=self.encoder.norm_eps)
         self.masking = RandomMasking(
             num_tokens=self.patches.num_tokens, ratio=mask_ratio, rounding=rounding, decode_share=decode_share
         )
         self.target_norm = target_norm
 
     def forward(
-        self,
-        batch: Batch,
-        *,
-        generator: torch.Generator | None = None,
-        masks: Masks | None = None,
-        progress: float = 1.0,
+        self, batch: Batch, *, generator: Generator | None = None, masks: Masks | None = None, progress: float = 1.0
     ) -> StepOutput:
         """One step on ``{"image": (B, C, *size)}``; see :meth:`Method.forward`."""
         rows, name = self.rows(batch), self.kind.name  # (B, N, P)

@@ -20,7 +20,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from medmae.masking.base import Masks
@@ -156,12 +156,7 @@ class MTUNet(Method):
         return {} if self.feature_extractor is None else {"feature_extractor": self.feature_extractor}
 
     def forward(
-        self,
-        batch: Batch,
-        *,
-        generator: torch.Generator | None = None,
-        masks: Masks | None = None,
-        progress: float = 1.0,
+        self, batch: Batch, *, generator: Generator | None = None, masks: Masks | None = None, progress: float = 1.0
     ) -> StepOutput:
         """One step; see :meth:`Method.forward`.
 
@@ -209,7 +204,7 @@ class MTUNet(Method):
         picture = self.predict(image, given)
         return picture if given is None else paste_given(picture, image, given)
 
-    def example_batch(self, batch_size: int = 2, *, generator: torch.Generator | None = None) -> dict[str, Tensor]:
+    def example_batch(self, batch_size: int = 2, *, generator: Generator | None = None) -> dict[str, Tensor]:
         """See :meth:`Method.example_batch`."""
         channels = self.num_contrasts or self.patches.channels
         image = torch.rand(batch_size, channels, *self.patches.size, generator=generator)

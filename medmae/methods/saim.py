@@ -15,15 +15,13 @@ ours. So is a mask without an order: its hidden tokens are predicted, each from 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Unpack, get_args
 
 import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from medmae.errors import check_choice
-from medmae.kinds import ScaleLike
 from medmae.masking.base import Mask, Masks, gather_tokens
 from medmae.masking.permutation import Order, Permutation, PermutationMasking
 from medmae.methods.base import Batch, StepOutput
@@ -34,6 +32,7 @@ from medmae.nn.blocks import make_blocks
 from medmae.nn.init import initialise_linears
 from medmae.nn.mlp import MLP
 from medmae.nn.positions import AxisOrder, SinCos
+from medmae.nn.sizes import EncoderSizes, sized
 from medmae.nn.vit import MaskedViT
 from medmae.objectives.modalities import Error
 from medmae.objectives.pixel import TargetNorm
@@ -69,24 +68,17 @@ class SAIM(PatchMethod):
     """Stochastic autoregression with a parallel encoder and decoder.
 
     Args:
-        image_size: Extent along each axis; an integer means a square image.
-        patch_size: Extent of a patch along each axis.
-        in_channels: C.
-        embed_dim: Width of both streams.
-        depth: Blocks of the content stream, the encoder.
-        num_heads: Attention heads of both.
         query_depth: Blocks of the query stream; each reads the content after another ``depth / query_depth`` blocks.
         share_weights: The query stream runs through the encoder's first blocks instead of blocks of its own.
         head: ``mlp`` has one hidden layer; ``linear`` none.
-        mlp_ratio: MLP width over width, in blocks and head.
-        norm_eps: LayerNorm epsilon.
         axis_order: Order of axes in the position table.
         order: ``random``, or ``raster`` for iGPT's.
         mask_ratio: Share of patches that are hidden in pictures; nothing is hidden in training.
         error: ``mse`` or ``l1``; a mean over all patches.
         target_norm: Normalisation of the target patches; None regresses pixels.
         smoothing: Of the target, before its normalisation; None leaves it sharp.
-        scale: What the encoder expects of data in its own units; see :class:`medmae.nn.vit.MaskedViT`.
+        encoder: Sizes of the content stream, the encoder, and of the query stream, which has its heads and width;
+            see :class:`medmae.nn.sizes.EncoderSizes`.
 
     Raises:
         ValueError: If ``query_depth`` does not divide ``depth``, or a choice is not known.
@@ -95,67 +87,43 @@ class SAIM(PatchMethod):
     def __init__(
         self,
         *,
-        image_size: int | Sequence[int] = 224,
-        patch_size: int | Sequence[int] = 16,
-        in_channels: int = 3,
-        embed_dim: int = 768,
-        depth: int = 12,
-        num_heads: int = 12,
         query_depth: int = 12,
         share_weights: bool = False,
         head: Head = "mlp",
-        mlp_ratio: float = 4.0,
-        norm_eps: float = 1e-6,
         axis_order: AxisOrder = "last_first",
         order: Order = "random",
         mask_ratio: float = 0.75,
         error: Error = "mse",
         target_norm: TargetNorm | None = TargetNorm(),  # noqa: B008 - frozen
         smoothing: GaussianSmoothing | None = GaussianSmoothing(),  # noqa: B008 - frozen
-        scale: ScaleLike | None = None,
+        **encoder: Unpack[EncoderSizes],
     ) -> None:
         super().__init__()
         check_choice(head, get_args(Head), name="head")
         check_choice(error, get_args(Error), name="error")
+        self.encoder = MaskedViT(**sized(encoder), positions=SinCos(axis_order))
+        depth, dim, ratio = len(self.encoder.blocks), self.encoder.dim, self.encoder.mlp_ratio
         if query_depth < 1 or depth % query_depth:
             divisors = [count for count in range(1, depth + 1) if depth % count == 0]
             raise ValueError(f"query_depth must divide the depth of {depth}, got {query_depth}: choose of {divisors}")
-        self.encoder = MaskedViT(
-            image_size=image_size,
-            patch_size=patch_size,
-            in_channels=in_channels,
-            embed_dim=embed_dim,
-            depth=depth,
-            num_heads=num_heads,
-            mlp_ratio=mlp_ratio,
-            norm_eps=norm_eps,
-            positions=SinCos(axis_order),
-            scale=scale,
-        )
         self.patches, values = self.encoder.patches, self.encoder.patches.num_values
-        self.query_blocks = (
-            None
-            if share_weights
-            else make_blocks(
-                dim=embed_dim, depth=query_depth, num_heads=num_heads, mlp_ratio=mlp_ratio, norm_eps=norm_eps
-            )
-        )
+        sizes: dict[str, Any] = {
+            "num_heads": self.encoder.num_heads,
+            "mlp_ratio": ratio,
+            "norm_eps": self.encoder.norm_eps,
+        }
+        self.query_blocks = None if share_weights else make_blocks(dim=dim, depth=query_depth, **sizes)
         self.head: nn.Module = (
-            nn.Linear(embed_dim, values)
+            nn.Linear(dim, values)
             if head == "linear"
-            else MLP(embed_dim, hidden=int(embed_dim * mlp_ratio), out=values)
+            else MLP(dim, hidden=int(dim * ratio), out=values)
         )
         initialise_linears(self, unpack=True)
         self.masking = PermutationMasking(num_tokens=self.patches.num_tokens, ratio=mask_ratio, order=order)
         self.query_depth, self.error, self.target_norm, self.smoothing = query_depth, error, target_norm, smoothing
 
     def forward(
-        self,
-        batch: Batch,
-        *,
-        generator: torch.Generator | None = None,
-        masks: Masks | None = None,
-        progress: float = 1.0,
+        self, batch: Batch, *, generator: Generator | None = None, masks: Masks | None = None, progress: float = 1.0
     ) -> StepOutput:
         """One step on ``{"image": (B, C, *size)}``; see :meth:`Method.forward`."""
         mask, name = self.mask(batch, masks, generator=generator), self.kind.name

@@ -15,13 +15,12 @@ only (same loss, exactly); the mask comes from the step's generator, not from th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Unpack, get_args
 
-import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 
 from medmae.errors import check_choice
-from medmae.kinds import Kind, ScaleLike
+from medmae.kinds import Kind
 from medmae.masking.base import Mask, Masks
 from medmae.masking.random import RandomMasking
 from medmae.masking.tube import TubeMasking
@@ -31,6 +30,7 @@ from medmae.methods.registry import register
 from medmae.nn.decoder import MaskedDecoder
 from medmae.nn.heads import PatchHead
 from medmae.nn.positions import FlatSinusoid, LearnedPositions
+from medmae.nn.sizes import BlockSizes, sized
 from medmae.nn.vit import MaskedViT
 from medmae.objectives.cube import CubeNorm
 from medmae.objectives.pixel import TargetNorm, masked_mse
@@ -98,22 +98,16 @@ class VideoMAE(PixelMethod):
         image_size: Height and width; an integer means a square.
         tubelet_size: Frames of a cube.
         patch_size: Height and width of a cube.
-        in_channels: C; 1 for ultrasound or endoscopy in grey.
-        embed_dim: Encoder width.
-        depth: Encoder blocks.
-        num_heads: Encoder heads.
         decoder_dim: Decoder width.
         decoder_depth: Decoder blocks.
         decoder_heads: Decoder heads.
-        mlp_ratio: MLP width over width, in both.
-        norm_eps: LayerNorm epsilon.
         positions: Of the encoder: ``sinusoid``, or ``learned`` from the start; the decoder's are a sinusoid.
         masking: ``tube`` hides a place at all times, ``random`` hides cubes one by one (the authors' ablation).
         mask_ratio: Share that is hidden, 0.75 to 0.95 in the paper.
         target_norm: Normalisation of the target cubes; None regresses the clip in its own units. ``min_std`` in it
             spares cubes that are constant, such as black borders.
-        scale: What the encoder expects of data in its own units; see :class:`medmae.nn.vit.MaskedViT`. The published
-            networks expect ``imagenet``.
+        encoder: Sizes of the encoder; see :class:`medmae.nn.sizes.BlockSizes`. One channel is for clips in grey. The
+            published networks expect the scale ``imagenet``.
 
     Raises:
         ValueError: If cubes do not tile the clip, or a choice is not known.
@@ -129,20 +123,14 @@ class VideoMAE(PixelMethod):
         image_size: int | Sequence[int] = 224,
         tubelet_size: int = 2,
         patch_size: int | Sequence[int] = 16,
-        in_channels: int = 3,
-        embed_dim: int = 768,
-        depth: int = 12,
-        num_heads: int = 12,
         decoder_dim: int = 384,
         decoder_depth: int = 4,
         decoder_heads: int = 6,
-        mlp_ratio: float = 4.0,
-        norm_eps: float = 1e-6,
         positions: Place = "sinusoid",
         masking: Hiding = "tube",
         mask_ratio: float = 0.9,
         target_norm: TargetNorm | None = CubeNorm(),  # noqa: B008 - frozen
-        scale: ScaleLike | None = None,
+        **encoder: Unpack[BlockSizes],
     ) -> None:
         super().__init__()
         check_choice(masking, get_args(Hiding), name="masking")
@@ -150,35 +138,24 @@ class VideoMAE(PixelMethod):
         self.encoder = MaskedViT(
             image_size=(num_frames, *per_axis(image_size, ndim=2, name="image_size")),
             patch_size=(tubelet_size, *per_axis(patch_size, ndim=2, name="patch_size")),
-            in_channels=in_channels,
-            embed_dim=embed_dim,
-            depth=depth,
-            num_heads=num_heads,
-            mlp_ratio=mlp_ratio,
-            norm_eps=norm_eps,
+            **sized(encoder),
             qkv_bias="query_value",
             class_token="none",
             positions=FlatSinusoid() if positions == "sinusoid" else LearnedPositions(),
             patch_init="convolution",
-            kind=Kind.clip(channels=in_channels),
-            scale=scale,
+            kind=Kind.clip(channels=encoder.get("in_channels", 3)),
         )
         self.patches = self.encoder.patches
         self.decoder = MaskedDecoder(
-            grid=self.patches.grid,
-            encoder_dim=embed_dim,
+            self.encoder,
             dim=decoder_dim,
             depth=decoder_depth,
             num_heads=decoder_heads,
-            mlp_ratio=mlp_ratio,
-            norm_eps=norm_eps,
             positions=FlatSinusoid(),
-            prefix=0,
             embed_bias=False,
-            qkv_bias="query_value",
         )
         nn.init.trunc_normal_(self.decoder.mask_token, std=0.02, a=-0.02, b=0.02)  # cut at one deviation
-        self.head = PatchHead(dim=decoder_dim, num_values=self.patches.num_values, norm_eps=norm_eps)
+        self.head = PatchHead(dim=decoder_dim, num_values=self.patches.num_values, norm_eps=self.encoder.norm_eps)
         self.masking = (
             TubeMasking(grid=self.patches.grid, ratio=mask_ratio)
             if masking == "tube"
@@ -187,12 +164,7 @@ class VideoMAE(PixelMethod):
         self.target_norm = target_norm
 
     def forward(
-        self,
-        batch: Batch,
-        *,
-        generator: torch.Generator | None = None,
-        masks: Masks | None = None,
-        progress: float = 1.0,
+        self, batch: Batch, *, generator: Generator | None = None, masks: Masks | None = None, progress: float = 1.0
     ) -> StepOutput:
         """One step; see :meth:`Method.forward`."""
         mask, name = self.mask(batch, masks, generator=generator), self.kind.name

@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from medmae.masking.base import Mask, gather_tokens
 from medmae.nn.init import initialise_linears
 from medmae.nn.mlp import MLP
-from medmae.nn.positions import Positions, SinCos, hold_positions, spread_axes
+from medmae.nn.positions import hold_positions, spread_axes
 from medmae.nn.vit import MaskedViT
 
 
@@ -99,32 +99,16 @@ class CrossDecoder(nn.Module):
     last block's output as it is), so that the encoder's final norm, which downstream code uses, is trained.
 
     Args:
-        grid: Tokens along each axis.
-        encoder_dim: Width of the encoder's tokens.
-        encoder_depth: Blocks of the encoder.
+        encoder: Whose tokens these are: gives its grid, width, depth, MLP ratio, epsilon and kind of positions.
         dim: Width of the decoder.
         depth: Number of blocks, at least 1; 12 in the paper.
         num_heads: Attention heads.
-        mlp_ratio: Hidden width of the MLP over ``dim``.
-        norm_eps: LayerNorm epsilon.
-        positions: Of which kind.
         inter_block: True lets each block read its own learned combination of the encoder's embedding and block outputs
             (the paper's best); False lets all read the encoder's output.
     """
 
     def __init__(
-        self,
-        *,
-        grid: Sequence[int],
-        encoder_dim: int,
-        encoder_depth: int,
-        dim: int = 512,
-        depth: int = 12,
-        num_heads: int = 16,
-        mlp_ratio: float = 4.0,
-        norm_eps: float = 1e-6,
-        positions: Positions = SinCos(),  # noqa: B008 - frozen
-        inter_block: bool = True,
+        self, encoder: MaskedViT, *, dim: int = 512, depth: int = 12, num_heads: int = 16, inter_block: bool = True
     ) -> None:
         super().__init__()
         self.pos_embed: Tensor
@@ -132,35 +116,15 @@ class CrossDecoder(nn.Module):
         if depth < 1:
             raise ValueError(f"a decoder needs at least one block, got depth {depth}")
         self.mask_token = nn.Parameter(torch.empty(1, 1, dim))
-        self.positions = positions
-        hold_positions(self, positions, grid=grid, dim=dim)
-        self.mixer = (
-            StageMixer(num_stages=encoder_depth + 1, depth=depth, dim=encoder_dim, norm_eps=norm_eps)
-            if inter_block
-            else None
+        self.positions, eps, stages = encoder.positions, encoder.norm_eps, len(encoder.blocks) + 1
+        hold_positions(self, self.positions, grid=encoder.patches.grid, dim=dim)
+        self.mixer = StageMixer(num_stages=stages, depth=depth, dim=encoder.dim, norm_eps=eps) if inter_block else None
+        sizes = {"dim": dim, "source_dim": encoder.dim, "num_heads": num_heads}
+        self.blocks = nn.ModuleList(
+            CrossBlock(**sizes, mlp_ratio=encoder.mlp_ratio, norm_eps=eps) for _ in range(depth)
         )
-        sizes = {"dim": dim, "source_dim": encoder_dim, "num_heads": num_heads}
-        self.blocks = nn.ModuleList(CrossBlock(**sizes, mlp_ratio=mlp_ratio, norm_eps=norm_eps) for _ in range(depth))
         initialise_linears(self)
         nn.init.normal_(self.mask_token, std=0.02)
-
-    @classmethod
-    def beside(
-        cls, encoder: MaskedViT, *, dim: int, depth: int, num_heads: int, inter_block: bool = True
-    ) -> CrossDecoder:
-        """A decoder for this encoder's tokens, with its MLP ratio, epsilon and kind of positions."""
-        return cls(
-            grid=encoder.patches.grid,
-            encoder_dim=encoder.dim,
-            encoder_depth=len(encoder.blocks),
-            dim=dim,
-            depth=depth,
-            num_heads=num_heads,
-            mlp_ratio=encoder.mlp_ratio,
-            norm_eps=encoder.norm_eps,
-            positions=encoder.positions,
-            inter_block=inter_block,
-        )
 
     def forward(self, stages: Sequence[Tensor], mask: Mask, *, masked_only: bool = True) -> Tensor:
         """Decodes the tokens that a loss will read.

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from medmae.masking.base import Mask, gather_tokens
-from medmae.nn.attention import QKVBias
 from medmae.nn.blocks import forward_tail, make_blocks
 from medmae.nn.init import initialise_linears
-from medmae.nn.positions import Positions, SinCos, hold_positions, spread_axes
+from medmae.nn.positions import Positions, hold_positions, spread_axes
 from medmae.nn.vit import MaskedViT
 
 
@@ -23,67 +20,44 @@ class MaskedDecoder(nn.Module):
     back into raster order: attention does not care, and the masked ones stay together for the last block.
 
     Args:
-        grid: Tokens along each axis.
-        encoder_dim: Width of the encoder's tokens.
+        encoder: Whose tokens these are: gives its grid, width, MLP ratio, epsilon, biases and place of the class token.
         dim: Width of the decoder.
         depth: Number of blocks, at least 1.
         num_heads: Attention heads.
-        mlp_ratio: Hidden width of the MLP over ``dim``.
-        norm_eps: LayerNorm epsilon.
-        positions: Of which kind.
-        prefix: Class tokens that precede the grid in the position table; their rows are zero, so none is added.
-        suffix: Class tokens that follow the visible ones.
+        positions: Of which kind; None is the encoder's.
         embed_bias: Whether the projection of the encoder's tokens has a bias (not in VideoMAE).
-        qkv_bias: See :func:`medmae.nn.blocks.make_blocks`.
     """
 
     def __init__(
         self,
+        encoder: MaskedViT,
         *,
-        grid: Sequence[int],
-        encoder_dim: int,
         dim: int = 512,
         depth: int = 8,
         num_heads: int = 16,
-        mlp_ratio: float = 4.0,
-        norm_eps: float = 1e-6,
-        positions: Positions = SinCos(),  # noqa: B008 - frozen
-        prefix: int = 1,
-        suffix: int = 0,
+        positions: Positions | None = None,
         embed_bias: bool = True,
-        qkv_bias: QKVBias = True,
     ) -> None:
         super().__init__()
         self.pos_embed: Tensor
         self.axis_rows: Tensor | None
         if depth < 1:
             raise ValueError(f"a decoder needs at least one block, got depth {depth}")
-        self.prefix, self.suffix = prefix, suffix
-        self.embed = nn.Linear(encoder_dim, dim, bias=embed_bias)
+        self.prefix, self.suffix = encoder.num_positions_prefix, int(encoder.class_token_place == "last")
+        self.embed = nn.Linear(encoder.dim, dim, bias=embed_bias)
         self.mask_token = nn.Parameter(torch.empty(1, 1, dim))
-        self.positions = positions
-        hold_positions(self, positions, grid=grid, dim=dim, prefix=prefix)
+        self.positions = positions or encoder.positions
+        hold_positions(self, self.positions, grid=encoder.patches.grid, dim=dim, prefix=self.prefix)
         self.blocks = make_blocks(
-            dim=dim, depth=depth, num_heads=num_heads, mlp_ratio=mlp_ratio, norm_eps=norm_eps, qkv_bias=qkv_bias
-        )
-        initialise_linears(self)
-        nn.init.normal_(self.mask_token, std=0.02)
-
-    @classmethod
-    def beside(cls, encoder: MaskedViT, *, dim: int, depth: int, num_heads: int) -> MaskedDecoder:
-        """A decoder for this encoder's tokens, with its MLP ratio, epsilon and kind of positions."""
-        return cls(
-            grid=encoder.patches.grid,
-            encoder_dim=encoder.dim,
             dim=dim,
             depth=depth,
             num_heads=num_heads,
             mlp_ratio=encoder.mlp_ratio,
             norm_eps=encoder.norm_eps,
-            positions=encoder.positions,
-            prefix=encoder.num_positions_prefix,
-            suffix=int(encoder.class_token_place == "last"),
+            qkv_bias=encoder.qkv_bias,
         )
+        initialise_linears(self)
+        nn.init.normal_(self.mask_token, std=0.02)
 
     def forward(self, latent: Tensor, mask: Mask, *, masked_only: bool = True) -> Tensor:
         """Decodes the tokens that a loss will read.

@@ -79,52 +79,30 @@ class InjectionDecoder(nn.Module):
     call, because one of BootMAE's two decoders has the encoder's table.
 
     Args:
-        encoder_dim: Width of the encoder's tokens.
-        source_dim: Width of the injected features; None builds no cross-attention.
+        encoder: Whose tokens and features these are: gives its width, heads, MLP ratio and epsilon.
         dim: Width.
         depth: Blocks, at least 1.
-        num_heads: Attention heads; see :class:`InjectionBlock`.
-        mlp_ratio: Hidden width of the MLP over ``dim``.
-        norm_eps: LayerNorm epsilon.
+        inject: False builds no cross-attention (ablation).
     """
 
-    def __init__(
-        self,
-        *,
-        encoder_dim: int,
-        source_dim: int | None,
-        dim: int = 512,
-        depth: int = 2,
-        num_heads: int = 12,
-        mlp_ratio: float = 4.0,
-        norm_eps: float = 1e-6,
-    ) -> None:
+    def __init__(self, encoder: MaskedViT, *, dim: int = 512, depth: int = 2, inject: bool = True) -> None:
         super().__init__()
         if depth < 1:
             raise ValueError(f"a decoder needs at least one block, got depth {depth}")
-        self.embed = nn.Linear(encoder_dim, dim)
+        self.embed = nn.Linear(encoder.dim, dim)
         self.mask_token = nn.Parameter(torch.empty(1, 1, dim))
-        sizes = {"dim": dim, "num_heads": num_heads}
         self.blocks = nn.ModuleList(
-            InjectionBlock(source_dim=source_dim, mlp_ratio=mlp_ratio, norm_eps=norm_eps, **sizes) for _ in range(depth)
+            InjectionBlock(
+                dim=dim,
+                source_dim=encoder.dim if inject else None,
+                num_heads=encoder.num_heads,
+                mlp_ratio=encoder.mlp_ratio,
+                norm_eps=encoder.norm_eps,
+            )
+            for _ in range(depth)
         )
         initialise_linears(self, unpack=True)
         nn.init.trunc_normal_(self.mask_token, std=0.02)
-
-    @classmethod
-    def beside(
-        cls, encoder: MaskedViT, *, dim: int, depth: int, num_heads: int, inject: bool = True
-    ) -> InjectionDecoder:
-        """A decoder for this encoder's tokens and features, with its MLP ratio and epsilon."""
-        return cls(
-            encoder_dim=encoder.dim,
-            source_dim=encoder.dim if inject else None,
-            dim=dim,
-            depth=depth,
-            num_heads=num_heads,
-            mlp_ratio=encoder.mlp_ratio,
-            norm_eps=encoder.norm_eps,
-        )
 
     def forward(
         self, latent: Tensor, source: Tensor | None, mask: Mask, *, positions: Tensor, masked_only: bool = True

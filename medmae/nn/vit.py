@@ -88,7 +88,8 @@ class MaskedViT(Configured, nn.Module):
         self.scaling = InputScale(scale, channels=in_channels, ndim=self.patches.ndim)
         self.num_tokens = self.patches.num_tokens
         self.dim = embed_dim
-        self.mlp_ratio, self.norm_eps, self.positions = mlp_ratio, norm_eps, positions
+        self.num_heads, self.mlp_ratio, self.norm_eps, self.qkv_bias = num_heads, mlp_ratio, norm_eps, qkv_bias
+        self.positions = positions
         self.class_token_place = class_token
         self.num_positions_prefix = int(class_token == "first")
         self.patch_embed = PatchEmbed(channels=in_channels, patch=self.patches.patch, dim=embed_dim, init=patch_init)

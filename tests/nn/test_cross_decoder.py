@@ -8,16 +8,19 @@ from torch.testing import assert_close
 
 from medmae.masking import Mask
 from medmae.nn.cross_decoder import CrossDecoder
+from medmae.nn.vit import MaskedViT
 
 CLOSE = {"atol": 1e-5, "rtol": 1e-4}
+
+
+def encoder():
+    return MaskedViT(image_size=(3, 4), patch_size=1, in_channels=1, embed_dim=10, depth=3, num_heads=2)
 
 
 @pytest.fixture(params=[True, False], ids=["inter-block", "last output"])
 def decoder(request):
     torch.manual_seed(0)
-    return CrossDecoder(
-        grid=(3, 4), encoder_dim=10, encoder_depth=3, dim=16, depth=2, num_heads=2, inter_block=request.param
-    )
+    return CrossDecoder(encoder(), dim=16, depth=2, num_heads=2, inter_block=request.param)
 
 
 @pytest.fixture
@@ -64,7 +67,7 @@ def test_every_token_of_the_encoder_is_read(decoder, mask, stages, token):
 
 
 def test_each_block_reads_a_combination_of_its_own_of_embedding_blocks_and_norm(mask, stages):
-    decoder = CrossDecoder(grid=(3, 4), encoder_dim=10, encoder_depth=3, dim=16, depth=2, num_heads=2)
+    decoder = CrossDecoder(encoder(), dim=16, depth=2, num_heads=2)
     with torch.no_grad():
         decoder.mixer.weight.copy_(torch.tensor([[1.0, 0, 0, 0], [0, 0, 0.5, 2]]))
     first, second = decoder.sources(stages)
@@ -82,9 +85,7 @@ def test_the_first_block_reads_the_first_combination(decoder, mask, stages):
 
 
 def test_without_inter_block_every_block_reads_the_encoder_s_output(stages):
-    decoder = CrossDecoder(
-        grid=(3, 4), encoder_dim=10, encoder_depth=3, dim=16, depth=2, num_heads=2, inter_block=False
-    )
+    decoder = CrossDecoder(encoder(), dim=16, depth=2, num_heads=2, inter_block=False)
     assert [source is stages[-1] for source in decoder.sources(stages)] == [True, True]
     assert not [name for name, _ in decoder.named_parameters() if name.startswith("mixer")]
 
@@ -97,9 +98,9 @@ def test_every_parameter_gets_a_gradient_and_positions_are_fixed(decoder, mask, 
 
 def test_no_block_is_refused():
     with pytest.raises(ValueError, match="at least one block, got depth 0"):
-        CrossDecoder(grid=(3, 4), encoder_dim=10, encoder_depth=3, dim=16, depth=0)
+        CrossDecoder(encoder(), dim=16, depth=0)
 
 
 def test_a_width_that_does_not_suit_the_heads_is_refused():
     with pytest.raises(ValueError, match="width 16 is not a multiple of 3 heads"):
-        CrossDecoder(grid=(3, 4), encoder_dim=10, encoder_depth=3, dim=16, num_heads=3)
+        CrossDecoder(encoder(), dim=16, num_heads=3)

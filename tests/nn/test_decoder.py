@@ -8,6 +8,11 @@ from torch.testing import assert_close
 
 from medmae.masking import Mask
 from medmae.nn.decoder import MaskedDecoder
+from medmae.nn.vit import MaskedViT
+
+
+def encoder():
+    return MaskedViT(image_size=(3, 4), patch_size=1, in_channels=1, embed_dim=10, depth=1, num_heads=2)
 
 
 @pytest.fixture(params=[0, 1, 2], ids=["no prefix", "class token", "class and another token"])
@@ -18,7 +23,7 @@ def prefix(request):
 @pytest.fixture
 def decoder():
     torch.manual_seed(0)
-    return MaskedDecoder(grid=(3, 4), encoder_dim=10, dim=16, depth=2, num_heads=2)
+    return MaskedDecoder(encoder(), dim=16, depth=2, num_heads=2)
 
 
 @pytest.fixture
@@ -76,14 +81,14 @@ def test_the_class_token_is_attended_to(decoder, mask):
 
 
 def test_one_block_is_enough(mask):
-    decoder = MaskedDecoder(grid=(3, 4), encoder_dim=10, dim=16, depth=1, num_heads=2)
+    decoder = MaskedDecoder(encoder(), dim=16, depth=1, num_heads=2)
     latent = torch.randn(2, 6, 10)
     assert_close(decoder(latent, mask), mask.hidden(decoder(latent, mask, masked_only=False)), atol=1e-5, rtol=1e-4)
 
 
 def test_no_block_is_refused():
     with pytest.raises(ValueError, match="at least one block, got depth 0"):
-        MaskedDecoder(grid=(3, 4), encoder_dim=10, depth=0)
+        MaskedDecoder(encoder(), depth=0)
 
 
 def test_positions_are_fixed_and_the_mask_token_is_learned(decoder):

@@ -14,6 +14,11 @@ from medmae.nn.vit import MaskedViT
 CLOSE = {"atol": 1e-5, "rtol": 1e-4}
 
 
+def encoder(**sizes):
+    small = {"image_size": (3, 4), "patch_size": 1, "in_channels": 1, "embed_dim": 12, "depth": 1, "num_heads": 3}
+    return MaskedViT(**{**small, **sizes})
+
+
 def seeded(seed):
     return torch.Generator().manual_seed(seed)
 
@@ -21,7 +26,7 @@ def seeded(seed):
 @pytest.fixture
 def decoder():
     torch.manual_seed(0)
-    return InjectionDecoder(encoder_dim=10, source_dim=6, dim=16, depth=2, num_heads=3)
+    return InjectionDecoder(encoder(), dim=16, depth=2)
 
 
 @pytest.fixture
@@ -31,12 +36,12 @@ def mask():
 
 @pytest.fixture
 def latent():
-    return torch.randn(2, 6, 10, generator=seeded(1))
+    return torch.randn(2, 6, 12, generator=seeded(1))
 
 
 @pytest.fixture
 def source():
-    return torch.randn(2, 6, 6, generator=seeded(2))
+    return torch.randn(2, 6, 12, generator=seeded(2))
 
 
 @pytest.fixture
@@ -78,20 +83,20 @@ def test_the_order_of_visible_tokens_and_of_the_source_does_not_matter(decoder, 
 @pytest.mark.parametrize("token", [0, 3], ids=["class token", "visible token"])
 def test_every_injected_token_is_read(decoder, latent, source, mask, positions, token):
     other = source.clone()
-    other[:, token] = torch.randn(6, generator=seeded(5))
+    other[:, token] = torch.randn(12, generator=seeded(5))
     before, after = (decoder(latent, given, mask, positions=positions) for given in (source, other))
     assert not torch.allclose(before, after, atol=1e-4)
 
 
 def test_without_a_source_no_cross_attention_is_built(latent, mask, positions):
-    decoder = InjectionDecoder(encoder_dim=10, source_dim=None, dim=16, depth=2, num_heads=3)
+    decoder = InjectionDecoder(encoder(), dim=16, depth=2, inject=False)
     assert not [name for name, _ in decoder.named_parameters() if "cross" in name or "source" in name]
     assert decoder(latent, None, mask, positions=positions).shape == (2, 7, 16)
 
 
 def test_a_block_reads_itself_then_the_source_then_its_mlp(source):
     torch.manual_seed(0)
-    block = InjectionBlock(dim=16, source_dim=6, num_heads=4, norm_eps=1e-6)
+    block = InjectionBlock(dim=16, source_dim=12, num_heads=4, norm_eps=1e-6)
     x = torch.randn(2, 9, 16)
     normed = block.norm1(x)
     by_hand = x + block.attn(normed, normed)
@@ -111,7 +116,7 @@ def test_heads_need_not_tile_the_width():
 
 def test_queries_keys_and_values_are_initialised_one_by_one():
     torch.manual_seed(0)
-    block = InjectionDecoder(encoder_dim=96, source_dim=96, dim=96, depth=1, num_heads=4).blocks[0]
+    block = InjectionDecoder(encoder(embed_dim=96, num_heads=4), dim=96, depth=1).blocks[0]
     bound = (6 / (96 + 96)) ** 0.5
     for attention in (block.attn, block.cross_attn):
         for weight in (attention.q.weight, attention.kv.weight[:96], attention.kv.weight[96:], attention.proj.weight):
@@ -134,17 +139,17 @@ def test_recomputed_blocks_give_the_same_gradients(decoder, latent, source, mask
 
 
 def test_a_decoder_beside_an_encoder_has_its_ratio_and_epsilon():
-    encoder = MaskedViT(image_size=16, patch_size=8, embed_dim=8, depth=1, num_heads=2, mlp_ratio=3.0, norm_eps=1e-5)
-    block = InjectionDecoder.beside(encoder, dim=12, depth=1, num_heads=3).blocks[0]
+    network = MaskedViT(image_size=16, patch_size=8, embed_dim=8, depth=1, num_heads=2, mlp_ratio=3.0, norm_eps=1e-5)
+    block = InjectionDecoder(network, dim=12, depth=1).blocks[0]
     assert block.mlp.fc1.out_features == 36
     assert {norm.eps for norm in block.modules() if isinstance(norm, torch.nn.LayerNorm)} == {1e-5}
     assert block.cross_attn.kv.in_features == 8
-    assert InjectionDecoder.beside(encoder, dim=12, depth=1, num_heads=3, inject=False).blocks[0].cross_attn is None
+    assert InjectionDecoder(network, dim=12, depth=1, inject=False).blocks[0].cross_attn is None
 
 
 def test_no_block_is_refused():
     with pytest.raises(ValueError, match="at least one block, got depth 0"):
-        InjectionDecoder(encoder_dim=10, source_dim=6, depth=0)
+        InjectionDecoder(encoder(), depth=0)
 
 
 def test_more_heads_than_width_are_refused():

@@ -112,7 +112,7 @@ def test_positions_along_each_axis_are_resized_along_it():
 @pytest.mark.parametrize("kind", KINDS, ids=str)
 def test_encoder_and_decoder_work_with_every_kind_and_hidden_positions_reach_the_decoder(kind):
     network = encoder(positions=kind)
-    decoder = MaskedDecoder.beside(network, dim=16, depth=1, num_heads=2)
+    decoder = MaskedDecoder(network, dim=16, depth=1, num_heads=2)
     assert decoder.positions == kind
     mask = RandomMasking(num_tokens=12, ratio=0.5).sample(2, generator=torch.Generator().manual_seed(0))
     hidden = decoder(network(torch.rand(2, 1, 4, 16, 24), mask.visible), mask)  # (2, 6, 16)

@@ -33,7 +33,7 @@ class AudioVisual(MaskedMethod):
         ones = {"audio": self.encoder.audio, "video": self.encoder.video}
         self.patches = {name: one.patches for name, one in ones.items()}
         sizes = {"dim": 16, "depth": 1, "num_heads": 2}
-        self.decoders = nn.ModuleDict({name: MaskedDecoder.beside(one, **sizes) for name, one in ones.items()})
+        self.decoders = nn.ModuleDict({name: MaskedDecoder(one, **sizes) for name, one in ones.items()})
         self.heads = nn.ModuleDict({name: nn.Linear(16, p.num_values) for name, p in self.patches.items()})
         counts = {name: patches.num_tokens for name, patches in self.patches.items()}
         self.maskings = {name: RandomMasking(num_tokens=count, ratio=0.7) for name, count in counts.items()}
