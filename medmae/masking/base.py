@@ -266,7 +266,7 @@ def _listed(table: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class Masking(Protocol):
-    """A masking strategy: anything that draws a :class:`Mask` for a batch."""
+    """A masking strategy: anything that draws a :class:`Mask` for a batch; most are a :class:`NoiseMasking`."""
 
     def sample(
         self,
@@ -276,10 +276,7 @@ class Masking(Protocol):
         noise: Tensor | None = None,
         real: Tensor | None = None,
     ) -> Mask:
-        """Draws a mask, or replays one from given noise.
-
-        Where ``real`` ``(B, N)`` is False a token is padding: neither visible nor masked, but skipped.
-        """
+        """See :meth:`NoiseMasking.sample`."""
 
 
 def gather_tokens(tokens: Tensor, index: Tensor) -> Tensor:

@@ -12,11 +12,12 @@ import torch
 from torch import Tensor
 
 from medmae.masking.base import Mask, Rounding, visible_count
+from medmae.masking.noise import NoiseMasking
 
 _TRIES = 1000  # for one block, before a single token is taken instead
 
 
-class BlockMasking:
+class BlockMasking(NoiseMasking):
     """Marks a fixed number of tokens in blocks, then hides marked tokens first and others, scattered, up to the ratio.
 
     A few marked tokens, as many as a shift that one draw decides for the whole batch, stay visible all the same, and
@@ -39,6 +40,8 @@ class BlockMasking:
     Raises:
         ValueError: If the ratio leaves 0 or all tokens visible, or the shares do not fit each other.
     """
+
+    cut_by_padding, noise_dtype = "blocks", torch.float64
 
     def __init__(
         self,
@@ -71,36 +74,11 @@ class BlockMasking:
         """Uniform numbers that a sample needs: N for the order of tokens, then its blocks' seed, then the shift."""
         return self.num_tokens + 2
 
-    def sample(
-        self,
-        batch_size: int,
-        *,
-        generator: torch.Generator | None = None,
-        noise: Tensor | None = None,
-        real: Tensor | None = None,
-    ) -> Mask:
-        """Draws a mask, or replays one from given noise.
+    def mask_of(self, noise: Tensor, real: Tensor | None = None) -> Mask:
+        """See :meth:`NoiseMasking.mask_of`; the shift is the first row's.
 
         How many draws a block takes is not known beforehand: one uniform number a sample seeds a stream of its own.
-
-        Args:
-            batch_size: B.
-            generator: Source of randomness, on the CPU, so that a seed means the same mask on every device.
-            noise: Uniform in [0, 1), ``(B, noise_width)``; when given, nothing is drawn. The shift is the first row's.
-            real: Must be None: padding cuts through blocks.
-
-        Raises:
-            ValueError: If the noise has another shape, or samples are padded.
         """
-        if real is not None:
-            raise ValueError(
-                'samples are padded (the batch has "real"), which masking in blocks does not know: use crops that are '
-                "no larger than the smallest sample"
-            )
-        if noise is None:
-            noise = torch.rand(batch_size, self.noise_width, generator=generator, dtype=torch.float64)
-        if noise.shape != (batch_size, self.noise_width):
-            raise ValueError(f"noise must be {(batch_size, self.noise_width)}, got {tuple(noise.shape)}")
         order, seeds, shifts = noise.cpu().split([self.num_tokens, 1, 1], dim=1)
         streams = [random.Random(seed) for seed in seeds.flatten().tolist()]  # noqa: S311 - nothing secret
         blocks = np.stack([self._table(self._marked(stream)) for stream in streams])  # (B, N)

@@ -11,13 +11,14 @@ from torch import Tensor
 
 from medmae.errors import check_choice
 from medmae.masking.base import Mask
+from medmae.masking.noise import NoiseMasking
 
 Strategy = Literal["independent", "one", "reference_one"]
 
 _TINY = 1e-30
 
 
-class BudgetMasking:
+class BudgetMasking(NoiseMasking):
     """Exactly V visible tokens a sample over all its modalities; their shares come from a Dirichlet distribution.
 
     Tokens are numbered over the concatenation of the modalities: token ``j`` of modality ``t`` is ``t * n + j``.
@@ -35,6 +36,8 @@ class BudgetMasking:
     Raises:
         ValueError: If the budget does not suit the tokens and the strategy, or an alpha is not positive.
     """
+
+    noise_dtype = torch.float64
 
     def __init__(
         self,
@@ -64,31 +67,15 @@ class BudgetMasking:
         orders = self.num_tokens if self.strategy == "independent" else self.tokens_each
         return self.num_modalities + orders + self.num_tokens
 
-    def sample(
-        self,
-        batch_size: int,
-        *,
-        generator: torch.Generator | None = None,
-        noise: Tensor | None = None,
-        real: Tensor | None = None,
-    ) -> Mask:
-        """Draws a mask, or replays one from given noise.
+    def mask_of(self, noise: Tensor, real: Tensor | None = None) -> Mask:
+        """See :meth:`NoiseMasking.mask_of`; ``real`` is False for all tokens of a modality that a sample lacks.
 
-        Args:
-            batch_size: B.
-            generator: Source of randomness, on the CPU, so that a seed means the same mask on every device.
-            noise: Uniform in [0, 1), ``(B, noise_width)``; when given, nothing is drawn.
-            real: ``(B, N)`` bool, False for all tokens of a modality that a sample lacks. The others share the whole
-                budget. Tokens of a missing modality are masked (V and M are the same for every sample): who takes a
-                loss leaves them out.
+        The others share the whole budget. Tokens of a missing modality are masked (V and M are the same for every
+        sample): who takes a loss leaves them out.
 
         Raises:
-            ValueError: If the noise has another shape, or a sample has too few tokens for the budget.
+            ValueError: If a sample has too few tokens for the budget.
         """
-        if noise is None:
-            noise = torch.rand(batch_size, self.noise_width, generator=generator, dtype=torch.float64)
-        if noise.shape != (batch_size, self.noise_width):
-            raise ValueError(f"noise must be {(batch_size, self.noise_width)}, got {tuple(noise.shape)}")
         shares, order, ties = noise.tensor_split([self.num_modalities, noise.shape[1] - self.num_tokens], dim=1)
         available = None if real is None else self._available(real.cpu())
         return self.replay(shares=self.dirichlet(shares), order=order, ties=ties, available=available)

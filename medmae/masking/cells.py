@@ -9,10 +9,11 @@ import torch
 from torch import Tensor
 
 from medmae.masking.base import Mask, Rounding, visible_count
+from medmae.masking.noise import NoiseMasking
 from medmae.tokens.patches import per_axis
 
 
-class CellMasking:
+class CellMasking(NoiseMasking):
     """Hides a fixed share of cells, chosen uniformly for each sample; the tokens of a cell share its fate.
 
     Args:
@@ -24,6 +25,8 @@ class CellMasking:
     Raises:
         ValueError: If cells do not tile the grid, or the ratio leaves 0 or all of them visible.
     """
+
+    cut_by_padding = "cells"
 
     def __init__(
         self,
@@ -44,34 +47,13 @@ class CellMasking:
         self.num_cells = self.num_tokens // math.prod(self.cell)
         self.num_visible = visible_count(num_tokens=self.num_cells, ratio=ratio, rounding=rounding)  # cells
 
-    def sample(
-        self,
-        batch_size: int,
-        *,
-        generator: torch.Generator | None = None,
-        noise: Tensor | None = None,
-        real: Tensor | None = None,
-    ) -> Mask:
-        """Draws a mask, or replays one from given noise: the cells with the smallest noise stay visible.
+    @property
+    def noise_width(self) -> int:
+        """See :attr:`NoiseMasking.noise_width`: one a cell, in raster order."""
+        return self.num_cells
 
-        Args:
-            batch_size: B.
-            generator: Source of randomness, on the CPU, so that a seed means the same mask on every device.
-            noise: Uniform in [0, 1), ``(B, cells)``, cells in raster order; when given, nothing is drawn.
-            real: Must be None: padding cuts through cells.
-
-        Raises:
-            ValueError: If the noise has another shape, or samples are padded.
-        """
-        if real is not None:
-            raise ValueError(
-                'samples are padded (the batch has "real"), which masking in cells does not know: use crops that are '
-                "no larger than the smallest sample"
-            )
-        if noise is None:
-            noise = torch.rand(batch_size, self.num_cells, generator=generator)
-        if noise.shape != (batch_size, self.num_cells):
-            raise ValueError(f"noise must be {(batch_size, self.num_cells)}, got {tuple(noise.shape)}")
+    def mask_of(self, noise: Tensor, real: Tensor | None = None) -> Mask:
+        """See :meth:`NoiseMasking.mask_of`: the cells with the smallest noise stay visible."""
         hidden = torch.ones_like(noise, dtype=torch.bool)
         hidden.scatter_(1, noise.argsort(dim=1)[:, : self.num_visible], False)
         return Mask.from_bool(self._spread(hidden))

@@ -27,7 +27,7 @@ class Permutation(Mask):
         return torch.cat([self.visible, self.masked], dim=1)
 
 
-class PermutationMasking:
+class PermutationMasking(RandomMasking):
     """Draws an order of its own for every sample.
 
     Args:
@@ -45,27 +45,20 @@ class PermutationMasking:
         self, *, num_tokens: int, ratio: float = 0.75, rounding: Rounding = "truncate_visible", order: Order = "random"
     ) -> None:
         check_choice(order, get_args(Order), name="order")
-        self.drawn = RandomMasking(num_tokens=num_tokens, ratio=ratio, rounding=rounding)
-        self.num_tokens, self.ratio, self.rounding, self.order = num_tokens, ratio, rounding, order
+        super().__init__(num_tokens=num_tokens, ratio=ratio, rounding=rounding)
+        self.order = order
 
-    def sample(
-        self,
-        batch_size: int,
-        *,
-        generator: torch.Generator | None = None,
-        noise: Tensor | None = None,
-        real: Tensor | None = None,
-    ) -> Permutation:
-        """Draws an order, or replays one: a token with smaller noise comes earlier.
+    def draw(self, batch_size: int, generator: torch.Generator | None) -> Tensor:
+        """Noise ``(B, N)``; that of a raster order ascends, and none is drawn."""
+        if self.order == "raster":
+            return torch.linspace(0, 1, self.num_tokens + 1)[:-1].expand(batch_size, -1)
+        return super().draw(batch_size, generator)
 
-        Args:
-            batch_size: B.
-            generator: Source of randomness, on the CPU; a raster order draws nothing.
-            noise: ``(B, N)`` in [0, 1); when given, nothing is drawn.
-            real: ``(B, N)`` bool, False where a token is padding. All samples then have an order of as many tokens as
-                the sample with the fewest real ones; what the others have more is skipped.
+    def mask_of(self, noise: Tensor, real: Tensor | None = None) -> Permutation:
+        """See :meth:`NoiseMasking.mask_of`: a token with smaller noise comes earlier.
+
+        Where some samples are padded, all have an order of as many tokens as the sample with the fewest real ones;
+        what the others have more is skipped.
         """
-        if noise is None and self.order == "raster":
-            noise = torch.linspace(0, 1, self.num_tokens + 1)[:-1].expand(batch_size, -1)  # (B, N), ascending
-        mask = self.drawn.sample(batch_size, generator=generator, noise=noise, real=real)
+        mask = super().mask_of(noise, real)
         return Permutation(mask.visible, mask.masked, mask.num_tokens, mask.skipped)

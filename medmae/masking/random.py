@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from medmae.masking.base import Mask, Rounding, decoded_count, visible_count
+from medmae.masking.noise import NoiseMasking
 
 
-class RandomMasking:
+class RandomMasking(NoiseMasking):
     """Hides a fixed share of tokens, chosen uniformly and independently for each sample.
 
     Args:
@@ -28,32 +28,17 @@ class RandomMasking:
         self.num_tokens, self.ratio, self.rounding, self.decode_share = num_tokens, ratio, rounding, decode_share
         self.num_visible, self.num_decoded = self._counts(num_tokens)
 
-    def sample(
-        self,
-        batch_size: int,
-        *,
-        generator: torch.Generator | None = None,
-        noise: Tensor | None = None,
-        real: Tensor | None = None,
-    ) -> Mask:
-        """Draws a mask, or replays one from given noise.
+    @property
+    def noise_width(self) -> int:
+        """See :attr:`NoiseMasking.noise_width`: one a token."""
+        return self.num_tokens
+
+    def mask_of(self, noise: Tensor, real: Tensor | None = None) -> Mask:
+        """See :meth:`NoiseMasking.mask_of`: the tokens with the smallest noise stay visible.
 
         Every sample of a batch has the same number of visible and of masked tokens. Where some are padded, both
         numbers are those of the sample with the fewest real tokens, and what the others have more is skipped.
-
-        Args:
-            batch_size: B.
-            generator: Source of randomness, on the CPU, so that a seed means the same mask on every device.
-            noise: ``(B, N)``; when given, nothing is drawn.
-            real: ``(B, N)`` bool, False where a token is padding: it is neither visible nor masked. None: all are real.
-
-        Raises:
-            ValueError: If the noise has another shape, or a sample has too few real tokens for the ratio.
         """
-        if noise is None:
-            noise = torch.rand(batch_size, self.num_tokens, generator=generator)  # (B, N)
-        if noise.shape != (batch_size, self.num_tokens):
-            raise ValueError(f"noise must be {(batch_size, self.num_tokens)}, got {tuple(noise.shape)}")
         if real is None:
             return Mask.from_noise(noise, num_visible=self.num_visible, num_decoded=self.num_decoded)
         visible, decoded = self._counts(int(real.sum(dim=1).min()))
