@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 from torch.utils.data import Dataset
 
-from medmae.data.volumes.grid import Grid, bounding_box
+from medmae.data.volumes.bounding_box import bounding_box
+from medmae.data.volumes.grid import Grid
 from medmae.data.volumes.intensity import Normalisation
 from medmae.data.volumes.nifti import NanPolicy, load_volume
 from medmae.errors import DataError

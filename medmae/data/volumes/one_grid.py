@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from medmae.data.volumes.grid import Grid, Pairs, bounding_box
+from medmae.data.volumes.bounding_box import bounding_box
+from medmae.data.volumes.grid import Grid, Pairs
 from medmae.data.volumes.nifti import Volume
 from medmae.errors import DataError
 

@@ -10,8 +10,8 @@ import torch
 from scipy.ndimage import gaussian_filter1d
 from torch import Tensor
 
+from medmae.data.volumes.bounding_box import bounding_box
 from medmae.data.volumes.cases import MARGIN
-from medmae.data.volumes.grid import bounding_box
 from medmae.data.volumes.slices import around, fit, unfit
 from medmae.errors import DataError
 from medmae.evaluate.synthesis.views import over_views

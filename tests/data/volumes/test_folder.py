@@ -6,8 +6,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from medmae.data.volumes.bounding_box import bounding_box
 from medmae.data.volumes.folder import VolumeFolder
-from medmae.data.volumes.grid import bounding_box
 from medmae.errors import DataError
 
 
