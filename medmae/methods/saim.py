@@ -114,9 +114,7 @@ class SAIM(PatchMethod):
         }
         self.query_blocks = None if share_weights else make_blocks(dim=dim, depth=query_depth, **sizes)
         self.head: nn.Module = (
-            nn.Linear(dim, values)
-            if head == "linear"
-            else MLP(dim, hidden=int(dim * ratio), out=values)
+            nn.Linear(dim, values) if head == "linear" else MLP(dim, hidden=int(dim * ratio), out=values)
         )
         initialise_linears(self, unpack=True)
         self.masking = PermutationMasking(num_tokens=self.patches.num_tokens, ratio=mask_ratio, order=order)
