@@ -64,12 +64,7 @@ def bootmae_tiny(**options: Any) -> BootMAE:
     "bootmae",
     title="BootMAE",
     paper="Dong et al., Bootstrapped Masked Autoencoders for Vision BERT Pretraining, ECCV 2022, arXiv 2207.07116",
-    presets={
-        "tiny": bootmae_tiny,
-        "base": bootmae_base,
-        "large": bootmae_large,
-        "small_images": bootmae_small_images,
-    },
+    presets={"tiny": bootmae_tiny, "base": bootmae_base, "large": bootmae_large, "small_images": bootmae_small_images},
 )
 class BootMAE(PixelMethod):
     """Masked autoencoder with a pixel and a feature branch, and a momentum teacher.

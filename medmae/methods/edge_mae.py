@@ -63,12 +63,7 @@ def edge_mae_tiny(**options: Any) -> EdgeMAE:
     "edge_mae",
     title="Edge-MAE (SLMT-Net, stage 1)",
     paper="Li et al., Multi-scale Transformer Network with Edge-aware Pre-training, IEEE TMI 2023, arXiv 2212.01108",
-    presets={
-        "tiny": edge_mae_tiny,
-        "demo": edge_mae_demo,
-        "paper": edge_mae_paper,
-        "volume": edge_mae_volume,
-    },
+    presets={"tiny": edge_mae_tiny, "demo": edge_mae_demo, "paper": edge_mae_paper, "volume": edge_mae_volume},
 )
 class EdgeMAE(PixelMethod):
     """Masked autoencoder with an image head and an edge head over one trunk.

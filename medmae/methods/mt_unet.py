@@ -62,12 +62,7 @@ def mt_unet_tiny(**options: Any) -> MTUNet:
     "mt_unet",
     title="MT-UNet (SLMT-Net, stage 2)",
     paper="Li et al., Multi-scale Transformer Network with Edge-aware Pre-training, IEEE TMI 2023, arXiv 2212.01108",
-    presets={
-        "tiny": mt_unet_tiny,
-        "demo": mt_unet_demo,
-        "paper": mt_unet_paper,
-        "volume": mt_unet_volume,
-    },
+    presets={"tiny": mt_unet_tiny, "demo": mt_unet_demo, "paper": mt_unet_paper, "volume": mt_unet_volume},
 )
 class MTUNet(Method):
     """Two-branch Swin U-Net on the tokens of a pre-trained encoder.

@@ -57,7 +57,8 @@ class Block(nn.Module):
 
         Args:
             x: ``(B, N, D)``.
-            num_tail: Gives only the last ``num_tail`` tokens (see :func:`forward_tail`).
+            num_tail: M; gives only the last M tokens. Every token is still a key and a value: exact without dropout,
+                and less work where no other output is ever read, as in the last block of a decoder.
             source: Tokens ``(B, L, D)`` that are read in place of ``x`` itself; normalised here, with the same norm.
             causal: Token k reads no more than the first k + 1 tokens.
             key_mask: ``(B, L)`` bool, False for tokens that none may read (padding); L is N without a source.
@@ -80,7 +81,7 @@ class Block(nn.Module):
 
     @torch.jit.unused
     def tail(self, tokens: Tensor, num_tail: int, key_mask: Tensor | None = None) -> Tensor:
-        """See :func:`forward_tail`."""
+        """The last ``num_tail`` tokens; see :meth:`forward`."""
         normed = self.norm1(tokens)
         return self._rest(tokens[:, -num_tail:], self.attn.read(normed[:, -num_tail:], normed, key_mask=key_mask))
 
@@ -145,21 +146,3 @@ def _drop(rate: float) -> nn.Module:
 
 def _drop_rates(depth: int, last: float) -> list[float]:
     return [last * index / max(depth - 1, 1) for index in range(depth)]
-
-
-def forward_tail(block: nn.Module, tokens: Tensor, num_tail: int, *, key_mask: Tensor | None = None) -> Tensor:
-    """What ``block(tokens)`` gives for its last ``num_tail`` tokens, without computing the others.
-
-    Every token is still a key and a value; only the tail asks queries and passes through the MLP. Exact: in the
-    last block of a decoder no other output is ever read.
-
-    Args:
-        block: A :class:`Block` without dropout, as decoders have them.
-        tokens: ``(B, N, D)``.
-        num_tail: M.
-        key_mask: ``(B, N)`` bool, False for tokens that none may read.
-
-    Returns:
-        ``(B, M, D)``.
-    """
-    return block(tokens, num_tail, key_mask=key_mask)

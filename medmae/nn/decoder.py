@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from medmae.masking.base import Mask, gather_tokens
-from medmae.nn.blocks import forward_tail, make_blocks
+from medmae.nn.blocks import make_blocks
 from medmae.nn.init import initialise_linears
 from medmae.nn.positions import Positions, hold_positions, spread_axes
 from medmae.nn.vit import MaskedViT
@@ -77,7 +77,7 @@ class MaskedDecoder(nn.Module):
         for block in self.blocks[:-1]:
             tokens = block(tokens, key_mask=keys)
         if masked_only:
-            return forward_tail(self.blocks[-1], tokens, mask.num_masked, key_mask=keys)
+            return self.blocks[-1](tokens, mask.num_masked, key_mask=keys)
         tokens = self.blocks[-1](tokens, key_mask=keys)[:, start:]
         return mask.restore(tokens[:, : mask.num_visible], tokens[:, mask.num_visible :])
 

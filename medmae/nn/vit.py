@@ -176,11 +176,7 @@ class MaskedViT(Configured, nn.Module):
         return self.norm(x) if final_norm else x
 
     def embed(
-        self,
-        rows: Tensor,
-        visible: Tensor | None = None,
-        extra: Tensor | None = None,
-        use_class_token: bool = True,
+        self, rows: Tensor, visible: Tensor | None = None, extra: Tensor | None = None, use_class_token: bool = True
     ) -> Tensor:
         """Tokens that enter the first block, ``(B, prefix + V, D)``: only visible patches are projected."""
         positions = self.token_positions()  # (1, N, D)

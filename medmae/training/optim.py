@@ -115,12 +115,7 @@ def layer_decay_groups(
         layer = layer_of.get(id(parameter), len(layers))
         spared = parameter.ndim <= 1 or (parameter.ndim == 3 and parameter.shape[0] == 1)
         scale = layer_decay ** (len(layers) - layer)
-        empty = {
-            "params": [],
-            "names": [],
-            "lr_scale": scale,
-            "weight_decay": 0.0 if spared else weight_decay,
-        }
+        empty = {"params": [], "names": [], "lr_scale": scale, "weight_decay": 0.0 if spared else weight_decay}
         group = groups.setdefault((layer, spared), empty)
         group["params"].append(parameter)
         group["names"].append(name)

@@ -11,7 +11,7 @@ from torch.testing import assert_close
 from torch.utils.flop_counter import FlopCounterMode
 
 from medmae.nn.attention import QueryValueLinear
-from medmae.nn.blocks import Block, biases_of, forward_tail, make_blocks
+from medmae.nn.blocks import Block, biases_of, make_blocks
 
 
 @pytest.fixture(params=[True, False, "query_value"], ids=["with bias", "without bias", "keys without bias"])
@@ -31,13 +31,13 @@ def gradients(block, tokens, output):
 @pytest.mark.parametrize("tail", [1, 5, 8])
 def test_the_tail_is_what_the_whole_block_gives_for_its_last_tokens(block, tail):
     tokens = torch.randn(2, 8, 24)
-    assert_close(forward_tail(block, tokens, tail), block(tokens)[:, -tail:], atol=1e-5, rtol=1e-5)
+    assert_close(block(tokens, tail), block(tokens)[:, -tail:], atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize("tail", [1, 5, 8])
 def test_the_tail_has_the_gradients_of_the_whole_block(block, tail):
     tokens = torch.randn(2, 8, 24, requires_grad=True)
-    ours = gradients(block, tokens, forward_tail(block, tokens, tail))
+    ours = gradients(block, tokens, block(tokens, tail))
     theirs = gradients(block, tokens, block(tokens)[:, -tail:])
     for mine, other in zip(ours, theirs, strict=True):
         assert_close(mine, other, atol=1e-4, rtol=1e-4)
@@ -49,7 +49,7 @@ def test_the_tail_costs_less_than_the_whole():
     with FlopCounterMode(display=False) as whole:
         block(tokens)
     with FlopCounterMode(display=False) as tail:
-        forward_tail(block, tokens, 2)
+        block(tokens, 2)
     # Of 12 parts of linear work, keys and values (2) stay whole and the rest is done for a quarter of the tokens.
     assert tail.get_total_flops() < 0.45 * whole.get_total_flops()
 
@@ -70,7 +70,7 @@ def test_a_causal_token_reads_the_first_tokens_up_to_its_own_number_and_no_later
 def test_tokens_that_read_themselves_are_the_plain_block(block):
     tokens = torch.randn(2, 8, 24)
     assert_close(block(tokens, source=tokens), block(tokens), atol=1e-5, rtol=1e-5)
-    assert_close(block(tokens, causal=True)[:, -1:], forward_tail(block, tokens, 1), atol=1e-5, rtol=1e-5)
+    assert_close(block(tokens, causal=True)[:, -1:], block(tokens, 1), atol=1e-5, rtol=1e-5)
 
 
 def test_a_source_of_another_length_is_read_whole_and_normalised_with_the_block_s_own_norm(block):

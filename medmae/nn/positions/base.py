@@ -50,13 +50,7 @@ class Positions(ABC):
 
 
 def hold_positions(
-    module: nn.Module,
-    positions: Positions,
-    *,
-    grid: Sequence[int],
-    dim: int,
-    prefix: int = 0,
-    trainable: bool = False,
+    module: nn.Module, positions: Positions, *, grid: Sequence[int], dim: int, prefix: int = 0, trainable: bool = False
 ) -> None:
     """Draws the table of a module as its ``pos_embed``: a parameter, or an unsaved buffer where it is computed.
 

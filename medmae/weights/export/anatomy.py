@@ -91,12 +91,7 @@ class Anatomy:
 
 
 def resized(
-    encoder: MaskedViT,
-    *,
-    size: Sequence[int],
-    patch: Sequence[int],
-    channels: int,
-    adapt: Sequence[Adaptation] = (),
+    encoder: MaskedViT, *, size: Sequence[int], patch: Sequence[int], channels: int, adapt: Sequence[Adaptation] = ()
 ) -> tuple[MaskedViT, list[str]]:
     """The encoder at another size, and the keys that were adapted; itself, if nothing differs.
 

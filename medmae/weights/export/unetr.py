@@ -11,14 +11,7 @@ from medmae.errors import check_choice
 from medmae.nn.vit import MaskedViT
 from medmae.weights.adapt import Adaptation
 from medmae.weights.export.anatomy import Anatomy, refuse, resized
-from medmae.weights.export.monai import (
-    CLASS_TOKEN_LOST,
-    NAMES,
-    monai_state,
-    refuse_anatomy,
-    set_eps,
-    write_monai,
-)
+from medmae.weights.export.monai import CLASS_TOKEN_LOST, NAMES, monai_state, refuse_anatomy, set_eps, write_monai
 from medmae.weights.export.target import Target
 from medmae.weights.io import import_state
 from medmae.weights.report import ImportReport

@@ -6,12 +6,7 @@ from medmae.weights.maps.base import DECODER_PREFIXES, ENCODER_PREFIXES, KeyMap,
 MAE = TwoWayMap(
     source="facebookresearch/mae",
     scale=SCALES["imagenet"],
-    prefixes=(
-        *ENCODER_PREFIXES,
-        *DECODER_PREFIXES,
-        ("decoder_norm.", "head.norm."),
-        ("decoder_pred.", "head.pred."),
-    ),
+    prefixes=(*ENCODER_PREFIXES, *DECODER_PREFIXES, ("decoder_norm.", "head.norm."), ("decoder_pred.", "head.pred.")),
 )
 
 # A fine-tuned or linear-probe classifier: head.* and fc_norm.* keep their names.
