@@ -18,8 +18,8 @@ from medmae.evaluate.classify.trained import evaluate_trained, require_classes
 from medmae.evaluate.leakage import require_unseen
 from medmae.evaluate.slides.class_maps import map_trained
 from medmae.methods.classification import Classification
-from medmae.recipes.best_epoch import BestEpoch
 from medmae.nn.init import initialise_truncated
+from medmae.recipes.best_epoch import BestEpoch
 from medmae.recipes.classifier_file import WEIGHTS, load_classifier, write_classes
 from medmae.recipes.evaluation import Evaluation
 from medmae.recipes.training import Training
