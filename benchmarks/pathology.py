@@ -14,7 +14,7 @@ Pre-training sees, without labels, either ``others`` (every source but the task'
 
     medmae prep wsi wsi/ P/slides --tile 112 --mpp 0.499
     medmae prep tiles nct_crc_he_samples/ P/nct --label-from '^([A-Z]+)-'
-    medmae prep tiles breakhis_samples/ P/breakhis --patient-from '_14-([0-9]+)'
+    medmae prep tiles breakhis_samples/ P/breakhis --subject-from '_14-([0-9]+)'
     medmae prep tiles dsb2018_stained/images/ P/dsb
     python benchmarks/pathology.py pack P --nuclei dsb2018_stained/labels --out tiles.npz
     python benchmarks/pathology.py run tiles.npz --seeds 3 --out OUT

@@ -28,9 +28,9 @@ from medmae.data.volumes.nifti_header import Repair
 from medmae.data.volumes.one_grid import check_one_grid, content_box
 from medmae.data.volumes.volume_file import Source, load_source
 from medmae.errors import DataError
-from medmae.files import atomic_write, sha256_of, write_text
+from medmae.files import atomic_write, content_sha256, sha256_of, write_text
 
-FORMAT = 1  # of shards and rows; a new number makes every case be prepared anew
+FORMAT = 2  # of shards and rows; a new number makes every case be prepared anew
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,6 +135,7 @@ def _prepared(task: CaseTask) -> Row:
     load = partial(load_source, nan=options.nan, limit_gb=options.limit_gb, repair_affine=options.repair_affine)
     images = {source.name: load(source) for source in case.contrasts}
     labels = {source.name: load(source) for source in case.labels}
+    contents = {name: content_sha256(volume.grid.to_canonical(volume.array)) for name, volume in images.items()}
     paths = {source.name: source.path for source in (*case.contrasts, *case.labels)}
     if options.resample_to is not None:
         images, labels = resampled(images, labels, onto=options.resample_to, case=case.case)
@@ -145,7 +146,7 @@ def _prepared(task: CaseTask) -> Row:
     grid = grid.cropped(content_box(grid, content, margin=options.margin))
     row: Row = {"case": case.case, "subject": case.subject, "session": case.session}
     row |= _store_images(images, fits, grid, task)
-    row["contrasts"] = [_contrast(name, paths[name], images, fits[name]) for name in images]
+    row["contrasts"] = [_contrast(name, paths[name], images, fits[name], contents[name]) for name in images]
     row["labels"] = [_store_label(name, paths[name], volume, grid, task) for name, volume in labels.items()]
     row["grid"] = grid.to_dict()
     foreground = np.logical_or.reduce([fits[name].foreground(images[name].array) for name in images])
@@ -189,7 +190,7 @@ def _store_label(name: str, source: Path, volume: Volume, grid: Grid, task: Case
     }
 
 
-def _contrast(name: str, source: Path, images: dict[str, Volume], fit: Normalisation) -> Row:
+def _contrast(name: str, source: Path, images: dict[str, Volume], fit: Normalisation, content: str) -> Row:
     volume = images[name]
     twins = [other for other, v in images.items() if other != name and v.sha256 == volume.sha256]
     flags = [*volume.flags, *(f"same_file_as:{other}" for other in twins)]
@@ -201,6 +202,7 @@ def _contrast(name: str, source: Path, images: dict[str, Volume], fit: Normalisa
         "name": name,
         "source": str(source),
         "source_sha256": volume.sha256,
+        "content_sha256": content,
         "normalisation": fit.to_dict(),
         "flags": flags,
     }

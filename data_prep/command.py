@@ -12,6 +12,7 @@ from typing import Annotated, Any, get_args, get_type_hints
 import typer
 
 from data_prep.outcome import PrepResult
+from data_prep.preparation import Preparation
 from medmae.errors import ExitCode
 
 Prepare = Callable[..., PrepResult]
@@ -44,6 +45,26 @@ def command_of(prepare: Prepare) -> Callable[..., None]:
     command.__doc__ = inspect.getdoc(prepare).split("\n\n")[0]  # type: ignore[union-attr]
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     return command
+
+
+def prepare_with(kind: type[Preparation[Any]]) -> Prepare:
+    """A function ``prepare(*, source, out, ...)`` that makes and runs a preparation, with its options and their texts.
+
+    Args:
+        kind: The preparation; its own options come before those that all have.
+    """
+
+    def prepare(**options: Any) -> PrepResult:
+        return kind(**options).run()
+
+    base = inspect.signature(Preparation).parameters
+    own = [parameter for name, parameter in inspect.signature(kind).parameters.items() if name not in base]
+    first, *others = (parameter for name, parameter in base.items() if name != "out")
+    prepare.__signature__ = inspect.Signature([first, base["out"], *own, *others], return_annotation=PrepResult)  # type: ignore[attr-defined]
+    prepare.__annotations__ = get_type_hints(kind) | {"return": PrepResult}
+    about, shared = inspect.getdoc(kind) or "", inspect.getdoc(Preparation) or ""
+    prepare.__doc__ = about.rstrip() + "\n" + shared.partition("Args:\n")[2]
+    return prepare
 
 
 def run_prepare(prepare: Prepare, *, name: str, example: str, arguments: list[str] | None) -> None:

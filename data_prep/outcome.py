@@ -58,6 +58,20 @@ class PrepResult:
     ignored: tuple[Path, ...]
     exit_code: ExitCode
 
+    @classmethod
+    def of_nothing(cls, manifest: Path, ignored: Sequence[Path]) -> PrepResult:
+        """Of a dry run."""
+        none = dict.fromkeys(splits.SPLITS, 0)
+        return cls(
+            manifest=manifest,
+            prepared=0,
+            kept=0,
+            quarantined=0,
+            subjects=none,
+            ignored=tuple(ignored),
+            exit_code=ExitCode.OK,
+        )
+
     @property
     def cases(self) -> int:
         """Cases in the manifest."""

@@ -23,7 +23,7 @@ from medmae.data.slides.wsi_overview import overview
 from medmae.errors import DataError
 from medmae.files import atomic_write, sha256_of
 
-FORMAT = 1  # of shards and rows; a new number makes every slide be prepared anew
+FORMAT = 2  # of shards and rows; a new number makes every slide be prepared anew
 OVERVIEW = 1024  # pixels: where tissue is looked for
 _UPSAMPLING = 1.05  # a nominal 20x has up to 0.52 microns a pixel; more would be invented detail
 _OUTSIDE = 0.01  # share of a tile that the slide may lack: hairline seams between fields of a scanner
@@ -129,7 +129,12 @@ def tile_slide(task: dict[str, Any]) -> dict[str, Any]:
     if len(stored):
         with atomic_write(coords) as file:
             np.lib.format.write_array(file, stored, allow_pickle=False)
-        row |= {"shard_sha256": sha256_of(shard), "coords": f"shards/{coords.name}", "coords_sha256": sha256_of(coords)}
+        row |= {
+            "shard_sha256": sha256_of(shard),
+            "content_sha256": sha256_of(shard),
+            "coords": f"shards/{coords.name}",
+            "coords_sha256": sha256_of(coords),
+        }
     hashes = [sha256_of(file) for file in task["files"]]
     flags += [] if known_from == "metadata" else [f"mpp_from_{known_from}"]
     flags += [f"overview_unreadable:{unread:.4f}"] if unread else []

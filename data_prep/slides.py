@@ -7,7 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from data_prep.patients import compiled, require_match, tcga_patient
+from medmae.data.identity.files import patients_of
+from medmae.data.identity.given import Given
+from medmae.data.identity.tree import Unit
 from medmae.data.names import file_name_of
 from medmae.data.table_files import read_csv
 from medmae.data.volumes.dicom import is_dicom
@@ -16,6 +18,7 @@ from medmae.errors import DataError
 SUFFIXES = (".svs", ".tif", ".tiff", ".ndpi", ".mrxs", ".scn", ".bif", ".svslide", ".vms", ".vmu", ".czi")
 _DICOM = ".dcm"
 _WHOLE_SLIDE = "1.2.840.10008.5.1.4.1.1.77.1.6"  # DICOM storage class: VL whole slide microscopy
+_KNOWN = ("patient", "mpp", "label")
 _REMEDY = "the first line must be: slide, and some of patient,mpp,label"
 
 
@@ -40,22 +43,29 @@ class SlideSource:
     known: bool
     mpp: float | None = None
     label: str | None = None
+    session: str | None = None
+
+    @property
+    def content(self) -> str:
+        """Its class, if it has one."""
+        return self.label or "slide"
 
 
-def find_slides(source: Path, *, table: Path | None = None, patient_from: str | None = None) -> list[SlideSource]:
+def find_slides(source: Path, *, table: Path | None = None, given: Given | None = None) -> list[SlideSource]:
     """The slides below a folder (or the one given), sorted by name.
 
-    The patient of a slide is what the table says, else what ``patient_from`` finds in the file's name, else the
-    patient of a TCGA barcode, else the slide itself.
+    The patient of a slide is what the table says, else what the user says, else what its name says in words or as a
+    published scheme does, else the slide itself.
 
     Args:
         source: Folder, or a slide's main file.
         table: CSV with ``slide`` and some of ``patient,mpp,label``. A slide is called as its file, with or without
             suffix, or, if it is DICOM, as its folder.
-        patient_from: Regular expression on the file name without suffix.
+        given: What the user says of patients.
 
     Raises:
-        DataError: No slide; a table that names slides which are not there, or not all patients.
+        DataError: No slide; a table that names slides which are not there, or not all patients; names of which several
+            could be one patient's.
     """
     if not source.exists():
         raise DataError("there is no such file or folder", path=source, remedy="check the path")
@@ -63,13 +73,17 @@ def find_slides(source: Path, *, table: Path | None = None, patient_from: str | 
     if not files:
         raise DataError("no slide is here", path=source, field="suffixes", value=(*SUFFIXES, _DICOM))
     names = _names(files, source)
-    pattern = compiled(patient_from, option="--patient-from")
-    matched = {} if pattern is None else require_match(map(_short, files), pattern, option="--patient-from")
     lines = {} if table is None else _lines(table, names)
+    told = any(line.get("patient") for line in lines.values())
+    patients = (
+        [None] * len(files)
+        if told
+        else patients_of([_unit(path, source) for path in files], source=source, given=given)
+    )
     found = []
-    for path, parts in files.items():
+    for (path, parts), whose in zip(files.items(), patients, strict=True):
         line = lines.get(path, {})
-        patient = line.get("patient") or matched.get(_short(path)) or tcga_patient(_short(path))
+        patient = line.get("patient") or whose
         found.append(
             SlideSource(
                 case=names[path],
@@ -82,6 +96,13 @@ def find_slides(source: Path, *, table: Path | None = None, patient_from: str | 
             )
         )
     return sorted(found, key=lambda slide: slide.case)
+
+
+def _unit(path: Path, source: Path) -> Unit:
+    folder = path.parent.parent if path.suffix.lower() == _DICOM and path.parent != source else path.parent
+    parts = folder.relative_to(source).parts if folder.is_relative_to(source) else ()
+    names = (*parts, _short(path))
+    return Unit(path="/".join(names), names=names)
 
 
 def _slide_files(source: Path) -> dict[Path, tuple[Path, ...]]:
@@ -141,7 +162,7 @@ def _names(files: Iterable[Path], source: Path) -> dict[Path, str]:
 def _lines(table: Path, names: dict[Path, str]) -> dict[Path, dict[str, str]]:
     """The table's line of each slide: by the name of its case, or of its file where no other is called the same."""
     lines: dict[str, dict[str, str]] = {}
-    for number, line in read_csv(table, needs=("slide",), remedy=_REMEDY, rows=("slide",)):
+    for number, line in read_csv(table, needs=("slide",), known=_KNOWN, remedy=_REMEDY, rows=("slide",)):
         if line["slide"] in lines:
             raise DataError(f"line {number} names a slide again", path=table, field="slide", value=line["slide"])
         lines[line["slide"]] = line

@@ -49,7 +49,7 @@ def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, An
 def print_summary(
     console: Console,
     lines: Sequence[Mapping[str, Any]],
-    shown: Mapping[str, str],
+    shown: Sequence[str],
     failures: Sequence[Mapping[str, Any]],
     manifest: Path,
     *,
@@ -61,7 +61,7 @@ def print_summary(
     Args:
         console: Where to.
         lines: Of ``summary.csv``.
-        shown: Title of a printed column, and the column of ``lines`` that it shows.
+        shown: Columns of ``lines`` that are printed.
         failures: Lines of ``quarantine.csv``.
         manifest: The file.
         what: A line of the table is one.
@@ -71,7 +71,7 @@ def print_summary(
     for name in shown:
         table.add_column(name, overflow="fold")
     for line in lines[:_MOST_LINES]:
-        table.add_row(*(escape(str(line[key])) for key in shown.values()))
+        table.add_row(*(escape(str(line[key])) for key in shown))
     if len(lines) > _MOST_LINES:
         table.add_row(f"… and {len(lines) - _MOST_LINES} more")
     console.print(table)

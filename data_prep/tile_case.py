@@ -18,9 +18,9 @@ from data_prep.tile_groups import Group
 from medmae.data.images.decode import read_bytes, rgb_of
 from medmae.data.images.folders import ImageFile
 from medmae.errors import DataError
-from medmae.files import sha256_of
+from medmae.files import content_sha256, sha256_of
 
-FORMAT = 1  # of shards and rows; a new number makes everything be prepared anew
+FORMAT = 2  # of shards and rows; a new number makes everything be prepared anew
 _NOT_THERE: Stamp = (-1, -1, "")
 
 
@@ -48,15 +48,16 @@ class _Shelf:
     size: tuple[int, int]
     files: list[ImageFile] = field(default_factory=list)
     hashes: list[str] = field(default_factory=list)
+    contents: list[str] = field(default_factory=list)
 
 
 def prepare_tiles(task: TileTask) -> CaseResult:
     """Stores the images of one group, or keeps what an earlier run made of the same files; bad images are left out."""
     start = time.perf_counter()
     group = task.group
-    key = key_of(FORMAT, group.case, [[file.name, file.label, file.slide] for file in group.files])
+    key = key_of(FORMAT, group.case, [[file.name, file.label, file.slide] for file in group.images])
     record = task.shards / f"{group.case}.json"
-    finished = read_finished(record, key=key, sources=[file.path for file in group.files])
+    finished = read_finished(record, key=key, sources=group.files)
     kept = finished is not None
     if finished is None:
         record.unlink(missing_ok=True)
@@ -72,7 +73,7 @@ def _prepared(task: TileTask, key: str, record: Path) -> Finished:
     failures: list[Row] = []
     stamps: list[Stamp] = []
     with ExitStack() as stack:
-        for file in task.group.files:
+        for file in task.group.images:
             stamp, pixels = _read(file.path)
             stamps.append(stamp)
             if isinstance(pixels, DataError):
@@ -84,6 +85,7 @@ def _prepared(task: TileTask, key: str, record: Path) -> Finished:
             shelves[size].shard.append(pixels)
             shelves[size].files.append(file)
             shelves[size].hashes.append(stamp[2])
+            shelves[size].contents.append("" if (pixels == pixels.flat[0]).all() else content_sha256(pixels))
     finished = Finished(rows=tuple(_row(shelf) for shelf in shelves.values()), failures=tuple(failures))
     write_finished(record, finished, key=key, sources=stamps, shards=[shelf.path for shelf in shelves.values()])
     return finished
@@ -112,6 +114,7 @@ def _row(shelf: _Shelf) -> Row:
     tiles = {
         "name": [file.name for file in shelf.files],
         "sha256": shelf.hashes,
+        "content_sha256": shelf.contents,
         "label": [file.label for file in shelf.files],
         "slide": [file.slide for file in shelf.files],
     }

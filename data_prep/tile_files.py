@@ -6,27 +6,29 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from data_prep.patients import compiled, require_match
-from medmae.data.images.folders import ImageFile, all_or_none, find_images
+from medmae.data.identity.given import Given, compiled, require_match
+from medmae.data.images.folders import ImageFile, all_or_none, find_images, with_patients
 
 
 def find_tiles(
-    source: Path, *, label_from: str | None = None, patient_from: str | None = None, slide_from: str | None = None
+    source: Path, *, label_from: str | None = None, slide_from: str | None = None, given: Given | None = None
 ) -> tuple[list[ImageFile], list[Path]]:
     """The images below a folder or in a table, sorted by name, and files that lie elsewhere than images do.
 
     Args:
         source: See :func:`medmae.data.images.folders.find_images`.
         label_from: Regular expression on file names without suffix; its first group is the class.
-        patient_from: The same for the patient.
         slide_from: The same for the slide.
+        given: What the user says of patients.
 
     Raises:
-        DataError: No image; a pattern that misses some; patients, slides or splits of some images only.
+        DataError: No image; a pattern that misses some; patients, slides or splits of some images only; names of which
+            several could be one patient's.
     """
     files, ignored = find_images(source)
-    for column, pattern in (("label", label_from), ("patient", patient_from), ("slide", slide_from)):
+    for column, pattern in (("label", label_from), ("slide", slide_from)):
         files = _filled(files, column, pattern)
+    files = with_patients(files, source, given=given)
     for column in ("patient", "slide", "split"):
         all_or_none(files, column, source)
     return sorted(files, key=lambda file: file.name), sorted(ignored)
@@ -37,6 +39,6 @@ def _filled(files: list[ImageFile], column: str, pattern: str | None) -> list[Im
     regex = compiled(pattern, option=option)
     if regex is None:
         return files
-    found = require_match((file.path.stem for file in files), regex, option=option)
-    changes: list[dict[str, Any]] = [{column: found[file.path.stem]} for file in files]
+    found = require_match({file.name: file.path.stem for file in files}, regex, option=option)
+    changes: list[dict[str, Any]] = [{column: found[file.name]} for file in files]
     return [replace(file, **change) for file, change in zip(files, changes, strict=True)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from data_prep.outcome import NO_PATIENT
 from medmae.data.images.folders import ImageFile
@@ -23,15 +24,27 @@ class Group:
         case: Name of the shard.
         subject: Patient; the slide or the shard itself where none is known.
         split: Theirs.
-        files: Images, sorted by name.
+        images: Sorted by name.
         flags: For the manifest.
     """
 
     case: str
     subject: str
     split: str
-    files: tuple[ImageFile, ...]
+    images: tuple[ImageFile, ...]
     flags: tuple[str, ...] = ()
+    session: str | None = None
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Of the images."""
+        return tuple(image.path for image in self.images)
+
+    @property
+    def content(self) -> str:
+        """How many images of which classes."""
+        classes = sorted({image.label for image in self.images if image.label})
+        return " ".join([f"{len(self.images)} images", *classes])
 
 
 def grouped(
@@ -53,7 +66,7 @@ def grouped(
             raise DataError(
                 "a split by patient needs patients",
                 field="--split",
-                remedy="name them: --patient-from, or a CSV with path,label,patient",
+                remedy="name them: --subject-from, or a CSV with path,label,patient",
             )
         return _by_image(files, fractions=fractions, seed=seed)
     return _by_subject(files, given, fractions=fractions, seed=seed)
@@ -74,7 +87,7 @@ def _by_subject(
     split = given or completed(own, fractions=fractions, seed=seed)
     flags = () if files[0].patient else (NO_PATIENT, "subject_is_slide")
     return [
-        Group(case=file_name_of(subject), subject=subject, split=split[subject], files=tuple(some), flags=flags)
+        Group(case=file_name_of(subject), subject=subject, split=split[subject], images=tuple(some), flags=flags)
         for subject, some in sorted(of.items())
     ]
 
@@ -92,6 +105,6 @@ def _by_image(files: Sequence[ImageFile], *, fractions: tuple[float, float, floa
             case = file_name_of("_".join(filter(None, (split, label, f"{start // _CHUNK:04d}"))))
             chunk = tuple(some[start : start + _CHUNK])
             groups.append(
-                Group(case=case, subject=case, split=split, files=chunk, flags=(NO_PATIENT, "split_by_image"))
+                Group(case=case, subject=case, split=split, images=chunk, flags=(NO_PATIENT, "split_by_image"))
             )
     return groups

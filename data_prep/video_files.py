@@ -12,6 +12,7 @@ from data_prep.video_lines import videos_of_table
 from data_prep.video_patients import all_or_none, with_patients
 from data_prep.video_source import FoundVideos, Segment, VideoSource, stem_of, video_at
 from data_prep.video_walk import TABLES, videos_below
+from medmae.data.identity.given import Given
 from medmae.data.names import file_name_of
 from medmae.errors import DataError
 
@@ -23,8 +24,8 @@ def find_videos(
     source: Path,
     *,
     root: Path | None = None,
-    patient_from: str | None = None,
-    patient_from_dicom: bool = False,
+    given: Given | None = None,
+    salt: Path | None = None,
     columns: Mapping[str, str] | None = None,
     out: Path | None = None,
 ) -> FoundVideos:
@@ -33,9 +34,8 @@ def find_videos(
     Args:
         source: Folder (``[split/]class/video``), a video, or a table; see :mod:`data_prep.video_table`.
         root: Where the paths of a table start; None takes its folder.
-        patient_from: Regular expression whose first group is the patient; on file names without suffix, or, if it
-            contains a ``/``, on paths below the source.
-        patient_from_dicom: Whether the patient is a hash of the PatientID.
+        given: What the user says of patients.
+        salt: See :func:`medmae.data.identity.headers.salt_of`.
         columns: Our name of a column -> the table's.
         out: Where frames will be written; if that lies below the source, what is there is no source.
 
@@ -52,7 +52,7 @@ def find_videos(
         found = videos_of_table(source, root or source.parent, columns or {})
     if not found.videos:
         raise DataError("no video is here", path=source, field="videos", value=0, remedy=LAYOUT)
-    videos = with_patients(found.videos, patient_from, source, dicom=patient_from_dicom)
+    videos = with_patients(found.videos, source, given=given or Given(by_name=True), salt=salt)
     all_or_none("split", [video.split for video in videos], source)
     return replace(found, videos=tuple(sorted(_named(videos), key=lambda video: video.case)))
 

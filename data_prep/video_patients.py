@@ -1,4 +1,4 @@
-"""Whose a video is: what a table says, a pattern on its name, or a hash of DICOM's PatientID."""
+"""Whose a video is: what a table says, what the user says, or what names say in words."""
 
 from __future__ import annotations
 
@@ -6,51 +6,60 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from data_prep.patients import compiled, require_match
-from data_prep.resume import key_of
 from data_prep.video_source import VideoSource, stem_of
+from medmae.data.identity.files import patients_of
+from medmae.data.identity.given import HEADERS, Given
+from medmae.data.identity.headers import salt_of, salted
+from medmae.data.identity.tree import Unit
 from medmae.data.video.cine_dicom import load_pydicom
 from medmae.data.volumes.dicom import is_dicom
 from medmae.errors import DataError
 
 
 def with_patients(
-    videos: Sequence[VideoSource], pattern: str | None, source: Path, *, dicom: bool
+    videos: Sequence[VideoSource], source: Path, *, given: Given, salt: Path | None = None
 ) -> list[VideoSource]:
     """The videos with their subjects, as far as they are known.
 
     Args:
         videos: As they were found.
-        pattern: Regular expression, see :func:`data_prep.video_files.find_videos`.
         source: Of the videos, for messages.
-        dicom: Whether PatientID is read where nothing else tells.
+        given: What the user says.
+        salt: See :func:`medmae.data.identity.headers.salt_of`.
 
     Raises:
-        DataError: If the pattern misses some, or only some have a subject.
+        DataError: If a pattern misses some, only some have a subject, or several names could be one patient's.
     """
-    if dicom:
-        videos = [video if video.known else _with_dicom_patient(video) for video in videos]
-    regex = compiled(pattern, option="--patient-from")
-    if regex is not None:
-        whole = "/" in regex.pattern
-        names = {video.name: stem_of(video) if whole else stem_of(video).rpartition("/")[2] for video in videos}
-        found = require_match(names.values(), regex, option="--patient-from")
-        videos = [replace(video, subject=found[names[video.name]], known=True) for video in videos]
+    if given.says or not any(video.known for video in videos):
+        units = [
+            _unit(video, _dicom_patient(video, salt) if given.subject_from == HEADERS else None) for video in videos
+        ]
+        found = patients_of(units, source=source, given=given)
+        if None not in found:
+            videos = [replace(video, subject=str(one), known=True) for video, one in zip(videos, found, strict=True)]
     all_or_none("subject", [video.subject or None for video in videos], source)
     return list(videos)
 
 
-def _with_dicom_patient(video: VideoSource) -> VideoSource:
-    """Whose a DICOM file is, as a hash: blanks around a PatientID do not count, and the identifier goes nowhere."""
+def _unit(video: VideoSource, patient: str | None) -> Unit:
+    """Folders of splits and classes tell no patient; deeper ones may."""
+    stem = stem_of(video)
+    parts = stem.split("/")
+    shelves = 1 if video.split else 0
+    inner = parts[shelves + 1 :] if len(parts) - shelves > 2 else parts[-1:]
+    return Unit(path=stem, names=tuple(inner), patient=patient)
+
+
+def _dicom_patient(video: VideoSource, salt: Path | None) -> str | None:
+    """Whose a DICOM file is, as a salted hash; the identifier goes nowhere."""
     if video.path.is_dir() or not is_dicom(video.path):
-        return video
+        return None
     pydicom = load_pydicom()
     try:
         data = pydicom.dcmread(video.path, stop_before_pixels=True, specific_tags=["PatientID"])
     except (ValueError, OSError, EOFError, pydicom.errors.InvalidDicomError):
-        return video  # it will be quarantined when it is read
-    found = str(data.get("PatientID") or "").strip()
-    return replace(video, subject=f"id-{key_of(found)}", known=True) if found else video
+        return None  # it will be quarantined when it is read
+    return salted(str(data.get("PatientID") or ""), salt_of(salt))
 
 
 def all_or_none(what: str, values: Sequence[str | None], source: Path) -> None:

@@ -58,6 +58,13 @@ class VideoSource:
     segments: tuple[Segment, ...] = (Segment(),)
     rate: float | None = None
     fault: DataError | None = None
+    session: str | None = None
+
+    @property
+    def content(self) -> str:
+        """Its class, if it has one, and the number of its parts."""
+        words = [self.segments[0].label or "video", f"in {len(self.segments)} parts" if len(self.segments) > 1 else ""]
+        return " ".join(filter(None, words))
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from data_prep.video_line import Line, line_of, nfc
+from medmae.data.table_files import check_unused, looks_like_identity
 from medmae.errors import DataError
 
 _NAMES = {  # what is called so in the tables of data sets
@@ -63,8 +64,9 @@ def read_table(path: Path, *, resolve: Resolve, columns: Mapping[str, str] | Non
     else:
         found = _with_header(text, path, columns or {})
         entries, ignored = found if found is not None else (_without_header(text, path, resolve), [])
-    if ignored:
-        notes.append(f"columns of the table that are not used: {', '.join(ignored)}")
+    if "subject" in (columns or {}):  # the user has chosen among those that tell groups
+        ignored = [name for name in ignored if not looks_like_identity(name)]
+    check_unused(ignored, _NAMES, path)
     return VideoTable(tuple(line_of(number, entry, path, remedy=_REMEDY) for number, entry in entries), tuple(notes))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from data_prep.engine import run_tasks
-from data_prep.outcome import CaseResult, Outcome
+from data_prep.outcome import CaseResult, Outcome, Row
 from medmae.data import splits
 from medmae.errors import DataError
 from medmae.files import write_text
@@ -131,8 +131,23 @@ def _progress(console: Console, total: int) -> Iterator[Any]:
         yield advance
 
 
-def nothing_usable(failed: dict[int, Exception], out: Path, source: str | Path) -> Exception:
-    """The error of a run in which no case could be used: of a single case, its own."""
+def nothing_usable(
+    failed: Mapping[int, Exception], failures: Sequence[Row], out: Path, source: str | Path
+) -> Exception:
+    """The error of a run in which nothing could be used: of a single case, its own.
+
+    Args:
+        failed: Errors of cases.
+        failures: Lines of ``quarantine.csv``, also about parts of cases.
+        out: Folder of that file.
+        source: Of the data.
+    """
+    if not failed:
+        return DataError(
+            f"none of the {len(failures)} parts can be used; the first, {failures[0]['file']}: {failures[0]['reason']}",
+            path=source,
+            remedy=f"read {out / 'quarantine.csv'}",
+        )
     first = failed[min(failed)]
     if len(failed) == 1:
         return first if isinstance(first, DataError) else DataError(f"{type(first).__name__}: {first}", path=source)

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+import numpy as np
+
 from medmae.errors import DataError
 
 
@@ -80,6 +82,13 @@ def sha256_of(path: str | Path) -> str:
     """SHA-256 of a file's bytes, in hexadecimal."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def content_sha256(array: np.ndarray) -> str:
+    """SHA-256 of what an array holds, whatever it is stored as: of its shape and of its values as float32."""
+    digest = hashlib.sha256(repr(array.shape).encode())
+    digest.update(np.ascontiguousarray(array, dtype=np.float32).data)
+    return digest.hexdigest()
 
 
 def _umask() -> int:

@@ -93,5 +93,5 @@ def make(folder: Path) -> tuple[Path, Path]:
                 seed = 100 * patient + 10 * rightwards + number
                 clip = moving_disc(rightwards=rightwards, seed=seed)
                 write_video(folder / "raw" / label / f"p{patient}_{number}.mp4", clip)
-    prepare(source=folder / "raw", out=folder / "prepared", patient_from=r"^(p\d)_", workers=0)
+    prepare(source=folder / "raw", out=folder / "prepared", subject_from=r"^(p\d)_", workers=0)
     return folder / "prepared", folder / "raw"

@@ -23,5 +23,5 @@ def make(folder: Path) -> tuple[Path, Path]:
                 pixels = picture(64, 64, seed=100 * patient + 10 * shift + number)
                 bluer = np.roll(pixels, shift, axis=2)  # so that the classes can be told apart
                 Image.fromarray(bluer).save(folder / "raw" / label / f"p{patient}_{number}.png")
-    prepare(source=folder / "raw", out=folder / "prepared", patient_from=r"^(p\d)_", mpp=0.5, workers=0)
+    prepare(source=folder / "raw", out=folder / "prepared", subject_from=r"^(p\d)_", mpp=0.5, workers=0)
     return folder / "prepared", folder / "raw"

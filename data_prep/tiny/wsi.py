@@ -73,5 +73,5 @@ def make(folder: Path) -> tuple[Path, Path]:
 
     for number in range(3):
         write_pyramid(folder / "raw" / f"patient-{number}.tif", picture(420, 340, seed=number))
-    prepare(source=folder / "raw", out=folder / "prepared", patient_from=".*", tile=64, mpp=0.5, workers=0)
+    prepare(source=folder / "raw", out=folder / "prepared", subject_from=".*", tile=64, mpp=0.5, workers=0)
     return folder / "prepared", folder / "raw"

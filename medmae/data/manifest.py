@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from medmae.data.identity.doubts import normalised
 from medmae.data.rows import Row as Row
-from medmae.data.rows import files_of, kind_of, row_fault, row_kinds, sources_of
+from medmae.data.rows import contents_of, files_of, hashes_of, kind_of, row_fault, row_kinds, sources_of
 from medmae.data.shards import Shards, inside
 from medmae.data.source import Cohort
 from medmae.data.splits import SPLITS, Unit, check_disjoint
@@ -127,6 +128,10 @@ class Manifest:
         """Whose the case of this number is."""
         return str(self.rows[place]["subject"])
 
+    def contents(self, split: str | None = None) -> set[str]:
+        """Short hashes of all files and of what was decoded from them, of a split or of all."""
+        return {sha256 for row in self.select(split=split) for sha256 in hashes_of(row)}
+
     @cached_property
     def shards(self) -> Shards:
         """The arrays behind the rows."""
@@ -187,22 +192,27 @@ def check_leaks(rows: Iterable[Row], *, path: str | Path | None = None) -> None:
     """
     rows = list(rows)
     check_disjoint(((row["subject"], row["split"]) for row in rows), what="subject", path=path)
-    found: dict[str, set[str]] = defaultdict(set)
-    for row in rows:
-        for sha256, name in sources_of(row):
-            found[sha256].add(name)
-    shown = {sha256: f"{', '.join(sorted(names)[:5])} = {sha256}" for sha256, names in found.items()}
-    pairs = ((shown[sha256], row["split"]) for row in rows for sha256, _ in sources_of(row))
-    check_disjoint(pairs, what="source file (sha256)", path=path)
+    for what, of in (("source file (sha256)", sources_of), ("content (sha256)", contents_of)):
+        found: dict[str, set[str]] = defaultdict(set)
+        for row in rows:
+            for sha256, name in of(row):
+                found[sha256].add(name)
+        shown = {sha256: f"{', '.join(sorted(names)[:5])} = {sha256}" for sha256, names in found.items()}
+        check_disjoint(((shown[sha256], row["split"]) for row in rows for sha256, _ in of(row)), what=what, path=path)
 
 
 def refuse_seen(subjects: Iterable[str], evaluation: Cohort, *, split: str | None = "test") -> None:
-    """Refuses to evaluate on patients whom pre-training has seen.
+    """Refuses to evaluate on patients whom pre-training has seen, also under a name that is only spelled otherwise.
 
     Raises:
         DataError: With those of them that ``split`` holds, all of the data if it is None.
     """
-    seen = sorted(set(subjects) & set(evaluation.subjects(split)))
+    known = {normalised(name) for name in subjects} if evaluation.unit == "patients" else set(subjects)
+    seen = sorted(
+        name
+        for name in evaluation.subjects(split)
+        if (normalised(name) if evaluation.unit == "patients" else name) in known
+    )
     if seen:
         raise DataError(
             f"pre-training has seen {len(seen)} of the subjects to evaluate: {', '.join(seen)}",

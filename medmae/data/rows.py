@@ -14,6 +14,7 @@ from typing import Any
 from medmae.data.splits import SPLITS
 
 Row = dict[str, Any]
+SHORT = 16  # digits of a hash that tell contents apart in the record of a run
 _COMMON: Mapping[str, type] = {
     "case": str,
     "subject": str,
@@ -80,6 +81,24 @@ def files_of(row: Row) -> list[tuple[object, object]]:
     entries = [(row.get("shard"), row.get("shard_sha256"))]
     entries += [(label.get("shard"), label.get("shard_sha256")) for label in row.get("labels", ())]
     return entries + ([(row["coords"], row["coords_sha256"])] if "coords" in row else [])
+
+
+def contents_of(row: Row) -> list[tuple[str, str]]:
+    """Hash of what was decoded, and name, of each thing that a row holds; what is constant has no say."""
+    if "tiles" in row:
+        pairs = zip(row["tiles"].get("content_sha256", ()), row["tiles"]["name"], strict=False)
+        return [(sha256, name) for sha256, name in pairs if sha256]
+    found = [(entry, f"{row['case']} {entry.get('name', '')}".strip()) for entry in (row, *row.get("contrasts", ()))]
+    return [
+        (str(entry["content_sha256"]), name)
+        for entry, name in found
+        if entry.get("content_sha256") and "constant" not in entry.get("flags", ())
+    ]
+
+
+def hashes_of(row: Row) -> set[str]:
+    """Short hashes of the files a row was made from, and of what was decoded from them."""
+    return {sha256[:SHORT] for sha256, _ in (*sources_of(row), *contents_of(row))}
 
 
 def sources_of(row: Row) -> list[tuple[str, str]]:

@@ -27,6 +27,9 @@ class Cohort(Protocol):
     def subjects(self, split: str | None = None) -> tuple[str, ...]:
         """Those of a split, or of all, sorted."""
 
+    def contents(self, split: str | None = None) -> set[str]:
+        """Short hashes of what a split, or all, is made of, as far as they are known; reads files."""
+
 
 class Source(Cohort, Protocol):
     """Units that a :class:`~medmae.data.views.View` makes samples of: a manifest, or a table."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from medmae.data.labels import Labels
+from medmae.data.rows import SHORT
 from medmae.data.splits import FRACTIONS, SPLITS, Unit, check_disjoint, completed
 from medmae.errors import DataError
 
@@ -27,6 +28,7 @@ class Table:
         splits: Of each; None if the source names none.
         made_of: What tells this source from another one of the same names: hashes, or sizes of files.
         read: Gives a unit by its number; an image is ``(H, W, C)`` uint8, or float32 in [0, 1].
+        hashes: Gives the hashes of a unit by its number: of its file, or of what it holds; None if nobody knows them.
         targets: Several labels, or numbers, of each: what the one who reads the source asked for by name.
     """
 
@@ -37,6 +39,7 @@ class Table:
     splits: Sequence[str] | None
     made_of: str
     read: Callable[[int], Any]
+    hashes: Callable[[int], Iterable[str]] | None = None
     targets: Labels | None = None
 
     def __len__(self) -> int:
@@ -69,6 +72,12 @@ class Table:
     def subjects(self, split: str | None = None) -> tuple[str, ...]:
         """Patients (or names of units) of a split, or of all, sorted."""
         return tuple(sorted({self.owners[place] for place in self.places(split)}))
+
+    def contents(self, split: str | None = None) -> set[str]:
+        """Short hashes of the units of a split, or of all; files are read for them."""
+        if self.hashes is None:
+            return set()
+        return {sha256[:SHORT] for place in self.places(split) for sha256 in self.hashes(place)}
 
     def places(self, split: str | None = None) -> list[int]:
         """Numbers of the units of a split, in order."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from medmae.data.manifest import NAME, unit_of
+from medmae.data.rows import hashes_of
 from medmae.data.source import Source
 from medmae.data.splits import SPLITS
 from medmae.data.table import Table
@@ -25,12 +26,13 @@ def summarise_data(data: str | Path | Source) -> dict[str, Any]:
 
     Returns:
         ``{"manifest_sha256", "made_of", "unit", "contrasts": [...], "subjects": {split: [...]}, "cases": [...],
-        "quarantine": [...]}``.
+        "quarantine": [...], "contents": [...]}``.
         Subjects are those of the manifest, whatever else is there, and ``unit`` what they are: ``patients`` or
         ``images``. ``made_of`` tells the source from others, whatever its splits. A case has ``case``,
         ``subject``, ``session``, ``split``, ``contrasts``, ``shape``, ``spacing_mm``, ``flags`` and ``slices`` (every
         stored slice of every contrast; 0 of tiles, which have ``tiles`` and what else ``summary.csv`` tells); a
-        quarantined record ``case``, ``file``, ``field``, ``value``, ``reason``, ``remedy``.
+        quarantined record ``case``, ``file``, ``field``, ``value``, ``reason``, ``remedy``. ``contents`` are short
+        hashes of what is trained on: of files, and of what was decoded from them.
 
     Raises:
         DataError: There is no manifest.
@@ -55,6 +57,7 @@ def summarise_data(data: str | Path | Source) -> dict[str, Any]:
         "subjects": {split: sorted({r["subject"] for r in rows if r["split"] == split}) for split in SPLITS},
         "cases": cases,
         "quarantine": _rows(root / "quarantine.csv"),
+        "contents": sorted({sha256 for row in rows if row["split"] == "train" for sha256 in hashes_of(row)}),
     }
 
 
@@ -86,6 +89,7 @@ def _summarise_images(table: Table) -> dict[str, Any]:
             for (name, split), counts in sorted(cases.items())
         ],
         "quarantine": [],
+        "contents": sorted(table.contents("train")),
     }
 
 

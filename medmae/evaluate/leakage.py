@@ -11,7 +11,7 @@ from typing import Any
 from medmae.data.manifest import Manifest, refuse_seen
 from medmae.data.source import Cohort
 from medmae.errors import DataError
-from medmae.files import read_object
+from medmae.files import read_object, sha256_of
 
 RECORD = "run.json"
 _IMAGE = "image of "  # before the names of images among those seen
@@ -34,9 +34,10 @@ def require_unseen(
         allow: True declares the evaluation transductive, on patients who were seen on purpose: it is warned of.
 
     Raises:
-        DataError: With the subjects that were seen; if the same source was split by other units; or if the record
-            cannot be read.
+        DataError: With the subjects that were seen; with equal contents under other names; if the same source was split
+            by other units; if the weights are not those of the record, or it cannot be read.
     """
+    _refuse_other_weights(model_dir)
     seen = subjects_seen(model_dir)
     if not seen:
         warnings.warn(
@@ -48,14 +49,16 @@ def require_unseen(
     try:
         _refuse_other_unit(model_dir, cohort)
         refuse_seen(known, cohort, split=split)
+        _refuse_contents(model_dir, cohort, split=split)
     except DataError as error:
-        if not allow or error.field != "subject":
+        if not allow or error.field not in ("subject", "content"):
             raise
         warnings.warn(f"transductive evaluation: {error.reason}", stacklevel=2)
     if len(known) < len(seen):
         warnings.warn(
             f"pre-training has seen {len(seen) - len(known)} subjects that cannot be compared with the {cohort.unit} "
-            f"to evaluate (images compare within one source only): nobody can tell whether they are the same",
+            f"to evaluate (images compare within one source, or by equal content): nobody can tell whether they are "
+            f"the same",
             stacklevel=2,
         )
 
@@ -78,6 +81,51 @@ def subjects_seen(model_dir: str | Path) -> set[str]:
         return {*(before + name for name in data["subjects"]["train"]), *record.get("pretrained_on", ())}
     except (KeyError, TypeError) as error:
         raise DataError("the record of the run cannot be read", path=path, remedy=_REMEDY) from error
+
+
+def contents_seen(model_dir: str | Path) -> set[str]:
+    """Short hashes of what the run behind some weights, and those before it, trained on, as far as it is recorded.
+
+    Raises:
+        DataError: If there is a record that cannot be read.
+    """
+    _, record = _record(model_dir)
+    data = record.get("data")
+    return {*(data.get("contents", ()) if isinstance(data, dict) else ()), *record.get("pretrained_contents", ())}
+
+
+def _refuse_contents(model_dir: str | Path, cohort: Cohort, *, split: str) -> None:
+    """Equal files or equal pixels, whatever they are called; of copies within one source, split as it was, a warning tells."""
+    contents, data = contents_seen(model_dir), _record(model_dir)[1].get("data", {})
+    subjects = data.get("subjects", {}).get(split, ())
+    own = data.get("made_of") == cohort.made_of and sorted(subjects) == sorted(cohort.subjects(split))
+    same = contents & cohort.contents(split) if contents else set()
+    if same and own:
+        warnings.warn(f"{len(same)} of the {split} data of {cohort.path} equal some of its training data", stacklevel=3)
+    elif same:
+        raise DataError(
+            f"pre-training has seen {len(same)} of the files (or of what they hold) to evaluate, under other names",
+            path=cohort.path,
+            field="content",
+            value=sorted(same)[:3],
+            remedy="evaluate on other data",
+        )
+
+
+def _refuse_other_weights(model_dir: str | Path) -> None:
+    """The record must be that of the weights: each file that it names has the hash that it was written with."""
+    path, record = _record(model_dir)
+    hashes = record.get("hashes")
+    for name, sha256 in (hashes if isinstance(hashes, dict) else {}).items():
+        file = Path(model_dir) / name
+        if file.is_file() and sha256_of(file) != sha256:
+            raise DataError(
+                f"these weights are not those of the run that {path} records: nobody can tell whom they have seen",
+                path=file,
+                field="sha256",
+                value=sha256,
+                remedy="put the record of their own run beside them, or take the weights of this run",
+            )
 
 
 def _prefix(made_of: str) -> str:

@@ -15,7 +15,7 @@ from torch import nn
 from medmae.data.manifest import NAME
 from medmae.data.source import Source
 from medmae.evaluate.data_summary import summarise_data
-from medmae.evaluate.leakage import subjects_seen
+from medmae.evaluate.leakage import contents_seen, subjects_seen
 from medmae.evaluate.left_out import raise_left_out
 from medmae.evaluate.provenance import recorded_versions
 from medmae.files import sha256_of, write_text
@@ -70,6 +70,7 @@ def record_training(
         hashes=hashes,
         seconds=seconds_of(trainer),
         pretrained_on=subjects_seen(Path(pretrained).parent) if pretrained else (),
+        pretrained_contents=contents_seen(Path(pretrained).parent) if pretrained else (),
     )
     return hashes
 
@@ -118,10 +119,12 @@ def record_run(
     hashes: Mapping[str, str],
     seconds: float | None,
     pretrained_on: Collection[str] = (),
+    pretrained_contents: Collection[str] = (),
 ) -> None:
     """Writes ``run.json``: what ran, on what data, where, with which settings, versions and weights.
 
-    Arguments as in :func:`record_training`, and ``pretrained_on``: subjects that the weights it began with had seen.
+    Arguments as in :func:`record_training`, and ``pretrained_on``, ``pretrained_contents``: subjects, and hashes of
+    what they are made of, that the weights it began with had seen.
     """
     record = {
         "title": title,
@@ -137,6 +140,7 @@ def record_run(
         "hashes": dict(hashes),
         "data": summarise_data(dataset_dir),
         "pretrained_on": sorted(pretrained_on),
+        "pretrained_contents": sorted(pretrained_contents),
         "seconds": seconds,
         "parameters": sum(p.numel() for p in method.parameters()),
     }

@@ -227,7 +227,7 @@ def test_the_same_file_under_two_patients_is_refused_across_splits(cohort, tmp_p
     source = cohort()
     shutil.copy(source / "p1" / "T1.nii.gz", source / "p2" / "T1.nii.gz")
     (tmp_path / "s.csv").write_text("subject,split\np1,test\np2,train\np3,train\n")
-    with pytest.raises(DataError, match="same source file"):
+    with pytest.raises(DataError, match="the same content under different subjects"):
         run(source, tmp_path / "out", split=tmp_path / "s.csv")
     assert not (tmp_path / "out" / "manifest.jsonl").exists()
 

@@ -61,7 +61,7 @@ def stored(manifest):
     }
 
 
-BY_PATIENT = {"patient_from": r"^(\w+?)_"}
+BY_PATIENT = {"subject_from": r"^(\w+?)_"}
 
 
 # ---------------------------------------------------------------------------------------------------------- patients
@@ -105,7 +105,7 @@ def test_where_slides_are_known_but_no_patients_slides_stay_together(classes, tm
 def test_a_pattern_that_misses_a_name_is_refused(classes, tmp_path):
     source = classes({"ADI": ["p1"]})
     save(source / "ADI" / "other.png", seed=9)
-    with pytest.raises(DataError, match=r"--patient-from matches nothing in 1 of 3 names: other"):
+    with pytest.raises(DataError, match=r"--subject-from matches nothing in 1 of 3 names: other"):
         run(source, tmp_path / "out", **BY_PATIENT)
 
 
@@ -207,7 +207,7 @@ def test_a_split_file_needs_patients_and_no_second_opinion(classes, tmp_path):
     result = run(source, tmp_path / "out", split=tmp_path / "s.csv", **BY_PATIENT)
     assert Manifest.read(result.manifest).subjects("test") == ("p2",)
     with pytest.raises(DataError, match="a split by patient needs patients"):
-        run(source, tmp_path / "out", split=tmp_path / "s.csv")
+        run(save(tmp_path / "flat" / "a.png", seed=1).parent, tmp_path / "out", split=tmp_path / "s.csv")
     nested = classes({"train/ADI": ["p1"], "test/ADI": ["p2"]}, folder="nested")
     with pytest.raises(DataError, match="both say who is in which split"):
         run(nested, tmp_path / "out", split=tmp_path / "s.csv", **BY_PATIENT)
@@ -239,7 +239,7 @@ def test_bad_images_are_quarantined_and_the_rest_goes_on(classes, tmp_path):
     bad.write_bytes(bad.read_bytes()[:-60])
     (source / "TUM" / "p3_0.png").write_bytes(b"")
     with pytest.raises(SystemExit) as caught:
-        main([str(source), str(tmp_path / "out"), "--workers", "0", "--patient-from", r"^(\w+?)_"])
+        main([str(source), str(tmp_path / "out"), "--workers", "0", "--subject-from", r"^(\w+?)_"])
     assert caught.value.code == ExitCode.SOME_FAILED
     lines = table(tmp_path / "out" / "quarantine.csv")
     assert [(line["case"], line["file"]) for line in lines] == [("p1", str(bad)), ("p3", str(source / "TUM/p3_0.png"))]
@@ -253,7 +253,7 @@ def test_nothing_usable_is_refused(classes, tmp_path):
     source = classes({"ADI": ["p1"]})
     for path in source.rglob("*.png"):
         path.write_bytes(b"x")
-    with pytest.raises(DataError, match=r"none of the 2 images can be used; the first, .*p1_0\.png"):
+    with pytest.raises(DataError, match=r"none of the 2 parts can be used; the first, .*p1_0\.png"):
         run(source, tmp_path / "out")
     assert not (tmp_path / "out" / "manifest.jsonl").exists()
 
@@ -261,7 +261,9 @@ def test_nothing_usable_is_refused(classes, tmp_path):
 def test_one_image_in_two_splits_is_refused(classes, tmp_path):
     source = classes({"train/ADI": ["p1"], "test/ADI": ["p2"]})
     shutil.copy(source / "train/ADI/p1_0.png", source / "test/ADI/p2_9.png")
-    with pytest.raises(DataError, match=r"split: test/ADI/p2_9\.png, train/ADI/p1_0\.png = \w{64} \(test, train"):
+    with pytest.raises(
+        DataError, match=r"same content under different subjects: train/ADI/p1_0\.png \(p1\) = test/ADI/p2_9"
+    ):
         run(source, tmp_path / "out", **BY_PATIENT)
 
 
@@ -310,7 +312,7 @@ def histology(shared, name):
 
 def test_real_breast_tiles_are_split_by_patient(shared, tmp_path):
     source = histology(shared, "breakhis_samples")
-    result = run(source, tmp_path / "out", patient_from=r"^SOB_[BM]_[A-Z]+_\d+-(\d+)")
+    result = run(source, tmp_path / "out", subject_from=r"^SOB_[BM]_[A-Z]+_\d+-(\d+)")
     manifest = Manifest.read(result.manifest)
     assert len(manifest) == 7  # 14134 and 14134E are one
     data = Samples(source=manifest, view=Tiles(), split=None)

@@ -67,7 +67,7 @@ def videos(tmp_path):
     return make
 
 
-BY_PATIENT = {"patient_from": r"^(\w+?)_"}
+BY_PATIENT = {"subject_from": r"^(\w+?)_"}
 
 
 # ------------------------------------------------------------------------------------------------------- what is made
@@ -207,7 +207,7 @@ def test_frames_before_the_damage_are_kept_and_flagged_or_refused(tmp_path):
 def test_the_same_frames_under_two_subjects_are_refused_whatever_holds_them(tmp_path):
     write_video(tmp_path / "raw" / "p1_a.mkv", numbered(5), codec="ffv1", pixels="yuv444p")
     write_video(tmp_path / "raw" / "p2_b.avi", numbered(5), codec="ffv1", pixels="yuv444p")
-    with pytest.raises(DataError, match=r"same frames under different subjects: p1_a \(p1\) = p2_b \(p2\)"):
+    with pytest.raises(DataError, match=r"same content under different subjects: p1_a \(p1\) = p2_b \(p2\)"):
         run(tmp_path / "raw", tmp_path / "out", **BY_PATIENT)
     assert not (tmp_path / "out" / "manifest.jsonl").exists()
     shutil.move(tmp_path / "raw" / "p2_b.avi", tmp_path / "raw" / "p1_b.avi")
@@ -271,7 +271,7 @@ def test_a_patient_in_two_folders_of_splits_is_refused(tmp_path):
 def test_a_pattern_with_a_slash_is_matched_against_the_path(tmp_path):
     write_video(tmp_path / "raw" / "patient7" / "one.mkv", numbered(4))
     write_video(tmp_path / "raw" / "patient8" / "one.mkv", numbered(5))
-    run(tmp_path / "raw", tmp_path / "out", patient_from=r"(patient\d+)/")
+    run(tmp_path / "raw", tmp_path / "out", subject_from=r"(patient\d+)/")
     rows = rows_of(tmp_path / "out")
     assert {case: row["subject"] for case, row in rows.items()} == {
         "patient7_one": "patient7",
@@ -296,7 +296,7 @@ def test_what_is_done_is_kept_and_what_changed_is_done_again(videos, tmp_path):
 def test_the_module_is_a_command_with_exit_codes(videos, tmp_path):
     source = videos({"left": ["p1"], "right": ["p2"]})
     with pytest.raises(SystemExit) as stop:
-        main([str(source), str(tmp_path / "out"), "--patient-from", r"^(\w+?)_", "--workers", "0", "--channels", "3"])
+        main([str(source), str(tmp_path / "out"), "--subject-from", r"^(\w+?)_", "--workers", "0", "--channels", "3"])
     assert stop.value.code == ExitCode.OK
     assert {row["channels"] for row in rows_of(tmp_path / "out").values()} == {3}
     with pytest.raises(SystemExit) as stop:
@@ -366,7 +366,7 @@ def test_files_of_one_dicom_patient_belong_together_and_no_identifier_is_written
         data = dicom_video(numbered(4 + number)[..., 0], PatientID=patient)
         (tmp_path / "raw").mkdir(exist_ok=True)
         data.save_as(tmp_path / "raw" / f"{number}.dcm", enforce_file_format=True)
-    run(tmp_path / "raw", tmp_path / "out", patient_from_dicom=True)
+    run(tmp_path / "raw", tmp_path / "out", subject_from="PatientID")
     subjects = {case: row["subject"] for case, row in rows_of(tmp_path / "out").items()}
     assert subjects["0"] == subjects["1"] != subjects["2"]
     written = b"".join(path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file())

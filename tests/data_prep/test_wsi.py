@@ -175,12 +175,12 @@ def test_a_patient_comes_from_the_name_by_pattern_or_barcode_else_the_slide_coun
     rows = Manifest.read(run(source, tmp_path / "out").manifest)
     assert [row["subject"] for row in rows] == ["S21-7_b", "TCGA-AA-3872", "TCGA-AA-3872"]
     assert [row["flags"] for row in rows] == [["no_patient"], [], []]
-    rows = Manifest.read(run(source, tmp_path / "out", patient_from=r"^(\w+)-").manifest)
+    rows = Manifest.read(run(source, tmp_path / "out", subject_from=r"^(\w+)-").manifest)
     assert [row["subject"] for row in rows] == ["S21", "TCGA", "TCGA"]
-    with pytest.raises(DataError, match=r"--patient-from matches nothing in 1 of 3 names: S21-7_b"):
-        run(source, tmp_path / "out", patient_from="TCGA")
+    with pytest.raises(DataError, match=r"--subject-from matches nothing in 1 of 3 names: S21-7_b"):
+        run(source, tmp_path / "out", subject_from="TCGA")
     with pytest.raises(ValueError, match="no regular expression"):
-        run(source, tmp_path / "out", patient_from="(")
+        run(source, tmp_path / "out", subject_from="(")
 
 
 def test_slides_of_one_name_in_two_folders_are_told_apart(here, slides, tmp_path):
@@ -246,7 +246,7 @@ def test_two_slides_of_one_content_in_two_splits_are_refused(here, slides, tmp_p
     source = slides()
     shutil.copy(source / "a.tif", source / "b.tif")
     (tmp_path / "s.csv").write_text("subject,split\na,test\nb,train\nc,train\n")
-    with pytest.raises(DataError, match="same source file"):
+    with pytest.raises(DataError, match=r"the same content under different subjects: a \(a\) = b \(b\)"):
         run(source, tmp_path / "out", split=tmp_path / "s.csv")
     assert not (tmp_path / "out" / "manifest.jsonl").exists()
 
@@ -343,7 +343,7 @@ def test_a_dicom_slide_is_one_slide_named_after_its_folder(here, tmp_path):
     write_dicom_slide(tmp_path / "more", picture(420, 340))
     (tmp_path / "more" / "a.dcm").rename(folder / "0.dcm")
     assert len(list(folder.iterdir())) == 4
-    (row,) = manifest = Manifest.read(run(tmp_path / "raw", tmp_path / "out", patient_from=r"-(\d)").manifest)
+    (row,) = manifest = Manifest.read(run(tmp_path / "raw", tmp_path / "out", subject_from=r"-(\d)").manifest)
     assert (row["case"], row["subject"]) == ("slide-7", "7")
     assert row["grid"]["slide_size"] == [420, 340]
     assert row["grid"]["mpp"] == [0.5, 0.5]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import warnings
 
 import numpy as np
@@ -62,3 +63,39 @@ def test_what_earlier_weights_have_seen_is_still_compared_by_its_own_kind(images
     np.savez(tmp_path / "other.npz", images=np.zeros((6, 4, 4), np.uint8), subjects=[f"q{n}" for n in range(6)])
     with pytest.warns(UserWarning, match="has seen 21 subjects that cannot be compared with the patients"):
         require_unseen(model_dir=second, manifest=read_images(tmp_path / "other.npz"))
+
+
+def _seen(tmp_path, table):
+    return record(tmp_path / "run", table)
+
+
+def test_files_that_were_trained_on_are_known_under_any_name(images, tmp_path):
+    run = _seen(tmp_path, read_images(images, subject_from=r"^(p\d)"))
+    (tmp_path / "copy").mkdir()
+    for path in images.iterdir():
+        shutil.copy(path, tmp_path / "copy" / f"x{path.name}")
+    with pytest.raises(DataError, match="has seen .* of the files .* under other names"):
+        require_unseen(
+            model_dir=run, manifest=read_images(tmp_path / "copy", subject_from=r"^(xp\d)", fractions=(0, 0, 1))
+        )
+    with pytest.warns(UserWarning, match="transductive evaluation"):
+        require_unseen(
+            model_dir=run,
+            manifest=read_images(tmp_path / "copy", subject_from=r"^(xp\d)", fractions=(0, 0, 1)),
+            allow=True,
+        )
+
+
+def test_patients_that_are_only_spelled_otherwise_are_the_same(images, tmp_path):
+    run = _seen(tmp_path, read_images(images, subject_from=r"^(p\d)", fractions=(1, 0, 0)))
+    pixels = np.random.default_rng(0).integers(0, 255, (6, 4, 4), dtype=np.uint8)
+    np.savez(tmp_path / "other.npz", images=pixels, subjects=[f"P-00{n}" for n in range(6)])
+    with pytest.raises(DataError, match="has seen 5 of the subjects to evaluate: P-00"):
+        require_unseen(model_dir=run, manifest=read_images(tmp_path / "other.npz", fractions=(0, 0, 1)))
+
+
+def test_weights_that_are_not_those_of_the_record_are_refused(images, tmp_path):
+    run = record(tmp_path / "run", read_images(images, subject_from=r"^(p\d)"), hashes={"model.pt": "0" * 64})
+    (run / "model.pt").write_bytes(b"others")
+    with pytest.raises(DataError, match="these weights are not those of the run"):
+        require_unseen(model_dir=run, manifest=read_images(images, subject_from=r"^(p\d)"))

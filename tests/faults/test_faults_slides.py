@@ -347,7 +347,7 @@ def prepared(tmp_path_factory):
     for number in range(4):
         (root / "raw" / "TUM").mkdir(parents=True, exist_ok=True)
         Image.fromarray(picture(40, 40, seed=number)).save(root / "raw" / "TUM" / f"p{number}_0.png")
-    tiles_module.prepare(source=root / "raw", out=root / "out", patient_from=r"^(p\d)", workers=0, console=QUIET)
+    tiles_module.prepare(source=root / "raw", out=root / "out", subject_from=r"^(p\d)", workers=0, console=QUIET)
     return root / "out"
 
 
@@ -386,7 +386,7 @@ def test_fault_26_a_shard_that_was_changed_is_found_by_its_hash_and_made_anew(pr
     with pytest.raises(DataError, match=r"line 2: shard 'shards/p1.npy' has sha256"):
         Manifest.read(folder, verify=True)
     raw = prepared.parent / "raw"
-    result = tiles_module.prepare(source=raw, out=folder, patient_from=r"^(p\d)", workers=0, console=QUIET)
+    result = tiles_module.prepare(source=raw, out=folder, subject_from=r"^(p\d)", workers=0, console=QUIET)
     assert (result.prepared, result.kept) == (1, 3)
     Manifest.read(folder, verify=True)
 

@@ -12,8 +12,6 @@ from medmae.errors import DataError
 
 TABLE = "--subjects TABLE (path,subject[,session])"
 _GLUED = r"(?:v|t|tp|ses|visit|scan|mr|pre|post|fu|bl|baseline|followup|week|month|day)\d{0,4}|[A-Za-z]"
-_TAIL_WORDS = rf"(?:[-_. ]+(?:[A-Za-z]{{0,2}}\d{{1,3}}|[A-Za-z])|(?<=\d)(?:{_GLUED}))"
-_TAIL = re.compile(rf"(?P<stem>.*?\d.*?){_TAIL_WORDS}")
 
 
 @dataclass(frozen=True)
@@ -46,11 +44,13 @@ class Doubt:
     """What could be read in two ways.
 
     Args:
+        kind: Which rule found it: ``level`` of folders, ``spelling``, ``ending``, ``parents``, ``visits``, ``headers``.
         why: What makes it doubtful.
         shown: An example.
         readings: The two.
     """
 
+    kind: str
     why: str
     shown: str
     readings: tuple[Choice, Choice]
@@ -109,6 +109,7 @@ def alike(subjects: Iterable[str]) -> list[Doubt]:
     twins = [sorted(some) for some in same.values() if len(some) > 1]
     return [
         Doubt(
+            kind="spelling",
             why="names differ only in case, padding, blanks, Unicode form or - and _",
             shown=" = ".join(map(repr, some)),
             readings=(Choice(1, f"{some[0]}: give them one name"), Choice(len(some), "as they are written")),
@@ -117,17 +118,20 @@ def alike(subjects: Iterable[str]) -> list[Doubt]:
     ]
 
 
-def renamed(subjects: Iterable[str], depths: Mapping[str, int]) -> list[Doubt]:
+def renamed(subjects: Iterable[str], depths: Mapping[str, int], *, digits: int = 3) -> list[Doubt]:
     """Subjects whose names differ only by a number or letter at the end, after a number that differs, too.
 
     Args:
         subjects: Names.
         depths: Place of names in their paths.
+        digits: Most of a number that counts visits or images; longer ones name patients.
     """
+    ending = rf"(?:[-_. ]+(?:[A-Za-z]{{0,2}}\d{{1,{digits}}}|[A-Za-z])|(?<=\d)(?:{_GLUED}))"
+    tail = re.compile(rf"(?P<stem>.*?\d.*?){ending}")
     names = sorted(set(subjects))
     stems: dict[str, list[str]] = defaultdict(list)
     for name in names:
-        match = _TAIL.fullmatch(name)
+        match = tail.fullmatch(name)
         stems[match["stem"] if match else name].append(name)
     # One stem, or stems of the same digits (BraTS20_Training, BraTS20_Validation), only count patients.
     if len({tuple(re.findall(r"\d+", stem)) for stem in stems}) < 2:
@@ -139,10 +143,11 @@ def renamed(subjects: Iterable[str], depths: Mapping[str, int]) -> list[Doubt]:
     before = f"^(?:[^/]+/){{{depths.get(shown[0], 0)}}}"
     return [
         Doubt(
+            kind="ending",
             why="names differ only by what stands at the end",
             shown=", ".join(shown[:3]),
             readings=(
-                Choice(len(stems), "with several visits", rf"{before}([^/]*?\d[^/]*?){_TAIL_WORDS}?(?:/|$)"),
+                Choice(len(stems), "with several visits", rf"{before}([^/]*?\d[^/]*?){ending}?(?:/|$)"),
                 Choice(len(names), "one a name", f"{before}([^/]+)"),
             ),
         )
@@ -163,6 +168,7 @@ def restarted(above: Mapping[str, Collection[tuple[str, ...]]], depths: Mapping[
     depth = depths.get(name, 0)
     return [
         Doubt(
+            kind="parents",
             why="one name lies under several parents",
             shown=", ".join("/".join((*some, name)) for some in parents[:3]),
             readings=(

@@ -38,6 +38,11 @@ class Given:
             raise ValueError("--subject-from and --subjects both say who is who: give one")
         compiled(self.subject_from, option="--subject-from")
 
+    @property
+    def says(self) -> bool:
+        """Whether it says anything."""
+        return self.subject_from is not None or self.subjects is not None
+
 
 def identify(units: Sequence[Unit], *, source: Path, given: Given | None = None, strict: bool = True) -> list[Identity]:
     """Whose each unit is: by table, by pattern, else by the names of folders and files and by DICOM headers.
@@ -125,23 +130,28 @@ def lines_of(table: Path, paths: Sequence[str]) -> dict[str, dict[str, str]]:
         DataError: If a path has no line, a line no path, or two lines name one path.
     """
     lines: dict[str, dict[str, str]] = {}
+    units = set(paths)
     known = ("session", "contrast")
     for number, line in read_csv(
         table, needs=("path", "subject"), known=known, remedy=_REMEDY, rows=("path", "subject")
     ):
         name = re.sub(r"\.(nii(\.gz)?|dcm)$", "", line["path"].strip("/").removeprefix("./"), flags=re.IGNORECASE)
+        bare = name.rpartition(".")[0]
+        name = bare if name not in units and bare in units else name
         if name in lines:
             raise DataError(f"line {number} names a path again", path=table, field="path", value=line["path"])
         lines[name] = line
     found = {path: next((form for form in _forms(path) if form in lines), None) for path in paths}
-    bare = [path for path, form in found.items() if form is None]
+    missing = [path for path, form in found.items() if form is None]
     unused = sorted(set(lines) - set(found.values()))
-    if bare or unused:
+    if missing or unused:
         raise DataError(
-            f"the table names no subject for {len(bare)} paths" if bare else "the table names paths that are not here",
+            f"the table names no subject for {len(missing)} paths"
+            if missing
+            else "the table names paths that are not here",
             path=table,
             field="path",
-            value=(bare or unused)[:5],
+            value=(missing or unused)[:5],
             remedy="add a line for each, or for a folder above; paths start below the source",
         )
     return {path: lines[str(form)] for path, form in found.items()}

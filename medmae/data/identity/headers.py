@@ -71,7 +71,9 @@ def with_headers(reading: Reading, units: Sequence[Unit], *, decide: bool = Fals
         Choice(len(patients), "as the folders say", "^([^/]+)").checked([unit.path for unit in units]),
         Choice(len(subjects), "as PatientID says", "PatientID"),
     )
-    return Reading(reading.identities, (*reading.doubts, Doubt("folders and PatientID disagree", shown, choices)))
+    return Reading(
+        reading.identities, (*reading.doubts, Doubt("headers", "folders and PatientID disagree", shown, choices))
+    )
 
 
 def _by_patient(

@@ -29,6 +29,7 @@ class Identity:
         inner: Further names inside the visit, which tell units of it apart.
         above: Names outside the patient, such as a site.
         known: Whether a name tells it at all; else the subject is the source's own name.
+        clear: Whether a name says in words, or as a published scheme does, that it is a patient's.
     """
 
     subject: str
@@ -36,6 +37,7 @@ class Identity:
     inner: Names = ()
     above: Names = ()
     known: bool = True
+    clear: bool = False
 
 
 @dataclass(frozen=True)
@@ -138,12 +140,14 @@ def _level_doubts(inner_of: Mapping[str, set[str]], depths: Mapping[str, int]) -
     repeated = {inner for inner, some in parents.items() if len(some) > 1}
     numbered = {inner for inner in parents if any(letter.isdigit() for letter in inner)}
     # The same words in each are parts of one patient's data, and a folder of one folder can be either.
-    if not numbered or not (several or repeated & numbered):
+    words_repeat = not numbered and 2 * len(repeated) >= len(parents)
+    if words_repeat or not (several or repeated & numbered):
         return []
     outer, some = max((several or inner_of).items(), key=lambda item: len(item[1]))
     inner = min(some)
     return [
         Doubt(
+            kind="level",
             why="one inner name lies under several parents" if repeated & numbered else "a folder holds several names",
             shown=", ".join(f"{outer}/{one}" for one in sorted(some)[:3]),
             readings=(
@@ -166,6 +170,7 @@ def _identity(part: _Parts, outer: int, root: str) -> Identity:
         session=_joined((visit, *visits)),
         inner=tuple(name for name, role in part[place + 1 :] if role is not Role.VISIT),
         above=tuple(name for name, role in part[:place] if role is not Role.VISIT),
+        clear=part[place][1] is Role.STRONG or (part[place][1] is Role.WEAK and place < len(part) - 1),
     )
 
 
@@ -194,6 +199,8 @@ def _doubts(found: Sequence[Identity], depths: Mapping[str, int]) -> list[Doubt]
         single = Choice(1, "with several visits: put these folders into one of the patient's name")
         several = Choice(len(visits), "one a folder", "^([^/]+)")
         doubts.append(
-            Doubt("folders name visits, and nothing names a patient", ", ".join(visits[:3]), (single, several))
+            Doubt(
+                "visits", "folders name visits, and nothing names a patient", ", ".join(visits[:3]), (single, several)
+            )
         )
     return doubts

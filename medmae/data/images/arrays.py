@@ -15,7 +15,7 @@ from medmae.data.labels import Labels, Task
 from medmae.data.splits import SPLITS
 from medmae.data.table import Table, check_columns
 from medmae.errors import DataError
-from medmae.files import sha256_of
+from medmae.files import content_sha256, sha256_of
 
 _WHOSE = ("subjects", "patients", "patient_ids", "image_id")  # keys of an npz that tell whose an image is
 _MOST_CHANNELS = 16
@@ -37,6 +37,11 @@ class Rows:
                 return image[:, :, None] if image.ndim == 2 else image
             number -= len(array)
         raise IndexError(number)
+
+    def hashes(self, number: int) -> tuple[str, ...]:
+        """Of the pixels; none of an image of one value."""
+        image = self(number)
+        return () if (image == image.flat[0]).all() else (content_sha256(image),)
 
 
 def read_npz(path: Path, *, task: Task = "single_label", labels: str = "labels") -> Table:
@@ -156,6 +161,7 @@ def _table(
         called += _classes(columns[split], classes, width) if split in columns else [None] * len(array)
     patients = [str(name) for split in images for name in whose.get(split, ())] if whose else None
     splits = None if "" in images else [split for split, array in images.items() for _ in range(len(array))]
+    rows = Rows([_in_unit(array) for array in images.values()])
     table = Table(
         path=path,
         names=names,
@@ -163,7 +169,8 @@ def _table(
         patients=patients,
         splits=splits,
         made_of=made_of,
-        read=Rows([_in_unit(array) for array in images.values()]),
+        read=rows,
+        hashes=rows.hashes,
         targets=None if single else _targets(images, labels, classes, task=task, key=key, path=path),
     )
     return check_columns(table)

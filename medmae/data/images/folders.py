@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from medmae.data.identity.files import patients_of
+from medmae.data.identity.given import Given
+from medmae.data.identity.tree import Unit
 from medmae.data.images.decode import SUFFIXES
 from medmae.data.splits import SPLITS
 from medmae.data.table_files import read_csv
@@ -47,20 +50,24 @@ class ImageFile:
     line: Mapping[str, str] = field(default_factory=dict)
 
 
-def find_images(source: Path, *, suffixes: Sequence[str] = SUFFIXES) -> tuple[list[ImageFile], list[Path]]:
+def find_images(
+    source: Path, *, suffixes: Sequence[str] = SUFFIXES, labels: Sequence[str] = ()
+) -> tuple[list[ImageFile], list[Path]]:
     """The images below a folder or in a table, and files that lie elsewhere than images do.
 
     Args:
         source: Folder (``[split/]class/image``, ``[split/]image``), or a CSV with ``path`` and some of
             ``label,patient,slide,split``.
         suffixes: Of images, in lower case.
+        labels: Further columns of a table that are read.
 
     Raises:
-        DataError: No image, or a table that lacks its columns or names a file twice.
+        DataError: No image, or a table that lacks its columns, has one of patients or splits that is not read, or names
+            a file twice.
     """
     if not source.exists():
         raise DataError("there is no such file or folder", path=source, remedy="check the path")
-    files, ignored = _from_folders(source, suffixes) if source.is_dir() else (_from_table(source), [])
+    files, ignored = _from_folders(source, suffixes) if source.is_dir() else (_from_table(source, labels), [])
     if not files:
         raise DataError("no image is here", path=source, field="suffixes", value=tuple(suffixes), remedy=LAYOUT)
     return files, ignored
@@ -82,6 +89,30 @@ def all_or_none(files: Iterable[ImageFile], column: str, source: Path) -> None:
             value=len(bare),
             remedy=f"name the {column} of each image, or of none",
         )
+
+
+def with_patients(
+    files: Sequence[ImageFile], source: Path, *, given: Given | None = None, strict: bool = True
+) -> list[ImageFile]:
+    """The images with their patients: of the table, of the user, or of names that all say them in words.
+
+    Args:
+        files: As they were found.
+        source: Of the images.
+        given: What the user says.
+        strict: See :func:`medmae.data.identity.files.patients_of`.
+
+    Raises:
+        DataError: Names of which several could be one patient's; a pattern that misses some.
+    """
+    said = given is not None and given.says
+    if not said and any(file.patient or file.slide for file in files):
+        return list(files)
+    units = [Unit(path=file.name.rpartition(".")[0] or file.name, names=(Path(file.name).stem,)) for file in files]
+    found = patients_of(units, source=source, given=given, strict=strict)
+    if None in found:
+        return list(files)
+    return [replace(file, patient=patient) for file, patient in zip(files, found, strict=True)]
 
 
 def _from_folders(root: Path, suffixes: Sequence[str]) -> tuple[list[ImageFile], list[Path]]:
@@ -112,15 +143,16 @@ def _image(path: Path, root: Path, label: str | None, split: str | None) -> Imag
     return ImageFile(name=path.relative_to(root).as_posix(), path=path, label=label, split=split)
 
 
-def _from_table(table: Path) -> list[ImageFile]:
+def _from_table(table: Path, labels: Sequence[str]) -> list[ImageFile]:
     files = []
-    for number, line in read_csv(table, needs=("path",), remedy=_REMEDY, rows=("path",)):
+    columns = ("label", "patient", "slide", "split", *(label.lower() for label in labels))
+    for number, line in read_csv(table, needs=("path",), known=columns, remedy=_REMEDY, rows=("path",)):
         known = {column: line.get(column) or None for column in ("label", "slide", "split")}
         if known["split"] not in (None, *SPLITS):
             raise DataError(
                 f"line {number} names no split", path=table, field="split", value=known["split"], remedy=str(SPLITS)
             )
-        patient = line.get("patient") or line.get("subject") or None
+        patient = line.get("patient") or None
         files.append(
             ImageFile(name=line["path"], path=table.parent / line["path"], patient=patient, line=line, **known)
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,16 +11,19 @@ from typing import get_args
 
 import numpy as np
 
+from medmae.data.identity.given import Given
 from medmae.data.images.arrays import idx_files, read_idx, read_npz
 from medmae.data.images.decode import SUFFIXES, pixels_of, read_bytes
-from medmae.data.images.folders import LAYOUT, ImageFile, all_or_none, find_images
+from medmae.data.images.folders import LAYOUT, ImageFile, all_or_none, find_images, with_patients
 from medmae.data.labels import Labels, Task
 from medmae.data.manifest import NAME, Manifest, Row
+from medmae.data.rows import hashes_of
 from medmae.data.shards import Shards
 from medmae.data.splits import FRACTIONS
 from medmae.data.table import Table, check_columns
 from medmae.data.volumes.dicom import is_dicom, load_image
 from medmae.errors import DataError, check_choice
+from medmae.files import sha256_of
 
 DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
 
@@ -94,6 +96,11 @@ class FileReader:
             return load_image(path)
         return pixels_of(read_bytes(path), path=path)  # whatever its name says; refused if it is none
 
+    def hashes(self, number: int) -> tuple[str, ...]:
+        """Of the file; none of one that is not there, which is told when it is read."""
+        path = self.paths[number]
+        return (sha256_of(path),) if path.is_file() else ()
+
 
 @dataclass(frozen=True)
 class ShardReader:
@@ -108,8 +115,21 @@ class ShardReader:
         return np.array(self.shards[shard][place])
 
 
+@dataclass(frozen=True)
+class TileHashes:
+    """``hashes(number)`` of prepared tiles; those of a slide's tile are the slide's."""
+
+    places: Sequence[tuple[Row, int]]
+
+    def __call__(self, number: int) -> tuple[str, ...]:
+        """Of the tile's file, and of its pixels."""
+        row, place = self.places[number]
+        columns = [row["tiles"].get(name) for name in ("sha256", "content_sha256")] if "tiles" in row else []
+        return tuple(column[place] for column in columns if column and column[place]) or tuple(hashes_of(row))
+
+
 def _files(path: Path, subject_from: str | None, *, task: Task, columns: Sequence[str]) -> Table:
-    found, deeper = find_images(path, suffixes=(*SUFFIXES, *DICOM_SUFFIXES))
+    found, deeper = find_images(path, suffixes=(*SUFFIXES, *DICOM_SUFFIXES), labels=columns)
     if deeper:
         shown = ", ".join(sorted(image.relative_to(path).as_posix() for image in deeper)[:3])
         warnings.warn(
@@ -118,10 +138,10 @@ def _files(path: Path, subject_from: str | None, *, task: Task, columns: Sequenc
     files = sorted(found, key=lambda file: file.name)
     for column in ("patient", "split"):
         all_or_none(files, column, path)
+    files = with_patients(files, path, given=Given(subject_from=subject_from, by_name=True), strict=False)
     patients = [file.patient for file in files if file.patient is not None] or None
-    if subject_from is not None:
-        patients = [_found(file, subject_from) for file in files]
     splits = [file.split for file in files if file.split is not None] or None
+    reader = FileReader([file.path for file in files])
     table = Table(
         path=path,
         names=[file.name for file in files],
@@ -129,7 +149,8 @@ def _files(path: Path, subject_from: str | None, *, task: Task, columns: Sequenc
         patients=patients,
         splits=splits,
         made_of=_sizes(files),
-        read=FileReader([file.path for file in files]),
+        read=reader,
+        hashes=reader.hashes,
         targets=None if task == "single_label" else _targets(files, columns, task, path),
     )
     return check_columns(table)
@@ -165,18 +186,6 @@ def _targets(files: Sequence[ImageFile], columns: Sequence[str], task: Task, pat
     return Labels.of_columns(lines, columns=[column.lower() for column in columns], task=task, path=path)
 
 
-def _found(file: ImageFile, pattern: str) -> str:
-    try:
-        match = re.search(pattern, file.path.stem)
-    except re.error as error:
-        raise ValueError(f"subject_from is no regular expression ({error}): {pattern!r}") from error
-    if match is None:
-        raise DataError(
-            "subject_from matches nothing in this name", path=file.path, field="subject_from", value=pattern
-        )
-    return match[1] if match.re.groups else match[0]
-
-
 def _sizes(files: Sequence[ImageFile]) -> str:
     """Of the sizes of all files: hashes of their content would cost as much as an epoch."""
     digest = hashlib.sha256()
@@ -197,6 +206,7 @@ def _prepared(manifest: Manifest) -> Table:
         splits=[row["split"] for row, _ in places],
         made_of=manifest.sha256,
         read=ShardReader(manifest.shards, [(row["shard"], place) for row, place in places]),
+        hashes=TileHashes(places),
     )
     return check_columns(table)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from medmae.data.names import file_name_of
 from medmae.data.volumes.volume_file import Source
@@ -33,6 +34,17 @@ class Case:
     def case(self) -> str:
         """Name of the case and of its files."""
         return file_name_of(self.subject if self.session is None else f"{self.subject}_{self.session}")
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All files of the case."""
+        sources = (*self.contrasts, *self.labels)
+        return tuple(file for source in sources for file in (source.files or (source.path,)))
+
+    @property
+    def content(self) -> str:
+        """Contrasts, then label maps in brackets."""
+        return " ".join([*(one.name for one in self.contrasts), *(f"[{one.name}]" for one in self.labels)])
 
     def add(self, source: Source, *, label: bool) -> None:
         """Adds a source; a second one for the same contrast is a fault of the case, not a choice of ours."""

@@ -118,8 +118,7 @@ def _cases(
     if given.subjects is not None:
         lines = lines_of(Path(given.subjects), [volume.unit.path for volume in volumes])
         volumes = [_renamed(volume, lines[volume.unit.path].get("contrast", "")) for volume in volumes]
-    said = given.subject_from is not None or given.subjects is not None
-    bids = [] if said else [volume for volume in volumes if volume.bids]
+    bids = [] if given.says else [volume for volume in volumes if volume.bids]
     others = [volume for volume in volumes if not any(volume is one for one in bids)]
     found = identify([volume.unit for volume in others], source=source, given=given, strict=strict)
     placed = [*_bids_identities(bids), *zip(others, found, strict=True)]

@@ -100,7 +100,7 @@ def test_what_prep_wrote_is_read_with_its_splits_patients_and_labels(tmp_path):
 
     for patient in range(3):
         save(tmp_path / "raw" / "a" / f"p{patient}_0.png", mode="RGB", value=(patient, 20, 30))
-    prepare(source=tmp_path / "raw", out=tmp_path / "out", patient_from=r"^(p\d)_", workers=0)
+    prepare(source=tmp_path / "raw", out=tmp_path / "out", subject_from=r"^(p\d)_", workers=0)
     table = read_images(tmp_path / "out")
     assert sorted(table.patients) == ["p0", "p1", "p2"]
     assert sorted(table.splits) == ["test", "train", "val"]

@@ -1,0 +1,47 @@
+"""Whose images, slides and videos are: units that are many to a folder, and of which names mostly tell no patient."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+from medmae.data.identity.doubts import Doubt, checked, refuse, renamed
+from medmae.data.identity.given import Given, identify
+from medmae.data.identity.tree import Unit, read_tree
+
+_COUNTER = 6  # digits of a number that counts images
+
+
+def patients_of(
+    units: Sequence[Unit], *, source: Path, given: Given | None = None, strict: bool = True
+) -> list[str | None]:
+    """Whose each unit is: as the user says, or as its names say in words; None where they do not.
+
+    Args:
+        units: Without the folders of classes and splits.
+        source: The source, for its name and for messages.
+        given: What the user says.
+        strict: Whether names of which several could be one patient's are refused; else they are warned of.
+
+    Raises:
+        DataError: Such names, with both readings and how to choose; units of which table or pattern say nothing.
+    """
+    if given is not None and given.says:
+        return [one.subject for one in identify(units, source=source, given=given)]
+    reading = read_tree(units, root=source.resolve().name)
+    unclear = [unit for unit, one in zip(units, reading.identities, strict=True) if not one.clear]
+    doubts = _of_files(unclear, reading.doubts) if unclear else list(reading.doubts)
+    if strict:
+        refuse(doubts, path=source)
+    elif doubts:
+        warnings.warn(f"{source}: images of one patient may be split: {doubts[0]}; {doubts[0].remedy}", stacklevel=3)
+    return [one.subject if one.clear else None for one in reading.identities]
+
+
+def _of_files(units: Sequence[Unit], doubts: Sequence[Doubt]) -> list[Doubt]:
+    """Doubts about units of which no patient is known: levels of folders, and numbers at the end of names."""
+    names = {unit.path: unit.names[-1] for unit in units if unit.names}
+    depths = {name: path.count("/") for path, name in names.items()}
+    own = renamed(set(names.values()), depths, digits=_COUNTER)
+    return [*(doubt for doubt in doubts if doubt.kind == "level"), *checked(own, [unit.path for unit in units])]
