@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from rich.console import Console
 
@@ -14,35 +14,11 @@ from data_prep.copies import refuse_copies
 from data_prep.outcome import PrepResult, Row, manifest_rows, result_of, write_record, write_tables
 from data_prep.preview import print_preview, spoken
 from data_prep.tables import print_summary
+from data_prep.unit import PrepUnit
 from data_prep.work import check_names, check_writable, given_split, nothing_usable, run_cases, workers_for
 from medmae.data import splits
 from medmae.data.identity.given import Given
 from medmae.data.manifest import NAME
-
-
-class PrepUnit(Protocol):
-    """What becomes one case."""
-
-    @property
-    def case(self) -> str:
-        """Name of its files."""
-
-    @property
-    def subject(self) -> str:
-        """Whose it is."""
-
-    @property
-    def session(self) -> str | None:
-        """Of which visit."""
-
-    @property
-    def files(self) -> Sequence[Path]:
-        """All files that belong to it."""
-
-    @property
-    def content(self) -> str:
-        """What it holds, for the preview."""
-
 
 U = TypeVar("U", bound=PrepUnit)
 

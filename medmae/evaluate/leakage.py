@@ -95,7 +95,7 @@ def contents_seen(model_dir: str | Path) -> set[str]:
 
 
 def _refuse_contents(model_dir: str | Path, cohort: Cohort, *, split: str) -> None:
-    """Equal files or equal pixels, whatever they are called; of copies within one source, split as it was, a warning tells."""
+    """Equal files or equal pixels, whatever they are called; a warning tells of copies within one source and split."""
     contents, data = contents_seen(model_dir), _record(model_dir)[1].get("data", {})
     subjects = data.get("subjects", {}).get(split, ())
     own = data.get("made_of") == cohort.made_of and sorted(subjects) == sorted(cohort.subjects(split))

@@ -74,7 +74,7 @@ def test_files_that_were_trained_on_are_known_under_any_name(images, tmp_path):
     (tmp_path / "copy").mkdir()
     for path in images.iterdir():
         shutil.copy(path, tmp_path / "copy" / f"x{path.name}")
-    with pytest.raises(DataError, match="has seen .* of the files .* under other names"):
+    with pytest.raises(DataError, match=r"has seen .* of the files .* under other names"):
         require_unseen(
             model_dir=run, manifest=read_images(tmp_path / "copy", subject_from=r"^(xp\d)", fractions=(0, 0, 1))
         )

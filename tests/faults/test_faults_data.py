@@ -154,7 +154,7 @@ def test_fault_27_preparing_with_a_split_that_leaks_ends_with_exit_code_2(
     shutil.copy(next(raw.glob("sub-01/anat/*T1w*")), next(raw.glob("sub-02/anat/*T1w*")))
     (tmp_path / "splits.csv").write_text("subject,split\nsub-01,test\nsub-02,train\nsub-03,train\n")
     assert run("prep", "mr", raw, tmp_path / "out", "--split", tmp_path / "splits.csv") == ExitCode.REFUSED
-    assert "(test, train)" in capsys.readouterr().err
+    assert "the same content under different subjects: sub-01 T1" in capsys.readouterr().err
     assert not (tmp_path / "out" / "manifest.jsonl").exists()
     (tmp_path / "splits.csv").write_text("subject,split\nsub-01,test\nsub-01,train\n")
     assert run("prep", "mr", raw, tmp_path / "out", "--split", tmp_path / "splits.csv") == ExitCode.REFUSED
@@ -370,7 +370,7 @@ def test_fault_50_names_in_dicom_headers_reach_no_file_and_no_message(
             image = sitk.GetImageFromArray(volume[z][None])
             image.SetSpacing((1.0, 1.0, 2.5))
             image.SetOrigin((0.0, 0.0, 2.5 * z))
-            tags = {"0010|0010": "MUSTERFRAU^ERIKA", "0010|0020": "ERIKA-1", "0010|0030": "19640812"}
+            tags = {"0010|0010": "MUSTERFRAU^ERIKA", "0010|0020": f"ERIKA-{case[-1]}", "0010|0030": "19640812"}
             tags |= {"0008|103e": "t2_tse_tra ERIKA", "0020|000e": "1.2.826.0.1.3680043.2.1125.7", "0008|0060": "MR"}
             for tag, value in tags.items():
                 image.SetMetaData(tag, value)

@@ -169,6 +169,6 @@ def test_fault_26_a_changed_shard_is_found_and_mended_by_preparing_again(prepare
 def test_fault_27_copies_in_other_containers_are_refused(tmp_path):
     lossless(tmp_path / "raw" / "p1.mkv", 5)
     lossless(tmp_path / "raw" / "p2.avi", 5)
-    with pytest.raises(DataError, match="same frames under different subjects"):
+    with pytest.raises(DataError, match="same content under different subjects"):
         run(tmp_path / "raw", tmp_path / "out")
     shutil.rmtree(tmp_path / "out")
