@@ -94,10 +94,10 @@ def contents_seen(model_dir: str | Path) -> set[str]:
     return {*(data.get("contents", ()) if isinstance(data, dict) else ()), *record.get("pretrained_contents", ())}
 
 
-def _refuse_contents(model_dir: str | Path, cohort: Cohort, *, split: str) -> None:
+def _refuse_contents(model_dir: str | Path, cohort: Cohort, *, split: str | None) -> None:
     """Equal files or equal pixels, whatever they are called; a warning tells of copies within one source and split."""
     contents, data = contents_seen(model_dir), _record(model_dir)[1].get("data", {})
-    subjects = data.get("subjects", {}).get(split, ())
+    subjects = data.get("subjects", {}).get(split or "", ())
     own = data.get("made_of") == cohort.made_of and sorted(subjects) == sorted(cohort.subjects(split))
     same = contents & cohort.contents(split) if contents else set()
     if same and own:
