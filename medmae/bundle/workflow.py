@@ -16,6 +16,7 @@ from medmae.bundle.check.expressions import expression_problems
 from medmae.bundle.check.imports import imported
 from medmae.bundle.check.source import Bundle
 from medmae.bundle.check.targets import target_problems
+from medmae.bundle.shipped import shared_file
 from medmae.errors import DataError
 
 
@@ -72,11 +73,11 @@ def checked_config(bundle: Bundle, files: Sequence[Path]) -> dict[str, Any]:
     """
     parser = ConfigParser(config={})
     for file in files:
-        own = file.is_relative_to(bundle.folder)
+        shared = file == shared_file(file.name)
         content = (
-            bundle.documents[file.relative_to(bundle.folder).as_posix()]
-            if own
-            else load(file.read_text(encoding="utf-8"), json_format=False)
+            load(file.read_text(encoding="utf-8"), json_format=False)
+            if shared
+            else bundle.documents[f"configs/{file.name}"]
         )
         for key, value in copy.deepcopy(content).items():
             merge_kv(parser, key, value)

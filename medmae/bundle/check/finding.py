@@ -10,7 +10,7 @@ Severity = Literal["error", "warning"]
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong.
+    """One thing that is wrong, in characters that are seen: names from elsewhere may hold commands to a terminal.
 
     Attributes:
         path: File inside the bundle, with ``: id`` where it is one entry of a configuration.
@@ -23,6 +23,12 @@ class Problem:
     message: str
     remedy: str
     severity: Severity = "error"
+
+    def __post_init__(self) -> None:
+        for name in ("path", "message"):
+            text: str = getattr(self, name)
+            seen = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+            object.__setattr__(self, name, seen)
 
 
 @dataclass(frozen=True)

@@ -217,6 +217,17 @@ def test_a_hostile_bundle_is_refused_and_nothing_of_it_runs(bundle: Path, fault:
     assert sys.path == path
 
 
+def test_names_that_are_commands_to_a_terminal_are_written_out(bundle: Path) -> None:
+    write("\x1b]0;owned\x07\u202e.py")(bundle)
+    (bundle / os.fsdecode(b"docs/\xff.md")).write_text("x")
+    train('planted: "$\\e[2J"')(bundle)
+    with pytest.raises(BundleRefusedError) as refused:
+        run_bundle(bundle, "train")
+    assert str(refused.value).replace("\n", "").isprintable()
+    assert r"\x1b]0;owned\x07\u202e.py" in str(refused.value)
+    assert r"docs/\udcff.md" in str(refused.value)
+
+
 def test_at_least_sixty_hostile_bundles_are_tried() -> None:
     assert len(REFUSED) + len(ZIPS) + len(HIDDEN) >= 60
 
