@@ -78,7 +78,8 @@ class ImportReport:
 
     def hints(self) -> list[str]:
         """Which adaptations would make tensors of other shapes fit, and whether the encoder alone would."""
-        rules = {pair.key: rules_for(*pair) for pair in self.reshaped}
+        other = {key.partition(".")[0] for key in self.unexpected}  # a network with more parts: no rule makes it fit
+        rules = {pair.key: rules_for(*pair) for pair in self.reshaped if pair.key.partition(".")[0] not in other}
         hints = [f"{key} would fit with adapt={rule}" for key, rule in rules.items() if rule]
         lacking = [*self.missing, *(pair.key for pair in self.reshaped)]
         whole = any(key.startswith(_ENCODER) for key in self.matched)

@@ -16,6 +16,7 @@ from medmae.methods.mae import mae_tiny
 from medmae.weights.exchange import export_file, import_file
 from medmae.weights.io import load_state, save_pt, save_safetensors
 from medmae.weights.maps.base import ENCODER_PREFIXES, KeyMap
+from medmae.weights.maps.mae import MAE
 from medmae.weights.maps.timm import TIMM
 from medmae.weights.pretrained import load_encoder
 
@@ -45,7 +46,9 @@ def test_an_entry_is_unpacked_by_its_name(entry, suffix, state, tmp_path):
     assert equal(load_state(tmp_path / f"a{suffix}"), state)
 
 
-@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "backbone.", "module.backbone.", "_orig_mod.module."])
+@pytest.mark.parametrize(
+    "prefix", ["module.", "_orig_mod.", "backbone.", "model.", "module.backbone.", "_orig_mod.module."]
+)
 def test_a_prefix_is_taken_off_by_its_name(prefix, state, tmp_path):
     torch.save({prefix + key: value for key, value in state.items()}, tmp_path / "a.pth")
     load_encoder(method := mae_tiny(), tmp_path / "a.pth", into=["encoder"], key_map=TIMM)
@@ -74,10 +77,12 @@ def test_two_keys_of_one_meaning_are_refused():
 
 
 @pytest.mark.parametrize("adapt", [[], ["positions"], ["positions_own"]])
-def test_the_token_of_a_distillation_is_never_left_behind(adapt, tmp_path):
+@pytest.mark.parametrize("key_map", [TIMM, MAE])
+def test_the_token_of_a_distillation_is_never_left_behind(adapt, key_map, tmp_path):
     torch.save(VisionTransformerDistilled(**SIZES, num_classes=5).state_dict(), tmp_path / "deit.pth")
-    with pytest.raises(DataError, match=r"dist_token"):
-        load_encoder(mae_tiny(), tmp_path / "deit.pth", into=["encoder"], key_map=TIMM, adapt=adapt)
+    with pytest.raises(DataError, match=r"dist_token") as refused:
+        load_encoder(mae_tiny(), tmp_path / "deit.pth", into=["encoder"], key_map=key_map, adapt=adapt)
+    assert adapt or "would fit" not in str(refused.value)
 
 
 # ------------------------------------------------------------------------------------------------- folders of others

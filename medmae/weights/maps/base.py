@@ -12,8 +12,8 @@ from medmae.kinds import Scale
 
 Pairs = tuple[tuple[str, str], ...]
 _BACKBONE = "backbone."
-# Put before keys by (Distributed)DataParallel, torch.compile, and what has an encoder and a head.
-_WRAPPERS = ("module.", "_orig_mod.", _BACKBONE)
+# Put before keys by (Distributed)DataParallel, torch.compile, Lightning, and what has an encoder and a head.
+_WRAPPERS = ("module.", "_orig_mod.", "model.", _BACKBONE)
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,8 @@ class KeyMap:
         for theirs, ours in self.parts:
             key = key.replace(theirs, ours)
         known = key.startswith(tuple(theirs for theirs, _ in self.prefixes))
-        return _swapped(key, self.prefixes) if known else self.rest + key
+        is_ours = key.partition(".")[0] in {ours.partition(".")[0] for _, ours in self.prefixes}
+        return _swapped(key, self.prefixes) if known or is_ours else self.rest + key
 
     def apply(self, state: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], list[str]]:
         """Renamed state, and the dead keys that were dropped.

@@ -7,6 +7,8 @@ MAE = TwoWayMap(
     source="facebookresearch/mae",
     scale=SCALES["imagenet"],
     prefixes=(*ENCODER_PREFIXES, *DECODER_PREFIXES, ("decoder_norm.", "head.norm."), ("decoder_pred.", "head.pred.")),
+    dead=("head.weight", "head.bias", "fc_norm."),  # of a classifier that was fine-tuned
+    rest="encoder.",
 )
 
 # A fine-tuned or linear-probe classifier: head.* and fc_norm.* keep their names.

@@ -8,6 +8,6 @@ from medmae.weights.maps.base import ENCODER_PREFIXES, TwoWayMap
 TIMM = TwoWayMap(
     source="timm VisionTransformer",
     prefixes=ENCODER_PREFIXES,
-    dead=("head.", "head_dist."),
+    dead=("head.", "head_dist.", "pre_logits."),
     rest="encoder.",
 )

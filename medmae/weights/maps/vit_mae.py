@@ -41,5 +41,7 @@ VIT_MAE = TwoWayMap(
         ("decoder.decoder_norm.", "head.norm."),
         ("decoder.decoder_pred.", "head.pred."),
     ),
+    dead=("classifier.", "vit.pooler.", "pooler."),
+    rest="encoder.",
     joins=QKV,
 )
