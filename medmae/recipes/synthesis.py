@@ -13,9 +13,11 @@ from medmae.errors import LaterFailures
 from medmae.evaluate.leakage import require_unseen
 from medmae.evaluate.reconstruct.reconstruction import DescribedDataset
 from medmae.evaluate.synthesis.calibration_file import NAME as CALIBRATION
-from medmae.evaluate.synthesis.calibration_file import FittedSpread, read_calibration
-from medmae.evaluate.synthesis.method import calibrate_method, calibration_tasks, evaluate_method
+from medmae.evaluate.synthesis.calibration_file import FittedSpread, read_calibration, write_calibration
+from medmae.evaluate.synthesis.evaluation import evaluate_synthesis
+from medmae.evaluate.synthesis.network import Synthesiser
 from medmae.evaluate.synthesis.synthesise import VolumeSynthesis
+from medmae.evaluate.synthesis.uncertainty import calibration_tasks, fit_spread
 from medmae.methods.mt_unet import MTUNet
 from medmae.recipes.evaluation import Evaluation
 from medmae.recipes.synthesis_task import Contrasts, paired_subjects, require_task, write_task
@@ -94,19 +96,21 @@ class SynthesisTraining(Training):
 
     def evaluate(self, out: Path, hashes: Mapping[str, str]) -> None:
         """Calibrates the spread if wanted, evaluates whole volumes, and reports."""
-        options: dict[str, Any] = {"method": self.method, "manifest": self.manifest, "device": self.device, **self.task}
-        options["batch_size"] = self.train_loader.batch_size
+        batch_size = self.train_loader.batch_size
+        synthesiser = Synthesiser.of(self.network_of_task, device=self.device, batch_size=batch_size)
         failures, fitted = LaterFailures(), None
         if self.uncertainty:
-            path = self.model_dir / CALIBRATION
-            fitted, failed = calibrate_method(path=path, weights_sha256=hashes[WEIGHTS], **options)
+            val, tasks = calibration_tasks(manifest=self.manifest, **self.task)
+            fitted, failed = fit_spread(synthesiser, tasks=tasks, cases=val)
+            if fitted is not None:
+                write_calibration(self.model_dir / CALIBRATION, fitted, weights_sha256=hashes[WEIGHTS])
             if failed:
                 failures.add("the spread was not calibrated on everyone: " + "; ".join(failed))
         if len(self.held_out):
             paired = paired_subjects(self.model_dir, manifest=self.manifest)
             more: dict[str, Any] = {"uncertainty": fitted is not None, "calibration": fitted, "paired": paired}
             with failures.kept():
-                evaluate_method(out=out, **options, **more)
+                evaluate_synthesis(synthesiser=synthesiser, manifest=self.manifest, out=out, **self.task, **more)
         self.report()
         failures.raise_any()
 
@@ -154,17 +158,15 @@ class SynthesisEvaluation(Evaluation):
         assert isinstance(self.data, str | Path)
         assert self.split is not None
         task = {**self.task, "source": None, "target": None} if self.task["contrasts"] else self.task
-        evaluate_method(
-            method=self.method,
+        options: dict[str, Any] = {"batch_size": self.batch_size, "smooth": self.smooth}
+        evaluate_synthesis(
+            synthesiser=Synthesiser.of(self.method, device=self.device, **options),
             manifest=self.data,
             out=out,
             paired=paired_subjects(self.model_dir, manifest=self.data),
             calibration=_stored_calibration(self.model_dir) if self.uncertainty else None,
             split=self.split,
-            smooth=self.smooth,
             uncertainty=self.uncertainty,
-            batch_size=self.batch_size,
-            device=self.device,
             **task,
         )
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from medmae.report.folder import as_float
-from medmae.report.text import NOTHING, number, signed
+from medmae.report.text import NOTHING, number, signed, span
 
 
 def mean_of(row: Mapping[str, Any], key: str) -> str:
@@ -22,8 +22,7 @@ def signed_of(row: Mapping[str, Any], key: str) -> str:
 
 def interval_of(row: Mapping[str, Any]) -> str:
     """Its interval."""
-    low, high = as_float(row["ci_low"]), as_float(row["ci_high"])
-    return NOTHING if low is None or high is None else f"{number(low, digits=3)} to {number(high, digits=3)}"
+    return span(as_float(row["ci_low"]), as_float(row["ci_high"]), digits=3)
 
 
 def p_of(row: Mapping[str, Any]) -> str:

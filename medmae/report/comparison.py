@@ -6,7 +6,7 @@ from markupsafe import Markup
 
 from medmae.report.dots import DotRow, dot_chart
 from medmae.report.metrics import Comparison, Score
-from medmae.report.text import NOTHING, number, signed
+from medmae.report.text import signed, span
 
 
 def comparison_chart(comparison: Comparison) -> Markup:
@@ -24,9 +24,7 @@ def comparison_chart(comparison: Comparison) -> Markup:
 
 def interval(score: Score, *, digits: int = 2) -> str:
     """Write the 95 % interval of a mean."""
-    if score.ci_low is None:
-        return NOTHING
-    return f"{number(score.ci_low, digits=digits)} to {number(score.ci_high, digits=digits)}"
+    return span(score.ci_low, score.ci_high, digits=digits)
 
 
 def gain(comparison: Comparison, score: Score, *, digits: int = 2) -> tuple[str, str]:
@@ -36,5 +34,5 @@ def gain(comparison: Comparison, score: Score, *, digits: int = 2) -> tuple[str,
         return "", ""
     mean, wins, total = found
     ends = comparison.gains.get(score.name)
-    between = f" ({number(ends[0], digits=digits)} to {number(ends[1], digits=digits)})" if ends else ""
+    between = f" ({span(*ends, digits=digits)})" if ends else ""
     return signed(mean, digits=digits) + between, f"{wins}/{total}"

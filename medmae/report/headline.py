@@ -8,7 +8,7 @@ from medmae.report.evaluations import evaluations
 from medmae.report.folder import RunFolder, as_float
 from medmae.report.metrics import Comparison, Score, comparisons, other_scores
 from medmae.report.page import Card
-from medmae.report.text import count, duration, listing, magnitude, number, signed, words
+from medmae.report.text import count, duration, listing, magnitude, number, signed, span, words
 
 FEW_SUBJECTS = 5  # below this a bootstrap over subjects says little
 
@@ -177,7 +177,7 @@ def _defeats(folder: RunFolder) -> Iterator[str]:
 def _interval(score: Score, digits: int) -> str:
     if score.ci_low is None or score.ci_high is None:
         return "No interval"
-    return f"95\u00a0% CI {number(score.ci_low, digits=digits)} to {number(score.ci_high, digits=digits)}"
+    return f"95\u00a0% CI {span(score.ci_low, score.ci_high, digits=digits)}"
 
 
 def _gain(comparison: Comparison, baseline: Score) -> str:

@@ -22,6 +22,11 @@ def signed(value: float, *, digits: int = 1) -> str:
     return ("+" if value >= 0 else "") + number(value, digits=digits)
 
 
+def span(low: float | None, high: float | None, *, digits: int = 2) -> str:
+    """Write an interval, ``1.20 to 3.40``; a dash where there is none."""
+    return NOTHING if low is None or high is None else f"{number(low, digits=digits)} to {number(high, digits=digits)}"
+
+
 def count(value: int, noun: str, plural: str | None = None) -> str:
     """Write ``1 subject``, ``2 subjects``."""
     return f"{value:,}\u00a0{noun if value == 1 else plural or noun + 's'}"  # a number stays with its noun

@@ -94,7 +94,7 @@ def test_training_without_uncertainty_leaves_no_calibration_of_earlier_weights(p
 
 def test_intensities_are_those_of_the_pairs_that_are_trained_on(prepared, tmp_path, monkeypatch):
     seen = {}
-    monkeypatch.setattr("medmae.recipes.synthesis.evaluate_method", lambda **options: seen.update(options))
+    monkeypatch.setattr("medmae.recipes.synthesis.evaluate_synthesis", lambda **options: seen.update(options))
     monkeypatch.setattr("medmae.recipes.training.fit", lambda **_: None)
     other = tmp_path / "prepared"
     shutil.copytree(prepared, other)
@@ -263,7 +263,7 @@ def test_a_held_out_case_that_cannot_be_read_leaves_a_report_and_its_name(run, p
         options["out"].mkdir(parents=True)
         raise SomeFailedError("case sub-09 was left out")
 
-    monkeypatch.setattr("medmae.recipes.synthesis.evaluate_method", broken)
+    monkeypatch.setattr("medmae.recipes.synthesis.evaluate_synthesis", broken)
     where = {"dataset_dir": str(prepared), "output_dir": str(tmp_path), "model_dir": str(run / "models")}
     with pytest.raises((RuntimeError, ValueError)) as caught:
         run_bundle(NAME, "evaluate", overrides={**TINY, **where})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,9 @@ from medmae.data.contrasts import label_kind
 from medmae.data.manifest import Manifest
 from medmae.data.rows import Row
 from medmae.data.volumes.grid import Grid
+from medmae.data.volumes.intensity import Normalisation
 from medmae.data.volumes.selection import filled_slices, usable, wanted_contrasts
 from medmae.errors import DataError
-from medmae.evaluate.synthesis.foreground import stored_foreground
 from medmae.evaluate.synthesis.task import CaseVolumes, Task
 
 
@@ -126,6 +126,20 @@ def require_tasks(cases: SynthesisCases, *, split: str | None, why: str) -> list
         value=split,
         remedy=f"{why}; put at least one subject that has them into this split",
     )
+
+
+def stored_foreground(array: np.ndarray, contrast: Mapping[str, Any]) -> np.ndarray:
+    """Foreground of a stored contrast: above its threshold where the preparation found one, else above 0.
+
+    Args:
+        array: Intensities in [0, 1], as the shard holds them.
+        contrast: The contrast's entry in the manifest, with its ``normalisation``.
+
+    Returns:
+        Bool, of the same shape.
+    """
+    fit = Normalisation.from_dict(contrast["normalisation"])
+    return array > (0.0 if fit.threshold is None else (fit.threshold - fit.background) / fit.maximum)
 
 
 def _names(given: str | Sequence[str] | None) -> tuple[str, ...]:

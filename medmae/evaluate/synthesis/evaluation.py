@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
 from rich.progress import track
-from torch import Tensor
 
 from medmae.data.manifest import Manifest
 from medmae.errors import DataError, SomeFailedError
@@ -37,23 +35,17 @@ log = logging.getLogger(__name__)
 
 def evaluate_synthesis(
     *,
-    network: Callable[..., Tensor],
+    synthesiser: Synthesiser,
     manifest: str | Path | Manifest,
     out: str | Path,
-    size: int | Sequence[int],
     source: str | Sequence[str] | None = None,
     target: str | Sequence[str] | None = None,
     contrasts: Sequence[str] | None = None,
     split: str = "test",
-    patch: int | None = None,
-    neighbours: int = 0,
-    smooth: float = 0.0,
     min_foreground: float = 0.02,
     uncertainty: bool = False,
     calibration: FittedSpread | None = None,
     paired: Collection[str] | None = None,
-    batch_size: int = 16,
-    device: torch.device | str = "cpu",
 ) -> dict[str, dict[str, Any]]:
     """Makes whole volumes of held-out cases and compares them with the real ones, beside baselines without a network.
 
@@ -63,24 +55,18 @@ def evaluate_synthesis(
     ``calibration.json``.
 
     Args:
-        network: See :class:`medmae.evaluate.synthesis.network.Synthesiser`.
+        synthesiser: The network, and how it is applied.
         manifest: A prepared data set.
         out: Folder.
-        size: Of the network's input, such as its method's ``patches.size``; a number is the edge of a slice.
         source: What is given; for any-to-any None gives every contrast of a case but the target.
         target: What is made; for any-to-any None makes each contrast of a case in turn.
         contrasts: Channels of an any-to-any network, in order; None for a pair.
         split: Whom to evaluate on.
-        patch: Edge of its patches in pixels, for the blockiness of 2-d networks; None leaves that out.
-        neighbours: Slices on each side that the network sees.
-        smooth: Standard deviation, in slices, of a Gaussian along the slice axis, as inference may be told.
         min_foreground: Smallest share of foreground of a slice that the reference definition and the worst count.
         uncertainty: Also evaluate the spread of test-time augmentation.
         calibration: Of that spread, as inference applies it; None fits one on the validation split.
         paired: Training subjects whose pairs the network learnt from: the baselines are fitted on them, and no others.
             None takes all training subjects.
-        batch_size: Slices at once.
-        device: Where to compute.
 
     Returns:
         The summary: mean, standard deviation, median, interval and number of subjects of each column. Where several
@@ -103,16 +89,13 @@ def evaluate_synthesis(
     )
     cases = cases_of(split=split)
     tasks = require_tasks(cases, split=split, why="there is nothing to evaluate on")
-    synthesiser = Synthesiser(
-        network=network, size=size, neighbours=neighbours, smooth=smooth, batch_size=batch_size, device=device
-    )
     val = cases_of(split="val")
     fit = _calibration_tasks(val, tasks, calibration=calibration, split=split) if uncertainty else []
     baselines = Baselines(train=cases_of(split="train"), subjects=paired)
-    evaluation = _Evaluation(cases=cases, synthesiser=synthesiser, patch=patch, baselines=baselines, out=Path(out))
+    evaluation = _Evaluation(cases=cases, synthesiser=synthesiser, baselines=baselines, out=Path(out))
     for task in track(tasks, description="Evaluating", transient=True):
         evaluation.add(task)
-    summary = evaluation.write(about={"split": split, "manifest_sha256": manifest.sha256, "smooth": smooth})
+    summary = evaluation.write(about={"split": split, "manifest_sha256": manifest.sha256, "smooth": synthesiser.smooth})
     if uncertainty:
         evaluation.score_spread(calibration, fit=fit)
     evaluation.raise_for_failed()
@@ -122,11 +105,8 @@ def evaluate_synthesis(
 class _Evaluation:
     """What the cases add up to."""
 
-    def __init__(
-        self, *, cases: SynthesisCases, synthesiser: Synthesiser, patch: int | None, baselines: Baselines, out: Path
-    ) -> None:
-        self.cases, self.synthesiser, self.patch, self.out = cases, synthesiser, patch, out
-        self.baselines = baselines
+    def __init__(self, *, cases: SynthesisCases, synthesiser: Synthesiser, baselines: Baselines, out: Path) -> None:
+        self.cases, self.synthesiser, self.baselines, self.out = cases, synthesiser, baselines, out
         self.worst = Worst()
         self.done: list[Task] = []
         self.rows: list[dict[str, Any]] = []
@@ -151,7 +131,7 @@ class _Evaluation:
             baselines=self.baselines(task, volumes.image),
             outputs=outputs,
             edge=self.synthesiser.edge,
-            patch=self.patch,
+            patch=self.synthesiser.patch,
             labelled=LABELLED.keys() & self.cases.labels.keys(),
         )
         self.done.append(task)

@@ -13,6 +13,7 @@ from torch import Tensor
 from medmae.errors import DataError
 from medmae.evaluate.synthesis.task import Task
 from medmae.evaluate.synthesis.volume_synthesis import Network, smooth_slices, synthesise_volume, uncertainty_volume
+from medmae.methods.mt_unet import MTUNet
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +25,7 @@ class Synthesiser:
             *size)`` and which of them are given, ``(B, C)`` bool, it returns ``(B, C, *size)``. In evaluation mode, on
             ``device``.
         size: Of its input: edge in pixels, (rows, columns), or (slices, rows, columns) of a 3-d network.
+        patch: Edge of its patches in pixels, for the blockiness of 2-d networks; None leaves that out.
         neighbours: Slices on each side that it sees.
         smooth: Standard deviation, in slices, of a Gaussian along the slice axis of what it makes.
         batch_size: Slices at once.
@@ -32,10 +34,23 @@ class Synthesiser:
 
     network: Callable[..., Tensor]
     size: int | Sequence[int]
+    patch: int | None = None
     neighbours: int = 0
     smooth: float = 0.0
     batch_size: int = 16
     device: torch.device | str = "cpu"
+
+    @classmethod
+    def of(cls, method: MTUNet, *, device: torch.device | str, **options: Any) -> Synthesiser:
+        """A method as it is, moved to ``device``; ``options`` are those that it does not know itself."""
+        return cls(
+            network=method.to(device).eval().synthesise,
+            size=method.patches.size,
+            patch=method.patches.patch[0] if len(method.patches.size) == 2 else None,
+            neighbours=method.neighbours,
+            device=device,
+            **options,
+        )
 
     @property
     def edge(self) -> int | None:

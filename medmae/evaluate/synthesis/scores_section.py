@@ -19,7 +19,7 @@ from medmae.report.gallery import panel_section
 from medmae.report.headline import result_row
 from medmae.report.metrics import Comparison, Score, comparisons, mean_by
 from medmae.report.page import Card, Section, details, join, note, table
-from medmae.report.text import MINUS, count, listing, number, words
+from medmae.report.text import MINUS, count, listing, number, span, words
 
 TITLE = "Scores"
 LEAD = (
@@ -141,7 +141,7 @@ def _of_target(folder: RunFolder, made: str, column: str, mean: float | None) ->
     """A figure of one contrast; with the interval over its subjects where it was summarised."""
     found = folder.summary.get("by_target", {}).get(made, {}).get(column, {})
     low, high = as_float(found.get("ci_low")), as_float(found.get("ci_high"))
-    ends = "" if low is None or high is None else f" ({number(low, digits=3)} to {number(high, digits=3)})"
+    ends = "" if low is None or high is None else f" ({span(low, high, digits=3)})"
     return f"{number(as_float(found.get('mean', mean)), digits=3)}{ends}"
 
 

@@ -12,7 +12,7 @@ from medmae.report.curves import Series, line_chart
 from medmae.report.dots import DotRow, dot_chart
 from medmae.report.folder import RunFolder, as_float
 from medmae.report.page import Section, note, table
-from medmae.report.text import NOTHING, count, number, plain
+from medmae.report.text import count, number, plain, span
 
 TITLE = "Uncertainty"
 LEAD = (
@@ -71,9 +71,9 @@ def _row(name: str, figures: Mapping[str, Any]) -> list[object]:
     return [
         name,
         number(as_float(error.get("mean")), digits=4),
-        _interval(error, digits=4),
+        span(as_float(error.get("ci_low")), as_float(error.get("ci_high")), digits=4),
         f"{number(inside.get('mean'), digits=1)} %",
-        _interval(inside, digits=1),
+        span(inside.get("ci_low"), inside.get("ci_high"), digits=1),
         error.get("n_subjects"),
     ]
 
@@ -81,8 +81,3 @@ def _row(name: str, figures: Mapping[str, Any]) -> list[object]:
 def _percent(share: object) -> float | None:
     value = as_float(share)
     return None if value is None else 100 * value
-
-
-def _interval(figures: Mapping[str, Any], *, digits: int) -> str:
-    low, high = as_float(figures.get("ci_low")), as_float(figures.get("ci_high"))
-    return NOTHING if low is None else f"{number(low, digits=digits)} to {number(high, digits=digits)}"

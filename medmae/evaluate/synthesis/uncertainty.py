@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 from rich.progress import track
 
+from medmae.data.manifest import Manifest
 from medmae.errors import DataError
 from medmae.evaluate.statistics import summarise
 from medmae.evaluate.synthesis.calibration import NOMINAL_COVERAGE, evaluate_calibration, fit_calibration
 from medmae.evaluate.synthesis.calibration_file import NAME, FittedSpread
-from medmae.evaluate.synthesis.case_scores import SynthesisCases
+from medmae.evaluate.synthesis.case_scores import SynthesisCases, require_tasks
 from medmae.evaluate.synthesis.network import Synthesiser
 from medmae.evaluate.synthesis.task import Task
 from medmae.files import write_text
@@ -56,6 +57,20 @@ def refuse_shared(fitted: Collection[str], tested: list[Task], *, split: str | N
             value=split,
             remedy="evaluate on the split 'test', or without uncertainty",
         )
+
+
+def calibration_tasks(*, manifest: str | Path | Manifest, **task: Any) -> tuple[SynthesisCases, list[Task]]:
+    """What a spread is calibrated on: the validation subjects who have both source and target.
+
+    Args:
+        manifest: A prepared data set.
+        task: ``source``, ``target`` and ``contrasts`` of :class:`SynthesisCases`.
+
+    Raises:
+        DataError: If there is none.
+    """
+    val = SynthesisCases(manifest=manifest, split="val", **task)
+    return val, require_tasks(val, split="val", why="the spread is calibrated on it")
 
 
 def fit_spread(

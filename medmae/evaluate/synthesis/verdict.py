@@ -7,7 +7,7 @@ from typing import Any
 
 from medmae.evaluate.synthesis.figures_of_merit import LABELS
 from medmae.report.metrics import NAMES, label_of
-from medmae.report.text import number, signed
+from medmae.report.text import signed, span
 
 NO_BASELINE = "Compared with no baseline: no training subject has both what is given and what is made."
 _METRICS = {"psnr": 1, "ssim": 3}  # decimals
@@ -49,9 +49,9 @@ def _gains(summary: Figures, name: str, region: str) -> str:
     parts = []
     for metric, digits in _METRICS.items():
         gain, (label, unit) = summary[f"gain_over_{name}_{metric}_{region}"], LABELS[metric]
-        ends = " to ".join(number(gain[end], digits=digits) for end in ("ci_low", "ci_high"))
+        ends = "one subject" if gain["ci_low"] is None else span(gain["ci_low"], gain["ci_high"], digits=digits)
         difference = f"{label} {signed(gain['mean'], digits=digits)} {unit}".strip()
-        parts.append(f"{difference} ({'one subject' if gain['ci_low'] is None else ends})")
+        parts.append(f"{difference} ({ends})")
     return f"against {_called(name)}, the best there: {', '.join(parts)}"
 
 

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from medmae.data.volumes.intensity import Normalisation
 from medmae.errors import DataError
-from medmae.evaluate.synthesis.case_scores import SynthesisCases, require_tasks
+from medmae.evaluate.synthesis.case_scores import SynthesisCases, require_tasks, stored_foreground
 
 
 def cases(manifest, *, split="test", source="T1", target="T2", contrasts=None):
@@ -97,3 +98,15 @@ def test_a_split_without_such_a_case_is_refused_with_its_name_and_a_remedy(make_
     with pytest.raises(DataError, match=r"split = 'val'.*because; put at least one subject") as caught:
         require_tasks(found, split="val", why="because")
     assert caught.value.path
+
+
+@pytest.mark.parametrize("rule", ["corner", "otsu"])
+def test_the_foreground_of_a_stored_volume_is_that_of_its_source(rule):
+    rng = np.random.default_rng(0)
+    air = rng.integers(1, 60, (8, 30, 30)) if rule == "otsu" else np.zeros((8, 30, 30))
+    volume = air.astype(np.float32)
+    volume[2:6, 8:22, 8:22] = rng.integers(700, 900, (4, 14, 14))
+    fit = Normalisation.fit(volume, rule=rule)
+    found = stored_foreground(fit.apply(volume), {"normalisation": fit.to_dict()})
+    assert np.array_equal(found, fit.foreground(volume))
+    assert 0.1 < found.mean() < 0.2

@@ -12,6 +12,7 @@ from medmae.errors import DataError, SomeFailedError
 from medmae.evaluate.synthesis.calibration import Calibration
 from medmae.evaluate.synthesis.calibration_file import FittedSpread
 from medmae.evaluate.synthesis.evaluation import evaluate_synthesis
+from medmae.evaluate.synthesis.network import Synthesiser
 from medmae.evaluate.synthesis.similarity import similarity
 from medmae.methods.mt_unet import mt_unet_tiny
 
@@ -30,8 +31,10 @@ def evaluated(tmp_path_factory, set_writer):
     """An evaluation with everything in it: one of the two test subjects has a lesion."""
     folder = tmp_path_factory.mktemp("synthesis")
     manifest = set_writer(folder / "set", lesion=("d",))
-    options = {"size": 28, "source": "T1", "target": "T2", "uncertainty": True}
-    evaluate_synthesis(network=halfway, manifest=manifest, out=folder / "out", **options)
+    options = {"source": "T1", "target": "T2", "uncertainty": True}
+    evaluate_synthesis(
+        synthesiser=Synthesiser(network=halfway, size=28), manifest=manifest, out=folder / "out", **options
+    )
     return folder / "out"
 
 
@@ -45,10 +48,10 @@ def pair(make_set, tmp_path, monkeypatch):
 
     monkeypatch.setattr("medmae.evaluate.synthesis.evaluation.draw_montage", touch)
 
-    def evaluate(network, *, manifest=None, **options):
-        manifest = manifest or make_set(lesion=("d",))
-        options = {"size": 28, "source": "T1", "target": "T2", **options}
-        return evaluate_synthesis(network=network, manifest=manifest, out=tmp_path / "out", **options)
+    def evaluate(network, *, manifest=None, size=28, smooth=0.0, **options):
+        made = Synthesiser(network=network, size=size, smooth=smooth)
+        options = {"source": "T1", "target": "T2", "manifest": manifest or make_set(lesion=("d",)), **options}
+        return evaluate_synthesis(synthesiser=made, out=tmp_path / "out", **options)
 
     return evaluate
 
@@ -271,8 +274,9 @@ def test_a_network_that_diverged_is_refused_and_nothing_is_written(pair, tmp_pat
 
 def test_a_folder_that_cannot_be_written_is_refused_before_the_work(make_set, tmp_path):
     (tmp_path / "file").touch()
+    made = Synthesiser(network=None, size=28)
     with pytest.raises(DataError, match="cannot write"):
-        evaluate_synthesis(network=None, manifest=make_set(), out=tmp_path / "file", size=28, source="T1", target="T2")
+        evaluate_synthesis(synthesiser=made, manifest=make_set(), out=tmp_path / "file", source="T1", target="T2")
 
 
 def test_smoothing_is_an_option_that_the_record_tells(pair, make_set, tmp_path):

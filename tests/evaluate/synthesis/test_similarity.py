@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from skimage.metrics import structural_similarity
 
-from medmae.evaluate.synthesis.similarity import DEFINITIONS, METRICS, similarity, ssim_map, stripe_ratio
+from medmae.evaluate.synthesis.similarity import DEFINITIONS, METRICS, blockiness, similarity, ssim_map, stripe_ratio
 
 
 def volumes(*shape, seed=0, noise=0.1):
@@ -117,3 +117,20 @@ def test_stripes_outside_the_mask_do_not_count():
     striped = np.where(inside, real, np.arange(6)[:, None, None] % 2)
     assert stripe_ratio(striped, real, mask=inside) == pytest.approx(1.0)
     assert math.isnan(stripe_ratio(striped, real, mask=np.zeros_like(inside)))
+
+
+def test_blockiness_is_the_jump_across_borders_over_that_elsewhere_in_units_of_the_real_one():
+    ramp = np.add.outer(np.arange(8.0), np.arange(8.0))[None] + 1  # every jump is 1
+    steps = ramp + 2 * (np.add.outer(np.arange(8) // 4, np.arange(8) // 4)[None])  # 3 where a patch ends
+    assert blockiness(ramp, ramp, patch=4) == pytest.approx(1.0)
+    assert blockiness(steps, ramp, patch=4) == pytest.approx(3.0)
+    assert blockiness(steps, steps, patch=4) == pytest.approx(1.0)
+    assert blockiness(steps, ramp, patch=2) < 2  # a grid of another patch is not looked for
+    assert math.isnan(blockiness(ramp, ramp, patch=8))
+
+
+def test_jumps_into_the_background_do_not_count_as_blocks():
+    real = np.add.outer(np.arange(8.0), np.arange(8.0))[None] + 1
+    real[:, 4:] = 0
+    made = np.where(real > 0, real, -50)
+    assert blockiness(made, real, patch=4) == pytest.approx(1.0)

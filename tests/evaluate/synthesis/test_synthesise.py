@@ -19,6 +19,7 @@ from medmae.evaluate.provenance import WARNING
 from medmae.evaluate.synthesis.calibration import Calibration
 from medmae.evaluate.synthesis.calibration_file import FittedSpread, write_calibration
 from medmae.evaluate.synthesis.evaluation import evaluate_synthesis
+from medmae.evaluate.synthesis.network import Synthesiser
 from medmae.evaluate.synthesis.synthesise import VolumeSynthesis
 from medmae.files import sha256_of
 from medmae.methods.mt_unet import mt_unet_tiny
@@ -317,8 +318,8 @@ def test_evaluation_shows_a_network_what_inference_shows_it_though_the_target_is
     prepared = prepare(source=tmp_path / "raw", out=tmp_path / "prepared", **options)
     seen = {"evaluation": [], "inference": []}
     network = Stub(size=32, answer=lambda image: seen["evaluation"].append(image) or image)
-    pair = {"source": "T1", "target": "T2", "size": 32}
-    evaluate_synthesis(network=network.synthesise, manifest=prepared.manifest, out=tmp_path / "evaluation", **pair)
+    pair = {"source": "T1", "target": "T2", "synthesiser": Synthesiser(network=network.synthesise, size=32)}
+    evaluate_synthesis(manifest=prepared.manifest, out=tmp_path / "evaluation", **pair)
     method = Stub(size=32, answer=lambda image: seen["inference"].append(image) or image)
     synthesis(tmp_path / "raw" / "p1" / "T1.nii.gz", tmp_path / "out", method=method).run()
     torch.testing.assert_close(*(torch.cat(images) for images in seen.values()), rtol=0, atol=0)
