@@ -221,11 +221,14 @@ def _notes(name: str, record: Mapping[str, Any]) -> Iterator[str]:
                 f"The gain of {words(ours)} over {words(theirs)} ({name}) may be chance: its interval, "
                 f"{_ends(gain)}, holds 0."
             )
-    units = record["scores"][ours]["metrics"][headline]["n_units"]
+    own = record["scores"][ours]["metrics"][headline]
+    units = own["n_units"]
     if record["unit"] != "patient":
         yield "No patient is known: one may be on both sides. Figures are too good then, intervals too narrow."
     elif units < FEW_SUBJECTS:
         yield f"Only {count(units, 'patient')} to test on: figures and intervals are rough."
+    if units > 1 and own["mean"] is not None and own["ci_low"] is None:
+        yield f"No interval of {_metric(headline).lower()} ({name}): too few {record['unit']}s have one of the classes."
 
 
 def _best(record: Mapping[str, Any]) -> tuple[str, str]:

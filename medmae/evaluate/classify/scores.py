@@ -46,7 +46,8 @@ def score_all(
 
     A run is a prediction for every test sample: that of a fit or, where each fold is a test set of its own, those of
     all folds of one seed together (``pool_folds``). Means are over runs. Their interval draws patients, the same ones
-    for all runs and estimators; a draw that lacks a class is left out.
+    for all runs and estimators; a draw that lacks a class is left out, and of many such there
+    is no interval.
 
     Args:
         fits: By estimator, all on the same folds.
@@ -151,8 +152,12 @@ def _gain(
 
 
 def _interval(values: np.ndarray, units: int) -> dict[str, float | None]:
-    """The 95 % interval of resamples, those without a value left out."""
-    if units < 2 or np.isnan(values).all():
+    """The 95 % interval of resamples; none where more than one in twenty has no value.
+
+    Then hardly a patient has one of the classes (with two, one draw in seven lacks it; with three, one in twenty), the
+    other draws all hold the same patients, and their figures are alike without being sure.
+    """
+    if units < 2 or np.isnan(values).mean() > 0.05:
         return {"ci_low": None, "ci_high": None}
     low, high = np.nanquantile(values, [0.025, 0.975])
     return {"ci_low": float(low), "ci_high": float(high)}

@@ -7,6 +7,8 @@ import pytest
 from sklearn.metrics import balanced_accuracy_score, f1_score, roc_auc_score
 
 from medmae.evaluate.classify.classification_scores import DEFINITIONS, weighted_scores
+from medmae.evaluate.classify.scores import Fit, score_all
+from medmae.evaluate.classify.single_label import SingleLabel
 from medmae.evaluate.statistics import patient_draws
 
 
@@ -67,6 +69,19 @@ def test_a_draw_without_one_of_the_classes_has_no_mean_over_them_as_the_same_ans
         assert np.isnan(found[name]).tolist() == [True, False]
     assert found["balanced_accuracy"][1] == 0.5
     assert found["accuracy"] == pytest.approx([1, 1 / 3])
+
+
+@pytest.mark.parametrize(("owners", "known"), [(1, False), (2, False), (5, True)])
+def test_there_is_no_interval_where_many_draws_of_patients_lack_a_class(owners, known):
+    truth = (np.arange(10) < owners).astype(int)  # a sample a patient
+    predictions = np.tile([0.7, 0.3], (10, 1))
+    fits = {"same answer": [Fit(seed=0, fold=0, samples=np.arange(10), predictions=predictions)]}
+    task = SingleLabel(classes=("healthy", "ill"))
+    found = score_all(fits, truth, task=task, groups=np.arange(10), pool_folds=False, baselines=["same answer"])
+    metrics = found["same answer"]["metrics"]
+    assert metrics["balanced_accuracy"]["mean"] == 0.5
+    assert metrics["balanced_accuracy"]["ci_low"] == (0.5 if known else None)
+    assert metrics["accuracy"]["ci_low"] is not None
 
 
 def test_a_bootstrap_draws_whole_patients_and_as_many_as_there_are():
