@@ -116,29 +116,25 @@ def tune(
     arms: str = "untrained,tube_90",
     folds: str = "0,1,2",
     seeds: str = "0,1,2",
-    encoder_seed: int | None = None,
     size: str = "tiny",
     layer_decay: float = 0.75,
     epochs: int = 20,
 ) -> None:
-    """Fine-tunes the whole encoder of every run; ``untrained`` is a start from scratch.
-
-    ``encoder_seed``: of the pre-training that all seeds go on from; None takes the one of each seed.
-    """
+    """Fine-tunes the whole encoder of every run; ``untrained`` is a start from scratch."""
     torch.set_num_threads(1)
     clips = Clips(prepared, labels)
+    other = [f"layer decay {layer_decay:g}"] * (layer_decay != 0.75) + [f"{epochs} epochs"] * (epochs != 20)
+    recipe = "fine-tuned" + (f" ({', '.join(other)})" if other else "")
     for seed, fold, arm in product(_numbers(seeds), _numbers(folds), arms.split(",")):
-        run = Run(arm, fold, seed if encoder_seed is None or arm == "untrained" else encoder_seed, size)
+        run = Run(arm, fold, seed, size)
         train_on, test = clips.labelled(fold)
         sheet = Sheet(out / "predictions.csv", clips, fold, seed, test)
-        name = f"{arm}, fine-tuned" + ("" if layer_decay == 0.75 else f" (layer decay {layer_decay:g})")
         method = _trained(run, out)
-        if method is None or sheet.has(name):
+        if method is None or sheet.has(f"{arm}, {recipe}"):
             continue
-        number = Run(arm, fold, seed, size).number
         fine_tune = FineTune(
             encoder=method.encoder,
-            samples=TuningClips(clips, train_on, number),
+            samples=TuningClips(clips, train_on, run.number),
             epochs=epochs,
             warmup_epochs=2.0,
             batch_size=8,
@@ -149,9 +145,9 @@ def tune(
         )
         split = Fold(train=train_on, val=np.empty(0, dtype=np.int64), test=test)
         started = time.process_time()
-        shares = fine_tune(split, clips.targets, task=SingleLabel(classes=CLASSES), seed=number)
+        shares = fine_tune(split, clips.targets, task=SingleLabel(classes=CLASSES), seed=run.number)
         print(f"{time.process_time() - started:.0f} CPU s", end=" ")
-        sheet.add(name, shares)
+        sheet.add(f"{arm}, {recipe}", shares)
 
 
 class Sheet:

@@ -102,16 +102,17 @@ def by_classifier(found: dict[str, Tested]) -> str:
 
 
 def untrained(found: dict[str, Tested], name: str) -> Tested | None:
-    """What did the same from random weights; of a fine-tuned encoder the better recipe of a start from scratch."""
+    """What did the same from random weights; of a fine-tuned encoder the best recipe of a start from scratch."""
     kind = name.partition(", ")[2].partition(" (")[0]
     rivals = [tested for other, tested in found.items() if other.startswith(f"untrained, {kind}")]
     return max(rivals, key=lambda tested: interval(tested)[0], default=None)
 
 
 def by_source(found: dict[str, Tested]) -> str:
-    """A row a source, with the accuracy of every classifier that was tested on all clips."""
+    """A row a source, with the accuracy of what was fine-tuned with all folds, and of the mean frame."""
     whole = max(len(tested.clips) for tested in found.values())
-    shown = {name: tested for name, tested in found.items() if len(tested.clips) == whole}
+    tuned = {name: tested for name, tested in found.items() if ", fine-tuned" in name and len(tested.clips) == whole}
+    shown = {RIVAL: found[RIVAL], **tuned}
     first = next(iter(shown.values()))
     rows = []
     for source in sorted(set(first.sources), key=int):
