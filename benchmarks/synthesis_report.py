@@ -1,4 +1,7 @@
-"""The table of ``benchmarks/synthesis.py``: means over held-out patients, 95 % intervals, paired differences.
+"""The tables of ``benchmarks/synthesis.py``: means over held-out patients, 95 % intervals, paired differences.
+
+A figure of a patient is the mean over seeds; intervals are over patients. What is paired with what stands in the head
+of the column, and a share of pairs is paired with the same share.
 
 python benchmarks/synthesis_report.py results.csv [MORE ...]
 """
@@ -10,58 +13,71 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import typer
 from document import table
+from synthesis import FORM
 
 from medmae.evaluate.statistics import Summary, summarise
 
-REFERENCE = ("MT-UNet, pre-trained", "1.0")
-FIGURES = (("psnr", 2), ("ssim", 3), ("nmse", 3), ("mae", 4))
+REFERENCE = f"{FORM}, from scratch"
+FIGURES = (("psnr", "PSNR, dB", 2), ("ssim", "SSIM", 3), ("blockiness", "blockiness", 2))
+PAIRED = ("psnr", "ssim")
+REGIONS = {"brain": "where the target has signal", "lesion": "inside lesions"}
 Key = tuple[str, str]
 
 
-def interval(found: Summary, digits: int) -> str:
+def interval(values: list[float], patients: list[str], digits: int) -> str:
     """Mean (low to high)."""
+    found: Summary = summarise(values, patients)
     if found.ci_low is None or found.ci_high is None:
         return f"{found.mean:.{digits}f}"
     return f"{found.mean:.{digits}f} ({found.ci_low:.{digits}f} to {found.ci_high:.{digits}f})"
 
 
 def by_patient(rows: list[dict[str, str]], figure: str) -> dict[Key, dict[str, float]]:
-    """Variant and share -> patient -> figure, in the order of the file."""
-    found: dict[Key, dict[str, float]] = defaultdict(dict)
+    """Variant and share -> patient -> mean over seeds, in the order of the file."""
+    found: dict[Key, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for row in rows:
-        found[row["variant"], row["fraction"]][row["subject"]] = float(row[figure])
-    return found
+        if row[figure]:
+            found[row["variant"], row["fraction"]][row["subject"]].append(float(row[figure]))
+    return {key: {who: float(np.mean(each)) for who, each in values.items()} for key, values in found.items()}
 
 
-def difference(mine: dict[str, float], theirs: dict[str, float]) -> str:
+def difference(mine: dict[str, float], theirs: dict[str, float], digits: int) -> str:
     """Of the patients that both have."""
     both = [patient for patient in mine if patient in theirs]
-    return interval(summarise([mine[p] - theirs[p] for p in both], both), 2) if both else ""
+    return interval([mine[p] - theirs[p] for p in both], both, digits) if both else ""
 
 
 def section(rows: list[dict[str, str]], *, region: str) -> str:
     """A table of one data set and region."""
     rows = [row for row in rows if row["region"] == region]
-    figures = {figure: by_patient(rows, figure) for figure, _ in FIGURES}
+    figures = {name: by_patient(rows, name) for name, _, _ in FIGURES}
     lines = []
-    for variant, share in figures["psnr"]:
-        cells = []
-        for figure, digits in FIGURES:
-            values = figures[figure][variant, share]
-            cells.append(interval(summarise(list(values.values()), list(values)), digits))
-        gap = difference(figures["psnr"][variant, share], figures["psnr"].get(REFERENCE, {}))
-        lines.append([variant, f"{float(share):.0%}", str(len(figures["psnr"][variant, share])), *cells, gap])
-    head = [region, "pairs used", "patients", "PSNR, dB", "SSIM", "NMSE", "MAE", "PSNR minus pre-trained at 100 %"]
-    return table(head, lines)
+    for key in figures["psnr"]:
+        variant, share = key
+        about = [row for row in rows if (row["variant"], row["fraction"]) == key]
+        steps = [int(row["steps"]) for row in about if row["steps"]]
+        cells = [variant, f"{float(share):.0%}", str(len({row["seed"] for row in about}))]
+        cells += [str(len(figures["psnr"][key])), f"{np.mean(steps):.0f}" if steps else ""]
+        for name, _, digits in FIGURES:
+            values = figures[name].get(key, {})
+            cells.append(interval(list(values.values()), list(values), digits) if values else "")
+        for name, _, digits in FIGURES[: len(PAIRED)]:
+            reference = figures[name].get((REFERENCE, share), {})
+            cells.append("" if variant == REFERENCE else difference(reference, figures[name][key], digits))
+        lines.append(cells)
+    paired = [f"{REFERENCE}, minus this: {label}" for name, label, _ in FIGURES if name in PAIRED]
+    heads = [label for _, label, _ in FIGURES]
+    return table([REGIONS[region], "pairs used", "seeds", "patients", "steps", *heads, *paired], lines)
 
 
 def main(results: Annotated[list[Path], typer.Argument(help="What runs wrote.")]) -> None:
     """Prints a table for each data set and region."""
     rows = [row for path in results for row in csv.DictReader(path.open())]
     for data in dict.fromkeys(row["data"] for row in rows):
-        for region in ("whole", "brain"):
+        for region in REGIONS:
             print(f"**{data}**\n\n{section([r for r in rows if r['data'] == data], region=region)}\n")
 
 

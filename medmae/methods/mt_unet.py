@@ -9,30 +9,34 @@ synthetic picture has the features of the true one.
 
 Deviations: the quarter of the published generator that never gets a gradient is not built (an importer accepts and
 reports it), nor is the class token trained; ``freeze_blocks`` is 0 as in the code (6 in the paper's text). Ours are
-volumes, ``neighbours`` (2.5-d input), ``num_contrasts`` (any contrasts in, any missing ones out) and
-``initial_brightness``.
+volumes, ``neighbours`` (2.5-d input), ``num_contrasts`` (any contrasts in, any missing ones out),
+``initial_brightness`` and the practical form, ``decoder="conv_unet"``: pixels reach the picture beside tokens.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
+from medmae.errors import check_choice
 from medmae.masking.base import Masks
 from medmae.masking.subset import draw_subset
 from medmae.methods.base import Batch, Method, StepOutput, entry
 from medmae.methods.registry import register
 from medmae.nn.contrasts import ContrastMean
-from medmae.nn.heads import paste_given
+from medmae.nn.conv_unet import ConvUNet
+from medmae.nn.heads import only_given, paste_given
 from medmae.nn.swin_unet import SwinUNet
 from medmae.nn.vit import MaskedViT
 from medmae.objectives.feature import feature_consistency
 from medmae.tokens.patches import Patches
+
+Decoder = Literal["swin_unet", "conv_unet"]
 
 
 def mt_unet_paper(**options: Any) -> MTUNet:
@@ -47,9 +51,10 @@ def mt_unet_volume(**options: Any) -> MTUNet:
 
 
 def mt_unet_demo(**options: Any) -> MTUNet:
-    """96 px, on ``edge_mae_demo``: two stages, for minutes on two cores (ours)."""
+    """96 px, on ``edge_mae_demo``: the practical form, for minutes on two cores (ours)."""
     sizes = {"image_size": 96, "patch_size": 12, "depth": 6, "num_heads": 4, "initial_brightness": 0.15}
-    return MTUNet(**{**sizes, "unet_depths": (2, 2), "unet_heads": (4, 8), "window_size": 8, **options})
+    conv = {"decoder": "conv_unet", "conv_channels": (8, 16, 32, 64)}
+    return MTUNet(**{**sizes, **conv, "unet_depths": (2, 2), "unet_heads": (4, 8), **options})
 
 
 def mt_unet_tiny(**options: Any) -> MTUNet:
@@ -76,7 +81,11 @@ class MTUNet(Method):
         embed_dim: Width of the encoder, and of the U-Net's first stage.
         depth: Encoder blocks.
         num_heads: Encoder heads.
-        unet_depths: Swin blocks of each stage.
+        decoder: ``swin_unet`` makes the picture of tokens alone, as published; ``conv_unet`` (ours, the practical form)
+            of the picture that is given, by convolutions, with the tokens where these are coarsest: see
+            :class:`medmae.nn.conv_unet.ConvUNet`.
+        conv_channels: Width of each stage of ``conv_unet``, the full resolution first.
+        unet_depths: Swin blocks of each stage of ``swin_unet``, to which alone the next two belong, too.
         unet_heads: Heads of each stage.
         window_size: Longest window along an axis.
         mlp_ratio: MLP width over width, in both.
@@ -101,6 +110,8 @@ class MTUNet(Method):
         embed_dim: int = 128,
         depth: int = 12,
         num_heads: int = 16,
+        decoder: Decoder = "swin_unet",
+        conv_channels: Sequence[int] = (16, 32, 64, 128),
         unet_depths: Sequence[int] = (2, 2, 2, 2),
         unet_heads: Sequence[int] = (8, 8, 16, 32),
         window_size: int = 8,
@@ -114,6 +125,7 @@ class MTUNet(Method):
         initial_brightness: float | None = None,
     ) -> None:
         super().__init__()
+        check_choice(decoder, get_args(Decoder), name="decoder")
         if neighbours < 0:
             raise ValueError(f"neighbours must be at least 0, got {neighbours}")
 
@@ -128,17 +140,15 @@ class MTUNet(Method):
         _freeze(self.encoder, blocks=freeze_blocks)
         self.feature_extractor = vit(1).requires_grad_(False) if feature_weight else None
         self.contrasts = ContrastMean(num_contrasts=num_contrasts, dim=embed_dim) if num_contrasts else None
-        self.unet = SwinUNet(
-            grid=self.patches.grid,
-            patch=self.patches.patch,
-            out_channels=num_contrasts or 1,
-            embed_dim=embed_dim,
-            depths=unet_depths,
-            num_heads=unet_heads,
-            window_size=window_size,
-            mlp_ratio=mlp_ratio,
-            norm_eps=norm_eps,
-        )
+        shapes: dict[str, Any] = {"grid": self.patches.grid, "patch": self.patches.patch, "embed_dim": embed_dim}
+        shapes["out_channels"] = num_contrasts or 1
+        self.unet: SwinUNet | ConvUNet
+        if decoder == "conv_unet":
+            seen = 2 * num_contrasts if num_contrasts else self.patches.channels
+            self.unet = ConvUNet(**shapes, in_channels=seen, channels=conv_channels)
+        else:
+            swin: dict[str, Any] = {"depths": unet_depths, "num_heads": unet_heads, "window_size": window_size}
+            self.unet = SwinUNet(**shapes, **swin, mlp_ratio=mlp_ratio, norm_eps=norm_eps)
         if initial_brightness is not None:
             _start_at(self.unet, initial_brightness)
         self.image_weight, self.feature_weight = image_weight, feature_weight
@@ -178,12 +188,12 @@ class MTUNet(Method):
         if (given is None) != (self.contrasts is None):
             raise ValueError("given belongs to a method built with num_contrasts, and such a method needs it")
         if self.contrasts is None or given is None:
-            return self.unet(self.encoder(image, use_class_token=False))
+            return self.unet(self.encoder(image, use_class_token=False), image)
         Patches(self.patches.size, self.patches.patch, self.unet.out_channels).check(image)
         if given.shape != image.shape[:2] or not bool(given.any(dim=1).all()):
             raise ValueError(f"given must be {tuple(image.shape[:2])} with at least one contrast a sample, got {given}")
         tokens = self.encoder(image[given].unsqueeze(1), use_class_token=False)  # (K, N, D)
-        return self.unet(self.contrasts(tokens, given))
+        return self.unet(self.contrasts(tokens, given), only_given(image, given))
 
     @torch.no_grad()
     def synthesise(self, image: Tensor, given: Tensor | None = None) -> Tensor:
@@ -217,10 +227,12 @@ class MTUNet(Method):
         return StepOutput.of(terms=terms, prediction={"image": picture})
 
 
-def _start_at(unet: SwinUNet, brightness: float) -> None:
+def _start_at(unet: SwinUNet | ConvUNet, brightness: float) -> None:
     if not 0 < brightness < 1:
         raise ValueError(f"initial_brightness must lie in (0, 1), got {brightness}")
-    torch.nn.init.constant_(unet.head.pred.bias, math.log(brightness / (1 - brightness)))
+    last = unet.head.pred if isinstance(unet, SwinUNet) else unet.head
+    assert last.bias is not None
+    nn.init.constant_(last.bias, math.log(brightness / (1 - brightness)))
 
 
 def _freeze(encoder: MaskedViT, *, blocks: int) -> None:

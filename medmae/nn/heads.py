@@ -125,7 +125,7 @@ class Synthesiser(Protocol):
 
     @property
     def unet(self) -> nn.Module:
-        """Makes a picture of tokens."""
+        """Makes a picture of tokens, and of what was given if it looks at it."""
 
 
 class SynthesisNetwork(Configured, nn.Module):
@@ -154,10 +154,16 @@ class SynthesisNetwork(Configured, nn.Module):
             ``(B, 1, *size)`` in (0, 1); or ``(B, C, *size)``, what was given as it is and the missing ones synthesised.
         """
         if self.contrasts is None:
-            return self.unet(self.encoder(data, use_class_token=False))
+            return self.unet(self.encoder(data, use_class_token=False), data)
         given = data.flatten(2).ne(0).any(dim=2)  # (B, C)
         tokens = self.encoder(data[given].unsqueeze(1), use_class_token=False)  # (K, N, D)
-        return paste_given(self.unet(self.contrasts(tokens, given)), data, given)
+        return paste_given(self.unet(self.contrasts(tokens, given), only_given(data, given)), data, given)
+
+
+def only_given(data: Tensor, given: Tensor) -> Tensor:
+    """``(B, 2 C, *size)``: the channels of ``data`` that are ``given`` ``(B, C)``, 0 in the others, and which are."""
+    there = given.reshape(given.shape + (1,) * (data.ndim - 2)).expand_as(data)
+    return torch.cat([torch.where(there, data, 0.0), there.to(data.dtype)], dim=1)
 
 
 def paste_given(picture: Tensor, data: Tensor, given: Tensor) -> Tensor:

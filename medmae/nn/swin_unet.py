@@ -113,8 +113,8 @@ class SwinUNet(nn.Module):
         self.head = PatchHead(dim=embed_dim, num_values=values, norm_eps=norm_eps, sigmoid=True)
         self.head.pred.reset_parameters()  # torch's own, as published
 
-    def forward(self, tokens: Tensor) -> Tensor:
-        """``(B, N, D)`` -> ``(B, C, *size)`` in (0, 1)."""
+    def forward(self, tokens: Tensor, image: Tensor | None = None) -> Tensor:
+        """``(B, N, D)`` -> ``(B, C, *size)`` in (0, 1); the picture that was given is not looked at."""
         coarse, fine = self.skips(tokens)
         tokens = self.expand(self.norm(fine[-1]))
         for index, level in enumerate(self.levels):  # the deepest first

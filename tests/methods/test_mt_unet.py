@@ -132,6 +132,7 @@ def test_constructor_and_paper_preset_are_one():
         ({"num_contrasts": 1}, "num_contrasts must be at least 2, or None for pairs, got 1"),
         ({"patch_size": 1}, r"even, got \(1, 1\)"),
         ({"image_size": 48}, r"cannot be halved 2 times.*multiple of \(32, 32\)"),
+        ({"decoder": "unet"}, "decoder must be 'swin_unet' or 'conv_unet', got 'unet'"),
     ],
 )
 def test_options_that_do_not_suit_are_refused(options, message):
@@ -156,11 +157,12 @@ def test_without_a_feature_extractor_there_is_no_feature_term(batch):
     assert set(method(batch).terms) == {"image"}
 
 
+@pytest.mark.parametrize("decoder", ["swin_unet", "conv_unet"])
 @pytest.mark.parametrize("brightness", [0.1, 0.5])
-def test_an_untrained_network_shows_the_brightness_it_was_told(brightness):
+def test_an_untrained_network_shows_the_brightness_it_was_told(brightness, decoder):
     torch.manual_seed(0)
-    method = mt_unet_tiny(initial_brightness=brightness)
-    head = method.unet.head.pred
+    method = mt_unet_tiny(initial_brightness=brightness, decoder=decoder)
+    head = method.unet.head.pred if decoder == "swin_unet" else method.unet.head
     assert torch.all(head.bias.sigmoid().sub(brightness).abs() < 1e-6)
     torch.nn.init.zeros_(head.weight)
     assert method.synthesise(torch.rand(1, 1, 64, 64)).mean().item() == pytest.approx(brightness)

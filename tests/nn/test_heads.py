@@ -7,7 +7,7 @@ import torch
 from torch.testing import assert_close
 
 from medmae.methods.mt_unet import mt_unet_tiny
-from medmae.nn.heads import Classifier, FeatureMap, PatchHead, SynthesisNetwork, paste_given, pooled
+from medmae.nn.heads import Classifier, FeatureMap, PatchHead, SynthesisNetwork, only_given, paste_given, pooled
 from medmae.nn.vit import MaskedViT
 
 
@@ -146,6 +146,7 @@ SMALLEST = {
     "window_size": 2,
 }
 FORMS = {"neighbours": {"neighbours": 1}, "any to any": {"num_contrasts": 3}}
+FORMS |= {f"practical, {name}": {**form, "decoder": "conv_unet"} for name, form in FORMS.items()}
 
 
 def synthesis(form, *, batch_size):
@@ -164,15 +165,16 @@ def test_scripted_and_traced_a_synthesis_network_gives_what_the_eager_one_gives(
     network, image = synthesis(form, batch_size=3)
     with torch.no_grad():
         expected = network(image)
-        assert expected.shape == (3, 3 if form == "any to any" else 1, *image.shape[2:])
+        assert expected.shape == (3, 3 if "any to any" in form else 1, *image.shape[2:])
         assert_close(torch.jit.script(network)(image), expected)
         assert_close(torch.jit.trace(network, image[-1:])(image), expected)
 
 
 @pytest.mark.slow
-def test_a_synthesis_network_gives_as_onnx_what_the_eager_one_gives(tmp_path):
+@pytest.mark.parametrize("form", ["neighbours", "practical, neighbours"])
+def test_a_synthesis_network_gives_as_onnx_what_the_eager_one_gives(form, tmp_path):
     runtime = pytest.importorskip("onnxruntime", reason="onnxruntime is in the onnx extra")
-    network, image = synthesis("neighbours", batch_size=1)
+    network, image = synthesis(form, batch_size=1)
     torch.onnx.export(network, (image,), str(tmp_path / "model.onnx"), verbose=False)
     session = runtime.InferenceSession(tmp_path / "model.onnx")
     (found,) = session.run(None, {session.get_inputs()[0].name: image.numpy()})
@@ -182,6 +184,12 @@ def test_a_synthesis_network_gives_as_onnx_what_the_eager_one_gives(tmp_path):
 def test_a_synthesis_network_holds_encoder_and_u_net_and_no_feature_extractor():
     parts = {key.split(".")[0] for key in SynthesisNetwork(mt_unet_tiny()).state_dict()}
     assert parts == {"encoder", "unet"}
+
+
+def test_only_what_is_given_is_seen_beside_which_contrasts_those_are():
+    data, given = torch.rand(2, 3, 4, 4) + 1, torch.tensor([[True, False, True], [False, True, False]])
+    there = given[..., None, None].float().expand_as(data)
+    assert torch.equal(only_given(data, given), torch.cat([data * there, there], dim=1))
 
 
 def test_what_is_given_is_pasted_channel_by_channel():
