@@ -28,7 +28,8 @@ class Synthesiser:
         patch: Edge of its patches in pixels, for the blockiness of 2-d networks; None leaves that out.
         neighbours: Slices on each side that it sees.
         smooth: Standard deviation, in slices, of a Gaussian along the slice axis of what it makes.
-        batch_size: Slices at once.
+        overlap: Of neighbouring crops of a 3-d network.
+        batch_size: Slices or crops at once.
         device: Where to compute.
     """
 
@@ -37,6 +38,7 @@ class Synthesiser:
     patch: int | None = None
     neighbours: int = 0
     smooth: float = 0.0
+    overlap: float = 0.5
     batch_size: int = 16
     device: torch.device | str = "cpu"
 
@@ -73,7 +75,7 @@ class Synthesiser:
         Raises:
             DataError: If the network gives values that are not finite.
         """
-        recorded = _Recorded(self._bound(task), neighbours=self.neighbours)
+        recorded = _Recorded(self._bound(_told(task)), neighbours=self.neighbours)
         made = synthesise_volume(recorded, image, **self._options)[:, task.output]
         require_finite(made, case=task.row["case"])
         if self.edge is None:
@@ -94,10 +96,33 @@ class Synthesiser:
         Raises:
             DataError: If the network gives values that are not finite.
         """
-        mean, std = (made[:, task.output] for made in uncertainty_volume(self._bound(task), image, **self._options))
-        for made in (mean, std):
-            require_finite(made, case=task.row["case"])
-        return mean, std
+        mean, std = self.images(image, given=_told(task), spread=True, case=task.row["case"])
+        assert std is not None
+        return mean[:, task.output], std[:, task.output]
+
+    def images(
+        self, volume: np.ndarray, *, given: np.ndarray | None, spread: bool, case: str
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """All that the network makes, ``(S, C', H, W)`` float32; with ``spread`` mean and deviation over augmentations.
+
+        Args:
+            volume: Its input, ``(S, C, H, W)``.
+            given: Which channels an any-to-any network is given, ``(C,)`` bool; None for a pair.
+            spread: Whether to look from all sides.
+            case: What to name in an error.
+
+        Raises:
+            DataError: If the network gives values that are not finite.
+        """
+        network, std = self._bound(given), None
+        if spread:
+            made, std = uncertainty_volume(network, volume, **self._options)
+        else:
+            made = synthesise_volume(network, volume, **self._options)
+        for values in (made, std):
+            if values is not None:
+                require_finite(values, case=case)
+        return made, std
 
     @property
     def _options(self) -> dict[str, Any]:
@@ -105,29 +130,21 @@ class Synthesiser:
             "size": self.size,
             "neighbours": self.neighbours,
             "smooth": self.smooth,
+            "overlap": self.overlap,
             "batch_size": self.batch_size,
             "device": self.device,
         }
 
-    def _bound(self, task: Task) -> Network:
+    def _bound(self, given: np.ndarray | None) -> Network:
         """The network as a function of the images alone."""
-        if not task.any_to_any:
+        if given is None:
             return self.network
-        return told_what_is_given(self.network, task.given, device=self.device)
+        seen = torch.from_numpy(given).to(self.device)  # (C,)
+        return lambda images: self.network(images, seen.expand(len(images), -1))
 
 
-def told_what_is_given(
-    network: Callable[[Tensor, Tensor], Tensor], given: np.ndarray, *, device: torch.device | str
-) -> Network:
-    """An any-to-any network as a function of the images alone.
-
-    Args:
-        network: Takes images ``(B, C, *size)`` and which of them are given, ``(B, C)`` bool.
-        given: The same for all images, ``(C,)`` bool.
-        device: Where the network lies.
-    """
-    seen = torch.from_numpy(given).to(device)  # (C,)
-    return lambda images: network(images, seen.expand(len(images), -1))
+def _told(task: Task) -> np.ndarray | None:
+    return task.given if task.any_to_any else None
 
 
 def require_finite(made: np.ndarray, *, case: str) -> None:

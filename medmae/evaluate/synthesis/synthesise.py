@@ -16,10 +16,9 @@ from medmae.evaluate.leakage import subjects_seen
 from medmae.evaluate.loop import each_volume
 from medmae.evaluate.provenance import describe_uncertainty, describe_weights, provenance, recorded_versions
 from medmae.evaluate.synthesis.calibration_file import FittedSpread, read_calibration
-from medmae.evaluate.synthesis.network import require_finite, told_what_is_given
+from medmae.evaluate.synthesis.network import Synthesiser
 from medmae.evaluate.synthesis.plan import check_targets, known_intensities, plan_any, plan_pair
 from medmae.evaluate.synthesis.synthetic_files import Dtype, Kind, Result, write_results
-from medmae.evaluate.synthesis.volume_synthesis import Network, synthesise_volume, uncertainty_volume
 from medmae.methods.mt_unet import MTUNet
 
 log = logging.getLogger(__name__)
@@ -78,16 +77,16 @@ class VolumeSynthesis:
         config: Mapping[str, Any] | None = None,
     ) -> None:
         check_choice(dtype, get_args(Dtype), name="dtype")
-        self.method, self.cases, self.output_dir = method.to(device).eval(), cases, Path(output_dir)
+        self.method, self.cases, self.output_dir = method, cases, Path(output_dir)
+        self.synthesiser = Synthesiser.of(method, device=device, batch_size=batch_size, smooth=smooth, overlap=overlap)
         self.targets = check_targets(targets, contrasts=cases.contrasts, num_contrasts=method.num_contrasts)
         self.remake = remake
         self.intensities = known_intensities(target_intensity, targets=self.targets or cases.contrasts)
         self.dtype: Dtype = dtype
-        self.uncertainty, self.smooth, self.overlap = uncertainty, smooth, overlap
+        self.uncertainty = uncertainty
         self.calibration = _calibration(calibration, weights=weights) if uncertainty else None
         self.promise = describe_uncertainty(self.calibration, path=calibration)
         self.seen = frozenset(subjects_seen(Path(weights).parent) if weights else ())
-        self.batch_size, self.device = batch_size, device
         self.about = {
             "weights": describe_weights(weights),
             "network": {
@@ -110,7 +109,7 @@ class VolumeSynthesis:
                 self.cases,
                 self._write,
                 method=self.method,
-                batch_size=self.batch_size,
+                batch_size=self.synthesiser.batch_size,
                 output_dir=self.output_dir,
                 description="Synthesising",
             )
@@ -167,22 +166,9 @@ class VolumeSynthesis:
     def _synthesise(self, case: StoredCase, given: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         """Images and, if asked for, spreads, ``(S, C', H, W)`` each, in [0, 1]."""
         volume = case.array * given[:, None, None]
-        options: dict[str, Any] = {
-            "size": self.method.patches.size,
-            "neighbours": self.method.neighbours,
-            "overlap": self.overlap,
-            "smooth": self.smooth,
-            "batch_size": self.batch_size,
-            "device": self.device,
-        }
-        spreads = None
-        if self.uncertainty:
-            images, spreads = uncertainty_volume(self._network(given), volume, **options)
-            spreads = self._as_error(spreads, volume)
-        else:
-            images = synthesise_volume(self._network(given), volume, **options)
-        require_finite(images, case=case.name)
-        return images, spreads
+        told = given if self.method.num_contrasts else None
+        images, spreads = self.synthesiser.images(volume, given=told, spread=self.uncertainty, case=case.name)
+        return images, None if spreads is None else self._as_error(spreads, volume)
 
     def _as_error(self, spread: np.ndarray, volume: np.ndarray) -> np.ndarray:
         """The error to expect of a spread where that is known; the background, which nothing is made of, has none."""
@@ -190,12 +176,6 @@ class VolumeSynthesis:
             return spread
         inside = volume.any(axis=1, keepdims=True)  # (S, 1, H, W)
         return np.where(inside, self.calibration.calibration(spread), 0).astype(np.float32)
-
-    def _network(self, given: np.ndarray) -> Network:
-        """The method as a function of images alone."""
-        if not self.method.num_contrasts:
-            return self.method.synthesise
-        return told_what_is_given(self.method.synthesise, given, device=self.device)
 
 
 def _calibration(path: str | Path | None, *, weights: str | Path | None) -> FittedSpread | None:

@@ -33,7 +33,8 @@ class Stub(nn.Module):
 
     def __init__(self, *, size, neighbours=0, num_contrasts=None, answer=None):
         super().__init__()
-        self.patches = SimpleNamespace(size=(size, size) if isinstance(size, int) else size, num_tokens=4)
+        size = (size, size) if isinstance(size, int) else size
+        self.patches = SimpleNamespace(size=size, patch=(4, 4), num_tokens=4)
         self.encoders = {
             "encoder": MaskedViT(image_size=8, patch_size=4, embed_dim=8, depth=1, num_heads=1)
         }  # 4 tokens
