@@ -190,7 +190,8 @@ def _cards(name: str, record: Mapping[str, Any]) -> list[Card]:
     gain, own = record["scores"][ours].get("gains", {}).get(headline), record["scores"][ours]["metrics"]
     other = record["scores"][theirs]["metrics"]
     shown = "" if gain is None or gain["mean"] is None else f". Ours {signed(gain['mean'], digits=3)} ({_ends(gain)})"
-    below = f"{words(ours)}. 95\u00a0% CI {_ends(own[headline])} over {count(own[headline]['n_units'], record['unit'])}"
+    interval = "No interval" if own[headline]["ci_low"] is None else f"95\u00a0% CI {interval_of(own[headline])}"
+    below = f"{words(ours)}. {interval} over {count(own[headline]['n_units'], record['unit'])}"
     second = list(record["definitions"])[1:3][-1]
     known = record["task"].get("classes") or record["task"].get("names") or ()
     return [
