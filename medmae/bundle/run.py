@@ -16,7 +16,7 @@ from medmae.bundle.check.logging_conf import NAME, set_up_logging
 from medmae.bundle.check.refuse import require_safe
 from medmae.bundle.overrides import UNKNOWN, check_value, read_value
 from medmae.bundle.renamed import ARGUMENTS, renamed_in
-from medmae.bundle.shipped import find_bundle, find_configs, shared_file, shipped
+from medmae.bundle.shipped import find_bundle, find_config, find_configs, read_yaml, shared_file, shipped
 
 _SPECIAL = frozenset("#$@%")  # what MONAI's parser does not leave as it is
 
@@ -53,13 +53,15 @@ def run_bundle(
             kind than what it replaces, or nothing that is run depends on it; or if a name of medmae is an old one.
     """
     root = find_bundle(bundle)
-    files = find_configs(root, config)
+    for name in config.split(","):
+        find_config(root, name.strip())
     checked = None if trust else require_safe(root)
 
     from monai.bundle import ConfigParser, ConfigWorkflow  # seconds to import: only who runs a bundle pays
 
-    from medmae.bundle.workflow import Workflow, checked_config, refuse_targets
+    from medmae.bundle.workflow import Workflow, checked_config, content_of, refuse_targets
 
+    files = find_configs(root, config, read=partial(content_of, checked) if checked else read_yaml)
     content = checked_config(checked, files) if checked else ConfigParser.load_config_files(list(map(str, files)))
     home = Path("runs", root.name) if root in shipped().values() else root
     given = _given(ConfigParser(content), overrides=overrides or {}, options=options or {}, trust=trust)

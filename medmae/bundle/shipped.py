@@ -6,6 +6,7 @@ What is the same for all of them (overlays for several GPUs, the logging of a ru
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from pathlib import Path
 
 import yaml
@@ -71,30 +72,37 @@ def shared_configs() -> list[str]:
     return sorted({path.stem for home in _HOMES for path in (home / _SHARED).glob("*.yaml")})
 
 
-def find_configs(bundle: Path, names: str) -> list[Path]:
+def read_yaml(path: Path) -> object:
+    """Content of a configuration of a bundle that is trusted; None if it is no YAML: who parses it then says so."""
+    with contextlib.suppress(yaml.YAMLError):
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    return None
+
+
+def find_configs(bundle: Path, names: str, *, read: Callable[[Path], object] = read_yaml) -> list[Path]:
     """Files of configurations that are merged from left to right, each after the one that it is merged over.
 
     Args:
         bundle: Its folder.
         names: With commas between them: ``train,demo``; ``evaluate`` alone brings ``inference``, if it names that in
             ``merged_over``.
+        read: Gives what a configuration holds; of a bundle that was checked, what was checked of it.
 
     Raises:
         FileNotFoundError: If there is no such configuration.
     """
     files: list[Path] = []
     for name in names.split(","):
-        files += [file for file in _layers(bundle, name.strip()) if file not in files]
+        files += [file for file in _layers(bundle, name.strip(), read=read) if file not in files]
     return files
 
 
-def _layers(bundle: Path, name: str, *above: str) -> list[Path]:
-    """A configuration below those that are merged over it."""
-    path, content = find_config(bundle, name), None
-    with contextlib.suppress(yaml.YAMLError):  # what is no YAML, and what goes in a circle, is told by the checks
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+def _layers(bundle: Path, name: str, *above: str, read: Callable[[Path], object]) -> list[Path]:
+    """A configuration below those that are merged over it; what goes in a circle is told by the checks."""
+    path = find_config(bundle, name)
+    content = read(path)
     base = content.get(BASE_KEY) if isinstance(content, dict) else None
-    below = [] if base is None or base in above else _layers(bundle, str(base), name, *above)
+    below = [] if base is None or base in above else _layers(bundle, str(base), name, *above, read=read)
     return [*below, path]
 
 

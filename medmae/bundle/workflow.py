@@ -61,6 +61,15 @@ class Workflow:
             self.parser.ref_resolver.remove_resolved_content(at)
 
 
+def content_of(bundle: Bundle, file: Path) -> dict[str, Any]:
+    """What was checked of a configuration of a bundle; an overlay that all share comes with medmae, and is read."""
+    if file == shared_file(file.name):
+        shared: dict[str, Any] = load(file.read_text(encoding="utf-8"), json_format=False)
+        return shared
+    content: dict[str, Any] = bundle.documents[f"configs/{file.name}"]
+    return content
+
+
 def checked_config(bundle: Bundle, files: Sequence[Path]) -> dict[str, Any]:
     """Configurations merged from left to right as MONAI merges them, and checked once more as they are then.
 
@@ -73,13 +82,7 @@ def checked_config(bundle: Bundle, files: Sequence[Path]) -> dict[str, Any]:
     """
     parser = ConfigParser(config={})
     for file in files:
-        shared = file == shared_file(file.name)
-        content = (
-            load(file.read_text(encoding="utf-8"), json_format=False)
-            if shared
-            else bundle.documents[f"configs/{file.name}"]
-        )
-        for key, value in copy.deepcopy(content).items():
+        for key, value in copy.deepcopy(content_of(bundle, file)).items():
             merge_kv(parser, key, value)
     config: dict[str, Any] = parser.get()
     known = Definitions(*(content for _, content in contents(bundle)), config).within(config)

@@ -284,10 +284,12 @@ def test_a_bundle_that_changes_after_the_check_runs_as_it_was(bundle: Path, monk
         {"method::_target_": "os.system"},
         {"seed": "{_target_: os.system, command: touch ran}"},
         {"method": "{_target_: torch.nn.GELU, _mode_: debug}"},
-        {"imports::0": "$import antigravity", "method::_target_": "antigravity.x"},
+        {"method::_target_": "torch.os.system"},
     ],
 )
 def test_a_value_that_is_typed_makes_nothing_that_no_recipe_may_make(bundle: Path, options: dict[str, str]) -> None:
+    text = (bundle / TRAIN).read_text()
+    write(TRAIN, text.replace("run: []", "run: ['@method', '@seed']"))(bundle)
     with pytest.raises(DataError):
         run_bundle(bundle, "train", options=options)
     assert not list(bundle.parent.rglob("ran"))
