@@ -16,9 +16,8 @@ import numpy as np
 
 from data_prep.grids import resampled
 from data_prep.outcome import CaseResult, Row
-from medmae.data.manifest import sha256_of_shard
 from medmae.data.names import file_name_of
-from medmae.data.shards import open_shard
+from medmae.data.shards import open_shard, sha256_of_shard
 from medmae.data.volumes.case import Case
 from medmae.data.volumes.dicom import series_sha256
 from medmae.data.volumes.grid import Grid

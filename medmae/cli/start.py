@@ -50,6 +50,16 @@ def demo(
     raise typer.Exit(result.exit_code)
 
 
+@app.command(epilog="Example: medmae verify prepared/")
+def verify(
+    folder: Annotated[Path, typer.Argument(help="What `medmae prep` wrote, or the folder of a run.")],
+) -> None:
+    """Read all of a data set, or the weights of a run, and compare with the recorded hashes; 2 if any differs."""
+    from medmae.evaluate.verify import verify_folder
+
+    typer.echo(verify_folder(folder))
+
+
 @app.command(epilog="Example: medmae doctor")
 def doctor() -> None:
     """Show what this machine has and lacks; exit code 2 if something required is missing."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -13,7 +12,7 @@ from pathlib import Path
 from medmae.data.identity.doubts import normalised
 from medmae.data.rows import Row as Row
 from medmae.data.rows import contents_of, files_of, hashes_of, kind_of, row_fault, row_kinds, sources_of
-from medmae.data.shards import Shards, inside
+from medmae.data.shards import Shards, inside, sha256_of_shard
 from medmae.data.source import Cohort
 from medmae.data.splits import SPLITS, Unit, check_disjoint
 from medmae.errors import DataError
@@ -135,7 +134,7 @@ class Manifest:
     @cached_property
     def shards(self) -> Shards:
         """The arrays behind the rows."""
-        return Shards(self.folder)
+        return Shards(self.folder, {str(shard): str(sha256) for row in self.rows for shard, sha256 in files_of(row)})
 
     def select(self, *, split: str | None = None, contrasts: Iterable[str] | None = None) -> tuple[Row, ...]:
         """The rows of a split that have at least one of the contrasts."""
@@ -221,16 +220,6 @@ def refuse_seen(subjects: Iterable[str], evaluation: Cohort, *, split: str | Non
             value=len(seen),
             remedy="evaluate on other subjects, or pre-train with the same splits.csv",
         )
-
-
-def sha256_of_shard(path: Path) -> str:
-    """SHA-256 of a shard: of the file, or of all names and files of a zarr folder."""
-    if path.is_file():
-        return sha256_of(path)
-    digest = hashlib.sha256()
-    for file in sorted(file for file in path.rglob("*") if file.is_file()):
-        digest.update(f"{file.relative_to(path).as_posix()}\0{sha256_of(file)}\n".encode())
-    return digest.hexdigest()
 
 
 def _parsed(path: Path) -> tuple[list[tuple[int, Row]], list[str]]:

@@ -71,6 +71,7 @@ class Samples(Dataset[dict[str, Any]]):
             raise ValueError(f"{type(view).__name__} draws its samples anew each time: in_memory has nothing to keep")
         kept_shape = view.kept_shape if in_memory and isinstance(view, Keepable) else None
         self.source, self.view, self.split = view.open(source), view, split
+        getattr(self.source, "shards", None)  # before worker processes are made, which share what they have compared
         self._chosen = {
             "split": split,
             "classes": None if classes is None else list(classes),
@@ -135,6 +136,11 @@ class Samples(Dataset[dict[str, Any]]):
         """Of the source, which samples of it these are, and how they are read."""
         about = {"source": self.source.sha256, "view": self.view.options, **self._chosen}
         return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
+
+    @cached_property
+    def selection(self) -> dict[str, Any]:
+        """What of its source it holds and how that is read: what a resumed training must share with itself."""
+        return {"source": self.source.sha256, "view": self.view.options, **self._chosen, "samples": self.order_sha256}
 
     @cached_property
     def order_sha256(self) -> str:

@@ -1,29 +1,65 @@
-"""Opening shards: memory maps stay open while they are in use, so that one slice costs one copy of one slice."""
+"""Opening shards: each is compared with its hash once, and its map stays open, so that a slice costs one copy of it."""
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 import numpy as np
+import torch
 
 from medmae.data.open_files import RECENT
 from medmae.errors import DataError, MachineError, naming_machine_faults
+from medmae.files import sha256_of
+
+_REMEDY = "prepare the data again, which writes damaged shards anew; `medmae verify FOLDER` names all of them"
 
 
 class Shards:
     """The arrays behind a manifest's rows, opened on first use.
 
+    Whatever opens a shard first reads all of it and compares its hash: bits that a disk flipped are no sample. Worker
+    processes tell each other what they have compared.
+
     Args:
         folder: Of the manifest: where paths start.
+        hashes: sha256 by path, as :func:`sha256_of_shard` has it; other shards are taken as they are.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, hashes: Mapping[str, str] | None = None) -> None:
         self.folder = folder
+        self._hashes = dict(hashes or {})
+        self._places = {shard: place for place, shard in enumerate(self._hashes)}
+        self._compared = torch.zeros(len(self._hashes), dtype=torch.bool).share_memory_()
         self._me = object()  # two readers of one folder, before and after it was prepared anew, share no map
 
     def __getitem__(self, shard: str) -> np.ndarray:
-        """The array (memory map, or zarr array) of a row's ``shard`` path."""
-        return RECENT.get((self._me, shard), lambda: open_shard(inside(self.folder, shard)))
+        """The array (memory map, or zarr array) of a row's ``shard`` path.
+
+        Raises:
+            DataError: If the file is missing, truncated, not what its name says, or has another hash.
+            MachineError: If the machine is short of something, such as files that may be open.
+        """
+        return RECENT.get((self._me, shard), lambda: self._open(shard))
+
+    def _open(self, shard: str) -> np.ndarray:
+        path = inside(self.folder, shard)
+        array = open_shard(path)  # first: it says best what is wrong with a file that is none
+        place = self._places.get(shard)
+        if place is not None and not self._compared[place]:
+            with naming_machine_faults():
+                found = sha256_of_shard(path)
+            if found != self._hashes[shard]:
+                raise DataError(
+                    "the shard is not what was written: its hash is another one",
+                    path=path,
+                    field="sha256",
+                    value=found,
+                    remedy=_REMEDY,
+                )
+            self._compared[place] = True
+        return array
 
 
 def inside(folder: Path, relative: str) -> Path:
@@ -39,6 +75,16 @@ def inside(folder: Path, relative: str) -> Path:
     return path
 
 
+def sha256_of_shard(path: Path) -> str:
+    """SHA-256 of a shard: of the file, or of all names and files of a zarr folder."""
+    if path.is_file():
+        return sha256_of(path)
+    digest = hashlib.sha256()
+    for file in sorted(file for file in path.rglob("*") if file.is_file()):
+        digest.update(f"{file.relative_to(path).as_posix()}\0{sha256_of(file)}\n".encode())
+    return digest.hexdigest()
+
+
 def open_shard(path: Path) -> np.ndarray:
     """Opens one shard: ``.npy`` as a memory map, ``.zarr`` as a zarr array, which slices and casts alike.
 
@@ -46,14 +92,13 @@ def open_shard(path: Path) -> np.ndarray:
         DataError: If the file is missing, truncated or not what its name says.
         MachineError: If the machine is short of something, such as files that may be open.
     """
-    remedy = "prepare the data again; `Manifest.read(path, verify=True)` names every damaged shard"
     try:
         with naming_machine_faults():
             return _open_zarr(path) if path.suffix == ".zarr" else np.load(path, mmap_mode="r", allow_pickle=False)
     except MachineError:
         raise
     except (OSError, ValueError, EOFError, KeyError) as error:
-        raise DataError(f"the shard cannot be read ({error})", path=path, remedy=remedy) from error
+        raise DataError(f"the shard cannot be read ({error})", path=path, remedy=_REMEDY) from error
 
 
 def _open_zarr(path: Path) -> np.ndarray:

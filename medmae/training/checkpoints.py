@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import signal
 import time
 import warnings
@@ -10,6 +11,7 @@ from types import FrameType
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Checkpoint
+from pytorch_lightning.utilities import rank_zero_warn
 
 from medmae.errors import DataError
 
@@ -25,6 +27,9 @@ class Checkpoints(Checkpoint):
     step under way is finished, its checkpoint is written, and the process ends with exit code 143; validation is
     finished first. A save that fails (a full disk) is tried again every minute while training goes on; older files
     stay until a newer one is complete.
+
+    Those of ``folder`` are of one training. What another left there, or the same beyond the step from which it is
+    resumed, is put into ``earlier-1``, ``earlier-2``, ... before the first step: never deleted, never ``newest``.
 
     Args:
         folder: Of the checkpoints.
@@ -62,6 +67,7 @@ class Checkpoints(Checkpoint):
         if trainer.is_global_zero:
             for half in self.folder.glob(".step-*.part"):  # a kill within a save left it
                 half.unlink()
+            put_aside(self.folder, resumed=Path(trainer.ckpt_path) if trainer.ckpt_path else None)
         for number in _SIGNALS:
             signal.signal(number, self._note_signal)
 
@@ -137,3 +143,26 @@ def _try_to_save(trainer: pl.Trainer, path: Path) -> OSError | None:
 def checkpoints(folder: str | Path) -> list[Path]:
     """Checkpoints of a folder, the newest first."""
     return sorted(Path(folder).glob("step-*.ckpt"), key=lambda path: path.name, reverse=True)
+
+
+def put_aside(folder: Path, *, resumed: Path | None) -> None:
+    """Makes room for those of a training that begins, or goes on from one of them.
+
+    Args:
+        folder: Of the checkpoints.
+        resumed: What is gone on from: it and what lies before it in the same folder are this training's own.
+    """
+    found = checkpoints(folder)
+    own = resumed is not None and resumed.resolve().parent == folder.resolve()
+    others = [path for path in found if not own or path.name > str(resumed and resumed.name)]
+    if not others:
+        return
+    count = next(count for count in itertools.count(1) if not (folder / f"earlier-{count}").exists())
+    aside = folder / f"earlier-{count}"
+    aside.mkdir()
+    for path in others:
+        path.rename(aside / path.name)
+    rank_zero_warn(
+        f"{folder} held checkpoints of an earlier training, which lie in {aside.name} now: to go on from them instead, "
+        f"stop this one and pass --checkpoint {aside / others[0].name}"
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -13,13 +13,14 @@ from pytorch_lightning.loggers import CSVLogger
 from pytorch_lightning.utilities import rank_zero_info
 
 from medmae.allocator import keep_freed_memory
-from medmae.training.checkpoints import Checkpoints, checkpoints
+from medmae.training.checkpoints import Checkpoints
 from medmae.training.guard import require_batches, require_writable
 from medmae.training.loader import Loader
+from medmae.training.lock import locked
 from medmae.training.log import continue_log
 from medmae.training.module import MaskedModule
 from medmae.training.out_of_memory import explaining_out_of_memory, training_advice
-from medmae.training.resume import NEWEST, find_checkpoint
+from medmae.training.resume import find_checkpoint
 from medmae.training.settings import require_resumable, require_same_shapes
 
 
@@ -44,18 +45,12 @@ def fit(
         allow_changes: Resume although settings changed; what changed is printed in any case.
 
     Raises:
-        DataError: If there is nothing to train on, nowhere to write, or the checkpoint does not fit.
+        DataError: If there is nothing to train on, nowhere to write, another training writes there, or the checkpoint
+            does not fit.
     """
     keep_freed_memory()
     require_writable(trainer.default_root_dir, _folder(trainer))
     require_batches(train_loader, name="training")
-    folder = _folder(trainer)
-    validation = val_loader if val_loader is not None and len(val_loader) else None
-    path = None
-    if checkpoint is not None:
-        path = _resume(trainer, module, train_loader, checkpoint, allow_changes=allow_changes)
-    elif checkpoints(folder):
-        rank_zero_info(f"{folder} holds checkpoints of an earlier run: --checkpoint {NEWEST} goes on from there")
     batch_size = int(train_loader.batch_size or 1)
     advice = partial(
         training_advice,
@@ -64,7 +59,13 @@ def fit(
         accumulate=trainer.accumulate_grad_batches,
         precision=trainer.precision,
     )
-    with explaining_out_of_memory(method=module.method, batch_size=batch_size, advice=advice), _teachers_may_rest():
+    explained = explaining_out_of_memory(method=module.method, batch_size=batch_size, advice=advice)
+    alone = locked(trainer.default_root_dir) if trainer.is_global_zero else nullcontext()
+    with alone, explained, _teachers_may_rest():
+        path = None
+        if checkpoint is not None:
+            path = _resume(trainer, module, train_loader, checkpoint, allow_changes=allow_changes)
+        validation = val_loader if val_loader is not None and len(val_loader) else None
         trainer.fit(module, train_loader, validation, ckpt_path=str(path) if path else None, weights_only=True)
 
 
@@ -88,7 +89,7 @@ def _resume(
     path, content = find_checkpoint(wanted, folder=_folder(trainer))
     shapes = {name: list(value.shape) for name, value in content["state_dict"].items()}
     require_same_shapes(shapes, {name: list(value.shape) for name, value in module.state_dict().items()}, path=path)
-    now = module.describe(trainer=trainer, batch_size=int(loader.batch_size or 1))
+    now = module.describe(trainer=trainer, loader=loader)
     for line in require_resumable(content["medmae"]["settings"], now, path=path, allow_changes=allow_changes):
         rank_zero_info(f"changed since the checkpoint: {line}")
     rank_zero_info(f"resuming from {path}, after step {content['global_step']}")

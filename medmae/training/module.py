@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import secrets
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -46,6 +47,9 @@ class MaskedModule(pl.LightningModule):
             to ``not_finite/`` of the run's folder with the samples at fault.
         recompute: Activation checkpointing: a fraction of the memory for about a quarter more arithmetic.
         compiled: Compile the training step (torch.compile); GPU only.
+
+    Attributes:
+        run_id: Of this training, in all that it writes; 16 hexadecimal digits.
     """
 
     def __init__(
@@ -67,6 +71,7 @@ class MaskedModule(pl.LightningModule):
         self.schedule = schedule or WarmupCosine()
         self.augment = augment if callable(augment) else dict(augment or {})
         self.seed = seed
+        self.run_id = secrets.token_hex(8)  # not drawn from what a seed fixes; a resumed training has that of the first
         self.generator = torch.Generator()  # on the CPU: one seed, the same masks on every device
         self.guard = FiniteGuard(limit=skip_limit)
         self._whole: tuple[Method, ...] = ()  # the method before it was sharded; a tuple hides it from nn.Module
@@ -162,8 +167,9 @@ class MaskedModule(pl.LightningModule):
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
-    def describe(self, *, trainer: pl.Trainer, batch_size: int) -> dict[str, Any]:
+    def describe(self, *, trainer: pl.Trainer, loader: Any) -> dict[str, Any]:  # noqa: ANN401 (any that Lightning takes)
         """The settings that a resumed run must share with this one; see :mod:`medmae.training.settings`."""
+        dataset, batch_size = getattr(loader, "dataset", None), int(loader.batch_size or 1)
         method = self._whole[0] if self._whole else self.method  # sharding gives classes other names
         return {
             "method": describe_method(method),
@@ -171,6 +177,7 @@ class MaskedModule(pl.LightningModule):
             "optimizer": describe(self.optimizer_spec),
             "schedule": describe(self.schedule),
             "augment": describe(self.augment),
+            "data": getattr(dataset, "selection", None),
             "seed": self.seed,
             "recompute": self.recompute,
             "compiled": self.compiled,
@@ -186,8 +193,9 @@ class MaskedModule(pl.LightningModule):
         everyone: list[dict[str, Any]] = [states] * self.trainer.world_size
         if self.trainer.world_size > 1:
             torch.distributed.all_gather_object(everyone, states)
-        settings = self.describe(trainer=self.trainer, batch_size=self._batch_size())
+        settings = self.describe(trainer=self.trainer, loader=self.trainer.train_dataloader)
         checkpoint["medmae"] = {"settings": settings, "random": everyone, "skipped": self.guard.skipped}
+        checkpoint["medmae"]["run_id"] = self.run_id
         # Lightning keeps this, too, yet does not put it back where, as here, the loader is needed for the schedule.
         position = getattr(self.trainer.train_dataloader, "state_dict", None)
         checkpoint["medmae"]["position"] = position() if position else None
@@ -195,6 +203,7 @@ class MaskedModule(pl.LightningModule):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Goes on with the random numbers that would have come next, if as many processes train as then."""
         kept = checkpoint["medmae"]
+        self.run_id = kept.get("run_id", self.run_id)
         self._position = kept["position"]
         self.guard.skipped = kept["skipped"]
         if len(kept["random"]) == self.trainer.world_size:

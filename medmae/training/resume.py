@@ -88,8 +88,10 @@ def find_checkpoint(wanted: str | Path, *, folder: str | Path) -> tuple[Path, di
             return path, read_checkpoint(path)
         except DataError as error:
             unreadable.append(str(error))
+    earlier = sorted(map(str, Path(folder).glob("earlier-*/step-*.ckpt")))
     raise DataError(
         "no checkpoint to go on from" + "".join(f"; {reason}" for reason in unreadable),
         path=folder,
-        remedy="leave --checkpoint out to start anew",
+        remedy="leave --checkpoint out to start anew"
+        + (f", or name one of an earlier training, such as {earlier[-1]}" if earlier else ""),
     )

@@ -144,7 +144,7 @@ def test_one_augmentation_can_move_all_of_a_batch_together(tmp_path, monkeypatch
     fit(trainer=run, module=learner, train_loader=loader(), val_loader=loader(8))
     assert augment.generators == [learner.generator] * 2
     assert max(brightest[:2]) <= 0.5 < brightest[2]  # two steps of training, then validation, which is left as it is
-    assert learner.describe(trainer=run, batch_size=8)["augment"]["factor"] == 0.5  # a resumed run must share it
+    assert learner.describe(trainer=run, loader=loader())["augment"]["factor"] == 0.5  # a resumed run must share it
 
 
 def test_the_teacher_moves_once_after_each_optimiser_step(tmp_path, monkeypatch):

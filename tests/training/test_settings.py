@@ -9,7 +9,7 @@ from medmae.methods.mae import mae_tiny
 from medmae.methods.mt_unet import mt_unet_tiny
 from medmae.objectives.pixel import TargetNorm
 from medmae.training.settings import describe_method, differences
-from tests.training.toys import module, trainer
+from tests.training.toys import loader, module, trainer
 
 
 @pytest.mark.parametrize(
@@ -32,5 +32,5 @@ def test_another_loss_is_another_setting(maker, changed):
 @pytest.mark.parametrize("changed", [{"precision": "bf16-mixed"}, {"gradient_clip_val": 0.01}])
 def test_another_precision_or_clipping_is_another_setting(tmp_path, changed):
     learner = module()
-    before, now = (learner.describe(trainer=trainer(tmp_path, **more), batch_size=4) for more in ({}, changed))
+    before, now = (learner.describe(trainer=trainer(tmp_path, **more), loader=loader()) for more in ({}, changed))
     assert differences(before, now)

@@ -13,7 +13,6 @@ from torch.utils.data import Subset
 from medmae.data.manifest import Manifest
 from medmae.data.rows import Row, kind_of
 from medmae.data.samples import Samples
-from medmae.data.shards import open_shard
 from medmae.data.slides.slide_grid import SlideGrid
 from medmae.data.slides.tiles import Tiles
 from medmae.data.views import About
@@ -82,7 +81,8 @@ def _case(dataset: Samples, row: Row, numbers: list[int]) -> EmbeddingCase:
         source_sha256=hashlib.sha256(made_of.encode()).hexdigest(),
     )
     if kind_of(row) == "slide":
-        coords = open_shard(dataset.source.path.parent / row["coords"])[places]
+        assert isinstance(dataset.source, Manifest)
+        coords = dataset.source.shards[row["coords"]][places]
         return replace(found, coords=coords, grid=SlideGrid.from_dict(row["grid"]))
     return replace(found, names=[row["tiles"]["name"][place] for place in places])
 
