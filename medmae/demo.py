@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 PRETRAINING, SYNTHESIS = "mr_edge_mae_pretraining", "mr_mt_unet_synthesis"
 CONFIG = "train,demo"
-_NETWORK = {"method::_target_": "medmae.methods.mt_unet.mt_unet_demo"}
+_NETWORK = {"method::_target_": "medmae.methods.mt_unet.mt_unet_demo", "neighbours": 1}  # as its demo.yaml has it
 _LIKED = ("T1", "T2")  # the pair of most papers, where a data set has it
 
 Overrides = Mapping[str, object]
@@ -94,7 +94,7 @@ def _synthesise(
 ) -> tuple[Path, tuple[Path, ...]]:
     """Trains on the pair, then makes the target of held-out cases from the files of their source."""
     named = {"source": pair[0], "target": pair[1]}
-    sized = {key: value for key, value in {**_NETWORK, **overrides}.items() if key.startswith("method::")}
+    sized = {k: v for k, v in {**_NETWORK, **overrides}.items() if k in _NETWORK or k.startswith("method::")}
     trained = {"dataset_dir": str(manifest.folder), "bundle_root": str(out / "synthesis"), "pretrained": str(weights)}
     home = run_bundle(SYNTHESIS, CONFIG, overrides={**trained, **named, **overrides})
     volumes = out / "synthesis" / "volumes"

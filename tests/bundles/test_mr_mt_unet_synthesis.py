@@ -209,10 +209,14 @@ def test_any_to_any_trains_evaluates_each_contrast_and_makes_what_a_case_lacks(p
 
 
 @pytest.mark.slow
-def test_slices_may_bring_their_neighbours(prepared, pretrained, cohort, tmp_path):
-    out = train(prepared, tmp_path / "run", pretrained=str(pretrained), neighbours=1)
+def test_slices_may_bring_their_neighbours_and_convolutions_look_at_them(prepared, pretrained, cohort, tmp_path):
+    form = {"neighbours": 1, "method::decoder": "conv_unet"}
+    out = train(prepared, tmp_path / "run", pretrained=str(pretrained), **form)
     where = {"dataset_dir": str(cohort), "output_dir": str(tmp_path / "out"), "model_dir": str(out / "models")}
-    run_bundle(NAME, "inference", overrides={**TINY, **where, **REMAKE, "neighbours": 1})
+    with pytest.raises(RuntimeError) as caught:
+        run_bundle(NAME, "inference", overrides={**TINY, **where, **REMAKE, "neighbours": 1})
+    assert "unet." in str(cause(caught.value))  # the published form has other weights
+    run_bundle(NAME, "inference", overrides={**TINY, **where, **REMAKE, **form})
     assert len(list((tmp_path / "out").glob("*.nii.gz"))) == 3
 
 
