@@ -63,7 +63,9 @@ def prepare_with(kind: type[Preparation[Any]]) -> Prepare:
     prepare.__signature__ = inspect.Signature([first, base["out"], *own, *others], return_annotation=PrepResult)  # type: ignore[attr-defined]
     prepare.__annotations__ = get_type_hints(kind) | {"return": PrepResult}
     about, shared = inspect.getdoc(kind) or "", inspect.getdoc(Preparation) or ""
-    prepare.__doc__ = about.rstrip() + "\n" + shared.partition("Args:\n")[2]
+    head, _, texts = about.partition("Args:\n")
+    # The last text of an option counts: a kind may say more of the source than all have in common.
+    prepare.__doc__ = f"{head}Args:\n{shared.partition('Args:')[2].strip(chr(10))}\n{texts}"
     return prepare
 
 

@@ -44,6 +44,7 @@ class VolumePreparation(Preparation[Case]):
     """Prepares MR volumes: one grid a case, intensities in [0, 1], split by patient, shards and a manifest.
 
     Args:
+        source: Folder with NIfTI files or DICOM series, or a CSV with ``subject[,session],contrast,path``.
         layout: ``auto``, ``bids``, ``folders``, ``dicom`` or ``csv`` (``subject[,session],contrast,path``).
         resample_to: Contrast onto whose grid the others are resampled by their headers; None refuses unequal grids.
         dtype: Of the shards.

@@ -39,10 +39,11 @@ EXAMPLE = "NCT-CRC-HE/ prepared/ --mpp 0.5"
 class TilePreparation(Preparation[Group]):
     """Prepares image tiles: RGB, labels, split by patient where one is known, shards and a manifest.
 
-    Where folders ``[split/]class/`` (or a table ``path`` and some of ``label,patient,slide,split``) name splits these
-    are kept, too, and a missing val is drawn from train.
+    Where folders (or the table) name splits these are kept, and a missing val is drawn from train.
 
     Args:
+        source: Folder with ``[split/]class/image`` or ``[split/]image``, or a CSV with ``path`` and some of
+            ``label,patient,slide,split``.
         label_from: Regular expression on file names whose first group is the class.
         slide_from: The same for the slide.
         mpp: Microns a pixel of the images, if known; it is recorded.

@@ -47,11 +47,11 @@ LIMIT_S = 3600.0
 class VideoPreparation(Preparation[VideoSource]):
     """Prepares a folder (or table) of videos.
 
-    The source is a folder with ``[split/]class/video``, or a table (csv, tsv, txt, json) with ``path`` and some of
-    ``label,value,caption,start,end,split,subject,fps``. A folder of frames is a video, too. Where folders (or the
-    table) name splits these are kept, and a missing val is drawn from train.
+    Where folders (or the table) name splits these are kept, and a missing val is drawn from train.
 
     Args:
+        source: Folder with ``[split/]class/video``, or a table (csv, tsv, txt, json) with ``path`` and some of
+            ``label,value,caption,start,end,split,subject,fps``. A folder of frames is a video, too.
         root: Where the paths of a table start; None takes the folder of the table.
         subject_column: Column of the table that must not be cut in two, such as a site; None takes ``subject``,
             ``patient`` or ``group``.

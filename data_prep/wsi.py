@@ -40,6 +40,7 @@ class SlidePreparation(Preparation[SlideSource]):
     A slide without tissue is listed as empty.
 
     Args:
+        source: Folder of whatever OpenSlide opens, or one slide.
         table: CSV with ``slide`` and some of ``patient,mpp,label``.
         tile: Edge of a tile in pixels.
         mpp: Microns a pixel of a tile; tile * mpp is what it covers; 0.5 if nothing is said.

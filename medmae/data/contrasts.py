@@ -228,6 +228,8 @@ def _first_label(words: list[str]) -> int | None:
     if words and words[0] == "bet":  # FSL's brain extraction and its masks; T1_bet is a T1
         return 0
     for place, word in enumerate(words):
+        if words[place + 1 : place + 2] and words[place + 1].isdigit() and _last_contrast(words[place + 2 :])[1]:
+            continue  # tumor_001_T1 is an image of a patient who is called so
         pair = "".join(words[place : place + 2])
         if (_LABEL.fullmatch(word) and word not in _NOT_LABELS) or pair in _LABEL_PAIRS:
             return place

@@ -19,6 +19,7 @@ from medmae.errors import DataError
 from medmae.files import sha256_of, write_text
 
 NAME = "manifest.jsonl"
+VERSION = 2  # of rows: 2 has hashes of contents; rows without a version are of 1, and are read, too
 
 
 @dataclass(frozen=True)
@@ -179,7 +180,8 @@ def write(path: str | Path, rows: Iterable[Row]) -> Path:
     """Writes rows as JSON lines, sorted by case, atomically."""
     path = Path(path)
     ordered = sorted(rows, key=lambda row: row["case"])
-    write_text(path, "".join(json.dumps(row, allow_nan=False) + "\n" for row in ordered))
+    lines = (json.dumps({"version": VERSION, **row}, allow_nan=False) for row in ordered)
+    write_text(path, "".join(f"{line}\n" for line in lines))
     return path
 
 
@@ -232,7 +234,7 @@ def _parsed(path: Path) -> tuple[list[tuple[int, Row]], list[str]]:
         fault = None
         try:
             row = json.loads(line)
-            fault = row_fault(row)
+            fault = _version_fault(row) or row_fault(row)
         except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
             fault = f"not JSON ({error})"
         if fault is None and row["case"] in first:
@@ -243,6 +245,13 @@ def _parsed(path: Path) -> tuple[list[tuple[int, Row]], list[str]]:
         else:
             faults.append(f"line {number}: {fault}")
     return rows, faults
+
+
+def _version_fault(row: object) -> str | None:
+    version = row.get("version", 1) if isinstance(row, dict) else 1
+    if isinstance(version, int) and 1 <= version <= VERSION:
+        return None
+    return f"version {version!r} is not one that this medmae reads (1 to {VERSION}): update medmae"
 
 
 def _shard_faults(rows: list[tuple[int, Row]], folder: Path, *, verify: bool) -> list[str]:

@@ -81,7 +81,7 @@ def read(path: str | Path) -> dict[str, str]:
     Raises:
         DataError: Missing file or columns, an unknown split, a subject in two splits; all bad lines are named.
     """
-    lines = read_csv(Path(path), needs=("subject", "split"), remedy="the first line must be: subject,split")
+    lines = read_csv(Path(path), needs=("subject", "split"), known=(), remedy="the first line must be: subject,split")
     return _checked([(number, line["subject"], line["split"]) for number, line in lines], Path(path))
 
 

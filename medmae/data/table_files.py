@@ -17,11 +17,13 @@ ALIASES = {
     "subject": ("subject", "patient", "patient_id", "patientid", "subject_id", "subjectid", "participant_id"),
     "patient": ("patient", "subject", "patient_id", "patientid", "subject_id", "subjectid", "participant_id"),
     "session": ("session", "session_id", "visit"),
+    "slide": ("slide", "slide_id"),
 }
 # What R, pandas and spreadsheets write where they have no value.
 MISSING = {"NA", "N/A", "n/a", "nan", "NaN", "NAN", "null", "NULL", "None", "<NA>", "#N/A"}
+_IDENTITY = ("subject", "patient", "slide", "split", "session")
 _WHOSE = re.compile(
-    r".*(?:patient|subject|participant|person|individual|donor|proband|family|mrn|pid)s?"
+    r"(?:.*(?:patient|subject|participant|person|individual|donor|proband|family|mrn|pid)|pat|case|group)s?"
     r"(?:[-_ .]?(?:id|nr|no|number|name|code))?|"
     r"(?:case|anon|study|master)[-_ .]?(?:patient|subject)?[-_ .]?id"
 )
@@ -60,6 +62,9 @@ def read_csv(
             missing = sorted(set(needs) - set(reader.fieldnames))
             if missing:
                 raise DataError("the table lacks columns", path=path, field="columns", value=missing, remedy=remedy)
+            if known is not None:
+                used = {*needs, *known}
+                check_unused([name for name in reader.fieldnames if name and name not in used], used, path)
             lines = [(reader.line_num, _checked(line, reader.line_num, path)) for line in reader]
     except UnicodeDecodeError as error:
         raise DataError(f"the table is not UTF-8 text ({error})", path=path, remedy="save it as CSV, UTF-8") from error
@@ -116,8 +121,6 @@ def _columns(names: Sequence[str], needs: Sequence[str], known: Iterable[str] | 
         found = [ours if name in same else name for name in found]
     if twice := sorted({name for name in found if found.count(name) > 1}):
         raise DataError("two columns have the same name", path=path, field="columns", value=twice, remedy="rename one")
-    if known is not None:
-        check_unused([name for name in found if name and name not in wanted], wanted, path)
     return found
 
 
@@ -131,7 +134,7 @@ def _checked(line: Mapping[Any, Any], number: int, path: Path) -> dict[str, str]
             remedy='put a field with a comma into quotes: "a, b"',
         )
     values = {key: (value or "").strip() for key, value in line.items() if key}
-    for column in ("subject", "patient", "slide", "split", "session"):
-        if values.get(column) in MISSING:
-            values[column] = ""
-    return values
+    marked = [column for column in _IDENTITY if values.get(column) in MISSING]
+    # None and null may be classes.
+    marked += ["label"] if values.get("label") in MISSING - {"None", "null", "NULL"} else []
+    return values | dict.fromkeys(marked, "")

@@ -194,7 +194,8 @@ def _doubts(found: Sequence[Identity], depths: Mapping[str, int]) -> list[Doubt]
     for one in found:
         above[one.subject].add(one.above)
     doubts = [*alike(above), *renamed(above, depths), *restarted(above, depths)]
-    visits = sorted({str(one.session) for one in found if not one.known and one.session})
+    alone = len(above) == 1 and not any(one.clear or any(map(str.isdigit, one.subject)) for one in found)
+    visits = sorted({str(one.session) for one in found if (alone or not one.known) and one.session})
     if len(visits) > 1:
         single = Choice(1, "with several visits: put these folders into one of the patient's name")
         several = Choice(len(visits), "one a folder", "^([^/]+)")

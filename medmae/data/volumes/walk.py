@@ -120,7 +120,7 @@ def _folder_names(files: list[tuple[Path, tuple[str, ...]]]) -> dict[tuple[str, 
     for folder, named in said.items():
         alone = not named.before and not named.after
         holds_others = bool(shown[folder] - {named.name})
-        if named.kind == "label" and alone:
+        if named.kind == "label" and alone and not any(letter.isdigit() for letter in folder[-1]):
             names[folder] = ""
         elif named.kind == "contrast" and not holds_others and (alone or family[folder[:-1], shared[folder]] > 1):
             names[folder] = shared[folder]
@@ -181,8 +181,10 @@ def _begins(stem: str, form: str) -> bool:
 
 def _by_folder(named: Named, parts: tuple[str, ...]) -> Named:
     """What the innermost folders say of a file whose name says nothing: ``patient01/T1/image``, ``T1/patient01``."""
-    said = next((found for part in reversed(parts) if (found := read_name(part)).kind != "unknown"), None)
-    return named if said is None else Named(said.kind, said.name, named.before)
+    inner = [found for part in parts[-1:] if (found := read_name(part)).kind != "unknown"]
+    outer = [found for part in reversed(parts[:-1]) if (found := read_name(part)).kind == "contrast"]
+    said = next(iter([*inner, *outer]), named)
+    return Named(said.kind, said.name, named.before)
 
 
 def _own_names(named: Named, *, alone: bool) -> list[str]:
