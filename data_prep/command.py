@@ -69,25 +69,28 @@ def prepare_with(kind: type[Preparation[Any]]) -> Prepare:
     return prepare
 
 
-def run_prepare(prepare: Prepare, *, name: str, example: str, arguments: list[str] | None) -> None:
-    """``python -m NAME SOURCE OUT``: a user's mistake is one message and exit code 2, without a traceback.
+def main_of(prepare: Prepare, *, name: str, example: str) -> Callable[..., None]:
+    """The function behind ``python -m NAME SOURCE OUT``: a user's mistake is one message and exit code 2.
+
+    It takes the arguments of the command line (None takes those of this process), and always raises SystemExit, with
+    one of :class:`medmae.errors.ExitCode`.
 
     Args:
         prepare: What :mod:`medmae.cli` runs, too.
         name: Of the module.
         example: Arguments for the help text.
-        arguments: Of the command line; None takes those of this process.
-
-    Raises:
-        SystemExit: Always, with one of :class:`medmae.errors.ExitCode`.
     """
-    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    app.command(epilog=f"Example: python -m {name} {example}")(command_of(prepare))
-    try:
-        app(arguments, prog_name=name)
-    except (ValueError, OSError, ModuleNotFoundError) as error:
-        typer.echo(f"{name}: {error}", err=True)
-        sys.exit(ExitCode.REFUSED)
+
+    def main(arguments: list[str] | None = None) -> None:
+        app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+        app.command(epilog=f"Example: python -m {name} {example}")(command_of(prepare))
+        try:
+            app(arguments, prog_name=name)
+        except (ValueError, OSError, ModuleNotFoundError) as error:
+            typer.echo(f"{name}: {error}", err=True)
+            sys.exit(ExitCode.REFUSED)
+
+    return main
 
 
 def _annotated(parameter: inspect.Parameter, hint: Any, text: str) -> Any:  # noqa: ANN401

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Literal
 
 from data_prep.case import CaseTask, Options, prepare_case
-from data_prep.command import prepare_with, run_prepare
+from data_prep.command import main_of, prepare_with
 from data_prep.outcome import Row
 from data_prep.preparation import FoundUnits, Preparation, shortened
 from medmae.data.identity.given import Given
@@ -124,16 +124,7 @@ class VolumePreparation(Preparation[Case]):
 
 
 prepare = prepare_with(VolumePreparation)
-
-
-def main(arguments: list[str] | None = None) -> None:
-    """``python -m data_prep.mr SOURCE OUT``, see :func:`data_prep.command.run_prepare`.
-
-    Raises:
-        SystemExit: Always, with one of :class:`medmae.errors.ExitCode`.
-    """
-    run_prepare(prepare, name="data_prep.mr", example=EXAMPLE, arguments=arguments)
-
+main = main_of(prepare, name="data_prep.mr", example=EXAMPLE)
 
 if __name__ == "__main__":
     main()

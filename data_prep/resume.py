@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,21 @@ def stamp_of(path: Path, sha256: str | None = None) -> Stamp:
     """Size, time and hash of a file (computed, unless it is known)."""
     state = path.stat()
     return state.st_size, state.st_mtime_ns, sha256_of(path) if sha256 is None else sha256
+
+
+def finished(record: Path, *, key: str, sources: Sequence[Path], make: Callable[[], Finished]) -> tuple[Finished, bool]:
+    """What an earlier run made of the same files with the same options, or what is made now; and whether it is kept.
+
+    Args:
+        record: JSON file beside the shards.
+        key: Of the options, see :func:`key_of`.
+        sources: Files.
+        make: Makes the shards, then writes the record.
+    """
+    kept = read_finished(record, key=key, sources=sources)
+    if kept is None:
+        record.unlink(missing_ok=True)
+    return (make(), False) if kept is None else (kept, True)
 
 
 def write_finished(

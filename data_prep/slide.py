@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from PIL import Image
 from data_prep.child import run_in_child
 from data_prep.growing import growing_shard
 from data_prep.outcome import NO_PATIENT, CaseResult, Row
-from data_prep.resume import Finished, key_of, read_finished, stamp_of, write_finished
+from data_prep.resume import Finished, finished, key_of, stamp_of, write_finished
 from data_prep.slides import SlideSource
 from data_prep.tissue import overlay, tissue_mask, tissue_share
 from medmae.data.slides.resolution import resolve_mpp
@@ -69,14 +70,10 @@ def prepare_slide(task: SlideTask) -> CaseResult:
     slide, shards = task.slide, task.out / "shards"
     key = key_of(FORMAT, asdict(task.options), slide.case, slide.mpp)
     record = shards / f"{slide.case}.json"
-    finished = read_finished(record, key=key, sources=slide.files)
-    kept = finished is not None
-    if finished is None:
-        record.unlink(missing_ok=True)
-        finished = _prepared(task, key, record)
+    done, kept = finished(record, key=key, sources=slide.files, make=partial(_prepared, task, key, record))
     # A moved source or a corrected table does not change a shard.
     named = {"case": slide.case, "subject": slide.subject, "session": None}
-    rows = tuple({**named, **row, **_told(slide, row)} for row in finished.rows)
+    rows = tuple({**named, **row, **_told(slide, row)} for row in done.rows)
     return CaseResult(rows=rows, kept=kept, seconds=time.perf_counter() - start)
 
 
@@ -93,10 +90,10 @@ def _prepared(task: SlideTask, key: str, record: Path) -> Finished:
     answer = run_in_child("data_prep.slide:tile_slide", argument, path=slide.path, limit_s=task.limit_s)
     row = {**answer["row"], "options_sha256": key}
     stamps = [stamp_of(file, sha256) for file, sha256 in zip(slide.files, answer["hashes"], strict=True)]
-    finished = Finished(rows=(row,))
-    made = [task.out / row[name] for name in ("shard", "coords") if row["count"]]
-    write_finished(record, finished, key=key, sources=stamps, shards=made)
-    return finished
+    made = Finished(rows=(row,))
+    shards = [task.out / row[name] for name in ("shard", "coords") if row["count"]]
+    write_finished(record, made, key=key, sources=stamps, shards=shards)
+    return made
 
 
 def _told(slide: SlideSource, row: Row) -> Row:

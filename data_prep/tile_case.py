@@ -6,13 +6,14 @@ import hashlib
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from data_prep.growing import GrowingShard, growing_shard
 from data_prep.outcome import CaseResult, Row
-from data_prep.resume import Finished, Stamp, key_of, read_finished, stamp_of, write_finished
+from data_prep.resume import Finished, Stamp, finished, key_of, stamp_of, write_finished
 from data_prep.tables import failure_row
 from data_prep.tile_groups import Group
 from medmae.data.images.decode import read_bytes, rgb_of
@@ -57,15 +58,11 @@ def prepare_tiles(task: TileTask) -> CaseResult:
     group = task.group
     key = key_of(FORMAT, group.case, [[file.name, file.label, file.slide] for file in group.images])
     record = task.shards / f"{group.case}.json"
-    finished = read_finished(record, key=key, sources=group.files)
-    kept = finished is not None
-    if finished is None:
-        record.unlink(missing_ok=True)
-        finished = _prepared(task, key, record)
+    done, kept = finished(record, key=key, sources=group.files, make=partial(_prepared, task, key, record))
     named = {"subject": group.subject, "session": None, "split": group.split}
     told = {"mpp": task.mpp, "options_sha256": key, "flags": list(group.flags)}
-    rows = tuple({"case": row["case"], **named, **row, **told} for row in finished.rows)
-    return CaseResult(rows=rows, kept=kept, seconds=time.perf_counter() - start, failures=finished.failures)
+    rows = tuple({"case": row["case"], **named, **row, **told} for row in done.rows)
+    return CaseResult(rows=rows, kept=kept, seconds=time.perf_counter() - start, failures=done.failures)
 
 
 def _prepared(task: TileTask, key: str, record: Path) -> Finished:
@@ -86,9 +83,9 @@ def _prepared(task: TileTask, key: str, record: Path) -> Finished:
             shelves[size].files.append(file)
             shelves[size].hashes.append(stamp[2])
             shelves[size].contents.append("" if (pixels == pixels.flat[0]).all() else content_sha256(pixels))
-    finished = Finished(rows=tuple(_row(shelf) for shelf in shelves.values()), failures=tuple(failures))
-    write_finished(record, finished, key=key, sources=stamps, shards=[shelf.path for shelf in shelves.values()])
-    return finished
+    made = Finished(rows=tuple(_row(shelf) for shelf in shelves.values()), failures=tuple(failures))
+    write_finished(record, made, key=key, sources=stamps, shards=[shelf.path for shelf in shelves.values()])
+    return made
 
 
 def _read(path: Path) -> tuple[Stamp, np.ndarray | DataError]:

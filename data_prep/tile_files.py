@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from medmae.data.identity.given import Given, compiled, require_match
-from medmae.data.images.folders import ImageFile, all_or_none, find_images, with_patients
+from medmae.data.images.folders import ImageFile, find_images, with_patients
+from medmae.data.table_files import all_or_none
 
 
 def find_tiles(
@@ -30,7 +31,7 @@ def find_tiles(
         files = _filled(files, column, pattern)
     files = with_patients(files, source, given=given)
     for column in ("patient", "slide", "split"):
-        all_or_none(files, column, source)
+        all_or_none(column, {file.name: getattr(file, column) for file in files}, source)
     return sorted(files, key=lambda file: file.name), sorted(ignored)
 
 

@@ -24,7 +24,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from data_prep.command import prepare_with, run_prepare
+from data_prep.command import main_of, prepare_with
 from data_prep.outcome import NO_PATIENT, Row
 from data_prep.preparation import FoundUnits, Preparation, shortened
 from data_prep.tile_case import TileTask, prepare_tiles
@@ -106,16 +106,7 @@ class TilePreparation(Preparation[Group]):
 
 
 prepare = prepare_with(TilePreparation)
-
-
-def main(arguments: list[str] | None = None) -> None:
-    """``python -m data_prep.tiles SOURCE OUT``, see :func:`data_prep.command.run_prepare`.
-
-    Raises:
-        SystemExit: Always, with one of :class:`medmae.errors.ExitCode`.
-    """
-    run_prepare(prepare, name="data_prep.tiles", example=EXAMPLE, arguments=arguments)
-
+main = main_of(prepare, name="data_prep.tiles", example=EXAMPLE)
 
 if __name__ == "__main__":
     main()

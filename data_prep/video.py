@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from data_prep.command import prepare_with, run_prepare
+from data_prep.command import main_of, prepare_with
 from data_prep.outcome import NO_PATIENT, Row
 from data_prep.preparation import FoundUnits, Preparation, shortened
 from data_prep.video_case import VideoTask, prepare_video
@@ -172,16 +172,7 @@ class VideoPreparation(Preparation[VideoSource]):
 
 
 prepare = prepare_with(VideoPreparation)
-
-
-def main(arguments: list[str] | None = None) -> None:
-    """``python -m data_prep.video SOURCE OUT``, see :func:`data_prep.command.run_prepare`.
-
-    Raises:
-        SystemExit: Always, with one of :class:`medmae.errors.ExitCode`.
-    """
-    run_prepare(prepare, name="data_prep.video", example=EXAMPLE, arguments=arguments)
-
+main = main_of(prepare, name="data_prep.video", example=EXAMPLE)
 
 if __name__ == "__main__":
     main()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 
 from data_prep.child import run_in_child
 from data_prep.outcome import NO_PATIENT, CaseResult, Row
-from data_prep.resume import Finished, key_of, read_finished, stamp_of, write_finished
+from data_prep.resume import Finished, finished, key_of, stamp_of, write_finished
 from data_prep.tables import failure_row
 from data_prep.video_source import Segment, VideoSource
 from data_prep.video_store import Options, Stored, store
@@ -44,12 +45,8 @@ def prepare_video(task: VideoTask) -> CaseResult:
         raise source.fault
     key = key_of(FORMAT, asdict(task.options), source.case, source.rate)
     record = task.shards / f"{source.case}.json"
-    finished = read_finished(record, key=key, sources=source.files)
-    kept = finished is not None
-    if finished is None:
-        record.unlink(missing_ok=True)
-        finished = _prepared(task, key, record)
-    rows, failures = _rows(finished.rows[0], source, key)
+    done, kept = finished(record, key=key, sources=source.files, make=partial(_prepared, task, key, record))
+    rows, failures = _rows(done.rows[0], source, key)
     return CaseResult(rows=tuple(rows), kept=kept, seconds=time.perf_counter() - start, failures=tuple(failures))
 
 
@@ -63,10 +60,10 @@ def _prepared(task: VideoTask, key: str, record: Path) -> Finished:
         "options": asdict(task.options),
     }
     answer = run_in_child("data_prep.video_case:store_video", argument, path=task.source.path, limit_s=task.limit_s)
-    finished = Finished(rows=(answer["row"],))
+    made = Finished(rows=(answer["row"],))
     stamps = [stamp_of(file, sha256) for file, sha256 in zip(task.source.files, answer["hashes"], strict=True)]
-    write_finished(record, finished, key=key, sources=stamps, shards=[shard])
-    return finished
+    write_finished(record, made, key=key, sources=stamps, shards=[shard])
+    return made
 
 
 def store_video(task: dict[str, Any]) -> dict[str, Any]:

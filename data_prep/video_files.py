@@ -9,11 +9,12 @@ from pathlib import Path
 
 from data_prep.video_line import SPLIT_WORDS, nfc
 from data_prep.video_lines import videos_of_table
-from data_prep.video_patients import all_or_none, with_patients
+from data_prep.video_patients import with_patients
 from data_prep.video_source import FoundVideos, Segment, VideoSource, stem_of, video_at
 from data_prep.video_walk import TABLES, videos_below
 from medmae.data.identity.given import Given
 from medmae.data.names import file_name_of
+from medmae.data.table_files import all_or_none
 from medmae.errors import DataError
 
 _INSIDE = {"frames", "images", "imgs", "img", "rgb", "jpg", "png"}  # of the folder that is called as the clip
@@ -53,7 +54,7 @@ def find_videos(
     if not found.videos:
         raise DataError("no video is here", path=source, field="videos", value=0, remedy=LAYOUT)
     videos = with_patients(found.videos, source, given=given or Given(by_name=True), salt=salt)
-    all_or_none("split", [video.split for video in videos], source)
+    all_or_none("split", {video.name: video.split for video in videos}, source)
     return replace(found, videos=tuple(sorted(_named(videos), key=lambda video: video.case)))
 
 

@@ -11,9 +11,9 @@ from medmae.data.identity.files import patients_of
 from medmae.data.identity.given import HEADERS, Given
 from medmae.data.identity.headers import salt_of, salted
 from medmae.data.identity.tree import Unit
+from medmae.data.table_files import all_or_none
 from medmae.data.video.cine_dicom import load_pydicom
 from medmae.data.volumes.dicom import is_dicom
-from medmae.errors import DataError
 
 
 def with_patients(
@@ -37,7 +37,7 @@ def with_patients(
         found = patients_of(units, source=source, given=given)
         if None not in found:
             videos = [replace(video, subject=str(one), known=True) for video, one in zip(videos, found, strict=True)]
-    all_or_none("subject", [video.subject or None for video in videos], source)
+    all_or_none("subject", {video.name: video.subject or None for video in videos}, source)
     return list(videos)
 
 
@@ -60,20 +60,3 @@ def _dicom_patient(video: VideoSource, salt: Path | None) -> str | None:
     except (ValueError, OSError, EOFError, pydicom.errors.InvalidDicomError):
         return None  # it will be quarantined when it is read
     return salted(str(data.get("PatientID") or ""), salt_of(salt))
-
-
-def all_or_none(what: str, values: Sequence[str | None], source: Path) -> None:
-    """Refuses what some videos have and others lack.
-
-    Raises:
-        DataError: With how many lack it.
-    """
-    bare = sum(value is None for value in values)
-    if 0 < bare < len(values):
-        raise DataError(
-            f"{bare} of {len(values)} videos have no {what}, the others have one",
-            path=source,
-            field=what,
-            value=bare,
-            remedy=f"name the {what} of each video, or of none",
-        )

@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from data_prep.command import prepare_with, run_prepare
+from data_prep.command import main_of, prepare_with
 from data_prep.outcome import Row
 from data_prep.preparation import FoundUnits, Preparation
 from data_prep.slide import Options, SlideTask, prepare_slide
@@ -145,16 +145,7 @@ class SlidePreparation(Preparation[SlideSource]):
 
 
 prepare = prepare_with(SlidePreparation)
-
-
-def main(arguments: list[str] | None = None) -> None:
-    """``python -m data_prep.wsi SOURCE OUT``, see :func:`data_prep.command.run_prepare`.
-
-    Raises:
-        SystemExit: Always, with one of :class:`medmae.errors.ExitCode`.
-    """
-    run_prepare(prepare, name="data_prep.wsi", example=EXAMPLE, arguments=arguments)
-
+main = main_of(prepare, name="data_prep.wsi", example=EXAMPLE)
 
 if __name__ == "__main__":
     main()

@@ -94,6 +94,28 @@ def check_unused(unused: Sequence[str], known: Iterable[str], path: Path) -> Non
         warnings.warn(f"{path}: columns that are not read: {_with_nearest(unused, names)}", stacklevel=4)
 
 
+def all_or_none(what: str, values: Mapping[str, object], source: Path) -> None:
+    """Refuses what some units have and others lack.
+
+    Args:
+        what: Such as ``patient``.
+        values: Of each unit by its name; None where it lacks it.
+        source: Of the units, for the message.
+
+    Raises:
+        DataError: With the names of those that lack it.
+    """
+    bare = [name for name, value in values.items() if value is None]
+    if bare and len(bare) < len(values):
+        raise DataError(
+            f"{len(bare)} of {len(values)} have no {what}, the others have one: {', '.join(bare[:10])}",
+            path=source,
+            field=what,
+            value=len(bare),
+            remedy=f"name the {what} of each, or of none",
+        )
+
+
 def looks_like_identity(name: str) -> bool:
     """Whether a column may tell patients or splits.
 

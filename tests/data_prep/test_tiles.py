@@ -178,7 +178,7 @@ def test_a_table_gives_labels_patients_slides_and_splits(tmp_path):
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
-        ("path,patient\na.png,p1\nb.png,\n", "1 images have no patient, others have one: b.png"),
+        ("path,patient\na.png,p1\nb.png,\n", "1 of 2 have no patient, the others have one: b.png"),
         ("path,split\na.png,holdout\n", "line 2 names no split"),
         ("path\na.png\na.png\n", "1 images stand twice in the table: a.png"),
         ("file\na.png\n", "lacks columns"),

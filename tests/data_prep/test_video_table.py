@@ -186,8 +186,8 @@ def test_all_captions_of_a_video_are_kept(clips, tmp_path):
         ("path,Path\na.mp4,x\n", "two columns have the same name"),
         ('path,caption\na.mp4,"open\n', "not CSV"),
         ("path,start,end\na.mp4,,\na.mp4,1,2\n", "as a whole and in parts"),
-        ("path,patient\na.mp4,p1\nb.mp4,\n", "1 of 2 videos have no subject"),
-        ("path,split\na.mp4,train\nb.mp4,\n", "1 of 2 videos have no split"),
+        ("path,patient\na.mp4,p1\nb.mp4,\n", "1 of 2 have no subject"),
+        ("path,split\na.mp4,train\nb.mp4,\n", "1 of 2 have no split"),
         ("path,patient\na.mp4,p1\na.mp4,p2\n", "disagree about a.mp4"),
     ],
 )  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -71,24 +71,6 @@ def find_images(
     if not files:
         raise DataError("no image is here", path=source, field="suffixes", value=tuple(suffixes), remedy=LAYOUT)
     return files, ignored
-
-
-def all_or_none(files: Iterable[ImageFile], column: str, source: Path) -> None:
-    """Refuses a column that some images have and others lack.
-
-    Raises:
-        DataError: With the names of those that lack it.
-    """
-    files = list(files)
-    bare = [file.name for file in files if getattr(file, column) is None]
-    if bare and len(bare) < len(files):
-        raise DataError(
-            f"{len(bare)} images have no {column}, others have one: {', '.join(bare[:10])}",
-            path=source,
-            field=column,
-            value=len(bare),
-            remedy=f"name the {column} of each image, or of none",
-        )
 
 
 def with_patients(

@@ -14,13 +14,14 @@ import numpy as np
 from medmae.data.identity.given import Given
 from medmae.data.images.arrays import idx_files, read_idx, read_npz
 from medmae.data.images.decode import SUFFIXES, pixels_of, read_bytes
-from medmae.data.images.folders import LAYOUT, ImageFile, all_or_none, find_images, with_patients
+from medmae.data.images.folders import LAYOUT, ImageFile, find_images, with_patients
 from medmae.data.labels import Labels, Task
 from medmae.data.manifest import NAME, Manifest, Row
 from medmae.data.rows import hashes_of
 from medmae.data.shards import Shards
 from medmae.data.splits import FRACTIONS
 from medmae.data.table import Table, check_columns
+from medmae.data.table_files import all_or_none
 from medmae.data.volumes.dicom import is_dicom, load_image
 from medmae.errors import DataError, check_choice
 from medmae.files import sha256_of
@@ -137,7 +138,7 @@ def _files(path: Path, subject_from: str | None, *, task: Task, columns: Sequenc
         )
     files = sorted(found, key=lambda file: file.name)
     for column in ("patient", "split"):
-        all_or_none(files, column, path)
+        all_or_none(column, {file.name: getattr(file, column) for file in files}, path)
     files = with_patients(files, path, given=Given(subject_from=subject_from, by_name=True), strict=False)
     patients = [file.patient for file in files if file.patient is not None] or None
     splits = [file.split for file in files if file.split is not None] or None
