@@ -412,15 +412,15 @@ def test_fault_11_data_of_another_size_than_the_network_are_refused_with_both(ra
 
 # ------------------------------------------------------------------------------------------------- 12: orientation
 def test_fault_12_volumes_are_turned_once_and_the_manifest_says_from_where(raw: Path, tmp_path: Path) -> None:
-    # The same head as p1's, stored sagittally: axes (P, S, R) instead of (L, A, S).
+    # The same head at another visit, stored sagittally: axes (P, S, R) instead of (L, A, S).
     turned = tissue(1).transpose(1, 2, 0)[::-1, :, ::-1]
     affine = np.array([[0, 0, 1.0, -13], [-1.0, 0, 0, 15], [0, 3.0, 0, 0], [0, 0, 0, 1]])
-    save(raw / "p2" / "T1.nii.gz", np.ascontiguousarray(turned), affine=affine)
+    save(raw / "p1_visit2" / "T1.nii.gz", np.ascontiguousarray(turned), affine=affine)
     manifest = Manifest.read(run(raw, tmp_path / "out").manifest)
     rows = {row["case"]: row for row in manifest}
-    assert (rows["p1"]["grid"]["orientation"], rows["p2"]["grid"]["orientation"]) == ("LAS", "PSR")
-    assert rows["p1"]["flags"] == rows["p2"]["flags"] == ["anisotropic"]
-    first, second = (np.load(manifest.folder / rows[case]["shard"]) for case in ("p1", "p2"))
+    assert (rows["p1"]["grid"]["orientation"], rows["p1_visit2"]["grid"]["orientation"]) == ("LAS", "PSR")
+    assert rows["p1"]["flags"] == rows["p1_visit2"]["flags"] == ["anisotropic"]
+    first, second = (np.load(manifest.folder / rows[case]["shard"]) for case in ("p1", "p1_visit2"))
     np.testing.assert_array_equal(first, second)
-    grid = Grid.from_dict(rows["p2"]["grid"])
+    grid = Grid.from_dict(rows["p1_visit2"]["grid"])
     np.testing.assert_array_equal(grid.from_canonical(second[:, 0]) > 0, turned > 0)
