@@ -22,12 +22,13 @@ from medmae.data.volumes.case import Case
 from medmae.data.volumes.dicom import series_sha256
 from medmae.data.volumes.grid import Grid
 from medmae.data.volumes.intensity import Normalisation, Rule
-from medmae.data.volumes.nifti import LIMIT_GB, NanPolicy, Volume
+from medmae.data.volumes.nifti import NanPolicy, Volume
 from medmae.data.volumes.nifti_header import Repair
 from medmae.data.volumes.one_grid import check_one_grid, content_box
 from medmae.data.volumes.volume_file import Source, load_source
 from medmae.errors import DataError
 from medmae.files import atomic_write, content_sha256, sha256_of, write_text
+from medmae.reading import LIMIT_GB
 
 FORMAT = 2  # of shards and rows; a new number makes every case be prepared anew
 

@@ -32,9 +32,10 @@ from medmae.data.volumes.case import Case
 from medmae.data.volumes.grid import Grid
 from medmae.data.volumes.intensity import Rule
 from medmae.data.volumes.layouts import Layout, find_cases
-from medmae.data.volumes.nifti import LIMIT_GB, NanPolicy
+from medmae.data.volumes.nifti import NanPolicy
 from medmae.data.volumes.nifti_header import Repair
 from medmae.errors import check_choice
+from medmae.reading import LIMIT_GB
 
 EXAMPLE = "raw/ prepared/ --resample-to T1"
 

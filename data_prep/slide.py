@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from data_prep.child import run_in_child
 from data_prep.growing import growing_shard
 from data_prep.outcome import NO_PATIENT, CaseResult, Row
 from data_prep.resume import Finished, finished, key_of, stamp_of, write_finished
 from data_prep.slides import SlideSource
 from data_prep.tissue import overlay, tissue_mask, tissue_share
+from medmae.child import run_in_child
 from medmae.data.slides.resolution import resolve_mpp
 from medmae.data.slides.slide_grid import Pair, SlideGrid
 from medmae.data.slides.wsi import Slide

@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from data_prep.child import run_in_child
 from data_prep.outcome import NO_PATIENT, CaseResult, Row
 from data_prep.resume import Finished, finished, key_of, stamp_of, write_finished
 from data_prep.tables import failure_row
 from data_prep.video_source import Segment, VideoSource
 from data_prep.video_store import Options, Stored, store
+from medmae.child import run_in_child
 from medmae.data.video.times import seconds_of
 from medmae.errors import DataError
 from medmae.files import sha256_of

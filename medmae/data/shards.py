@@ -10,8 +10,9 @@ import numpy as np
 import torch
 
 from medmae.data.open_files import RECENT
-from medmae.errors import DataError, MachineError, naming_machine_faults
+from medmae.errors import DataError
 from medmae.files import sha256_of
+from medmae.reading import reading
 
 _REMEDY = "prepare the data again, which writes damaged shards anew; `medmae verify FOLDER` names all of them"
 
@@ -92,13 +93,8 @@ def open_shard(path: Path) -> np.ndarray:
         DataError: If the file is missing, truncated or not what its name says.
         MachineError: If the machine is short of something, such as files that may be open.
     """
-    try:
-        with naming_machine_faults():
-            return _open_zarr(path) if path.suffix == ".zarr" else np.load(path, mmap_mode="r", allow_pickle=False)
-    except MachineError:
-        raise
-    except (OSError, ValueError, EOFError, KeyError) as error:
-        raise DataError(f"the shard cannot be read ({error})", path=path, remedy=_REMEDY) from error
+    with reading(path, what="the shard", remedy=_REMEDY):
+        return _open_zarr(path) if path.suffix == ".zarr" else np.load(path, mmap_mode="r", allow_pickle=False)
 
 
 def _open_zarr(path: Path) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from pytorch_lightning.plugins.io import TorchCheckpointIO
 
 from medmae.errors import DataError
 from medmae.files import atomic_write
+from medmae.reading import reading
 from medmae.training.checkpoints import checkpoints
 
 NEWEST = "newest"
@@ -49,15 +49,12 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     Raises:
         DataError: If it is missing, incomplete, damaged, or no checkpoint of a training.
     """
-    try:
+    with reading(path, what="the checkpoint", remedy=_REMEDY):
         with zipfile.ZipFile(path) as archive:
-            damaged = archive.testzip()
-        if damaged:
+            unpacked, damaged = sum(entry.file_size for entry in archive.infolist()), archive.testzip()
+        if damaged or unpacked > Path(path).stat().st_size:  # torch compresses nothing
             raise DataError("the checkpoint is damaged", path=path, field="record", value=damaged, remedy=_REMEDY)
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, EOFError, zipfile.BadZipFile, pickle.UnpicklingError, RuntimeError) as error:
-        reason = "there is no such file" if isinstance(error, FileNotFoundError) else "the checkpoint cannot be read"
-        raise DataError(reason, path=path, field="error", value=str(error)[:200], remedy=_REMEDY) from error
     if not isinstance(content, dict) or "medmae" not in content or "global_step" not in content:
         raise DataError(
             "this is no checkpoint of a training",

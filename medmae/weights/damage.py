@@ -8,13 +8,13 @@ from pathlib import Path
 from medmae.errors import DataError
 from medmae.files import sha256_of
 
-_FETCH = "fetch it again, and compare its sha256 with the published one"
+FETCH = "fetch it again, and compare its sha256 with the published one"
 _PAGE = re.compile(rb"<(!doctype|html|head|\?xml)", flags=re.IGNORECASE)
 _TITLE = re.compile(rb"<title[^>]*>\s*(.*?)\s*</title>", flags=re.IGNORECASE | re.DOTALL)
 _HEAD = 4096  # bytes that are looked at
 
 
-def damaged(path: Path, cause: str, *, remedy: str = _FETCH) -> DataError:
+def damaged(path: Path, cause: str, *, remedy: str = FETCH) -> DataError:
     """The error for a file that cannot be weights: its name, its size, and the likely cause."""
     return DataError(f"{cause} ({path.stat().st_size:,} bytes)", path=path, remedy=remedy)
 

@@ -13,7 +13,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from medmae.errors import DataError
-from medmae.weights.damage import damaged, refuse_other_files, refuse_wrong_hash
+from medmae.reading import reading
+from medmae.weights.damage import FETCH, damaged, refuse_other_files, refuse_wrong_hash
 from medmae.weights.folders import files_of
 from medmae.weights.wrappers import unwrapped
 
@@ -78,8 +79,11 @@ def _read_safetensors(path: Path) -> State:
     if size < 8 + length:
         raise damaged(path, f"truncated: the header alone needs {8 + length:,} bytes")
     try:
-        return load_file(path)
-    except SafetensorError as error:
+        with reading(path, what="the weights", remedy=FETCH):
+            return load_file(path)
+    except DataError as error:
+        if not isinstance(error.__cause__, SafetensorError):
+            raise
         cut = "file not fully covered" in str(error)
         cause = "truncated, or longer than its header says" if cut else "no readable safetensors file"
         raise damaged(path, f"{cause}: {error}") from error
@@ -99,6 +103,11 @@ def _read_pickled(path: Path) -> State:
     loaded = unwrapped(loaded, path=path)
     if not isinstance(loaded, dict) or not all(isinstance(key, str) and _is_dense(v) for key, v in loaded.items()):
         raise damaged(path, "holds no state dict of dense tensors", remedy="save model.state_dict()")
+    size = path.stat().st_size
+    larger = next((key for key, value in loaded.items() if value.numel() * value.element_size() > size), None)
+    if larger is not None:
+        shape = tuple(loaded[larger].shape)
+        raise damaged(path, f"repeats its numbers: {larger} {shape} takes more bytes than the file has")
     return loaded
 
 
@@ -113,7 +122,9 @@ def _refuse_bad_archive(path: Path) -> None:
             if unpacked > path.stat().st_size:  # torch compresses nothing
                 raise damaged(path, f"no file of torch.save: its archive would unpack to {unpacked:,} bytes")
             spoilt = archive.testzip()
-    except (zipfile.BadZipFile, EOFError, OSError) as error:
+    except DataError:
+        raise
+    except Exception as error:  # zipfile raises what its parts do: zlib, struct, codecs
         raise damaged(path, "truncated: the table at the end of the archive is missing or broken") from error
     if spoilt:
         raise damaged(path, f"damaged: the checksum of {spoilt} is wrong")

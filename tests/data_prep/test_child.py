@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from data_prep.child import ChildError, run_in_child
+from medmae.child import ChildError, run_in_child
 from medmae.errors import DataError
 
 WORK = """
@@ -101,7 +101,7 @@ def test_nothing_of_the_task_is_pickled_or_passed_as_an_argument(run, monkeypatc
     time.sleep(1)
     monkeypatch.setattr(subprocess, "Popen", remember)
     run("double", {"number": 1})
-    assert seen == [[sys.executable, "-m", "data_prep.child"]]
+    assert seen == [[sys.executable, "-m", "medmae.child"]]
 
 
 def test_one_child_works_on_many_tasks_and_its_successor_on_those_after_a_crash(run):

@@ -385,7 +385,7 @@ def test_tiny_clips_have_both_classes_in_every_split(tmp_path):
 
 
 def test_a_decoder_that_hangs_loses_its_video_only(videos, tmp_path, monkeypatch):
-    from data_prep.child import run_in_child
+    from medmae.child import run_in_child
 
     (tmp_path / "slow_store.py").write_text(
         "import time\nfrom data_prep.video_case import store_video\n"

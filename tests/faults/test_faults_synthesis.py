@@ -85,7 +85,7 @@ def a_slice(path):
 FAULTS = [
     (truncated, "compressed data are damaged"),
     (wrong_checksum, "compressed data are damaged"),
-    (huge, "the header promises 65536.0 GB"),
+    (huge, "the header promises 131,072.0 GB"),
     (negative_dimension, "impossible dimensions"),
     (no_affine, "the affine is singular or not finite"),
     (no_voxel_size, "the voxel size is not between"),

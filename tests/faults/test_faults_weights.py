@@ -136,6 +136,12 @@ def test_fault_41_a_truncated_legacy_file_is_refused(tmp_path):
     refused(path, "cannot be read as weights: truncated, damaged or something else")
 
 
+def test_fault_41_a_kilobyte_that_stands_for_terabytes_is_refused(tmp_path):
+    path = tmp_path / "model.pt"
+    torch.save({"a": torch.zeros(1).expand(2**41)}, path)
+    refused(path, "repeats its numbers")
+
+
 def test_fault_41_a_flipped_bit_in_an_archive_is_found_without_a_hash(tmp_path):
     path = saved(tmp_path / "model.pt", encoder(seed=1).state_dict())
     content = bytearray(path.read_bytes())

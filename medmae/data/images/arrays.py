@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 
 from medmae.data.images.idx import read_idx_array
 from medmae.data.labels import Labels, Task
+from medmae.data.npz import read_arrays
 from medmae.data.splits import SPLITS
 from medmae.data.table import Table, check_columns
 from medmae.errors import DataError
@@ -59,11 +59,7 @@ def read_npz(path: Path, *, task: Task = "single_label", labels: str = "labels")
     Raises:
         DataError: No npz, damaged, with objects in it, or with other keys, shapes or values.
     """
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            found = {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
-        raise DataError(f"the npz file cannot be read ({error})", path=path, remedy="copy it again") from error
+    found = read_arrays(path)
     parts = {split: f"{split}_" for split in SPLITS if f"{split}_images" in found} or {"": ""}
     if "images" not in found and "" in parts:
         raise DataError("there are no images", path=path, field="keys", value=sorted(found), remedy=f"name them {_NPZ}")

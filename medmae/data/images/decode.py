@@ -1,27 +1,31 @@
-"""Single images (JPEG, PNG, TIFF) to RGB, or to grey where they are, refused where they are too large or damaged.
+"""Single images (JPEG, PNG, TIFF, BMP, WebP) to RGB, or to their own channels; refused if too large or damaged.
 
-The rule of RGB: 16-bit values keep their upper 8 bits; grey is repeated in three channels; a palette gives its colours;
-CMYK is converted by Pillow; what is transparent shows white. Of a TIFF with several pages the first counts.
+The rule of RGB: 16-bit values keep the upper 8 of the bits that are in use (12 or 16); grey is repeated in three
+channels; a palette gives its colours; CMYK is converted by Pillow; what is transparent shows white. Images are turned
+as EXIF says, and where white is 0, values are turned over.
 """
 
 from __future__ import annotations
 
 import io
-import struct
 import warnings
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
+from medmae.data.images.tiff_channels import channels_of
 from medmae.errors import DataError
+from medmae.reading import reading
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff")
-_FORMATS = ("JPEG", "PNG", "TIFF")
+SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp")
+_FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP")
 _SIXTEEN_BITS = ("I;16", "I;16L", "I;16B")
 _MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", *_SIXTEEN_BITS)
-_DAMAGED = (OSError, SyntaxError, ValueError, EOFError, struct.error, TypeError, IndexError, KeyError)
+_PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0  # tag of a TIFF, and its value
+_TWELVE_BITS = 2**12
+_DAMAGED = "the image is truncated or damaged, and"
 
 
 def read_bytes(path: Path) -> bytes:
@@ -30,11 +34,9 @@ def read_bytes(path: Path) -> bytes:
     Raises:
         DataError: If there is none, or it is empty or larger than any image within the limits.
     """
-    try:
+    with reading(path, what="the image", remedy="check the path"):
         size = path.stat().st_size
         data = path.read_bytes() if size <= 8 * _most_pixels() else None
-    except OSError as error:
-        raise DataError(f"the image cannot be read ({error.strerror})", path=path, remedy="check the path") from error
     if data is None:
         raise _too_large(path, "bytes", size)
     if not data:
@@ -52,14 +54,23 @@ def rgb_of(data: bytes, *, path: Path) -> np.ndarray:
     Raises:
         DataError: No such format, damaged or truncated, more pixels than Pillow's limit, floating-point or other modes.
     """
+    channels = channels_of(data, path=path)
+    if channels is not None:
+        raise DataError(
+            f"an image of {channels.shape[2]} channels has no one meaning as colours",
+            path=path,
+            field="channels",
+            value=channels.shape[2],
+            remedy="convert it to 8-bit RGB",
+        )
     return _decoded(data, _converted, path=path)
 
 
 def pixels_of(data: bytes, *, path: Path) -> np.ndarray:
-    """Decodes an image in its own channels: grey ``(H, W, 1)``, all else RGB ``(H, W, 3)``.
+    """Decodes an image in its own channels: grey ``(H, W, 1)``, RGB ``(H, W, 3)``, others ``(H, W, C)``.
 
-    Grey of 8 bits is uint8. Grey of 16 bits, which seldom uses all of them, is scaled from its least to its greatest
-    value: float32 in [0, 1].
+    8 bits are uint8. Grey and channels of 16 bits, which seldom use all of them, are scaled from the least to the
+    greatest value of the image: float32 in [0, 1].
 
     Args:
         data: Content of the file.
@@ -68,6 +79,9 @@ def pixels_of(data: bytes, *, path: Path) -> np.ndarray:
     Raises:
         DataError: As :func:`rgb_of`.
     """
+    channels = channels_of(data, path=path)
+    if channels is not None:
+        return channels if channels.dtype == np.uint8 else stretched(channels)
     return _decoded(data, _own_channels, path=path)
 
 
@@ -79,18 +93,17 @@ def stretched(values: np.ndarray) -> np.ndarray:
 
 
 def _decoded(data: bytes, convert: Callable[[Image.Image], np.ndarray], *, path: Path) -> np.ndarray:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # an error of ours, two lines below
+    with warnings.catch_warnings(), reading(path, what=_DAMAGED):
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # an error of ours, below
+        try:
             image = Image.open(io.BytesIO(data), formats=_FORMATS)
-    except UnidentifiedImageError as error:
-        raise DataError(
-            "this is no JPEG, PNG or TIFF image", path=path, field="format", remedy="convert it, or leave it out"
-        ) from error
-    except Image.DecompressionBombError as error:
-        raise _too_large(path, "pixels", str(error)) from error
-    except _DAMAGED as error:
-        raise _damaged(path, error) from error
+        except UnidentifiedImageError as error:
+            kinds = "JPEG, PNG, TIFF, BMP or WebP"
+            raise DataError(
+                f"this is no {kinds} image", path=path, field="format", remedy="convert it, or leave it out"
+            ) from error
+        except Image.DecompressionBombError as error:
+            raise _too_large(path, "pixels", str(error)) from error
     if image.width * image.height > _most_pixels():
         raise _too_large(path, "pixels", (image.width, image.height))
     if image.mode not in _MODES:
@@ -101,10 +114,8 @@ def _decoded(data: bytes, convert: Callable[[Image.Image], np.ndarray], *, path:
             value=image.mode,
             remedy="convert it to 8-bit RGB",
         )
-    try:
-        return convert(image)
-    except _DAMAGED as error:
-        raise _damaged(path, error) from error
+    with reading(path, what=_DAMAGED):
+        return convert(_upright(image))
 
 
 def _own_channels(image: Image.Image) -> np.ndarray:
@@ -117,7 +128,8 @@ def _own_channels(image: Image.Image) -> np.ndarray:
 
 def _converted(image: Image.Image) -> np.ndarray:
     if image.mode in _SIXTEEN_BITS:
-        grey = (np.asarray(image) >> 8).astype(np.uint8)
+        values = np.asarray(image)
+        grey = (values >> (4 if values.max() < _TWELVE_BITS else 8)).astype(np.uint8)
         return np.repeat(grey[:, :, None], 3, axis=2)
     if image.has_transparency_data:
         layer = image.convert("RGBA")
@@ -140,5 +152,8 @@ def _too_large(path: Path, field: str, value: object) -> DataError:
     )
 
 
-def _damaged(path: Path, error: Exception) -> DataError:
-    return DataError(f"the image is truncated or damaged ({error})", path=path, remedy="copy it again, or leave it out")
+def _upright(image: Image.Image) -> Image.Image:
+    """Turned as EXIF says, the greatest value the brightest: Pillow turns 8 bits over where white is 0, and not 16."""
+    over = image.mode in _SIXTEEN_BITS and getattr(image, "tag_v2", {}).get(_PHOTOMETRIC) == _WHITE_IS_ZERO
+    image = ImageOps.exif_transpose(image)
+    return Image.fromarray(65535 - np.asarray(image).astype(np.uint16)) if over else image

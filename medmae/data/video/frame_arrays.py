@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Iterator
 
 import numpy as np
 
+from medmae.data.npz import read_arrays
 from medmae.data.video.deep import span_of, to_bytes
 from medmae.data.video.video import Video
 from medmae.errors import DataError
+from medmae.reading import reading
 
 _NAMES = ("frames", "video", "clip", "images", "image", "arr_0")  # of the array in an .npz
 
@@ -34,16 +35,12 @@ class ArrayVideo(Video):
             yield np.asarray(frame) if array.dtype == np.uint8 else to_bytes(np.asarray(frame), span), None
 
     def _array(self) -> np.ndarray:
-        try:
-            if self.path.suffix.lower() == ".npz":
-                with np.load(self.path, allow_pickle=False) as file:
-                    array = file[self._name(file.files)]
-            else:
+        if self.path.suffix.lower() == ".npz":
+            found = read_arrays(self.path, wanted=self._name)
+            array = next(iter(found.values()))
+        else:
+            with reading(self.path, what="the array", remedy="save it again"):
                 array = np.load(self.path, mmap_mode="r", allow_pickle=False)
-        except DataError:
-            raise
-        except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
-            raise DataError(f"the array cannot be read ({error})", path=self.path, remedy="save it again") from error
         array = array[..., None] if array.ndim == 3 else array
         if array.ndim != 4 or array.shape[-1] not in (1, 3) or 0 in array.shape or array.dtype.kind not in "uif":
             raise DataError(
@@ -55,10 +52,10 @@ class ArrayVideo(Video):
             )
         return array
 
-    def _name(self, names: list[str]) -> str:
+    def _name(self, names: list[str]) -> list[str]:
         found = [name for name in _NAMES if name in names] or (names if len(names) == 1 else [])
         if not found:
             raise DataError(
                 "none of its arrays is called frames", path=self.path, field="arrays", value=names, remedy="rename one"
             )
-        return found[0]
+        return found[:1]

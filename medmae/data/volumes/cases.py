@@ -12,11 +12,12 @@ from medmae.data.volumes.case import Case
 from medmae.data.volumes.grid import Grid
 from medmae.data.volumes.intensity import Normalisation, Rule
 from medmae.data.volumes.layouts import Found, Layout, cases_of, find_cases
-from medmae.data.volumes.nifti import LIMIT_GB, NanPolicy, Volume
+from medmae.data.volumes.nifti import NanPolicy, Volume
 from medmae.data.volumes.nifti_header import Repair
 from medmae.data.volumes.one_grid import check_one_grid, content_box
 from medmae.data.volumes.volume_file import Source, load_source
 from medmae.errors import DataError
+from medmae.reading import LIMIT_GB
 
 MARGIN = 2  # voxels kept around the content, as preparation does by default
 

@@ -14,9 +14,11 @@ import numpy as np
 from medmae.data.contrasts import Named, dicom_contrast
 from medmae.data.identity.headers import salt_of, salted
 from medmae.data.images.decode import stretched
+from medmae.data.volumes.dicom_pixels import begins_as_dicom, check_pixels
 from medmae.data.volumes.grid import Grid
-from medmae.data.volumes.nifti import LIMIT_GB, Volume
+from medmae.data.volumes.nifti import Volume
 from medmae.errors import DataError
+from medmae.reading import LIMIT_GB, reading
 
 if TYPE_CHECKING:
     import SimpleITK as sitk  # noqa: N813
@@ -26,15 +28,16 @@ _SERIES, _STUDY, _PATIENT = "0020|000e", "0020|000d", "0010|0020"
 _WORDS = ("0008|103e", "0018|1030", "0018|0024", "0008|0060")  # series description, protocol, sequence, modality
 _AGENT, _IMAGE_TYPE = "0018|0010", "0008|0008"
 _CENTRE, _WIDTH, _PHOTOMETRIC = "0028|1050", "0028|1051", "0028|0004"
+_EXPORT = "export it again, or leave it out"
 _SPACING_TOLERANCE = 0.01  # of the slice distance
 _LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
 def is_dicom(path: Path) -> bool:
-    """Whether a file says of itself that it is DICOM (``DICM`` at byte 128)."""
+    """Whether a file begins as DICOM does, with or without its preamble; its name does not matter."""
     try:
         with path.open("rb") as file:
-            return file.read(132)[128:] == b"DICM"
+            return begins_as_dicom(file.read(132))
     except OSError:
         return False
 
@@ -101,22 +104,16 @@ def load_series(files: Iterable[str | Path], *, limit_gb: float = LIMIT_GB) -> V
     headers = [_header(path) for path in paths]
     _check_same(headers, paths)
     ordered = _by_position(headers, paths)
-    columns, rows = headers[0].GetSize()[:2]
-    if columns * rows * len(paths) * 4 > limit_gb * 1e9:
-        raise DataError(
-            f"the series is larger than the limit of {limit_gb} GB",
-            path=paths[0].parent,
-            field="slices",
-            value=(len(paths), rows, columns),
-            remedy="raise --limit-gb if the volume is really so large",
-        )
+    for path in paths:
+        check_pixels(path, slices=len(paths), limit_gb=limit_gb)
     reader = itk.ImageSeriesReader()
+    reader.SetImageIO("GDCMImageIO")
     reader.SetFileNames([str(path) for path in ordered])
-    try:
+    if len({header.GetPixelID() for header in headers}) > 1:
+        reader.SetOutputPixelType(itk.sitkFloat32)  # else the first slice's scale decides, and others lose fractions
+    with reading(paths[0].parent, what="the series", remedy=_EXPORT):
         image = reader.Execute()
-    except RuntimeError as error:
-        raise DataError(f"SimpleITK cannot read the pixels ({_last(error)})", path=paths[0].parent) from error
-    array = itk.GetArrayFromImage(image).transpose(2, 1, 0)  # (z, y, x) -> (x, y, z)
+        array = itk.GetArrayFromImage(image).transpose(2, 1, 0)  # (z, y, x) -> (x, y, z)
     return Volume(array=array, grid=Grid.from_affine(array.shape, _affine(image)), sha256=series_sha256(ordered))
 
 
@@ -135,10 +132,9 @@ def load_image(path: str | Path) -> np.ndarray:
         raise DataError(
             "one frame a file is expected", path=path, field="frames", value=reader.GetSize()[2], remedy="split it"
         )
-    try:
+    check_pixels(path)
+    with reading(path, what="the image", remedy=_EXPORT):
         array = _simpleitk().GetArrayFromImage(reader.Execute())
-    except RuntimeError as error:
-        raise DataError(f"SimpleITK cannot read the pixels ({_last(error)})", path=path) from error
     if reader.GetNumberOfComponents() == 3:
         return array.reshape(*array.shape[-3:]).astype(np.uint8)
     grey = array.reshape(*array.shape[-2:], 1)
@@ -229,21 +225,14 @@ def _header(path: Path) -> sitk.ImageFileReader:
     reader = _simpleitk().ImageFileReader()
     reader.SetImageIO("GDCMImageIO")
     reader.SetFileName(str(path))
-    try:
+    with reading(path, what="the DICOM header", remedy=_EXPORT):
         reader.ReadImageInformation()
-    except RuntimeError as error:
-        raise DataError(f"SimpleITK cannot read the header ({_last(error)})", path=path) from error
     return reader
 
 
 def _tag(reader: sitk.ImageFileReader, tag: str) -> str:
     has: bool = reader.HasMetaDataKey(tag)
     return str(reader.GetMetaData(tag)).strip() if has else ""
-
-
-def _last(error: RuntimeError) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1] if lines else type(error).__name__
 
 
 def _simpleitk() -> ModuleType:

@@ -19,6 +19,7 @@ from nibabel.orientations import (
     ornt_transform,
 )
 
+from medmae.data.volumes.nifti_header import millimetres
 from medmae.files import atomic_write
 
 CANONICAL = "LPS"
@@ -38,12 +39,12 @@ class Grid:
     patient's right, so that a slice shown as an image is upright and radiological.
 
     Args:
-        shape: Shape of the source array, 3 axes, or 4 with a last axis of 1.
+        shape: Shape of the source array: 3 axes, and further ones of 1.
         affine: 4 x 4, voxel index to RAS+ millimetres (nibabel's convention).
         qform_code: NIfTI code of the quaternion form.
         sform_code: NIfTI code of the affine form.
         xyzt_units: Units of space and time, such as ``("mm", "sec")``.
-        raw: The NIfTI header fields behind the affine.
+        raw: The NIfTI header fields behind the affine, in the header's own unit of length.
         crop: ``(start, stop)`` per stored axis (z, y, x), counted in the whole canonical volume; None keeps all.
         pad: Voxels added ``(before, after)`` per stored axis, after the crop.
         scale: Resampling factor per stored axis, after the pad; 1 everywhere keeps the inverse exact.
@@ -60,8 +61,8 @@ class Grid:
     scale: tuple[float, float, float] = (1.0, 1.0, 1.0)
 
     def __post_init__(self) -> None:
-        if len(self.shape) not in (3, 4) or (len(self.shape) == 4 and self.shape[3] != 1):
-            raise ValueError(f"a grid has 3 axes, or 4 with a last axis of 1, got shape {self.shape}")
+        if len(self.shape) < 3 or any(n != 1 for n in self.shape[3:]):
+            raise ValueError(f"a grid has 3 axes, and further ones of 1, got shape {self.shape}")
         if np.shape(self.affine) != (4, 4):
             raise ValueError(f"the affine must be 4 x 4, got shape {np.shape(self.affine)}")
         for (start, stop), full in zip(self.crop or (), self.canonical_shape, strict=bool(self.crop)):
@@ -70,11 +71,15 @@ class Grid:
 
     @classmethod
     def from_header(cls, header: nib.Nifti1Header, *, affine: np.ndarray | None = None) -> Grid:
-        """The grid of a NIfTI header; ``affine`` overrides what the header says (a repair)."""
+        """The grid of a NIfTI header; ``affine`` replaces a broken sform, also in what is written back."""
+        if affine is not None:
+            header = header.copy()
+            header.set_sform(affine, code=int(header["qform_code"]))
         raw = {name: _floats(header[name]) for name in (*_RAW, *_ROWS)}
+        to_mm = np.diag([millimetres(header)] * 3 + [1.0])
         return cls(
             shape=tuple(int(n) for n in header.get_data_shape()),
-            affine=_matrix(header.get_best_affine() if affine is None else affine),
+            affine=_matrix(to_mm @ header.get_best_affine()),
             qform_code=int(header["qform_code"]),
             sform_code=int(header["sform_code"]),
             xyzt_units=header.get_xyzt_units(),

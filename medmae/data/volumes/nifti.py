@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import math
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,15 +13,13 @@ from typing import Literal
 
 import nibabel as nib
 import numpy as np
-from nibabel.filebasedimages import ImageFileError
-from nibabel.spatialimages import HeaderDataError
 
 from medmae.data.volumes.grid import Grid
-from medmae.data.volumes.nifti_header import Repair, best_affine, check_header, parse_header
+from medmae.data.volumes.nifti_header import Repair, best_affine, check_header, mend, parse_header
 from medmae.errors import DataError
+from medmae.reading import LIMIT_GB, check_budget, reading
 
 NanPolicy = Literal["error", "zero", "median"]
-LIMIT_GB = 4.0
 _HEADER_BYTES = 540
 _DEFLATE_RATIO = 1032  # bytes that one byte of gzip can hold at most
 
@@ -57,7 +56,7 @@ def load_volume(
     Args:
         path: The file.
         nan: What to do with NaN and infinite voxels: refuse, set to 0, or set to the median of the finite ones.
-        limit_gb: Largest uncompressed size, in 10^9 bytes.
+        limit_gb: Most memory for what the file holds and what becomes of it, in 10^9 bytes.
         repair_affine: ``"qform"`` uses the quaternion form where the sform is unusable; never without being asked.
 
     Raises:
@@ -67,28 +66,27 @@ def load_volume(
     if nan not in ("error", "zero", "median"):
         raise ValueError(f"nan must be error, zero or median, got {nan!r}")
     raw = _read_bytes(path)
-    header, content = _uncompressed(raw, path, limit=int(limit_gb * 1e9))
+    sha256 = hashlib.sha256(raw).hexdigest()
+    header, content = _uncompressed(raw, path, limit_gb=limit_gb)
+    del raw
+    mended = mend(header)
     affine = best_affine(header, path, repair=repair_affine)
     array, counted = settle_nan(_array(header, content, path), nan=nan, path=path)
-    mended = not np.array_equal(affine, header.get_best_affine(), equal_nan=False)
-    grid = Grid.from_header(header, affine=affine if mended else None)
-    flags = (*_flags(header, affine), *(["affine_from_qform"] if mended else []), *counted)
-    return Volume(array=array, grid=grid, flags=flags, sha256=hashlib.sha256(raw).hexdigest())
+    repaired = not np.array_equal(affine, header.get_best_affine(), equal_nan=False)
+    grid = Grid.from_header(header, affine=affine if repaired else None)
+    flags = (*mended, *_flags(header, affine), *(["affine_from_qform"] if repaired else []), *counted)
+    return Volume(array=array, grid=grid, flags=flags, sha256=sha256)
 
 
 def _read_bytes(path: Path) -> bytes:
-    try:
+    with reading(path, remedy="check path and rights"):
         raw = path.read_bytes()
-    except OSError as error:
-        raise DataError(
-            f"the file cannot be read ({error.strerror})", path=path, remedy="check path and rights"
-        ) from error
     if not raw:
         raise DataError("the file is empty", path=path, field="size", value=0, remedy="copy it again")
     return raw
 
 
-def _uncompressed(raw: bytes, path: Path, *, limit: int) -> tuple[nib.Nifti1Header, bytes]:
+def _uncompressed(raw: bytes, path: Path, *, limit_gb: float) -> tuple[nib.Nifti1Header, bytes]:
     """The checked header, and the bytes of the whole file without compression."""
     zipped = path.name.lower().endswith(".gz")
     if zipped and raw[:2] != b"\x1f\x8b":
@@ -104,7 +102,7 @@ def _uncompressed(raw: bytes, path: Path, *, limit: int) -> tuple[nib.Nifti1Head
             block = stream.read(_HEADER_BYTES)
             header = parse_header(block, path)
             check_header(header, path)
-            promised = _promised(header, path, limit=limit)
+            promised = _promised(header, path, limit_gb=limit_gb)
             if promised > len(raw) * (_DEFLATE_RATIO if zipped else 1):
                 raise _too_short(path, promised=promised, size=len(raw))
             content = block + stream.read(promised - len(block))
@@ -133,32 +131,42 @@ def _too_short(path: Path, *, promised: int, size: int) -> DataError:
     )
 
 
-def _promised(header: nib.Nifti1Header, path: Path, *, limit: int) -> int:
-    """Bytes of the whole file by its header; refused above the limit, before they are read or allocated."""
+def _promised(header: nib.Nifti1Header, path: Path, *, limit_gb: float) -> int:
+    """Bytes of the whole file by its header; refused where they and what becomes of them are above the limit."""
     shape = [int(n) for n in header["dim"][1 : int(header["dim"][0]) + 1]]
-    voxels = 1
-    for n in shape:
-        voxels *= n
-    size, offset = voxels * header.get_data_dtype().itemsize, int(header["vox_offset"])
-    if size + offset > limit:
-        raise DataError(
-            f"the header promises {(size + offset) / 1e9:.1f} GB, the limit is {limit / 1e9:.1f} GB",
-            path=path,
-            field="dim" if size > limit else "vox_offset",
-            value=shape if size > limit else offset,
-            remedy="raise --limit-gb if the volume is really so large",
-        )
-    return size + offset
+    voxels, itemsize, offset = math.prod(shape), header.get_data_dtype().itemsize, int(header["vox_offset"])
+    kept = 4 if _scaled(header) or header.get_data_dtype().kind == "f" else itemsize
+    size = voxels * (itemsize + kept)
+    large = size > offset
+    check_budget(
+        size + offset,
+        path=path,
+        field="dim" if large else "vox_offset",
+        value=shape if large else offset,
+        limit_gb=limit_gb,
+        remedy="raise --limit-gb if the volume is really so large",
+    )
+    return voxels * itemsize + offset
+
+
+def _scaled(header: nib.Nifti1Header) -> bool:
+    slope, inter = float(header["scl_slope"]), float(header["scl_inter"])
+    return math.isfinite(slope) and slope != 0 and (slope, inter) != (1.0, 0.0)
 
 
 def _array(header: nib.Nifti1Header, content: bytes, path: Path) -> np.ndarray:
+    """The voxels: of the file's type, or float32 where the header scales or floats are longer."""
     image_type = nib.Nifti2Image if int(header["sizeof_hdr"]) == _HEADER_BYTES else nib.Nifti1Image
-    try:
-        data = np.asanyarray(image_type.from_bytes(content).dataobj)
-    except (HeaderDataError, ImageFileError, ValueError, OSError) as error:
-        raise DataError(f"nibabel cannot read it ({error})", path=path, remedy="convert the volume again") from error
-    data = data.reshape(data.shape[:3])
-    return data.astype(np.float32) if data.dtype.kind == "f" else data
+    shape = tuple(int(n) for n in header["dim"][1:4])
+    with reading(path, what="the volume", remedy="convert the volume again"):
+        proxy = image_type.from_bytes(content).dataobj
+        if not _scaled(header) and header.get_data_dtype().kind != "f":
+            return np.asanyarray(proxy).reshape(shape)
+        proxy = proxy.reshape(shape)
+        array = np.empty(shape, dtype=np.float32, order="F")
+        for z in range(shape[2]):  # a slice at a time: nibabel scales in float64
+            array[:, :, z] = proxy[:, :, z]
+        return array
 
 
 def settle_nan(array: np.ndarray, *, nan: NanPolicy, path: Path) -> tuple[np.ndarray, tuple[str, ...]]:

@@ -15,7 +15,9 @@ from medmae.errors import DataError
 Repair = Literal["qform"]
 # Kinds of numbers that are an image's intensities; RGB is a structured type ("V"), complex is "c".
 _PLAIN_KINDS = "iuf"
-_MILLIMETRES = {"meter": 1e3, "mm": 1.0, "micron": 1e-3, "unknown": 1.0}
+_SPACE_BITS, _TIME_BITS = 0x07, 0x38  # of xyzt_units
+_SPACES, _TIMES = (0, 1, 2, 3), (0, 8, 16, 24, 32, 40, 48)
+_MILLIMETRES = {1: 1e3, 3: 1e-3}  # of codes: metres, microns
 _PIXDIM_RANGE = (0.01, 50.0)
 
 
@@ -94,10 +96,7 @@ def _check_dtype(header: nib.Nifti1Header, path: Path) -> None:
 
 def _check_pixdim(header: nib.Nifti1Header, path: Path) -> None:
     sizes = [float(v) for v in header["pixdim"][1:4]]
-    try:
-        factor = _MILLIMETRES[header.get_xyzt_units()[0]]
-    except KeyError:
-        factor = 1.0
+    factor = millimetres(header)
     low, high = _PIXDIM_RANGE
     if not all(math.isfinite(v) and low <= abs(v) * factor <= high for v in sizes):
         raise DataError(
@@ -107,6 +106,33 @@ def _check_pixdim(header: nib.Nifti1Header, path: Path) -> None:
             value=sizes,
             remedy="correct the header, or convert the volume from DICOM again",
         )
+
+
+def mend(header: nib.Nifti1Header) -> list[str]:
+    """Corrects what the standard tells every reader to read otherwise; gives a flag for each.
+
+    A ``pixdim[0]`` (qfac) that is neither 1 nor -1 counts as 1, voxel sizes count without their sign, and units that
+    the standard does not know count as unknown. The header is changed.
+    """
+    flags = []
+    if float(header["pixdim"][0]) not in (-1.0, 1.0) and int(header["qform_code"]) > 0:
+        header["pixdim"][0] = 1.0
+        flags.append("qfac_counts_as_1")
+    if (header["pixdim"][1:4] < 0).any():
+        header["pixdim"][1:4] = np.abs(header["pixdim"][1:4])
+        flags.append("voxel_size_without_sign")
+    code = int(header["xyzt_units"])
+    space, time = code & _SPACE_BITS, code & _TIME_BITS
+    known = (space if space in _SPACES else 0) | (time if time in _TIMES else 0)
+    if known != code:
+        header["xyzt_units"] = known
+        flags.append(f"unknown_units:{code}")
+    return flags
+
+
+def millimetres(header: nib.Nifti1Header) -> float:
+    """Millimetres in the header's unit of length; 1 where it names none."""
+    return _MILLIMETRES.get(int(header["xyzt_units"]) & _SPACE_BITS, 1.0)
 
 
 def best_affine(header: nib.Nifti1Header, path: Path, *, repair: Repair | None = None) -> np.ndarray:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medmae.data.volumes.dicom import load_series
-from medmae.data.volumes.nifti import LIMIT_GB, NanPolicy, Volume, load_volume, settle_nan
+from medmae.data.volumes.nifti import NanPolicy, Volume, load_volume, settle_nan
 from medmae.data.volumes.nifti_header import Repair
+from medmae.reading import LIMIT_GB
 
 
 @dataclass(frozen=True)

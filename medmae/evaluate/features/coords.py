@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from medmae.data.hdf5 import open_hdf5
 from medmae.data.slides.resolution import resolve_mpp
 from medmae.data.slides.slide_grid import SlideGrid
 from medmae.data.slides.wsi import Slide
 from medmae.errors import DataError
 from medmae.evaluate.features.embedding_cases import EmbeddingCase
-from medmae.evaluate.features.embedding_files import open_hdf5
 
 
 class CoordsTiles(Dataset[dict[str, Tensor | int]]):
@@ -67,7 +67,7 @@ def case_of_slide(
         DataError: If either file cannot be read, tiles have no size, or places lie outside the slide.
     """
     opened, path = Slide(slide), Path(coords)
-    with open_hdf5(path) as file:
+    with open_hdf5(path, reads=("coords",)) as file:
         if "coords" not in file:
             raise _unfit(path, "coords", list(file), "it holds no coords")
         places = file["coords"][()].reshape(-1, 2).astype(np.int64)

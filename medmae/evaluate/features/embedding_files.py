@@ -5,8 +5,8 @@ corner in level-0 pixels; ``patch_tokens`` ``(N, P, D)`` on request; of tiles th
 
 Attributes of the file say what they were made of: ``case``, ``subject``, ``encoder``, ``encoder_sha256``, ``pool``,
 ``source_sha256``. Attributes of ``coords`` are those of the other tools, in whole pixels as these want them
-(``patch_size``, ``patch_size_level0``, ``patch_level``, ``downsample``, ``overlap``, ``level0_width``,
-``level0_height``, ``name``), and ours: ``mpp`` and ``grid``, the exact
+(``patch_size``, ``patch_size_level0``, ``patch_level``, ``level0_magnification``, ``target_magnification``,
+``downsample``, ``overlap``, ``level0_width``, ``level0_height``, ``name``), and ours: ``mpp`` and ``grid``, the exact
 :class:`~medmae.data.slides.slide_grid.SlideGrid` as JSON.
 """
 
@@ -21,12 +21,16 @@ from typing import Any, Literal
 import h5py
 import numpy as np
 
+from medmae.data.hdf5 import open_hdf5
 from medmae.data.slides.slide_grid import SlideGrid
 from medmae.errors import DataError
 from medmae.files import atomic_write
 
 Precision = Literal["float16", "float32"]
 FORMAT = "medmae embeddings 1"
+_REMEDY = "delete the file and embed the slide again"
+# Microns a pixel below which a slide counts as scanned at a nominal magnification: TRIDENT's table.
+_MAGNIFICATIONS = ((0.16, 80), (0.2, 60), (0.3, 40), (0.6, 20), (1.2, 10), (2.4, 5))
 Part = tuple[Sequence[int], np.ndarray, np.ndarray | None]  # places, features (B, D), patch tokens (B, P, D)
 
 
@@ -106,7 +110,7 @@ def read_embeddings(path: str | Path) -> Embeddings:
         DataError: If it is missing, no HDF5, damaged, or without features.
     """
     path = Path(path)
-    with open_hdf5(path) as file:
+    with open_hdf5(path, reads=("features", "coords", "names"), remedy=_REMEDY) as file:
         if "features" not in file:
             raise _unreadable(path, f"it holds {', '.join(file) or 'nothing'}, and no features")
         features = file["features"][()]
@@ -123,24 +127,12 @@ def read_embeddings(path: str | Path) -> Embeddings:
     return Embeddings(path=path, about=about, features=features, coords=coords, grid=grid, names=names)
 
 
-def open_hdf5(path: Path) -> h5py.File:
-    """Opens a file to read.
-
-    Raises:
-        DataError: If it is missing, no HDF5, or damaged.
-    """
-    try:
-        return h5py.File(path, "r")
-    except OSError as error:
-        raise _unreadable(path, str(error)) from error
-
-
 def attributes_of(path: Path) -> dict[str, Any]:
     """Attributes of a file; empty if it is none that can be read."""
     try:
-        with h5py.File(path, "r") as file:
+        with open_hdf5(path) as file:
             return {name: _plain(value) for name, value in file.attrs.items()}
-    except OSError:
+    except DataError:
         return {}
 
 
@@ -170,12 +162,18 @@ def _finish(file: h5py.File, kept: Sequence[int], *, count: int, path: Path) -> 
 
 
 def _places(grid: SlideGrid, name: str) -> dict[str, Any]:
+    edge, downsample = sum(grid.tile_size) / 2, sum(grid.downsample) / 2
+    mpp = sum(grid.mpp) / 2
+    magnification = next((power for limit, power in _MAGNIFICATIONS if mpp < limit), 10 / mpp)
     return {
-        "patch_size": grid.tile,
-        "patch_size_level0": round(sum(grid.tile_size) / 2),
+        # CLAM reads so many pixels of the level, TRIDENT so many at the target magnification: both are this area.
+        "patch_size": round(edge / downsample),
+        "patch_size_level0": round(edge),
         "patch_level": grid.level,
+        "level0_magnification": magnification,
+        "target_magnification": magnification / downsample,
         "downsample": grid.downsample,
-        "overlap": max(round((grid.microns - grid.stride) / grid.tile_mpp), 0),
+        "overlap": max(round((grid.microns - grid.stride) / mpp / downsample), 0),
         "level0_width": grid.slide_size[0],
         "level0_height": grid.slide_size[1],
         "name": name,
@@ -189,6 +187,4 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever HDF5 holds
 
 
 def _unreadable(path: Path, reason: str) -> DataError:
-    return DataError(
-        f"these embeddings cannot be read: {reason}", path=path, remedy="delete the file and embed the slide again"
-    )
+    return DataError(f"these embeddings cannot be read: {reason}", path=path, remedy=_REMEDY)

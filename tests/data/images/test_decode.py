@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import io
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
 import tifffile
 from PIL import Image
 
-from medmae.data.images.decode import read_bytes, rgb_of
+from medmae.data.images.decode import pixels_of, read_bytes, rgb_of
 from medmae.errors import DataError
 
 RGB = np.random.default_rng(0).integers(0, 256, (9, 12, 3), dtype=np.uint8)
@@ -73,9 +74,75 @@ def test_cmyk_becomes_rgb():
     np.testing.assert_array_equal(decoded(content(ink, "TIFF")), RGB)
 
 
-def test_the_first_page_of_several_counts():
+def test_pages_that_are_no_channels_are_refused():
     pages = [Image.fromarray(RGB), Image.fromarray(255 - RGB)]
+    with pytest.raises(DataError, match="pages are not channels"):
+        decoded(content(pages[0], "TIFF", save_all=True, append_images=pages[1:]))
+
+
+def test_smaller_copies_of_a_page_are_no_pages():
+    pages = [Image.fromarray(RGB), Image.fromarray(RGB[::2, ::2].copy())]
     np.testing.assert_array_equal(decoded(content(pages[0], "TIFF", save_all=True, append_images=pages[1:])), RGB)
+
+
+def tiff(array, **options):
+    file = io.BytesIO()
+    tifffile.imwrite(file, array, **options)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"ome": True, "metadata": {"axes": "CYX"}},
+        {"imagej": True, "metadata": {"axes": "CYX"}},
+        {"photometric": "minisblack", "planarconfig": "separate"},
+    ],
+    ids=["OME", "ImageJ", "planes"],
+)
+def test_every_channel_of_a_tiff_is_read(options):
+    planes = np.random.default_rng(0).integers(0, 256, (5, 9, 12), dtype=np.uint8)
+    found = pixels_of(tiff(planes, **options), path=Path("image"))
+    np.testing.assert_array_equal(found, np.moveaxis(planes, 0, -1))
+
+
+def test_extra_samples_are_channels_and_no_colours():
+    values = np.random.default_rng(0).integers(0, 4000, (9, 12, 5), dtype=np.uint16)
+    data = tiff(values, photometric="minisblack", planarconfig="contig", extrasamples=["unspecified"] * 4)
+    found = pixels_of(data, path=Path("image"))
+    assert found.shape == (9, 12, 5)
+    assert found.min() == 0
+    assert found.max() == 1
+    with pytest.raises(DataError, match="5 channels"):
+        decoded(data)
+
+
+def test_sixteen_bits_whose_white_is_0_are_turned_over():
+    values = np.arange(108, dtype=np.uint16).reshape(9, 12) * 600
+    black, white = (
+        pixels_of(tiff(array, photometric=kind), path=Path("image"))
+        for array, kind in ((values, "minisblack"), (65535 - values, "miniswhite"))
+    )
+    np.testing.assert_array_equal(black, white)
+    assert black[-1, -1] == 1
+
+
+def test_twelve_bits_in_sixteen_use_the_range_of_rgb():
+    values = np.linspace(0, 4095, 108).reshape(9, 12).astype(np.uint16)
+    assert decoded(tiff(values)).max() == 255
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP"])
+def test_images_are_turned_as_exif_says(kind):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned by 90 degrees clockwise to be seen
+    shown = decoded(content(Image.fromarray(RGB), kind, exif=exif))
+    assert shown.shape == (RGB.shape[1], RGB.shape[0], 3)
+
+
+@pytest.mark.parametrize("kind", ["BMP", "WEBP"])
+def test_further_kinds_are_read(kind):
+    np.testing.assert_array_equal(decoded(content(Image.fromarray(RGB), kind, lossless=True)), RGB)
 
 
 def test_floating_point_pixels_are_refused():
@@ -94,7 +161,7 @@ def test_a_truncated_image_is_refused_by_name(kind, share):
 
 def test_what_is_no_image_or_another_format_is_refused():
     for data in (b"hello", b"%PDF-1.4", content(Image.fromarray(RGB), "GIF")):
-        with pytest.raises(DataError, match="no JPEG, PNG or TIFF image"):
+        with pytest.raises(DataError, match="no JPEG, PNG, TIFF, BMP or WebP image"):
             decoded(data)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from medmae.data.volumes.dicom import find_series, is_dicom, load_series
+from medmae.data.volumes.dicom import find_series, is_dicom, load_image, load_series
 from medmae.data.volumes.grid import Grid
 from medmae.errors import DataError
 
@@ -103,7 +103,7 @@ def test_one_slice_and_too_many_pixels_are_refused(tmp_path):
     files = only(tmp_path / "s")[1]
     with pytest.raises(DataError, match="at least two slices"):
         load_series(files[:1])
-    with pytest.raises(DataError, match="larger than the limit"):
+    with pytest.raises(DataError, match="the limit is"):
         load_series(files, limit_gb=1e-9)
 
 
@@ -133,3 +133,68 @@ def test_real_series_are_read(name, shape, codes):
     assert volume.grid.canonical_shape == shape
     assert volume.grid.orientation == codes
     assert Grid.from_dict(volume.grid.to_dict()) == volume.grid
+
+
+def edited(folder, edit):
+    """Changes the data sets of a series one by one: ``edit(data, number)``."""
+    pydicom = pytest.importorskip("pydicom")
+    for number, path in enumerate(sorted(folder.iterdir(), reverse=True)):
+        data = pydicom.dcmread(path)
+        edit(data, number)
+        data.save_as(path)
+
+
+def test_slices_of_different_scales_keep_their_fractions(tmp_path):
+    stored = write_series(tmp_path / "s")
+    slopes = [1, 0.01, 0.5, 0.001, 2]
+
+    def scale(data, number):
+        data.RescaleSlope, data.RescaleIntercept = slopes[number], 0
+
+    edited(tmp_path / "s", scale)
+    array = load_series(only(tmp_path / "s")[1]).array.transpose(2, 1, 0)
+    np.testing.assert_allclose(array, stored * np.array(slopes)[:, None, None], rtol=1e-6)
+
+
+def test_fewer_pixels_than_promised_are_refused(tmp_path):
+    write_series(tmp_path / "s")
+
+    def shorten(data, number):
+        data.PixelData = data.PixelData[: 96 if number != 2 else 24]
+
+    edited(tmp_path / "s", shorten)
+    files = only(tmp_path / "s")[1]
+    with pytest.raises(DataError, match="take 96 bytes, and 24 are there") as caught:
+        load_series(files)
+    assert caught.value.path == sorted(files)[2]
+    with pytest.raises(DataError, match="24 are there"):
+        load_image(caught.value.path)
+    cut = files[0]
+    cut.write_bytes(cut.read_bytes()[:-20])
+    with pytest.raises(DataError, match=cut.name):
+        load_image(cut)
+
+
+@pytest.mark.parametrize("syntax", [None, "1.2.840.10008.1.2.1.99"], ids=["plain", "deflated"])
+def test_an_image_that_claims_more_than_the_budget_is_refused(tmp_path, syntax):
+    write_series(tmp_path / "s")
+
+    def enlarge(data, number):
+        data.Rows = data.Columns = 65535
+        if syntax is not None:
+            data.file_meta.TransferSyntaxUID = syntax
+
+    edited(tmp_path / "s", enlarge)
+    with pytest.raises(DataError, match=r"promises 25\.8 GB"):
+        load_image(sorted((tmp_path / "s").iterdir())[0])
+
+
+def test_a_file_without_its_preamble_is_dicom_and_other_files_are_not(tmp_path):
+    wanted = write_series(tmp_path / "s")
+    for path in (tmp_path / "s").iterdir():
+        path.write_bytes(path.read_bytes()[132:])
+        path.rename(path.with_suffix(""))
+    np.testing.assert_array_equal(load_series(only(tmp_path / "s")[1]).array.transpose(2, 1, 0), wanted)
+    for content in (b"", b"hello", b"\x08\x00" * 80, b"\x89PNG" + bytes(200)):
+        (tmp_path / "a").write_bytes(content)
+        assert not is_dicom(tmp_path / "a")

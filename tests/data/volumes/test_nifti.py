@@ -95,7 +95,7 @@ def test_a_plain_file_named_gz_an_empty_and_a_missing_file_are_refused(tmp_path,
 
 def test_a_promise_above_the_limit_is_refused_before_allocation(write):
     path = write({DIM: ("<8h", (3, 32000, 32000, 32000, 1, 1, 1, 1))})
-    assert "65536.0 GB" in refused(path, "dim")
+    assert "131,072.0 GB" in refused(path, "dim")
     assert "limit" in refused(write(), "dim", limit_gb=1e-7)
 
 
@@ -214,3 +214,58 @@ def test_real_volumes_come_back_identical(tmp_path, name):
     assert before.header.get_zooms() == after.header.get_zooms()
     for field in ("qform_code", "sform_code", "xyzt_units"):
         assert before.header[field] == after.header[field]
+
+
+XYZT_UNITS, SCL_SLOPE = 123, 112
+
+
+@pytest.mark.parametrize("rank", [4, 5, 7])
+def test_further_axes_of_1_are_no_series(write, rank):
+    volume = load_volume(write({DIM: ("<8h", (rank, 6, 5, 4, 1, 1, 1, 1))}))
+    assert volume.array.shape == (6, 5, 4)
+    assert volume.grid.canonical_shape == (4, 5, 6)
+
+
+@pytest.mark.parametrize(
+    ("pixdim", "flags"),
+    [((0, 1, 1, 2), ("qfac_counts_as_1",)), ((-1, 1, -1, 2), ("voxel_size_without_sign",))],
+    ids=["qfac 0", "negative size"],
+)
+def test_a_qform_is_read_as_the_standard_says(write, pixdim, flags):
+    path = write({SFORM_CODE: ("<h", (0,)), PIXDIM: ("<4f", pixdim)})
+    volume = load_volume(path)
+    assert volume.flags == flags
+    np.testing.assert_allclose(volume.grid.affine, nib.load(path).affine)
+
+
+@pytest.mark.parametrize("code", [6, 66, 136])
+def test_units_that_the_standard_does_not_know_count_as_unknown(write, code):
+    volume = load_volume(write({XYZT_UNITS: ("<B", (code,))}))
+    assert f"unknown_units:{code}" in volume.flags
+    assert volume.grid.spacing == (2, 1, 1)
+
+
+def test_microns_are_millimetres_in_the_grid_and_microns_again_in_what_is_written(write, tmp_path):
+    rows = (-1000, 0, 0, 0, 0, 1000, 0, 0, 0, 0, 2000, 0)
+    path = write({XYZT_UNITS: ("<B", (3,)), PIXDIM: ("<4f", (-1, 1000, 1000, 2000)), SROW: ("<12f", rows)})
+    volume = load_volume(path)
+    assert volume.grid.spacing == (2, 1, 1)
+    volume.grid.write_nifti(volume.grid.to_canonical(volume.array), tmp_path / "back.nii")
+    np.testing.assert_array_equal(nib.load(tmp_path / "back.nii").affine, nib.load(path).affine)
+
+
+def test_the_budget_counts_what_becomes_of_the_voxels(write):
+    stored = 352 + 240
+    load_volume(write(), limit_gb=(stored + 240) / 1e9)
+    scaled = write({SCL_SLOPE: ("<2f", (0.5, 1.0))})
+    assert "raise --limit-gb" in refused(scaled, "dim", limit_gb=(stored + 240) / 1e9)
+    np.testing.assert_array_equal(load_volume(scaled).array, np.arange(120).reshape(6, 5, 4) * 0.5 + 1)
+
+
+def test_a_repaired_affine_is_what_is_written_back(write, tmp_path):
+    path = write({SROW: ("<12f", (0,) * 12)})
+    volume = load_volume(path, repair_affine="qform")
+    volume.grid.write_nifti(volume.grid.to_canonical(volume.array), tmp_path / "back.nii")
+    back = nib.load(tmp_path / "back.nii")
+    np.testing.assert_allclose(back.affine, np.diag([-1, 1, 2, 1]))
+    np.testing.assert_allclose(back.header.get_sform(), back.header.get_qform(), atol=1e-6)

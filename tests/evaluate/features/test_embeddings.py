@@ -89,6 +89,12 @@ def test_other_tools_find_what_they_look_for(slides, tmp_path):
     assert attributes["patch_size_level0"] == 63  # 32 microns are 64 by 62.7 pixels
     assert attributes["patch_level"] == 1
     assert attributes["overlap"] == 8
+    # CLAM reads patch_size pixels of patch_level, TRIDENT patch_size at the target magnification.
+    area = attributes["patch_size_level0"]
+    assert attributes["patch_size"] * attributes["downsample"].mean() == pytest.approx(area, abs=1)
+    ratio = attributes["level0_magnification"] / attributes["target_magnification"]
+    assert attributes["level0_magnification"] == 20
+    assert attributes["patch_size"] * ratio == pytest.approx(area, abs=1)
     assert (attributes["level0_width"], attributes["level0_height"]) == (900, 700)
     assert attributes["name"] == "a"
     assert attributes["mpp"].tolist() == [0.5, 0.51]
@@ -124,7 +130,7 @@ def test_a_damaged_file_is_made_anew_and_says_what_it_is_when_it_is_read(slides,
     path = embed_cases(cases, extract=encoder_of(), out=out)[0]
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(DataError, match="these embeddings cannot be read"):
+    with pytest.raises(DataError, match=r"cannot be read.*embed the slide again"):
         read_embeddings(path)
     embed_cases(cases, extract=encoder_of(), out=out)
     assert len(read_embeddings(path)) == 5

@@ -1,6 +1,6 @@
 """Tasks in another process: a native reader that crashes or hangs loses its task, not the run.
 
-The child is this module (``python -m data_prep.child``) and lives on for the next task. Task and answer are JSON:
+The child is this module (``python -m medmae.child``) and lives on for the next task. Task and answer are JSON:
 nothing is pickled.
 """
 
@@ -23,7 +23,7 @@ from typing import Any
 
 from medmae.errors import DataError
 
-_ANSWER = b"answer of data_prep.child: "  # libraries print what they like, too
+_ANSWER = b"answer of medmae.child: "  # libraries print what they like, too
 _LOCK = threading.Lock()
 _child: _Child | None = None
 
@@ -78,7 +78,7 @@ class _Child:
         self.paths = environment["PYTHONPATH"]
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 - as long-lived as the process
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "data_prep.child"],
+            [sys.executable, "-m", "medmae.child"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._said,
