@@ -49,7 +49,7 @@ class Shards:
         array = open_shard(path)  # first: it says best what is wrong with a file that is none
         place = self._places.get(shard)
         if place is not None and not self._compared[place]:
-            with naming_machine_faults():
+            with reading(path, what="the shard", remedy=_REMEDY):
                 found = sha256_of_shard(path)
             if found != self._hashes[shard]:
                 raise DataError(
