@@ -121,6 +121,13 @@ class LaterFailures:
             raise SomeFailedError(". ".join(self.reasons))
 
 
+def mistake(error: BaseException | None) -> Exception | None:
+    """The user's mistake behind an error, or None; MONAI wraps in RuntimeErrors what a recipe raised."""
+    while error is not None and not isinstance(error, ValueError | OSError | ModuleNotFoundError):
+        error = error.__cause__
+    return error
+
+
 def check_choice(value: str, choices: Sequence[str], *, name: str) -> None:
     """Refuses a word that is not one of the choices; a misspelt option must not pick another silently.
 

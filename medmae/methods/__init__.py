@@ -1,1 +1,7 @@
-"""The published systems, one file each; `registry.methods()` lists them."""
+"""The published systems, one file each; ``medmae.methods()`` lists them by name."""
+
+import sys
+
+from medmae.packages import CallablePackage
+
+sys.modules[__name__].__class__ = CallablePackage

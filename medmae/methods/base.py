@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
@@ -90,6 +91,20 @@ class Method(Configured, nn.Module, ABC):
         is not: see :class:`medmae.nn.teacher.FrozenTeacher`.
         """
         return {}
+
+    def __call__(self, batch: Batch, **options: Any) -> StepOutput:
+        """:meth:`forward`, of a batch by name.
+
+        Raises:
+            ValueError: If a bare tensor is given, or anything else without names.
+        """
+        if not isinstance(batch, Mapping):
+            name = next(iter(self.kinds), "image")
+            raise ValueError(
+                f'batch must be a mapping of tensors by name, {{"{name}": tensor, ...}}, got a {type(batch).__name__}'
+            )
+        output: StepOutput = super().__call__(batch, **options)
+        return output
 
     @abstractmethod
     def forward(

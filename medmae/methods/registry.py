@@ -6,8 +6,8 @@ import importlib
 import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
-import medmae.methods
 from medmae.methods.base import Method
 
 Preset = Callable[..., Method]
@@ -58,7 +58,7 @@ def register(
 
 def methods() -> dict[str, MethodSpec]:
     """All methods by name; importing every file of ``medmae.methods`` is what finds them."""
-    for module in pkgutil.iter_modules(medmae.methods.__path__):
+    for module in pkgutil.iter_modules([str(Path(__file__).parent)]):
         importlib.import_module(f"medmae.methods.{module.name}")
     return dict(sorted(_METHODS.items()))
 

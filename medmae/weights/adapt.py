@@ -27,7 +27,7 @@ def adapt_state(
     module: nn.Module,
     state: Mapping[str, Tensor],
     *,
-    wanted: Collection[Adaptation],
+    wanted: Adaptation | Collection[Adaptation],
     file_grid: Sequence[int] | None = None,
 ) -> tuple[dict[str, Tensor], list[str]]:
     """Tensors of the shapes that ``module`` has, where a wanted rule makes them.
@@ -43,7 +43,7 @@ def adapt_state(
     Args:
         module: Has the shapes that are wanted.
         state: Theirs, under our keys.
-        wanted: Rules, at most one of a kind.
+        wanted: A rule, or several, at most one of a kind.
         file_grid: Tokens along each axis of the file's position tables; None for a grid of equal edges.
 
     Returns:
@@ -96,7 +96,8 @@ def _flat(key: str, theirs: int, ours: int) -> bool:
     return key.endswith("patch_embed.proj.weight") and (theirs, ours) == (4, 5)
 
 
-def _one_of_a_kind(wanted: Collection[Adaptation]) -> dict[str, Any]:
+def _one_of_a_kind(wanted: Adaptation | Collection[Adaptation]) -> dict[str, Any]:
+    wanted = [wanted] if isinstance(wanted, str) else wanted  # whose letters would be taken for rules
     for rule in wanted:
         check_choice(rule, sum(_KINDS.values(), ()), name="adapt")
     chosen = {kind: [rule for rule in rules if rule in wanted] for kind, rules in _KINDS.items()}

@@ -14,6 +14,7 @@ from medmae.weights.maps.base import KeyMap
 from medmae.weights.read import State, load_state
 from medmae.weights.report import ImportReport
 from medmae.weights.scales import published, read_scales, settle
+from medmae.weights.sources import key_map_of
 from medmae.weights.unseen import published_unseen, read_unseen, refuse_others
 from medmae.weights.write import save_pt, save_safetensors
 
@@ -26,7 +27,7 @@ def import_state(
     *,
     key_map: KeyMap | None = None,
     strict: bool = True,
-    adapt: Collection[Adaptation] = (),
+    adapt: Adaptation | Collection[Adaptation] = (),
     file_grid: Sequence[int] | None = None,
 ) -> ImportReport:
     """Loads a state dict into ``module``, whole or not at all.
@@ -70,9 +71,9 @@ def load_weights(
     path: str | Path,
     *,
     sha256: str | None = None,
-    key_map: KeyMap | None = None,
+    key_map: KeyMap | str | None = None,
     strict: bool = True,
-    adapt: Collection[Adaptation] = (),
+    adapt: Adaptation | Collection[Adaptation] = (),
     file_grid: Sequence[int] | None = None,
 ) -> ImportReport:
     """Loads a file into ``module``, whole or not at all; arguments as :func:`load_state` and :func:`import_state`.
@@ -83,6 +84,7 @@ def load_weights(
         DataError: If the file is missing or damaged, or belongs to another network: one with other keys or shapes or,
             where a file of ours says them, other heads, epsilons or scale; ``module`` is unchanged.
     """
+    key_map = key_map_of(key_map)
     state = load_state(path, sha256=sha256)
     if key_map is None:
         refuse_others(module, read_unseen(path), path=path)

@@ -20,6 +20,7 @@ from medmae.weights.maps.base import KeyMap
 from medmae.weights.read import State, load_state
 from medmae.weights.report import ImportReport
 from medmae.weights.scales import published, read_scales, settle
+from medmae.weights.sources import key_map_of
 from medmae.weights.unseen import Unseen, published_unseen, read_unseen, refuse_others
 
 T = TypeVar("T")
@@ -35,9 +36,9 @@ def load_encoder(
     *,
     part: str = "encoder",
     into: Collection[str] | None = None,
-    key_map: KeyMap | None = None,
+    key_map: KeyMap | str | None = None,
     sha256: str | None = None,
-    adapt: Collection[Adaptation] = (),
+    adapt: Adaptation | Collection[Adaptation] = (),
     file_grid: Sequence[int] | None = None,
 ) -> ImportReport:
     """Loads the encoder in a file, and nothing else of it, into the encoder of a module, or into those named.
@@ -53,7 +54,8 @@ def load_encoder(
             MT-UNet.
         path: A method (``pretraining.safetensors``), a network (``model.safetensors``) or an encoder alone; or a
             published file.
-        key_map: How the keys of a published file are called here, e.g. ``EDGE_MAE`` for ``EdgeMAE.pth`` and ``E.pth``.
+        key_map: How the keys of a published file are called here, or the name of that layout: ``timm``; ``edge_mae``
+            for ``EdgeMAE.pth`` and ``E.pth``; see :func:`medmae.weights.sources.sources`.
         sha256: See :func:`medmae.weights.read.load_state`.
         adapt: See :func:`medmae.weights.adapt.adapt_state`; ``["channels"]`` for an encoder that sees neighbours.
         file_grid: See :func:`medmae.weights.io.import_state`.
@@ -66,6 +68,7 @@ def load_encoder(
             heads, epsilons or another scale; the module is unchanged.
         ValueError: If the module has no encoder of these names, or several and none is named.
     """
+    key_map = key_map_of(key_map)
     parts = _chosen(encoder, into=into)
     state, others = _encoder_of(load_state(path, sha256=sha256), part, key_map=key_map)
     said = {} if key_map else _said_of(path, part)

@@ -18,6 +18,19 @@ def sources() -> dict[str, KeyMap]:
     return dict(sorted(found.items()))
 
 
+def key_map_of(layout: KeyMap | str | None) -> KeyMap | None:
+    """A key map as it is, or by its name; None stays None.
+
+    Raises:
+        ValueError: As :func:`source`; or if it is something else.
+    """
+    if isinstance(layout, str):
+        return source(layout)
+    if layout is not None and not isinstance(layout, KeyMap):
+        raise ValueError(f"key_map must be a KeyMap or one of {', '.join(sources())}, got a {type(layout).__name__}")
+    return layout
+
+
 def source(name: str) -> KeyMap:
     """One of them.
 

@@ -1,0 +1,107 @@
+"""Features of an encoder, in memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from medmae.api.samples import samples_of
+from medmae.data.samples import Samples
+from medmae.errors import DataError
+from medmae.evaluate.batches import each_batch
+from medmae.evaluate.features.extractor import FeatureExtractor
+from medmae.nn.encoder import Encoder, Pool
+
+
+@dataclass(frozen=True, eq=False)
+class Embedded:
+    """Features and what they are of, in one order.
+
+    Attributes:
+        features: ``(N, D)`` float32.
+        names: ``(N,)`` of the samples; of an array their numbers.
+        subjects: ``(N,)`` whose they are; empty texts where nobody says.
+        labels: ``(N,)`` names of their classes; empty texts where there are none.
+    """
+
+    features: np.ndarray
+    names: np.ndarray
+    subjects: np.ndarray
+    labels: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+
+def embed(
+    encoder: Encoder,
+    data: Samples | Tensor | np.ndarray | str | Path,
+    *,
+    split: str | None = None,
+    pool: Pool = "mean",
+    batch_size: int = 64,
+    workers: int = 0,
+    device: torch.device | str | None = None,
+) -> Embedded:
+    """Features of data, without mask, gradient or randomness.
+
+    Args:
+        encoder: Of :func:`medmae.load_encoder`, or any other.
+        data: A folder or table of images, or what ``medmae prep`` wrote of images, slides or MR volumes; samples with a
+            view of their own; or ``(N, C, *size)`` in its own units (images in [0, 1]).
+        split: Of what lies at a path; None is all.
+        pool: See :meth:`medmae.nn.encoder.Encoder.features`.
+        batch_size: Samples at once.
+        workers: Processes that read.
+        device: None takes the GPU, if there is one.
+
+    Raises:
+        ValueError: If the encoder is none, or does not take such data.
+        DataError: If data cannot be read; none is left out in silence.
+    """
+    require_encoder(encoder)
+    where = device if device is not None else "cuda" if torch.cuda.is_available() else "cpu"
+    extract = FeatureExtractor(encoder=encoder, pool=pool, device=where)
+    if isinstance(data, Tensor | np.ndarray):
+        found = extract.in_batches(torch.as_tensor(data), batch_size=batch_size)
+        none = np.full(len(found), "")
+        return Embedded(found, np.arange(len(found)).astype(np.str_), none, none)
+    samples = samples_of(data, encoder, split=split)
+    features = _read(extract, samples, batch_size=batch_size, workers=workers)
+    abouts = [samples.describe(number) for number in range(len(samples))]
+    return Embedded(
+        features,
+        np.array([about.case for about in abouts], dtype=np.str_),
+        samples.subjects,
+        np.array([about.label or "" for about in abouts], dtype=np.str_),
+    )
+
+
+def require_encoder(encoder: object) -> None:
+    """Refuses what is no encoder, such as a method around one.
+
+    Raises:
+        ValueError: With what to give.
+    """
+    if not isinstance(encoder, Encoder):
+        raise ValueError(
+            f"encoder is a {type(encoder).__name__}, which gives no features: medmae.load_encoder(path), or "
+            "method.encoder of a method"
+        )
+
+
+def _read(extract: FeatureExtractor, samples: Samples, *, batch_size: int, workers: int) -> np.ndarray:
+    lost: dict[int, str] = {}
+    read = each_batch(samples, device=extract.device, batch_size=batch_size, workers=workers, left_out=lost)
+    parts = [extract.of_batch(batch).cpu() for _, batch in read]
+    if lost:
+        raise DataError(
+            f"{len(lost)} of {len(samples)} samples cannot be read: {next(iter(lost.values()))}",
+            path=samples.source.path,
+            remedy="mend or remove them; `medmae run ... inference` leaves such out and lists them",
+        )
+    return torch.cat(parts).numpy()
