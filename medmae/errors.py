@@ -16,6 +16,10 @@ class ExitCode(IntEnum):
     SOME_FAILED = 1  # the run went on and finished, but at least one case was quarantined
     REFUSED = 2  # bad arguments, bad data, bad bundle: nothing was done
     NOT_FINITE = 3  # training stopped because losses stayed NaN or infinite
+    CRASHED = 70  # an error of medmae or of a library, not of the user; a file says where
+    HUNG_UP = 129  # as a shell says of a process that ended by SIGHUP,
+    INTERRUPTED = 130  # by SIGINT, which is Ctrl-C,
+    TERMINATED = 143  # or by SIGTERM; a training has written its checkpoint before
 
 
 class DataError(ValueError):
@@ -82,6 +86,19 @@ def naming_machine_faults() -> Iterator[None]:
         if error.errno in _SHORT:
             raise MachineError(f"{_SHORT[error.errno]} ({error})") from error
         raise
+
+
+class Stopped(SystemExit):
+    """A training that was told to stop, and has written its checkpoint.
+
+    Args:
+        code: Of the process.
+        checkpoint: From which it goes on.
+    """
+
+    def __init__(self, code: ExitCode, *, checkpoint: Path) -> None:
+        super().__init__(code)
+        self.checkpoint = checkpoint
 
 
 class LaterFailures:

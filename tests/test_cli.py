@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,9 @@ from typer.testing import CliRunner
 
 import medmae
 from medmae import cli
-from medmae.errors import DataError, ExitCode
+from medmae.errors import DataError, ExitCode, Stopped
+
+ROOT = Path(__file__).resolve().parent.parent
 
 
 def commands() -> list[tuple[str, ...]]:
@@ -117,15 +120,42 @@ def test_losses_that_stay_nan_have_an_exit_code_of_their_own_however_wrapped(fai
     assert run("run", "bundle", "train") == ExitCode.NOT_FINITE == 3
 
 
-def test_a_training_that_was_told_to_stop_ends_with_143(failing) -> None:
-    failing(SystemExit(143))
-    assert run("run", "bundle", "train") == 143
+@pytest.mark.parametrize("given", [[], ["--checkpoint", "newest"], ["--checkpoint=old.ckpt"]])
+def test_a_training_that_was_told_to_stop_says_in_a_line_how_it_goes_on(failing, capsys, given: list[str]) -> None:
+    failing(Stopped(ExitCode.TERMINATED, checkpoint=Path("my run/checkpoints/step-00000007.ckpt")))
+    assert run("run", "bundle", "train", *given, "--lr", "1") == 143
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith("medmae run bundle train --lr 1 --checkpoint 'my run/checkpoints/step-00000007.ckpt'")
 
 
-def test_a_bug_of_ours_keeps_its_traceback(failing) -> None:
-    failing(RuntimeError("shapes do not match"))
-    with pytest.raises(RuntimeError, match="shapes do not match"):
-        cli.main(["run", "bundle", "train"])
+def test_ctrl_c_has_an_exit_code_of_its_own_and_no_traceback(failing, capsys) -> None:
+    failing(KeyboardInterrupt())
+    assert run("run", "bundle", "train") == ExitCode.INTERRUPTED == 130
+    assert capsys.readouterr().err == "medmae: interrupted\n"
+
+
+@pytest.mark.parametrize("error", [RuntimeError("shapes\ndo not match"), KeyError("x"), TypeError("x"), MemoryError()])
+def test_a_crash_is_one_line_that_says_what_to_send_to_whom(failing, capsys, tmp_path, monkeypatch, error) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    wrapped = RuntimeError("Failed to instantiate component 'x' with 500 lines of configuration")
+    wrapped.__cause__ = error
+    failing(wrapped)
+    assert run("run", "bundle", "train", "--lr", "1e-3") == ExitCode.CRASHED == 70
+    (file,), (line,) = tmp_path.iterdir(), capsys.readouterr().err.splitlines()
+    assert str(file) in line
+    assert type(error).__name__ in line
+    told = file.read_text()
+    assert "medmae run bundle train --lr 1e-3\n" in told
+    assert "Failed to instantiate" not in told
+    assert type(error).__name__ in told
+    with pytest.raises(RuntimeError, match="Failed to instantiate"):
+        cli.main(["run", "bundle", "train", "--debug"])
+
+
+def test_the_docs_list_every_exit_code() -> None:
+    text = (ROOT / "docs" / "quickstart.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\d[\d, ]*) \|", text, re.MULTILINE)
+    assert [int(code) for row in rows for code in row.split(",")] == sorted(ExitCode)
 
 
 def test_a_missing_optional_package_comes_with_its_install_line(failing, capsys: pytest.CaptureFixture[str]) -> None:

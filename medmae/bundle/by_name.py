@@ -9,7 +9,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from medmae.bundle.overrides import UNKNOWN, check_value, parse_options, read_value
+from medmae.bundle.arguments import UNKNOWN
+from medmae.bundle.overrides import check_value, parse_options, read_value
 from medmae.methods.base import Method
 from medmae.methods.registry import create, methods
 from medmae.nn.sizes import EncoderSizes

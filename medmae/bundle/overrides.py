@@ -13,11 +13,11 @@ from typing import Literal
 
 import yaml
 
+from medmae.bundle.arguments import UNKNOWN
 from medmae.errors import DataError
 
 Kind = Literal["path", "text", "scale", "names", "flag", "number", "list", "null", "any"]
 
-UNKNOWN = object()  # the recipe has no such key, or an expression whose value nobody knows beforehand
 _PATHS = re.compile(r"manifest|\w+_(?:dir|root|file|path)")
 # Paths and names that a recipe may leave out: it has null there, or an expression.
 _TEXTS = frozenset(

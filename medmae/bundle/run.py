@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import difflib
-import inspect
 import logging
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from medmae.bundle.check.ids import references, walk
+from medmae.bundle.check.ids import walk
 from medmae.bundle.check.logging_conf import NAME, set_up_logging
-from medmae.bundle.check.refuse import require_safe
-from medmae.bundle.overrides import UNKNOWN, check_value, read_value
+from medmae.bundle.check.refuse import refuse_targets, require_safe
+from medmae.bundle.overrides import check_value, read_value
+from medmae.bundle.places import check_ids, is_expression, place_of, value_at
 from medmae.bundle.renamed import ARGUMENTS, renamed_in
 from medmae.bundle.shipped import find_bundle, find_config, find_configs, read_yaml, shared_file, shipped
 
@@ -59,16 +58,19 @@ def run_bundle(
 
     from monai.bundle import ConfigParser, ConfigWorkflow  # seconds to import: only who runs a bundle pays
 
-    from medmae.bundle.workflow import Workflow, checked_config, content_of, refuse_targets
+    from medmae.bundle.workflow import Workflow, checked_config, content_of, merged
 
     files = find_configs(root, config, read=partial(content_of, checked) if checked else read_yaml)
-    content = checked_config(checked, files) if checked else ConfigParser.load_config_files(list(map(str, files)))
+    if checked:
+        content = checked_config(checked, files)
+    else:
+        content = merged({file: ConfigParser.load_config_file(file) for file in files})
     home = Path("runs", root.name) if root in shipped().values() else root
     given = _given(ConfigParser(content), overrides=overrides or {}, options=options or {}, trust=trust)
     _refuse_renamed({**content, **given})
     settings = {
         "bundle_root": as_data(home),
-        **{key: value if trust and _is_expression(value) else as_data(value) for key, value in given.items()},
+        **{key: value if trust and is_expression(value) else as_data(value) for key, value in given.items()},
     }
     if checked:
         refuse_targets(given)
@@ -98,19 +100,19 @@ def _given(
     trust: bool,
 ) -> dict[str, object]:
     """Values that replace those of a recipe, by their real ids; each of the kind that the recipe has there."""
-    _check_ids([*overrides, *options], recipe.get())
-    given = {_real_id(recipe, key): value for key, value in overrides.items()}
-    for name, text in options.items():
-        key = _real_id(recipe, name)
-        given[key] = text if trust and _is_expression(text) else read_value(key, text, _value(recipe, key))
+    check_ids([*overrides, *options], recipe.get())
+    given = {place_of(recipe, key): value for key, value in overrides.items()}
+    typed = {place_of(recipe, name): text for name, text in options.items()}
+    targets = {key: value for key, value in {**given, **typed}.items() if key.endswith("::_target_")}
+    if not trust:
+        refuse_targets(targets)  # before they are imported to ask what they take
+    now = {key: value_at(recipe, key, targets) for key in {**given, **typed}}
+    for key, text in typed.items():
+        given[key] = text if trust and is_expression(text) else read_value(key, text, now[key])
     for key, value in given.items():
-        if not (trust and _is_expression(value)):
-            check_value(key, value, _value(recipe, key))
+        if not (trust and is_expression(value)):
+            check_value(key, value, now[key])
     return given
-
-
-def _is_expression(value: object) -> bool:
-    return isinstance(value, str) and value[:1] in ("$", "@", "%")
 
 
 def _shared_logging() -> Path:
@@ -132,34 +134,6 @@ def as_data(value: object) -> Any:  # noqa: ANN401
     return value
 
 
-def _real_id(recipe: Any, name: str) -> str:  # noqa: ANN401 (as below)
-    """Where an id leads: parts of a reference are parts of what it refers to, and sizes of samples are their view's."""
-    from medmae.data import Samples
-
-    parts = name.replace("#", "::").split("::")
-    for count in range(1, len(parts)):
-        parent, rest = "::".join(parts[:count]), parts[count:]
-        value = recipe.get(parent)
-        if isinstance(value, str) and value.startswith("@"):
-            return _real_id(recipe, "::".join([value[1:], *rest]))
-        if isinstance(value, str) and value.startswith("$"):
-            raise ValueError(f"--{name}: {parent} is {value}, of which no part can be set; set what it is made of")
-        of_samples = isinstance(value, dict) and value.get("_target_") == "medmae.data.Samples"
-        if of_samples and rest[0] not in {"_target_", *inspect.signature(Samples).parameters}:
-            return _real_id(recipe, "::".join([parent, "view", *rest]))
-    return "::".join(parts)
-
-
-def _value(recipe: Any, key: str) -> object:  # noqa: ANN401 (MONAI's parser, imported when it is needed)
-    """What a recipe has under an id, or where that refers to."""
-    value = recipe.get(key, UNKNOWN)
-    for _ in range(10):
-        if not isinstance(value, str) or not value.startswith("@"):
-            break
-        value = recipe.get(value[1:], UNKNOWN)
-    return UNKNOWN if _is_expression(value) else value
-
-
 def _refuse_renamed(content: Mapping[str, Any]) -> None:
     """Refuses old names of medmae, which MONAI would look for in vain; the checks say the same of a bundle's files."""
     for at, value in walk(content):
@@ -168,40 +142,16 @@ def _refuse_renamed(content: Mapping[str, Any]) -> None:
             raise ValueError(f"{at}: {reason}: docs/bundles.md says what recipes name")
 
 
-def _refuse_arguments(error: RuntimeError) -> None:
+def _refuse_arguments(error: BaseException) -> None:
     """Says in a line which argument a class does not take, or misses, where MONAI says that it was not made."""
-    text = str(error.__cause__)
-    found = re.match(r"(\w+)\.__init__\(\) (?:got an unexpected|missing) .*?'(\w+)'", text)
-    if isinstance(error.__cause__, TypeError) and found:
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, TypeError):
+        cause = cause.__cause__
+    found = re.match(r"(?:(\w+)\(\) )?(?:got an unexpected|missing|no such) .*?'(\w+)'", text := _without_init(cause))
+    if found:
         hint = ARGUMENTS.get(found[2], "see its documentation for those that it takes")
-        raise ValueError(f"{text.replace('.__init__()', '')}: {hint}") from error
+        raise ValueError(f"{text}: {hint}") from error
 
 
-def _check_ids(names: Iterable[str], recipe: Mapping[str, Any]) -> None:
-    """Refuses a misspelt id, and one that nothing which is run depends on: its value would be lost in silence.
-
-    The first part of an id must stand in the configuration, or be one that MONAI's tools know.
-    """
-    own = {"bundle_root", "output_dir"}
-    tops, used = recipe.keys() | own, _used(recipe) | own
-    for name in names:
-        top = name.replace("#", "::").split("::")[0]
-        if top not in tops:
-            near = difflib.get_close_matches(top, tops, n=3)
-            hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(sorted(tops))}"
-            raise ValueError(f"--{name}: the configuration has no {top!r}; {hint}")
-        if top not in used:
-            raise ValueError(f"--{name}: nothing that this configuration runs depends on {top!r}: leave it out")
-
-
-def _used(recipe: Mapping[str, Any]) -> set[str]:
-    """Ids of the top that what is run refers to, and these refer to, and so on."""
-    used: set[str] = set()
-    wanted = {"imports", "initialize", "run", "finalize"} & recipe.keys()
-    while wanted:
-        top = wanted.pop()
-        used.add(top)
-        texts = [value for _, value in walk(recipe[top]) if isinstance(value, str)]
-        found = {id_.partition("::")[0] for text in texts for id_ in references(text.replace("%", "@", 1))}
-        wanted |= (found & recipe.keys()) - used
-    return used
+def _without_init(error: BaseException | None) -> str:
+    return str(error).replace(".__init__", "")

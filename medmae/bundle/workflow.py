@@ -14,8 +14,8 @@ from medmae.bundle.check.definitions import Definitions, contents
 from medmae.bundle.check.documents import load
 from medmae.bundle.check.expressions import expression_problems
 from medmae.bundle.check.imports import imported
+from medmae.bundle.check.refuse import refuse_targets
 from medmae.bundle.check.source import Bundle
-from medmae.bundle.check.targets import target_problems
 from medmae.bundle.shipped import shared_file
 from medmae.errors import DataError
 
@@ -80,11 +80,7 @@ def checked_config(bundle: Bundle, files: Sequence[Path]) -> dict[str, Any]:
     Raises:
         DataError: If what is merged is not what recipes may hold.
     """
-    parser = ConfigParser(config={})
-    for file in files:
-        for key, value in copy.deepcopy(content_of(bundle, file)).items():
-            merge_kv(parser, key, value)
-    config: dict[str, Any] = parser.get()
+    config = merged({file: content_of(bundle, file) for file in files})
     known = Definitions(*(content for _, content in contents(bundle)), config).within(config)
     refuse_targets(config)
     for at, reason in expression_problems(config, imported(config.get("imports")), known):
@@ -92,11 +88,24 @@ def checked_config(bundle: Bundle, files: Sequence[Path]) -> dict[str, Any]:
     return config
 
 
-def refuse_targets(config: Mapping[str, Any]) -> None:
-    """Refuses targets that no recipe may name, wherever they come from.
+def merged(contents: Mapping[Path, Mapping[str, Any]]) -> dict[str, Any]:
+    """The contents of configurations merged from first to last, as MONAI does.
 
     Raises:
-        DataError: With the id, the target and the list that it is not on.
+        DataError: If one sets a part of what those before it do not have.
     """
-    for problem in target_problems("", dict(config)):
-        raise DataError(problem.message, field=problem.path, remedy=f"{problem.remedy}, or say --trust")
+    parser = ConfigParser(config={})
+    for file, content in contents.items():
+        for key, value in copy.deepcopy(dict(content)).items():
+            try:
+                merge_kv(parser, key, value)
+            except KeyError as error:
+                raise DataError(
+                    "it sets a part of what is not there to be merged over",
+                    path=file,
+                    field=key,
+                    value=",".join(each.stem for each in contents),
+                    remedy=f"name what it belongs to first, as in train,{file.stem}",
+                ) from error
+    config: dict[str, Any] = parser.get()
+    return config

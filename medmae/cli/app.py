@@ -12,10 +12,12 @@ from rich.console import Console
 from typer.core import TyperGroup
 
 import medmae
+from medmae.cli.ending import Commands
 
 console = Console()
 app = typer.Typer(
     name="medmae",
+    cls=Commands,
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="rich",

@@ -3,30 +3,38 @@
 from __future__ import annotations
 
 import itertools
+import os
 import signal
 import time
 import warnings
+from contextlib import suppress
+from multiprocessing import parent_process
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Checkpoint
 from pytorch_lightning.utilities import rank_zero_warn
 
-from medmae.errors import DataError
+from medmae.errors import DataError, ExitCode, Stopped
 
-STOPPED = 143  # what a shell says of a process that SIGTERM ended
-_SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
+_CODES = {
+    signal.SIGTERM: ExitCode.TERMINATED,
+    signal.SIGUSR1: ExitCode.TERMINATED,  # of a queue whose time is up
+    signal.SIGINT: ExitCode.INTERRUPTED,
+    signal.SIGHUP: ExitCode.HUNG_UP,
+}
 _RETRY_MINUTES = 1.0
 
 
 class Checkpoints(Checkpoint):
-    """Writes ``step-00000120.ckpt`` every so often, at the end, and when SIGTERM or SIGUSR1 arrives.
+    """Writes ``step-00000120.ckpt`` every so often, at the end, and on SIGTERM, SIGUSR1, SIGINT, SIGHUP.
 
     A checkpoint is taken between optimiser steps only, so that nothing half accumulated is lost. After a signal the
-    step under way is finished, its checkpoint is written, and the process ends with exit code 143; validation is
-    finished first. A save that fails (a full disk) is tried again every minute while training goes on; older files
-    stay until a newer one is complete.
+    step under way is finished (validation, too), its checkpoint is written, and the process ends with the exit code of
+    that signal; a second one stops at once. A save that fails (a full disk) is tried again every minute while training
+    goes on; older files stay until a newer one is complete.
 
     Those of ``folder`` are of one training. What another left there, or the same beyond the step from which it is
     resumed, is put into ``earlier-1``, ``earlier-2``, ... before the first step: never deleted, never ``newest``.
@@ -58,7 +66,8 @@ class Checkpoints(Checkpoint):
         self.failures = 0
         self._due_at = 0.0
         self._saved_at_step = -1
-        self._told_to_stop = False
+        self._told: ExitCode | None = None
+        self._before: dict[signal.Signals, Any] = {}
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Starts the clock, tidies up, and listens to signals; Lightning would stop amid an accumulation."""
@@ -68,8 +77,9 @@ class Checkpoints(Checkpoint):
             for half in self.folder.glob(".step-*.part"):  # a kill within a save left it
                 half.unlink()
             put_aside(self.folder, resumed=Path(trainer.ckpt_path) if trainer.ckpt_path else None)
-        for number in _SIGNALS:
-            signal.signal(number, self._note_signal)
+        for number in _CODES:
+            if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
+                self._before[number] = signal.signal(number, self._note_signal)
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, module: pl.LightningModule, outputs: object, batch: object, batch_idx: int
@@ -79,19 +89,30 @@ class Checkpoints(Checkpoint):
             return
         # Processes learn of a signal, and look at their clocks, at different moments.
         decide = trainer.strategy.reduce_boolean_decision
-        if not decide(self._told_to_stop or self._is_due(trainer), all=False):
+        if not decide(self._told is not None or self._is_due(trainer), all=False):
             return
-        stop = decide(self._told_to_stop, all=False)
+        stop = decide(self._told is not None, all=False)
         self._save(trainer, last_chance=stop)
         if stop:
-            raise SystemExit(STOPPED)
+            raise Stopped(self._told or ExitCode.TERMINATED, checkpoint=checkpoints(self.folder)[0])
 
     def on_train_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """The last one."""
         self._save(trainer, last_chance=True)
 
+    def teardown(self, trainer: pl.Trainer, module: pl.LightningModule, stage: str) -> None:
+        """What comes after training is stopped as anything else is."""
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self._before = {}
+
     def _note_signal(self, number: int, frame: FrameType | None) -> None:
-        self._told_to_stop = True
+        self._told = _CODES[signal.Signals(number)]
+        for again in self._before:
+            signal.signal(again, signal.SIG_DFL)
+        if parent_process() is None:  # workers have the handler, too, and go on reading
+            with suppress(OSError):  # no terminal any more; print is not for handlers
+                os.write(2, b"\nmedmae: stopping after this step; once more stops at once\n")
 
     def _is_due(self, trainer: pl.Trainer) -> bool:
         by_steps = self.every_steps is not None and trainer.global_step % self.every_steps == 0

@@ -14,7 +14,7 @@ from torch.utils.data import Dataset
 from medmae.errors import DataError, ExitCode
 from medmae.methods.mae import mae_tiny
 from medmae.training import Checkpoints, ResumableLoader, fit
-from medmae.training.checkpoints import STOPPED, checkpoints
+from medmae.training.checkpoints import checkpoints
 from medmae.training.finite import NotFiniteError
 from medmae.training.resume import find_checkpoint, read_checkpoint
 from tests.faults.children import interrupted, send, start, with_a_full_disk
@@ -115,16 +115,19 @@ def test_fault_30_half_a_checkpoint_is_tidied_away_when_training_goes_on(tmp_pat
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
-def test_fault_31_a_signal_ends_the_run_after_its_step_with_a_checkpoint_and_exit_code_143(tmp_path, number):
-    assert send(start(interrupted, tmp_path, 1), number, tmp_path) == STOPPED == 143
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGTERM, 143), (signal.SIGUSR1, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)],
+)
+def test_fault_31_a_signal_ends_the_run_after_its_step_with_a_checkpoint_and_its_exit_code(tmp_path, number, code):
+    assert send(start(interrupted, tmp_path, 1), number, tmp_path) == code
     (path,) = checkpoints(tmp_path / "checkpoints")
     assert read_checkpoint(path)["global_step"] == 3
 
 
 @pytest.mark.slow
 def test_fault_31_a_signal_amid_accumulation_waits_for_the_optimiser(tmp_path):
-    assert send(start(interrupted, tmp_path, 4), signal.SIGTERM, tmp_path) == STOPPED
+    assert send(start(interrupted, tmp_path, 4), signal.SIGTERM, tmp_path) == 143
     content = read_checkpoint(checkpoints(tmp_path / "checkpoints")[0])
     assert content["global_step"] == 1
     assert content["medmae"]["position"]["delivered"] == 16

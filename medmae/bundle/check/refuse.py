@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from medmae.bundle.check.finding import Finding, errors
 from medmae.bundle.check.source import Bundle
 from medmae.bundle.check.static import check_static
+from medmae.bundle.check.targets import target_problems
 from medmae.errors import DataError
 
 
@@ -47,3 +49,13 @@ def require_safe(folder: Path) -> Bundle:
     for finding in findings:
         warnings.warn(f"{finding.path}: {finding.message} -> {finding.remedy}", stacklevel=3)
     return bundle
+
+
+def refuse_targets(config: Mapping[str, Any]) -> None:
+    """Refuses targets that no recipe may name, wherever they come from.
+
+    Raises:
+        DataError: With the id, the target and the list that it is not on.
+    """
+    for problem in target_problems("", dict(config)):
+        raise DataError(problem.message, field=problem.path, remedy=f"{problem.remedy}, or say --trust")

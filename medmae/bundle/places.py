@@ -1,0 +1,112 @@
+"""Where ``--key value`` goes in a recipe; what leads nowhere is refused before anything is made of it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Mapping
+from pydoc import locate
+from typing import Any
+
+from medmae.bundle.arguments import UNKNOWN, arguments, nearest
+from medmae.bundle.check.ids import references, walk
+
+_TARGET = "_target_"
+_WORDS = frozenset({_TARGET, "_desc_", "_disabled_", "_mode_", "_requires_"})  # MONAI's own, of any object
+
+
+def check_ids(names: Iterable[str], recipe: Mapping[str, Any]) -> None:
+    """Refuses a misspelt id, and one that nothing which is run depends on: its value would be lost in silence.
+
+    The first part of an id must stand in the configuration, or be one that MONAI's tools know.
+    """
+    own = {"bundle_root", "output_dir"}
+    tops, used = recipe.keys() | own, _used(recipe) | own
+    for name in names:
+        top = name.replace("#", "::").split("::")[0]
+        if top not in tops:
+            raise ValueError(f"--{name}: the configuration has no {top!r}; {nearest(top, tops)}")
+        if top not in used:
+            raise ValueError(f"--{name}: nothing that this configuration runs depends on {top!r}: leave it out")
+
+
+def _used(recipe: Mapping[str, Any]) -> set[str]:
+    """Ids of the top that what is run refers to, and these refer to, and so on."""
+    used: set[str] = set()
+    wanted = {"imports", "initialize", "run", "finalize"} & recipe.keys()
+    while wanted:
+        top = wanted.pop()
+        used.add(top)
+        texts = [value for _, value in walk(recipe[top]) if isinstance(value, str)]
+        found = {id_.partition("::")[0] for text in texts for id_ in references(text.replace("%", "@", 1))}
+        wanted |= (found & recipe.keys()) - used
+    return used
+
+
+def place_of(recipe: Any, name: str) -> str:  # noqa: ANN401 (as below)
+    """Where an id leads: parts of a reference are parts of what it refers to, and sizes of samples are their view's."""
+    from medmae.data import Samples
+
+    parts = name.replace("#", "::").split("::")
+    for count in range(1, len(parts)):
+        parent, rest = "::".join(parts[:count]), parts[count:]
+        value = recipe.get(parent)
+        if isinstance(value, str) and value.startswith("@"):
+            return place_of(recipe, "::".join([value[1:], *rest]))
+        if isinstance(value, str) and value.startswith("$"):
+            raise ValueError(f"--{name}: {parent} is {value}, of which no part can be set; set what it is made of")
+        of_samples = isinstance(value, dict) and value.get("_target_") == "medmae.data.Samples"
+        if of_samples and rest[0] not in {"_target_", *inspect.signature(Samples).parameters}:
+            return place_of(recipe, "::".join([parent, "view", *rest]))
+    return "::".join(parts)
+
+
+def value_at(recipe: Any, key: str, targets: Mapping[str, object]) -> object:  # noqa: ANN401
+    """What a recipe has under an id, or where that refers to; where it has nothing, what the class would take there.
+
+    Args:
+        recipe: MONAI's parser.
+        key: As :func:`place_of` gave it.
+        targets: Ids and new values of a ``_target_``.
+
+    Raises:
+        ValueError: If the id leads nowhere: MONAI would take it in silence, or fail later.
+    """
+    if key not in recipe and "::" in key:
+        return _missing(recipe, key, targets)
+    value = recipe.get(key, UNKNOWN)
+    for _ in range(10):
+        if not isinstance(value, str) or not value.startswith("@"):
+            break
+        value = recipe.get(value[1:], UNKNOWN)
+    return UNKNOWN if is_expression(value) else value
+
+
+def _missing(recipe: Any, key: str, targets: Mapping[str, object]) -> object:  # noqa: ANN401
+    """The default of an argument that a recipe leaves out."""
+    above, _, last = key.rpartition("::")
+    if above not in recipe:
+        _missing(recipe, above, targets)  # refuses a name that is none
+        raise ValueError(f"--{key}: the recipe leaves {above} out; set all of it: --{above} '{{{last}: ...}}'")
+    parent = recipe.get(above)
+    if not isinstance(parent, dict):
+        raise ValueError(f"--{key}: {above} is {parent!r}, which has no part {last!r}")
+    target = targets.get(f"{above}::{_TARGET}", parent.get(_TARGET))
+    if target is None and _inside_object(recipe, above):
+        return UNKNOWN  # a mapping that is an argument may hold any name
+    made = locate(target) if isinstance(target, str) else None
+    known = arguments(made) if callable(made) else None if target is not None else {}
+    if known is None or last in _WORDS:
+        return UNKNOWN
+    if last not in known:
+        raise ValueError(f"--{key}: {target or above} has no {last!r}; {nearest(last, {*known, *parent} - _WORDS)}")
+    return known[last]
+
+
+def _inside_object(recipe: Any, key: str) -> bool:  # noqa: ANN401
+    parts = key.split("::")
+    return any(_TARGET in recipe.get("::".join(parts[:count])) for count in range(1, len(parts)))
+
+
+def is_expression(value: object) -> bool:
+    """Whether MONAI evaluates, follows or opens a value."""
+    return isinstance(value, str) and value[:1] in ("$", "@", "%")
