@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import platform
 import shutil
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
 from packaging.requirements import Requirement
+
+from medmae.speed import GIGA, matmul_gflops
 
 EXTRAS = {
     "prep": "data preparation (data_prep)",
@@ -21,7 +22,6 @@ EXTRAS = {
     "onnx": "export to ONNX",
     "monai": "MONAI's own ViT and UNETR",
 }
-GIGA = 1e9
 LOW_DISK_GB = 5.0
 # Import names that differ from the names packages are installed by.
 _DISTRIBUTIONS = {
@@ -126,17 +126,3 @@ def _torch() -> Iterator[Check]:
     yield Check("GPU", names or "none: everything runs on the CPU, large models slowly")
     for device in ("cpu", "cuda") if devices else ("cpu",):
         yield Check(f"1024 x 1024 float32 product on {device}", f"{matmul_gflops(device):.0f} GFLOP/s")
-
-
-def matmul_gflops(device: str, *, size: int = 1024, repeats: int = 5) -> float:
-    """Best of a few matrix products, in 1e9 floating-point operations a second."""
-    import torch
-
-    matrix = torch.rand(size, size, device=device)
-    best = float("inf")
-    for _ in range(repeats + 1):  # the first also warms up
-        begin = time.perf_counter()
-        product = matrix @ matrix
-        float(product[0, 0])  # waits for the device
-        best = min(best, time.perf_counter() - begin)
-    return 2 * size**3 / best / GIGA

@@ -167,7 +167,7 @@ def test_a_missing_optional_package_comes_with_its_install_line(failing, capsys:
 def test_overrides_reach_the_bundle_as_they_were_typed(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: dict[str, str] = {}
 
-    def remember(*_: object, options: dict[str, str], trust: bool) -> Path:
+    def remember(*_: object, options: dict[str, str], **flags: bool) -> Path:
         seen.update(options)
         return Path("runs")
 

@@ -29,7 +29,7 @@ def arguments(target: Callable[..., Any]) -> dict[str, Any] | None:
             continue
         if cls is object:
             break
-        own, rest = _own(cls.__init__)
+        own, rest = _own(vars(cls)["__init__"])
         found = {**own, **found}
         if rest is None:
             return found

@@ -14,6 +14,7 @@ from medmae.bundle.check.logging_conf import NAME, set_up_logging
 from medmae.bundle.check.refuse import refuse_targets, require_safe
 from medmae.bundle.overrides import check_value, read_value
 from medmae.bundle.places import check_ids, is_expression, place_of, value_at
+from medmae.bundle.quiet import quiet
 from medmae.bundle.renamed import ARGUMENTS, renamed_in
 from medmae.bundle.shipped import find_bundle, find_config, find_configs, read_yaml, shared_file, shipped
 
@@ -27,6 +28,7 @@ def run_bundle(
     overrides: Mapping[str, object] | None = None,
     options: Mapping[str, str] | None = None,
     trust: bool = False,
+    dry_run: bool = False,
 ) -> Path:
     """Initialises, runs and finalises a bundle that passes the static checks.
 
@@ -39,6 +41,7 @@ def run_bundle(
         options: The same as a user typed them, see :func:`medmae.bundle.overrides.read_value`.
         trust: Run it whatever the static checks say, and take values that begin with ``$``, ``@`` or ``%`` as MONAI's
             expressions, references and files; they are texts otherwise.
+        dry_run: Builds a training and tells what it would do; nothing is trained or written.
 
     Returns:
         The folder of results. ``bundle_root``, under which the recipes write, is ``runs/<name>`` in the working
@@ -81,13 +84,18 @@ def run_bundle(
         logging.getLogger("monai.bundle.workflows").setLevel(logging.ERROR)
         log = root / NAME if (root / NAME).is_file() else _shared_logging()
         workflow = ConfigWorkflow(list(map(str, files)), logging_file=str(log), workflow_type=None, **settings)
-    try:
-        workflow.initialize()
-    except RuntimeError as error:
-        _refuse_arguments(error)
-        raise
-    workflow.run()
-    workflow.finalize()
+    with quiet():
+        try:
+            if dry_run:
+                _tell_plan(workflow.parser)
+            else:
+                workflow.initialize()
+        except RuntimeError as error:
+            _refuse_arguments(error)
+            raise
+        if not dry_run:
+            workflow.run()
+            workflow.finalize()
     place = "output_dir" if "output_dir" in workflow.parser else "bundle_root"
     return Path(workflow.parser.get_parsed_content(place))
 
@@ -113,6 +121,13 @@ def _given(
         if not (trust and is_expression(value)):
             check_value(key, value, now[key])
     return given
+
+
+def _tell_plan(parser: Any) -> None:  # noqa: ANN401 (MONAI's parser, imported when it is needed)
+    if "training" not in parser:
+        raise ValueError("--dry-run is for a training, and this configuration has none: leave it out")
+    parser.parse(reset=True)
+    parser.get_parsed_content("training").tell_plan()
 
 
 def _shared_logging() -> Path:

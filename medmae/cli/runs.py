@@ -10,6 +10,7 @@ import typer
 from rich import box
 from rich.table import Table
 
+import medmae
 from medmae.cli.app import app, console
 from medmae.errors import ExitCode
 
@@ -23,6 +24,7 @@ def run(
     bundle: Annotated[str, typer.Argument(help="Folder of a bundle, or the name of a shipped one.")],
     config: Annotated[str, typer.Argument(help="Name of a configuration; a,b merges b over a.")],
     trust: Annotated[bool, typer.Option("--trust", help="Run it whatever the static checks of it say.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what a training would do.")] = False,
 ) -> None:
     """Run a configuration of a bundle; --key value overrides any id in it.
 
@@ -33,11 +35,14 @@ def run(
     A bundle that fails the static checks of `medmae check` is refused, unless --trust is given, with which values that
     begin with $, @ or % are MONAI's expressions, references and files.
     """
+    typer.echo(f"medmae {medmae.__version__}: {bundle} {config}")  # before the imports, which take seconds
+
     from medmae.bundle.overrides import parse_options
     from medmae.bundle.run import run_bundle
 
-    home = run_bundle(bundle, config, options=parse_options(ctx.args), trust=trust)
-    typer.echo(f"results: {home.resolve()}")
+    home = run_bundle(bundle, config, options=parse_options(ctx.args), trust=trust, dry_run=dry_run)
+    if not dry_run:
+        typer.echo(f"results: {home.resolve()}")
 
 
 @app.command(epilog="Example: medmae check mr_edge_mae_pretraining")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from pytorch_lightning.utilities.exceptions import MisconfigurationException  # 
 
 from medmae.errors import DataError
 from medmae.training import Checkpoints
-from medmae.training.callbacks import ProgressBar, Throughput
+from medmae.training.callbacks import PlainProgress, ProgressBar, Throughput
 from medmae.training.resume import AtomicCheckpointIO
 
 
@@ -51,8 +52,17 @@ class Trainer(pl.Trainer):
         root = str(default_root_dir)
         if logger is None:
             logger = [kind(root, name="", version=version) for kind, version in _LOGGERS]
-        own: list[Callback] = [Checkpoints(folder=f"{root}/checkpoints"), Timer(), Throughput(), ProgressBar()]
-        options = {"num_sanity_val_steps": 0, "enable_model_summary": False, **lightning}
+        own: list[Callback] = [Checkpoints(folder=f"{root}/checkpoints"), Timer(), Throughput()]
+        shown = lightning.pop("enable_progress_bar", True)
+        terminal = sys.stdout.isatty()
+        if shown:
+            own.append(ProgressBar() if terminal else PlainProgress())
+        options = {
+            "num_sanity_val_steps": 0,
+            "enable_model_summary": False,
+            "enable_progress_bar": shown and terminal,
+            **lightning,
+        }
         try:
             super().__init__(
                 default_root_dir=root,

@@ -23,6 +23,7 @@ from medmae.report import write_report
 from medmae.training.fit import fit
 from medmae.training.loader import ResumableLoader
 from medmae.training.module import MaskedModule
+from medmae.training.plan import tell_plan
 
 
 class Training(ABC):
@@ -100,6 +101,7 @@ class Training(ABC):
         Raises:
             DataError: If there is nothing to train on, nowhere to write, or the checkpoint does not fit.
         """
+        self.tell_plan()
         fit(
             trainer=self.trainer,
             module=self.module,
@@ -107,6 +109,18 @@ class Training(ABC):
             val_loader=self.val_loader,
             checkpoint=self.checkpoint,
             allow_changes=self.allow_changes,
+        )
+
+    def tell_plan(self) -> None:
+        """Prints what is going to be done, on what, where and for about how long."""
+        held = {} if self.val_loader is None else {"validation": len(self.val_loader.dataset)}  # type: ignore[arg-type]
+        train = f"{len(self.samples)} samples of {len(set(self.samples.subjects.tolist()))} subjects"
+        tell_plan(
+            trainer=self.trainer,
+            module=self.module,
+            loader=self.train_loader,
+            data={"data": str(self.data.path), "training": train, **{k: f"{n} samples" for k, n in held.items()}},
+            bundle=self.bundle,
         )
 
     @rank_zero_only

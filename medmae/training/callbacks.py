@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import time
 from datetime import timedelta
 from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback, TQDMProgressBar
+from pytorch_lightning.utilities import rank_zero_only
 
 from medmae.methods.base import Batch
 
@@ -40,25 +42,73 @@ class Throughput(Callback):
         return (trainer.global_step + 1) % every == 0 or trainer.is_last_batch
 
 
-class ProgressBar(TQDMProgressBar):
-    """Lightning's bar, with the time left for the whole run beside the epoch's."""
+class Clock:
+    """When a training will be done, by the steps that it has taken."""
 
-    def __init__(self, *, refresh_rate: int = 1) -> None:
-        super().__init__(refresh_rate=refresh_rate)
-        self._started, self._first_step = 0.0, 0
+    def __init__(self, trainer: pl.Trainer) -> None:
+        self._started, self._first_step = time.perf_counter(), trainer.global_step
+
+    def left(self, trainer: pl.Trainer) -> str:
+        """As hours, minutes and seconds; a question mark before the first step."""
+        done = trainer.global_step - self._first_step
+        if done < 1:
+            return "?"
+        steps = trainer.estimated_stepping_batches - trainer.global_step
+        return str(timedelta(seconds=round((time.perf_counter() - self._started) / done * steps)))
+
+
+class ProgressBar(TQDMProgressBar):
+    """Lightning's bar; the time left for the whole run stands first, where a narrow terminal still shows it."""
+
+    _clock: Clock | None = None
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Starts the clock of the run."""
         super().on_train_start(trainer, pl_module)
-        self._started, self._first_step = time.perf_counter(), trainer.global_step
+        self._clock = Clock(trainer)
+
+    def on_train_batch_end(self, trainer: pl.Trainer, *args: Any) -> None:
+        """Writes the time left before the bar."""
+        if self._clock is not None:
+            self.train_progress_bar.set_description(f"{self._clock.left(trainer)} left, epoch {trainer.current_epoch}")
+        super().on_train_batch_end(trainer, *args)
 
     def get_metrics(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> dict[str, Any]:
         """What stands beside the bar."""
         metrics = super().get_metrics(trainer, pl_module)
         metrics.pop("v_num", None)
-        done = trainer.global_step - self._first_step
-        if done > 0:
-            left = trainer.estimated_stepping_batches - trainer.global_step
-            seconds = (time.perf_counter() - self._started) / done * left
-            metrics["run ends in"] = str(timedelta(seconds=round(seconds)))
         return metrics
+
+
+class PlainProgress(Callback):
+    """A line every so often, where there is no terminal to draw a bar on.
+
+    Args:
+        every_seconds: Between two lines.
+    """
+
+    def __init__(self, *, every_seconds: float = 30.0) -> None:
+        self.every_seconds = every_seconds
+        self._told_at = -math.inf
+        self._clock: Clock | None = None
+
+    def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Starts the clock of the run."""
+        self._clock = Clock(trainer)
+
+    def on_train_batch_end(self, trainer: pl.Trainer, *args: Any) -> None:
+        """After a step, if it is time."""
+        if time.monotonic() - self._told_at >= self.every_seconds:
+            self._tell(trainer)
+
+    def on_train_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """The last line."""
+        self._tell(trainer)
+
+    @rank_zero_only
+    def _tell(self, trainer: pl.Trainer) -> None:
+        self._told_at = time.monotonic()
+        steps = f"step {trainer.global_step} of {trainer.estimated_stepping_batches:g}"
+        figures = [f"{name} {float(value):.4g}" for name, value in trainer.progress_bar_metrics.items()]
+        left = self._clock.left(trainer) if self._clock else "?"
+        print(", ".join([f"epoch {trainer.current_epoch}", steps, *figures, f"{left} left"]), flush=True)

@@ -10,14 +10,13 @@ from pathlib import Path
 
 import pytorch_lightning as pl
 from pytorch_lightning.loggers import CSVLogger
-from pytorch_lightning.utilities import rank_zero_info
 
 from medmae.allocator import keep_freed_memory
 from medmae.training.checkpoints import Checkpoints
 from medmae.training.guard import require_batches, require_writable
 from medmae.training.loader import Loader
 from medmae.training.lock import locked
-from medmae.training.log import continue_log
+from medmae.training.log import continue_log, tell
 from medmae.training.module import MaskedModule
 from medmae.training.out_of_memory import explaining_out_of_memory, training_advice
 from medmae.training.resume import find_checkpoint
@@ -91,8 +90,8 @@ def _resume(
     require_same_shapes(shapes, {name: list(value.shape) for name, value in module.state_dict().items()}, path=path)
     now = module.describe(trainer=trainer, loader=loader)
     for line in require_resumable(content["medmae"]["settings"], now, path=path, allow_changes=allow_changes):
-        rank_zero_info(f"changed since the checkpoint: {line}")
-    rank_zero_info(f"resuming from {path}, after step {content['global_step']}")
+        tell(f"changed since the checkpoint: {line}")
+    tell(f"resuming from {path}, after step {content['global_step']}")
     for logger in trainer.loggers:
         if isinstance(logger, CSVLogger):
             continue_log(logger, step=content["global_step"])

@@ -1,15 +1,22 @@
-"""The table of metrics across a restart."""
+"""What a run tells, and its table of metrics across a restart."""
 
 from __future__ import annotations
 
 import csv
 import io
+import sys
 from pathlib import Path
 
 from pytorch_lightning.loggers import CSVLogger
 from pytorch_lightning.utilities import rank_zero_only
 
 from medmae.files import write_text
+
+
+@rank_zero_only
+def tell(text: str) -> None:
+    """What a user must see of a run, whatever a ``logging.conf`` lets through."""
+    print(f"medmae: {text}", file=sys.stderr, flush=True)
 
 
 @rank_zero_only

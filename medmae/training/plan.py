@@ -1,0 +1,70 @@
+"""What a training is going to do, told before it begins."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import cast
+
+import pytorch_lightning as pl
+from pytorch_lightning.utilities import rank_zero_only
+
+from medmae.speed import matmul_gflops
+from medmae.training.cost import step_flops
+from medmae.training.loader import ResumableLoader
+from medmae.training.memory import Precision, memory
+from medmae.training.module import MaskedModule
+from medmae.training.sizes import Sizes
+
+LONG_HOURS = 6.0  # from here on a CPU is the wrong device
+# Of the speed of a large product, what a training step of a transformer reaches (docs/benchmarks.md: 30 to 60 %).
+EFFICIENCY = 0.4
+
+
+@rank_zero_only
+def tell_plan(
+    *, trainer: pl.Trainer, module: MaskedModule, loader: ResumableLoader, data: Mapping[str, str], bundle: str
+) -> None:
+    """Prints data, network, device, length, output folder, and about how long it takes in how much memory.
+
+    Args:
+        trainer: Will train.
+        module: What.
+        loader: Batches to learn from.
+        data: Lines on the data.
+        bundle: Its name.
+    """
+    device = trainer.strategy.root_device.type
+    steps = len(loader) * (trainer.max_epochs or 0) // trainer.accumulate_grad_batches
+    if trainer.max_steps > 0:
+        steps = min(steps, trainer.max_steps) or trainer.max_steps
+    seconds, mebibytes = _cost(trainer, module, batch=loader.batch_size, steps=steps)
+    count = sum(each.numel() for each in module.method.parameters())
+    lines = {
+        **data,
+        "network": f"{type(module.method).__name__}, {count / 1e6:.2f} million parameters",
+        "device": f"{trainer.num_devices} x {device}, {trainer.precision}",
+        "length": f"{trainer.max_epochs} epochs, {steps} steps of {loader.batch_size} samples",
+        "output": str(trainer.default_root_dir),
+        "estimate": "not known for this method before its first steps"
+        if seconds is None
+        else f"about {timedelta(seconds=math.ceil(seconds))} (h:mm:ss) and {mebibytes:,.0f} MiB, besides the data",
+    }
+    print("\n".join(f"  {name:<10} {text}" for name, text in lines.items()), flush=True)
+    if device == "cpu" and seconds is not None and seconds > 3600 * LONG_HOURS:
+        print(f"  this is long for a CPU: take a GPU, or try it small, medmae run {bundle} train,demo", flush=True)
+
+
+def _cost(
+    trainer: pl.Trainer, module: MaskedModule, *, batch: int, steps: int
+) -> tuple[float, float] | tuple[None, None]:
+    """Seconds and MiB, where the cost model knows the method."""
+    try:
+        sizes = Sizes.of(module.method)
+        needed = memory(sizes, batch=batch, precision=cast(Precision, trainer.precision))
+    except ValueError:
+        return None, None
+    speed = matmul_gflops(trainer.strategy.root_device.type) * 1e9 * EFFICIENCY * trainer.world_size
+    work = steps * trainer.accumulate_grad_batches * step_flops(sizes, batch=batch)
+    return work / speed, needed.total / 2**20
