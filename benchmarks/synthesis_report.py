@@ -25,6 +25,7 @@ FIGURES = (("psnr", "PSNR, dB", 2), ("ssim", "SSIM", 3), ("blockiness", "blockin
 PAIRED = ("psnr", "ssim")
 REGIONS = {"brain": "where the target has signal", "lesion": "inside lesions"}
 Key = tuple[str, str]
+Figures = dict[str, dict[str, float]]  # patient -> seed -> figure
 
 
 def interval(values: list[float], patients: list[str], digits: int) -> str:
@@ -35,25 +36,32 @@ def interval(values: list[float], patients: list[str], digits: int) -> str:
     return f"{found.mean:.{digits}f} ({found.ci_low:.{digits}f} to {found.ci_high:.{digits}f})"
 
 
-def by_patient(rows: list[dict[str, str]], figure: str) -> dict[Key, dict[str, float]]:
-    """Variant and share -> patient -> mean over seeds, in the order of the file."""
-    found: dict[Key, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+def by_patient(rows: list[dict[str, str]], figure: str) -> dict[Key, Figures]:
+    """Variant and share -> patient -> seed -> figure, in the order of the file."""
+    found: dict[Key, Figures] = defaultdict(lambda: defaultdict(dict))
     for row in rows:
         if row[figure]:
-            found[row["variant"], row["fraction"]][row["subject"]].append(float(row[figure]))
-    return {key: {who: float(np.mean(each)) for who, each in values.items()} for key, values in found.items()}
+            found[row["variant"], row["fraction"]][row["subject"]][row["seed"]] = float(row[figure])
+    return found
 
 
-def difference(mine: dict[str, float], theirs: dict[str, float], digits: int) -> str:
-    """Of the patients that both have."""
-    both = [patient for patient in mine if patient in theirs]
-    return interval([mine[p] - theirs[p] for p in both], both, digits) if both else ""
+def averaged(figures: Figures, digits: int) -> str:
+    """Over seeds, then over patients."""
+    return interval([float(np.mean(list(seeds.values()))) for seeds in figures.values()], list(figures), digits)
+
+
+def difference(mine: Figures, theirs: Figures, digits: int) -> str:
+    """Of the patients and seeds that both have."""
+    gaps = {who: [mine[who][s] - theirs[who][s] for s in mine[who] if s in theirs.get(who, {})] for who in mine}
+    means = {who: float(np.mean(values)) for who, values in gaps.items() if values}
+    return interval(list(means.values()), list(means), digits) if means else ""
 
 
 def section(rows: list[dict[str, str]], *, region: str) -> str:
     """A table of one data set and region."""
     rows = [row for row in rows if row["region"] == region]
-    figures = {name: by_patient(rows, name) for name, _, _ in FIGURES}
+    shown = [figure for figure in FIGURES if any(row[figure[0]] for row in rows)]  # blockiness is of no lesion
+    figures = {name: by_patient(rows, name) for name, _, _ in shown}
     lines = []
     for key in figures["psnr"]:
         variant, share = key
@@ -61,15 +69,15 @@ def section(rows: list[dict[str, str]], *, region: str) -> str:
         steps = [int(row["steps"]) for row in about if row["steps"]]
         cells = [variant, f"{float(share):.0%}", str(len({row["seed"] for row in about}))]
         cells += [str(len(figures["psnr"][key])), f"{np.mean(steps):.0f}" if steps else ""]
-        for name, _, digits in FIGURES:
-            values = figures[name].get(key, {})
-            cells.append(interval(list(values.values()), list(values), digits) if values else "")
+        for name, _, digits in shown:
+            values = figures[name].get(key)
+            cells.append(averaged(values, digits) if values else "")
         for name, _, digits in FIGURES[: len(PAIRED)]:
             reference = figures[name].get((REFERENCE, share), {})
             cells.append("" if variant == REFERENCE else difference(reference, figures[name][key], digits))
         lines.append(cells)
     paired = [f"{REFERENCE}, minus this: {label}" for name, label, _ in FIGURES if name in PAIRED]
-    heads = [label for _, label, _ in FIGURES]
+    heads = [label for _, label, _ in shown]
     return table([REGIONS[region], "pairs used", "seeds", "patients", "steps", *heads, *paired], lines)
 
 
