@@ -48,10 +48,34 @@ def test_folders_are_searched_through_and_one_file_is_enough(tmp_path):
 
 
 def test_two_volumes_of_one_name_are_refused_because_their_results_would_collide(tmp_path):
-    save(tmp_path / "x" / "T1.nii.gz", head())
-    save(tmp_path / "y" / "T1.nii.gz", head())
+    save(tmp_path / "T1.nii.gz", head())
+    save(tmp_path / "T1.nii", head())
     with pytest.raises(DataError, match=r"same file name.*T1.*rename"):
         VolumeFolder(source=tmp_path)
+
+
+def test_a_folder_a_patient_gives_names_that_tell_them_apart(tmp_path):
+    for patient in ("P1", "P2"):
+        save(tmp_path / patient / "anat" / "T1.nii.gz", head())
+    assert [volume.name for volume in map(VolumeFolder(source=tmp_path).__getitem__, range(2))] == [
+        "P1_anat_T1",
+        "P2_anat_T1",
+    ]
+
+
+def test_a_suffix_in_capitals_is_one(tmp_path):
+    save(tmp_path / "P2_T1.nii.gz", head())
+    (tmp_path / "P2_T1.nii.gz").rename(tmp_path / "P2_T1.NII.GZ")
+    assert [volume.name for volume in [VolumeFolder(source=tmp_path)[0]]] == ["P2_T1"]
+
+
+def test_masks_maps_and_synthetic_images_are_left_out_by_name_and_named(tmp_path):
+    for name in ("P1_T1", "P1_T1_brain_mask", "P1_desc-syntheticT2", "P1_T1_map", "scan7"):
+        save(tmp_path / f"{name}.nii.gz", head())
+    with pytest.warns(UserWarning, match=r"names: P1_T1_brain_mask\S+, P1_T1_map\S+, P1_desc-syntheticT2\S+$"):
+        volumes = VolumeFolder(source=tmp_path)
+    assert volumes.names == ["P1_T1", "scan7"]
+    assert len(VolumeFolder(source=tmp_path / "P1_T1_brain_mask.nii.gz")) == 1  # who names one file means it
 
 
 def test_a_folder_without_volumes_is_refused_by_its_name(tmp_path):
