@@ -146,7 +146,9 @@ def _prepared(task: CaseTask) -> Row:
     grid = grid.cropped(content_box(grid, content, margin=options.margin))
     row: Row = {"case": case.case, "subject": case.subject, "session": case.session}
     row |= _store_images(images, fits, grid, task)
-    row["contrasts"] = [_contrast(name, paths[name], images, fits[name], contents[name]) for name in images]
+    row["contrasts"] = [
+        _contrast(name, paths[name], images, fits[name], contents[name], options.dtype) for name in images
+    ]
     row["labels"] = [_store_label(name, paths[name], volume, grid, task) for name, volume in labels.items()]
     row["grid"] = grid.to_dict()
     foreground = np.logical_or.reduce([fits[name].foreground(images[name].array) for name in images])
@@ -183,6 +185,7 @@ def _store_label(name: str, source: Path, volume: Volume, grid: Grid, task: Case
     path = _write_array(stored, task.shards / f"{task.case.case}__{file_name_of(name)}", zarr=task.options.zarr)
     return {
         "name": name,
+        "flags": list(volume.flags),
         "source": str(source),
         "source_sha256": volume.sha256,
         "shard": f"{task.shards.name}/{path.name}",
@@ -190,12 +193,11 @@ def _store_label(name: str, source: Path, volume: Volume, grid: Grid, task: Case
     }
 
 
-def _contrast(name: str, source: Path, images: dict[str, Volume], fit: Normalisation, content: str) -> Row:
+def _contrast(name: str, source: Path, images: dict[str, Volume], fit: Normalisation, content: str, dtype: str) -> Row:
     volume = images[name]
     twins = [other for other, v in images.items() if other != name and v.sha256 == volume.sha256]
     flags = [*volume.flags, *(f"same_file_as:{other}" for other in twins)]
-    if fit.constant:
-        flags.append("constant")
+    flags += fit.flags(volume.array, dtype=dtype)
     if fit.rule == "otsu":
         flags.append("noisy_background")
     return {

@@ -45,5 +45,12 @@ def _on(volume: Volume, grid: Grid, *, onto: str, order: int) -> Volume:
     image = nib.Nifti1Image(volume.array.astype(np.float32), np.asarray(volume.grid.affine))
     target = (grid.shape[:3], np.asarray(grid.affine))
     array = np.asarray(resample_from_to(image, target, order=order, cval=outside).dataobj, dtype=np.float32)
-    flags = (*volume.flags, f"resampled_to:{onto}")
+    flags = (*volume.flags, f"resampled_to:{onto}", *([] if order else _lost(volume, grid, array)))
     return Volume(array=array, grid=grid, flags=flags, sha256=volume.sha256)
+
+
+def _lost(label: Volume, grid: Grid, moved: np.ndarray) -> list[str]:
+    """A flag with the share of a label map's volume in mm that is gone, if it is more than half."""
+    sizes = [abs(np.linalg.det(np.asarray(one.affine)[:3, :3])) for one in (label.grid, grid)]
+    before, after = (float((array > 0).sum() * size) for array, size in zip((label.array, moved), sizes, strict=True))
+    return [f"label_lost:{1 - after / before:.2f}"] if before and after < before / 2 else []

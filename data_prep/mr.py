@@ -114,7 +114,14 @@ class VolumePreparation(Preparation[Case]):
             "contrasts": " ".join(contrast["name"] for contrast in row["contrasts"]),
             "shape": "x".join(str(n) for n in grid.stored_shape),
             "spacing_mm": "x".join(f"{mm:.3g}" for mm in grid.spacing),
-            "flags": [*row["flags"], *(f"{c['name']}:{flag}" for c in row["contrasts"] for flag in c["flags"])],
+            "flags": [
+                *row["flags"],
+                *(
+                    f"{one['name']}:{flag}"
+                    for one in (*row["contrasts"], *row["labels"])
+                    for flag in one.get("flags", ())
+                ),
+            ],
         }
 
     def notes(self, found: FoundUnits[Case], rows: Sequence[Row]) -> list[str]:

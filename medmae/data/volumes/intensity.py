@@ -10,16 +10,20 @@ import numpy as np
 
 Rule = Literal["auto", "corner", "otsu"]
 PERCENTILES = (0.2, 99.8)
+LEVELS = 256  # grey levels below which a stored image is flagged
+CLIPPED = 0.01  # share of the foreground
 # A head fills 30 to 50 % of its field of view and a brain about half of its box. Where less than this share equals the
 # corner voxel, the air around the head is noise rather than one value.
 _CLEAN_BACKGROUND = 0.25
+_PLAIN_BORDER = 0.9  # share of the volume's border that has one value, where the corner has another
+_BELOW = 0.05  # share of the foreground below the value of the background from which that lies among the tissue's
 
 
 @dataclass(frozen=True, kw_only=True)
 class Normalisation:
     """The numbers that map a volume to [0, 1]; inverted by :meth:`invert`, up to the clip.
 
-    ``stored = (clip(volume, lower, upper) - background) / maximum``, and exactly 0 where ``volume == background``.
+    ``stored = (clip(volume, lower, upper) - zero) / maximum``, and exactly 0 in the background.
 
     Args:
         lower: Clip from below.
@@ -29,6 +33,8 @@ class Normalisation:
         rule: How foreground was found: ``corner`` (differs from voxel (0, 0, 0), the reference's rule) or ``otsu``
             (above ``threshold``, for heads in noisy air).
         threshold: Foreground is above it (``otsu`` only).
+        darkest: What 0 stands for in the foreground, where that is not the background's value: the background of a
+            z-scored volume lies among its tissue's values, and a fill value such as -1024 far below them.
     """
 
     lower: float
@@ -37,15 +43,17 @@ class Normalisation:
     background: float
     rule: str = "corner"
     threshold: float | None = None
+    darkest: float | None = None
 
     @classmethod
     def fit(cls, volume: np.ndarray, *, rule: Rule = "auto") -> Normalisation:
         """Measures a volume.
 
-        ``corner``: background is every voxel equal to voxel (0, 0, 0); the 0.2 and 99.8 percentiles are taken over
-        the rest. ``otsu``: nothing is background; the upper percentile is taken over voxels above Otsu's threshold and
-        the smallest value maps to 0. ``auto``: ``corner`` where at least a quarter of the voxels equals the corner and
-        they are darker than the tissue; ``otsu`` otherwise.
+        ``corner``: background is every voxel equal to voxel (0, 0, 0), or to the one value of the volume's border; the
+        0.2 and 99.8 percentiles are taken over the rest. Where that value lies among the rest's, only what hangs
+        together with the border is background. ``otsu``: nothing is background; the upper percentile is taken over
+        voxels above Otsu's threshold and the smallest value maps to 0. ``auto``: ``corner`` where at least a quarter
+        of the voxels has the background's value and that is no brighter than the tissue; ``otsu`` otherwise.
 
         Args:
             volume: Finite values in the source's orientation, any shape.
@@ -53,13 +61,18 @@ class Normalisation:
         """
         if rule not in ("auto", "corner", "otsu"):
             raise ValueError(f"rule must be auto, corner or otsu, got {rule!r}")
-        corner = float(volume.flat[0])
-        rest = volume[volume != corner]
+        value = _border_value(volume)
+        rest = volume[volume != value]
         if rest.size == 0:
-            return cls(lower=corner, upper=corner, maximum=1.0, background=corner)
-        clean = rest.size <= (1 - _CLEAN_BACKGROUND) * volume.size and corner <= float(np.median(rest))
+            return cls(lower=value, upper=value, maximum=1.0, background=value)
+        low, high = (float(v) for v in np.percentile(rest, PERCENTILES))
+        among = float(np.mean(rest < value)) > _BELOW and value < high
+        clean = rest.size <= (1 - _CLEAN_BACKGROUND) * volume.size and (among or value <= float(np.median(rest)))
         if rule == "corner" or (rule == "auto" and clean):
-            return cls._fitted(rest, background=corner, rule="corner", threshold=None)
+            if among or low - value > high - low:  # the background's value would hide tissue, or use up the range
+                width = min(float(rest.max()), high) - low
+                return cls(lower=low, upper=high, maximum=width if width > 0 else 1.0, background=value, darkest=low)
+            return cls._fitted(rest, background=value, rule="corner", threshold=None)
         threshold = _otsu(volume)
         return cls._fitted(volume[volume > threshold], background=float(volume.min()), rule="otsu", threshold=threshold)
 
@@ -79,28 +92,71 @@ class Normalisation:
         )
 
     @property
+    def zero(self) -> float:
+        """The foreground's intensity that is stored as 0."""
+        return self.background if self.darkest is None else self.darkest
+
+    @property
     def constant(self) -> bool:
         """Whether the volume had one value only, so that nothing can be learnt from it."""
         return self.upper <= self.lower
 
     def apply(self, volume: np.ndarray) -> np.ndarray:
         """Volume to float32 in [0, 1]; background voxels are exactly 0, the largest is exactly 1."""
-        values = volume.astype(np.float32)
-        scaled = (np.clip(values, self.lower, self.upper) - np.float32(self.background)) / np.float32(self.maximum)
-        scaled[volume == self.background] = 0
-        return np.clip(scaled, 0, 1, out=scaled)
+        scaled = self._scaled(volume)
+        scaled[self._is_background(volume)] = 0
+        return scaled
 
     def invert(self, stored: np.ndarray) -> np.ndarray:
         """[0, 1] back to the source's intensities, float32: exact but for its last bit, and for what was clipped."""
-        return (stored.astype(np.float64) * self.maximum + self.background).astype(np.float32)
+        back = (stored.astype(np.float64) * self.maximum + self.zero).astype(np.float32)
+        if self.darkest is not None:
+            back[stored == 0] = self.background
+        return back
 
     def foreground(self, volume: np.ndarray) -> np.ndarray:
         """Which voxels are head rather than air, bool."""
-        return volume > self.threshold if self.threshold is not None else volume != self.background
+        return volume > self.threshold if self.threshold is not None else ~self._is_background(volume)
+
+    def flags(self, volume: np.ndarray, *, dtype: str = "float32") -> list[str]:
+        """What is lost of a volume, if it is more than a user should not know.
+
+        Args:
+            volume: What was measured.
+            dtype: In which values are stored.
+
+        Returns:
+            ``constant``; ``clipped:SHARE`` of the foreground if above 1 %; ``few_levels:N`` if fewer than 256 grey
+            levels of more are left.
+        """
+        if self.constant:
+            return ["constant"]
+        inside = volume[self.foreground(volume)]
+        if not inside.size:
+            return ["constant"]
+        clipped = float(np.mean((inside < self.lower) | (inside > self.upper)))
+        levels = len(np.unique(self._scaled(inside).astype(dtype)))
+        flags = [f"clipped:{clipped:.3f}"] if clipped > CLIPPED else []
+        few = levels < LEVELS and levels < len(np.unique(inside.clip(self.lower, self.upper)))
+        return [*flags, *([f"few_levels:{levels}"] if few else [])]
+
+    def _scaled(self, values: np.ndarray) -> np.ndarray:
+        values = np.clip(values.astype(np.float32), self.lower, self.upper)
+        return ((values - np.float32(self.zero)) / np.float32(self.maximum)).clip(0, 1)
+
+    def _is_background(self, volume: np.ndarray) -> np.ndarray:
+        same = volume == self.background
+        if self.darkest is None or self.background < self.darkest or volume.ndim != 3:
+            return same
+        from scipy.ndimage import label
+
+        # Tissue may have the background's value: only what reaches the border is background.
+        parts, _ = label(same)
+        return same & np.isin(parts, np.unique(np.concatenate([face.ravel() for face in _faces(parts)])))
 
     def to_dict(self) -> dict[str, Any]:
         """As the manifest holds it."""
-        return asdict(self)
+        return {name: value for name, value in asdict(self).items() if name != "darkest" or value is not None}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Normalisation:
@@ -113,3 +169,19 @@ def _otsu(volume: np.ndarray) -> float:
 
     # Bright fat or vessels stretch the histogram until air and tissue share a bin: cut them off first.
     return float(threshold_otsu(np.minimum(volume, np.percentile(volume, 99.0)).astype(np.float32)))
+
+
+def _faces(volume: np.ndarray) -> list[np.ndarray]:
+    """First and last slice of each axis."""
+    return [volume.take(place, axis=axis) for axis in range(volume.ndim) for place in (0, -1)]
+
+
+def _border_value(volume: np.ndarray) -> float:
+    """The value of voxel (0, 0, 0), unless nearly all of the border has another one."""
+    corner = float(volume.flat[0])
+    border = np.concatenate([face.ravel() for face in _faces(volume)])
+    if np.mean(border == corner) >= 1 - _PLAIN_BORDER:
+        return corner
+    values, counts = np.unique(border, return_counts=True)
+    place = int(counts.argmax())
+    return float(values[place]) if counts[place] > _PLAIN_BORDER * border.size else corner

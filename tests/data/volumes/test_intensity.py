@@ -98,3 +98,58 @@ def test_tissue_darker_than_the_background_does_not_divide_by_zero():
 def test_an_unknown_rule_is_refused():
     with pytest.raises(ValueError, match="auto, corner or otsu, got 'magic'"):
         Normalisation.fit(np.zeros((2, 2, 2)), rule="magic")
+
+
+def z_scored(volume):
+    inside = volume != 0
+    return np.where(inside, (volume - volume[inside].mean()) / volume[inside].std(), 0).astype(np.float32), inside
+
+
+def test_a_background_among_the_values_of_the_tissue_hides_no_tissue():
+    volume, inside = z_scored(head())
+    fit = Normalisation.fit(volume)
+    stored = fit.apply(volume)
+    assert np.mean(stored[inside] == 0) < 0.01
+    assert not stored[~inside].any()
+    kept = inside & (volume > fit.lower) & (volume < fit.upper)
+    np.testing.assert_allclose(fit.invert(stored)[kept], volume[kept], atol=1e-5)
+    np.testing.assert_array_equal(fit.invert(stored)[~inside], 0)
+    assert fit.flags(volume) == []
+    assert Normalisation.from_dict(fit.to_dict()) == fit
+
+
+def test_tissue_of_the_background_s_value_is_no_background():
+    volume, inside = z_scored(head())
+    centre = tuple(n // 2 for n in volume.shape)
+    volume[centre] = 0
+    fit = Normalisation.fit(volume)
+    assert fit.apply(volume)[centre] > 0.2
+    assert fit.foreground(volume).sum() == inside.sum()
+
+
+@pytest.mark.parametrize("fill", [-1024.0, -32768.0, -1e6, float(np.finfo(np.float32).min)])
+def test_a_fill_value_uses_up_no_grey_levels(fill):
+    volume = head()
+    inside = volume != 0
+    volume = np.where(inside, volume, fill).astype(np.float32)
+    fit = Normalisation.fit(volume)
+    stored = fit.apply(volume)[inside].astype(np.float16)
+    assert stored.min() == 0
+    assert len(np.unique(stored)) > 500
+    assert fit.flags(volume, dtype="float16") == []
+
+
+def test_an_ordinary_volume_is_stored_as_ever_and_its_record_has_no_new_key():
+    fit = Normalisation.fit(head())
+    assert fit.darkest is None
+    assert set(fit.to_dict()) == {"lower", "upper", "maximum", "background", "rule", "threshold"}
+
+
+def test_what_is_lost_is_flagged():
+    volume = head()
+    fit = Normalisation.fit(volume)
+    assert Normalisation.fit(np.zeros((4, 4, 4))).flags(np.zeros((4, 4, 4))) == ["constant"]
+    narrow = Normalisation(lower=0.0, upper=float(np.median(volume[volume != 0])), maximum=fit.maximum, background=0.0)
+    assert narrow.flags(volume)[0].startswith("clipped:0.5")
+    far = Normalisation(lower=-1e6, upper=fit.upper, maximum=fit.upper + 1e6, background=-1e6)
+    assert far.flags(volume, dtype="float16")[-1].startswith("few_levels:")
