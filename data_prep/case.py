@@ -7,8 +7,8 @@ import json
 import shutil
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -16,6 +16,7 @@ import numpy as np
 
 from data_prep.grids import resampled
 from data_prep.outcome import CaseResult, Row
+from data_prep.tables import failure_row
 from medmae.data.names import file_name_of
 from medmae.data.shards import open_shard, sha256_of_shard
 from medmae.data.volumes.case import Case
@@ -85,10 +86,10 @@ def prepare_case(task: CaseTask) -> CaseResult:
     if row is not None:
         return CaseResult(rows=(row,), kept=True, seconds=time.perf_counter() - start)
     _row_path(task).unlink(missing_ok=True)
-    row = _prepared(task)
+    row, failures = _prepared(task)
     # Last, and atomically: a row on disk means that its shards are whole.
     write_text(_row_path(task), json.dumps(row, allow_nan=False) + "\n")
-    return CaseResult(rows=(row,), kept=False, seconds=time.perf_counter() - start)
+    return CaseResult(rows=(row,), kept=False, seconds=time.perf_counter() - start, failures=tuple(failures))
 
 
 def _row_path(task: CaseTask) -> Path:
@@ -130,11 +131,31 @@ def _sha256(source: Source) -> str | None:
         return None
 
 
-def _prepared(task: CaseTask) -> Row:
+def _loaded(sources: Sequence[Source], task: CaseTask) -> tuple[dict[str, Volume], list[DataError]]:
+    """What can be read of some volumes, and why the others cannot: one bad file costs nothing but itself."""
+    options = task.options
+    found: dict[str, Volume] = {}
+    errors = []
+    for source in sources:
+        try:
+            volume = load_source(
+                source, nan=options.nan, limit_gb=options.limit_gb, repair_affine=options.repair_affine
+            )
+            if source in task.case.labels:
+                _check_label(volume.array, source.path)
+            found[source.name] = volume
+        except DataError as error:
+            errors.append(error)
+    return found, errors
+
+
+def _prepared(task: CaseTask) -> tuple[Row, list[Row]]:
     case, options = task.case, task.options
-    load = partial(load_source, nan=options.nan, limit_gb=options.limit_gb, repair_affine=options.repair_affine)
-    images = {source.name: load(source) for source in case.contrasts}
-    labels = {source.name: load(source) for source in case.labels}
+    images, errors = _loaded(case.contrasts, task)
+    if not images:
+        raise errors[0]
+    labels, others = _loaded(case.labels, task)
+    failures = [failure_row(case.case, error) for error in (*errors, *others)]
     contents = {name: content_sha256(volume.grid.to_canonical(volume.array)) for name, volume in images.items()}
     paths = {source.name: source.path for source in (*case.contrasts, *case.labels)}
     if options.resample_to is not None:
@@ -155,7 +176,7 @@ def _prepared(task: CaseTask) -> Row:
     row["foreground"] = [round(float(share), 5) for share in grid.to_canonical(foreground).mean(axis=(1, 2))]
     row["options_sha256"] = options.fingerprint
     row["flags"] = _grid_flags(grid)
-    return row
+    return row, failures
 
 
 def _store_images(images: dict[str, Volume], fits: dict[str, Normalisation], grid: Grid, task: CaseTask) -> Row:
@@ -171,8 +192,7 @@ def _store_images(images: dict[str, Volume], fits: dict[str, Normalisation], gri
     }
 
 
-def _store_label(name: str, source: Path, volume: Volume, grid: Grid, task: CaseTask) -> Row:
-    values = volume.array
+def _check_label(values: np.ndarray, source: Path) -> None:
     if values.min() < 0 or values.max() > 255 or not np.array_equal(values, np.round(values)):
         raise DataError(
             "a label map holds whole numbers from 0 to 255",
@@ -181,7 +201,10 @@ def _store_label(name: str, source: Path, volume: Volume, grid: Grid, task: Case
             value=(float(values.min()), float(values.max())),
             remedy="renumber the labels, or rename the file if it is no label map",
         )
-    stored = grid.to_canonical(values.astype(np.uint8))
+
+
+def _store_label(name: str, source: Path, volume: Volume, grid: Grid, task: CaseTask) -> Row:
+    stored = grid.to_canonical(volume.array.astype(np.uint8))
     path = _write_array(stored, task.shards / f"{task.case.case}__{file_name_of(name)}", zarr=task.options.zarr)
     return {
         "name": name,

@@ -47,6 +47,8 @@ class VolumePreparation(Preparation[Case]):
     Args:
         source: Folder with NIfTI files or DICOM series, or a CSV with ``subject[,session],contrast,path``.
         layout: ``auto``, ``bids``, ``folders``, ``dicom`` or ``csv`` (``subject[,session],contrast,path``).
+        contrasts: Those that are wanted, such as ``T1,FLAIR``; None takes all.
+        labels: The same of label maps; ``none`` takes none.
         resample_to: Contrast onto whose grid the others are resampled by their headers; None refuses unequal grids.
         dtype: Of the shards.
         nan: NaN and infinite voxels: ``error``, ``zero`` or ``median``.
@@ -62,6 +64,8 @@ class VolumePreparation(Preparation[Case]):
     work = staticmethod(prepare_case)
 
     layout: Layout = "auto"
+    contrasts: str | None = None
+    labels: str | None = None
     resample_to: str | None = None
     dtype: Literal["float16", "float32"] = "float16"
     nan: NanPolicy = "error"
@@ -90,7 +94,10 @@ class VolumePreparation(Preparation[Case]):
         """The cases of the source."""
         salt = None if self.dry_run else Path(self.out) / SALT
         found = find_cases(self.source, layout=self.layout, given=self.given, salt=salt)
-        return FoundUnits(units=tuple(found.cases), ignored=tuple(found.ignored))
+        cases = [case.only(contrasts=_names(self.contrasts), labels=_names(self.labels)) for case in found.cases]
+        return FoundUnits(
+            units=tuple(case for case in cases if case.contrasts or case.fault), ignored=tuple(found.ignored)
+        )
 
     def task(self, unit: Case) -> CaseTask:
         """What a worker needs for one case."""
@@ -129,6 +136,10 @@ class VolumePreparation(Preparation[Case]):
         ignored = found.ignored
         text = f"{len(ignored)} volumes that show no known contrast are ignored: {shortened(ignored)}"
         return [text] if ignored else []
+
+
+def _names(said: str | None) -> frozenset[str] | None:
+    return None if said is None else frozenset(name.strip() for name in said.split(","))
 
 
 prepare = prepare_with(VolumePreparation)

@@ -12,10 +12,14 @@ from medmae.data.identity.given import Given
 from medmae.data.identity.tree import Unit
 from medmae.data.names import file_name_of
 from medmae.data.table_files import read_csv
+from medmae.data.tree import files_below
 from medmae.data.volumes.dicom import is_dicom
 from medmae.errors import DataError
 
-SUFFIXES = (".svs", ".tif", ".tiff", ".ndpi", ".mrxs", ".scn", ".bif", ".svslide", ".vms", ".vmu", ".czi")
+SUFFIXES = (
+    *(".svs", ".tif", ".tiff", ".ndpi", ".mrxs", ".scn", ".bif", ".svslide", ".vms", ".vmu", ".czi"),
+    *(".qptiff", ".vsi", ".btf", ".tf8", ".tf2"),
+)
 _DICOM = ".dcm"
 _WHOLE_SLIDE = "1.2.840.10008.5.1.4.1.1.77.1.6"  # DICOM storage class: VL whole slide microscopy
 _KNOWN = ("patient", "mpp", "label")
@@ -107,8 +111,7 @@ def _unit(path: Path, source: Path) -> Unit:
 
 def _slide_files(source: Path) -> dict[Path, tuple[Path, ...]]:
     """Main file -> all files of each slide."""
-    files = [source] if source.is_file() else sorted(path for path in source.rglob("*") if path.is_file())
-    files = [path for path in files if not any(part.startswith(".") for part in path.relative_to(source).parts)]
+    files = [source] if source.is_file() else [path for path in files_below(source) if path.is_file()]
     found = {path: (path, *_beside(path)) for path in files if path.suffix.lower() in SUFFIXES}
     dicom = [path for path in files if path.suffix.lower() == _DICOM and is_dicom(path)]
     return found | (_dicom_slides(dicom) if dicom else {})

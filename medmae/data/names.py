@@ -9,8 +9,8 @@ _OURS = re.compile(r"desc-(?:synthetic|uncertainty|uncalibrated|reconstruction|h
 
 
 def stem_of(name: str) -> str:
-    """A file name without ``.nii``, ``.nii.gz`` or ``.dcm``."""
-    return re.sub(r"\.(nii(\.gz)?|dcm)$", "", name, flags=re.IGNORECASE)
+    """A file name without the suffix of a volume, such as ``.nii.gz``, ``.mgz`` or ``.dcm``."""
+    return re.sub(r"\.(nii(\.gz)?|dcm|mg[hz]|n?rrd|nhdr|mh[ad]|hdr)$", "", name, flags=re.IGNORECASE)
 
 
 def is_synthetic(name: str) -> bool:

@@ -93,7 +93,7 @@ def test_float16_shards_keep_the_background_at_zero(cohort, tmp_path):
     assert shard.max() == 1
 
 
-def test_a_bad_case_is_quarantined_and_the_rest_goes_on(cohort, tmp_path):
+def test_a_bad_file_is_quarantined_and_the_rest_goes_on(cohort, tmp_path):
     source = cohort(("p1", "p2", "p3", "p4"))
     bad = source / "p2" / "T1.nii.gz"
     bad.write_bytes(bad.read_bytes()[:-20])
@@ -104,7 +104,40 @@ def test_a_bad_case_is_quarantined_and_the_rest_goes_on(cohort, tmp_path):
     assert failure["case"] == "p2"
     assert failure["file"] == str(bad)
     assert "damaged" in failure["reason"]
-    assert [row["case"] for row in Manifest.read(tmp_path / "out")] == ["p1", "p3", "p4"]
+    names = {row["case"]: [one["name"] for one in row["contrasts"]] for row in Manifest.read(tmp_path / "out")}
+    assert names == {"p1": ["T1", "T2"], "p2": ["T2"], "p3": ["T1", "T2"], "p4": ["T1", "T2"]}
+
+
+def test_a_case_of_which_nothing_can_be_read_is_quarantined_and_the_rest_goes_on(cohort, tmp_path):
+    source = cohort(("p1", "p2"))
+    for path in (source / "p2").iterdir():
+        path.write_bytes(b"")
+    assert run(source, tmp_path / "out").quarantined == 1
+    assert [row["case"] for row in Manifest.read(tmp_path / "out")] == ["p1"]
+
+
+def test_only_the_contrasts_and_labels_that_are_wanted_are_prepared(cohort, tmp_path, save):
+    source = cohort(("p1", "p2"))
+    save(source / "p1" / "seg.nii.gz", array=np.ones((14, 16, 10), np.uint8))
+    save(source / "p1" / "run2_T2.nii.gz", array=np.ones((14, 16, 10), np.uint8))  # two of T2: nobody asks for it
+    result = run(source, tmp_path / "out", contrasts="T1", labels="none")
+    rows = list(Manifest.read(result.manifest))
+    assert [[one["name"] for one in row["contrasts"]] for row in rows] == [["T1"], ["T1"]]
+    assert not any(row["labels"] for row in rows)
+
+
+def test_a_label_map_that_resampling_loses_is_flagged_in_every_table(tmp_path, save):
+    far = np.diag([-1.0, 1.0, 2.0, 1.0])
+    near, far[2, 3] = far.copy(), 900.0
+    head = np.zeros((14, 16, 10), np.int16)
+    head[3:9, 3:9, 3:7] = np.arange(144).reshape(6, 6, 4) + 100
+    for name, array, affine in (("T1", head, near), ("T2", head + 1, far), ("seg", head > 0, far)):
+        save(tmp_path / "in" / "p1" / f"{name}.nii.gz", array=array.astype(np.int16), affine=affine)
+    (row,) = Manifest.read(run(tmp_path / "in", tmp_path / "out", resample_to="T1").manifest)
+    assert "label_lost:1.00" in row["labels"][0]["flags"]
+    assert "constant" in row["contrasts"][1]["flags"]
+    (line,) = table(tmp_path / "out" / "summary.csv")
+    assert "label_lost:1.00" in line["flags"]
 
 
 def test_an_unforeseen_error_is_quarantined_with_its_type(cohort, tmp_path, monkeypatch):
@@ -123,7 +156,7 @@ def test_an_unforeseen_error_is_quarantined_with_its_type(cohort, tmp_path, monk
 
 def test_nothing_usable_is_refused(cohort, tmp_path, capsys):
     source = cohort(("p1", "p2"))
-    for path in source.rglob("T1.nii.gz"):
+    for path in source.rglob("T*.nii.gz"):
         path.write_bytes(b"")
     with pytest.raises(SystemExit) as caught:
         main([str(source), str(tmp_path / "out")])
@@ -243,8 +276,11 @@ def test_labels_are_stored_beside_the_images(cohort, tmp_path, save):
     assert stored.dtype == np.uint8
     np.testing.assert_array_equal(Grid.from_dict(row["grid"]).from_canonical(stored), mask)
     save(source / "p1" / "seg.nii.gz", array=mask.astype(np.float32) / 2)
-    with pytest.raises(DataError, match="whole numbers from 0 to 255"):
-        run(source, tmp_path / "out")
+    result = run(source, tmp_path / "out")
+    assert "whole numbers from 0 to 255" in table(tmp_path / "out" / "quarantine.csv")[0]["reason"]
+    (row,) = Manifest.read(result.manifest)
+    assert not row["labels"]
+    assert len(row["contrasts"]) == 2
 
 
 def test_a_constant_contrast_is_flagged_and_not_divided_by_zero(cohort, tmp_path, save):
@@ -263,8 +299,8 @@ def test_nan_is_refused_set_and_recorded(cohort, tmp_path, save):
     array[4:8, 4:8, 4:8] = np.random.default_rng(0).random((4, 4, 4)) + 1
     array[5, 5, 5] = np.nan
     save(source / "p1" / "T2.nii.gz", array=array)
-    with pytest.raises(DataError, match="NaN or infinite"):
-        run(source, tmp_path / "out")
+    run(source, tmp_path / "out")
+    assert "NaN or infinite" in table(tmp_path / "out" / "quarantine.csv")[0]["reason"]
     (row,) = Manifest.read(run(source, tmp_path / "out", nan="zero").manifest)
     assert row["contrasts"][1]["flags"] == ["nan_set_to_zero:1"]
 

@@ -13,6 +13,7 @@ from medmae.data.identity.tree import Unit
 from medmae.data.images.decode import SUFFIXES
 from medmae.data.splits import SPLITS
 from medmae.data.table_files import read_csv
+from medmae.data.tree import files_below
 from medmae.errors import DataError
 
 LAYOUT = "give [train|val|test/]class/image, a flat folder, or a CSV: path,label,patient,slide,split"
@@ -106,7 +107,7 @@ def _from_folders(root: Path, suffixes: Sequence[str]) -> tuple[list[ImageFile],
         for folder in _folders(shelf):
             files += [_image(path, root, folder.name, split) for path in _images(folder, suffixes)]
     found = {file.path for file in files}
-    return files, [path for path in root.rglob("*") if path.suffix.lower() in suffixes and path not in found]
+    return files, [path for path in files_below(root) if path.suffix.lower() in suffixes and path not in found]
 
 
 def _folders(folder: Path) -> list[Path]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from medmae.data.names import file_name_of
@@ -45,6 +45,20 @@ class Case:
     def content(self) -> str:
         """Contrasts, then label maps in brackets."""
         return " ".join([*(one.name for one in self.contrasts), *(f"[{one.name}]" for one in self.labels)])
+
+    def only(self, *, contrasts: frozenset[str] | None, labels: frozenset[str] | None) -> Case:
+        """The case with some of its volumes; a fault of those that nobody wants is none."""
+        wanted = (contrasts, labels)
+        images, maps = (
+            [one for one in some if names is None or one.name in names]
+            for some, names in zip((self.contrasts, self.labels), wanted, strict=True)
+        )
+        fault = self.fault
+        if fault is not None and fault.field == "contrast" and None not in wanted:
+            fault = fault if fault.value in {one.name for one in (*images, *maps)} else None
+        elif fault is not None and fault.field == "contrast" and contrasts is not None:
+            fault = fault if fault.value in {*contrasts, *(one.name for one in self.labels)} else None
+        return replace(self, contrasts=images, labels=maps, fault=fault)
 
     def add(self, source: Source, *, label: bool) -> None:
         """Adds a source; a second one for the same contrast is a fault of the case, not a choice of ours."""

@@ -59,17 +59,27 @@ class Series:
     files: list[Path] = field(default_factory=list)
 
 
-def find_series(folder: str | Path, *, salt: Path | None = None) -> dict[str, Series]:
+def find_series(folder: str | Path, *, salt: Path | None = None, left: list[Path] | None = None) -> dict[str, Series]:
     """The series that lie directly in a folder, by their UID.
 
     Args:
         folder: The folder.
         salt: See :func:`medmae.data.identity.headers.salt_of`.
+        left: Gets the files that hold no image or cannot be read (a DICOMDIR, a structured report); None refuses them.
+
+    Raises:
+        DataError: If there is such a file and ``left`` is None.
     """
     key = salt_of(salt)
     found: dict[str, Series] = {}
     for path in sorted(file for file in Path(folder).iterdir() if file.is_file() and is_dicom(file)):
-        reader = _header(path)
+        try:
+            reader = _header(path)
+        except DataError:
+            if left is None:
+                raise
+            left.append(path)
+            continue
         uid = _tag(reader, _SERIES)
         if uid not in found:
             words = [_tag(reader, tag) for tag in _WORDS]
@@ -91,7 +101,7 @@ def load_series(files: Iterable[str | Path], *, limit_gb: float = LIMIT_GB) -> V
         DataError: Fewer than two slices, a slice missing or twice, slices of different size or direction, a tilted
             gantry, colour images, more pixels than the limit.
     """
-    itk = _simpleitk()
+    itk = simpleitk()
     paths = sorted(Path(file) for file in files)
     if len(paths) < 2:
         raise DataError(
@@ -114,7 +124,7 @@ def load_series(files: Iterable[str | Path], *, limit_gb: float = LIMIT_GB) -> V
     with reading(paths[0].parent, what="the series", remedy=_EXPORT):
         image = reader.Execute()
         array = itk.GetArrayFromImage(image).transpose(2, 1, 0)  # (z, y, x) -> (x, y, z)
-    return Volume(array=array, grid=Grid.from_affine(array.shape, _affine(image)), sha256=series_sha256(ordered))
+    return Volume(array=array, grid=Grid.from_affine(array.shape, affine_of(image)), sha256=series_sha256(ordered))
 
 
 def load_image(path: str | Path) -> np.ndarray:
@@ -134,7 +144,7 @@ def load_image(path: str | Path) -> np.ndarray:
         )
     check_pixels(path)
     with reading(path, what="the image", remedy=_EXPORT):
-        array = _simpleitk().GetArrayFromImage(reader.Execute())
+        array = simpleitk().GetArrayFromImage(reader.Execute())
     if reader.GetNumberOfComponents() == 3:
         return array.reshape(*array.shape[-3:]).astype(np.uint8)
     grey = array.reshape(*array.shape[-2:], 1)
@@ -157,7 +167,8 @@ def series_sha256(files: Iterable[Path]) -> str:
     return hashlib.sha256("\n".join(hashes).encode()).hexdigest()
 
 
-def _affine(image: sitk.Image) -> np.ndarray:
+def affine_of(image: sitk.Image) -> np.ndarray:
+    """Of an ITK image, voxel index to RAS+ millimetres."""
     direction = np.reshape(image.GetDirection(), (3, 3))
     affine = np.eye(4)
     affine[:3, :3] = direction * np.asarray(image.GetSpacing())
@@ -222,7 +233,7 @@ def _by_position(headers: list[sitk.ImageFileReader], paths: list[Path]) -> list
 
 
 def _header(path: Path) -> sitk.ImageFileReader:
-    reader = _simpleitk().ImageFileReader()
+    reader = simpleitk().ImageFileReader()
     reader.SetImageIO("GDCMImageIO")
     reader.SetFileName(str(path))
     with reading(path, what="the DICOM header", remedy=_EXPORT):
@@ -235,7 +246,12 @@ def _tag(reader: sitk.ImageFileReader, tag: str) -> str:
     return str(reader.GetMetaData(tag)).strip() if has else ""
 
 
-def _simpleitk() -> ModuleType:
+def simpleitk() -> ModuleType:
+    """SimpleITK, on first use.
+
+    Raises:
+        ModuleNotFoundError: With how to install it.
+    """
     try:
         import SimpleITK
     except ModuleNotFoundError as error:

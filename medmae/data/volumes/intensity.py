@@ -127,17 +127,17 @@ class Normalisation:
 
         Returns:
             ``constant``; ``clipped:SHARE`` of the foreground if above 1 %; ``few_levels:N`` if fewer than 256 grey
-            levels of more are left.
+            levels, and fewer than half of the volume's, are left.
         """
         if self.constant:
             return ["constant"]
         inside = volume[self.foreground(volume)]
         if not inside.size:
             return ["constant"]
-        clipped = float(np.mean((inside < self.lower) | (inside > self.upper)))
+        clipped = int(((inside < self.lower) | (inside > self.upper)).sum())
         levels = len(np.unique(self._scaled(inside).astype(dtype)))
-        flags = [f"clipped:{clipped:.3f}"] if clipped > CLIPPED else []
-        few = levels < LEVELS and levels < len(np.unique(inside.clip(self.lower, self.upper)))
+        flags = [f"clipped:{clipped / inside.size:.3f}"] if clipped > max(CLIPPED * inside.size, 2) else []
+        few = levels < LEVELS and levels < len(np.unique(inside.clip(self.lower, self.upper))) / 2
         return [*flags, *([f"few_levels:{levels}"] if few else [])]
 
     def _scaled(self, values: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""One volume on disk: a NIfTI file, or a DICOM series."""
+"""One volume on disk: a NIfTI file, one of another format, or a DICOM series."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from medmae.data.volumes.dicom import load_series
 from medmae.data.volumes.nifti import NanPolicy, Volume, load_volume, settle_nan
 from medmae.data.volumes.nifti_header import Repair
+from medmae.data.volumes.other_formats import SUFFIXES, load_other
 from medmae.reading import LIMIT_GB
 
 
@@ -34,6 +35,8 @@ def load_source(
     Raises:
         DataError: For every fault of the files, naming path, field and value.
     """
+    if source.path.suffix.lower() in SUFFIXES:
+        return load_other(source.path, nan=nan, limit_gb=limit_gb)
     if not source.files:
         return load_volume(source.path, nan=nan, limit_gb=limit_gb, repair_affine=repair_affine)
     volume = load_series(source.files, limit_gb=limit_gb)

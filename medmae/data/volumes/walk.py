@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +12,9 @@ from medmae.data.contrasts import Named, contrast_in, contrast_of, entities_of, 
 from medmae.data.identity.tree import Names, Unit
 from medmae.data.identity.words import DATE, Role, published, role_of, without_shelf
 from medmae.data.names import is_synthetic, stem_of
+from medmae.data.tree import folders_below
 from medmae.data.volumes.dicom import find_series, is_dicom
+from medmae.data.volumes.other_formats import SUFFIXES
 from medmae.data.volumes.volume_file import Source
 
 # Words of a file name that tell how an image was taken or treated, never whose it is.
@@ -57,21 +58,22 @@ def walk(root: Path, *, salt: Path | None) -> tuple[list[FoundVolume], list[Path
     nifti: list[tuple[Path, tuple[str, ...]]] = []
     found: list[FoundVolume] = []
     ignored: list[Path] = []
-    for folder, files in _folders(root):
+    for folder, files in folders_below(root):
         parts = folder.relative_to(root).parts
         own = [path for path in files if is_nifti(path)]
         nifti += [(path, parts) for path in own]
-        if not own and any(is_dicom(path) for path in files[:3]):
+        if any(is_dicom(path) for path in files if path not in own):
             series, others = _dicom_volumes(folder, parts, salt=salt)
-            found += series
-            ignored += others
+            # Beside NIfTI files, DICOM is mostly what they were converted from.
+            found += [] if own else series
+            ignored += [*others, *(volume.source.files[0] for volume in series if own)]
     volumes, others = nifti_volumes(nifti)
     return found + volumes, ignored + others
 
 
 def is_nifti(path: Path) -> bool:
-    """Whether a name is that of a NIfTI file."""
-    return path.name.lower().endswith((".nii", ".nii.gz"))
+    """Whether a name is that of a volume in one file: NIfTI, FreeSurfer, Analyze, NRRD or MetaImage."""
+    return path.name.lower().endswith((".nii", ".nii.gz", *SUFFIXES))
 
 
 def nifti_volumes(files: Iterable[tuple[Path, tuple[str, ...]]]) -> tuple[list[FoundVolume], list[Path]]:
@@ -90,12 +92,6 @@ def unnamed_volume(path: Path, parts: tuple[str, ...], contrast: str) -> FoundVo
     """A file whose name tells no contrast, taken for one; its name is its patient's."""
     stem = stem_of(path.name)
     return FoundVolume(parts, Named("contrast", contrast), Source(contrast, path), _unit(parts, stem, (*parts, stem)))
-
-
-def _folders(root: Path) -> Iterator[tuple[Path, list[Path]]]:
-    for folder, below, names in os.walk(root):
-        below[:] = sorted(name for name in below if not name.startswith("."))
-        yield Path(folder), [Path(folder, name) for name in sorted(names) if not name.startswith(".")]
 
 
 def _unit(parts: tuple[str, ...], stem: str, names: Names, *, counts: bool = True) -> Unit:
@@ -209,8 +205,9 @@ def _without_acquisition(text: str) -> str:
 
 def _dicom_volumes(folder: Path, parts: tuple[str, ...], *, salt: Path | None) -> tuple[list[FoundVolume], list[Path]]:
     """Every series of a folder; the folder's name tells the contrast before the series' own words do."""
-    found, ignored = [], []
-    series = find_series(folder, salt=salt)
+    found: list[FoundVolume] = []
+    ignored: list[Path] = []
+    series = find_series(folder, salt=salt, left=ignored)
     spelled = contrast_of(folder.name)
     for one in series.values():
         named = one.named

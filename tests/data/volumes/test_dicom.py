@@ -198,3 +198,14 @@ def test_a_file_without_its_preamble_is_dicom_and_other_files_are_not(tmp_path):
     for content in (b"", b"hello", b"\x08\x00" * 80, b"\x89PNG" + bytes(200)):
         (tmp_path / "a").write_bytes(content)
         assert not is_dicom(tmp_path / "a")
+
+
+def test_files_without_an_image_are_left_out_of_a_folder_s_series(tmp_path):
+    write_series(tmp_path / "s")
+    (tmp_path / "s" / "DICOMDIR").write_bytes(bytes(128) + b"DICM" + b"nothing else")
+    left = []
+    (series,) = find_series(tmp_path / "s", left=left).values()
+    assert len(series.files) == 5
+    assert [path.name for path in left] == ["DICOMDIR"]
+    with pytest.raises(DataError, match="DICOMDIR"):
+        find_series(tmp_path / "s")

@@ -1,0 +1,60 @@
+"""FreeSurfer, Analyze, NRRD and MetaImage give what NIfTI gives."""
+
+from __future__ import annotations
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from medmae.data.names import stem_of
+from medmae.data.volumes.layouts import find_cases
+from medmae.data.volumes.volume_file import load_source
+from medmae.errors import DataError
+
+sitk = pytest.importorskip("SimpleITK")
+AFFINE = np.array([[-1.0, 0, 0, 10], [0, 1.5, 0, -20], [0, 0, 2, 5], [0, 0, 0, 1]])
+ARRAY = np.arange(960, dtype=np.int16).reshape(12, 10, 8)
+
+
+def write(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix in (".mgz", ".mgh"):
+        nib.save(nib.MGHImage(ARRAY, AFFINE), path)
+    elif path.suffix == ".hdr":
+        nib.save(nib.Spm99AnalyzeImage(ARRAY, np.diag([-1.0, 1.5, 2, 1])), path.with_suffix(".img"))
+    else:
+        image = sitk.GetImageFromArray(ARRAY.transpose(2, 1, 0))
+        image.SetSpacing((1, 1.5, 2))
+        image.SetOrigin((-10, 20, 5))
+        image.SetDirection((1, 0, 0, 0, -1, 0, 0, 0, 1))
+        sitk.WriteImage(image, str(path))
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".mgz", ".mgh", ".nrrd", ".mha", ".hdr"])
+def test_a_case_of_another_format_is_found_and_read(tmp_path, suffix):
+    write(tmp_path / "p1" / f"T1{suffix}")
+    (case,) = find_cases(tmp_path).cases
+    (source,) = case.contrasts
+    assert source.name == stem_of(source.path.name) == "T1"
+    volume = load_source(source)
+    np.testing.assert_array_equal(volume.array, ARRAY)
+    assert volume.grid.spacing == pytest.approx((2, 1.5, 1))
+    if suffix == ".hdr":
+        assert volume.flags == ("no_orientation_codes",)
+    else:
+        np.testing.assert_allclose(volume.grid.affine, AFFINE, atol=1e-5)
+    with pytest.raises(DataError, match="limit"):
+        load_source(source, limit_gb=1e-7)
+    source.path.write_bytes(source.path.read_bytes()[:200])
+    with pytest.raises(DataError) as caught:
+        load_source(source)
+    assert caught.value.path == source.path
+
+
+def test_four_axes_are_refused(tmp_path):
+    (tmp_path / "p1").mkdir()
+    nib.save(nib.MGHImage(np.zeros((4, 4, 4, 3), np.float32), AFFINE), tmp_path / "p1" / "T1.mgz")
+    (case,) = find_cases(tmp_path).cases
+    with pytest.raises(DataError, match="3-D volume"):
+        load_source(case.contrasts[0])
