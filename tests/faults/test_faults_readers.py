@@ -1,4 +1,4 @@
-"""Whatever happens to a file, its reader takes it or refuses it by name; the long run: ``python -m tests.fuzzing N``."""
+"""Whatever happens to a file, its reader takes or refuses it; the long run: ``python -m tests.fuzzing N``."""
 
 from __future__ import annotations
 
