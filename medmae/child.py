@@ -49,7 +49,7 @@ def run_in_child(work: str, task: dict[str, Any], *, path: str | Path, limit_s: 
     with _LOCK:
         child = _living()
         try:
-            answer = child.ask({"work": work, "task": task}, limit_s)
+            answer = child.ask({"work": work, "task": task, "folder": str(Path.cwd())}, limit_s)
         except TimeoutError as error:
             _end_child()
             raise DataError(
@@ -193,6 +193,7 @@ def main() -> None:
         question = json.loads(line)
         module, _, function = question["work"].partition(":")
         try:
+            os.chdir(question["folder"])  # the parent may have moved since it started its child
             answer = {"result": getattr(importlib.import_module(module), function)(question["task"])}
         except Exception as error:  # the boundary of the process: whatever it is, the parent is told
             answer = {"error": _told(error)}

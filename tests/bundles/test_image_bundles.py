@@ -5,8 +5,10 @@ import json
 from pathlib import Path
 
 import h5py
+import numpy as np
 import pytest
 from monai.bundle import ConfigParser, ConfigWorkflow
+from PIL import Image
 
 from data_prep.tiny.images import make
 from medmae.bundle.run import run_bundle
@@ -120,7 +122,9 @@ def test_images_of_another_place_are_classified_beside_baselines_that_learnt_whe
     for path in images.glob("*/p[01]_*"):
         other = tmp_path / "other" / "test" / path.parent.name / path.name.replace("p", "q", 1)
         other.parent.mkdir(parents=True, exist_ok=True)
-        other.write_bytes(path.read_bytes())
+        pixels = np.array(Image.open(path))
+        pixels[0, 0] ^= 1  # a copy under another name would be refused
+        Image.fromarray(pixels).save(other)
     where = {"dataset_dir": str(tmp_path / "other"), "train_dir": str(images), "output_dir": str(tmp_path / "out")}
     where |= {"model_dir": str(classified / "models"), "subject_from": "^([pq][0-9])_"}
     run_bundle("image_classification", "evaluate", overrides={**SIZE, **CLASSES, **where})

@@ -17,6 +17,9 @@ def double(task):
     print("a library that talks")
     return {"twice": 2 * task["number"], "process": os.getpid()}
 
+def where(task):
+    return {"folder": os.getcwd(), "process": os.getpid()}
+
 def refuse(task):
     raise DataError("bad tile", path="a.svs", field="x", value=(1, 2), remedy="mend it")
 
@@ -110,3 +113,10 @@ def test_one_child_works_on_many_tasks_and_its_successor_on_those_after_a_crash(
     with pytest.raises(DataError):
         run("crash")
     assert run("double", {"number": 3})["process"] != first
+
+
+def test_the_child_stands_where_its_parent_stands_now(run, tmp_path, monkeypatch):
+    child = run("double", {"number": 1})["process"]
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert run("where") == {"folder": str(tmp_path / "elsewhere"), "process": child}

@@ -12,7 +12,7 @@ from medmae.bundle.check.source import METADATA, SUFFIXES, Bundle
 
 # What a run leaves in a bundle of one's own, where results go beside the recipes.
 _FOLDERS = ("checkpoints", "eval", "evaluation", "figures", "logs", "not_finite", "tensorboard")
-RESULTS = frozenset({*_FOLDERS, "report.html", "run.json"})
+RESULTS = frozenset({*_FOLDERS, "report.html", "run.json", ".training.lock"})
 _NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
 _RESULT = "csv|ckpt|dcm|geojson|gif|h5|jpg|json|nii|nii\\.gz|npy|npz|png|safetensors|tsv|txt|yaml"
 # All that a bundle may hold. None of it is code to Python or to any tool that looks around in a folder.
@@ -25,8 +25,8 @@ _HOLDS = {
     ),
     "models/model.pt, *.safetensors, *.json": rf"models/(?:model\.pt|{_NAME}\.(?:json|safetensors))",
     "large_files.yml": r"large_files[A-Za-z0-9_.-]*\.(?:json|yaml|yml)",
-    "what a run leaves (run.json, report.html, logs, checkpoints, eval, ...)": (
-        rf"run\.json|report\.html|(?:{'|'.join(_FOLDERS)})/(?:[^/.]+/)*"
+    "what a run leaves (run.json, .training.lock, report.html, logs, checkpoints, eval, ...)": (
+        rf"\.training\.lock|run\.json|report\.html|(?:{'|'.join(_FOLDERS)})/(?:[^/.]+/)*"
         rf"(?:[^/]+\.(?:{_RESULT})|events\.out\.tfevents\.[^/]+)"
     ),
     ".DS_Store, .gitattributes, .gitignore": r"(?:(?:configs|docs|models)/)?\.(?:DS_Store|gitattributes|gitignore)",

@@ -79,8 +79,8 @@ def test_what_was_learnt_from_tiles_is_mapped_on_a_slide(tmp_path):
 
 @pytest.mark.slow
 def test_damaged_tiles_of_one_slide_and_the_loss_of_another_cost_no_other_its_map(tmp_path):
-    for name in ("s1", "s2", "s3"):
-        write_pyramid(tmp_path / "slides" / f"{name}.tif", picture(200, 160), mpp=0.5)
+    for seed, name in enumerate(("s1", "s2", "s3")):
+        write_pyramid(tmp_path / "slides" / f"{name}.tif", picture(200, 160, seed=seed), mpp=0.5)
     prepare(source=tmp_path / "slides", out=tmp_path / "prep", tile=32, mpp=0.5, workers=0, fractions=(1, 0, 0))
     slides, out = Samples(source=tmp_path / "prep", view=Tiles(size=32)), tmp_path / "run" / "evaluation"
     (tmp_path / "prep" / rows_of(slides)[0]["shard"]).write_bytes(b"damaged")
