@@ -262,6 +262,6 @@ def _zarr(path: Path, array: np.ndarray) -> None:
     try:
         import zarr
     except ModuleNotFoundError as error:
-        raise ModuleNotFoundError("--zarr needs the package zarr: pip install 'medmae[prep]'", name="zarr") from error
+        raise ModuleNotFoundError("--zarr needs the package zarr: pip install zarr", name="zarr") from error
     chunk = (1,) * (array.ndim - 2) + array.shape[-2:]  # one slice of one contrast
     zarr.create_array(path, data=array, chunks=chunk, overwrite=True)

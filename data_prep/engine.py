@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from typing import Any, TypeVar
 
 from medmae.errors import DataError
+from medmae.packages import own_data_prep
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -98,7 +99,9 @@ def _client(stack: ExitStack, distributed: Any, *, workers: int, scheduler: str 
             silence_logs=logging.ERROR,
         )
     )
-    return stack.enter_context(distributed.Client(cluster))
+    client = stack.enter_context(distributed.Client(cluster))
+    client.run(own_data_prep)  # the workers' search path is a user's, who may have a data_prep of their own
+    return client
 
 
 def _distributed() -> Any:  # noqa: ANN401 - a module that is imported where it is used
@@ -106,7 +109,7 @@ def _distributed() -> Any:  # noqa: ANN401 - a module that is imported where it 
         import distributed
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
-            "more than one process needs the package distributed: pip install 'medmae[prep]' (or --workers 0)",
+            "more than one process needs the package distributed: pip install 'dask[distributed]' (or --workers 0)",
             name="distributed",
         ) from error
     return distributed

@@ -65,9 +65,7 @@ def _read() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     try:
         data = resources.files("nilearn") / "datasets" / "data"  # importing nilearn.datasets would take seconds
     except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            'the embedded cohort needs nilearn: pip install "medmae[demo]"', name="nilearn"
-        ) from error
+        raise ModuleNotFoundError("the embedded cohort needs nilearn: pip install nilearn", name="nilearn") from error
     files = [Path(str(data / f"mni_icbm152_{kind}_tal_nlin_sym_09a_converted.nii.gz")) for kind in ("t1", "gm", "wm")]
     for path in files:
         if not path.is_file():

@@ -131,7 +131,7 @@ def _dicom_slides(paths: list[Path]) -> dict[Path, tuple[Path, ...]]:
         import pydicom
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
-            "DICOM slides need the package pydicom: pip install 'medmae[prep]'", name="pydicom"
+            "DICOM slides need the package pydicom: pip install pydicom", name="pydicom"
         ) from error
     series: dict[tuple[Path, str], list[Path]] = defaultdict(list)
     main: dict[Path, tuple[Path, str]] = {}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,6 +21,7 @@ from medmae.errors import DataError
 from medmae.files import write_text
 
 Task = TypeVar("Task")
+log = logging.getLogger(__name__)
 _SMALL_JOB = 100_000_000  # bytes of compressed sources: about ten seconds of work
 
 
@@ -72,7 +75,12 @@ def workers_for(workers: int | None, files: Iterable[Path]) -> int | None:
     """Keeps small jobs in this process: starting a cluster costs more than reading them."""
     if workers is not None:
         return workers
-    return 0 if sum(file.stat().st_size for file in files if file.is_file()) < _SMALL_JOB else None
+    if sum(file.stat().st_size for file in files if file.is_file()) < _SMALL_JOB:
+        return 0
+    if importlib.util.find_spec("distributed") is None:
+        log.warning("one process prepares all: for more, pip install 'dask[distributed]'")
+        return 0
+    return None
 
 
 def run_cases(

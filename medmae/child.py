@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from medmae.errors import DataError
+from medmae.packages import DATA_PREP, own_data_prep
 
 _ANSWER = b"answer of medmae.child: "  # libraries print what they like, too
 _LOCK = threading.Lock()
@@ -194,6 +195,8 @@ def main() -> None:
         module, _, function = question["work"].partition(":")
         try:
             os.chdir(question["folder"])  # the parent may have moved since it started its child
+            if module.partition(".")[0] == DATA_PREP.name:
+                own_data_prep()
             answer = {"result": getattr(importlib.import_module(module), function)(question["task"])}
         except Exception as error:  # the boundary of the process: whatever it is, the parent is told
             answer = {"error": _told(error)}

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from medmae.bundle.run import run_bundle
 from medmae.errors import ExitCode
 from medmae.evaluate.tables import write_csv
+from medmae.packages import own_data_prep
 
 if TYPE_CHECKING:
     from medmae.data.manifest import Manifest
@@ -62,6 +63,7 @@ def run_demo(
         DataError: If no case can be used.
         ModuleNotFoundError: If the embedded cohort is wanted and nilearn is missing.
     """
+    own_data_prep()
     from data_prep.mr import prepare
     from data_prep.mr_cohort import make_cohort
     from medmae.data.manifest import Manifest

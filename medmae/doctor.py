@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -18,7 +18,6 @@ EXTRAS = {
     "prep": "data preparation (data_prep)",
     "demo": "the embedded cohort of `medmae demo`",
     "video": "reading video",
-    "audio": "reading audio",
     "onnx": "export to ONNX",
     "monai": "MONAI's own ViT and UNETR",
 }
@@ -65,8 +64,8 @@ def install_hint(module: str) -> str:
     """One line that installs what a missing module belongs to."""
     package = _DISTRIBUTIONS.get(module.partition(".")[0], module.partition(".")[0])
     for extra in EXTRAS:
-        if any(requirement.name.lower() == package.lower() for requirement in _requirements(extra)):
-            return f'pip install "medmae[{extra}]"'
+        if any(_is(requirement, package) for requirement in _requirements(extra)):
+            return _install(requirement for requirement in _requirements(extra) if _is(requirement, package))
     return f"pip install {package}"
 
 
@@ -85,12 +84,27 @@ def _packages() -> Iterator[Check]:
 
 def _extras() -> Iterator[Check]:
     for extra, purpose in EXTRAS.items():
-        found = [_installed(requirement, required=False, remedy="") for requirement in _requirements(extra)]
+        wanted = _requirements(extra)
+        found = [_installed(requirement, required=False, remedy="") for requirement in wanted]
         missing = ", ".join(check.name for check in found if not check.ok)
         present = ", ".join(f"{check.name} {check.value}" for check in found)
-        remedy = f'pip install "medmae[{extra}]"' if missing else ""
+        remedy = _install(each for each, check in zip(wanted, found, strict=True) if not check.ok)
         value = f"without {missing}" if missing else present
         yield Check(f"extra {extra}: {purpose}", value, ok=not missing, remedy=remedy)
+
+
+def _is(requirement: Requirement, package: str) -> bool:
+    return requirement.name.lower() == package.lower()
+
+
+def _install(requirements: Iterable[Requirement]) -> str:
+    """One line; empty for none. It names packages and no extra: medmae itself is not on the public index."""
+    quoted = [f'"{each.name}{_options(each)}{each.specifier}"' for each in requirements]
+    return " ".join(["pip install", *quoted]) if quoted else ""
+
+
+def _options(requirement: Requirement) -> str:
+    return f"[{','.join(sorted(requirement.extras))}]" if requirement.extras else ""
 
 
 def _requirements(extra: str | None) -> list[Requirement]:

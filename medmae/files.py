@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import tempfile
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +16,10 @@ from typing import IO, Any
 import numpy as np
 
 from medmae.errors import DataError
+
+_LONGEST = 255  # bytes of a file name
+_NOT_SUPPORTED = frozenset({errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EPERM, errno.EACCES, errno.EISDIR})
+_TOLD: set[str] = set()  # what was warned of in this process
 
 
 @contextmanager
@@ -24,13 +30,14 @@ def atomic_write(path: str | Path) -> Iterator[IO[bytes]]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temp = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    handle, temp = tempfile.mkstemp(dir=path.parent, prefix=_short(f".{path.name}."), suffix=".part")
     try:
         with os.fdopen(handle, "w+b") as file:  # HDF5 also reads what it writes
             yield file
             file.flush()
             os.fsync(file.fileno())
-        Path(temp).chmod(0o666 & ~_umask())  # mkstemp makes private files; a result is as public as any other
+        with _if_supported("permissions of files"):  # mkstemp makes private files; a result is as public as any other
+            Path(temp).chmod(0o666 & ~_umask())
         Path(temp).replace(path)
     except BaseException:
         Path(temp).unlink(missing_ok=True)
@@ -98,8 +105,31 @@ def _umask() -> int:
 
 
 def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
+    with _if_supported("fsync of folders"):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+@contextmanager
+def _if_supported(what: str) -> Iterator[None]:
+    """Warns once where a file system, such as a network share or FUSE, does not have it; the file itself is whole."""
     try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        yield
+    except OSError as error:
+        if error.errno not in _NOT_SUPPORTED:
+            raise
+        if what not in _TOLD:
+            _TOLD.add(what)
+            warnings.warn(
+                f"this file system has no {what} ({error.strerror}): results are written all the same, but may not "
+                "outlive a power failure",
+                stacklevel=5,
+            )
+
+
+def _short(prefix: str) -> str:
+    """So that with mkstemp's eight letters and ``.part`` the name stays within 255 bytes."""
+    return prefix.encode()[: _LONGEST - len("12345678.part")].decode(errors="ignore")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import stat
+import warnings
+from pathlib import Path
 
 import pytest
 
+from medmae import files
 from medmae.files import all_or_none, atomic_write, sha256_of, write_text
 
 
@@ -85,3 +89,37 @@ def test_of_files_that_belong_together_none_stays_when_one_fails(tmp_path, error
 def test_the_hash_is_that_of_the_bytes(tmp_path):
     (tmp_path / "data").write_bytes(b"abc" * 100_000)
     assert sha256_of(tmp_path / "data") == hashlib.sha256(b"abc" * 100_000).hexdigest()
+
+
+@pytest.mark.parametrize("name", ["n" * 255, "ü" * 127, "short"])
+def test_names_may_be_as_long_as_a_file_system_allows(tmp_path, name):
+    write_text(tmp_path / name, "text")
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def not_supported(*_: object) -> None:
+    raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+
+
+@pytest.mark.parametrize("fault", ["chmod", "fsync"])
+def test_a_share_without_chmod_or_fsync_of_folders_is_written_to_with_one_warning(tmp_path, monkeypatch, fault):
+    real = os.fsync
+    monkeypatch.setattr(files, "_TOLD", set())
+    if fault == "chmod":
+        monkeypatch.setattr(Path, "chmod", not_supported)
+    else:
+        is_folder = lambda handle: stat.S_ISDIR(os.fstat(handle).st_mode)  # noqa: E731
+        monkeypatch.setattr(os, "fsync", lambda handle: not_supported() if is_folder(handle) else real(handle))
+    with pytest.warns(UserWarning, match="this file system has no"):
+        write_text(tmp_path / "first", "1")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        write_text(tmp_path / "second", "2")
+    assert [(tmp_path / name).read_text() for name in ("first", "second")] == ["1", "2"]
+
+
+def test_a_disk_that_fails_to_sync_a_file_is_an_error(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "fsync", not_supported)
+    with pytest.raises(OSError, match="Invalid"):
+        write_text(tmp_path / "file", "text")
+    assert list(tmp_path.iterdir()) == []

@@ -69,6 +69,12 @@ def test_no_tracked_file_holds_a_path_of_one_machine(tracked: list[Path]) -> Non
     assert lines_that_match(tracked, MACHINE_PATH) == []
 
 
+def test_nothing_advises_to_install_medmae_from_the_public_index(tracked: list[Path]) -> None:
+    """The name there is not ours."""
+    advice = re.compile(r"(pip|uv) install [^`]*\bmed" + r"mae(\[|[\"'`\s]|$)")
+    assert lines_that_match(tracked, advice) == []
+
+
 def test_no_lock_file_of_an_index_is_tracked(tracked: list[Path]) -> None:
     assert [file for file in tracked if file.name in {"uv.lock", "package-lock.json", "poetry.lock"}] == []
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -13,6 +11,7 @@ from typer.core import TyperGroup
 
 import medmae
 from medmae.cli.ending import Commands
+from medmae.packages import DATA_PREP, own_data_prep
 
 console = Console()
 app = typer.Typer(
@@ -28,9 +27,7 @@ app = typer.Typer(
 
 def sources() -> list[str]:
     """Modules of ``data_prep`` that are a source of data, without importing them: those with an ``EXAMPLE``."""
-    found = importlib.util.find_spec("data_prep")
-    folders = found.submodule_search_locations or () if found else ()
-    files = sorted(file for folder in folders for file in Path(folder).glob("*.py"))
+    files = sorted(DATA_PREP.glob("*.py"))
     return [file.stem for file in files if "\nEXAMPLE = " in file.read_text(encoding="utf-8")]
 
 
@@ -47,6 +44,7 @@ class Sources(TyperGroup):
         if cmd_name not in sources():
             return None
         holder = typer.Typer(add_completion=False, rich_markup_mode="rich")
+        own_data_prep()
         module = importlib.import_module(f"data_prep.{cmd_name}")
         command = importlib.import_module("data_prep.command").command_of(module.prepare)
         holder.command(cmd_name, epilog=f"Example: medmae prep {cmd_name} {module.EXAMPLE}")(command)

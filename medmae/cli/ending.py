@@ -14,9 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 import medmae
-from medmae.errors import ExitCode, Stopped
-
-Mistake = ValueError | OSError | ModuleNotFoundError
+from medmae.errors import ExitCode, Stopped, mistake
 
 
 class Commands(TyperGroup):
@@ -45,13 +43,6 @@ def code_of(error: BaseException, given: Sequence[str]) -> ExitCode:
         return ExitCode(getattr(cause, "exit_code", ExitCode.REFUSED))
     typer.echo(f"medmae: {_crash(error, given)}", err=True)
     return ExitCode.CRASHED
-
-
-def mistake(error: BaseException | None) -> Exception | None:
-    """The user's mistake behind an error, or None; MONAI wraps in RuntimeErrors what a recipe raised."""
-    while error is not None and not isinstance(error, Mistake):
-        error = error.__cause__
-    return error
 
 
 def explain(error: Exception) -> str:

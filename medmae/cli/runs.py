@@ -13,6 +13,7 @@ from rich.table import Table
 import medmae
 from medmae.cli.app import app, console
 from medmae.errors import ExitCode
+from medmae.packages import own_data_prep
 
 
 @app.command(
@@ -58,6 +59,7 @@ def check(
     from medmae.bundle.check.whole import check_bundle
     from medmae.bundle.shipped import find_bundle
 
+    own_data_prep()
     make_data = None if static_only else importlib.import_module("data_prep.tiny").make
     path = Path(bundle) if bundle.endswith(".zip") else find_bundle(bundle)
     with console.status("static checks") as status:

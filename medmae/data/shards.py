@@ -101,7 +101,5 @@ def _open_zarr(path: Path) -> np.ndarray:
     try:
         import zarr
     except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            "zarr shards need the package zarr: pip install 'medmae[prep]'", name="zarr"
-        ) from error
+        raise ModuleNotFoundError("zarr shards need the package zarr: pip install zarr", name="zarr") from error
     return zarr.open_array(path, mode="r")

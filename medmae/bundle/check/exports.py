@@ -32,7 +32,7 @@ def exports(trial: Trial) -> Iterator[Problem]:
                 yield Problem(f"configs/metadata.json: {at}", "is not declared", "say true, or why it is not possible")
             continue
         if kind == "onnx" and importlib.util.find_spec("onnxruntime") is None:
-            yield Problem("exports", "onnxruntime is not here", 'pip install "medmae[onnx]"', "warning")
+            yield Problem("exports", "onnxruntime is not here", "pip install onnx onnxscript onnxruntime", "warning")
             continue
         difference = float(np.abs(export(trial, image) - expected).max())
         if not difference <= _TOLERANCE[kind]:

@@ -169,6 +169,6 @@ def load_pydicom() -> Any:  # noqa: ANN401
         import pydicom
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
-            "DICOM videos need the package pydicom: pip install 'medmae[prep]'", name="pydicom"
+            "DICOM videos need the package pydicom: pip install pydicom", name="pydicom"
         ) from error
     return pydicom

@@ -119,7 +119,7 @@ def _by_simpleitk(path: Path, count: int) -> Iterator[np.ndarray]:
         import SimpleITK as sitk  # noqa: N813
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
-            "this DICOM compression needs the package SimpleITK: pip install 'medmae[prep]'", name="SimpleITK"
+            "this DICOM compression needs the package SimpleITK: pip install SimpleITK", name="SimpleITK"
         ) from error
     reader = sitk.ImageFileReader()
     reader.SetImageIO("GDCMImageIO")

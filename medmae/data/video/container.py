@@ -226,5 +226,5 @@ def load_av() -> ModuleType:
     try:
         import av
     except ModuleNotFoundError as error:
-        raise ModuleNotFoundError("video files need the package av: pip install 'medmae[video]'", name="av") from error
+        raise ModuleNotFoundError("video files need the package av: pip install 'av>=17'", name="av") from error
     return av

@@ -256,6 +256,6 @@ def simpleitk() -> ModuleType:
         import SimpleITK
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
-            "DICOM needs the package SimpleITK: pip install 'medmae[prep]'", name="SimpleITK"
+            "DICOM needs the package SimpleITK: pip install SimpleITK", name="SimpleITK"
         ) from error
     return SimpleITK

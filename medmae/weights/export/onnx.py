@@ -1,4 +1,4 @@
-"""A plain network as ONNX; needs ``pip install "medmae[onnx]"``."""
+"""A plain network as ONNX; needs ``pip install onnx onnxscript onnxruntime``."""
 
 from __future__ import annotations
 
