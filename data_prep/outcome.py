@@ -90,6 +90,13 @@ class Outcome:
         """All rows, in the order of the tasks."""
         return [row for index in sorted(self.done) for row in self.done[index].rows]
 
+    def add(self, index: int, result: CaseResult | Exception) -> None:
+        """Keeps what became of a task; of an error no traceback, whose frames would keep its volumes in memory."""
+        if isinstance(result, Exception):
+            self.failed[index] = _without_frames(result)
+        else:
+            self.done[index] = result
+
     @property
     def seconds(self) -> dict[str, float]:
         """Time that each row's case took."""
@@ -109,6 +116,11 @@ class Outcome:
         lines += [line for index in sorted(self.done) for line in self.done[index].failures]
         write_csv(out / "quarantine.csv", QUARANTINE_COLUMNS, lines)
         return lines
+
+
+def _without_frames(error: Exception) -> Exception:
+    error.__cause__ = error.__context__ = None  # these have tracebacks, too
+    return error.with_traceback(None)
 
 
 def manifest_rows(

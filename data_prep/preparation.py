@@ -148,7 +148,8 @@ class Preparation(ABC, Generic[U]):
         rows, empty = self.usable(outcome.rows)
         refuse_copies(rows)
         rows = manifest_rows(rows, of, fractions=self.fractions, seed=self.seed, manifest=out / NAME)
-        lines = [self._line(row, outcome.seconds[row["case"]]) for row in (*rows, *empty)]
+        seconds = outcome.seconds  # made once: it has a line a case
+        lines = [self._line(row, seconds[row["case"]]) for row in (*rows, *empty)]
         write_tables(rows, lines, self._columns, out)
         result = result_of(rows, outcome, out, ignored=found.ignored)
         write_record(

@@ -94,8 +94,10 @@ def _by_subject(
 
 def _by_image(files: Sequence[ImageFile], *, fractions: tuple[float, float, float], seed: int) -> list[Group]:
     shelves: dict[tuple[str, str], list[ImageFile]] = defaultdict(list)
-    for label in sorted({file.label or "" for file in files}):  # each class by itself, so that all splits have all
-        some = [file for file in files if (file.label or "") == label]
+    classes: dict[str, list[ImageFile]] = defaultdict(list)
+    for file in files:
+        classes[file.label or ""].append(file)
+    for label, some in sorted(classes.items()):  # each class by itself, so that all splits have all
         of = completed({file.name: file.split for file in some}, fractions=fractions, seed=seed)
         for file in some:
             shelves[of[file.name], label].append(file)

@@ -110,10 +110,7 @@ def run_cases(
         for index, result in run_tasks(function, tasks, workers=workers, scheduler=scheduler):
             if isinstance(result, ModuleNotFoundError):
                 raise result
-            if isinstance(result, Exception):
-                outcome.failed[index] = result
-            else:
-                outcome.done[index] = result
+            outcome.add(index, result)
             advance(names[index], len(outcome.failed))
     return outcome
 

@@ -88,3 +88,47 @@ def test_an_agent_in_the_header_makes_a_t1_one_with_contrast(tmp_path):
     series(tmp_path / "P1" / "4", patient="a", study=1, number=4, words="Ax T1", agent="Gadovist")
     (case,) = find_cases(tmp_path).cases
     assert [source.name for source in case.contrasts] == ["T1", "T1CE"]
+
+
+def test_broken_files_of_a_flat_folder_cost_nobody_else_and_are_listed(tmp_path):
+    root = write(tmp_path / "export", ".")
+    for number in range(3):
+        (root / f"broken{number}.dcm").write_bytes(b"\0" * 128 + b"DICM" + bytes(range(40)))
+    (root / "0-1.txt").write_text("first of all")
+    found = find_cases(root)
+    assert [len(case.files) for case in found.cases] == [4] * 3
+    assert sorted(path.name for path in found.ignored) == [f"broken{n}.dcm" for n in range(3)]
+
+
+def test_a_table_names_series_of_a_flat_folder_by_their_uids(tmp_path):
+    root = write(tmp_path / "export", "ward", patient="ANONYMOUS")
+    table = tmp_path / "who.csv"
+    names = {f"1.2.3.{p}.{n}": f"P{p}" for p in range(1, 4) for n in (3, 5)}
+    for prefix in ("", "ward/"):
+        table.write_text("path,subject\n" + "".join(f"{prefix}{uid},{name}\n" for uid, name in names.items()))
+        cases = find_cases(root, given=Given(subjects=table)).cases
+        assert [case.subject for case in cases] == ["P1", "P2", "P3"]
+    table.write_text("path,subject\n1.2.3.1,P1\n")  # the beginning of an UID is not that UID
+    with pytest.raises(DataError, match="no subject for 6 paths"):
+        find_cases(root, given=Given(subjects=table))
+
+
+def test_a_line_of_a_table_means_one_series_of_its_folder(tmp_path):
+    write(tmp_path / "export", ".")
+    table = tmp_path / "cases.csv"
+    table.write_text("subject,contrast,path,series\na,T1,export,1.2.3.1.3\na,FLAIR,export,1.2.3.1.5\nb,T1,export,\n")
+    one, other = find_cases(table).cases
+    assert [[file.name for file in source.files] for source in one.contrasts] == [
+        ["1-5-0.dcm", "1-5-1.dcm"],
+        ["1-3-0.dcm", "1-3-1.dcm"],
+    ]
+    assert other.fault is not None
+    assert "SeriesInstanceUID" in str(other.fault)
+
+
+def test_two_series_of_one_contrast_are_named_by_their_files(tmp_path):
+    write(tmp_path / "export", ".")
+    series(tmp_path / "export", patient="ID1", study=1, number=7, words="T1 axial")
+    (fault,) = [case.fault for case in find_cases(tmp_path / "export").cases if case.fault]
+    assert "1-3-0.dcm and 1-7-0.dcm" in str(fault)
+    assert "series" in str(fault.remedy)

@@ -14,8 +14,9 @@ from medmae.data.identity.words import split_visit
 from medmae.data.table_files import read_csv
 from medmae.errors import DataError
 
+_UID = re.compile(r"\d+(?:\.\d+){3,}")
 HEADERS = "PatientID"  # as --subject-from: what DICOM files say themselves
-_REMEDY = "the first line must be: path,subject[,session][,contrast], path being a file or folder below the source"
+_REMEDY = "the first line must be: path,subject[,session][,contrast]; paths of files, folders or series UIDs below it"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,6 +160,8 @@ def lines_of(table: Path, paths: Sequence[str]) -> dict[str, dict[str, str]]:
 
 def _forms(path: str) -> list[str]:
     parts = path.split("/")
+    if _UID.fullmatch(parts[-1]):  # a series: what follows its last dot is no suffix, and it is unique without folders
+        return [path, parts[-1], *("/".join(parts[:n]) for n in reversed(range(1, len(parts))))]
     names = {path, path.rpartition(".")[0]}
     return [
         *sorted(filter(None, names), key=len, reverse=True),

@@ -9,7 +9,7 @@ from medmae.data.names import file_name_of
 from medmae.data.volumes.volume_file import Source
 from medmae.errors import DataError
 
-REMEDY = "name the files in a CSV: subject,session,contrast,path"
+REMEDY = "name the files in a CSV: subject,session,contrast,path[,series], series being a DICOM SeriesInstanceUID"
 
 
 @dataclass
@@ -69,8 +69,8 @@ class Case:
             shelf.sort(key=lambda other: other.name)
         elif self.fault is None:
             self.fault = DataError(
-                f"two files claim to be {source.name}: {twin.path.name} and {source.path.name}",
-                path=source.path,
+                f"two files claim to be {source.name}: {twin.first.name} and {source.first.name}",
+                path=source.first,
                 field="contrast",
                 value=source.name,
                 remedy=REMEDY,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 from medmae.data.contrasts import contrast_of, read_name
@@ -9,23 +11,29 @@ from medmae.data.identity.doubts import alike, refuse
 from medmae.data.names import file_name_of
 from medmae.data.table_files import read_csv
 from medmae.data.volumes.case import Case
-from medmae.data.volumes.dicom import is_dicom
+from medmae.data.volumes.dicom import Series, find_series
 from medmae.data.volumes.volume_file import Source
 from medmae.errors import DataError
+
+_SeriesOf = Callable[[Path, bool], dict[str, Series]]
 
 
 def cases_of_table(table: Path) -> list[Case]:
     """The cases of a table; a file that does not exist is a fault of its case.
 
+    Of a folder of several DICOM series, ``series`` (a SeriesInstanceUID) says which one is meant.
+
     Raises:
         DataError: Missing columns or fields, a column of patients that is not read, subjects of nearly one name.
     """
     needed = ("subject", "contrast", "path")
-    remedy = "the first line must be: subject,session,contrast,path (session may be left out)"
+    remedy = "the first line must be: subject,session,contrast,path,series (session and series may be left out)"
     cases: dict[tuple[str, str | None], Case] = {}
-    for line, values in read_csv(table, needs=needed, known=("session",), remedy=remedy, rows=needed):
+    # Of each folder once; a file that cannot be read is of no matter to a series that is named.
+    series_of = cache(lambda folder, named: find_series(folder, left=[] if named else None))
+    for line, values in read_csv(table, needs=needed, known=("session", "series"), remedy=remedy, rows=needed):
         subject, session = values["subject"], values.get("session") or None
-        _add_line(cases.setdefault((subject, session), Case(subject, session)), values, table, line)
+        _add_line(cases.setdefault((subject, session), Case(subject, session)), values, table, line, series_of)
     refuse(alike({subject for subject, _ in cases}), path=table)
     return list(cases.values())
 
@@ -36,7 +44,7 @@ def named_in_table(text: str) -> tuple[str, bool]:
     return file_name_of(text.lower() if label else contrast_of(text) or text.upper()), label
 
 
-def _add_line(case: Case, values: dict[str, str], table: Path, line: int) -> None:
+def _add_line(case: Case, values: dict[str, str], table: Path, line: int, series_of: _SeriesOf) -> None:
     path = table.parent / values["path"]
     name, label = named_in_table(values["contrast"])
     if not path.exists():
@@ -46,5 +54,28 @@ def _add_line(case: Case, values: dict[str, str], table: Path, line: int) -> Non
             field="path",
             value=values["path"],
         )
-    files = tuple(sorted(file for file in path.iterdir() if is_dicom(file))) if path.is_dir() else ()
+    files: tuple[Path, ...] = ()
+    if path.is_dir():
+        try:
+            files = _files_of(path, values.get("series", ""), series_of)
+        except DataError as error:
+            case.fault = case.fault or error
     case.add(Source(name, path, files), label=label)
+
+
+def _files_of(folder: Path, uid: str, series_of: _SeriesOf) -> tuple[Path, ...]:
+    """Files of the series that a line means.
+
+    Raises:
+        DataError: The folder has no such series, or several and the line names none; a file of it cannot be read.
+    """
+    series = series_of(folder, bool(uid))
+    if uid in series or (not uid and len(series) == 1):
+        return tuple(series[uid or next(iter(series))].files)
+    raise DataError(
+        "the folder has no such series" if uid else "the folder holds several series, or none",
+        path=folder,
+        field="series",
+        value=uid or len(series),
+        remedy="name one by its SeriesInstanceUID in the column series",
+    )

@@ -22,11 +22,17 @@ from medmae.errors import DataError, check_choice
 Layout = Literal["auto", "bids", "folders", "csv", "dicom"]
 LAYOUTS = ("auto", "bids", "folders", "csv", "dicom")
 _Placed = tuple[FoundVolume, Identity]
+_Key = tuple[object, ...]
 
 
 @dataclass
 class Found:
-    """What a search found: cases sorted by name, and files that are no images or label maps of a case."""
+    """What a search found.
+
+    Args:
+        cases: Sorted by name.
+        ignored: Files that are no images or label maps of a case.
+    """
 
     cases: list[Case]
     ignored: list[Path]
@@ -92,7 +98,7 @@ def cases_of(files: Sequence[str | Path], *, unnamed: str | None = None) -> Foun
     if unnamed is not None:
         taken = [path for path in ignored if not is_synthetic(path.name)]
         volumes += [unnamed_volume(path, parts[path], unnamed) for path in taken]
-        ignored = [path for path in ignored if path not in taken]
+        ignored = [path for path in ignored if is_synthetic(path.name)]
     cases, left = _cases(volumes, root, Given(), strict=False)
     return _checked(Found(cases, [*ignored, *left]), ", ".join(map(str, files[:3])), layout="files")
 
@@ -119,7 +125,7 @@ def _cases(
         lines = lines_of(Path(given.subjects), [volume.unit.path for volume in volumes])
         volumes = [_renamed(volume, lines[volume.unit.path].get("contrast", "")) for volume in volumes]
     bids = [] if given.says else [volume for volume in volumes if volume.bids]
-    others = [volume for volume in volumes if not any(volume is one for one in bids)]
+    others = [volume for volume in volumes if given.says or not volume.bids]
     found = identify([volume.unit for volume in others], source=source, given=given, strict=strict)
     placed = [*_bids_identities(bids), *zip(others, found, strict=True)]
     if strict and bids:
@@ -157,15 +163,15 @@ def _bids_identities(volumes: Sequence[FoundVolume]) -> list[_Placed]:
 
 def _grouped(placed: Iterable[_Placed]) -> tuple[list[Case], list[Path]]:
     """Cases by visit; where a visit has two images of one contrast, its inner names tell them apart."""
-    visits: dict[tuple[object, ...], list[_Placed]] = defaultdict(list)
+    visits: dict[_Key, list[_Placed]] = defaultdict(list)
     labels: list[_Placed] = []
     for volume, one in placed:
         if volume.named.kind == "label":
             labels.append((volume, one))
         else:
             visits[one.above, one.subject, one.session].append((volume, one))
-    cases: dict[tuple[object, ...], Case] = {}
-    folders: dict[tuple[str, ...], set[tuple[object, ...]]] = defaultdict(set)
+    cases: dict[_Key, Case] = {}
+    near: dict[_Key, set[_Key]] = defaultdict(set)  # cases of each visit, folder and patient
     for key, some in visits.items():
         names = [volume.source.name for volume, _ in some]
         apart = len(set(names)) < len(names) and len({one.inner for _, one in some}) > 1
@@ -175,37 +181,34 @@ def _grouped(placed: Iterable[_Placed]) -> tuple[list[Case], list[Path]]:
                 words = [word for word in (one.session, *(one.inner if apart else ())) if word]
                 cases[full] = Case(one.subject, "_".join(words) or None)
             cases[full].add(volume.source, label=False)
-            folders[volume.parts].add(full)
-    left = [volume.source.path for volume, one in labels if not _joined(volume, one, cases, folders)]
+            for place in _places(volume, one):
+                near[place].add(full)
+    left = [volume.source.path for volume, one in labels if not _joined(volume, one, cases, near)]
     return _told_apart(cases), left
 
 
-def _joined(
-    volume: FoundVolume,
-    one: Identity,
-    cases: dict[tuple[object, ...], Case],
-    folders: dict[tuple[str, ...], set[tuple[object, ...]]],
-) -> bool:
+def _places(volume: FoundVolume, one: Identity) -> tuple[_Key, _Key, _Key]:
+    """What a volume shares with others, from near to far: visit, folder, patient."""
+    return ("visit", one.above, one.subject, one.session), ("folder", volume.parts), ("patient", one.subject)
+
+
+def _joined(volume: FoundVolume, one: Identity, cases: dict[_Key, Case], near: dict[_Key, set[_Key]]) -> bool:
     """Gives a label map to its case: of its own names, else the only one of its visit, folder or patient."""
     visit = (one.above, one.subject, one.session)
-    groups = (
-        {key for key in ((*visit, one.inner), (*visit, ())) if key in cases},
-        {key for key in cases if key[:3] == visit},
-        folders.get(volume.parts, set()),
-        {key for key in cases if key[1] == one.subject},
-    )
+    own: set[_Key] = {key for key in ((*visit, one.inner), (*visit, ())) if key in cases}
+    groups: list[set[_Key]] = [own, *(near.get(place, set()) for place in _places(volume, one))]
     (key,) = next((some for some in groups if len(some) == 1), {None})
     if key is not None:
         cases[key].add(volume.source, label=True)
     return key is not None
 
 
-def _told_apart(cases: dict[tuple[object, ...], Case]) -> list[Case]:
+def _told_apart(cases: dict[_Key, Case]) -> list[Case]:
     """Cases of different folders that would share a name get the folders above as part of their session.
 
     The subject stays as it is: the same name may be the same patient, who must not be in two splits.
     """
-    keys: dict[str, list[tuple[object, ...]]] = defaultdict(list)
+    keys: dict[str, list[_Key]] = defaultdict(list)
     for key, case in cases.items():
         keys[case.case].append(key)
     for same in (same for same in keys.values() if len(same) > 1):

@@ -26,6 +26,11 @@ class Source:
     path: Path
     files: tuple[Path, ...] = ()
 
+    @property
+    def first(self) -> Path:
+        """The NIfTI file, or the first of the series: other series may lie in its folder."""
+        return self.files[0] if self.files else self.path
+
 
 def load_source(
     source: Source, *, nan: NanPolicy = "error", limit_gb: float = LIMIT_GB, repair_affine: Repair | None = None

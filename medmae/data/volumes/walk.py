@@ -209,7 +209,7 @@ def _dicom_volumes(folder: Path, parts: tuple[str, ...], *, salt: Path | None) -
     ignored: list[Path] = []
     series = find_series(folder, salt=salt, left=ignored)
     spelled = contrast_of(folder.name)
-    for one in series.values():
+    for uid, one in series.items():
         named = one.named
         by_folder = (spelled or contrast_in(folder.name)) if len(series) == 1 else None
         if named.kind in ("map", "other", "label"):
@@ -219,7 +219,8 @@ def _dicom_volumes(folder: Path, parts: tuple[str, ...], *, salt: Path | None) -
         if by_folder == "T1" and named.name == "T1CE":
             name = "T1CE"
         owner = parts[:-1] if spelled and parts else parts
-        unit = Unit(path="/".join(parts), names=owner, patient=one.patient, study=one.study)
+        path = "/".join(parts if len(series) == 1 else (*parts, uid))
+        unit = Unit(path=path, names=owner, patient=one.patient, study=one.study)
         source = Source(name, folder, tuple(one.files))
         found.append(FoundVolume(parts, Named("contrast", name), source, unit))
     return found, ignored
