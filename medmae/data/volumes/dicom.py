@@ -14,7 +14,7 @@ import numpy as np
 from medmae.data.contrasts import Named, dicom_contrast
 from medmae.data.identity.headers import salt_of, salted
 from medmae.data.images.decode import stretched
-from medmae.data.volumes.dicom_pixels import begins_as_dicom, check_pixels
+from medmae.data.volumes.dicom_pixels import begins_as_dicom, check_lengths, check_pixels
 from medmae.data.volumes.grid import Grid
 from medmae.data.volumes.nifti import Volume
 from medmae.errors import DataError
@@ -233,6 +233,7 @@ def _by_position(headers: list[sitk.ImageFileReader], paths: list[Path]) -> list
 
 
 def _header(path: Path) -> sitk.ImageFileReader:
+    check_lengths(path)
     reader = simpleitk().ImageFileReader()
     reader.SetImageIO("GDCMImageIO")
     reader.SetFileName(str(path))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import struct
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -13,6 +15,7 @@ from medmae.reading import LIMIT_GB, check_budget, reading
 _DEFLATED = "1.2.840.10008.1.2.1.99"
 _PIXELS = (0x7FE00010, 0x7FE00008, 0x7FE00009)  # PixelData, of floats, of doubles
 _NEEDED = ("Rows", "Columns", "SamplesPerPixel", "NumberOfFrames", "BitsAllocated")
+_LONG = 4096  # bytes: longer values are passed over
 _UNDEFINED = 0xFFFFFFFF  # length of encapsulated (compressed) pixels
 
 
@@ -25,6 +28,49 @@ def begins_as_dicom(head: bytes) -> bool:
         return False
     explicit = head[4:6] in (b"UL", b"CS", b"UI", b"OB", b"SH", b"LO", b"DA", b"TM")
     return explicit or int.from_bytes(head[4:8], "little") <= 64
+
+
+def check_lengths(path: Path) -> None:
+    """Refuses a header with an element that is longer than the file: GDCM takes as much memory as it says.
+
+    Raises:
+        DataError: With the element's tag.
+    """
+    import pydicom
+
+    size = path.stat().st_size
+    with reading(path, what="the DICOM header", remedy="export it again"):
+        try:
+            data = pydicom.dcmread(path, force=True, stop_before_pixels=True, defer_size=_LONG)
+            parts = (getattr(data, "file_meta", {}), data)
+            tag = next((str(tag) for part in parts for tag, last in _ends(part) if last > size), None)
+        except MemoryError:  # no header is that large
+            tag = "unknown"
+    if tag is not None:
+        raise DataError(
+            "an element of the DICOM header is longer than the file",
+            path=path,
+            field="tag",
+            value=tag,
+            remedy="copy or export it again",
+        )
+
+
+def _ends(data: Any) -> Iterator[tuple[Any, float]]:  # noqa: ANN401 - pydicom is untyped
+    """Tag of each element and where it ends in the file, of those in sequences, too.
+
+    Only sequences and pixels may leave their length open.
+    """
+    for tag in list(data.keys()):
+        element = data.get_item(tag)
+        length = getattr(element, "length", None)
+        if length is not None and length != _UNDEFINED:
+            yield tag, element.value_tell + length
+        elif isinstance(element.value, bytes):
+            yield tag, math.inf
+        elif element.VR == "SQ":
+            for item in element.value:
+                yield from _ends(item)
 
 
 def check_pixels(path: Path, *, slices: int = 1, limit_gb: float = LIMIT_GB) -> None:
