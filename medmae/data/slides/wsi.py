@@ -14,7 +14,7 @@ from PIL import Image, ImageChops
 
 from medmae.data.slides.slide_grid import Box
 from medmae.data.slides.wsi_direct import VENDORS, TiledJpeg, direct_levels
-from medmae.data.slides.wsi_faults import check_whole
+from medmae.data.slides.wsi_faults import UNPARSABLE, check_whole
 from medmae.data.slides.wsi_handle import Handle
 from medmae.data.slides.wsi_metadata import levels_of, mpp_in, objective_in
 from medmae.errors import DataError
@@ -62,6 +62,14 @@ class Slide:
         self._handle = Handle(self.path)
         slide = self._handle.slide
         self.size: tuple[int, int] = slide.dimensions
+        if any(w > self.size[0] or h > self.size[1] for w, h in slide.level_dimensions):
+            raise DataError(
+                "a level is larger than the first, which is the finest",
+                path=self.path,
+                field="levels",
+                value=slide.level_dimensions,
+                remedy="copy the slide again",
+            )
         self.levels = levels_of(slide.level_dimensions)
         self.vendor: str = slide.properties[openslide.PROPERTY_NAME_VENDOR]
         self.mpp = mpp_in(slide.properties)
@@ -93,7 +101,7 @@ class Slide:
         if source is not None and source.covers(x, y, width, height):
             try:
                 return Region(image=source.read(x, y, width, height), outside=0.0)
-            except (OSError, ValueError, SyntaxError):
+            except UNPARSABLE:
                 pass  # OpenSlide will say what is wrong with it, or read it all the same
         image, outside = self._handle.read(level, x, y, width, height)
         return Region(image=image, outside=outside)
@@ -142,7 +150,7 @@ class Slide:
             return False
         try:
             ours, (theirs, outside) = source.read(*place), self._handle.read(level, *place)
-        except (OSError, ValueError, SyntaxError):
+        except UNPARSABLE:
             return False
         apart = np.asarray(ImageChops.difference(ours, theirs)).max()
         return outside == 0 and bool(apart <= _SAME_DECODER)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import struct
 from pathlib import Path
 
 import tifffile
 
 from medmae.errors import DataError
 
-UNPARSABLE = (OSError, ValueError, IndexError, KeyError, struct.error, tifffile.TiffFileError)  # what tifffile raises
+UNPARSABLE = Exception  # the boundary to tifffile: tags of a damaged file are of any type, and it raises anything
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
@@ -64,7 +63,7 @@ def _tiff_fault(path: Path) -> DataError | None:
     try:
         fault = _truncated(path)
         with tifffile.TiffFile(path) as tiff:
-            tiled = tiff.pages.first.is_tiled
+            tiled = bool(tiff.pages.first.is_tiled)
     except UNPARSABLE as error:
         return _cut(path, f"its directory cannot be read: {error}")
     if fault is None and not tiled:
