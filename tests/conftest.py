@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,20 @@ ROOT = Path(__file__).resolve().parent.parent
 def shared_folder() -> Path:
     """The folder of reference data, beside the repository or where MEDMAE_SHARED says; it need not exist."""
     return Path(os.environ.get("MEDMAE_SHARED") or ROOT.parent / "shared")
+
+
+@pytest.fixture(autouse=True)
+def logging_as_it_was() -> Iterator[None]:
+    """A bundle that runs in a test sets logging up; the next test finds it as it was."""
+    loggers = [
+        logging.getLogger(),
+        *(one for one in logging.Logger.manager.loggerDict.values() if hasattr(one, "level")),
+    ]
+    before = [(one, one.level, one.propagate, one.disabled, list(one.handlers)) for one in loggers]
+    yield
+    for one, level, propagate, disabled, handlers in before:
+        one.level, one.propagate, one.disabled, one.handlers = level, propagate, disabled, handlers
+    logging.Logger.manager._clear_cache()
 
 
 @pytest.fixture(scope="session")

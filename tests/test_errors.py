@@ -47,4 +47,4 @@ def test_it_is_a_value_error(error):
 
 def test_exit_codes_are_distinct_and_zero_is_success():
     assert ExitCode.OK == 0
-    assert len({int(code) for code in ExitCode}) == len(ExitCode.__members__) == 4
+    assert len({int(code) for code in ExitCode}) == len(ExitCode.__members__) == 8

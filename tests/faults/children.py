@@ -36,6 +36,8 @@ class Waiting(Callback):
 
 def interrupted(folder: Path, accumulate: int) -> None:
     """A long training that waits for a signal after three batches."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs the tests may ignore these: `nohup`, `&`
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     keeper = Checkpoints(folder=folder / "checkpoints")
     options = {"callbacks": [Waiting(folder), keeper], "accumulate_grad_batches": accumulate}
     run(folder, Numbered(64), keeper=keeper, **options)

@@ -26,7 +26,7 @@ _HOLDS = {
     "models/model.pt, *.safetensors, *.json": rf"models/(?:model\.pt|{_NAME}\.(?:json|safetensors))",
     "large_files.yml": r"large_files[A-Za-z0-9_.-]*\.(?:json|yaml|yml)",
     "what a run leaves (run.json, .training.lock, report.html, logs, checkpoints, eval, ...)": (
-        rf"\.training\.lock|run\.json|report\.html|(?:{'|'.join(_FOLDERS)})/(?:[^/.]+/)*"
+        rf"\.training\.lock|(?:eval/)?(?:run\.json|report\.html)|(?:{'|'.join(_FOLDERS)})/(?:[^/.]+/)*"
         rf"(?:[^/]+\.(?:{_RESULT})|events\.out\.tfevents\.[^/]+)"
     ),
     ".DS_Store, .gitattributes, .gitignore": r"(?:(?:configs|docs|models)/)?\.(?:DS_Store|gitattributes|gitignore)",

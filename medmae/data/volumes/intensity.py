@@ -69,7 +69,10 @@ class Normalisation:
         among = float(np.mean(rest < value)) > _BELOW and value < high
         clean = rest.size <= (1 - _CLEAN_BACKGROUND) * volume.size and (among or value <= float(np.median(rest)))
         if rule == "corner" or (rule == "auto" and clean):
-            if among or low - value > high - low:  # the background's value would hide tissue, or use up the range
+            far = (
+                value < 0 and low - value > high - low
+            )  # a fill value; 0 is the scanner's own, however bright the tissue
+            if among or far:  # the background's value would hide tissue, or use up the range
                 width = min(float(rest.max()), high) - low
                 return cls(lower=low, upper=high, maximum=width if width > 0 else 1.0, background=value, darkest=low)
             return cls._fitted(rest, background=value, rule="corner", threshold=None)
