@@ -27,8 +27,8 @@ def logging_as_it_was() -> Iterator[None]:
     before = [(one, one.level, one.propagate, one.disabled, list(one.handlers)) for one in loggers]
     yield
     for one, level, propagate, disabled, handlers in before:
-        one.level, one.propagate, one.disabled, one.handlers = level, propagate, disabled, handlers
-    logging.Logger.manager._clear_cache()
+        one.setLevel(level)
+        one.propagate, one.disabled, one.handlers = propagate, disabled, handlers
 
 
 @pytest.fixture(scope="session")
