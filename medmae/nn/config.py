@@ -15,6 +15,8 @@ from typing import Any
 
 from torch import nn
 
+from medmae.nn.sizes import EncoderSizes
+
 TARGET = "_target_"  # MONAI's word for the class that is built
 _TUPLE = "_tuple_"
 # Only what is a network, or describes one, is ever built from a file.
@@ -65,12 +67,17 @@ def _remembering(init: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(init)
     def wrapper(self: Any, *args: Any, **options: Any) -> None:  # noqa: ANN401
-        if "_config" not in self.__dict__:  # of the class that is built, not of those it derives from
+        outermost = "_config" not in self.__dict__  # the class that is built, not one that it derives from
+        if outermost:
             # Before the constructor, which may change what it is given; as text, which TorchScript takes for a text.
             bound = signature.bind(self, *args, **options)
             bound.apply_defaults()
             object.__setattr__(self, "_config", json.dumps(_described(self, bound)))
         init(self, *args, **options)
+        if outermost:
+            for name, parameter in signature.parameters.items():
+                if parameter.kind is inspect.Parameter.VAR_KEYWORD:
+                    _complete(self, part=getattr(self, name, None))
 
     return wrapper
 
@@ -85,6 +92,14 @@ def _described(module: object, bound: inspect.BoundArguments) -> dict[str, Any]:
         return {TARGET: _name(cls), **{name: _encode(value, name=name) for name, value in given.items()}}
     except TypeError as error:
         return {"fault": f"{cls.__name__} cannot be described: {error}"}
+
+
+def _complete(module: Any, *, part: object) -> None:  # noqa: ANN401 - any Configured
+    """Sizes that a module hands on (``**encoder``) and was not told are those that this part was built with."""
+    config, own = json.loads(module._config), json.loads(getattr(part, "_config", "{}"))
+    sizes = {name: own[name] for name in EncoderSizes.__annotations__ if name in own and name not in config}
+    if "fault" not in config:
+        object.__setattr__(module, "_config", json.dumps({**config, **sizes}))
 
 
 def _encode(value: object, *, name: str) -> Any:  # noqa: ANN401

@@ -18,7 +18,8 @@ from medmae.training.module import MaskedModule
 from medmae.training.sizes import Sizes
 
 LONG_HOURS = 6.0  # from here on a CPU is the wrong device
-# Of the speed of a large product, what a training step of a transformer reaches (docs/benchmarks.md: 30 to 60 %).
+# Of the speed of a large product, to be on the safe side: steps alone reach 64 to 86 % of it on a quiet CPU and 27 to
+# 37 % on a GPU (docs/benchmarks.md), and a run also reads, augments and logs.
 EFFICIENCY = 0.4
 
 

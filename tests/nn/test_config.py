@@ -13,6 +13,7 @@ from medmae.methods.registry import create, methods
 from medmae.nn.config import build, config_of
 from medmae.nn.heads import Classifier, FeatureMap
 from medmae.nn.positions import FlatSinusoid
+from medmae.nn.sizes import EncoderSizes
 from medmae.nn.vit import MaskedViT
 
 
@@ -105,3 +106,11 @@ def test_arguments_of_another_version_are_named():
     config = config_of(create("mae", preset="tiny"))
     with pytest.raises(ValueError, match="unheard_of"):
         build({**config, "unheard_of": 1})
+
+
+@pytest.mark.parametrize("name", sorted(set(methods()) - {"he_mmae", "mt_unet"}))
+def test_sizes_that_a_method_hands_on_and_was_not_told_are_remembered_too(name):
+    config = config_of(create(name, preset="tiny"))
+    assert EncoderSizes.__annotations__.keys() <= config.keys()
+    encoder = config_of(create(name, preset="tiny").encoder)
+    assert all(config[key] == encoder[key] for key in ("depth", "mlp_ratio", "norm_eps"))

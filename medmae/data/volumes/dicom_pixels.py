@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import struct
+import warnings
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,7 +40,8 @@ def check_lengths(path: Path) -> None:
     import pydicom
 
     size = path.stat().st_size
-    with reading(path, what="the DICOM header", remedy="export it again"):
+    with warnings.catch_warnings(), reading(path, what="the DICOM header", remedy="export it again"):
+        warnings.simplefilter("ignore", UserWarning)  # of tags that pydicom does not know
         try:
             data = pydicom.dcmread(path, force=True, stop_before_pixels=True, defer_size=_LONG)
             parts = (getattr(data, "file_meta", {}), data)
