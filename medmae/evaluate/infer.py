@@ -93,9 +93,10 @@ class VolumeInference:
         generator = torch.Generator().manual_seed(self.seed)
         result, hidden = volume.array.copy(), np.zeros(volume.array.shape, dtype=np.uint8)
         shape = (volume.array.shape[1], volume.array.shape[2])
+        (name,) = self.method.kinds
         for numbers, images in self._batches(volume):
-            batch = {"image": images}
-            shown = self.method.show(batch, self.method.draw_masks(batch, generator=generator))["image"]
+            batch = {name: images}
+            shown = self.method.show(batch, self.method.draw_masks(batch, generator=generator))[name]
             assert shown.made is not None, "a method of volumes rebuilds them"
             guesses, painted = shown.made.cpu(), shown.hidden.float().cpu()  # (B, 1, size, size)
             for number, guess, paint in zip(numbers, guesses, painted, strict=True):

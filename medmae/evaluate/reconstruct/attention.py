@@ -58,7 +58,7 @@ def write_attention(
 
     Args:
         encoder: Left in the mode in which it was.
-        dataset: Items with an ``image`` in [0, 1].
+        dataset: Items with what the encoder takes, in [0, 1], under the name of its kind.
         out: Evaluation folder of a run.
         count: How many images, evenly spread.
         device: Where to compute.
@@ -67,13 +67,14 @@ def write_attention(
         return
     numbers = evenly(len(dataset), count).tolist()
     rows = []
+    (name,) = encoder.kinds
     with frozen(encoder.to(device)):
         for read, batch in each_batch(dataset, numbers=numbers, device=device, batch_size=count):
-            found = class_attention(encoder, batch["image"]).cpu()  # (B, H, *grid)
+            found = class_attention(encoder, batch[name]).cpu()  # (B, H, *grid)
             heads = evenly(found.shape[1], _HEADS).tolist()
             rows += [
                 (_about(dataset.describe(number)), _pictures(encoder, image, maps, heads))
-                for number, image, maps in zip(read, batch["image"].cpu(), found, strict=True)
+                for number, image, maps in zip(read, batch[name].cpu(), found, strict=True)
             ]
     if rows:
         write_panels(Path(out) / FOLDER, rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -23,6 +24,13 @@ class Images:
 
     def describe(self, index):
         return {"case": f"image {index}", "subject": f"p{index}", "contrast": "x"}
+
+
+class Faces(Images):
+    """As above, by the name that another kind has."""
+
+    def __getitem__(self, index):
+        return {"face": super().__getitem__(index)["image"]}
 
 
 def encoder(**options):
@@ -50,6 +58,15 @@ def test_the_maps_are_the_weights_that_the_last_block_mixes_values_by(class_toke
 def test_images_are_scaled_as_the_encoder_expects_them():
     plain, scaled, images = encoder(), encoder(scale="half"), torch.rand(2, 1, 16, 24)
     assert torch.equal(class_attention(scaled, images), class_attention(plain, (images - 0.5) / 0.5))
+
+
+def test_pictures_are_looked_up_by_the_name_of_their_kind(tmp_path):
+    (kind,) = encoder().kinds.values()
+    write_attention(encoder=encoder(), dataset=Images(), out=tmp_path / "image", count=2)
+    write_attention(encoder=encoder(kind=replace(kind, name="face")), dataset=Faces(), out=tmp_path / "face", count=2)
+    image, face = (np.load(tmp_path / name / "attention" / "panels.npz") for name in ("image", "face"))
+    assert list(image) == list(face)
+    assert all(np.array_equal(image[key], face[key]) for key in image)
 
 
 def test_an_encoder_without_a_class_token_has_no_such_maps(tmp_path):
