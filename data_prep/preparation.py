@@ -131,7 +131,7 @@ class Preparation(ABC, Generic[U]):
         of = self.splits_of(found.units)
         console.print(spoken(found.units, Path(self.source)))
         if self.dry_run:
-            print_preview(console, found.units, found.ignored, of or {})
+            print_preview(console, found.units, found.ignored, of or {}, source=Path(self.source))
             return PrepResult.of_nothing(out / NAME, found.ignored)
         check_writable(out)
         outcome = run_cases(

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
+from data_prep.fitting import print_fitting
 from data_prep.unit import PrepUnit
 
 _MOST_LINES = 200
@@ -27,21 +26,45 @@ def spoken(units: Sequence[PrepUnit], source: Path) -> str:
 
 
 def print_preview(
-    console: Console, units: Sequence[PrepUnit], ignored: Sequence[Path], splits: Mapping[str, str]
+    console: Console, units: Sequence[PrepUnit], ignored: Sequence[Path], splits: Mapping[str, str], *, source: Path
 ) -> None:
-    """A line a unit: whose it is, of which visit, what it holds, and its first file; then what is left out."""
-    table = Table(title="dry run: nothing is written")
-    for name in ("subject", "session", "split", "content", "first file"):
-        table.add_column(name, overflow="fold")
-    for unit in units[:_MOST_LINES]:
-        cells: list[Any] = [unit.subject, unit.session or "", splits.get(unit.subject, ""), unit.content]
-        table.add_row(*(escape(str(cell)) for cell in (*cells, unit.files[0] if unit.files else "")))
+    """A line a unit: whose it is, of which visit, what it holds, and its first file; then what is left out.
+
+    Args:
+        console: Where to.
+        units: That would be prepared.
+        ignored: Files that would not.
+        splits: Of subjects, as far as they are given.
+        source: Files are named as they lie below it.
+    """
+    lines = [
+        {
+            "subject": unit.subject,
+            "session": unit.session or "",
+            "split": splits.get(unit.subject, ""),
+            "content": unit.content,
+            "first file": _below(unit.files[0], source) if unit.files else "",
+        }
+        for unit in units[:_MOST_LINES]
+    ]
+    print_fitting(
+        console,
+        lines,
+        title="dry run: nothing is written",
+        first=("subject", "first file", "session"),
+        breakable={"first file"},
+        elsewhere="a wider terminal shows all",
+    )
     if len(units) > _MOST_LINES:
-        table.add_row(f"… and {len(units) - _MOST_LINES} more")
-    console.print(table)
+        console.print(f"… and {len(units) - _MOST_LINES} more")
     for suffix, count in sorted(Counter(path.suffix for path in ignored).items()):
         first = next(path for path in ignored if path.suffix == suffix)
         console.print(f"[yellow]left out[/] {count} files {escape(suffix)}, such as {escape(str(first))}")
+
+
+def _below(path: Path, source: Path) -> str:
+    """A path as it lies below a folder; another one as it is."""
+    return str(path.relative_to(source) if path.is_relative_to(source) and path != source else path)
 
 
 def _tops(unit: PrepUnit, source: Path) -> list[str]:

@@ -12,14 +12,15 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 import medmae
+from data_prep.fitting import print_fitting
 from medmae.errors import DataError
 from medmae.files import write_text
 
 QUARANTINE_COLUMNS = ("case", "file", "field", "value", "reason", "remedy")
 _MOST_LINES = 40  # of the printed table
+_FIRST = ("case", "split", "flags", "status", "subject", "session")  # columns that matter most, where not all fit
 
 
 def failure_row(case: str, error: Exception) -> dict[str, Any]:
@@ -56,25 +57,26 @@ def print_summary(
     what: str = "case",
     notes: Sequence[str] = (),
 ) -> None:
-    """Prints one line a case, the quarantined ones last, and where the manifest is.
+    """Prints one line a case, the quarantined ones last, and where the manifest is; what does not fit is named.
 
     Args:
         console: Where to.
         lines: Of ``summary.csv``.
-        shown: Columns of ``lines`` that are printed.
+        shown: Columns of ``lines`` that are printed where the console is wide enough.
         failures: Lines of ``quarantine.csv``.
         manifest: The file.
         what: A line of the table is one.
         notes: What else to tell.
     """
-    table = Table(title=f"{len(lines)} {what}{'' if len(lines) == 1 else 's'} prepared")
-    for name in shown:
-        table.add_column(name, overflow="fold")
-    for line in lines[:_MOST_LINES]:
-        table.add_row(*(escape(str(line[key])) for key in shown))
+    print_fitting(
+        console,
+        [{name: line[name] for name in shown} for line in lines[:_MOST_LINES]],
+        title=f"{len(lines)} {what}{'' if len(lines) == 1 else 's'} prepared",
+        first=_FIRST,
+        elsewhere="all is in summary.csv",
+    )
     if len(lines) > _MOST_LINES:
-        table.add_row(f"… and {len(lines) - _MOST_LINES} more")
-    console.print(table)
+        console.print(f"… and {len(lines) - _MOST_LINES} more: read summary.csv")
     for failure in failures[:_MOST_LINES]:
         text = (
             f"{failure['file']}: {failure['reason']} [{failure['field']} = {failure['value']}] -> {failure['remedy']}"

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,6 +24,7 @@ from medmae.files import write_text
 
 Task = TypeVar("Task")
 log = logging.getLogger(__name__)
+_EVERY_SECONDS = 30.0  # between two lines of progress where there is no terminal
 _SMALL_JOB = 100_000_000  # bytes of compressed sources: about ten seconds of work
 
 
@@ -117,6 +120,10 @@ def run_cases(
 
 @contextmanager
 def _progress(console: Console, total: int) -> Iterator[Any]:
+    """How far it is: a bar on a terminal, elsewhere a line every so often."""
+    if not console.is_terminal:
+        yield _Lines(console, total)
+        return
     columns = (
         TextColumn("preparing"),
         BarColumn(),
@@ -134,6 +141,23 @@ def _progress(console: Console, total: int) -> Iterator[Any]:
             bar.update(task, advance=1, description=escape(case) + (f" [red]{failed} failed[/]" if failed else ""))
 
         yield advance
+
+
+class _Lines:
+    """Plain lines, of which the first comes after as long as the others: a short preparation has none."""
+
+    def __init__(self, console: Console, total: int) -> None:
+        self.console, self.total, self.done = console, total, 0
+        self.started = self.told = time.monotonic()
+
+    def __call__(self, case: str, failed: int) -> None:
+        self.done += 1
+        now = time.monotonic()
+        if now - self.told >= _EVERY_SECONDS and self.done < self.total:
+            self.told = now
+            left = timedelta(seconds=round((now - self.started) / self.done * (self.total - self.done)))
+            bad = f", {failed} failed" if failed else ""
+            self.console.print(f"preparing: {self.done} of {self.total} cases{bad}, {left} left", highlight=False)
 
 
 def nothing_usable(

@@ -45,7 +45,7 @@ def test_a_dry_run_shows_who_would_be_who_and_writes_nothing(cohort, tmp_path):
 def test_what_was_understood_is_told_before_the_work_and_the_table_names_subjects(cohort, tmp_path):
     _, text = told(prepare_volumes, cohort(("p1", "p2")), tmp_path / "out")
     assert text.index("2 subjects in 2 top folders, 2 sessions") < text.index("2 cases prepared")
-    assert "subject" in text.split("2 cases prepared")[1].splitlines()[2]
+    assert "subject" in text.split("2 cases prepared")[1].splitlines()[1]
 
 
 def test_a_table_and_a_pattern_say_who_is_who_for_images(tmp_path):
