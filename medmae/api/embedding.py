@@ -67,7 +67,7 @@ def embed(
     where = device if device is not None else "cuda" if torch.cuda.is_available() else "cpu"
     extract = FeatureExtractor(encoder=encoder, pool=pool, device=where)
     if isinstance(data, Tensor | np.ndarray):
-        found = extract.in_batches(torch.as_tensor(data), batch_size=batch_size)
+        found = extract.in_batches(_in_float32(data), batch_size=batch_size)
         none = np.full(len(found), "")
         return Embedded(found, np.arange(len(found)).astype(np.str_), none, none)
     samples = samples_of(data, encoder, split=split)
@@ -92,6 +92,12 @@ def require_encoder(encoder: object) -> None:
             f"encoder is a {type(encoder).__name__}, which gives no features: medmae.load_encoder(path), or "
             "method.encoder of a method"
         )
+
+
+def _in_float32(data: Tensor | np.ndarray) -> Tensor:
+    """Whole numbers stay what they are, for an encoder to refuse: nobody knows what their unit is."""
+    tensor = torch.as_tensor(data)
+    return tensor.float() if tensor.is_floating_point() else tensor
 
 
 def _read(extract: FeatureExtractor, samples: Samples, *, batch_size: int, workers: int) -> np.ndarray:

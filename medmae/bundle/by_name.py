@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
-import inspect
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from medmae.bundle.arguments import UNKNOWN
+from medmae.arguments import UNKNOWN, arguments
 from medmae.bundle.overrides import check_value, parse_options, read_value
 from medmae.methods.base import Method
 from medmae.methods.registry import create, methods
-from medmae.nn.sizes import EncoderSizes
-from medmae.nn.vit import MaskedViT
 from medmae.weights.exchange import import_file
 from medmae.weights.report import ImportReport
 
@@ -31,23 +27,12 @@ def method_by_name(name: str, *, preset: str, settings: Sequence[str] = ()) -> M
         ValueError: If a name, a preset or an argument does not exist, with those that do.
     """
     options: dict[str, object] = dict(parse_options([f"--{setting}" for setting in settings]))
-    if name in methods():
-        known = _arguments(methods()[name].cls)
-        for option, text in options.items():
-            if option not in known:
-                near = difflib.get_close_matches(option, known, n=3) or known
-                raise ValueError(f"{name} has no argument {option!r}; there is {', '.join(near)}")
-            now = UNKNOWN if known[option] in (None, inspect.Parameter.empty) else known[option]
-            options[option] = read_value(option, str(text), now)
-            check_value(option, options[option], now)
+    known = (arguments(methods()[name].cls) if name in methods() else None) or {}
+    for option in options.keys() & known.keys():
+        now = UNKNOWN if known[option] is None else known[option]
+        options[option] = read_value(option, str(options[option]), now)
+        check_value(option, options[option], now)
     return create(name, preset=preset, **options)
-
-
-def _arguments(method: type[Method]) -> dict[str, Any]:
-    """Default of each constructor argument, sizes of the encoder included."""
-    own, encoder = inspect.signature(method).parameters, inspect.signature(MaskedViT).parameters
-    sizes = {key: encoder[key] for key in EncoderSizes.__annotations__ if "encoder" in own}
-    return {key: each.default for key, each in (sizes | dict(own)).items() if key != "encoder"}
 
 
 def import_by_name(

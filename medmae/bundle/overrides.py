@@ -13,7 +13,7 @@ from typing import Literal
 
 import yaml
 
-from medmae.bundle.arguments import UNKNOWN
+from medmae.arguments import UNKNOWN
 from medmae.errors import DataError
 
 Kind = Literal["path", "text", "scale", "names", "flag", "number", "list", "null", "any"]

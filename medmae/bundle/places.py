@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pydoc import locate
 from typing import Any
 
-from medmae.bundle.arguments import UNKNOWN, arguments, nearest
+from medmae.arguments import UNKNOWN, arguments, nearest
 from medmae.bundle.check.ids import references, walk
 
 _TARGET = "_target_"

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from medmae.arguments import arguments, nearest
 from medmae.methods.base import Method
 
 Preset = Callable[..., Method]
@@ -63,15 +64,23 @@ def methods() -> dict[str, MethodSpec]:
     return dict(sorted(_METHODS.items()))
 
 
-def create(name: str, *, preset: str, **options: object) -> Method:
+def create(name: str, *, preset: str | None = None, **options: object) -> Method:
     """A method by name and preset; ``options`` override constructor arguments.
 
     Raises:
-        ValueError: If either is unknown, with the names that exist.
+        ValueError: If a name, the preset or an argument does not exist or has no such value, with those that do.
     """
     known = methods()
     if name not in known:
-        raise ValueError(f"no method {name!r}; there are {', '.join(known)}")
-    if preset not in known[name].presets:
-        raise ValueError(f"method {name!r} has no preset {preset!r}; there are {', '.join(known[name].presets)}")
-    return known[name].presets[preset](**options)
+        raise ValueError(f"no method {name!r}; {nearest(name, known)}")
+    spec = known[name]
+    if preset not in spec.presets:
+        said = "is built by a preset" if preset is None else f"has no preset {preset!r}"
+        raise ValueError(f"method {name!r} {said}; there are {', '.join(spec.presets)}")
+    taken = arguments(spec.presets[preset]) or arguments(spec.cls)
+    for option, value in options.items():
+        if taken is not None and option not in taken:
+            raise ValueError(f"{name} has no argument {option!r}; {nearest(option, taken)}")
+        if taken is not None and isinstance(value, str) and isinstance(taken[option], int | float):
+            raise ValueError(f"{name}: {option} is a number such as {taken[option]}, got {value!r}")
+    return spec.presets[preset](**options)

@@ -58,7 +58,7 @@ def test_methods_stay_a_package_and_list_themselves():
 
 @pytest.mark.parametrize(
     ("name", "preset", "message"),
-    [("mea", "tiny", "no method 'mea'; there are .*mae"), ("mae", "smal", "no preset 'smal'; there are .*small")],
+    [("mea", "tiny", "no method 'mea'; did you mean mae"), ("mae", "smal", "no preset 'smal'; there are .*small")],
 )
 def test_a_misspelt_method_or_preset_is_named(name, preset, message):
     with pytest.raises(ValueError, match=message):
@@ -90,6 +90,12 @@ def test_embedded_arrays_are_the_encoder_s_features(method):
     np.testing.assert_allclose(found.features, method.encoder.features(data).detach(), atol=1e-6)
     assert list(found.names) == ["0", "1", "2"]
     assert len(found) == 3
+
+
+def test_doubles_of_numpy_are_embedded_as_what_they_are(method):
+    images = np.random.default_rng(0).random((2, 1, 16, 16))
+    found = medmae.embed(method.encoder, images).features
+    np.testing.assert_array_equal(found, medmae.embed(method.encoder, images.astype(np.float32)).features)
 
 
 def test_a_folder_is_embedded_in_the_order_of_its_names_with_patients_and_classes(method, images):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from medmae.bundle.arguments import UNKNOWN, arguments
+from medmae.arguments import UNKNOWN, arguments
 from medmae.bundle.run import run_bundle
 from medmae.methods.edge_mae import EdgeMAE, edge_mae_paper
 from medmae.recipes import Pretraining, Trainer

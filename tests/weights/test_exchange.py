@@ -211,7 +211,7 @@ def test_the_grid_of_a_file_can_be_named(trained, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("--set", "image_sise=32"), "mae has no argument 'image_sise'; there is image_size"),
+        (("--set", "image_sise=32"), "mae has no argument 'image_sise'; did you mean image_size"),
         (("--set", "image_size"), "--image_size has no value"),
         (("--preset", "tiniest"), "no preset 'tiniest'"),
         (("--method", "maee"), "no method 'maee'"),

@@ -91,3 +91,9 @@ def test_a_header_that_says_it_otherwise_is_refused(text, tmp_path):
     save_safetensors(mae_tiny().state_dict(), tmp_path / "odd.safetensors", metadata={"unseen": text})
     with pytest.raises(DataError, match="does not say 'unseen' as medmae writes it"):
         load_weights(mae_tiny(), tmp_path / "odd.safetensors")
+
+
+def test_a_file_that_is_none_of_safetensors_is_called_that(tmp_path):
+    (tmp_path / "notes.safetensors").write_bytes(b"not weights")
+    with pytest.raises(DataError, match="no readable safetensors file"):
+        read_unseen(tmp_path / "notes.safetensors")

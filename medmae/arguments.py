@@ -1,4 +1,4 @@
-"""What a class or a function of a recipe takes: asked before it is made, so that a misspelt name is told at once."""
+"""What a class or a function takes: asked before it is called, so that a misspelt name is told at once."""
 
 from __future__ import annotations
 
