@@ -19,7 +19,7 @@ export OMP_NUM_THREADS ?= 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test quick lint format types floors bench lock clean distclean
+.PHONY: help setup demo test quick lint format types floors docs bench lock clean distclean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -45,7 +45,7 @@ endif
 demo: $(STAMP) ## pre-train Edge-MAE on the embedded cohort and print where the report is (ARGS="--data DIR")
 	@env -u OMP_NUM_THREADS OMP_WAIT_POLICY=PASSIVE $(BIN)/medmae demo $(ARGS)
 
-test: lint types floors ## every check and every test, with coverage
+test: lint types floors docs ## every check and every test, with coverage
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --cov --cov-report=term $(ARGS)
 
 quick: $(STAMP) ## the tests that take seconds
@@ -65,6 +65,9 @@ types: $(STAMP) ## mypy over medmae and data_prep
 floors: $(STAMP) ## import-linter: imports only go down
 	$(BIN)/lint-imports
 
+docs: $(STAMP) ## the documentation site, strictly, into site/ (site/index.html; the search needs a server)
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
+
 bench: $(STAMP) ## speed beside the peers, into docs/benchmarks.md (about 20 minutes on a quiet machine)
 	$(BIN)/python benchmarks/slice_reading.py
 	$(BIN)/python benchmarks/image_loading.py
@@ -81,7 +84,7 @@ lock: $(STAMP) ## resolve requirements.txt and .ci/uv.txt anew
 		--python-version 3.11 --generate-hashes --no-annotate - -o .ci/uv.txt
 
 clean: ## remove caches and what runs left behind
-	rm -rf build dist htmlcov .coverage .coverage.* .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf build dist site htmlcov .coverage .coverage.* .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
 distclean: clean ## clean, and remove the environment
