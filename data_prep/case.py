@@ -26,6 +26,7 @@ from medmae.data.volumes.intensity import Normalisation, Rule
 from medmae.data.volumes.nifti import NanPolicy, Volume
 from medmae.data.volumes.nifti_header import Repair
 from medmae.data.volumes.one_grid import check_one_grid, content_box
+from medmae.data.volumes.origin import declared_origin
 from medmae.data.volumes.volume_file import Source, load_source
 from medmae.errors import DataError
 from medmae.files import atomic_write, content_sha256, sha256_of, write_text
@@ -84,12 +85,19 @@ def prepare_case(task: CaseTask) -> CaseResult:
         raise task.case.fault
     row = _kept(task)
     if row is not None:
-        return CaseResult(rows=(row,), kept=True, seconds=time.perf_counter() - start)
+        return CaseResult(rows=(_declared(row, task),), kept=True, seconds=time.perf_counter() - start)
     _row_path(task).unlink(missing_ok=True)
     row, failures = _prepared(task)
     # Last, and atomically: a row on disk means that its shards are whole.
     write_text(_row_path(task), json.dumps(row, allow_nan=False) + "\n")
+    row = _declared(row, task)
     return CaseResult(rows=(row,), kept=False, seconds=time.perf_counter() - start, failures=tuple(failures))
+
+
+def _declared(row: Row, task: CaseTask) -> Row:
+    """A row with what its files declare of their origin, which is read anew each time and not stored with the shard."""
+    origin = declared_origin(task.case.contrasts)
+    return row if origin is None else {**row, "origin": origin}
 
 
 def _row_path(task: CaseTask) -> Path:

@@ -98,5 +98,6 @@ class Evaluation(ABC):
             title=self.title,
             bundle=self.bundle,
             config={**config, **self.record},
+            device=self.device,
         )
         self.failures.raise_any()

@@ -143,6 +143,7 @@ class Training(ABC):
             config={**settings_of(self.module, trainer=self.trainer, loader=self.train_loader), **self.record},
             whole=self.weights,
             pretrained=self.pretrained,
+            samples=self.samples,
         )
         self.evaluate(self.output_dir / "evaluation", hashes)
 

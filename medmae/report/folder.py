@@ -119,6 +119,12 @@ class RunFolder:
         """Subjects of a split, as far as ``run.json`` lists the cases."""
         return {str(case.get("subject")) for case in self.data.get("cases", []) if case.get("split") == split}
 
+    @property
+    def trained_on(self) -> set[str]:
+        """Subjects that were learnt from: of the training split maybe not all; all of it where the run says no more."""
+        told = self.info.get("trained_on") or {}
+        return set(map(str, told.get("subjects", ()))) or self.subjects("train")
+
     def images(self, split: str | None = None) -> int:
         """Images of a split (or of all) whose patients nobody knows; 0 of other data."""
         cases = [case for case in self.data.get("cases", []) if split in (None, case.get("split"))]
