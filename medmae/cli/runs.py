@@ -12,6 +12,7 @@ from rich.table import Table
 
 import medmae
 from medmae.cli.app import app, console
+from medmae.cli.completion import bundles, configurations
 from medmae.errors import ExitCode
 from medmae.packages import own_data_prep
 
@@ -22,8 +23,12 @@ from medmae.packages import own_data_prep
 )
 def run(
     ctx: typer.Context,
-    bundle: Annotated[str, typer.Argument(help="Folder of a bundle, or the name of a shipped one.")],
-    config: Annotated[str, typer.Argument(help="Name of a configuration; a,b merges b over a.")],
+    bundle: Annotated[
+        str, typer.Argument(help="Folder of a bundle, or the name of a shipped one.", autocompletion=bundles)
+    ],
+    config: Annotated[
+        str, typer.Argument(help="Name of a configuration; a,b merges b over a.", autocompletion=configurations)
+    ],
     trust: Annotated[bool, typer.Option("--trust", help="Run it whatever the static checks of it say.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what a training would do.")] = False,
 ) -> None:
@@ -48,7 +53,10 @@ def run(
 
 @app.command(epilog="Example: medmae check mr_edge_mae_pretraining")
 def check(
-    bundle: Annotated[str, typer.Argument(help="Folder or zip file of a bundle, or the name of a shipped one.")],
+    bundle: Annotated[
+        str,
+        typer.Argument(help="Folder or zip file of a bundle, or the name of a shipped one.", autocompletion=bundles),
+    ],
     static_only: Annotated[bool, typer.Option("--static-only", help="Only what runs nothing of the bundle.")] = False,
 ) -> None:
     """Check a bundle: 15 checks that run nothing of it, then 12 that run it at tiny size; exit code 2 if one fails.
