@@ -29,7 +29,7 @@ from medmae.data.volumes.one_grid import check_one_grid, content_box
 from medmae.data.volumes.origin import declared_origin
 from medmae.data.volumes.volume_file import Source, load_source
 from medmae.errors import DataError
-from medmae.files import atomic_write, content_sha256, sha256_of, write_text
+from medmae.files import atomic_write, content_sha256, from_json, sha256_of, write_text
 from medmae.reading import LIMIT_GB
 
 FORMAT = 2  # of shards and rows; a new number makes every case be prepared anew
@@ -106,7 +106,7 @@ def _row_path(task: CaseTask) -> Path:
 
 def _kept(task: CaseTask) -> Row | None:
     try:
-        row: Row = json.loads(_row_path(task).read_text())
+        row: Row = from_json(_row_path(task).read_text())
         same = row["options_sha256"] == task.options.fingerprint and row["case"] == task.case.case
         stored = [(entry["name"], entry["source_sha256"]) for entry in (*row["contrasts"], *row["labels"])]
         shards = [(task.shards.parent / entry["shard"], entry["shard_sha256"]) for entry in (row, *row["labels"])]

@@ -13,11 +13,13 @@ from rich.table import Table
 import medmae
 from medmae.cli.app import app, console
 from medmae.cli.completion import bundles, configurations
+from medmae.cli.run_help import RunCommand
 from medmae.errors import ExitCode
 from medmae.packages import own_data_prep
 
 
 @app.command(
+    cls=RunCommand,
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
     epilog="Example: medmae run mr_edge_mae_pretraining train --dataset_dir prepared/ --train::trainer::max_epochs 10",
 )
@@ -37,6 +39,8 @@ def run(
     Results of a shipped bundle go to runs/BUNDLE, those of another one into its folder; --output_dir says otherwise.
 
     Values are YAML (true, false, null, 0.5, "[1, 2]"); paths and names are taken as they are typed.
+
+    medmae run BUNDLE CONFIG --help lists what can be set, with its meaning and value.
 
     A bundle that fails the static checks of `medmae check` is refused, unless --trust is given, with which values that
     begin with $, @ or % are MONAI's expressions, references and files.

@@ -17,7 +17,6 @@ A missing optional file is ``None`` or empty here and is stated on the page; one
 from __future__ import annotations
 
 import csv
-import json
 import math
 import zipfile
 from collections.abc import Sequence
@@ -151,7 +150,7 @@ def read_json(path: Path, *, default: object) -> object:
     if not path.is_file():
         return default
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return files.from_json(path.read_text(encoding="utf-8"))
     except ValueError as error:  # also covers text that is not UTF-8
         raise DataError(f"this file is not JSON ({error})", path=path, remedy=_AGAIN) from error
 
