@@ -12,6 +12,7 @@ import yaml
 
 from medmae.bundle.check.documents import load
 from medmae.bundle.check.ids import RUN_KEY, normal, overlaid, walk
+from medmae.bundle.kept import as_yaml
 from medmae.bundle.meanings import meaning
 from medmae.bundle.places import used_ids
 from medmae.bundle.shipped import BASE_KEY, find_config, find_configs
@@ -70,7 +71,7 @@ def settings_of(bundle: Path, config: str) -> list[Setting]:
         if name.partition("::")[0] in reached and _is_plain(value):
             known = _OF_MONAI.get(name.rpartition("::")[2])
             said = own.get(name) or known or _documented(tree, name, uses) or told.get(name) or ""
-            found.append(Setting(name, _yaml(value), said))
+            found.append(Setting(name, as_yaml(value), said))
     return found
 
 
@@ -154,10 +155,3 @@ def _documented(tree: Any, name: str, uses: Mapping[str, Sequence[tuple[str, str
     parent = _at(tree, above) if above else None
     own = [(parent[_TARGET], argument)] if isinstance(parent, dict) and isinstance(parent.get(_TARGET), str) else []
     return next((text for target, named in [*own, *uses.get(name, [])] if (text := meaning(target, named))), None)
-
-
-def _yaml(value: Any) -> str:  # noqa: ANN401
-    if isinstance(value, str):
-        return value
-    text: str = yaml.safe_dump(value, default_flow_style=True, width=10_000, sort_keys=False)
-    return text.removesuffix("\n").removesuffix("\n...")

@@ -50,9 +50,13 @@ def run(
     from medmae.bundle.overrides import parse_options
     from medmae.bundle.run import run_bundle
 
-    home = run_bundle(bundle, config, options=parse_options(ctx.args), trust=trust, dry_run=dry_run)
-    if not dry_run:
-        typer.echo(f"results: {home.resolve()}")
+    run_bundle(bundle, config, options=parse_options(ctx.args), trust=trust, dry_run=dry_run, told=_tell_results)
+
+
+def _tell_results(home: Path, commands: list[str]) -> None:
+    typer.echo(f"results: {home.resolve()}")
+    if commands:
+        typer.echo("\n  ".join(["next:", *commands]))
 
 
 @app.command(epilog="Example: medmae check mr_edge_mae_pretraining")
