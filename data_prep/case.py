@@ -20,16 +20,14 @@ from data_prep.tables import failure_row
 from medmae.data.names import file_name_of
 from medmae.data.shards import open_shard, sha256_of_shard
 from medmae.data.volumes.case import Case
-from medmae.data.volumes.dicom import series_sha256
 from medmae.data.volumes.grid import Grid
 from medmae.data.volumes.intensity import Normalisation, Rule
 from medmae.data.volumes.nifti import NanPolicy, Volume
 from medmae.data.volumes.nifti_header import Repair
-from medmae.data.volumes.one_grid import check_one_grid, content_box
-from medmae.data.volumes.origin import declared_origin
-from medmae.data.volumes.volume_file import Source, load_source
+from medmae.data.volumes.one_grid import content_box, on_one_grid
+from medmae.data.volumes.volume_file import Source, load_source, sha256_of_source
 from medmae.errors import DataError
-from medmae.files import atomic_write, content_sha256, from_json, sha256_of, write_text
+from medmae.files import atomic_write, content_sha256, write_text
 from medmae.reading import LIMIT_GB
 
 FORMAT = 2  # of shards and rows; a new number makes every case be prepared anew
@@ -83,21 +81,16 @@ def prepare_case(task: CaseTask) -> CaseResult:
     start = time.perf_counter()
     if task.case.fault is not None:
         raise task.case.fault
+    lost = [failure_row(task.case.case, one.error) for one in task.case.lost]
     row = _kept(task)
     if row is not None:
-        return CaseResult(rows=(_declared(row, task),), kept=True, seconds=time.perf_counter() - start)
+        return CaseResult(rows=(row,), kept=True, seconds=time.perf_counter() - start, failures=tuple(lost))
     _row_path(task).unlink(missing_ok=True)
     row, failures = _prepared(task)
+    failures += lost
     # Last, and atomically: a row on disk means that its shards are whole.
     write_text(_row_path(task), json.dumps(row, allow_nan=False) + "\n")
-    row = _declared(row, task)
     return CaseResult(rows=(row,), kept=False, seconds=time.perf_counter() - start, failures=tuple(failures))
-
-
-def _declared(row: Row, task: CaseTask) -> Row:
-    """A row with what its files declare of their origin, which is read anew each time and not stored with the shard."""
-    origin = declared_origin(task.case.contrasts)
-    return row if origin is None else {**row, "origin": origin}
 
 
 def _row_path(task: CaseTask) -> Path:
@@ -106,7 +99,7 @@ def _row_path(task: CaseTask) -> Path:
 
 def _kept(task: CaseTask) -> Row | None:
     try:
-        row: Row = from_json(_row_path(task).read_text())
+        row: Row = json.loads(_row_path(task).read_text())
         same = row["options_sha256"] == task.options.fingerprint and row["case"] == task.case.case
         stored = [(entry["name"], entry["source_sha256"]) for entry in (*row["contrasts"], *row["labels"])]
         shards = [(task.shards.parent / entry["shard"], entry["shard_sha256"]) for entry in (row, *row["labels"])]
@@ -115,12 +108,16 @@ def _kept(task: CaseTask) -> Row | None:
     sources = (*task.case.contrasts, *task.case.labels)
     if not same or stored != [(source.name, _sha256(source)) for source in sources]:
         return None
+    told = [set(entry.get("flags", ())) for entry in (*row["contrasts"], *row["labels"])]
+    if any(not set(source.flags) <= flags for source, flags in zip(sources, told, strict=True)):
+        return None  # the folder shows more of a series now
     if not all(_whole(shard, sha256) for shard, sha256 in shards):
         return None
     # A moved source folder does not change a shard; the row tells where the files are now.
     for entry, source in zip((*row["contrasts"], *row["labels"]), sources, strict=True):
         entry["source"] = str(source.path)
-    return row | {"subject": task.case.subject, "session": task.case.session}
+    flags = [*_grid_flags(Grid.from_dict(row["grid"])), *task.case.flags]
+    return row | {"subject": task.case.subject, "session": task.case.session, "flags": flags}
 
 
 def _whole(shard: Path, sha256: str) -> bool:
@@ -134,7 +131,7 @@ def _whole(shard: Path, sha256: str) -> bool:
 
 def _sha256(source: Source) -> str | None:
     try:
-        return series_sha256(source.files) if source.files else sha256_of(source.path)
+        return sha256_of_source(source)
     except OSError:
         return None
 
@@ -163,12 +160,12 @@ def _prepared(task: CaseTask) -> tuple[Row, list[Row]]:
     if not images:
         raise errors[0]
     labels, others = _loaded(case.labels, task)
-    failures = [failure_row(case.case, error) for error in (*errors, *others)]
     contents = {name: content_sha256(volume.grid.to_canonical(volume.array)) for name, volume in images.items()}
     paths = {source.name: source.path for source in (*case.contrasts, *case.labels)}
     if options.resample_to is not None:
         images, labels = resampled(images, labels, onto=options.resample_to, case=case.case)
-    check_one_grid(images, labels, case=case.case, paths=paths)
+    images, labels, off = on_one_grid(images, labels, case=case.case, paths=paths)
+    failures = [failure_row(case.case, error) for error in (*errors, *others, *off)]
     fits = {name: Normalisation.fit(volume.array, rule=options.background) for name, volume in images.items()}
     grid = next(iter(images.values())).grid
     content = [images[name].array != fits[name].background for name in images] + [v.array > 0 for v in labels.values()]
@@ -183,7 +180,8 @@ def _prepared(task: CaseTask) -> tuple[Row, list[Row]]:
     foreground = np.logical_or.reduce([fits[name].foreground(images[name].array) for name in images])
     row["foreground"] = [round(float(share), 5) for share in grid.to_canonical(foreground).mean(axis=(1, 2))]
     row["options_sha256"] = options.fingerprint
-    row["flags"] = _grid_flags(grid)
+    gone = [one.name for one in (*case.contrasts, *case.labels) if one.name not in {**images, **labels}]
+    row["flags"] = [*_grid_flags(grid), *case.flags, *(f"without:{name}" for name in gone)]
     return row, failures
 
 

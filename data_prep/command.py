@@ -55,7 +55,7 @@ def prepare_with(kind: type[Preparation[Any]]) -> Prepare:
     """
 
     def prepare(**options: Any) -> PrepResult:
-        return kind(**options).run()
+        return kind(**options).prepare()
 
     base = inspect.signature(Preparation).parameters
     own = [parameter for name, parameter in inspect.signature(kind).parameters.items() if name not in base]

@@ -5,20 +5,20 @@ What is written to ``out``::
     manifest.jsonl   one JSON object a case, sorted by case (keys below)
     splits.csv       subject,split
     summary.csv      case,subject,split,session,contrasts,shape,spacing_mm,flags,seconds
-    quarantine.csv   case,file,field,value,reason,remedy of every case that could not be used
-    prep.json        options, versions, counts, ignored files
+    quarantine.csv   case,file,field,value,reason,remedy of every case, volume or folder that could not be used
+    left_out.csv     file,reason of every other file that is not read
+    prep.json        options, versions, counts
     shards/          <case>.npy (S, C, H, W) and <case>__<label>.npy (S, H, W); <case>.json lets a run go on
 
-A row of the manifest has ``case``, ``subject``, ``session``, ``split``, ``origin`` (``real`` or
-``simulated``, where that is known), ``shard``, ``shard_sha256``, ``dtype``, ``contrasts`` (name, source,
-source_sha256, normalisation, flags; in the order of the shard's axis C), ``labels``,
+A row of the manifest has ``case``, ``subject``, ``session``, ``split``, ``shard``, ``shard_sha256``, ``dtype``,
+``contrasts`` (name, source, source_sha256, normalisation, flags; in the order of the shard's axis C), ``labels``,
 ``grid`` (:class:`medmae.data.volumes.grid.Grid`), ``foreground`` (share of the head in each slice), ``options_sha256``
 and ``flags``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -26,16 +26,20 @@ from typing import Literal
 from data_prep.case import CaseTask, Options, prepare_case
 from data_prep.command import main_of, prepare_with
 from data_prep.outcome import Row
-from data_prep.preparation import FoundUnits, Preparation, shortened
+from data_prep.preparation import Preparation
+from data_prep.unit import FoundUnits
 from medmae.data.identity.given import Given
 from medmae.data.identity.headers import SALT
+from medmae.data.left_out import LeftOut
 from medmae.data.volumes.case import Case
+from medmae.data.volumes.case_table import named_in_table
+from medmae.data.volumes.claims import RUN_RULES, RunRule
 from medmae.data.volumes.grid import Grid
 from medmae.data.volumes.intensity import Rule
 from medmae.data.volumes.layouts import Layout, find_cases
 from medmae.data.volumes.nifti import NanPolicy
 from medmae.data.volumes.nifti_header import Repair
-from medmae.errors import check_choice
+from medmae.errors import DataError, check_choice
 from medmae.reading import LIMIT_GB
 
 EXAMPLE = "raw/ prepared/ --resample-to T1"
@@ -50,6 +54,8 @@ class VolumePreparation(Preparation[Case]):
         layout: ``auto``, ``bids``, ``folders``, ``dicom`` or ``csv`` (``subject[,session],contrast,path``).
         contrasts: Those that are wanted, such as ``T1,FLAIR``; None takes all.
         labels: The same of label maps; ``none`` takes none.
+        run: Of runs of one contrast, whose names differ in a number, ``first`` or ``last`` counts, or each is a session
+            (``all-as-sessions``); None takes the first, and counts the others as failures.
         resample_to: Contrast onto whose grid the others are resampled by their headers; None refuses unequal grids.
         dtype: Of the shards.
         nan: NaN and infinite voxels: ``error``, ``zero`` or ``median``.
@@ -67,6 +73,7 @@ class VolumePreparation(Preparation[Case]):
     layout: Layout = "auto"
     contrasts: str | None = None
     labels: str | None = None
+    run: RunRule | None = None
     resample_to: str | None = None
     dtype: Literal["float16", "float32"] = "float16"
     nan: NanPolicy = "error"
@@ -80,6 +87,8 @@ class VolumePreparation(Preparation[Case]):
         """Raises ValueError for options out of range."""
         check_choice(self.dtype, ("float16", "float32"), name="dtype")
         check_choice(self.nan, ("error", "zero", "median"), name="nan")
+        if self.run is not None:
+            check_choice(self.run, RUN_RULES, name="run")
         check_choice(self.background, ("auto", "corner", "otsu"), name="background")
         if self.repair_affine is not None:
             check_choice(self.repair_affine, ("qform",), name="repair_affine")
@@ -94,11 +103,19 @@ class VolumePreparation(Preparation[Case]):
     def find(self) -> FoundUnits[Case]:
         """The cases of the source."""
         salt = None if self.dry_run else Path(self.out) / SALT
-        found = find_cases(self.source, layout=self.layout, given=self.given, salt=salt)
-        cases = [case.only(contrasts=_names(self.contrasts), labels=_names(self.labels)) for case in found.cases]
-        return FoundUnits(
-            units=tuple(case for case in cases if case.contrasts or case.fault), ignored=tuple(found.ignored)
-        )
+        found = find_cases(self.source, layout=self.layout, given=self.given, salt=salt, run=self.run)
+        wanted = {"contrasts": _names(self.contrasts), "labels": _names(self.labels)}
+        _check_known(wanted, found.cases, Path(self.source))
+        units, left, failed = [], list(found.left_out), []
+        for case in found.cases:
+            own, images, labels = case.only(**wanted)
+            left += [LeftOut(path, "not among --contrasts") for one in images for path in one.files or (one.path,)]
+            left += [LeftOut(one.path, "not among --labels") for one in labels]
+            if own.contrasts or own.fault:
+                units.append(own)
+            else:
+                failed.append((case.case, _without_wanted(case)))
+        return FoundUnits(units=tuple(units), left_out=tuple(sorted(left)), failed=tuple(failed))
 
     def task(self, unit: Case) -> CaseTask:
         """What a worker needs for one case."""
@@ -132,15 +149,38 @@ class VolumePreparation(Preparation[Case]):
             ],
         }
 
-    def notes(self, found: FoundUnits[Case], rows: Sequence[Row]) -> list[str]:
-        """What is left out."""
-        ignored = found.ignored
-        text = f"{len(ignored)} volumes that show no known contrast are ignored: {shortened(ignored)}"
-        return [text] if ignored else []
-
 
 def _names(said: str | None) -> frozenset[str] | None:
-    return None if said is None else frozenset(name.strip() for name in said.split(","))
+    """Names as they stand in the data set, however a user spells them."""
+    if said is None:
+        return None
+    return frozenset(named_in_table(name.strip())[0] for name in said.split(",") if name.strip().lower() != "none")
+
+
+def _check_known(wanted: Mapping[str, frozenset[str] | None], cases: Sequence[Case], source: Path) -> None:
+    """Refuses the name of a contrast or label map that no case has: a misspelt one would leave all of it out."""
+    for option, label in (("contrasts", False), ("labels", True)):
+        names = {one.name for case in cases for one in (case.labels if label else case.contrasts)}
+        names |= {one.name for case in cases for one in case.lost if one.label == label}
+        unknown = sorted((wanted[option] or frozenset()) - names)
+        if unknown:
+            raise DataError(
+                "no case has what is wanted",
+                path=source,
+                field=f"--{option}",
+                value=unknown,
+                remedy=f"there are {', '.join(sorted(names)) or 'none'}",
+            )
+
+
+def _without_wanted(case: Case) -> DataError:
+    return DataError(
+        "it has none of the contrasts that are wanted",
+        path=case.contrasts[0].path if case.contrasts else None,
+        field="--contrasts",
+        value=[one.name for one in case.contrasts],
+        remedy="name more contrasts, or take the case out of the source",
+    )
 
 
 prepare = prepare_with(VolumePreparation)

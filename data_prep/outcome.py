@@ -10,6 +10,7 @@ from typing import Any
 
 from data_prep.tables import QUARANTINE_COLUMNS, failure_row, versions, write_csv
 from medmae.data import splits
+from medmae.data.left_out import LeftOut, counted
 from medmae.data.manifest import NAME, check_leaks
 from medmae.data.manifest import write as write_manifest
 from medmae.errors import ExitCode
@@ -46,7 +47,7 @@ class PrepResult:
         kept: Cases that an earlier run had prepared from the same bytes.
         quarantined: Cases, or parts of them, that could not be used; ``quarantine.csv`` says why.
         subjects: Number of subjects in each split.
-        ignored: Files whose names say nothing.
+        left_out: Files that are not read, with the reason.
         exit_code: ``OK``, or ``SOME_FAILED`` when something was quarantined.
     """
 
@@ -55,11 +56,11 @@ class PrepResult:
     kept: int
     quarantined: int
     subjects: dict[str, int]
-    ignored: tuple[Path, ...]
+    left_out: tuple[LeftOut, ...]
     exit_code: ExitCode
 
     @classmethod
-    def of_nothing(cls, manifest: Path, ignored: Sequence[Path]) -> PrepResult:
+    def of_nothing(cls, manifest: Path, left_out: Sequence[LeftOut]) -> PrepResult:
         """Of a dry run."""
         none = dict.fromkeys(splits.SPLITS, 0)
         return cls(
@@ -68,7 +69,7 @@ class PrepResult:
             kept=0,
             quarantined=0,
             subjects=none,
-            ignored=tuple(ignored),
+            left_out=tuple(left_out),
             exit_code=ExitCode.OK,
         )
 
@@ -102,18 +103,22 @@ class Outcome:
         """Time that each row's case took."""
         return {row["case"]: result.seconds for result in self.done.values() for row in result.rows}
 
-    def write_quarantine(self, out: Path, names: Sequence[str]) -> list[Row]:
+    def write_quarantine(
+        self, out: Path, names: Sequence[str], others: Sequence[tuple[str, Exception]] = ()
+    ) -> list[Row]:
         """Writes ``quarantine.csv``, also when it stays empty.
 
         Args:
             out: Folder.
             names: Of the cases, by task.
+            others: Name and error of what could not become a task.
 
         Returns:
             Its lines.
         """
         lines = [failure_row(names[index], error) for index, error in sorted(self.failed.items())]
         lines += [line for index in sorted(self.done) for line in self.done[index].failures]
+        lines += [failure_row(name, error) for name, error in others]
         write_csv(out / "quarantine.csv", QUARANTINE_COLUMNS, lines)
         return lines
 
@@ -141,8 +146,7 @@ def manifest_rows(
 
 def _with_split(row: Row, split: str) -> Row:
     head = {key: row[key] for key in ("case", "subject", "session")}
-    origin = {"origin": row["origin"]} if "origin" in row else {}
-    return head | {"split": split} | origin | {key: value for key, value in row.items() if key not in head}
+    return head | {"split": split} | {key: value for key, value in row.items() if key not in head}
 
 
 def write_tables(rows: list[Row], lines: Iterable[Row], columns: Sequence[str], out: Path) -> None:
@@ -152,17 +156,19 @@ def write_tables(rows: list[Row], lines: Iterable[Row], columns: Sequence[str], 
     write_manifest(out / NAME, rows)  # last: whoever finds it finds the rest
 
 
-def result_of(rows: list[Row], outcome: Outcome, out: Path, *, ignored: Sequence[Path] = ()) -> PrepResult:
+def result_of(
+    rows: list[Row], outcome: Outcome, out: Path, *, left_out: Sequence[LeftOut] = (), failed: int = 0
+) -> PrepResult:
     """Counts, for the caller and its exit code."""
     kept = {row["case"] for result in outcome.done.values() if result.kept for row in result.rows}
-    quarantined = len(outcome.failed) + sum(len(result.failures) for result in outcome.done.values())
+    quarantined = failed + len(outcome.failed) + sum(len(result.failures) for result in outcome.done.values())
     return PrepResult(
         manifest=out / NAME,
         prepared=sum(row["case"] not in kept for row in rows),
         kept=sum(row["case"] in kept for row in rows),
         quarantined=quarantined,
         subjects={name: len({row["subject"] for row in rows if row["split"] == name}) for name in splits.SPLITS},
-        ignored=tuple(ignored),
+        left_out=tuple(left_out),
         exit_code=ExitCode.SOME_FAILED if quarantined else ExitCode.OK,
     )
 
@@ -189,7 +195,7 @@ def write_record(
             "kept": result.kept,
             "quarantined": result.quarantined,
             "subjects": result.subjects,
+            "left_out": counted(result.left_out),
         },
-        "ignored": [str(path) for path in result.ignored],
     }
     write_text(result.manifest.with_name("prep.json"), json.dumps(record, indent=2) + "\n")

@@ -3,40 +3,24 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic
 
 from rich.console import Console
 
 from data_prep.copies import refuse_copies
 from data_prep.outcome import PrepResult, Row, manifest_rows, result_of, write_record, write_tables
 from data_prep.preview import print_preview, spoken
-from data_prep.tables import print_summary
-from data_prep.unit import PrepUnit
+from data_prep.tables import LEFT_OUT_COLUMNS, left_out_rows, print_summary, write_csv
+from data_prep.unit import FoundUnits, U
 from data_prep.work import check_names, check_writable, given_split, nothing_usable, run_cases, workers_for
 from medmae.data import splits
 from medmae.data.identity.given import Given
+from medmae.data.left_out import barren, damaged_in, nothing_in
+from medmae.data.left_out import spoken as spoken_of
 from medmae.data.manifest import NAME
-from medmae.data.origin import Origin, settled
-
-U = TypeVar("U", bound=PrepUnit)
-
-
-@dataclass(frozen=True, kw_only=True)
-class FoundUnits(Generic[U]):
-    """What a source holds.
-
-    Args:
-        units: Sorted by case.
-        ignored: Files that are none, or belong to none.
-        notes: What a user should be told.
-    """
-
-    units: tuple[U, ...]
-    ignored: tuple[Path, ...] = ()
-    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +34,6 @@ class Preparation(ABC, Generic[U]):
             other files on names, or, if it has a ``/``, on paths. ``PatientID`` takes a salted hash of what DICOM says.
         subjects: CSV with ``path,subject[,session][,contrast]``; a folder stands for all that lies in it.
         dry_run: Show who would be who, and write nothing.
-        origin: ``real`` or ``simulated``: where all subjects come from, which pages tell; None takes what files say.
         split: CSV with ``subject,split``; None draws one from ``seed``.
         fractions: Shares of train, val, test of a drawn split, in whole subjects.
         seed: Of a drawn split.
@@ -69,7 +52,6 @@ class Preparation(ABC, Generic[U]):
     subject_from: str | None = None
     subjects: str | Path | None = None
     dry_run: bool = False
-    origin: Origin | None = None
     split: str | Path | None = None
     fractions: tuple[float, float, float] = splits.FRACTIONS
     seed: int = 0
@@ -109,12 +91,16 @@ class Preparation(ABC, Generic[U]):
         """What a user should be told at the end."""
         return list(found.notes)
 
+    def owners(self, unit: U) -> Mapping[Path, str]:
+        """Whose each file of a unit is, or of which class where folders are those of classes."""
+        return dict.fromkeys(unit.files, unit.subject)
+
     @property
     def given(self) -> Given:
         """What the user says of patients; units are files unless a subclass says otherwise."""
         return Given(subject_from=self.subject_from, subjects=self.subjects, by_name=True)
 
-    def run(self) -> PrepResult:
+    def prepare(self) -> PrepResult:
         """Prepares everything.
 
         A case that cannot be used is quarantined and the others go on. A case whose files and options are those of an
@@ -127,16 +113,15 @@ class Preparation(ABC, Generic[U]):
         """
         console, out = self.console or Console(stderr=True), Path(self.out)
         self.check()
-        settled(self.origin, declared=None, case="all")
         splits.split_by_subject((), fractions=self.fractions)
-        found = self.find()
+        found = self.with_failures(self.find())
         names = [unit.case for unit in found.units]
         check_names(names)
         of = self.splits_of(found.units)
         console.print(spoken(found.units, Path(self.source)))
         if self.dry_run:
-            print_preview(console, found.units, found.ignored, of or {}, source=Path(self.source))
-            return PrepResult.of_nothing(out / NAME, found.ignored)
+            print_preview(console, found, of or {}, source=Path(self.source))
+            return PrepResult.of_nothing(out / NAME, found.left_out)
         check_writable(out)
         outcome = run_cases(
             self.work,
@@ -146,16 +131,17 @@ class Preparation(ABC, Generic[U]):
             scheduler=self.scheduler,
             console=console,
         )
-        failures = outcome.write_quarantine(out, names)
+        failures = outcome.write_quarantine(out, names, found.failed)
+        write_csv(out / "left_out.csv", LEFT_OUT_COLUMNS, left_out_rows(found.left_out))
         if not outcome.rows:
             raise nothing_usable(outcome.failed, failures, out, self.source)
-        rows, empty = self.usable([self._with_origin(row) for row in outcome.rows])
+        rows, empty = self.usable(outcome.rows)
         refuse_copies(rows)
         rows = manifest_rows(rows, of, fractions=self.fractions, seed=self.seed, manifest=out / NAME)
         seconds = outcome.seconds  # made once: it has a line a case
         lines = [self._line(row, seconds[row["case"]]) for row in (*rows, *empty)]
         write_tables(rows, lines, self._columns, out)
-        result = result_of(rows, outcome, out, ignored=found.ignored)
+        result = result_of(rows, outcome, out, left_out=found.left_out, failed=len(found.failed))
         write_record(
             result,
             self.options(),
@@ -165,19 +151,25 @@ class Preparation(ABC, Generic[U]):
             seed=self.seed,
             packages=self.packages,
         )
-        notes = self.notes(found, rows)
+        notes = [*self.notes(found, rows), *spoken_of(found.left_out)]
         print_summary(console, lines, self._columns[:-1], failures, result.manifest, what=self.what, notes=notes)
         return result
-
-    def _with_origin(self, row: Row) -> Row:
-        origin = settled(self.origin, declared=row.get("origin"), case=row["case"])
-        return row if origin is None else {**row, "origin": origin}
 
     def options(self) -> Row:
         """What a user chose, for the record."""
         left_out = {"source", "out", "dry_run", "split", "fractions", "seed", "workers", "scheduler", "console"}
         told = {option.name: getattr(self, option.name) for option in fields(self) if option.name not in left_out}
         return {name: str(value) if isinstance(value, Path) else value for name, value in told.items()}
+
+    def with_failures(self, found: FoundUnits[U]) -> FoundUnits[U]:
+        """Damaged files that no unit has, and folders of patients or classes that give nothing, as failures."""
+        damaged = [(Path(str(error.path)).parent.name, error) for error in damaged_in(found.left_out)]
+        source, owners = Path(self.source), {k: v for unit in found.units for k, v in self.owners(unit).items()}
+        empty = barren(source, owners) if source.is_dir() else []
+        told = [Path(str(error.path)) for _, error in found.failed]
+        empty = [folder for folder in empty if not any(path.is_relative_to(folder) for path in told)]
+        nothing = [(folder.name, nothing_in(folder, found.left_out)) for folder in empty]
+        return replace(found, failed=(*found.failed, *damaged, *nothing))
 
     @property
     def _columns(self) -> tuple[str, ...]:
@@ -187,9 +179,3 @@ class Preparation(ABC, Generic[U]):
         own = {"flags": row["flags"], **self.line(row)}
         head = {"case": row["case"], "subject": row["subject"], "split": row.get("split", "")}
         return head | own | {"flags": " ".join(own["flags"]), "seconds": f"{seconds:.2f}"}
-
-
-def shortened(paths: Iterable[Path]) -> str:
-    """The first names of some files."""
-    paths = list(paths)
-    return ", ".join(path.name for path in paths[:5]) + (" …" if len(paths) > 5 else "")

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 
 from data_prep.fitting import print_fitting
-from data_prep.unit import PrepUnit
+from data_prep.unit import FoundUnits, PrepUnit
+from medmae.data.left_out import spoken as spoken_of
 
 _MOST_LINES = 200
 
@@ -25,15 +26,12 @@ def spoken(units: Sequence[PrepUnit], source: Path) -> str:
     return f"{first} in {second}, {third}"
 
 
-def print_preview(
-    console: Console, units: Sequence[PrepUnit], ignored: Sequence[Path], splits: Mapping[str, str], *, source: Path
-) -> None:
-    """A line a unit: whose it is, of which visit, what it holds, and its first file; then what is left out.
+def print_preview(console: Console, found: FoundUnits[Any], splits: Mapping[str, str], *, source: Path) -> None:
+    """A line a unit: whose it is, of which visit, what it holds, and its first file; then what fails or is left out.
 
     Args:
         console: Where to.
-        units: That would be prepared.
-        ignored: Files that would not.
+        found: Units that would be prepared, and what would not.
         splits: Of subjects, as far as they are given.
         source: Files are named as they lie below it.
     """
@@ -45,7 +43,7 @@ def print_preview(
             "content": unit.content,
             "first file": _below(unit.files[0], source) if unit.files else "",
         }
-        for unit in units[:_MOST_LINES]
+        for unit in found.units[:_MOST_LINES]
     ]
     print_fitting(
         console,
@@ -55,11 +53,12 @@ def print_preview(
         breakable={"first file"},
         elsewhere="a wider terminal shows all",
     )
-    if len(units) > _MOST_LINES:
-        console.print(f"… and {len(units) - _MOST_LINES} more")
-    for suffix, count in sorted(Counter(path.suffix for path in ignored).items()):
-        first = next(path for path in ignored if path.suffix == suffix)
-        console.print(f"[yellow]left out[/] {count} files {escape(suffix)}, such as {escape(str(first))}")
+    if len(found.units) > _MOST_LINES:
+        console.print(f"… and {len(found.units) - _MOST_LINES} more")
+    for name, error in found.failed[:_MOST_LINES]:
+        console.print(f"[bold red]fails[/] {escape(name)}: {escape(str(error))}")
+    for line in spoken_of(found.left_out):
+        console.print(f"[yellow]note[/] {escape(line)}")
 
 
 def _below(path: Path, source: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ from pathlib import Path
 from medmae.data.identity.files import patients_of
 from medmae.data.identity.given import Given
 from medmae.data.identity.tree import Unit
+from medmae.data.images.decode import SUFFIXES as PICTURES
+from medmae.data.left_out import OTHER_FILE, LeftOut, spoken
 from medmae.data.names import file_name_of
 from medmae.data.table_files import read_csv
 from medmae.data.tree import files_below
@@ -21,6 +24,8 @@ SUFFIXES = (
     *(".qptiff", ".vsi", ".btf", ".tf8", ".tf2"),
 )
 _DICOM = ".dcm"
+_UNREAD = (".isyntax", ".i2syntax", ".kfb", ".sdpc", ".mds", ".mdsx", ".tmap", ".lif", ".nd2", ".zvi", ".oir", ".ets")
+_NO_SLIDES = (*PICTURES, *_UNREAD, ".csv", ".txt", ".json", ".xml", ".md", ".pdf", ".zip", ".dat", ".ini", ".opt")
 _WHOLE_SLIDE = "1.2.840.10008.5.1.4.1.1.77.1.6"  # DICOM storage class: VL whole slide microscopy
 _KNOWN = ("patient", "mpp", "label")
 _REMEDY = "the first line must be: slide, and some of patient,mpp,label"
@@ -55,7 +60,9 @@ class SlideSource:
         return self.label or "slide"
 
 
-def find_slides(source: Path, *, table: Path | None = None, given: Given | None = None) -> list[SlideSource]:
+def find_slides(
+    source: Path, *, table: Path | None = None, given: Given | None = None, left: list[LeftOut] | None = None
+) -> list[SlideSource]:
     """The slides below a folder (or the one given), sorted by name.
 
     The patient of a slide is what the table says, else what the user says, else what its name says in words or as a
@@ -66,6 +73,7 @@ def find_slides(source: Path, *, table: Path | None = None, given: Given | None 
         table: CSV with ``slide`` and some of ``patient,mpp,label``. A slide is called as its file, with or without
             suffix, or, if it is DICOM, as its folder.
         given: What the user says of patients.
+        left: Gets all other files, with the reason.
 
     Raises:
         DataError: No slide; a table that names slides which are not there, or not all patients; names of which several
@@ -73,9 +81,12 @@ def find_slides(source: Path, *, table: Path | None = None, given: Given | None 
     """
     if not source.exists():
         raise DataError("there is no such file or folder", path=source, remedy="check the path")
-    files = _slide_files(source)
+    files, others = _slide_files(source)
     if not files:
-        raise DataError("no slide is here", path=source, field="suffixes", value=(*SUFFIXES, _DICOM))
+        remedy = "; ".join([*spoken(others), "give slides that OpenSlide opens"])
+        raise DataError("no slide is here", path=source, field="suffixes", value=(*SUFFIXES, _DICOM), remedy=remedy)
+    if left is not None:
+        left += others
     names = _names(files, source)
     lines = {} if table is None else _lines(table, names)
     told = any(line.get("patient") for line in lines.values())
@@ -103,26 +114,53 @@ def find_slides(source: Path, *, table: Path | None = None, given: Given | None 
 
 
 def _unit(path: Path, source: Path) -> Unit:
-    folder = path.parent.parent if path.suffix.lower() == _DICOM and path.parent != source else path.parent
+    folder = path.parent.parent if _is_series(path) and path.parent != source else path.parent
     parts = folder.relative_to(source).parts if folder.is_relative_to(source) else ()
     names = (*parts, _short(path))
     return Unit(path="/".join(names), names=names)
 
 
-def _slide_files(source: Path) -> dict[Path, tuple[Path, ...]]:
-    """Main file -> all files of each slide."""
-    files = [source] if source.is_file() else [path for path in files_below(source) if path.is_file()]
+def _slide_files(source: Path) -> tuple[dict[Path, tuple[Path, ...]], list[LeftOut]]:
+    """Main file -> all files of each slide; and what belongs to none."""
+    files = [source] if source.is_file() else files_below(source)
     found = {path: (path, *_beside(path)) for path in files if path.suffix.lower() in SUFFIXES}
-    dicom = [path for path in files if path.suffix.lower() == _DICOM and is_dicom(path)]
-    return found | (_dicom_slides(dicom) if dicom else {})
+    parts = {part for some in found.values() for part in some}
+    others = [path for path in files if path not in parts]
+    dicom = [path for path in others if path.suffix.lower() not in _NO_SLIDES and is_dicom(path)]
+    found |= _dicom_slides(dicom) if dicom else {}
+    found |= {path: (path,) for path in others if path.suffix.lower() not in _NO_SLIDES and _is_tiff(path)}
+    parts = {part for some in found.values() for part in some}
+    return found, [_left_out(path, path in dicom) for path in others if path not in parts]
+
+
+def _left_out(path: Path, dicom: bool) -> LeftOut:
+    suffix = path.suffix.lower()
+    if dicom:
+        return LeftOut(path, "DICOM that is no whole slide, or a label or overview by itself")
+    if suffix == _DICOM:
+        return LeftOut(path, "called as DICOM is, and its first bytes are not of DICOM", damaged=True)
+    if suffix in _UNREAD:
+        return LeftOut(path, "a slide of a format that is not read, to be converted to a tiled TIFF", damaged=True)
+    return LeftOut(path, "a picture, and no slide: medmae prep tiles" if suffix in PICTURES else OTHER_FILE)
+
+
+def _is_tiff(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(4) in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+    except OSError:
+        return False
 
 
 def _beside(path: Path) -> list[Path]:
-    """MIRAX keeps its tiles in a folder of the slide's name."""
-    folder = path.with_suffix("")
-    if path.suffix.lower() != ".mrxs" or not folder.is_dir():
+    """The other files of a slide: MIRAX and Olympus keep tiles in a folder of its name, Hamamatsu beside it."""
+    suffix = path.suffix.lower()
+    if suffix in (".vms", ".vmu"):
+        return sorted(other for other in path.parent.glob(f"{glob.escape(path.stem)}*") if other != path)
+    folder = path.with_suffix("") if suffix == ".mrxs" else path.with_name(f"_{path.stem}_")
+    if suffix not in (".mrxs", ".vsi") or not folder.is_dir():
         return []
-    return sorted(file for file in folder.iterdir() if file.is_file())
+    return files_below(folder)
 
 
 def _dicom_slides(paths: list[Path]) -> dict[Path, tuple[Path, ...]]:
@@ -149,7 +187,12 @@ def _dicom_slides(paths: list[Path]) -> dict[Path, tuple[Path, ...]]:
 
 def _short(path: Path) -> str:
     """What a slide is called: its file without suffix, or the folder of a DICOM slide, whose files say nothing."""
-    return path.parent.name if path.suffix.lower() == _DICOM else path.stem
+    return path.parent.name if _is_series(path) else path.stem
+
+
+def _is_series(path: Path) -> bool:
+    """Whether a main file is one of a DICOM slide, which have many names or none."""
+    return path.suffix.lower() not in SUFFIXES and not _is_tiff(path)
 
 
 def _names(files: Iterable[Path], source: Path) -> dict[Path, str]:

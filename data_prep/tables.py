@@ -15,10 +15,12 @@ from rich.markup import escape
 
 import medmae
 from data_prep.fitting import print_fitting
+from medmae.data.left_out import LeftOut
 from medmae.errors import DataError
 from medmae.files import write_text
 
 QUARANTINE_COLUMNS = ("case", "file", "field", "value", "reason", "remedy")
+LEFT_OUT_COLUMNS = ("file", "reason")
 _MOST_LINES = 40  # of the printed table
 _FIRST = ("case", "split", "flags", "status", "subject", "session")  # columns that matter most, where not all fit
 
@@ -36,6 +38,11 @@ def failure_row(case: str, error: Exception) -> dict[str, Any]:
         }
     blank = dict.fromkeys(QUARANTINE_COLUMNS, "")
     return blank | {"case": case, "reason": f"{type(error).__name__}: {error}", "remedy": "report this, with the file"}
+
+
+def left_out_rows(left: Iterable[LeftOut]) -> list[dict[str, str]]:
+    """Lines of ``left_out.csv``."""
+    return [{"file": str(one.path), "reason": one.why} for one in left]
 
 
 def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:

@@ -8,13 +8,14 @@ from typing import Any
 
 from medmae.data.identity.given import Given, compiled, require_match
 from medmae.data.images.folders import ImageFile, find_images, with_patients
+from medmae.data.left_out import LeftOut
 from medmae.data.table_files import all_or_none
 
 
 def find_tiles(
     source: Path, *, label_from: str | None = None, slide_from: str | None = None, given: Given | None = None
-) -> tuple[list[ImageFile], list[Path]]:
-    """The images below a folder or in a table, sorted by name, and files that lie elsewhere than images do.
+) -> tuple[list[ImageFile], list[LeftOut]]:
+    """The images below a folder or in a table, sorted by name, and all other files of the folder, with the reason.
 
     Args:
         source: See :func:`medmae.data.images.folders.find_images`.
@@ -26,13 +27,13 @@ def find_tiles(
         DataError: No image; a pattern that misses some; patients, slides or splits of some images only; names of which
             several could be one patient's.
     """
-    files, ignored = find_images(source)
+    files, left = find_images(source)
     for column, pattern in (("label", label_from), ("slide", slide_from)):
         files = _filled(files, column, pattern)
     files = with_patients(files, source, given=given)
     for column in ("patient", "slide", "split"):
         all_or_none(column, {file.name: getattr(file, column) for file in files}, source)
-    return sorted(files, key=lambda file: file.name), sorted(ignored)
+    return sorted(files, key=lambda file: file.name), sorted(left)
 
 
 def _filled(files: list[ImageFile], column: str, pattern: str | None) -> list[ImageFile]:

@@ -5,8 +5,9 @@ What is written to ``out``::
     manifest.jsonl   one JSON object a shard, sorted by case (keys below)
     splits.csv       subject,split
     summary.csv      case,subject,split,tiles,size,classes,flags,seconds
-    quarantine.csv   case,file,field,value,reason,remedy of every image that could not be used
-    prep.json        options, versions, counts, images that lie elsewhere than in a class folder
+    quarantine.csv   case,file,field,value,reason,remedy of every image or class folder that could not be used
+    left_out.csv     file,reason of every other file that is not read
+    prep.json        options, versions, counts
     shards/          <case>.npy uint8 (N, H, W, 3); <case>.json lets a run go on
 
 A shard holds the tiles of one patient that have one size; where no patient is known those of one slide; where no slide
@@ -26,10 +27,11 @@ from pathlib import Path
 
 from data_prep.command import main_of, prepare_with
 from data_prep.outcome import NO_PATIENT, Row
-from data_prep.preparation import FoundUnits, Preparation, shortened
+from data_prep.preparation import Preparation
 from data_prep.tile_case import TileTask, prepare_tiles
 from data_prep.tile_files import find_tiles
 from data_prep.tile_groups import Group, grouped
+from data_prep.unit import FoundUnits
 from data_prep.work import given_split
 
 EXAMPLE = "NCT-CRC-HE/ prepared/ --mpp 0.5"
@@ -65,13 +67,17 @@ class TilePreparation(Preparation[Group]):
 
     def find(self) -> FoundUnits[Group]:
         """The images of the source, by patient, slide, or class."""
-        files, ignored = find_tiles(
+        files, left = find_tiles(
             Path(self.source), label_from=self.label_from, slide_from=self.slide_from, given=self.given
         )
         subjects = {file.patient or file.slide or "" for file in files}
         given = None if self.split is None else given_split(self.split, subjects - {""})
         groups = grouped(files, given, fractions=self.fractions, seed=self.seed)
-        return FoundUnits(units=tuple(groups), ignored=tuple(ignored))
+        return FoundUnits(units=tuple(groups), left_out=tuple(left))
+
+    def owners(self, unit: Group) -> Mapping[Path, str]:
+        """Of each image its class where folders are those of classes, else whose it is."""
+        return {image.path: image.label or unit.subject for image in unit.images}
 
     def splits_of(self, units: Sequence[Group]) -> Mapping[str, str]:
         """The split of each group."""
@@ -99,9 +105,6 @@ class TilePreparation(Preparation[Group]):
                 "no patient is known, so images of one patient may be in train and in test, and held-out figures too "
                 "good: name patients by --subject-from, or in a CSV with path,label,patient"
             )
-        if found.ignored:
-            names = shortened(found.ignored)
-            notes.append(f"{len(found.ignored)} images lie elsewhere than in [split/]class/ and are ignored: {names}")
         return notes
 
 

@@ -5,8 +5,9 @@ What is written to ``out``::
     manifest.jsonl   one JSON object a video, or a part of one, sorted by case (keys below)
     splits.csv       subject,split
     summary.csv      case,subject,split,label,frames,size,fps,status,flags,seconds
-    quarantine.csv   case,file,field,value,reason,remedy of every video that could not be used
-    prep.json        options, versions, counts, files that are no videos
+    quarantine.csv   case,file,field,value,reason,remedy of every video or class folder that could not be used
+    left_out.csv     file,reason of every other file that is not read
+    prep.json        options, versions, counts
     shards/          <case>.npy uint8 (T, H, W, C); <case>.json lets a run go on
 
 A row of the manifest has ``case``, ``subject``, ``session`` (null), ``split``, ``kind`` (``video``), ``source``,
@@ -29,7 +30,8 @@ from typing import Literal
 
 from data_prep.command import main_of, prepare_with
 from data_prep.outcome import NO_PATIENT, Row
-from data_prep.preparation import FoundUnits, Preparation, shortened
+from data_prep.preparation import Preparation
+from data_prep.unit import FoundUnits
 from data_prep.video_case import VideoTask, prepare_video
 from data_prep.video_files import find_videos
 from data_prep.video_source import VideoSource
@@ -117,7 +119,11 @@ class VideoPreparation(Preparation[VideoSource]):
             columns={ours: theirs for ours, theirs in named.items() if theirs is not None},
             out=Path(self.out),
         )
-        return FoundUnits(units=found.videos, ignored=found.ignored, notes=found.notes)
+        return FoundUnits(units=found.videos, left_out=found.left_out, notes=found.notes)
+
+    def owners(self, unit: VideoSource) -> Mapping[Path, str]:
+        """Of each file its class where folders are those of classes, else whose it is."""
+        return dict.fromkeys(unit.files, unit.segments[0].label or unit.subject)
 
     def splits_of(self, units: Sequence[VideoSource]) -> Mapping[str, str]:
         """Of the file, else of folders or table, else drawn; without patients, in each class."""
@@ -166,8 +172,6 @@ class VideoPreparation(Preparation[VideoSource]):
         timeless = sum(row["fps"] is None for row in rows)
         if timeless:
             notes.append(f"nothing tells the rate of {timeless} videos: they cannot be sampled by seconds")
-        if found.ignored:
-            notes.append(f"{len(found.ignored)} files are no videos and are ignored: {shortened(found.ignored)}")
         return notes
 
 

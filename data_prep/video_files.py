@@ -46,9 +46,9 @@ def find_videos(
     if not source.exists():
         raise DataError("there is no such file or folder", path=source, remedy="check the path")
     if source.is_dir() or source.suffix.lower() not in TABLES:
-        paths, ignored = videos_below(source, out=out)
+        paths, left = videos_below(source, out=out)
         videos = [_from_folder(path, source) for path in paths]
-        found = FoundVideos(tuple(videos), tuple(ignored), _deep(paths, source))
+        found = FoundVideos(tuple(videos), tuple(left), _deep(paths, source))
     else:
         found = videos_of_table(source, root or source.parent, columns or {})
     if not found.videos:

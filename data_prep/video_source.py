@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from data_prep.video_line import nfc
+from medmae.data.left_out import LeftOut
 from medmae.data.video.frame_folder import frames_in
 from medmae.errors import DataError
 
@@ -73,12 +74,12 @@ class FoundVideos:
 
     Args:
         videos: Sorted by case.
-        ignored: Files that are no videos.
+        left_out: Files that are no videos, with the reason.
         notes: What a user should be told.
     """
 
     videos: tuple[VideoSource, ...]
-    ignored: tuple[Path, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
     notes: tuple[str, ...] = ()
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
+from medmae.data.left_out import OTHER_FILE, LeftOut
 from medmae.data.manifest import NAME
+from medmae.data.tree import folders_below
 from medmae.data.video.frame_folder import FRAMES, frames_in, is_mask, natural
 from medmae.data.video.opening import ARRAYS, CONTAINERS, DICOM, PICTURES
 from medmae.data.volumes.dicom import is_dicom
@@ -14,8 +17,8 @@ _ALWAYS = (*CONTAINERS, ".gif", ".apng", *DICOM, *ARRAYS)
 _JUNK = {"__macosx", "$recycle.bin", "@eadir"}
 
 
-def videos_below(source: Path, *, out: Path | None = None) -> tuple[list[Path], list[Path]]:
-    """Videos and folders of frames, and files that are neither.
+def videos_below(source: Path, *, out: Path | None = None) -> tuple[list[Path], list[LeftOut]]:
+    """Videos and folders of frames, and files that are neither, with the reason; links are followed.
 
     Shards that a preparation wrote below the source are none of them: they would be copies of its own videos.
 
@@ -25,20 +28,33 @@ def videos_below(source: Path, *, out: Path | None = None) -> tuple[list[Path], 
     """
     if source.is_file():
         return [source], []
-    below = (path for path in source.rglob("*") if path.is_dir() and not _hidden(path, source))
-    folders = [source, *(path for path in below if not _written(path, out))]
-    videos, ignored = [], []
-    for folder in natural(folders):
+    videos: list[Path] = []
+    left: list[LeftOut] = []
+    below = {
+        folder: files
+        for folder, files in folders_below(source)
+        if not _hidden(folder, source) and (folder == source or not _written(folder, out))
+    }
+    for folder in [source, *natural(path for path in below if path != source)]:
         pictures = frames_in(folder)
         pages = [path for path in pictures if path.suffix.lower() in PICTURES and _several(path)]
         frames = [path for path in pictures if path not in pages and not is_mask(path)]
-        files = [path for path in sorted(folder.iterdir()) if path.is_file() and not path.name.startswith(".")]
+        files = below[folder]
         own = [path for path in files if _is_video(path)]
         # Pictures beside videos are thumbnails, and a folder of masks shows nothing that moves.
         is_clip = len(frames) > 1 and not own and not (folder != source and is_mask(folder))
         videos += pages + own + ([folder] if is_clip else [])
-        ignored += [path for path in files if path not in pages + own and not (is_clip and path in pictures)]
-    return videos, ignored
+        taken = {*pages, *own, *(pictures if is_clip else ())}
+        left += [_left_out(path, own=own) for path in files if path not in taken]
+    return videos, left
+
+
+def _left_out(path: Path, *, own: Sequence[Path]) -> LeftOut:
+    if path.suffix.lower() not in FRAMES:
+        return LeftOut(path, OTHER_FILE)
+    if is_mask(path) or is_mask(path.parent):
+        return LeftOut(path, "a mask")
+    return LeftOut(path, "a picture beside videos" if own else "a single picture, and no video")
 
 
 def _is_video(path: Path) -> bool:

@@ -1,16 +1,17 @@
 """The grammar of contrasts: what the name of a file, or the header of a DICOM series, says that an image shows.
 
 1. BIDS decides where a name has BIDS entities: the suffix is the contrast (``_T1w``), ``ce-`` makes a T1 one with
-   contrast agent, ``part-phase`` and the suffixes of quantitative maps are maps, ``mask``, ``dseg``, ``probseg`` and
-   ``label-`` are label maps.
+   contrast agent, ``part-phase`` and the suffixes of quantitative maps are maps, as is ``probseg``; ``mask``, ``dseg``
+   and ``label-`` are label maps.
 2. Else the words of a name decide. A word that names a mask or a label map makes the file one (``T2_lesionmask``), a
-   word that names a quantitative map makes it a map (``T1_map``), whatever else it says. A localiser, a functional or
-   diffusion series is another kind of image. Of several contrasts the last counts, but one after ``to``, ``in``,
-   ``on``, ``reg`` or in ``space-`` is the grid, not the image.
+   word that names a quantitative map makes it a map (``T1_map``), whatever else it says; probabilities and shares of a
+   tissue are maps, whatever they are of. A localiser, a projection, a difference, a functional or a diffusion series
+   is another kind of image. Of several contrasts the last counts, but one after ``to``, ``in``, ``on``, ``reg`` or in
+   ``space-`` is the grid, not the image.
 3. ``T1`` with a word for an agent (``gd``, ``ce``, ``post``, ``contrast``, ``km``) is ``T1CE``, unless that is denied
    (``pre``, ``non``, ``without``). ``T2 FLAIR`` and a dark-fluid T2 are ``FLAIR``; ``T1 FLAIR`` is a ``T1``.
 4. A DICOM series is read by its words, then by its tags: an agent in ContrastBolusAgent makes a T1 a ``T1CE``, and
-   ImageType tells localisers and maps.
+   ImageType tells localisers, projections and maps.
 
 Masks and maps are never images.
 """
@@ -27,47 +28,62 @@ Kind = Literal["contrast", "label", "map", "other", "unknown"]
 
 # Spelling (lower case, without separators) -> the one name used from here on.
 CONTRASTS = {
-    **dict.fromkeys(("t1", "t1w", "t1n", "t1native", "mprage", "mpr", "spgr", "bravo", "unit1", "t1flair"), "T1"),
+    **dict.fromkeys(
+        ("t1", "t1w", "t1n", "t1native", "st1w", "mprage", "mpr", "spgr", "fspgr", "bravo", "unit1", "t1flair"), "T1"
+    ),
     **dict.fromkeys(("t1c", "t1cw", "t1km", "t1ks", "t1wks", "ct1", "t1+c", "t1w+c", "t1gd", "t1gad", "t1ce"), "T1CE"),
-    **dict.fromkeys(("t2", "t2w"), "T2"),
-    **dict.fromkeys(("flair", "fla", "t2f", "t2flair", "t2wflair", "flairw"), "FLAIR"),
+    **dict.fromkeys(("t2", "t2w", "st2w"), "T2"),
+    **dict.fromkeys(
+        ("flair", "fla", "t2f", "t2flair", "t2wflair", "st2wflair", "flairw", "flairt2", "flairt2w"), "FLAIR"
+    ),
     **dict.fromkeys(("pd", "pdw", "protondensity"), "PD"),
     **dict.fromkeys(("t2star", "t2starw", "t2*", "t2*w", "gre"), "T2STAR"),
     "pdt2": "PDT2",
-    "swi": "SWI",
+    **dict.fromkeys(("swi", "swan"), "SWI"),
     "adc": "ADC",
     "dwi": "DWI",
     "ct": "CT",
 }
-_T1 = ("t1", "t1w", "mprage", "mpr", "spgr", "bravo", "t1flair")
+_T1 = ("t1", "t1w", "st1w", "mprage", "mpr", "spgr", "fspgr", "bravo", "t1flair")
 _AGENT = (
     r"(?:gd|gad|gado|gadolinium|gadovist|dotarem|magnevist|gbca|ce|cont|contrast|post|postcontrast|postgd|postgad|km|ks|"
-    r"mdc|enh|enhanced|wc|c\+|\+c)"
+    r"mdc|enh|enhanced|wc|c\+|\+(?:c|ce|gd|km|contrast))"
 )
 _AGENT_WORD = re.compile(_AGENT)
 _T1_WITH_AGENT = re.compile(rf"(t1w?)(?:{_AGENT})+")
 _DENIED = {"pre", "non", "no", "without", "wo", "w/o", "native", "nativ", "unenhanced", "precontrast", "noncontrast"}
 _LABEL = re.compile(
-    r"(?:.*(?:mask|masks|seg|segm|segmentation|segmentations|labels?|labelmap|lesions?|dseg|probseg|groundtruth|goldstandard)"
-    r"|gt|gold|ground|consensus|manual|roi|rois|aseg|aparc|tumou?r|wmh|contour|delineation|annotation)\d?"
+    r"(?:.*(?:mask|masks|seg|segm|segmentation|segmentations|segmented|labels?|labelmap|lesions?|dseg|groundtruth|goldstandard)"
+    r"|gt|gold|ground|consensus|manual|roi|rois|aseg|aparc|wmparc|parc|parcellation|ribbon|tissues|tumou?r|wmh|[gcp]tv|oars?"
+    r"|contours?|delineations?|annotations?|binary|thresh|thresholded)\d?"
 )
 _LABEL_PAIRS = {"goldstandard", "groundtruth", "brainmask"}
 _NOT_LABELS = {"unlabel", "unlabeled"}
 _MAP = re.compile(
-    r"(?:.*(?:map|maps|fieldmap)|qt[12]|r1|r2|r2s|r2star|mtr|mtsat|mwf|cb[fv]|rcb[fv]|mtt|ttp|tmax|ktrans|kep|"
+    r"(?:.*(?:map|maps|fieldmap)|qt[12]|quantt[12]|t1rho|rho|residuals?|r1|r2|r2s|r2star|mtr|mtsat|mwf|cb[fv]|rcb[fv]|mtt|ttp|tmax|ktrans|kep|"
     r"prob|probability|probabilities|pve|pveseg|posteriors?|phase|phasediff|phase[12]|magnitude[12]?|qsm|chimap|warp|"
     r"jacobian|xfm|deformation|displacement|uncertainty|fa|kurtosis|tensor|bias|biasfield|ratio|snr|defacemask|b0map|b1map)"
 )
 _OTHER = re.compile(
     r"(?:bold|fmri|rest|localizer|localiser|loc|scout|survey|aahscout|calibration|asset|smartbrain|mip|minip|"
-    r"asl|perfusion|dsc|dce|tof|mra|angio|bvec|bval|sbref|epi|dti|mosaic|screenshot|report)"
+    r"asl|perfusion|dsc|dce|tof|mra|cta|ctp|angio|diff|bvec|bval|sbref|epi|dti|mosaic|screenshot|report)"
 )
+# Whatever else a name says: shares of a tissue are no label map, and a projection or a difference is no image of it.
+_ALWAYS_MAP = re.compile(
+    r"prob|probmap|probs|probability|probabilities|probseg|posteriors?|pve|pveseg|(?:s?m?w|r)c[1-6].*"
+)
+_ALWAYS_OTHER = re.compile(
+    r"m(?:in)?ip|(?:3|three|tri)pl(?:anes?)?|planscan|localizers?|localisers?|subtraction|subtracted|difference|screenshot"
+)
+_CORRECTED = ("corrected", "corr", "correct", "correction", "removed")
+_RATER = re.compile(r"(?:rater|reader|annotator|observer|expert|radiologist|doctor)\d{0,2}")
 # FLAIR_to_T1 is a FLAIR: a contrast after one of these words is the grid, not the image.
-_SPACE_WORDS = {"to", "in", "on", "reg", "regto", "registered"}
+_SPACE_WORDS = {"to", "in", "on", "onto", "into", "reg", "regto", "registered", "coreg", "coregistered", "aligned"}
 _SPACE = re.compile(r"(?<![A-Za-z])space-[A-Za-z0-9]+")
+_NO_IMAGE_TYPES = {"localizer", "projection image", "mip", "minip", "subtract", "screen save"}  # of ImageType
 _BIDS = re.compile(r"(?:^|_)sub-[^_]+(?:_[a-zA-Z]+-[^_]+)*_([A-Za-z0-9]+)$")
-_BIDS_LABELS = {"dseg", "probseg", "mask"}
-_WORD = re.compile(r"[^_\-. ]+")
+_BIDS_LABELS = {"dseg", "mask"}
+_WORD = re.compile(r"\+?[^_\-. +]+|\+")
 
 
 @dataclass(frozen=True)
@@ -102,21 +118,43 @@ def read_name(stem: str) -> Named:
     found = list(_WORD.finditer(plain))
     words = [match.group().lower() for match in found]
     span, contrast = _last_contrast(words)
+    if sure := _sure(words):
+        return Named(sure[0], words[sure[1]], _trimmed(stem[: found[sure[1]].start()]))
     label = _first_label(words)
     if label is not None:
-        start = found[label if contrast is None else min(label, span[0])].start()
+        first = label if contrast is None else min(label, span[0])
+        first -= bool(first and _RATER.fullmatch(words[first - 1]))
+        start = found[first].start()
         return Named("label", re.sub(r"[_\-. ]+", "_", stem[start:]).strip("_").lower(), _trimmed(stem[:start]))
-    for kind, pattern in (("map", _MAP), ("other", _OTHER)):
-        place = next((place for place, word in enumerate(words) if pattern.fullmatch(word)), None)
+    patterns: tuple[tuple[Kind, re.Pattern[str]], ...] = (("map", _MAP), ("other", _OTHER))
+    for kind, pattern in patterns:
+        place = next((place for place in range(len(words)) if _names(pattern, words, place)), None)
         # Before the contrast a short word is more likely part of a name.
         if place is not None and (contrast is None or place > span[0] or len(words[place]) > 3):
-            return Named(kind, words[place], _trimmed(stem[: found[place].start()]))  # type: ignore[arg-type]
+            return Named(kind, words[place], _trimmed(stem[: found[place].start()]))
     if contrast is None:
         return Named("unknown", "", _trimmed(stem))
     first, last = span
     if contrast == "T1" and _has_agent(words, first, last):
         contrast = "T1CE"
     return Named("contrast", contrast, _trimmed(stem[: found[first].start()]), _trimmed(stem[found[last - 1].end() :]))
+
+
+def _sure(words: list[str]) -> tuple[Kind, int] | None:
+    """What some words say whatever else a name says, and which word it is; words may be spelled in two."""
+    patterns: tuple[tuple[Kind, re.Pattern[str]], ...] = (("map", _ALWAYS_MAP), ("other", _ALWAYS_OTHER))
+    for kind, pattern in patterns:
+        for place, word in enumerate(words):
+            if word == "prob" and "".join(words[place + 1 : place + 2]).isdigit():
+                continue  # prob_01_T1 is an image of a proband
+            if pattern.fullmatch(word) or pattern.fullmatch("".join(words[place : place + 2])):
+                return kind, place
+    return None
+
+
+def _names(pattern: re.Pattern[str], words: list[str], place: int) -> bool:
+    """Whether a word names a map or another series; what was corrected for one (``bias_corrected``) is an image."""
+    return bool(pattern.fullmatch(words[place])) and words[place + 1 : place + 2] not in [[one] for one in _CORRECTED]
 
 
 def entities_of(stem: str) -> dict[str, str]:
@@ -146,8 +184,8 @@ def dicom_contrast(words: Sequence[str], *, agent: str = "", image_type: str = "
         image_type: ImageType, its values separated by backslashes.
     """
     types = {word.strip().lower() for word in image_type.split("\\")}
-    if "localizer" in types:
-        return Named("other", "localizer")
+    if made := types & _NO_IMAGE_TYPES:
+        return Named("other", min(made))
     named = next((found for text in words if (found := _in_text(text)).kind != "unknown"), Named("unknown", ""))
     if named.kind == "contrast" and named.name != "ADC" and any(_MAP.fullmatch(word) for word in types):
         return Named("map", named.name)
@@ -179,6 +217,8 @@ def _read_bids(stem: str) -> Named | None:
     if match is None:
         return None
     suffix, entities = match[1], entities_of(stem)
+    if suffix.lower() == "probseg":
+        return Named("map", suffix, stem)
     if suffix.lower() in _BIDS_LABELS or "label" in entities:
         return Named("label", "_".join(filter(None, (entities.get("label"), entities.get("desc"), suffix))), stem)
     if _MAP.fullmatch(suffix.lower()) or entities.get("part") in ("phase", "real", "imag"):
@@ -200,15 +240,21 @@ def _last_contrast(words: list[str]) -> tuple[tuple[int, int], str | None]:
         for start in range(max(0, end - 3), end):
             spelled = "".join(words[start:end])
             name = CONTRASTS.get(spelled) or ("T1CE" if _T1_WITH_AGENT.fullmatch(spelled) else None)
-            if name is not None and (start == 0 or words[start - 1] not in _SPACE_WORDS):
+            if name is not None and not _is_grid(words, start):
                 return (start, end), _with_fluid(words, start, name)
     return (0, 0), None
+
+
+def _is_grid(words: list[str], start: int) -> bool:
+    """Whether the contrast that begins at a word is the grid of another one: ``FLAIR_to_T1``, ``FLAIR_2_T1``."""
+    before = words[start - 1] if start else ""
+    return before in _SPACE_WORDS or (before == "2" and _last_contrast(words[: start - 1])[1] is not None)
 
 
 def _with_fluid(words: list[str], start: int, name: str) -> str:
     """A T2 with dark fluid is a FLAIR; a FLAIR of T1 weighting, spelled with words between, is a T1."""
     joined = "".join(words)
-    if name == "T2" and "darkfluid" in joined:
+    if name == "T2" and re.search(r"darkfluid|dafl", joined):
         return "FLAIR"
     if name == "FLAIR" and any(word in _T1 for word in words[:start]) and "t2" not in words:
         between = words[max(place for place, word in enumerate(words[:start]) if word in _T1) + 1 : start]

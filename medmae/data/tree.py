@@ -18,7 +18,7 @@ def folders_below(root: Path) -> Iterator[tuple[Path, list[Path]]]:
     for folder, below, names in os.walk(root, followlinks=True):
         below[:] = sorted(name for name in below if not name.startswith("."))
         for name in below:
-            _refuse_loop(Path(folder, name))
+            _refuse_loop(Path(folder, name), root)
         yield Path(folder), [Path(folder, name) for name in sorted(names) if not name.startswith(".")]
 
 
@@ -27,8 +27,13 @@ def files_below(root: Path) -> list[Path]:
     return sorted(path for _, files in folders_below(root) for path in files)
 
 
-def _refuse_loop(folder: Path) -> None:
-    if folder.is_symlink() and folder.parent.resolve().is_relative_to(folder.resolve()):
+def _refuse_loop(folder: Path, root: Path) -> None:
+    """Refuses a link to a folder in which it lies itself, be it by way of other links."""
+    if not folder.is_symlink():
+        return
+    target = folder.resolve()
+    above = [parent for parent in folder.parents if parent == root or parent.is_relative_to(root)]
+    if any(parent.resolve().is_relative_to(target) for parent in above):
         raise DataError(
-            "a link leads back to a folder above it", path=folder, value=str(folder.resolve()), remedy="remove the link"
+            "a link leads back to a folder above it", path=folder, value=str(target), remedy="remove the link"
         )

@@ -70,6 +70,7 @@ class VolumeInference:
             batch_size=self.batch_size,
             output_dir=self.output_dir,
             description=f"Writing {self.output}",
+            lost=self.volumes.lost,
         )
 
     def _write_features(self, volume: StoredVolume) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -28,6 +28,7 @@ def each_volume(
     batch_size: int,
     output_dir: Path,
     description: str,
+    lost: Sequence[DataError] = (),
 ) -> None:
     """Reads each volume and writes what is made of it; one that cannot be read is logged and left out.
 
@@ -38,6 +39,7 @@ def each_volume(
         batch_size: Likewise.
         output_dir: Where ``write`` writes.
         description: Of the progress bar.
+        lost: What should have been a volume, and cannot be one.
 
     Raises:
         DataError: Before the first, if the output folder cannot be written.
@@ -46,7 +48,9 @@ def each_volume(
     """
     require_writable(output_dir)
     advice = partial(inference_advice, batch_size=batch_size)
-    failed: list[str] = []
+    failed = [str(error) for error in lost]
+    for error in lost:
+        log.error("left out: %s", error)
     for index in track(range(len(volumes)), description=description):
         try:
             with explaining_out_of_memory(method=method, batch_size=batch_size, advice=advice):
@@ -57,4 +61,6 @@ def each_volume(
             log.error("left out: %s", error)
             failed.append(str(error))
     if failed:
-        raise SomeFailedError(f"{len(failed)} of {len(volumes)} volumes were left out: " + "; ".join(failed))
+        raise SomeFailedError(
+            f"{len(failed)} of {len(volumes) + len(lost)} volumes were left out: " + "; ".join(failed)
+        )

@@ -29,8 +29,6 @@ class Downstream(Evaluation):
         evaluation: Arguments of :class:`Evaluation`.
     """
 
-    wants = "classes"
-
     def __init__(
         self,
         *,

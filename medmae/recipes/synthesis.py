@@ -184,8 +184,6 @@ class Synthesis(VolumeSynthesis):
         options: Of :class:`~medmae.evaluate.synthesis.synthesise.VolumeSynthesis`.
     """
 
-    wants = "volumes"
-
     def __init__(
         self,
         *,

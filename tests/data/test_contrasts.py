@@ -33,6 +33,16 @@ from medmae.data.names import file_name_of
         ("mprage_post", "T1CE", ""),
         ("T1W+C", "T1CE", ""),
         ("T1_bet", "T1", ""),
+        ("T1_bias_corrected", "T1", ""),
+        ("T1+Gd", "T1CE", ""),
+        ("T1-FLAIR+C", "T1CE", ""),
+        ("3D_FLAIR_T2", "FLAIR", "3D"),
+        ("t2_spc_da-fl_sag", "FLAIR", ""),
+        ("FSPGR", "T1", ""),
+        ("sT2W_FLAIR", "FLAIR", ""),
+        ("FLAIR_2_T1", "FLAIR", ""),
+        ("T2_onto_T1", "T2", ""),
+        ("patient_2_T1", "T1", "patient_2"),
     ],
 )
 def test_contrasts_get_one_name(stem, name, prefix):
@@ -51,6 +61,7 @@ def test_contrasts_get_one_name(stem, name, prefix):
         ("T1_mask", "t1_mask", ""),
         ("T2_lesionmask", "t2_lesionmask", ""),
         ("p1_brain_mask", "brain_mask", "p1"),
+        ("p1_rater1_seg", "rater1_seg", "p1"),
     ],
 )
 def test_masks_and_label_maps_are_no_contrasts(stem, name, prefix):
@@ -71,7 +82,21 @@ def test_what_says_nothing_stays_unknown(stem):
         ("sub-01_part-phase_T2starw", "map"),
         ("sub-01_task-rest_bold", "other"),
         ("sub-01_desc-brain_mask", "label"),
-        ("sub-01_label-GM_probseg", "label"),
+        ("sub-01_label-GM_probseg", "map"),
+        ("lesion_prob", "map"),
+        ("T2_lesion_probability_map", "map"),
+        ("prob_01_seg", "label"),
+        ("mwc1p01_T1", "map"),
+        ("T1_rho", "map"),
+        ("quantT1", "map"),
+        ("T1_bias", "map"),
+        ("mIP_SWI", "other"),
+        ("3_PLANE_T1", "other"),
+        ("T1_subtraction", "other"),
+        ("ep2d_diff", "other"),
+        ("PTV_T1", "label"),
+        ("T1_tissues", "label"),
+        ("T2_segmented", "label"),
         ("T1_map", "map"),
         ("warp_field", "map"),
         ("swi_phase", "map"),
@@ -90,6 +115,7 @@ def test_a_dicom_series_is_read_by_its_words_and_then_by_its_tags():
     assert dicom_contrast(["", "t2_tse_dark-fluid"]).name == "FLAIR"
     assert dicom_contrast(["T2"], image_type="DERIVED\\PRIMARY\\T2MAP").kind == "map"
     assert dicom_contrast(["T1"], image_type="ORIGINAL\\PRIMARY\\LOCALIZER").kind == "other"
+    assert dicom_contrast(["TOF"], image_type="DERIVED\\SECONDARY\\PROJECTION IMAGE").kind == "other"
     assert dicom_contrast(["head routine"]).kind == "unknown"
 
 

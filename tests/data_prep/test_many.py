@@ -10,7 +10,8 @@ import numpy as np
 from rich.console import Console
 
 from data_prep.outcome import CaseResult
-from data_prep.preparation import FoundUnits, Preparation
+from data_prep.preparation import Preparation
+from data_prep.unit import FoundUnits
 from data_prep.work import run_cases
 from medmae.data.volumes.case import Case
 from medmae.errors import DataError
@@ -77,5 +78,5 @@ class NothingToDo(Preparation[Case]):
 def test_each_case_is_looked_at_some_times_and_not_once_a_case(tmp_path):
     for patients in (50, 200):
         Looked.times = 0
-        NothingToDo(source=str(patients), out=tmp_path, workers=0, console=Console(quiet=True)).run()
+        NothingToDo(source=str(patients), out=tmp_path, workers=0, console=Console(quiet=True)).prepare()
         assert Looked.times < 20 * patients

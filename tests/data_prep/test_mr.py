@@ -168,16 +168,32 @@ def test_nothing_usable_is_refused(cohort, tmp_path, capsys):
     assert len(table(tmp_path / "out" / "quarantine.csv")) == 2
 
 
-def test_unequal_grids_are_refused_and_pass_when_resampling_is_asked_for(tmp_path, save):
+def test_a_volume_on_another_grid_is_left_out_and_passes_when_resampling_is_asked_for(tmp_path, save):
+    other = {"shape": (20, 22, 12), "affine": np.diag([-0.7, 0.7, 2.5, 1])}
     save(tmp_path / "raw" / "p1" / "T1.nii.gz")
-    save(tmp_path / "raw" / "p1" / "FLAIR.nii.gz", seed=1, shape=(20, 22, 12), affine=np.diag([-0.7, 0.7, 2.5, 1]))
-    with pytest.raises(DataError, match=r"case p1: FLAIR and T1 .* not on one grid .* --resample-to T1") as caught:
-        run(tmp_path / "raw", tmp_path / "out")
-    assert caught.value.field == "shape"  # of a single case the fault itself, not a sentence about it
+    save(tmp_path / "raw" / "p1" / "FLAIR.nii.gz", seed=1, **other)
+    result = run(tmp_path / "raw", tmp_path / "out")
+    assert result.exit_code == ExitCode.SOME_FAILED
+    (row,) = Manifest.read(result.manifest)
+    assert ([one["name"] for one in row["contrasts"]], row["flags"]) == (["T1"], ["anisotropic", "without:FLAIR"])
+    (failure,) = table(tmp_path / "out" / "quarantine.csv")
+    assert (failure["case"], failure["field"]) == ("p1", "shape")
+    assert "--resample-to T1" in failure["remedy"]
     result = run(tmp_path / "raw", tmp_path / "out", resample_to="FLAIR")
+    assert result.exit_code == ExitCode.OK
     (row,) = Manifest.read(result.manifest)
     assert row["grid"]["shape"] == [20, 22, 12]
     assert {c["name"]: c["flags"] for c in row["contrasts"]} == {"FLAIR": [], "T1": ["resampled_to:FLAIR"]}
+
+
+def test_the_grid_of_most_images_of_a_case_is_kept(tmp_path, save):
+    for number, name in enumerate(("FLAIR", "T2", "PD")):
+        save(tmp_path / "raw" / "p1" / f"{name}.nii.gz", seed=number)
+    save(tmp_path / "raw" / "p1" / "T1.nii.gz", seed=3, shape=(20, 22, 12))
+    save(tmp_path / "raw" / "p1" / "seg.nii.gz", array=np.ones((20, 22, 12), np.uint8))
+    (row,) = Manifest.read(run(tmp_path / "raw", tmp_path / "out").manifest)
+    assert [one["name"] for one in row["contrasts"]] == ["FLAIR", "PD", "T2"]
+    assert row["flags"][1:] == ["without:T1", "without:seg"]
 
 
 def test_a_second_run_keeps_what_has_not_changed(cohort, tmp_path, save, monkeypatch):
@@ -371,10 +387,11 @@ def test_real_heads_with_skull_and_thick_slices_are_prepared(tmp_path):
 
 
 @pytest.mark.parametrize(("name", "reference"), [("open_ms_long_raw", "FLAIR"), ("tcga_fg_6692", "T1")])
-def test_real_unequal_grids_are_refused_and_pass_with_resampling(tmp_path, name, reference):
+def test_real_unequal_grids_cost_volumes_and_pass_with_resampling(tmp_path, name, reference):
     source = shared(f"mri/{name}")
-    with pytest.raises(DataError, match=r"not on one grid \[shape = .* --resample-to T1"):
-        run(source, tmp_path / "out")
+    assert run(source, tmp_path / "out").exit_code == ExitCode.SOME_FAILED
+    failures = table(tmp_path / "out" / "quarantine.csv")
+    assert all("not on one grid" in failure["reason"] for failure in failures)
     result = run(source, tmp_path / "out", resample_to=reference)
     assert result.exit_code == ExitCode.OK
 

@@ -133,7 +133,7 @@ def test_folders_of_splits_are_obeyed_and_val_is_drawn_from_train(classes, tmp_p
         "test": 10,
     }
     assert Samples(source=manifest, view=Tiles(), split="test").classes == ("TUM",)
-    assert len(result.ignored) == 2  # what lies deeper is no class
+    assert len(result.left_out) == 2  # what lies deeper is no class
 
 
 def test_a_val_folder_is_not_added_to(classes, tmp_path):

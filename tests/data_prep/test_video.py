@@ -344,7 +344,7 @@ def test_folders_of_frames_beside_files_are_videos_too(videos, tmp_path):
     row = rows_of(tmp_path / "out")["p2_1"]
     assert (row["label"], row["count"], row["fps"]) == ("right", 4, None)
     assert numbers_of(frames_of(tmp_path / "out", row)) == [0, 1, 2, 3]
-    assert [path.name for path in result.ignored] == ["notes.md"]
+    assert [one.path.name for one in result.left_out] == ["notes.md"]
 
 
 def test_thumbnails_and_masks_are_no_videos_and_a_clip_is_called_as_its_folder(videos, tmp_path):
@@ -358,7 +358,7 @@ def test_thumbnails_and_masks_are_no_videos_and_a_clip_is_called_as_its_folder(v
     result = run(source, tmp_path / "out", **BY_PATIENT)
     labels = {case: row["label"] for case, row in rows_of(tmp_path / "out").items()}
     assert labels == {"p1_0": "left", "p2_0": "left", "p3_1": "right"}
-    assert len(result.ignored) == 2 + 7
+    assert len(result.left_out) == 2 + 7
 
 
 def test_files_of_one_dicom_patient_belong_together_and_no_identifier_is_written(tmp_path):

@@ -14,7 +14,7 @@ pytest.importorskip("SimpleITK", reason="DICOM needs SimpleITK, of the prep extr
 MR = "1.2.840.10008.5.1.4.1.1.4"
 
 
-def series(folder, *, patient, study, number, words, agent=None, slices=2):
+def series(folder, *, patient, study, number, words, agent=None, slices=2, **tags):
     """A series of a few tiny slices."""
     folder.mkdir(parents=True, exist_ok=True)
     for place in range(slices):
@@ -30,6 +30,9 @@ def series(folder, *, patient, study, number, words, agent=None, slices=2):
         data.PixelSpacing, data.Rows, data.Columns, data.SamplesPerPixel = [1, 1], 2, 2, 1
         data.PhotometricInterpretation, data.BitsAllocated, data.BitsStored, data.HighBit = "MONOCHROME2", 16, 16, 15
         data.PixelRepresentation, data.PixelData = 0, bytes(8)
+        data.InstanceNumber = place + 1
+        for name, value in tags.items():
+            setattr(data, name, value)
         if agent:
             data.ContrastBolusAgent = agent
         data.save_as(folder / f"{study}-{number}-{place}.dcm", enforce_file_format=True)
@@ -97,7 +100,9 @@ def test_broken_files_of_a_flat_folder_cost_nobody_else_and_are_listed(tmp_path)
     (root / "0-1.txt").write_text("first of all")
     found = find_cases(root)
     assert [len(case.files) for case in found.cases] == [4] * 3
-    assert sorted(path.name for path in found.ignored) == [f"broken{n}.dcm" for n in range(3)]
+    damaged = sorted(one.path.name for one in found.left_out if one.damaged)
+    assert damaged == [f"broken{n}.dcm" for n in range(3)]
+    assert [one.path.name for one in found.left_out if not one.damaged] == ["0-1.txt"]
 
 
 def test_a_table_names_series_of_a_flat_folder_by_their_uids(tmp_path):
@@ -129,6 +134,69 @@ def test_a_line_of_a_table_means_one_series_of_its_folder(tmp_path):
 def test_two_series_of_one_contrast_are_named_by_their_files(tmp_path):
     write(tmp_path / "export", ".")
     series(tmp_path / "export", patient="ID1", study=1, number=7, words="T1 axial")
-    (fault,) = [case.fault for case in find_cases(tmp_path / "export").cases if case.fault]
-    assert "1-3-0.dcm and 1-7-0.dcm" in str(fault)
-    assert "series" in str(fault.remedy)
+    (case,) = [case for case in find_cases(tmp_path / "export").cases if case.lost]
+    assert [source.name for source in case.contrasts] == ["FLAIR"]
+    assert "1-3-0.dcm and 1-7-0.dcm" in str(case.lost[0].error)
+    assert "series" in str(case.lost[0].error.remedy)
+
+
+def flags_of(folder):
+    return {source.name: source.flags for case in find_cases(folder).cases for source in case.contrasts}
+
+
+@pytest.mark.parametrize("broken", ["empty", "zeros", "cut in its header", "without the series"])
+def test_a_broken_slice_at_the_end_of_a_series_is_told_where_no_gap_shows_it(broken, tmp_path):
+    series(tmp_path / "P1" / "T1", patient="a", study=1, number=3, words="T1", slices=5)
+    series(tmp_path / "P1" / "T2", patient="a", study=1, number=4, words="T2", slices=5)
+    last = tmp_path / "P1" / "T1" / "1-3-4.dcm"
+    whole = last.read_bytes()
+    cut = whole[: whole.rindex(b"1.2.3.1.3") + 20]  # behind the series' UID
+    content = {"empty": b"", "zeros": bytes(400), "cut in its header": cut, "without the series": whole[:200]}
+    last.write_bytes(content[broken])
+    assert flags_of(tmp_path) == {"T1": ("unreadable_slices:1",), "T2": ()}
+    (damaged,) = [one for one in find_cases(tmp_path).left_out if one.damaged]
+    assert damaged.path == last
+
+
+def test_slices_that_are_not_there_at_all_are_told_by_their_numbers(tmp_path):
+    series(tmp_path / "P1" / "T1", patient="a", study=1, number=3, words="T1", slices=5)
+    series(tmp_path / "P1" / "T2", patient="a", study=1, number=4, words="T2", slices=5, ImagesInAcquisition=5)
+    (tmp_path / "P1" / "T1" / "1-3-0.dcm").unlink()
+    (tmp_path / "P1" / "T2" / "1-4-4.dcm").unlink()
+    assert flags_of(tmp_path) == {"T1": ("instances:2-5",), "T2": ("slices:4/5",)}
+
+
+def test_a_damaged_file_of_a_flat_folder_may_be_of_any_series_that_is_not_complete(tmp_path):
+    for number, words in ((3, "T1"), (4, "T2"), (5, "T2 FLAIR")):
+        promised = 5 if number == 4 else ""
+        series(tmp_path, patient="a", study=1, number=number, words=words, slices=5, ImagesInAcquisition=promised)
+    (tmp_path / "1-3-4.dcm").write_bytes(b"\0" * 128 + b"DICM" + bytes(range(40)))
+    assert flags_of(tmp_path) == {"T1": ("unreadable_slices:1",), "T2": (), "FLAIR": ("unreadable_slices:1",)}
+
+
+@pytest.mark.parametrize("suffix", ["", ".dicom", ".ima", ".MR"])
+def test_dicom_is_known_by_its_bytes_with_or_without_preamble(suffix, tmp_path):
+    folder = tmp_path / "P1" / "T1"
+    series(folder, patient="a", study=1, number=3, words="T1", slices=3)
+    (folder / "0-a.txt").write_text("a")
+    (folder / "0-b.txt").write_text("b")
+    (folder / "0-c.txt").write_text("c")
+    for number, path in enumerate(sorted(folder.glob("*.dcm"))):
+        path.write_bytes(path.read_bytes()[132 if number else 0 :])
+        path.rename(path.with_suffix(suffix))
+    (case,) = find_cases(tmp_path).cases
+    assert len(case.contrasts[0].files) == 3
+
+
+def test_series_of_equal_words_are_runs_by_their_numbers_and_others_are_a_doubt(tmp_path):
+    for number, words in ((3, "T1 axial"), (7, "T1 axial"), (5, "T2")):
+        series(tmp_path / "P1", patient="a", study=1, number=number, words=words, SeriesNumber=number)
+    (case,) = find_cases(tmp_path, run="last").cases
+    assert [(one.name, one.flags, one.files[0].name) for one in case.contrasts] == [
+        ("T1", ("run:2/2",), "1-7-0.dcm"),
+        ("T2", (), "1-5-0.dcm"),
+    ]
+    series(tmp_path / "P1", patient="a", study=1, number=9, words="T1 sagittal", SeriesNumber=9)
+    (case,) = find_cases(tmp_path, run="last").cases
+    assert [one.name for one in case.contrasts] == ["T2"]
+    assert len(case.lost) == 3

@@ -11,6 +11,7 @@ from medmae.data.identity.doubts import alike, refuse
 from medmae.data.identity.headers import with_headers
 from medmae.data.identity.tree import Identity, Reading, Unit, read_tree
 from medmae.data.identity.words import split_visit
+from medmae.data.names import stem_of
 from medmae.data.table_files import read_csv
 from medmae.errors import DataError
 
@@ -136,7 +137,7 @@ def lines_of(table: Path, paths: Sequence[str]) -> dict[str, dict[str, str]]:
     for number, line in read_csv(
         table, needs=("path", "subject"), known=known, remedy=_REMEDY, rows=("path", "subject")
     ):
-        name = re.sub(r"\.(nii(\.gz)?|dcm)$", "", line["path"].strip("/").removeprefix("./"), flags=re.IGNORECASE)
+        name = stem_of(line["path"].strip("/").removeprefix("./"))
         bare = name.rpartition(".")[0]
         name = bare if name not in units and bare in units else name
         if name in lines:
@@ -156,6 +157,13 @@ def lines_of(table: Path, paths: Sequence[str]) -> dict[str, dict[str, str]]:
             remedy="add a line for each, or for a folder above; paths start below the source",
         )
     return {path: lines[str(form)] for path, form in found.items()}
+
+
+def contrasts_of(table: Path) -> dict[str, str]:
+    """The contrast that a table of subjects names for a path, without suffix, where it names one."""
+    lines = read_csv(table, needs=("path", "subject"), known=("session", "contrast"), remedy=_REMEDY)
+    named = {stem_of(line["path"].strip("/").removeprefix("./")): line.get("contrast", "") for _, line in lines}
+    return {path: contrast for path, contrast in named.items() if contrast}
 
 
 def _forms(path: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Single images (JPEG, PNG, TIFF, BMP, WebP) to RGB, or to their own channels; refused if too large or damaged.
+"""Single images (JPEG, PNG, TIFF, BMP, WebP, PGM, PPM) to RGB, or to their own channels; damaged ones are refused.
 
 The rule of RGB: 16-bit values keep the upper 8 of the bits that are in use (12 or 16); grey is repeated in three
 channels; a palette gives its colours; CMYK is converted by Pillow; what is transparent shows white. Images are turned
@@ -19,8 +19,11 @@ from medmae.data.images.tiff_channels import channels_of
 from medmae.errors import DataError
 from medmae.reading import reading
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp")
-_FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP")
+SUFFIXES = (
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".tif", ".tiff", ".bmp", ".webp"),
+    *(".pgm", ".ppm", ".pnm"),
+)
+_FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP", "PPM")
 _SIXTEEN_BITS = ("I;16", "I;16L", "I;16B")
 _MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", *_SIXTEEN_BITS)
 _PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0  # tag of a TIFF, and its value
@@ -98,7 +101,7 @@ def _decoded(data: bytes, convert: Callable[[Image.Image], np.ndarray], *, path:
         try:
             image = Image.open(io.BytesIO(data), formats=_FORMATS)
         except UnidentifiedImageError as error:
-            kinds = "JPEG, PNG, TIFF, BMP or WebP"
+            kinds = "JPEG, PNG, TIFF, BMP, WebP, PGM or PPM"
             raise DataError(
                 f"this is no {kinds} image", path=path, field="format", remedy="convert it, or leave it out"
             ) from error

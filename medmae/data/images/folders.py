@@ -11,9 +11,11 @@ from medmae.data.identity.files import patients_of
 from medmae.data.identity.given import Given
 from medmae.data.identity.tree import Unit
 from medmae.data.images.decode import SUFFIXES
+from medmae.data.left_out import OTHER_FILE, LeftOut, spoken
 from medmae.data.splits import SPLITS
 from medmae.data.table_files import read_csv
 from medmae.data.tree import files_below
+from medmae.data.volumes.dicom import is_dicom
 from medmae.errors import DataError
 
 LAYOUT = "give [train|val|test/]class/image, a flat folder, or a CSV: path,label,patient,slide,split"
@@ -25,6 +27,28 @@ _SPLIT_FOLDERS = {
     **dict.fromkeys(("nct-crc-he-100k", "nct-crc-he-100k-nonorm"), "train"),
     "crc-val-he-7k": "test",
 }
+ELSEWHERE = "an image that lies elsewhere than in [train|val|test/]class/"
+UNREAD = "an image of a format that is not read, to be converted to PNG"
+# Images elsewhere, which libraries read in part, or slowly, or not without risk.
+OTHER_PICTURES = (
+    *(
+        ".gif",
+        ".apng",
+        ".heic",
+        ".heif",
+        ".avif",
+        ".jp2",
+        ".j2k",
+        ".jpx",
+        ".jxl",
+        ".jxr",
+        ".svg",
+        ".psd",
+        ".tga",
+        ".exr",
+    ),
+    *(".dng", ".nef", ".cr2", ".arw", ".raw", ".eps", ".ico", ".pcx", ".npy", ".dcm", ".dicom", ".ima"),
+)
 _REMEDY = "the first line must be: path, and some of label,patient (or subject),slide,split"
 
 
@@ -52,14 +76,15 @@ class ImageFile:
 
 
 def find_images(
-    source: Path, *, suffixes: Sequence[str] = SUFFIXES, labels: Sequence[str] = ()
-) -> tuple[list[ImageFile], list[Path]]:
-    """The images below a folder or in a table, and files that lie elsewhere than images do.
+    source: Path, *, suffixes: Sequence[str] = SUFFIXES, dicom: bool = False, labels: Sequence[str] = ()
+) -> tuple[list[ImageFile], list[LeftOut]]:
+    """The images below a folder or in a table, and all other files of the folder, with the reason.
 
     Args:
         source: Folder (``[split/]class/image``, ``[split/]image``), or a CSV with ``path`` and some of
             ``label,patient,slide,split``.
         suffixes: Of images, in lower case.
+        dicom: Whether files that begin as DICOM does are images, too, whatever they are called.
         labels: Further columns of a table that are read.
 
     Raises:
@@ -68,10 +93,12 @@ def find_images(
     """
     if not source.exists():
         raise DataError("there is no such file or folder", path=source, remedy="check the path")
-    files, ignored = _from_folders(source, suffixes) if source.is_dir() else (_from_table(source, labels), [])
+    found = _Images(suffixes, dicom=dicom)
+    files, left = _from_folders(source, found) if source.is_dir() else (_from_table(source, labels), [])
     if not files:
-        raise DataError("no image is here", path=source, field="suffixes", value=tuple(suffixes), remedy=LAYOUT)
-    return files, ignored
+        remedy = "; ".join([*spoken(left), LAYOUT])
+        raise DataError("no image is here", path=source, field="suffixes", value=tuple(suffixes), remedy=remedy)
+    return files, left
 
 
 def with_patients(
@@ -98,28 +125,49 @@ def with_patients(
     return [replace(file, patient=patient) for file, patient in zip(files, found, strict=True)]
 
 
-def _from_folders(root: Path, suffixes: Sequence[str]) -> tuple[list[ImageFile], list[Path]]:
+@dataclass(frozen=True)
+class _Images:
+    """Whether a file is an image that is read.
+
+    Args:
+        suffixes: In lower case.
+        dicom: Whether the first bytes of other files count, too.
+    """
+
+    suffixes: Sequence[str]
+    dicom: bool
+
+    def __call__(self, path: Path) -> bool:
+        suffix = path.suffix.lower()
+        return suffix in self.suffixes or (self.dicom and suffix not in OTHER_PICTURES and is_dicom(path))
+
+    def below(self, folder: Path) -> list[Path]:
+        """Those that lie directly in a folder, also links to files that are not there: reading them tells."""
+        files = (path for path in folder.iterdir() if not path.name.startswith(".") and not path.is_dir())
+        return sorted(path for path in files if self(path))
+
+
+def _from_folders(root: Path, is_image: _Images) -> tuple[list[ImageFile], list[LeftOut]]:
     splits = {path: _SPLIT_FOLDERS[path.name.lower()] for path in _folders(root) if path.name.lower() in _SPLIT_FOLDERS}
     files: list[ImageFile] = []
     shelves: dict[Path, str | None] = {**splits} or {root: None}
+    everything = files_below(root)  # first: it refuses links that lead back
     for shelf, split in shelves.items():
-        files += [_image(path, root, None, split) for path in _images(shelf, suffixes)]
+        files += [_image(path, root, None, split) for path in is_image.below(shelf)]
         for folder in _folders(shelf):
-            files += [_image(path, root, folder.name, split) for path in _images(folder, suffixes)]
+            files += [_image(path, root, folder.name, split) for path in is_image.below(folder)]
     found = {file.path for file in files}
-    return files, [path for path in files_below(root) if path.suffix.lower() in suffixes and path not in found]
+    return files, [_left_out(path, is_image) for path in everything if path not in found]
+
+
+def _left_out(path: Path, is_image: _Images) -> LeftOut:
+    if is_image(path):
+        return LeftOut(path, ELSEWHERE)
+    return LeftOut(path, UNREAD if path.suffix.lower() in OTHER_PICTURES else OTHER_FILE)
 
 
 def _folders(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
-
-
-def _images(folder: Path, suffixes: Sequence[str]) -> list[Path]:
-    return sorted(
-        path
-        for path in folder.iterdir()
-        if path.suffix.lower() in suffixes and path.is_file() and not path.name.startswith(".")
-    )
 
 
 def _image(path: Path, root: Path, label: str | None, split: str | None) -> ImageFile:

@@ -16,6 +16,7 @@ from medmae.data.images.arrays import idx_files, read_idx, read_npz
 from medmae.data.images.decode import SUFFIXES, pixels_of, read_bytes
 from medmae.data.images.folders import LAYOUT, ImageFile, find_images, with_patients
 from medmae.data.labels import Labels, Task
+from medmae.data.left_out import OTHER_FILE, LeftOut, barren, spoken
 from medmae.data.manifest import NAME, Manifest, Row
 from medmae.data.rows import hashes_of
 from medmae.data.shards import Shards
@@ -130,12 +131,8 @@ class TileHashes:
 
 
 def _files(path: Path, subject_from: str | None, *, task: Task, columns: Sequence[str]) -> Table:
-    found, deeper = find_images(path, suffixes=(*SUFFIXES, *DICOM_SUFFIXES), labels=columns)
-    if deeper:
-        shown = ", ".join(sorted(image.relative_to(path).as_posix() for image in deeper)[:3])
-        warnings.warn(
-            f"{path}: {len(deeper)} images lie elsewhere and are left out, such as {shown}; {LAYOUT}", stacklevel=3
-        )
+    found, left = find_images(path, suffixes=(*SUFFIXES, *DICOM_SUFFIXES), dicom=True, labels=columns)
+    _tell(path, found, left)
     files = sorted(found, key=lambda file: file.name)
     for column in ("patient", "split"):
         all_or_none(column, {file.name: getattr(file, column) for file in files}, path)
@@ -155,6 +152,17 @@ def _files(path: Path, subject_from: str | None, *, task: Task, columns: Sequenc
         targets=None if task == "single_label" else _targets(files, columns, task, path),
     )
     return check_columns(table)
+
+
+def _tell(path: Path, found: Sequence[ImageFile], left: Sequence[LeftOut]) -> None:
+    """Warns of images that are left out, and of folders that give none where those beside them are classes."""
+    empty = barren(path, {file.path: file.label or file.name for file in found}) if path.is_dir() else []
+    lines = spoken([one for one in left if one.why != OTHER_FILE])
+    if empty:
+        names = ", ".join(folder.relative_to(path).as_posix() for folder in empty[:10])
+        lines.append(f"{len(empty)} folders beside those of classes give no image: {names}")
+    if lines:
+        warnings.warn(f"{path}: {'; '.join(lines)}; {LAYOUT}", stacklevel=4)
 
 
 def _classes(files: Sequence[ImageFile], columns: Sequence[str], path: Path) -> list[str | None]:

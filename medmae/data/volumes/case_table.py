@@ -10,8 +10,8 @@ from medmae.data.contrasts import contrast_of, read_name
 from medmae.data.identity.doubts import alike, refuse
 from medmae.data.names import file_name_of
 from medmae.data.table_files import read_csv
-from medmae.data.volumes.case import Case
-from medmae.data.volumes.dicom import Series, find_series
+from medmae.data.volumes.case import Case, Lost
+from medmae.data.volumes.series import Series, find_series
 from medmae.data.volumes.volume_file import Source
 from medmae.errors import DataError
 
@@ -19,7 +19,7 @@ _SeriesOf = Callable[[Path, bool], dict[str, Series]]
 
 
 def cases_of_table(table: Path) -> list[Case]:
-    """The cases of a table; a file that does not exist is a fault of its case.
+    """The cases of a table; a file that does not exist is lost to its case, and nothing else is.
 
     Of a folder of several DICOM series, ``series`` (a SeriesInstanceUID) says which one is meant.
 
@@ -47,31 +47,36 @@ def named_in_table(text: str) -> tuple[str, bool]:
 def _add_line(case: Case, values: dict[str, str], table: Path, line: int, series_of: _SeriesOf) -> None:
     path = table.parent / values["path"]
     name, label = named_in_table(values["contrast"])
+    try:
+        case.add(_source(name, path, values, table, line, series_of), label=label)
+    except DataError as error:
+        case.lost.append(Lost(name, error, label=label))
+
+
+def _source(name: str, path: Path, values: dict[str, str], table: Path, line: int, series_of: _SeriesOf) -> Source:
     if not path.exists():
-        case.fault = case.fault or DataError(
+        raise DataError(
             f"line {line} of {table.name} names a file that does not exist",
             path=path,
             field="path",
             value=values["path"],
+            remedy="correct the path, which starts at the folder of the table",
         )
-    files: tuple[Path, ...] = ()
-    if path.is_dir():
-        try:
-            files = _files_of(path, values.get("series", ""), series_of)
-        except DataError as error:
-            case.fault = case.fault or error
-    case.add(Source(name, path, files), label=label)
+    if not path.is_dir():
+        return Source(name, path)
+    one = _series_of_line(path, values.get("series", ""), series_of)
+    return Source(name, path, tuple(one.files), series=(one.words, one.number), flags=one.flags)
 
 
-def _files_of(folder: Path, uid: str, series_of: _SeriesOf) -> tuple[Path, ...]:
-    """Files of the series that a line means.
+def _series_of_line(folder: Path, uid: str, series_of: _SeriesOf) -> Series:
+    """The series that a line means.
 
     Raises:
         DataError: The folder has no such series, or several and the line names none; a file of it cannot be read.
     """
     series = series_of(folder, bool(uid))
     if uid in series or (not uid and len(series) == 1):
-        return tuple(series[uid or next(iter(series))].files)
+        return series[uid or next(iter(series))]
     raise DataError(
         "the folder has no such series" if uid else "the folder holds several series, or none",
         path=folder,

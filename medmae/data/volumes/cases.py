@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from medmae.data.origin import Origin
+from medmae.data.left_out import barren, damaged_in, nothing_in, spoken
 from medmae.data.volumes.case import Case
 from medmae.data.volumes.grid import Grid
 from medmae.data.volumes.intensity import Normalisation, Rule
@@ -16,7 +17,6 @@ from medmae.data.volumes.layouts import Found, Layout, cases_of, find_cases
 from medmae.data.volumes.nifti import NanPolicy, Volume
 from medmae.data.volumes.nifti_header import Repair
 from medmae.data.volumes.one_grid import check_one_grid, content_box
-from medmae.data.volumes.origin import declared_origin
 from medmae.data.volumes.volume_file import Source, load_source
 from medmae.errors import DataError
 from medmae.reading import LIMIT_GB
@@ -37,7 +37,6 @@ class StoredCase:
         grid: Where it lies in the sources.
         normalisations: How intensities were mapped, of each contrast that is there.
         files: Name and sha256 of the file of each contrast that is there.
-        origin: What its files declare of their subject's origin, if anything.
     """
 
     name: str
@@ -48,7 +47,6 @@ class StoredCase:
     grid: Grid
     normalisations: Mapping[str, Normalisation]
     files: Mapping[str, tuple[str, str]]
-    origin: Origin | None = None
 
     @property
     def available(self) -> np.ndarray:
@@ -73,6 +71,9 @@ class VolumeCases:
         repair_affine: ``"qform"`` replaces an unusable sform.
         limit_gb: Largest uncompressed volume, in 10^9 bytes.
 
+    Attributes:
+        lost: Why damaged files, and folders of patients, give nothing.
+
     Raises:
         DataError: If there is no volume, or two cases of one name would overwrite each other's results.
     """
@@ -96,7 +97,8 @@ class VolumeCases:
                 f"contrasts is a list of names, and at_least a number of them, got {contrasts}, {at_least}"
             )
         self.nan, self.background, self.repair_affine, self.limit_gb = nan, background, repair_affine, limit_gb
-        self.cases = _find(source, layout, unnamed=self.contrasts[0] if len(self.contrasts) == 1 else None).cases
+        found = _find(source, layout, unnamed=self.contrasts[0] if len(self.contrasts) == 1 else None)
+        self.cases, self.lost = found.cases, _told(source, found)
         _check_names(self.cases)
 
     def __len__(self) -> int:
@@ -134,7 +136,6 @@ class VolumeCases:
             grid=grid,
             normalisations=fits,
             files={name: (sources[name].path.name, volume.sha256) for name, volume in volumes.items()},
-            origin=declared_origin(sources.values()),
         )
 
     def _load(self, source: Source) -> Volume:
@@ -142,9 +143,9 @@ class VolumeCases:
 
     def _sources(self, case: Case) -> dict[str, Source]:
         """The files of the wanted contrasts, in the order of the channels."""
-        # Two files of a contrast that nobody asked for are no fault here.
-        if case.fault is not None and (case.fault.field != "contrast" or case.fault.value in self.contrasts):
-            raise case.fault
+        # What nobody asked for is no fault here.
+        if lost := next((one for one in case.lost if one.name in self.contrasts), None):
+            raise lost.error
         there = {source.name: source for source in case.contrasts}
         wanted = {name: there[name] for name in self.contrasts if name in there}
         if len(wanted) < self.at_least:
@@ -167,6 +168,17 @@ def _find(source: str | Path | Sequence[str | Path], layout: Layout, *, unnamed:
     if path.is_dir() or path.suffix.lower() == ".csv":
         return find_cases(path, layout=layout, strict=False)
     return cases_of([path], unnamed=unnamed)
+
+
+def _told(source: str | Path | Sequence[str | Path], found: Found) -> list[DataError]:
+    """Warns of what is left out; gives damaged files, and folders of patients that give nothing."""
+    if not isinstance(source, str | Path):
+        source = ", ".join(map(str, source[:3]))
+    if found.left_out:
+        warnings.warn(f"{source}: {'; '.join(spoken(found.left_out))}", stacklevel=4)
+    owners = {file: case.subject for case in found.cases for file in case.files}
+    empty = barren(Path(source), owners) if Path(source).is_dir() else []
+    return [*damaged_in(found.left_out), *(nothing_in(folder, found.left_out) for folder in empty)]
 
 
 def _check_names(cases: Sequence[Case]) -> None:

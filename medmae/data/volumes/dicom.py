@@ -1,18 +1,15 @@
-"""DICOM series to a volume and its grid, and single images; of identifiers only salted hashes are seen."""
+"""DICOM series to a volume and its grid, and single images."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from medmae.data.contrasts import Named, dicom_contrast
-from medmae.data.identity.headers import salt_of, salted
 from medmae.data.images.decode import stretched
 from medmae.data.volumes.dicom_pixels import begins_as_dicom, check_lengths, check_pixels
 from medmae.data.volumes.grid import Grid
@@ -23,12 +20,7 @@ from medmae.reading import LIMIT_GB, reading
 if TYPE_CHECKING:
     import SimpleITK as sitk  # noqa: N813
 
-# Tags read besides geometry.
-_SERIES, _STUDY, _PATIENT = "0020|000e", "0020|000d", "0010|0020"
-_WORDS = ("0008|103e", "0018|1030", "0018|0024", "0008|0060")  # series description, protocol, sequence, modality
-_AGENT, _IMAGE_TYPE = "0018|0010", "0008|0008"
 _CENTRE, _WIDTH, _PHOTOMETRIC = "0028|1050", "0028|1051", "0028|0004"
-_SYNTHETIC = "0008|001c"  # SyntheticData: YES if any of it was made artificially
 _EXPORT = "export it again, or leave it out"
 _SPACING_TOLERANCE = 0.01  # of the slice distance
 _LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
@@ -41,54 +33,6 @@ def is_dicom(path: Path) -> bool:
             return begins_as_dicom(file.read(132))
     except OSError:
         return False
-
-
-@dataclass(frozen=True)
-class Series:
-    """One series of a folder.
-
-    Args:
-        named: What it shows, by its words and tags.
-        patient: Salted hash of PatientID; None if that means nobody.
-        study: The same of StudyInstanceUID.
-        files: Of the series.
-    """
-
-    named: Named
-    patient: str | None
-    study: str | None
-    files: list[Path] = field(default_factory=list)
-
-
-def find_series(folder: str | Path, *, salt: Path | None = None, left: list[Path] | None = None) -> dict[str, Series]:
-    """The series that lie directly in a folder, by their UID.
-
-    Args:
-        folder: The folder.
-        salt: See :func:`medmae.data.identity.headers.salt_of`.
-        left: Gets the files that hold no image or cannot be read (a DICOMDIR, a structured report); None refuses them.
-
-    Raises:
-        DataError: If there is such a file and ``left`` is None.
-    """
-    key = salt_of(salt)
-    found: dict[str, Series] = {}
-    for path in sorted(file for file in Path(folder).iterdir() if file.is_file() and is_dicom(file)):
-        try:
-            reader = _header(path)
-        except DataError:
-            if left is None:
-                raise
-            left.append(path)
-            continue
-        uid = _tag(reader, _SERIES)
-        if uid not in found:
-            words = [_tag(reader, tag) for tag in _WORDS]
-            named = dicom_contrast(words, agent=_tag(reader, _AGENT), image_type=_tag(reader, _IMAGE_TYPE))
-            patient, study = salted(_tag(reader, _PATIENT), key), salted(_tag(reader, _STUDY), key)
-            found[uid] = Series(named, patient, study and study[:8])
-        found[uid].files.append(path)
-    return found
 
 
 def load_series(files: Iterable[str | Path], *, limit_gb: float = LIMIT_GB) -> Volume:
@@ -112,7 +56,7 @@ def load_series(files: Iterable[str | Path], *, limit_gb: float = LIMIT_GB) -> V
             value=len(paths),
             remedy="give the folder with the whole series",
         )
-    headers = [_header(path) for path in paths]
+    headers = [header_of(path) for path in paths]
     _check_same(headers, paths)
     ordered = _by_position(headers, paths)
     for path in paths:
@@ -128,14 +72,6 @@ def load_series(files: Iterable[str | Path], *, limit_gb: float = LIMIT_GB) -> V
     return Volume(array=array, grid=Grid.from_affine(array.shape, affine_of(image)), sha256=series_sha256(ordered))
 
 
-def is_synthetic_series(path: Path) -> bool:
-    """Whether a file of a series says that its content was made and not acquired; False if it cannot be read."""
-    try:
-        return _tag(_header(path), _SYNTHETIC) == "YES"
-    except DataError:
-        return False
-
-
 def load_image(path: str | Path) -> np.ndarray:
     """One DICOM image: grey ``(H, W, 1)`` float32 in [0, 1], or colour ``(H, W, 3)`` uint8; geometry is left out.
 
@@ -146,7 +82,7 @@ def load_image(path: str | Path) -> np.ndarray:
         DataError: Several frames, or pixels that cannot be read.
     """
     path = Path(path)
-    reader = _header(path)
+    reader = header_of(path)
     if reader.GetDimension() > 2 and reader.GetSize()[2] != 1:
         raise DataError(
             "one frame a file is expected", path=path, field="frames", value=reader.GetSize()[2], remedy="split it"
@@ -157,9 +93,9 @@ def load_image(path: str | Path) -> np.ndarray:
     if reader.GetNumberOfComponents() == 3:
         return array.reshape(*array.shape[-3:]).astype(np.uint8)
     grey = array.reshape(*array.shape[-2:], 1)
-    if _tag(reader, _PHOTOMETRIC) == "MONOCHROME1":
+    if tag_of(reader, _PHOTOMETRIC) == "MONOCHROME1":
         return stretched(grey)  # SimpleITK has turned these over, but not their window
-    return _windowed(grey, _tag(reader, _CENTRE), _tag(reader, _WIDTH))
+    return _windowed(grey, tag_of(reader, _CENTRE), tag_of(reader, _WIDTH))
 
 
 def _windowed(values: np.ndarray, centre: str, width: str) -> np.ndarray:
@@ -241,7 +177,12 @@ def _by_position(headers: list[sitk.ImageFileReader], paths: list[Path]) -> list
     return [paths[i] for i in order]
 
 
-def _header(path: Path) -> sitk.ImageFileReader:
+def header_of(path: Path) -> sitk.ImageFileReader:
+    """The header of a DICOM file, read by GDCM; no pixels.
+
+    Raises:
+        DataError: If it cannot be read.
+    """
     check_lengths(path)
     reader = simpleitk().ImageFileReader()
     reader.SetImageIO("GDCMImageIO")
@@ -251,7 +192,8 @@ def _header(path: Path) -> sitk.ImageFileReader:
     return reader
 
 
-def _tag(reader: sitk.ImageFileReader, tag: str) -> str:
+def tag_of(reader: sitk.ImageFileReader, tag: str) -> str:
+    """The text of an element, such as ``0020|000e``; empty if the header has none."""
     has: bool = reader.HasMetaDataKey(tag)
     return str(reader.GetMetaData(tag)).strip() if has else ""
 

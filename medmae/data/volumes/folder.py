@@ -1,4 +1,4 @@
-"""Whole NIfTI volumes for inference: read, turned, cropped and normalised as in preparation, and written back."""
+"""Whole volumes for inference: read, turned, cropped and normalised as in preparation, and written back."""
 
 from __future__ import annotations
 
@@ -12,15 +12,22 @@ import numpy as np
 from torch.utils.data import Dataset
 
 from medmae.data.contrasts import read_name
+from medmae.data.left_out import LeftOut, barren, damaged_in, nothing_in, spoken
 from medmae.data.names import is_synthetic, stem_of
+from medmae.data.tree import folders_below
 from medmae.data.volumes.bounding_box import bounding_box
+from medmae.data.volumes.dicom import is_dicom
 from medmae.data.volumes.grid import Grid
 from medmae.data.volumes.intensity import Normalisation
-from medmae.data.volumes.nifti import NanPolicy, load_volume
-from medmae.data.volumes.walk import is_nifti
+from medmae.data.volumes.nifti import NanPolicy
+from medmae.data.volumes.other_formats import parts_of
+from medmae.data.volumes.series import find_series, shapes_of
+from medmae.data.volumes.volume_file import Source, load_source
+from medmae.data.volumes.walk import WHY, is_nifti, left_out
 from medmae.errors import DataError
 
-_NO_IMAGES = ("label", "map")
+_NO_IMAGES = ("label", "map", "synthetic")
+_BY_NAME = "as masks, maps or synthetic, by their names"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,22 +50,27 @@ class StoredVolume:
 
 
 class VolumeFolder(Dataset[StoredVolume]):
-    """The NIfTI volumes of a folder (searched through), of a list, or a single file.
+    """The volumes of a folder (searched through, links followed), of a list, or a single file.
 
-    Of a folder, masks, maps and synthetic images are left out by their names, with a warning.
+    Of a folder, masks, maps and synthetic images are left out by their names; these and all other files that are not
+    read are warned of, with the reason. Series of DICOM files are read as volumes, too.
 
     Args:
         source: Folder, file, or files.
         nan: What to do with NaN voxels; see :func:`medmae.data.volumes.nifti.load_volume`.
 
+    Attributes:
+        lost: Why damaged files, and folders beside others, give nothing.
+
     Raises:
-        DataError: If there is no NIfTI file, or two files of one name would overwrite each other's results.
+        DataError: If there is no volume, or two of one name would overwrite each other's results.
     """
 
     def __init__(self, *, source: str | Path | Sequence[str | Path], nan: NanPolicy = "error") -> None:
-        self.paths = _paths(source)
+        self.sources, self.lost = _sources(source)
+        self.paths = [one.first for one in self.sources]
         self.nan: NanPolicy = nan
-        self.names = names = _names(self.paths)
+        self.names = names = _names(self.sources)
         if len(set(names)) < len(names):
             twice = next(name for name in names if names.count(name) > 1)
             raise DataError(
@@ -70,11 +82,10 @@ class VolumeFolder(Dataset[StoredVolume]):
             )
 
     def __len__(self) -> int:
-        return len(self.paths)
+        return len(self.sources)
 
     def __getitem__(self, index: int) -> StoredVolume:
-        path = self.paths[index]
-        volume = load_volume(path, nan=self.nan)
+        volume = load_source(self.sources[index], nan=self.nan)
         normalisation = Normalisation.fit(volume.array)
         inside = volume.grid.to_canonical(normalisation.foreground(volume.array))
         grid = volume.grid.cropped(bounding_box(inside))
@@ -87,34 +98,73 @@ class VolumeFolder(Dataset[StoredVolume]):
         )
 
 
-def _paths(source: str | Path | Sequence[str | Path]) -> list[Path]:
-    if not isinstance(source, str | Path):
-        paths = [Path(path) for path in source]
-    elif Path(source).is_dir():
-        paths = _images(sorted(path for path in Path(source).rglob("*") if is_nifti(path)), source=Path(source))
+def _sources(source: str | Path | Sequence[str | Path]) -> tuple[list[Source], list[DataError]]:
+    """The volumes, and why some of what is there gives none."""
+    if isinstance(source, str | Path) and Path(source).is_dir():
+        found, left = _below(Path(source))
+        lost = _told(Path(source), found, left)
     else:
-        paths = [Path(source)]
-    if not paths or not all(path.is_file() for path in paths):
-        missing = next((path for path in paths if not path.is_file()), source)
-        raise DataError(
-            "no NIfTI volume here", path=str(missing), remedy="give a .nii or .nii.gz file, or a folder of them"
-        )
-    return paths
+        paths = [source] if isinstance(source, str | Path) else source
+        found, lost = [Source(stem_of(Path(path).name), Path(path)) for path in paths], []
+    missing = next((one.first for one in found if not one.first.is_file()), source if not found else None)
+    if missing is not None:
+        remedy = "give a volume, such as a .nii or .nii.gz file, or a folder of them"
+        raise DataError("no NIfTI volume here", path=str(missing), remedy=remedy)
+    return found, lost
 
 
-def _images(paths: list[Path], *, source: Path) -> list[Path]:
-    """Without label maps, quantitative maps and what a network made, which are named."""
-    left_out = [path for path in paths if is_synthetic(path.name) or read_name(stem_of(path.name)).kind in _NO_IMAGES]
-    if left_out:
-        names = ", ".join(str(path.relative_to(source)) for path in left_out)
-        warnings.warn(f"{source}: left out as masks, maps or synthetic, by their names: {names}", stacklevel=4)
-    return [path for path in paths if path not in set(left_out)]
+def _below(root: Path) -> tuple[list[Source], list[LeftOut]]:
+    """Volumes of a folder, in the order of their paths, and all other files."""
+    found: list[Source] = []
+    left: list[LeftOut] = []
+    for folder, files in folders_below(root):
+        own = [path for path in files if is_nifti(path)]
+        for path in own:
+            kind = "synthetic" if is_synthetic(path.name) else read_name(stem_of(path.name)).kind
+            if kind in _NO_IMAGES:
+                left.append(LeftOut(path, _BY_NAME))
+            else:
+                found.append(Source(stem_of(path.name), path))
+        dicom = {path for path in files if path not in own and is_dicom(path)}
+        if dicom and not own:
+            found += _series_of(folder, left)
+        parts = {part for path in own for part in parts_of(path)}
+        others = [path for path in files if path not in parts and (own or path not in dicom)]
+        left += [left_out(path, dicom=dicom, shapes=shapes_of(dicom), alone=not own) for path in others]
+    return sorted(found, key=lambda one: one.first), left
 
 
-def _names(paths: list[Path]) -> list[str]:
+def _series_of(folder: Path, left: list[LeftOut]) -> list[Source]:
+    """The series of a folder that are images, called as the folder is, with their numbers if there are several."""
+    found = []
+    series = find_series(folder, left=left)
+    for place, one in enumerate(series.values(), 1):
+        if one.named.kind in (*_NO_IMAGES, "other"):
+            left += [LeftOut(path, WHY[one.named.kind]) for path in one.files]
+            continue
+        name = folder.name if len(series) == 1 else f"{folder.name}_{one.number or place}"
+        found.append(Source(name, folder, tuple(one.files), flags=one.flags))
+    return found
+
+
+def _told(root: Path, found: list[Source], left: list[LeftOut]) -> list[DataError]:
+    """Warns of what is left out; gives what is lost of it."""
+    named = [one.path for one in left if one.why == _BY_NAME]
+    lines = spoken([one for one in left if one.why != _BY_NAME])
+    if named:
+        names = ", ".join(str(path.relative_to(root)) for path in named)
+        lines = [*lines, f"left out {_BY_NAME}: {names}"]
+    if lines:
+        warnings.warn(f"{root}: {'; '.join(lines)}", stacklevel=5)
+    empty = barren(root, {path: str(path) for one in found for path in one.files or (one.path,)})
+    return [*damaged_in(left), *(nothing_in(folder, left) for folder in empty)]
+
+
+def _names(sources: Sequence[Source]) -> list[str]:
     """File names without suffix; where two are alike, as T1 in the folder of each patient, after their folders."""
-    stems = [stem_of(path.name) for path in paths]
+    stems = [one.name for one in sources]
     if len(set(stems)) == len(stems):
         return stems
-    root = os.path.commonpath([path.parent for path in paths])
-    return ["_".join([*path.parent.relative_to(root).parts, stem]) for path, stem in zip(paths, stems, strict=True)]
+    root = os.path.commonpath([one.first.parent for one in sources])
+    folders = [one.path.parent.relative_to(root) if one.path != Path(root) else Path() for one in sources]
+    return ["_".join([*folder.parts, stem]) for folder, stem in zip(folders, stems, strict=True)]

@@ -11,12 +11,14 @@ from typing import Literal
 
 from medmae.data.contrasts import Named
 from medmae.data.identity.doubts import alike, checked, refuse, renamed
-from medmae.data.identity.given import Given, identify, lines_of
+from medmae.data.identity.given import Given, contrasts_of, identify, lines_of
 from medmae.data.identity.tree import Identity
-from medmae.data.names import file_name_of, is_synthetic
+from medmae.data.left_out import LeftOut, spoken
+from medmae.data.names import file_name_of, is_synthetic, stem_of
 from medmae.data.volumes.case import REMEDY, Case
 from medmae.data.volumes.case_table import cases_of_table, named_in_table
-from medmae.data.volumes.walk import FoundVolume, nifti_volumes, unnamed_volume, walk
+from medmae.data.volumes.claims import RunRule, settled
+from medmae.data.volumes.walk import FoundVolume, is_nifti, nifti_volumes, unnamed_volume, walk
 from medmae.errors import DataError, check_choice
 
 Layout = Literal["auto", "bids", "folders", "csv", "dicom"]
@@ -31,11 +33,11 @@ class Found:
 
     Args:
         cases: Sorted by name.
-        ignored: Files that are no images or label maps of a case.
+        left_out: Files that are no images or label maps of a case, with the reason.
     """
 
     cases: list[Case]
-    ignored: list[Path]
+    left_out: list[LeftOut]
 
 
 def find_cases(
@@ -45,6 +47,7 @@ def find_cases(
     given: Given | None = None,
     strict: bool = True,
     salt: Path | None = None,
+    run: RunRule | None = None,
 ) -> Found:
     """Finds the cases below a folder or in a CSV.
 
@@ -55,6 +58,7 @@ def find_cases(
         given: What the user says of patients; None reads names, see :mod:`medmae.data.identity.tree`.
         strict: Whether it is refused if it does not show who is one patient.
         salt: File of the salt of identifiers' hashes, written if it is needed; None draws one for this process.
+        run: Which of several runs of a contrast counts; see :mod:`medmae.data.volumes.claims`.
 
     Raises:
         DataError: If there is nothing to read, or it does not show who is one patient.
@@ -65,17 +69,21 @@ def find_cases(
     if not source.exists():
         raise DataError("there is no such file or folder", path=source, remedy="check the path")
     if layout == "csv" or (layout == "auto" and source.is_file() and source.suffix.lower() == ".csv"):
-        return _checked(Found(cases_of_table(source), []), source, layout="csv")
+        return _checked(Found(cases_of_table(source), []), source, layout="csv", run=run)
     if source.is_file():
         raise DataError(
             "a folder or a .csv file is expected", path=source, remedy="give the folder that holds this file"
         )
-    volumes, ignored = walk(source, salt=salt)
+    volumes, left = walk(source, salt=salt)
     if layout == "bids":
-        ignored += [volume.source.path for volume in volumes if volume.bids is None]
+        others = [volume.source for volume in volumes if volume.bids is None]
+        left += [LeftOut(path, "not BIDS, --layout bids") for one in others for path in one.files or (one.path,)]
         volumes = [volume for volume in volumes if volume.bids is not None]
-    cases, left = _cases(volumes, source, given or Given(), strict=strict)
-    return _checked(Found(cases, [*ignored, *left]), source, layout=layout)
+    given = given or Given()
+    if given.subjects is not None:
+        volumes, left = _overruled(volumes, left, source, Path(given.subjects))
+    cases, alone = _cases(volumes, source, given, strict=strict)
+    return _checked(Found(cases, [*left, *alone]), source, layout=layout, run=run)
 
 
 def cases_of(files: Sequence[str | Path], *, unnamed: str | None = None) -> Found:
@@ -94,32 +102,38 @@ def cases_of(files: Sequence[str | Path], *, unnamed: str | None = None) -> Foun
             raise DataError("there is no such file", path=path, remedy="check the path")
     root = Path(os.path.commonpath([path.parent for path in paths])) if paths else Path()
     parts = {path: path.parent.relative_to(root).parts for path in paths}
-    volumes, ignored = nifti_volumes(parts.items())
+    volumes, left = nifti_volumes(parts.items())
     if unnamed is not None:
-        taken = [path for path in ignored if not is_synthetic(path.name)]
+        taken = [one.path for one in left if not is_synthetic(one.path.name)]
         volumes += [unnamed_volume(path, parts[path], unnamed) for path in taken]
-        ignored = [path for path in ignored if is_synthetic(path.name)]
-    cases, left = _cases(volumes, root, Given(), strict=False)
-    return _checked(Found(cases, [*ignored, *left]), ", ".join(map(str, files[:3])), layout="files")
+        left = [one for one in left if is_synthetic(one.path.name)]
+    cases, alone = _cases(volumes, root, Given(), strict=False)
+    return _checked(Found(cases, [*left, *alone]), ", ".join(map(str, files[:3])), layout="files")
 
 
-def _checked(found: Found, source: str | Path, *, layout: str) -> Found:
-    """Cases sorted by name, or a refusal if there is none."""
-    found.cases = sorted((case for case in found.cases if case.contrasts or case.fault), key=lambda case: case.case)
+def _checked(found: Found, source: str | Path, *, layout: str, run: RunRule | None = None) -> Found:
+    """Cases sorted by name, each with one file a contrast, or a refusal if there is none."""
+    cases = []
+    for case in found.cases:
+        own, left = settled(case, run=run)
+        cases += own
+        found.left_out += left
+    found.cases = sorted((case for case in cases if case.contrasts or case.fault), key=lambda case: case.case)
+    found.left_out.sort()
     if not found.cases:
         raise DataError(
             "no volume with a known contrast is here",
             path=source,
             field="layout",
             value=layout,
-            remedy=f"{len(found.ignored)} other volumes were seen; {REMEDY}" if found.ignored else REMEDY,
+            remedy="; ".join([*spoken(found.left_out), REMEDY]),
         )
     return found
 
 
 def _cases(
     volumes: Sequence[FoundVolume], source: Path, given: Given, *, strict: bool
-) -> tuple[list[Case], list[Path]]:
+) -> tuple[list[Case], list[LeftOut]]:
     """Cases, and label maps that belong to none."""
     if given.subjects is not None:
         lines = lines_of(Path(given.subjects), [volume.unit.path for volume in volumes])
@@ -136,6 +150,24 @@ def _cases(
         doubts = [*alike(names), *(doubt for some in labels.values() for doubt in renamed(some, {}))]
         refuse(checked(doubts, [volume.unit.path for volume in bids if volume.unit.counts]), path=source)
     return _grouped(placed)
+
+
+def _overruled(
+    volumes: list[FoundVolume], left: list[LeftOut], root: Path, table: Path
+) -> tuple[list[FoundVolume], list[LeftOut]]:
+    """The same with the files whose own names say no image, of which the user's table names the contrast."""
+    said = contrasts_of(table)
+    named = {
+        one.path: contrast
+        for one in left
+        if is_nifti(one.path) and (contrast := said.get(stem_of(one.path.relative_to(root).as_posix())))
+    }
+    for path, contrast in named.items():
+        parts = path.parent.relative_to(root).parts
+        volume = unnamed_volume(path, parts, contrast)
+        # Its own name says nothing of a visit either, unless nothing else does.
+        volumes = [*volumes, replace(volume, unit=replace(volume.unit, names=parts or volume.unit.names))]
+    return volumes, [one for one in left if one.path not in named]
 
 
 def _renamed(volume: FoundVolume, contrast: str) -> FoundVolume:
@@ -161,7 +193,7 @@ def _bids_identities(volumes: Sequence[FoundVolume]) -> list[_Placed]:
     return placed
 
 
-def _grouped(placed: Iterable[_Placed]) -> tuple[list[Case], list[Path]]:
+def _grouped(placed: Iterable[_Placed]) -> tuple[list[Case], list[LeftOut]]:
     """Cases by visit; where a visit has two images of one contrast, its inner names tell them apart."""
     visits: dict[_Key, list[_Placed]] = defaultdict(list)
     labels: list[_Placed] = []
@@ -183,7 +215,8 @@ def _grouped(placed: Iterable[_Placed]) -> tuple[list[Case], list[Path]]:
             cases[full].add(volume.source, label=False)
             for place in _places(volume, one):
                 near[place].add(full)
-    left = [volume.source.path for volume, one in labels if not _joined(volume, one, cases, near)]
+    alone = [volume.source.path for volume, one in labels if not _joined(volume, one, cases, near)]
+    left = [LeftOut(path, "a label map that belongs to no case") for path in alone]
     return _told_apart(cases), left
 
 

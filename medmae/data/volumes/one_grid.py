@@ -26,20 +26,50 @@ def check_one_grid(
     Raises:
         DataError: Naming case, file, field, both values and the remedy.
     """
-    name = "T1" if "T1" in images else next(iter(images))
-    wanted = images[name].grid
+    name = _first(images)
+    for error in _off_grid(name, images, labels, case=case, paths=paths).values():
+        raise error
+
+
+def on_one_grid(
+    images: Mapping[str, Volume], labels: Mapping[str, Volume], *, case: str, paths: Mapping[str, Path]
+) -> tuple[dict[str, Volume], dict[str, Volume], list[DataError]]:
+    """The images and label maps of a case that lie on the grid of most of its images, and why the others do not.
+
+    Of grids that hold equally many images that of T1 counts, else that of the first contrast.
+    """
+    shared = {
+        name: sum(difference(volume.grid, other.grid) is None for other in images.values())
+        for name, volume in images.items()
+    }
+    name = max(images, key=lambda one: (shared[one], one == _first(images)))
+    off = _off_grid(name, images, labels, case=case, paths=paths)
+    on = ({one: volume for one, volume in some.items() if one not in off} for some in (images, labels))
+    return next(on), next(on), list(off.values())
+
+
+def _first(images: Mapping[str, Volume]) -> str:
+    return "T1" if "T1" in images else next(iter(images))
+
+
+def _off_grid(
+    name: str, images: Mapping[str, Volume], labels: Mapping[str, Volume], *, case: str, paths: Mapping[str, Path]
+) -> dict[str, DataError]:
+    """Why each volume that is not on the grid of the image ``name`` is not."""
+    errors = {}
     for other, volume in (*images.items(), *labels.items()):
-        differing = difference(wanted, volume.grid)
+        differing = difference(images[name].grid, volume.grid)
         if differing is None:
             continue
         field, expected, found = differing
-        raise DataError(
+        errors[other] = DataError(
             f"case {case}: {other} and {name} ({paths[name].name}) are not on one grid",
             path=paths[other],
             field=field,
             value=f"{found} in {other}, {expected} in {name}",
             remedy=f"register them, or resample by their headers alone (medmae prep mr --resample-to {name})",
         )
+    return errors
 
 
 def difference(wanted: Grid, found: Grid) -> tuple[str, object, object] | None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import math
+import re
 from pathlib import Path
 
 import nibabel as nib
@@ -13,11 +15,14 @@ from medmae.data.volumes.dicom import affine_of, simpleitk
 from medmae.data.volumes.grid import Grid
 from medmae.data.volumes.nifti import NanPolicy, Volume, settle_nan
 from medmae.errors import DataError
+from medmae.files import sha256_of
 from medmae.reading import LIMIT_GB, check_budget, reading
 
 _NIBABEL = (".mgz", ".mgh", ".hdr")
 _ITK = (".nrrd", ".nhdr", ".mha", ".mhd")
 SUFFIXES = (*_NIBABEL, *_ITK)
+_DATA_FILE = re.compile(rb"^(?:ElementDataFile\s*=|data ?file\s*:)\s*(.+?)\s*$", re.IGNORECASE | re.MULTILINE)
+_HEADER_BYTES = 65536
 _CONVERT = "convert it to NIfTI"
 
 
@@ -28,13 +33,34 @@ def load_other(path: Path, *, nan: NanPolicy = "error", limit_gb: float = LIMIT_
         DataError: Not one grey 3-D volume, damaged, or larger than the budget.
     """
     with reading(path, what="the volume", remedy=_CONVERT):
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        digest = sha256_of_parts(path)
         array, affine = _nibabel(path, limit_gb) if path.suffix.lower() in _NIBABEL else _itk(path, limit_gb)
         grid = Grid.from_affine(array.shape, affine)
     array, flags = settle_nan(array, nan=nan, path=path)
     # Analyze knows no directions: nibabel takes its default, and left and right stay the user's word.
     said = ("no_orientation_codes",) if path.suffix.lower() == ".hdr" else ()
     return Volume(array=array, grid=grid, flags=(*said, *flags), sha256=digest)
+
+
+def parts_of(path: Path) -> tuple[Path, ...]:
+    """The files of a volume: the one given, and those that hold its voxels and affine where these are others."""
+    suffix = path.suffix.lower()
+    if suffix == ".hdr":
+        others = sorted(path.parent.glob(f"{glob.escape(path.stem)}.*"))
+        return path, *(other for other in others if other.suffix.lower() in (".img", ".mat"))  # SPM: the affine
+    if suffix not in (".mhd", ".nhdr"):
+        return (path,)
+    with path.open("rb") as file:
+        match = _DATA_FILE.search(file.read(_HEADER_BYTES))
+    name = match[1].decode("utf-8", "replace").strip() if match else ""
+    beside = [path.parent / name] if name and (path.parent / name).is_file() else []
+    return path, *beside
+
+
+def sha256_of_parts(path: Path) -> str:
+    """Hash of a volume's files: its own, or one of the hashes of header and voxels."""
+    hashes = [sha256_of(part) for part in parts_of(path)]
+    return hashes[0] if len(hashes) == 1 else hashlib.sha256("\n".join(hashes).encode()).hexdigest()
 
 
 def _nibabel(path: Path, limit_gb: float) -> tuple[np.ndarray, np.ndarray]:

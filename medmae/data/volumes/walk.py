@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from medmae.data.contrasts import Named, contrast_in, contrast_of, entities_of, read_name
 from medmae.data.identity.tree import Names, Unit
 from medmae.data.identity.words import DATE, Role, published, role_of, without_shelf
+from medmae.data.left_out import OTHER_FILE, LeftOut
 from medmae.data.names import is_synthetic, stem_of
 from medmae.data.tree import folders_below
-from medmae.data.volumes.dicom import find_series, is_dicom
-from medmae.data.volumes.other_formats import SUFFIXES
+from medmae.data.volumes.dicom import is_dicom
+from medmae.data.volumes.other_formats import SUFFIXES, parts_of
+from medmae.data.volumes.series import called_as, find_series, shapes_of
 from medmae.data.volumes.volume_file import Source
 
 # Words of a file name that tell how an image was taken or treated, never whose it is.
@@ -26,6 +28,15 @@ _ACQUISITION = re.compile(
 )
 _DATES = re.compile(rf"(?<!\d){DATE}|(?<!\d)(?:19|20)\d{{12}}(?!\d)")
 _DERIVED = {"derivatives", "sourcedata"}
+_UNREAD = (".mnc", ".par", ".rec", ".brik", ".head", ".gipl", ".img")  # volumes elsewhere
+WHY = {
+    "label": "a label map",
+    "map": "a quantitative map, and no image",
+    "other": "a localiser, functional, diffusion or other series",
+    "unknown": "a volume whose name tells no contrast",
+}
+_BESIDE = "DICOM beside NIfTI files of the same folder"
+_SYNTHETIC = "made by a network"
 _BIDS_OTHERS = {"func", "fmap", "dwi", "perf", "eeg", "meg", "ieeg", "pet", "micr", "beh", "motion", "nirs"}
 
 
@@ -48,8 +59,8 @@ class FoundVolume:
     bids: tuple[Names, str, str | None] | None = None
 
 
-def walk(root: Path, *, salt: Path | None) -> tuple[list[FoundVolume], list[Path]]:
-    """Images and label maps below a folder, and volumes that are neither.
+def walk(root: Path, *, salt: Path | None) -> tuple[list[FoundVolume], list[LeftOut]]:
+    """Images and label maps below a folder, and all other files, with the reason.
 
     Args:
         root: The folder.
@@ -57,18 +68,43 @@ def walk(root: Path, *, salt: Path | None) -> tuple[list[FoundVolume], list[Path
     """
     nifti: list[tuple[Path, tuple[str, ...]]] = []
     found: list[FoundVolume] = []
-    ignored: list[Path] = []
+    left: list[LeftOut] = []
     for folder, files in folders_below(root):
         parts = folder.relative_to(root).parts
         own = [path for path in files if is_nifti(path)]
         nifti += [(path, parts) for path in own]
-        if any(is_dicom(path) for path in files if path not in own):
-            series, others = _dicom_volumes(folder, parts, salt=salt)
+        dicom = {path for path in files if path not in own and is_dicom(path)}
+        if dicom:
+            series, unusable = _dicom_volumes(folder, parts, salt=salt)
             # Beside NIfTI files, DICOM is mostly what they were converted from.
             found += [] if own else series
-            ignored += [*others, *(volume.source.files[0] for volume in series if own)]
-    volumes, others = nifti_volumes(nifti)
-    return found + volumes, ignored + others
+            beside = [path for volume in series if own for path in volume.source.files]
+            left += [*unusable, *(LeftOut(path, _BESIDE) for path in beside)]
+        if len(own) + len(dicom) < len(files):
+            taken = {*dicom, *(part for path in own for part in parts_of(path))}
+            shapes, alone = shapes_of(dicom), not own
+            others = [path for path in files if path not in taken]
+            left += [left_out(path, dicom=dicom, shapes=shapes, alone=alone) for path in others]
+    volumes, no_images = nifti_volumes(nifti)
+    return found + volumes, left + no_images
+
+
+def left_out(path: Path, *, dicom: Collection[Path], shapes: Collection[str], alone: bool) -> LeftOut:
+    """Why a file that is neither is left out; one that is called as a slice is a damaged slice.
+
+    Args:
+        path: The file.
+        dicom: The DICOM files of its folder.
+        shapes: How these are called, see :func:`medmae.data.volumes.series.shapes_of`.
+        alone: Whether no volume of a format that is read lies beside it.
+    """
+    if path in dicom:
+        return LeftOut(path, _BESIDE)
+    if called_as(path, shapes):
+        return LeftOut(path, "called as DICOM is, and its first bytes are not of DICOM", damaged=True)
+    if path.suffix.lower() in _UNREAD:
+        return LeftOut(path, "a volume of a format that is not read, to be converted to NIfTI", damaged=alone)
+    return LeftOut(path, OTHER_FILE)
 
 
 def is_nifti(path: Path) -> bool:
@@ -76,8 +112,8 @@ def is_nifti(path: Path) -> bool:
     return path.name.lower().endswith((".nii", ".nii.gz", *SUFFIXES))
 
 
-def nifti_volumes(files: Iterable[tuple[Path, tuple[str, ...]]]) -> tuple[list[FoundVolume], list[Path]]:
-    """Images and label maps among some NIfTI files, and those that are neither.
+def nifti_volumes(files: Iterable[tuple[Path, tuple[str, ...]]]) -> tuple[list[FoundVolume], list[LeftOut]]:
+    """Images and label maps among some NIfTI files, and those that are neither, with the reason.
 
     Args:
         files: Path, and its folders below the root, of each.
@@ -85,7 +121,8 @@ def nifti_volumes(files: Iterable[tuple[Path, tuple[str, ...]]]) -> tuple[list[F
     files = list(files)
     names = _folder_names(files)
     found = {path: _nifti_volume(path, parts, names) for path, parts in files}
-    return [volume for volume in found.values() if volume], [path for path, volume in found.items() if volume is None]
+    volumes = [volume for volume in found.values() if isinstance(volume, FoundVolume)]
+    return volumes, [LeftOut(path, why) for path, why in found.items() if isinstance(why, str)]
 
 
 def unnamed_volume(path: Path, parts: tuple[str, ...], contrast: str) -> FoundVolume:
@@ -123,10 +160,11 @@ def _folder_names(files: list[tuple[Path, tuple[str, ...]]]) -> dict[tuple[str, 
     return names
 
 
-def _nifti_volume(path: Path, parts: tuple[str, ...], names_of: Mapping[tuple[str, ...], str]) -> FoundVolume | None:
+def _nifti_volume(path: Path, parts: tuple[str, ...], names_of: Mapping[tuple[str, ...], str]) -> FoundVolume | str:
+    """The volume, or why it is none."""
     stem = stem_of(path.name)
     if is_synthetic(path.name):
-        return None
+        return _SYNTHETIC
     entities = entities_of(stem)
     if "sub" in entities and stem.startswith("sub-"):
         return _bids_volume(path, parts, stem, entities)
@@ -135,7 +173,7 @@ def _nifti_volume(path: Path, parts: tuple[str, ...], names_of: Mapping[tuple[st
     if named.kind == "unknown":
         named = _by_folder(named, parts)
     if named.kind not in ("contrast", "label"):
-        return None
+        return WHY[named.kind]
     folders = [name for end in range(1, len(parts) + 1) if (name := names_of[parts[:end]])]
     whole = read_name(stem).before
     alone = not any(role_of(part) is not Role.SHELF for part in folders)
@@ -144,14 +182,15 @@ def _nifti_volume(path: Path, parts: tuple[str, ...], names_of: Mapping[tuple[st
     return FoundVolume(parts, named, Source(named.name, path), unit)
 
 
-def _bids_volume(path: Path, parts: tuple[str, ...], stem: str, entities: dict[str, str]) -> FoundVolume | None:
+def _bids_volume(path: Path, parts: tuple[str, ...], stem: str, entities: dict[str, str]) -> FoundVolume | str:
     named = read_name(stem)
     own = f"sub-{entities['sub']}"
-    derived = bool(_DERIVED & set(parts))
-    if named.kind not in ("contrast", "label") or (derived and named.kind == "contrast"):
-        return None
+    if named.kind not in ("contrast", "label"):
+        return WHY[named.kind]
+    if named.kind == "contrast" and (shelf := next((part for part in parts if part in _DERIVED), None)):
+        return f"an image of BIDS {shelf}"
     if parts and parts[-1] in _BIDS_OTHERS:
-        return None
+        return f"BIDS {parts[-1]}, which is no anatomy"
     session = f"ses-{entities['ses']}" if "ses" in entities else None
     source = Source(named.name, path)
     unit = _unit(parts, stem, (*parts, own, *([session] if session else [])), counts=named.kind == "contrast")
@@ -203,17 +242,19 @@ def _without_acquisition(text: str) -> str:
     return "".join(words)
 
 
-def _dicom_volumes(folder: Path, parts: tuple[str, ...], *, salt: Path | None) -> tuple[list[FoundVolume], list[Path]]:
+def _dicom_volumes(
+    folder: Path, parts: tuple[str, ...], *, salt: Path | None
+) -> tuple[list[FoundVolume], list[LeftOut]]:
     """Every series of a folder; the folder's name tells the contrast before the series' own words do."""
     found: list[FoundVolume] = []
-    ignored: list[Path] = []
-    series = find_series(folder, salt=salt, left=ignored)
+    left: list[LeftOut] = []
+    series = find_series(folder, salt=salt, left=left)
     spelled = contrast_of(folder.name)
     for uid, one in series.items():
         named = one.named
         by_folder = (spelled or contrast_in(folder.name)) if len(series) == 1 else None
         if named.kind in ("map", "other", "label"):
-            ignored.append(one.files[0])
+            left += [LeftOut(path, WHY[named.kind]) for path in one.files]
             continue
         name = by_folder or (named.name if named.kind == "contrast" else "MR")
         if by_folder == "T1" and named.name == "T1CE":
@@ -221,6 +262,6 @@ def _dicom_volumes(folder: Path, parts: tuple[str, ...], *, salt: Path | None) -
         owner = parts[:-1] if spelled and parts else parts
         path = "/".join(parts if len(series) == 1 else (*parts, uid))
         unit = Unit(path=path, names=owner, patient=one.patient, study=one.study)
-        source = Source(name, folder, tuple(one.files))
+        source = Source(name, folder, tuple(one.files), series=(one.words, one.number), flags=one.flags)
         found.append(FoundVolume(parts, Named("contrast", name), source, unit))
-    return found, ignored
+    return found, left

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -117,7 +116,6 @@ def _draw(
                 value=slide.size,
                 remedy="embed this slide again, or name the file that was embedded",
             )
-        grid = replace(grid, origin=slide.origin)  # embeddings of old do not say it
     write_geojson(
         folder / f"{case}.geojson",
         grid=grid,

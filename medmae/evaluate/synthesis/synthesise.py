@@ -112,6 +112,7 @@ class VolumeSynthesis:
                 batch_size=self.synthesiser.batch_size,
                 output_dir=self.output_dir,
                 description="Synthesising",
+                lost=self.cases.lost,
             )
         finally:
             self._report()

@@ -161,7 +161,7 @@ def test_a_truncated_image_is_refused_by_name(kind, share):
 
 def test_what_is_no_image_or_another_format_is_refused():
     for data in (b"hello", b"%PDF-1.4", content(Image.fromarray(RGB), "GIF")):
-        with pytest.raises(DataError, match="no JPEG, PNG, TIFF, BMP or WebP image"):
+        with pytest.raises(DataError, match="no JPEG, PNG, TIFF, BMP, WebP, PGM or PPM image"):
             decoded(data)
 
 

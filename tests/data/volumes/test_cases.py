@@ -77,7 +77,9 @@ def test_a_file_whose_name_says_no_contrast_is_the_only_one_wanted_if_it_is_name
     path = save(tmp_path / "brain.nii.gz")
     assert names(VolumeCases(source=path, contrasts=["T1"])) == ["brain"]
     for source, contrasts in ((tmp_path, ["T1"]), (path, ["T1", "T2"])):
-        with pytest.raises(DataError, match=r"no volume with a known contrast.*1 other volumes were seen"):
+        with pytest.raises(
+            DataError, match=r"no volume with a known contrast.*1 file left out, a volume whose name tells no contrast"
+        ):
             VolumeCases(source=source, contrasts=contrasts, at_least=1)
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from medmae.data.volumes.dicom import find_series, is_dicom, load_image, load_series
+from medmae.data.volumes.dicom import is_dicom, load_image, load_series
 from medmae.data.volumes.grid import Grid
+from medmae.data.volumes.series import find_series
 from medmae.errors import DataError
 
 sitk = pytest.importorskip("SimpleITK")
@@ -206,6 +207,6 @@ def test_files_without_an_image_are_left_out_of_a_folder_s_series(tmp_path):
     left = []
     (series,) = find_series(tmp_path / "s", left=left).values()
     assert len(series.files) == 5
-    assert [path.name for path in left] == ["DICOMDIR"]
+    assert [(one.path.name, one.damaged) for one in left] == [("DICOMDIR", False)]
     with pytest.raises(DataError, match="DICOMDIR"):
         find_series(tmp_path / "s")

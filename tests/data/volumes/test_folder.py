@@ -78,6 +78,23 @@ def test_masks_maps_and_synthetic_images_are_left_out_by_name_and_named(tmp_path
     assert len(VolumeFolder(source=tmp_path / "P1_T1_brain_mask.nii.gz")) == 1  # who names one file means it
 
 
+def test_links_are_followed_other_formats_read_and_the_rest_is_told_with_the_reason(tmp_path):
+    for number in (1, 2):
+        save(tmp_path / "archive" / f"P{number}" / "T1.nii.gz", head())
+    nib.save(nib.MGHImage(head(), np.diag([-1.0, -1.0, 2.0, 1.0])), tmp_path / "archive" / "P2" / "T2.mgz")
+    (tmp_path / "in" / "P3").mkdir(parents=True)
+    (tmp_path / "in" / "P3" / "readme.txt").write_text("nothing yet")
+    for number in (1, 2):
+        (tmp_path / "in" / f"P{number}").symlink_to(tmp_path / "archive" / f"P{number}")
+    with pytest.warns(UserWarning, match=r"1 file left out, not of a format that is read here \(\.txt\)"):
+        volumes = VolumeFolder(source=tmp_path / "in")
+    assert volumes.names == ["P1_T1", "P2_T1", "P2_T2"]
+    assert np.array_equal(volumes[2].array, volumes[1].array)
+    (error,) = volumes.lost
+    assert str(error.path).endswith("P3")
+    assert "readme.txt" in error.reason
+
+
 def test_a_folder_without_volumes_is_refused_by_its_name(tmp_path):
     with pytest.raises(DataError, match=f"{re.escape(str(tmp_path))}.*no NIfTI volume"):
         VolumeFolder(source=tmp_path)

@@ -39,7 +39,11 @@ def test_bids(tmp_path):
         "sub-01_ses-2": ("sub-01", "ses-2", ["FLAIR"], []),
         "sub-02": ("sub-02", None, ["T2"], ["lesion_mask"]),
     }
-    assert len(found.ignored) == 3  # the face mask and the BOLD series show no anatomy, the derivative is not raw
+    assert {one.path.name: one.why for one in found.left_out} == {
+        "sub-02_defacemask.nii.gz": "a quantitative map, and no image",
+        "sub-02_task-rest_bold.nii.gz": "a localiser, functional, diffusion or other series",
+        "sub-02_desc-n4_T2w.nii.gz": "an image of BIDS derivatives",
+    }
 
 
 def test_folders_named_by_case_as_in_brats(tmp_path):
@@ -79,7 +83,7 @@ def test_plain_names_sessions_and_flat_folders(tmp_path):
     assert described(find_cases(tmp_path / "d")) == {"d": ("d", None, ["FLAIR", "T1"], [])}
     found = find_cases(tmp_path / "e")
     assert described(found) == {"p1": ("p1", None, ["T1", "T2"], [])}
-    assert [path.parent.name for path in found.ignored] == ["other"]
+    assert [one.path.parent.name for one in found.left_out] == ["other"]
 
 
 def test_cases_of_one_name_at_two_sites_are_refused_or_told_apart_and_stay_one_subject(tmp_path):
@@ -108,7 +112,7 @@ def test_csv(tmp_path):
     assert described(found) == {
         "a": ("a", None, ["T1"], ["seg"]),
         "b_s1": ("b", "s1", ["MYELIN"], []),
-        "c": ("c", None, ["T1"], []),
+        "c": ("c", None, [], []),
     }
     assert "line 5 of cases.csv names a file that does not exist" in str(found.cases[2].fault)
 
@@ -125,7 +129,7 @@ def test_a_bad_csv_is_refused(tmp_path, text, message):
 
 def test_nothing_to_read_is_refused(tmp_path):
     touch(tmp_path / "a", "image1.nii.gz")
-    with pytest.raises(DataError, match="1 other volumes were seen"):
+    with pytest.raises(DataError, match="1 file left out, a volume whose name tells no contrast"):
         find_cases(tmp_path / "a")
     with pytest.raises(DataError, match="no such file or folder"):
         find_cases(tmp_path / "b")
