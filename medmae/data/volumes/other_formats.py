@@ -64,7 +64,7 @@ def sha256_of_parts(path: Path) -> str:
 
 
 def _nibabel(path: Path, limit_gb: float) -> tuple[np.ndarray, np.ndarray]:
-    image = nib.load(path)
+    image = nib.load(path, mmap=False)  # a file that shrinks while it is mapped ends the process
     shape = _three(image.shape, path)
     _check(shape, image.header.get_data_dtype(), path, limit_gb)
     array = np.asanyarray(image.dataobj).reshape(shape)
