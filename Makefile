@@ -19,7 +19,7 @@ export OMP_NUM_THREADS ?= 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test quick lint format types floors docs bench lock clean distclean
+.PHONY: help setup demo test coverage quick lint format types floors docs bench lock clean distclean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -45,7 +45,10 @@ endif
 demo: $(STAMP) ## pre-train Edge-MAE on the embedded cohort and print where the report is (ARGS="--data DIR")
 	@env -u OMP_NUM_THREADS OMP_WAIT_POLICY=PASSIVE $(BIN)/medmae demo $(ARGS)
 
-test: lint types floors docs ## every check and every test, with coverage
+test: lint types floors docs ## every check and every test
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+
+coverage: $(STAMP) ## every test, and the share of lines and branches that they reach; about twice the time
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --cov --cov-report=term $(ARGS)
 
 quick: $(STAMP) ## the tests that take seconds
