@@ -25,9 +25,10 @@ from medmae.data.volumes.intensity import Normalisation, Rule
 from medmae.data.volumes.nifti import NanPolicy, Volume
 from medmae.data.volumes.nifti_header import Repair
 from medmae.data.volumes.one_grid import content_box, on_one_grid
+from medmae.data.volumes.origin import declared_origin
 from medmae.data.volumes.volume_file import Source, load_source, sha256_of_source
 from medmae.errors import DataError
-from medmae.files import atomic_write, content_sha256, write_text
+from medmae.files import atomic_write, content_sha256, from_json, write_text
 from medmae.reading import LIMIT_GB
 
 FORMAT = 2  # of shards and rows; a new number makes every case be prepared anew
@@ -84,13 +85,21 @@ def prepare_case(task: CaseTask) -> CaseResult:
     lost = [failure_row(task.case.case, one.error) for one in task.case.lost]
     row = _kept(task)
     if row is not None:
+        row = _declared(row, task)
         return CaseResult(rows=(row,), kept=True, seconds=time.perf_counter() - start, failures=tuple(lost))
     _row_path(task).unlink(missing_ok=True)
     row, failures = _prepared(task)
     failures += lost
     # Last, and atomically: a row on disk means that its shards are whole.
     write_text(_row_path(task), json.dumps(row, allow_nan=False) + "\n")
+    row = _declared(row, task)
     return CaseResult(rows=(row,), kept=False, seconds=time.perf_counter() - start, failures=tuple(failures))
+
+
+def _declared(row: Row, task: CaseTask) -> Row:
+    """A row with what its files declare of their origin, which is read anew each time and not stored with the shard."""
+    origin = declared_origin(task.case.contrasts)
+    return row if origin is None else {**row, "origin": origin}
 
 
 def _row_path(task: CaseTask) -> Path:
@@ -99,7 +108,7 @@ def _row_path(task: CaseTask) -> Path:
 
 def _kept(task: CaseTask) -> Row | None:
     try:
-        row: Row = json.loads(_row_path(task).read_text())
+        row: Row = from_json(_row_path(task).read_text())
         same = row["options_sha256"] == task.options.fingerprint and row["case"] == task.case.case
         stored = [(entry["name"], entry["source_sha256"]) for entry in (*row["contrasts"], *row["labels"])]
         shards = [(task.shards.parent / entry["shard"], entry["shard_sha256"]) for entry in (row, *row["labels"])]

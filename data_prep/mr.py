@@ -10,8 +10,9 @@ What is written to ``out``::
     prep.json        options, versions, counts
     shards/          <case>.npy (S, C, H, W) and <case>__<label>.npy (S, H, W); <case>.json lets a run go on
 
-A row of the manifest has ``case``, ``subject``, ``session``, ``split``, ``shard``, ``shard_sha256``, ``dtype``,
-``contrasts`` (name, source, source_sha256, normalisation, flags; in the order of the shard's axis C), ``labels``,
+A row of the manifest has ``case``, ``subject``, ``session``, ``split``, ``origin`` (``real`` or
+``simulated``, where that is known), ``shard``, ``shard_sha256``, ``dtype``, ``contrasts`` (name, source,
+source_sha256, normalisation, flags; in the order of the shard's axis C), ``labels``,
 ``grid`` (:class:`medmae.data.volumes.grid.Grid`), ``foreground`` (share of the head in each slice), ``options_sha256``
 and ``flags``.
 """

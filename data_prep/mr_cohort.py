@@ -17,6 +17,7 @@ from data_prep.mr_scanner import Scan, acquire, place_coils
 from data_prep.mr_signal import CONTRASTS, SEQUENCES, TISSUES, Sequence, vary_sequence, vary_tissue
 from data_prep.mr_template import Template, load_template
 from medmae import __version__
+from medmae.data.volumes.origin import SIMULATED
 from medmae.errors import DataError
 from medmae.files import atomic_write, write_text
 
@@ -148,7 +149,7 @@ def _write_nifti(path: Path, array: np.ndarray, affine: np.ndarray) -> None:
     image.set_sform(affine, code=_MNI152)
     image.set_qform(affine, code=_MNI152)
     image.header.set_xyzt_units("mm")
-    image.header["descrip"] = b"medmae synthetic cohort"
+    image.header["descrip"] = SIMULATED
     with atomic_write(path) as file:
         file.write(gzip.compress(image.to_bytes(), compresslevel=3, mtime=0))  # no time stamp: the same bytes
 

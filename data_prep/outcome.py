@@ -146,7 +146,8 @@ def manifest_rows(
 
 def _with_split(row: Row, split: str) -> Row:
     head = {key: row[key] for key in ("case", "subject", "session")}
-    return head | {"split": split} | {key: value for key, value in row.items() if key not in head}
+    origin = {"origin": row["origin"]} if "origin" in row else {}
+    return head | {"split": split} | origin | {key: value for key, value in row.items() if key not in head}
 
 
 def write_tables(rows: list[Row], lines: Iterable[Row], columns: Sequence[str], out: Path) -> None:

@@ -21,6 +21,7 @@ from medmae.data.identity.given import Given
 from medmae.data.left_out import barren, damaged_in, nothing_in
 from medmae.data.left_out import spoken as spoken_of
 from medmae.data.manifest import NAME
+from medmae.data.origin import Origin, settled
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +35,7 @@ class Preparation(ABC, Generic[U]):
             other files on names, or, if it has a ``/``, on paths. ``PatientID`` takes a salted hash of what DICOM says.
         subjects: CSV with ``path,subject[,session][,contrast]``; a folder stands for all that lies in it.
         dry_run: Show who would be who, and write nothing.
+        origin: ``real`` or ``simulated``: where all subjects come from, which pages tell; None takes what files say.
         split: CSV with ``subject,split``; None draws one from ``seed``.
         fractions: Shares of train, val, test of a drawn split, in whole subjects.
         seed: Of a drawn split.
@@ -52,6 +54,7 @@ class Preparation(ABC, Generic[U]):
     subject_from: str | None = None
     subjects: str | Path | None = None
     dry_run: bool = False
+    origin: Origin | None = None
     split: str | Path | None = None
     fractions: tuple[float, float, float] = splits.FRACTIONS
     seed: int = 0
@@ -113,6 +116,7 @@ class Preparation(ABC, Generic[U]):
         """
         console, out = self.console or Console(stderr=True), Path(self.out)
         self.check()
+        settled(self.origin, declared=None, case="all")
         splits.split_by_subject((), fractions=self.fractions)
         found = self.with_failures(self.find())
         names = [unit.case for unit in found.units]
@@ -135,7 +139,7 @@ class Preparation(ABC, Generic[U]):
         write_csv(out / "left_out.csv", LEFT_OUT_COLUMNS, left_out_rows(found.left_out))
         if not outcome.rows:
             raise nothing_usable(outcome.failed, failures, out, self.source)
-        rows, empty = self.usable(outcome.rows)
+        rows, empty = self.usable([self._with_origin(row) for row in outcome.rows])
         refuse_copies(rows)
         rows = manifest_rows(rows, of, fractions=self.fractions, seed=self.seed, manifest=out / NAME)
         seconds = outcome.seconds  # made once: it has a line a case
@@ -154,6 +158,10 @@ class Preparation(ABC, Generic[U]):
         notes = [*self.notes(found, rows), *spoken_of(found.left_out)]
         print_summary(console, lines, self._columns[:-1], failures, result.manifest, what=self.what, notes=notes)
         return result
+
+    def _with_origin(self, row: Row) -> Row:
+        origin = settled(self.origin, declared=row.get("origin"), case=row["case"])
+        return row if origin is None else {**row, "origin": origin}
 
     def options(self) -> Row:
         """What a user chose, for the record."""

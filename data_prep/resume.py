@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from medmae.files import sha256_of, write_text
+from medmae.files import from_json, sha256_of, write_text
 
 Row = dict[str, Any]
 Stamp = tuple[int, int, str]  # bytes, time of change in ns, sha256
@@ -82,7 +82,7 @@ def read_finished(path: Path, *, key: str, sources: Sequence[Path]) -> Finished 
     A file of the same size and time is taken as the same, as rsync and make do; of another time, its hash decides.
     """
     try:
-        record = json.loads(path.read_text())
+        record = from_json(path.read_text())
         if record["key"] != key or len(record["sources"]) != len(sources):
             return None
         stamped = [*zip(sources, record["sources"], strict=True)]

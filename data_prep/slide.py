@@ -11,24 +11,26 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from data_prep.glass import glass_colours
 from data_prep.growing import growing_shard
 from data_prep.outcome import NO_PATIENT, CaseResult, Row
 from data_prep.resume import Finished, finished, key_of, stamp_of, write_finished
 from data_prep.slides import SlideSource
 from data_prep.tissue import overlay, tissue_mask, tissue_share
 from medmae.child import run_in_child
-from medmae.data.slides.resolution import resolve_mpp
+from medmae.data.slides.resolution import CORRECT, doubtful, resolve_mpp
 from medmae.data.slides.slide_grid import Pair, SlideGrid
 from medmae.data.slides.wsi import Slide
 from medmae.data.slides.wsi_overview import overview
 from medmae.errors import DataError
 from medmae.files import atomic_write, sha256_of
 
-FORMAT = 2  # of shards and rows; a new number makes every slide be prepared anew
+FORMAT = 3  # of shards and rows; a new number makes every slide be prepared anew
 OVERVIEW = 1024  # pixels: where tissue is looked for
 _UPSAMPLING = 1.05  # a nominal 20x has up to 0.52 microns a pixel; more would be invented detail
 _OUTSIDE = 0.01  # share of a tile that the slide may lack: hairline seams between fields of a scanner
 _UNREADABLE = 10  # regions, after which the slide is given up
+MPP_CORRECTED, MPP_DOUBTFUL = "mpp_corrected", "mpp_doubtful"  # flags, see :func:`_mpp_flags`
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,9 +115,10 @@ def tile_slide(task: dict[str, Any]) -> dict[str, Any]:
     options, out, case = Options(**task["options"]), Path(task["out"]), str(task["case"])
     with Slide(task["path"]) as slide:
         mpp, known_from = resolve_mpp(slide, stated=task["mpp"], from_objective=options.from_objective)
-        grid = plan(slide, mpp, options)
+        grid, own = plan(slide, mpp, options), (slide.mpp, slide.objective)
         picture, unread = overview(slide, edge=OVERVIEW)
-        mask = tissue_mask(picture)
+        glass = glass_colours(_scanned(picture, slide))
+        mask = tissue_mask(picture, glass=glass)
         _save(Image.fromarray(mask.astype(np.uint8) * 255), out / "masks" / f"{case}.png")
         _save(overlay(picture, mask), out / "masks" / f"{case}_overlay.png")
         corners = grid.origins()
@@ -133,8 +136,9 @@ def tile_slide(task: dict[str, Any]) -> dict[str, Any]:
             "coords_sha256": sha256_of(coords),
         }
     hashes = [sha256_of(file) for file in task["files"]]
-    flags += [] if known_from == "metadata" else [f"mpp_from_{known_from}"]
+    flags += _mpp_flags(mpp, known_from, own)
     flags += [f"overview_unreadable:{unread:.4f}"] if unread else []
+    flags += [f"tinted_glass:{'-'.join(map(str, glass[-1]))}"] if glass else []
     row |= {"grid": grid.to_dict(), "tissue": round(float(mask.mean()), 4), "flags": flags}
     row["source_sha256"] = hashes[0] if len(hashes) == 1 else key_of(sorted(hashes))
     return {"row": row, "hashes": hashes}
@@ -152,7 +156,7 @@ def plan(slide: Slide, mpp: Pair, options: Options) -> SlideGrid:
             path=slide.path,
             field="mpp",
             value=mpp,
-            remedy=f"choose --mpp {max(mpp):.3g} or more, or scan it finer",
+            remedy=f"choose --mpp {max(mpp):.3g} or more, or scan it finer; if its resolution is wrong, {CORRECT}",
         )
     level = slide.finer(options.mpp / max(mpp))
     return SlideGrid(
@@ -163,7 +167,27 @@ def plan(slide: Slide, mpp: Pair, options: Options) -> SlideGrid:
         tile=options.tile,
         tile_mpp=options.mpp,
         stride=options.tile * options.mpp * (1 - options.overlap),
+        origin=slide.origin,
     )
+
+
+def _scanned(picture: Image.Image, slide: Slide) -> np.ndarray:
+    """The part of an overview within the slide's bounds: around it a scanner fills in white, whatever the glass."""
+    pixels = np.asarray(picture)
+    if slide.bounds is None:
+        return pixels
+    across, down = (n / full for n, full in zip(picture.size, slide.size, strict=True))
+    left, top, width, height = slide.bounds
+    columns = slice(round(left * across), max(round((left + width) * across), round(left * across) + 1))
+    return pixels[round(top * down) : max(round((top + height) * down), round(top * down) + 1), columns]
+
+
+def _mpp_flags(mpp: Pair, known_from: str, own: tuple[Pair | None, float | None]) -> list[str]:
+    """Where a resolution is from if not from the file, what the file says instead, and whether it is to be doubted."""
+    said, objective = own
+    if known_from != "metadata":
+        return [f"mpp_from_{known_from}", *([] if said is None else [f"{MPP_CORRECTED}:{said[0]:g}->{mpp[0]:g}"])]
+    return [f"{MPP_DOUBTFUL}:{mpp[0]:g}"] if doubtful(mpp, objective) else []
 
 
 def _write_tiles(slide: Slide, grid: SlideGrid, corners: np.ndarray, path: Path) -> tuple[np.ndarray, list[str]]:

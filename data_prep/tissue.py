@@ -2,35 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from PIL import Image
 from scipy import ndimage
 from skimage.filters import threshold_otsu
 
+from data_prep.glass import Colour
 from medmae.data.slides.slide_grid import SlideGrid
 
 _LEAST, _MOST = 12.0, 30.0  # bounds of the threshold: a blank slide has noise only, strong tissue hides pale tissue
 _SMOOTH = 5  # pixels
 _SPECK = 1e-4  # share of the picture; smaller spots are dust, smaller holes are tissue
 _CONTOUR = (0, 160, 70)
+_WHITE = (255, 255, 255)
 
 
-def tissue_mask(overview: Image.Image) -> np.ndarray:
+def tissue_mask(overview: Image.Image, *, glass: Sequence[Colour] = ()) -> np.ndarray:
     """Where an RGB overview shows tissue: bool ``(h, w)``.
 
     Colourfulness is the largest minus the smallest of the three channels: about nothing for glass, grey dust and black
-    ink, much for stained tissue. Coloured ink counts as tissue.
+    ink, much for stained tissue. Coloured ink counts as tissue. Where the glass is tinted, it is measured against the
+    glass: of what each of its colours lets through, the least coloured counts.
 
     Args:
         overview: The whole slide, small.
+        glass: Its colours, of :func:`data_prep.glass.glass_colours`; none is white.
     """
-    channels = [np.asarray(channel) for channel in overview.split()]
-    colour = np.maximum.reduce(channels) - np.minimum.reduce(channels)  # (h, w) uint8
-    smooth = ndimage.uniform_filter(colour.astype(np.float32), _SMOOTH)
+    pixels = np.asarray(overview)
+    smooth = ndimage.uniform_filter(
+        np.minimum.reduce([_colourfulness(pixels, colour) for colour in glass or [_WHITE]]), _SMOOTH
+    )
     threshold = float(np.clip(threshold_otsu(smooth), _LEAST, _MOST)) if np.ptp(smooth) else _LEAST
     least = max(round(_SPECK * smooth.size), 4)
     mask = _without_specks(smooth > threshold, least)
     return ~_without_specks(~mask, least)
+
+
+def _colourfulness(pixels: np.ndarray, glass: Colour) -> np.ndarray:
+    """Largest minus smallest channel of what the glass lets through: float32 ``(h, w)``."""
+    through = pixels if glass == _WHITE else (pixels * (np.float32(255) / np.array(glass, np.float32))).clip(0, 255)
+    apart: np.ndarray = np.ptp(through, axis=-1).astype(np.float32)
+    return apart
 
 
 def _without_specks(mask: np.ndarray, least: int) -> np.ndarray:

@@ -94,6 +94,8 @@ def _from_json(text: str, path: Path, columns: Mapping[str, str]) -> tuple[list[
         if isinstance(error, DataError):
             raise
         raise DataError(f"the table is not JSON ({error})", path=path, remedy="correct it") from error
+    except RecursionError as error:
+        raise DataError("the table is nested too deep", path=path, remedy="give a list of objects") from error
     if isinstance(content, dict):
         content = [{"path": name, "caption": caption} for name, caption in content.items()]
     if not isinstance(content, list) or not all(isinstance(entry, dict) for entry in content):

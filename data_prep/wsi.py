@@ -20,16 +20,17 @@ slide), ``label`` (of the slide, or null), ``options_sha256`` and ``flags``.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from data_prep.command import main_of, prepare_with
 from data_prep.outcome import Row
 from data_prep.preparation import Preparation
-from data_prep.slide import Options, SlideTask, prepare_slide
+from data_prep.slide import MPP_CORRECTED, MPP_DOUBTFUL, Options, SlideTask, prepare_slide
 from data_prep.slides import SlideSource, find_slides
 from data_prep.unit import FoundUnits
 from medmae.data.left_out import LeftOut
+from medmae.data.slides.resolution import CORRECT
 from medmae.errors import DataError
 
 EXAMPLE = "slides/ prepared/ --microns 112"
@@ -44,12 +45,13 @@ class SlidePreparation(Preparation[SlideSource]):
 
     Args:
         source: Folder of whatever OpenSlide opens, or one slide.
-        table: CSV with ``slide`` and some of ``patient,mpp,label``.
+        table: CSV with ``slide`` and some of ``patient,mpp,label``; its ``mpp`` overrules the file's.
         tile: Edge of a tile in pixels.
         mpp: Microns a pixel of a tile; tile * mpp is what it covers; 0.5 if nothing is said.
         microns: Edge of a tile in microns, instead of mpp.
         overlap: Share of a tile that the next one repeats, from 0 to below 1.
         min_tissue: Smallest share of tissue in a tile, 0 to 1.
+        slide_mpp: Microns a level-0 pixel of all slides that the table says nothing of, in place of the files'.
         mpp_from_objective: Where neither slide nor table tells its resolution: 10 / nominal magnification.
         limit_s: Seconds after which a slide's reader is taken to hang.
     """
@@ -68,6 +70,7 @@ class SlidePreparation(Preparation[SlideSource]):
     microns: float | None = None
     overlap: float = 0.0
     min_tissue: float = 0.25
+    slide_mpp: float | None = None
     mpp_from_objective: bool = False
     limit_s: float = LIMIT_S
 
@@ -93,6 +96,8 @@ class SlidePreparation(Preparation[SlideSource]):
             raise ValueError(
                 f"overlap must be >= 0 and < 1, min_tissue from 0 to 1, got {self.overlap} and {self.min_tissue}"
             )
+        if self.slide_mpp is not None and not 0.01 <= self.slide_mpp <= 50:
+            raise ValueError(f"slide_mpp must be from 0.01 to 50, got {self.slide_mpp}")
         if not self.limit_s > 0:
             raise ValueError(f"limit_s must be positive, got {self.limit_s}")
 
@@ -105,6 +110,7 @@ class SlidePreparation(Preparation[SlideSource]):
 
     def task(self, unit: SlideSource) -> SlideTask:
         """What a worker needs for one slide."""
+        unit = replace(unit, mpp=self.slide_mpp) if unit.mpp is None else unit
         return SlideTask(slide=unit, out=Path(self.out), options=self.stored, limit_s=self.limit_s)
 
     def options(self) -> Row:
@@ -138,8 +144,16 @@ class SlidePreparation(Preparation[SlideSource]):
         }
 
     def notes(self, found: FoundUnits[SlideSource], rows: Sequence[Row]) -> list[str]:
-        """Whether patients are known, and which slides are empty."""
+        """Whether patients are known, and resolutions to be doubted."""
         notes = []
+        for flag, text in (
+            (MPP_CORRECTED, "are taken at the resolution that you state, in place of the file's"),
+            (MPP_DOUBTFUL, f"say a resolution that no scanner has, or that their magnification contradicts; {CORRECT}"),
+        ):
+            told = [(row["case"], said) for row in rows for said in row["flags"] if said.startswith(flag)]
+            if told:
+                shown = ", ".join(f"{case} ({said.partition(':')[2]} µm)" for case, said in told[:5])
+                notes.append(f"{len(told)} of {len(rows)} slides {text}: {shown}{' …' if len(told) > 5 else ''}")
         alone = [slide for slide in found.units if not slide.known]
         if alone:
             notes.append(

@@ -62,6 +62,18 @@ def write_text(path: str | Path, text: str) -> None:
         file.write(text.encode())
 
 
+def from_json(text: str | bytes) -> Any:  # noqa: ANN401
+    """What a JSON text holds.
+
+    Raises:
+        ValueError: If it is no JSON, or nested deeper than can be read.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError("it is nested too deep") from error
+
+
 def read_object(path: str | Path, *, remedy: str, fields: Iterable[str] = ()) -> dict[str, Any]:
     """Reads a JSON object that another run wrote.
 
@@ -74,7 +86,7 @@ def read_object(path: str | Path, *, remedy: str, fields: Iterable[str] = ()) ->
         DataError: If it is no JSON, no object, or lacks a field.
     """
     try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        content = from_json(Path(path).read_text(encoding="utf-8"))
     except ValueError as error:  # also of text that is not UTF-8
         raise DataError(f"this file is not JSON ({error})", path=path, remedy=remedy) from error
     if not isinstance(content, dict):

@@ -7,6 +7,7 @@ import itertools
 import json
 
 import numpy as np
+import tifffile
 import tifffile._imagecodecs as codecs
 from PIL import Image
 from pydicom.dataset import Dataset, FileMetaDataset
@@ -45,6 +46,24 @@ def work_here(monkeypatch):
         return json.loads(json.dumps(slide.tile_slide(json.loads(json.dumps(task)))))
 
     monkeypatch.setattr(slide, "run_in_child", call)
+
+
+def write_scn(path, size, *, offset, nm=500):
+    """A Leica SCN of one level whose slide has ``size`` pixels, and whose bounds begin at ``offset``."""
+    (left, top), (wide, high) = offset, np.subtract(size, offset)
+    pixels = picture(int(wide), int(high))
+    view = f'<view sizeX="{wide * nm}" sizeY="{high * nm}" offsetX="{left * nm}" offsetY="{top * nm}"/>'
+    light = "<illuminationSettings><illuminationSource>brightfield</illuminationSource></illuminationSettings>"
+    scan = f"<scanSettings><objectiveSettings><objective>20</objective></objectiveSettings>{light}</scanSettings>"
+    inner = f'<pixels sizeX="{wide}" sizeY="{high}"><dimension sizeX="{wide}" sizeY="{high}" ifd="0"/></pixels>'
+    whole = f'<collection name="c" sizeX="{size[0] * nm}" sizeY="{size[1] * nm}">'
+    space = "http://www.leica-microsystems.com/scn/2010/10/01"
+    xml = f'<scn xmlns="{space}">{whole}<image>{inner}{view}{scan}</image></collection></scn>'
+    options = {"bigtiff": True, "tile": (64, 64), "compression": "zlib", "photometric": "rgb", "metadata": None}
+    resolution = {"resolution": (1e7 / nm, 1e7 / nm), "resolutionunit": "CENTIMETER"}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    tifffile.imwrite(path, pixels, description=xml, **options, **resolution)
+    return path
 
 
 def write_dicom_slide(folder, pixels, *, mpp=0.5, tile=64):

@@ -23,6 +23,7 @@ def commands() -> list[tuple[str, ...]]:
     found: list[tuple[str, ...]] = [(), ("prep",)]
     found += [(info.name or info.callback.__name__,) for info in cli.app.registered_commands]
     found += [("prep", name) for name in cli.sources()]
+    found += [("bundle",), ("bundle", "copy")]
     return found
 
 
@@ -199,3 +200,42 @@ def test_doctor_ends_with_2_when_something_required_is_missing(monkeypatch, caps
         monkeypatch.setattr("medmae.doctor.checks", lambda check=check: [check])
         assert run("doctor") == code
     assert "pip install x[y]" in capsys.readouterr().out
+
+
+def completed(*words: str) -> list[str]:
+    """What bash is offered for the last of some words, by a process of its own, as the shell does it."""
+    asked = {"_MEDMAE_COMPLETE": "complete_bash", "COMP_WORDS": " ".join(words), "COMP_CWORD": str(len(words) - 1)}
+    light = "assert not {'torch', 'numpy'} & set(sys.modules)"
+    code = f"import sys; from medmae.cli import main\ntry: main()\nfinally: {light}"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, **asked}, capture_output=True, text=True, check=False
+    )
+    assert done.stderr == ""
+    return done.stdout.split()
+
+
+def test_a_shell_completes_commands_sources_bundles_and_configurations(tmp_path, monkeypatch) -> None:
+    (tmp_path / "image_of_mine" / "configs").mkdir(parents=True)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.chdir(tmp_path)
+    assert completed("medmae", "ver") == ["verify"]
+    assert completed("medmae", "prep", "w") == ["wsi"]
+    assert completed("medmae", "run", "image_m") == ["image_mae_pretraining"]
+    assert completed("medmae", "run", "image_of") == ["image_of_mine"]
+    assert completed("medmae", "run", "image_mae_pretraining", "train,m") == ["train,multi_gpu_train"]
+    assert completed("medmae", "run", "no_such", "tr") == []
+    assert completed("medmae", "bundle", "copy", "image_c") == ["image_classification", "image_cmae_pretraining"]
+
+
+def test_completion_is_installed_by_an_option(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "--install-completion" in CliRunner().invoke(cli.app, ["--help"]).output
+
+
+def test_a_copied_bundle_comes_with_the_commands_for_it(tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run("bundle", "copy", "image_mae_pretraining", "sub/mine") == 0
+    said = capsys.readouterr().out
+    assert "medmae check sub/mine" in said
+    assert "medmae run sub/mine train" in said
+    assert run("bundle", "copy", "image_mae_pretraining", "sub/mine") == ExitCode.REFUSED
+    assert "there is something already" in capsys.readouterr().err

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from medmae import files
-from medmae.files import all_or_none, atomic_write, sha256_of, write_text
+from medmae.errors import DataError
+from medmae.files import all_or_none, atomic_write, read_object, sha256_of, write_text
 
 
 @pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
@@ -123,3 +124,10 @@ def test_a_disk_that_fails_to_sync_a_file_is_an_error(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="Invalid"):
         write_text(tmp_path / "file", "text")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_json_nested_too_deep_is_refused_as_any_other_that_cannot_be_read(tmp_path):
+    path = tmp_path / "run.json"
+    path.write_text('{"a":' * 100_000 + "1" + "}" * 100_000)
+    with pytest.raises(DataError, match=r"run\.json: this file is not JSON \(it is nested too deep\) -> again"):
+        read_object(path, remedy="again")

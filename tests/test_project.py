@@ -154,6 +154,7 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_the_commands_that_pages_show_exist(page: Path) -> None:
     known = {*sources(), *(info.name or info.callback.__name__ for info in app.registered_commands)}
+    known |= {info.name for info in app.registered_groups}
     shown = re.findall(r"^(?:\$ )?medmae +(?:prep +)?([a-z]+)", page.read_text(), flags=re.MULTILINE)
     assert set(shown) <= known
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))

@@ -20,10 +20,8 @@ Kind = Literal["path", "text", "scale", "names", "flag", "number", "list", "null
 
 _PATHS = re.compile(r"manifest|\w+_(?:dir|root|file|path)")
 # Paths and names that a recipe may leave out: it has null there, or an expression.
-_TEXTS = frozenset(
-    {"calibration", "checkpoint", "pretrained", "slides", "source", "split", "subject_from", "target"}
-    | {"target_intensity"}
-)
+_FILES = frozenset({"calibration", "checkpoint", "pretrained", "slides", "target_intensity"})
+_TEXTS = _FILES | {"source", "split", "subject_from", "target"}
 _NAMES = frozenset({"classes", "contrasts", "shown", "targets"})  # lists of them, or null for all
 _SIZES = re.compile(r"(?!batch_)(?:\w+_)?size")  # one number for all axes, or a list of one an axis
 _NULLS = ("null", "None")
@@ -132,6 +130,11 @@ def check_value(key: str, value: object, now: object = UNKNOWN) -> None:
         expected = None if fits.get(kind, not any(isinstance(item, str) for item in items)) else _EXPECTED[kind]
     if expected is not None:
         raise DataError(f"--{key}: the recipe has {expected} here", field=key, value=value, remedy=f"give {expected}")
+
+
+def is_path(name: str) -> bool:
+    """Whether what belongs to a name is a path, by the name."""
+    return _PATHS.fullmatch(name) is not None or name in _FILES
 
 
 def _kind(key: str, now: object) -> Kind:

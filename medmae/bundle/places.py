@@ -20,7 +20,7 @@ def check_ids(names: Iterable[str], recipe: Mapping[str, Any]) -> None:
     The first part of an id must stand in the configuration, or be one that MONAI's tools know.
     """
     own = {"bundle_root", "output_dir"}
-    tops, used = recipe.keys() | own, _used(recipe) | own
+    tops, used = recipe.keys() | own, used_ids(recipe) | own
     for name in names:
         top = name.replace("#", "::").split("::")[0]
         if top not in tops:
@@ -29,7 +29,7 @@ def check_ids(names: Iterable[str], recipe: Mapping[str, Any]) -> None:
             raise ValueError(f"--{name}: nothing that this configuration runs depends on {top!r}: leave it out")
 
 
-def _used(recipe: Mapping[str, Any]) -> set[str]:
+def used_ids(recipe: Mapping[str, Any]) -> set[str]:
     """Ids of the top that what is run refers to, and these refer to, and so on."""
     used: set[str] = set()
     wanted = {"imports", "initialize", "run", "finalize"} & recipe.keys()

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,10 +11,10 @@ from typing import Any
 from medmae.bundle.check.ids import walk
 from medmae.bundle.check.logging_conf import NAME, set_up_logging
 from medmae.bundle.check.refuse import refuse_targets, require_safe
+from medmae.bundle.execution import Execution, Told
 from medmae.bundle.overrides import check_value, read_value
 from medmae.bundle.places import check_ids, is_expression, place_of, value_at
-from medmae.bundle.quiet import quiet
-from medmae.bundle.renamed import ARGUMENTS, renamed_in
+from medmae.bundle.renamed import renamed_in
 from medmae.bundle.shipped import find_bundle, find_config, find_configs, read_yaml, shared_file, shipped
 
 _SPECIAL = frozenset("#$@%")  # what MONAI's parser does not leave as it is
@@ -29,6 +28,7 @@ def run_bundle(
     options: Mapping[str, str] | None = None,
     trust: bool = False,
     dry_run: bool = False,
+    told: Told | None = None,
 ) -> Path:
     """Initialises, runs and finalises a bundle that passes the static checks.
 
@@ -42,6 +42,7 @@ def run_bundle(
         trust: Run it whatever the static checks say, and take values that begin with ``$``, ``@`` or ``%`` as MONAI's
             expressions, references and files; they are texts otherwise.
         dry_run: Builds a training and tells what it would do; nothing is trained or written.
+        told: Called at the end with the folder of results and commands that can follow, also if cases were left out.
 
     Returns:
         The folder of results. ``bundle_root``, under which the recipes write, is ``runs/<name>`` in the working
@@ -63,7 +64,8 @@ def run_bundle(
 
     from medmae.bundle.workflow import Workflow, checked_config, content_of, merged
 
-    files = find_configs(root, config, read=partial(content_of, checked) if checked else read_yaml)
+    read: Callable[[Path], Any] = partial(content_of, checked) if checked else read_yaml
+    files = find_configs(root, config, read=read)
     if checked:
         content = checked_config(checked, files)
     else:
@@ -84,20 +86,17 @@ def run_bundle(
         logging.getLogger("monai.bundle.workflows").setLevel(logging.ERROR)
         log = root / NAME if (root / NAME).is_file() else _shared_logging()
         workflow = ConfigWorkflow(list(map(str, files)), logging_file=str(log), workflow_type=None, **settings)
-    with quiet():
-        try:
-            if dry_run:
-                _tell_plan(workflow.parser)
-            else:
-                workflow.initialize()
-        except RuntimeError as error:
-            _refuse_arguments(error)
-            raise
-        if not dry_run:
-            workflow.run()
-            workflow.finalize()
-    place = "output_dir" if "output_dir" in workflow.parser else "bundle_root"
-    return Path(workflow.parser.get_parsed_content(place))
+    execution = Execution(
+        workflow=workflow,
+        bundle=str(bundle),
+        root=root,
+        config=config,
+        options=dict(options or {}) or {key: str(value) for key, value in (overrides or {}).items()},
+        elsewhere=home != root and bool({"bundle_root", "output_dir", "model_dir"} & given.keys()),
+        read=read,
+        told=told,
+    )
+    return execution.tell_plan() if dry_run else execution.execute()
 
 
 def _given(
@@ -121,13 +120,6 @@ def _given(
         if not (trust and is_expression(value)):
             check_value(key, value, now[key])
     return given
-
-
-def _tell_plan(parser: Any) -> None:  # noqa: ANN401 (MONAI's parser, imported when it is needed)
-    if "training" not in parser:
-        raise ValueError("--dry-run is for a training, and this configuration has none: leave it out")
-    parser.parse(reset=True)
-    parser.get_parsed_content("training").tell_plan()
 
 
 def _shared_logging() -> Path:
@@ -155,18 +147,3 @@ def _refuse_renamed(content: Mapping[str, Any]) -> None:
         is_name = isinstance(value, str) and (value.startswith("$") or at.rpartition("::")[2] == "_target_")
         if is_name and (reason := renamed_in(value)):
             raise ValueError(f"{at}: {reason}: docs/bundles.md says what recipes name")
-
-
-def _refuse_arguments(error: BaseException) -> None:
-    """Says in a line which argument a class does not take, or misses, where MONAI says that it was not made."""
-    cause: BaseException | None = error
-    while cause is not None and not isinstance(cause, TypeError):
-        cause = cause.__cause__
-    found = re.match(r"(?:(\w+)\(\) )?(?:got an unexpected|missing|no such) .*?'(\w+)'", text := _without_init(cause))
-    if found:
-        hint = ARGUMENTS.get(found[2], "see its documentation for those that it takes")
-        raise ValueError(f"{text}: {hint}") from error
-
-
-def _without_init(error: BaseException | None) -> str:
-    return str(error).replace(".__init__", "")

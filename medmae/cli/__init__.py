@@ -6,12 +6,12 @@ import os
 import sys
 from collections.abc import Sequence
 
-from medmae.cli import start, runs, weights  # isort: skip
+from medmae.cli import start, runs, bundles, weights  # isort: skip
 from medmae.cli.app import app, sources
 from medmae.cli.ending import code_of, tell_resume
 from medmae.errors import Stopped
 
-__all__ = ["app", "main", "runs", "sources", "start", "weights"]
+__all__ = ["app", "bundles", "main", "runs", "sources", "start", "weights"]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 import medmae
 from medmae.cli.ending import Commands
@@ -18,7 +18,6 @@ app = typer.Typer(
     name="medmae",
     cls=Commands,
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -38,6 +37,11 @@ class Sources(TyperGroup):
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401
         """Names, without importing anything."""
         return sources()
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> Any:  # noqa: ANN401
+        """What a shell completes, without importing anything."""
+        names = TyperGroup(name="prep", commands={name: TyperCommand(name) for name in sources()})
+        return names.shell_complete(type(ctx)(names, parent=ctx.parent, resilient_parsing=True), incomplete)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401
         """The command of one source, or None."""

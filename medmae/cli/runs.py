@@ -12,18 +12,25 @@ from rich.table import Table
 
 import medmae
 from medmae.cli.app import app, console
+from medmae.cli.completion import bundles, configurations
+from medmae.cli.run_help import RunCommand
 from medmae.errors import ExitCode
 from medmae.packages import own_data_prep
 
 
 @app.command(
+    cls=RunCommand,
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
     epilog="Example: medmae run mr_edge_mae_pretraining train --dataset_dir prepared/ --train::trainer::max_epochs 10",
 )
 def run(
     ctx: typer.Context,
-    bundle: Annotated[str, typer.Argument(help="Folder of a bundle, or the name of a shipped one.")],
-    config: Annotated[str, typer.Argument(help="Name of a configuration; a,b merges b over a.")],
+    bundle: Annotated[
+        str, typer.Argument(help="Folder of a bundle, or the name of a shipped one.", autocompletion=bundles)
+    ],
+    config: Annotated[
+        str, typer.Argument(help="Name of a configuration; a,b merges b over a.", autocompletion=configurations)
+    ],
     trust: Annotated[bool, typer.Option("--trust", help="Run it whatever the static checks of it say.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what a training would do.")] = False,
 ) -> None:
@@ -33,6 +40,8 @@ def run(
 
     Values are YAML (true, false, null, 0.5, "[1, 2]"); paths and names are taken as they are typed.
 
+    medmae run BUNDLE CONFIG --help lists what can be set, with its meaning and value.
+
     A bundle that fails the static checks of `medmae check` is refused, unless --trust is given, with which values that
     begin with $, @ or % are MONAI's expressions, references and files.
     """
@@ -41,14 +50,21 @@ def run(
     from medmae.bundle.overrides import parse_options
     from medmae.bundle.run import run_bundle
 
-    home = run_bundle(bundle, config, options=parse_options(ctx.args), trust=trust, dry_run=dry_run)
-    if not dry_run:
-        typer.echo(f"results: {home.resolve()}")
+    run_bundle(bundle, config, options=parse_options(ctx.args), trust=trust, dry_run=dry_run, told=_tell_results)
+
+
+def _tell_results(home: Path, commands: list[str]) -> None:
+    typer.echo(f"results: {home.resolve()}")
+    if commands:
+        typer.echo("\n  ".join(["next:", *commands]))
 
 
 @app.command(epilog="Example: medmae check mr_edge_mae_pretraining")
 def check(
-    bundle: Annotated[str, typer.Argument(help="Folder or zip file of a bundle, or the name of a shipped one.")],
+    bundle: Annotated[
+        str,
+        typer.Argument(help="Folder or zip file of a bundle, or the name of a shipped one.", autocompletion=bundles),
+    ],
     static_only: Annotated[bool, typer.Option("--static-only", help="Only what runs nothing of the bundle.")] = False,
 ) -> None:
     """Check a bundle: 15 checks that run nothing of it, then 12 that run it at tiny size; exit code 2 if one fails.

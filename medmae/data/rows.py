@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from medmae.data.origin import ORIGINS
 from medmae.data.splits import SPLITS
 
 Row = dict[str, Any]
@@ -73,6 +74,8 @@ def row_fault(row: object) -> str | None:
             return f"{key!r} is {row[key]!r}"
     if row["split"] not in SPLITS:
         return f"split {row['split']!r} is not one of {', '.join(SPLITS)}"
+    if row.get("origin", ORIGINS[0]) not in ORIGINS:
+        return f"origin {row['origin']!r} is not one of {', '.join(ORIGINS)}"
     return kind.fault(row)
 
 

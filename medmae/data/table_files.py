@@ -66,6 +66,8 @@ def read_csv(
                 used = {*needs, *known}
                 check_unused([name for name in reader.fieldnames if name and name not in used], used, path)
             lines = [(reader.line_num, _checked(line, reader.line_num, path)) for line in reader]
+    except csv.Error as error:
+        raise DataError(f"the table cannot be read as CSV ({error})", path=path, remedy="save it as CSV") from error
     except UnicodeDecodeError as error:
         raise DataError(f"the table is not UTF-8 text ({error})", path=path, remedy="save it as CSV, UTF-8") from error
     for number, line in lines:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from medmae.data.manifest import NAME, unit_of
+from medmae.data.origin import origins_of
 from medmae.data.rows import hashes_of
 from medmae.data.source import Source
 from medmae.data.splits import SPLITS
@@ -25,8 +26,9 @@ def summarise_data(data: str | Path | Source) -> dict[str, Any]:
             manifest, or images that were read as they are.
 
     Returns:
-        ``{"manifest_sha256", "made_of", "unit", "contrasts": [...], "subjects": {split: [...]}, "cases": [...],
-        "quarantine": [...], "contents": [...]}``.
+        ``{"manifest_sha256", "made_of", "unit", "contrasts": [...], "origins": {origin: [...]},
+        "subjects": {split: [...]}, "cases": [...], "quarantine": [...], "contents": [...]}``.
+        ``origins`` are subjects by where they come from (``real``, ``simulated``), as far as anybody said.
         Subjects are those of the manifest, whatever else is there, and ``unit`` what they are: ``patients`` or
         ``images``. ``made_of`` tells the source from others, whatever its splits. A case has ``case``,
         ``subject``, ``session``, ``split``, ``contrasts``, ``shape``, ``spacing_mm``, ``flags`` and ``slices`` (every
@@ -54,6 +56,7 @@ def summarise_data(data: str | Path | Source) -> dict[str, Any]:
         "made_of": sha256,
         "unit": unit_of(rows),
         "contrasts": list(names),
+        "origins": origins_of(rows),
         "subjects": {split: sorted({r["subject"] for r in rows if r["split"] == split}) for split in SPLITS},
         "cases": cases,
         "quarantine": _rows(root / "quarantine.csv"),

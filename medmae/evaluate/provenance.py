@@ -68,6 +68,7 @@ def provenance(
     return {
         "warning": WARNING,
         "case": case.name,
+        "subject_origin": case.origin or "not known",
         "target": target,
         "sources": [
             {

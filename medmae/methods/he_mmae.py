@@ -190,7 +190,8 @@ class HEMMAE(MaskedMethod):
         counted = self._hidden(batch, mask)  # (B, T, n)
         terms = {}
         for name, output in self.outputs.items():
-            terms[name] = self._weighted(name, output.loss(prediction[name], rows, counted[:, output.number]))
+            masked = counted[:, output.number]
+            terms[name] = self._weighted(name, output.loss(prediction[name], rows, masked), masked)
         return StepOutput.of(terms=terms, prediction=prediction, masks={JOINT: mask})
 
     @property
@@ -275,7 +276,8 @@ class HEMMAE(MaskedMethod):
         latent = encode_modalities(self.encoder, self.adapters, rows, mask.visible)  # (B, V + 1, D)
         return {name: decoder(latent, mask.visible) for name, decoder in self.decoders.items()}
 
-    def _weighted(self, name: str, loss: Tensor) -> Tensor:
+    def _weighted(self, name: str, loss: Tensor, masked: Tensor) -> Tensor:
+        """Weighted by its learned s; 0 where no token ``(B, n)`` counts, of which s has nothing to learn."""
         if name not in self.log_variance:
             return loss
-        return (-self.log_variance[name]).exp() * loss + self.log_variance[name]
+        return masked.any() * ((-self.log_variance[name]).exp() * loss + self.log_variance[name])

@@ -149,6 +149,8 @@ class SlideMaps(_OfClassifier):
         classifier: As in :class:`ClassifierEvaluation`; ``dataset`` are tiles of the slides.
     """
 
+    wants = "slides"
+
     def __init__(self, *, shown: Sequence[str] | None = None, edge: int = 1024, **classifier: Any) -> None:
         super().__init__(**classifier)
         self.shown, self.edge = shown, edge

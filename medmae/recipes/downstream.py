@@ -29,6 +29,8 @@ class Downstream(Evaluation):
         evaluation: Arguments of :class:`Evaluation`.
     """
 
+    wants = "classes"
+
     def __init__(
         self,
         *,

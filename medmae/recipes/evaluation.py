@@ -35,6 +35,7 @@ class Evaluation(ABC):
     """
 
     weights = "pretraining.safetensors"  # file of the whole method
+    wants = "held_out"  # of the data: see medmae.recipes.uses.data_for
 
     def __init__(
         self,
@@ -98,5 +99,6 @@ class Evaluation(ABC):
             title=self.title,
             bundle=self.bundle,
             config={**config, **self.record},
+            device=self.device,
         )
         self.failures.raise_any()

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
 from pytorch_lightning.callbacks import Timer
 from torch import nn
 
 from medmae.data.manifest import NAME
+from medmae.data.samples import Samples
 from medmae.data.source import Source
 from medmae.evaluate.data_summary import summarise_data
 from medmae.evaluate.leakage import contents_seen, subjects_seen
@@ -20,6 +22,7 @@ from medmae.evaluate.left_out import raise_left_out
 from medmae.evaluate.provenance import recorded_versions
 from medmae.files import sha256_of, write_text
 from medmae.methods.base import Method
+from medmae.recipes.circumstances import circumstances
 from medmae.recipes.start import refuse_training
 from medmae.report import write_report
 from medmae.weights.io import save_pt, save_safetensors
@@ -39,6 +42,7 @@ def record_training(
     config: Mapping[str, Any],
     whole: str = "pretraining.safetensors",
     pretrained: str | Path | None = None,
+    samples: Samples | None = None,
 ) -> dict[str, str]:
     """Writes the weights of a training and the record of its run.
 
@@ -54,6 +58,7 @@ def record_training(
         config: What a reader should know of the settings.
         whole: Name of the method's file.
         pretrained: What training began with; whom that has seen is recorded, too.
+        samples: What it learnt from: of a data set maybe not all.
 
     Returns:
         sha256 of the weights by file name.
@@ -68,7 +73,11 @@ def record_training(
         config=config,
         model_dir=model_dir,
         hashes=hashes,
+        weights=Path(model_dir) / whole,
+        device=trainer.strategy.root_device,
+        devices=trainer.world_size,
         seconds=seconds_of(trainer),
+        trained_on=_trained_on(samples),
         pretrained_on=subjects_seen(Path(pretrained).parent) if pretrained else (),
         pretrained_contents=contents_seen(Path(pretrained).parent) if pretrained else (),
     )
@@ -84,6 +93,7 @@ def finish_evaluation(
     title: str,
     bundle: str,
     config: Mapping[str, Any],
+    device: torch.device | str = "cpu",
 ) -> None:
     """Records an evaluation of given weights and makes its report; arguments as in :func:`record_training`.
 
@@ -101,6 +111,8 @@ def finish_evaluation(
         config=config,
         model_dir=Path(weights).parent,
         hashes={Path(weights).name: sha256_of(weights)},
+        weights=weights,
+        device=device,
         seconds=None,
     )
     print(f"report: {write_report(output_dir)}")
@@ -117,14 +129,19 @@ def record_run(
     config: Mapping[str, Any],
     model_dir: str | Path,
     hashes: Mapping[str, str],
+    weights: str | Path,
+    device: torch.device | str,
+    devices: int = 1,
     seconds: float | None,
+    trained_on: Mapping[str, Any] | None = None,
     pretrained_on: Collection[str] = (),
     pretrained_contents: Collection[str] = (),
 ) -> None:
-    """Writes ``run.json``: what ran, on what data, where, with which settings, versions and weights.
+    """Writes ``run.json``: what ran, on what data, when, where, by which command, settings, versions and weights.
 
-    Arguments as in :func:`record_training`, and ``pretrained_on``, ``pretrained_contents``: subjects, and hashes of
-    what they are made of, that the weights it began with had seen.
+    Arguments as in :func:`record_training`, and ``weights``, their file; ``device`` and ``devices``, that it ran on;
+    ``trained_on``, the number of ``samples``, their ``noun`` and the ``subjects`` they are of; ``pretrained_on`` and
+    ``pretrained_contents``, subjects, and hashes of what they are made of, that the weights it began with had seen.
     """
     record = {
         "title": title,
@@ -135,16 +152,25 @@ def record_run(
             "dataset_dir": _absolute(folder_of(dataset_dir)),
             "output_dir": _absolute(output_dir),
             "model_dir": _absolute(model_dir),
+            "weights": _absolute(weights),
         },
+        **circumstances(device, devices=devices),
         "versions": recorded_versions(),
         "hashes": dict(hashes),
         "data": summarise_data(dataset_dir),
+        "trained_on": dict(trained_on or {}),
         "pretrained_on": sorted(pretrained_on),
         "pretrained_contents": sorted(pretrained_contents),
         "seconds": seconds,
         "parameters": sum(p.numel() for p in method.parameters()),
     }
     write_text(Path(output_dir) / "run.json", json.dumps(record, indent=2))
+
+
+def _trained_on(samples: Samples | None) -> dict[str, Any]:
+    if samples is None:
+        return {}
+    return {"samples": len(samples), "noun": samples.view.noun, "subjects": sorted(set(samples.subjects.tolist()))}
 
 
 def folder_of(data: str | Path | Source) -> Path:

@@ -50,6 +50,8 @@ class FewLabels(Evaluation):
         evaluation: Arguments of :class:`Evaluation`; ``data`` are labelled tiles.
     """
 
+    wants = "classes"
+
     def __init__(
         self,
         *,

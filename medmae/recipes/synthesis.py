@@ -184,6 +184,8 @@ class Synthesis(VolumeSynthesis):
         options: Of :class:`~medmae.evaluate.synthesis.synthesise.VolumeSynthesis`.
     """
 
+    wants = "volumes"
+
     def __init__(
         self,
         *,

@@ -19,6 +19,7 @@ from medmae.recipes.finish import record_training
 from medmae.recipes.settings import settings_of
 from medmae.recipes.start import clear_evaluation
 from medmae.recipes.trainer import Trainer
+from medmae.recipes.uses import data_for
 from medmae.report import write_report
 from medmae.training.fit import fit
 from medmae.training.loader import ResumableLoader
@@ -45,6 +46,7 @@ class Training(ABC):
     """
 
     weights = "pretraining.safetensors"  # file of the whole method
+    smaller: str | None = None  # command of the same training at a small size, for the plan
 
     def __init__(
         self,
@@ -120,8 +122,16 @@ class Training(ABC):
             module=self.module,
             loader=self.train_loader,
             data={"data": str(self.data.path), "training": train, **{k: f"{n} samples" for k, n in held.items()}},
-            bundle=self.bundle,
+            smaller=self.smaller,
         )
+
+    def data_for(self, wanted: str) -> Path | None:
+        """Data that the weights can be used on, of which the training knows: see :func:`medmae.recipes.uses.data_for`.
+
+        Args:
+            wanted: In which form.
+        """
+        return data_for(wanted, train=self.samples, held_out=getattr(self, "held_out", None))
 
     @rank_zero_only
     def finalize(self) -> None:
@@ -143,6 +153,7 @@ class Training(ABC):
             config={**settings_of(self.module, trainer=self.trainer, loader=self.train_loader), **self.record},
             whole=self.weights,
             pretrained=self.pretrained,
+            samples=self.samples,
         )
         self.evaluate(self.output_dir / "evaluation", hashes)
 

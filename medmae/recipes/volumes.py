@@ -18,6 +18,8 @@ class VolumeFeatures(VolumeInference):
         options: Of the class above.
     """
 
+    wants = "volumes"
+
     def __init__(self, *, model_dir: str | Path, **options: Any) -> None:
         super().__init__(**options)
         self.model_dir = Path(model_dir)

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from medmae import __version__
 from medmae.report.cohort import cohort
 from medmae.report.evaluations import SectionBuilder, evaluations, read_run
+from medmae.report.folder import RunFolder
 from medmae.report.headline import result_cards, size_cards, summary_sentence, warnings
+from medmae.report.origin import origin_sentence
 from medmae.report.page import Report
-from medmae.report.provenance import provenance
+from medmae.report.provenance import provenance, this_run
 from medmae.report.training import training
 
 FOOTER = (
     f"medmae {__version__}. Research software, not for diagnosis. "
     "What a network draws is synthetic: it shows what the network expects, not what a patient has."
 )
-OWN: Mapping[int, SectionBuilder] = {900: training, 910: cohort, 930: provenance}  # of the page itself, by place
+OWN: Mapping[int, SectionBuilder] = {
+    890: this_run,
+    900: training,
+    910: cohort,
+    930: provenance,
+}  # of the page itself, by place
 
 
 def write_report(run: str | Path, *, out: Path | None = None) -> Path:
@@ -49,9 +56,16 @@ def build_report(run: str | Path) -> Report:
     return Report(
         title=folder.title,
         eyebrow=" · ".join(dict.fromkeys(["medmae report", *origin])),
-        summary=" ".join(filter(None, [*(each.verdict(folder) for each in known), summary_sentence(folder)])),
+        summary=" ".join(filter(None, _first_words(folder))),
         cards=[row for rows in cards for row in rows if row],
         notes=[text for texts in notes for text in texts],
         sections=[section for _, build in sorted(builders.items()) if (section := build(folder)) is not None],
         footer=FOOTER,
     )
+
+
+def _first_words(folder: RunFolder) -> Iterator[str]:
+    """Of whom this is, whether it is any good, and what was done."""
+    yield origin_sentence(folder)
+    yield from (each.verdict(folder) for each in evaluations())
+    yield summary_sentence(folder)

@@ -21,7 +21,7 @@ CASE_COLUMNS = (
 ALWAYS = ("Split", "Subjects", "Cases", "Flagged")  # columns; others are left out where nothing is known of them
 NUMERIC = ("Subjects", "Cases", "Slices", "Tiles", "Images")
 MAX_NAMES = 60  # of subjects; more are in run.json
-KNOWN = {"cases", "quarantine", "contrasts", "manifest_sha256"}
+KNOWN = {"cases", "quarantine", "contrasts", "origins", "unit", "manifest_sha256", "made_of", "contents"}
 
 
 def cohort(folder: RunFolder) -> Section:
@@ -46,6 +46,15 @@ def _lead(folder: RunFolder) -> Iterator[str]:
         yield f"Contrasts: {listing(folder.data['contrasts'])}."
     if folder.data.get("cases") and not folder.leaked and not folder.images():
         yield "No subject is in two splits."
+    for origin, subjects in (folder.data.get("origins") or {}).items():
+        yield f"Origin: {count(len(subjects), 'subject')} {origin}."
+    told = folder.info.get("trained_on") or {}
+    if told:
+        learnt = count(int(told.get("samples", 0)), str(told.get("noun", "sample")))
+        yield f"Trained on {learnt} of {count(len(folder.trained_on), 'subject')}."
+    unused = folder.subjects("train") - folder.trained_on
+    if unused:
+        yield f"Not used for training: {listing(sorted(unused))} (nothing to learn from, or left out by fraction)."
 
 
 def _splits(cases: list[Mapping[str, Any]]) -> Markup:

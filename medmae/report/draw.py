@@ -12,6 +12,13 @@ MAX_FRAMES = 8
 _PLANES: tuple[tuple[Role, Role], ...] = (("row", "column"), ("frequency", "time"))
 
 
+def frames_told(kind: Kind, data: Tensor) -> dict[str, int]:
+    """``{"frames": N}`` of what :func:`draw` makes a film strip, for the lines between them; nothing of all else."""
+    if not {"time", "row", "column"} <= set(kind.roles):
+        return {}
+    return {"frames": len(evenly(data.shape[1 + kind.roles.index("time")], MAX_FRAMES))}
+
+
 def draw(kind: Kind, data: Tensor) -> np.ndarray:
     """One picture of ``(C, *size)``: ``(H, W, 3)`` of colours, else the first channel ``(H, W)``.
 

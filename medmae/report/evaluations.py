@@ -28,8 +28,8 @@ class Evaluation:
         files: What it writes below ``<run>/evaluation``, as glob patterns. The next evaluation of the same run
             directory removes them first, for the page would show them as its own.
         scores: Which of these is its table of scores, a row a case; empty if it has none.
-        sections: Builders by their place on the page: the page's own stand at 900 (training), 910 (data) and 930
-            (provenance).
+        sections: Builders by their place on the page: the page's own stand at 890 (the run), 900 (training), 910
+            (data) and 930 (provenance).
         cards: Rows of headline figures.
         notes: What a reader must know before believing a figure.
         stands_in: Whether a run holds results of this kind that stand in the place of reconstructions.

@@ -12,19 +12,21 @@ import base64
 import io
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from markupsafe import Markup
 from matplotlib import colormaps
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 HIDDEN = (58, 79, 122)  # the colour of a masked patch
 ERROR_MAP = "inferno"  # monotone in lightness: reads the same in grey and for colour-blind eyes
 MAX_SIDE = 384  # a larger panel is reduced by whole-number block means
 BYTE_BUDGET = 4_200_000  # of PNG on one page, which as text is a third more
 MAX_ROWS = 12
+FILM_GAP = 2  # pixels
 WIDE = 3  # times as wide as high: film strips
 
 
@@ -113,16 +115,37 @@ def data_uri(png: bytes) -> str:
     return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
 
 
-def strip(pictures: Sequence[Image.Image], *, gap: int = 4) -> Image.Image:
-    """Set pictures side by side on white: one PNG for a slide or a paper."""
+def strip(pictures: Sequence[Image.Image], *, gap: int = 4, sides: tuple[str, str] | None = None) -> Image.Image:
+    """Set pictures side by side on white: one PNG for a slide or a paper.
+
+    Args:
+        pictures: From left to right.
+        gap: Between two, in pixels.
+        sides: What lies left and right in each of them, written into its corners.
+    """
     height = max(picture.height for picture in pictures)
     width = sum(picture.width + gap for picture in pictures) - gap
     sheet = Image.new("RGB", (width, height), "white")
+    pen, size = ImageDraw.Draw(sheet), max(height // 14, 8)
     x = 0
     for picture in pictures:
         sheet.paste(picture.convert("RGB"), (x, 0))
+        for text, at, anchor in zip(sides or (), (x + 2, x + picture.width - 2), ("lt", "rt"), strict=False):
+            pen.text((at, 2), text, fill="white", font=ImageFont.load_default(size), anchor=anchor, stroke_width=1,
+                     stroke_fill="black")  # fmt: skip
         x += picture.width + gap
     return sheet
+
+
+def film(picture: Image.Image, *, frames: int) -> Image.Image:
+    """A film strip with a line between two frames.
+
+    Args:
+        picture: Frames of one width, side by side.
+        frames: How many.
+    """
+    edges = [round(picture.width * k / frames) for k in range(frames + 1)]
+    return strip([picture.crop((a, 0, b, picture.height)) for a, b in pairwise(edges)], gap=FILM_GAP)
 
 
 def colour_bar(limit: float, label: str) -> Markup:

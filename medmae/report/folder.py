@@ -17,7 +17,6 @@ A missing optional file is ``None`` or empty here and is stated on the page; one
 from __future__ import annotations
 
 import csv
-import json
 import math
 import zipfile
 from collections.abc import Sequence
@@ -119,6 +118,12 @@ class RunFolder:
         """Subjects of a split, as far as ``run.json`` lists the cases."""
         return {str(case.get("subject")) for case in self.data.get("cases", []) if case.get("split") == split}
 
+    @property
+    def trained_on(self) -> set[str]:
+        """Subjects that were learnt from: of the training split maybe not all; all of it where the run says no more."""
+        told = self.info.get("trained_on") or {}
+        return set(map(str, told.get("subjects", ()))) or self.subjects("train")
+
     def images(self, split: str | None = None) -> int:
         """Images of a split (or of all) whose patients nobody knows; 0 of other data."""
         cases = [case for case in self.data.get("cases", []) if split in (None, case.get("split"))]
@@ -145,7 +150,7 @@ def read_json(path: Path, *, default: object) -> object:
     if not path.is_file():
         return default
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return files.from_json(path.read_text(encoding="utf-8"))
     except ValueError as error:  # also covers text that is not UTF-8
         raise DataError(f"this file is not JSON ({error})", path=path, remedy=_AGAIN) from error
 

@@ -9,7 +9,6 @@ from typing import Any
 
 from markupsafe import Markup
 
-from medmae.data.evenly import evenly
 from medmae.files import atomic_write
 from medmae.report.figures import (
     BYTE_BUDGET,
@@ -19,6 +18,7 @@ from medmae.report.figures import (
     column_names,
     data_uri,
     encode_png,
+    film,
     is_error,
     render_row,
     strip,
@@ -29,6 +29,9 @@ from medmae.report.page import Section, join, note
 from medmae.report.text import NOTHING, number, plain, slug, words
 
 KEYS = ("case", "contrast", "slice")  # what names a row
+# Slices are those of stored volumes, which are axial and seen from the feet (LPS): patient's right, patient's left.
+SIDES = ("R", "L")
+SIDES_KEY = Markup('<span class="key"><b>R</b> <b>L</b> right and left of the patient</span>')
 
 
 def panel_section(
@@ -52,6 +55,7 @@ def panel_section(
         key: What else the legend explains.
         abreast: Whether two rows stand beside each other where there is room.
     """
+    key = join([key, SIDES_KEY]) if any(_sides(info) for info in folder.panel_info) else key
     bar = colour_bar(limit, error) if any(map(is_error, column_names(folder.panels))) else ""
     rows = panel_rows(
         folder.panel_info, folder.panels, figures=folder.path / "figures", stem="panel", limit=limit, abreast=abreast
@@ -82,8 +86,8 @@ def panel_rows(
         stale.unlink()
     columns = column_names(panels)
     encoded = {
-        i: _encode(panels[i], limit, figures / f"{stem}_{_file_name(i, info[i])}")
-        for i in evenly(len(panels), MAX_ROWS).tolist()
+        i: _encode(panels[i], info[i], limit, figures / f"{stem}_{_file_name(i, info[i])}")
+        for i in range(min(len(panels), MAX_ROWS))  # the first: they take turns in subjects, contrasts and classes
     }
     chosen = _within_budget(encoded)
     rows = join(_row(info[i], encoded[i], columns) for i in chosen)
@@ -100,13 +104,20 @@ class _Png:
     size: tuple[int, int]
 
 
-def _encode(row: Panel, limit: float, path: Path) -> dict[str, _Png]:
+def _encode(row: Panel, info: Mapping[str, Any], limit: float, path: Path) -> dict[str, _Png]:
     """Compress every picture of a row, and write all of them side by side to ``path``."""
-    pictures = render_row(row, limit=limit)
+    pictures, frames = render_row(row, limit=limit), int(as_float(info.get("frames")) or 1)
+    if frames > 1:
+        pictures = {name: film(picture, frames=frames) for name, picture in pictures.items()}
     if pictures:
         with atomic_write(path) as file:
-            file.write(encode_png(strip(list(pictures.values()))))
+            file.write(encode_png(strip(list(pictures.values()), sides=_sides(info))))
     return {name: _Png(encode_png(picture), picture.size) for name, picture in pictures.items()}
+
+
+def _sides(info: Mapping[str, Any]) -> tuple[str, str] | None:
+    """What lies left and right in the pictures of a row, if that is known."""
+    return SIDES if info.get("slice") is not None else None
 
 
 def _file_name(i: int, info: Mapping[str, Any]) -> str:
@@ -114,11 +125,11 @@ def _file_name(i: int, info: Mapping[str, Any]) -> str:
 
 
 def _within_budget(encoded: Mapping[int, Mapping[str, _Png]]) -> list[int]:
-    """Thin the rows evenly until their pictures fit the page."""
+    """The first rows whose pictures fit the page."""
     rows = [i for i, row in encoded.items() if row]
     total = sum(len(png.content) for row in encoded.values() for png in row.values())
     room = max(1, int(len(rows) * BYTE_BUDGET / max(total, 1)))
-    return [rows[k] for k in evenly(len(rows), room).tolist()]
+    return rows[:room]
 
 
 def _legend(key: Markup | str, bar: Markup | str) -> Markup:
@@ -173,8 +184,12 @@ def _scores(info: Mapping[str, Any]) -> Markup:
 def _cell(name: str, picture: _Png, info: Mapping[str, Any]) -> Markup:
     label = words(name)
     where = " ".join(plain(info.get(key)) for key in KEYS)
+    sides = join(
+        Markup('<span class="side {}">{}</span>').format(place, text)
+        for place, text in zip(("left", "right"), _sides(info) or (), strict=False)
+    )
     return Markup(
         '<figure><label><input type="checkbox" aria-label="Enlarge {label} of {where}">'
-        '<img src="{src}" width={w} height={h} alt="{label} of {where}"></label>'
+        '<img src="{src}" width={w} height={h} alt="{label} of {where}">{sides}</label>'
         "<figcaption>{label}</figcaption></figure>"
-    ).format(label=label, where=where, src=data_uri(picture.content), w=picture.size[0], h=picture.size[1])
+    ).format(label=label, where=where, src=data_uri(picture.content), w=picture.size[0], h=picture.size[1], sides=sides)

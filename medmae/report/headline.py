@@ -19,29 +19,39 @@ def summary_sentence(folder: RunFolder) -> str:
     known = evaluations()
     if told := next(filter(None, (each.sentence(folder) for each in known)), ""):
         return f"{words(method)} {told}"
-    data = folder.data
     if folder.images("train"):
         told = f"{words(method)} was trained on {count(folder.images('train'), 'image')}, whose patients are not known"
         return f"{told}; {count(folder.images('test'), 'image was', 'images were')} held out."
-    train, test = len(folder.subjects("train")), len(folder.subjects("test"))
-    trained_on = [case for case in data.get("cases", []) if case.get("split") == "train"]
-    counts = {what: sum(_int(case.get(f"{what}s")) for case in trained_on) for what in ("slice", "tile", "image")}
     parts = [f"{words(method)} was trained"]
     aim = next(filter(None, (each.aim(folder) for each in known)), "")
+    subjects = folder.trained_on
     if aim:
         parts.append(aim)
-        counts["slice"] = 0  # the count is of every contrast, most of which such a network does not read
-    if train:
-        samples = next((count(number, what) for what, number in counts.items() if number), "")
-        parts.append(f"on {samples + ' of ' if samples else ''}{count(train, 'subject')}")
-    if data.get("contrasts") and not aim:
-        parts.append(f"({listing(data['contrasts'])})")
+    if subjects:
+        samples = _samples(folder, paired=bool(aim))
+        parts.append(f"on {samples + ' of ' if samples else ''}{count(len(subjects), 'subject')}")
+    if folder.data.get("contrasts") and not aim:
+        parts.append(f"({listing(folder.data['contrasts'])})")
     text = " ".join(parts)
-    if not train:
+    if not subjects:
         return text + "; the run does not say on which subjects."
+    # Of those held out some may lack what is made: whoever was scored counts, where somebody was.
+    test = len((folder.evaluated & folder.subjects("test")) or folder.subjects("test"))
     if test:
         return f"{text}; {count(test, 'subject was', 'subjects were')} held out and never seen in training."
     return f"{text}; no subject was held out."
+
+
+def _samples(folder: RunFolder, *, paired: bool) -> str:
+    """What was learnt from, counted; a run that does not say it is taken to have learnt from all that is stored."""
+    told = folder.info.get("trained_on") or {}
+    if told:
+        return count(_int(told.get("samples")), str(told.get("noun", "sample")))
+    trained_on = [case for case in folder.data.get("cases", []) if case.get("split") == "train"]
+    counts = {what: sum(_int(case.get(f"{what}s")) for case in trained_on) for what in ("slice", "tile", "image")}
+    if paired:
+        counts["slice"] = 0  # the count is of every contrast, most of which such a network does not read
+    return next((count(number, what) for what, number in counts.items() if number), "")
 
 
 def _tells_cohort(folder: RunFolder) -> bool:

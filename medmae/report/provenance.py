@@ -1,4 +1,4 @@
-"""The last section: configuration, versions and hashes, so that the run can be repeated and its files recognised."""
+"""How a run was made and is used; and configuration, versions and hashes, to repeat it and recognise its files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,23 @@ from medmae.report.folder import RunFolder
 from medmae.report.page import Section, details, note, table
 from medmae.report.text import count, plain
 
-TITLE = "Configuration"
+TITLE, RUN_TITLE = "Configuration", "This run"
+FACTS = {"finished": "Finished", "command": "Command", "hardware": "Hardware", "code": "Code"}
+
+
+def this_run(folder: RunFolder) -> Section | None:
+    """When, by which command, where and by which code it was made, where it lies, and how its encoder is loaded."""
+    info, paths = folder.info, _mapping(folder.info.get("paths"))
+    rows = [[name, _told(key, str(info[key]))] for key, name in FACTS.items() if info.get(key)]
+    if paths.get("output_dir"):
+        rows.append(["Folder", _code(str(paths["output_dir"]))])
+    if paths.get("weights"):
+        rows.append(["Load the encoder", _code(f"import medmae; encoder = medmae.load_encoder({paths['weights']!r})")])
+    return Section(title=RUN_TITLE, blocks=[table(["", ""], rows, wrap={1})]) if rows else None
+
+
+def _told(key: str, value: str) -> Markup | str:
+    return _code(value) if key == "command" else value.replace("T", " ", 1) if key == "finished" else value
 
 
 def provenance(folder: RunFolder) -> Section:
@@ -20,6 +36,8 @@ def provenance(folder: RunFolder) -> Section:
     hashes = {**_mapping(info.get("hashes"))}
     if folder.data.get("manifest_sha256"):
         hashes.setdefault("manifest", folder.data["manifest_sha256"])
+    if folder.data.get("made_of"):
+        hashes.setdefault("contents of the data set", folder.data["made_of"])
     return Section(
         title=TITLE,
         blocks=[

@@ -13,8 +13,8 @@ from medmae.report.text import count, words
 
 TITLE = "Training"
 LR_NAMES = ("lr", "learning_rate")
-SPEED = "images_per_second"
-PROBES = "probe/"
+SPEEDS = ("samples_per_second", "images_per_second")  # the latter in logs of earlier versions
+PROBES, BASELINES = "probe/", "probe_baseline/"
 COLOURS = (0, 2, 3, 1, 5, 4)  # of the terms: neighbours in this order are easy to tell apart
 
 
@@ -28,14 +28,15 @@ def training(folder: RunFolder) -> Section | None:
     trained = [name.removeprefix("train/") for name in _columns(log) if name.startswith("train/")]
     terms = [name for name in trained if name != "loss"]
     rates = [name for name in _columns(log) if name.startswith(LR_NAMES)]
-    probes = [name for name in _columns(log) if name.startswith(PROBES)]
+    speeds = [name for name in SPEEDS if name in _columns(log)][:1]
+    noun = str((folder.info.get("trained_on") or {}).get("noun", "sample"))
     charts = [
         _chart(_pair(log, "loss", "training", "validation", colours=(0, 1)), "Loss"),
         _chart([c for i, t in enumerate(terms) for c in _pair(log, t, words(t), "",
                                                              colours=(COLOURS[i % 6],) * 2)], "Terms of the loss"),
         _chart(_each(log, rates), "Learning rate", log_y=False),
-        _chart(_each(log, [SPEED]), "Images per second", log_y=False),
-        _chart(_each(log, probes), "Accuracy of frozen features", log_y=False),
+        _chart(_each(log, speeds), f"{noun.capitalize()}s per second", log_y=False),
+        _chart(_probes(log), "Accuracy of frozen features", log_y=False),
     ]  # fmt: skip
     drawn = join(chart for chart in charts if chart)
     blocks = [Markup('<div class="charts">{}</div>').format(drawn)] if drawn else []
@@ -61,9 +62,19 @@ def _pair(log: Sequence[Row], term: str, label: str, val_label: str, *, colours:
 
 
 def _each(log: Sequence[Row], names: Sequence[str]) -> list[Series]:
-    return [
-        c for i, name in enumerate(names) if (c := _curve(log, name, words(name.removeprefix(PROBES)), i % 6, False))
-    ]
+    return [c for i, name in enumerate(names) if (c := _curve(log, name, words(name), i % 6, False))]
+
+
+def _probes(log: Sequence[Row]) -> list[Series]:
+    """What frozen features tell, solid; dashed what the same encoder told untrained, and what needs no encoder."""
+    names = [name.removeprefix(PROBES) for name in _columns(log) if name.startswith(PROBES)]
+    beside = [name.removeprefix(BASELINES) for name in _columns(log) if name.startswith(BASELINES)]
+    colours = {name: COLOURS[i % len(COLOURS)] for i, name in enumerate(dict.fromkeys([*names, *beside]))}
+    curves = [_curve(log, f"{PROBES}{name}", words(name), colours[name], False) for name in names]
+    for name in beside:
+        label = f"{words(name)}, untrained" if name in names else words(name)
+        curves.append(_curve(log, f"{BASELINES}{name}", label, colours[name], True))
+    return [curve for curve in curves if curve]
 
 
 def _curve(log: Sequence[Row], name: str, label: str, colour: int, dashed: bool) -> Series | None:

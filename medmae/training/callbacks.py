@@ -1,4 +1,4 @@
-"""The live bar: images per second, and when the whole run will be done."""
+"""The live bar: samples per second, and when the whole run will be done."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Throughput(Callback):
         if self._due(trainer):
             now = time.perf_counter()
             rate = self._samples / max(now - self._since, 1e-9)
-            module.log("images_per_second", rate, prog_bar=True, rank_zero_only=True)
+            module.log("samples_per_second", rate, prog_bar=True, rank_zero_only=True)
             self._since, self._samples = now, 0
 
     @staticmethod

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
@@ -32,3 +35,44 @@ def count_saved_bytes(method: Method, batch: Batch) -> int:
         loss = method(batch).loss
     del loss
     return sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What one sample costs, and the network that it costs it.
+
+    Attributes:
+        operations: Of forward and backward; as :func:`count_flops` counts them.
+        kept: Bytes that autograd keeps; as :func:`count_saved_bytes` counts them.
+        trainable: Numbers with a gradient.
+        frozen: Others, such as position tables and teachers.
+    """
+
+    operations: int
+    kept: int
+    trainable: int
+    frozen: int
+
+    def memory(self, *, batch: int) -> int:
+        """Bytes of a training step in float32 under AdamW: weights, gradients, two moments, and what autograd keeps."""
+        return 16 * self.trainable + 4 * self.frozen + batch * self.kept
+
+
+def count_sample(method: Method) -> Counted:
+    """Runs a copy of a method on two random samples, and counts; the method and all random numbers stay as they are.
+
+    Args:
+        method: Of any kind, on the CPU.
+    """
+    numbers = [*method.parameters(), *method.buffers()]
+    trainable = sum(each.numel() for each in method.parameters() if each.requires_grad)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        copied, batch = copy.deepcopy(method), method.example_batch(_TWO, generator=torch.Generator().manual_seed(0))
+        kept = count_saved_bytes(copied, batch)
+        operations = count_flops(copied, batch)
+    rest = sum(each.numel() for each in numbers) - trainable
+    return Counted(operations // _TWO, kept // _TWO, trainable, rest)
+
+
+_TWO = 2  # a batch of one has no variance, and no other sample to be told from

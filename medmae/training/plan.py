@@ -10,14 +10,16 @@ from typing import cast
 import pytorch_lightning as pl
 from pytorch_lightning.utilities import rank_zero_only
 
+from medmae.nn.checkpointing import recomputable_blocks
 from medmae.speed import matmul_gflops
 from medmae.training.cost import step_flops
 from medmae.training.loader import ResumableLoader
+from medmae.training.measure import count_sample
 from medmae.training.memory import Precision, memory
 from medmae.training.module import MaskedModule
 from medmae.training.sizes import Sizes
 
-LONG_HOURS = 6.0  # from here on a CPU is the wrong device
+LONG_HOURS = 1.0  # from here on a CPU is the wrong device for a first look
 # Of the speed of a large product, to be on the safe side: steps alone reach 64 to 86 % of it on a quiet CPU and 27 to
 # 37 % on a GPU (docs/benchmarks.md), and a run also reads, augments and logs.
 EFFICIENCY = 0.4
@@ -25,7 +27,12 @@ EFFICIENCY = 0.4
 
 @rank_zero_only
 def tell_plan(
-    *, trainer: pl.Trainer, module: MaskedModule, loader: ResumableLoader, data: Mapping[str, str], bundle: str
+    *,
+    trainer: pl.Trainer,
+    module: MaskedModule,
+    loader: ResumableLoader,
+    data: Mapping[str, str],
+    smaller: str | None = None,
 ) -> None:
     """Prints data, network, device, length, output folder, and about how long it takes in how much memory.
 
@@ -34,7 +41,7 @@ def tell_plan(
         module: What.
         loader: Batches to learn from.
         data: Lines on the data.
-        bundle: Its name.
+        smaller: Command of the same training at a small size, told where a CPU would take long; None if there is none.
     """
     device = trainer.strategy.root_device.type
     steps = len(loader) * (trainer.max_epochs or 0) // trainer.accumulate_grad_batches
@@ -48,24 +55,25 @@ def tell_plan(
         "device": f"{trainer.num_devices} x {device}, {trainer.precision}",
         "length": f"{trainer.max_epochs} epochs, {steps} steps of {loader.batch_size} samples",
         "output": str(trainer.default_root_dir),
-        "estimate": "not known for this method before its first steps"
-        if seconds is None
-        else f"about {timedelta(seconds=math.ceil(seconds))} (h:mm:ss) and {mebibytes:,.0f} MiB, besides the data",
+        "estimate": f"about {timedelta(seconds=math.ceil(seconds))} (h:mm:ss) and {mebibytes:,.0f} MiB, besides the "
+        "data and what is evaluated at the end",
     }
     print("\n".join(f"  {name:<10} {text}" for name, text in lines.items()), flush=True)
-    if device == "cpu" and seconds is not None and seconds > 3600 * LONG_HOURS:
-        print(f"  this is long for a CPU: take a GPU, or try it small, medmae run {bundle} train,demo", flush=True)
+    if device == "cpu" and seconds > 3600 * LONG_HOURS:
+        small = "lower --epochs" if smaller is None else f"try it small: {smaller}"
+        print(f"  this is long for a CPU: take a GPU, or {small}", flush=True)
 
 
-def _cost(
-    trainer: pl.Trainer, module: MaskedModule, *, batch: int, steps: int
-) -> tuple[float, float] | tuple[None, None]:
-    """Seconds and MiB, where the cost model knows the method."""
+def _cost(trainer: pl.Trainer, module: MaskedModule, *, batch: int, steps: int) -> tuple[float, float]:
+    """Seconds and MiB: from sizes alone where the cost model knows the method, else counted on a sample."""
+    recomputing = any(block.recompute for block in recomputable_blocks(module.method))
     try:
         sizes = Sizes.of(module.method)
-        needed = memory(sizes, batch=batch, precision=cast(Precision, trainer.precision))
+        precision = cast(Precision, trainer.precision)
+        needed = memory(sizes, batch=batch, checkpointing=recomputing, precision=precision).total
+        operations = step_flops(sizes, batch=batch, checkpointing=recomputing)
     except ValueError:
-        return None, None
+        counted = count_sample(module.method)
+        needed, operations = counted.memory(batch=batch), batch * counted.operations
     speed = matmul_gflops(trainer.strategy.root_device.type) * 1e9 * EFFICIENCY * trainer.world_size
-    work = steps * trainer.accumulate_grad_batches * step_flops(sizes, batch=batch)
-    return work / speed, needed.total / 2**20
+    return steps * trainer.accumulate_grad_batches * operations / speed, needed / 2**20

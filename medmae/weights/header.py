@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from safetensors import SafetensorError, safe_open
 
 from medmae.errors import DataError
+from medmae.files import from_json
 from medmae.weights.damage import damaged
 
 T = TypeVar("T")
@@ -37,7 +38,7 @@ def read_entry(path: str | Path, field: str, parse: Callable[[Any], T], *, empty
     try:
         with safe_open(path, framework="pt") as file:
             text = (file.metadata() or {}).get(field)
-        return empty if text is None else parse(json.loads(text))
+        return empty if text is None else parse(from_json(text))
     except SafetensorError as error:
         raise damaged(Path(path), f"no readable safetensors file: {error}") from error
     except (ValueError, TypeError, KeyError, AttributeError) as error:

@@ -39,3 +39,8 @@ def test_a_missing_file_and_another_encoding_are_refused(tmp_path):
         read_csv(tmp_path / "gone.csv", needs=[], remedy="")
     with pytest.raises(DataError, match="not UTF-8"):
         read(tmp_path / "a.csv", "subject,path\nJosé,a\n", encoding="latin-1")
+
+
+def test_a_field_longer_than_a_table_can_have_is_refused(tmp_path):
+    with pytest.raises(DataError, match=r"a\.csv: the table cannot be read as CSV \(field larger"):
+        read(tmp_path / "a.csv", f"subject,path\n{'x' * 200_000},a\n")

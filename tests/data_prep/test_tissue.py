@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from data_prep.glass import glass_colours
 from data_prep.tiny.wsi import picture
 from data_prep.tissue import overlay, tissue_mask, tissue_share
 from medmae.data.slides.slide_grid import SlideGrid
@@ -84,3 +85,62 @@ def test_the_outline_is_drawn_on_the_border_and_nowhere_else():
     assert 0 < changed.mean() < 0.03
     assert not changed[60:140, 110:190].any()
     assert not changed[~mask].any()
+
+
+# ----------------------------------------------------------------------------------------------------- tinted glass
+def through(pixels, tint):
+    """What a slide looks like whose glass is tinted: everything is seen through it."""
+    return (pixels * (np.array(tint) / (243, 242, 245))).clip(0, 255).astype(np.uint8)
+
+
+def overlap(mask, true):
+    return (mask & true).sum() / (mask | true).sum()
+
+
+@pytest.mark.parametrize(
+    "tint",
+    [
+        (235, 230, 205),
+        (240, 230, 180),
+        (225, 215, 170),
+        (200, 195, 170),
+        (205, 235, 215),
+        (200, 222, 250),
+        (250, 215, 230),
+    ],
+)
+def test_tinted_glass_is_no_tissue_and_the_tissue_is_that_of_white_glass(tint):
+    white = picture(600, 500, seed=3)
+    true, tinted = tissue_mask(image(white)), through(white, tint)
+    glass = glass_colours(tinted)
+    assert np.abs(np.subtract(glass, [tint])).max() <= 3
+    assert overlap(tissue_mask(image(tinted), glass=glass), true) > 0.99
+
+
+def test_a_blank_slide_of_tinted_glass_has_no_tissue():
+    blank = through(picture(600, 500, tissue=False), (240, 230, 180))
+    assert tissue_mask(image(blank)).all()
+    assert not tissue_mask(image(blank), glass=glass_colours(blank)).any()
+
+
+def test_white_glass_beside_tinted_glass_is_no_tissue_either():
+    white = picture(600, 500, seed=3)
+    tinted = through(white, (240, 230, 180))
+    tinted[:, :60] = white[:, :60]  # outside of the cover slip
+    glass = glass_colours(tinted)
+    assert len(glass) == 2
+    assert overlap(tissue_mask(image(tinted), glass=glass), tissue_mask(image(white))) > 0.99
+
+
+@pytest.mark.parametrize("colour", [(226, 150, 186), (240, 205, 226), (229, 203, 187)])
+def test_pale_tissue_on_white_glass_is_never_taken_for_glass(colour):
+    pixels = on_glass(colour=colour)
+    pixels[20:180, 40:260] = colour  # more than half, and flat as no tissue is
+    assert glass_colours(pixels) == []
+
+
+def test_a_picture_full_of_tissue_shows_no_glass():
+    inside = picture(1800, 1400, seed=3)[500:900, 650:1150]
+    assert tissue_mask(image(inside)).mean() > 0.9
+    assert glass_colours(inside) == []
+    assert glass_colours(picture(600, 500)) == []  # nor is white glass tinted

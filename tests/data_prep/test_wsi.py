@@ -17,7 +17,7 @@ from medmae.data import Manifest, Samples, Tiles
 from medmae.data.slides.slide_grid import SlideGrid
 from medmae.data.slides.wsi import Slide
 from medmae.errors import DataError, ExitCode
-from tests.slides import work_here, write_dicom_slide, write_jpeg_slide
+from tests.slides import work_here, write_dicom_slide, write_jpeg_slide, write_scn
 
 QUIET = Console(quiet=True)
 
@@ -40,7 +40,7 @@ def slides(tmp_path):
 
 
 def run(source, out, **options):
-    return prepare(source=source, out=out, console=QUIET, **{"workers": 0, "tile": 64, **options})
+    return prepare(source=source, out=out, **{"console": QUIET, "workers": 0, "tile": 64, **options})
 
 
 def table(path):
@@ -150,6 +150,52 @@ def test_resolution_patient_and_label_come_from_the_table(here, slides, tmp_path
     assert len({row["split"] for row in rows if row["subject"] == "p1"}) == 1
     assert all(row["flags"] == ["mpp_from_table"] for row in rows)
     assert Samples(source=rows, view=Tiles(), split=None).classes == ("normal", "tumour")
+
+
+def test_a_wrong_resolution_is_corrected_by_table_or_option_and_told(here, slides, tmp_path, capsys):
+    true = {row["case"]: row["count"] for row in Manifest.read(run(slides(), tmp_path / "true").manifest)}
+    for name, mpp in (("a", 0.05), ("b", 5.0), ("c", 21.1667)):  # off by ten either way; 1200 dots an inch
+        write_pyramid(tmp_path / "raw" / f"{name}.tif", picture(420, 340, seed="abc".index(name)), mpp=mpp)
+    with pytest.raises(DataError, match=r"21\.2 or more.* if its resolution is wrong, --slide-mpp, or a column mpp"):
+        run(tmp_path / "raw" / "c.tif", tmp_path / "refused")
+    (tmp_path / "t.csv").write_text("slide,mpp\na,0.5\nb,0.5\nc,0.5\n")
+    for options in ({"table": tmp_path / "t.csv"}, {"slide_mpp": 0.5}):
+        out = tmp_path / f"out_{next(iter(options))}"
+        console = Console(stderr=True, width=300)
+        rows = Manifest.read(run(tmp_path / "raw", out, **options, console=console).manifest)
+        assert {row["case"]: row["count"] for row in rows} == true
+        assert [row["flags"][:2] for row in rows] == [
+            ["mpp_from_table", f"mpp_corrected:{wrong}->0.5"] for wrong in ("0.05", "5", "21.1667")
+        ]
+        assert all("mpp_corrected" in line["flags"] for line in table(out / "summary.csv"))
+        assert "3 of 3 slides are taken at the resolution that you state" in capsys.readouterr().err
+
+
+def test_a_resolution_that_cannot_be_is_flagged_and_told(here, slides, tmp_path, capsys):
+    write_pyramid(slides() / "a.tif", picture(1200, 1000), mpp=0.05)
+    result = run(tmp_path / "raw", tmp_path / "out", tile=16, console=Console(stderr=True, width=300))
+    flags = {row["case"]: row["flags"] for row in Manifest.read(result.manifest)}
+    assert flags["a"] == ["mpp_doubtful:0.05", "no_patient"]
+    assert flags["b"] == ["no_patient"]
+    assert "1 of 3 slides say a resolution that no scanner has" in capsys.readouterr().err
+
+
+def test_tiles_of_tinted_glass_are_left_out_and_the_slide_is_flagged(here, slides, tmp_path):
+    tinted = (picture(420, 340, seed=0) * (np.array((240, 230, 180)) / (243, 242, 245))).astype(np.uint8)
+    write_pyramid(slides(("a", "b")) / "b.tif", tinted)
+    rows = {row["case"]: row for row in Manifest.read(run(tmp_path / "raw", tmp_path / "out", min_tissue=0.5).manifest)}
+    assert rows["b"]["count"] == pytest.approx(rows["a"]["count"], abs=1)
+    assert rows["b"]["flags"][0].startswith("tinted_glass:2")
+    assert not any("glass" in flag for flag in rows["a"]["flags"])
+    assert rows["b"]["count"] < len(SlideGrid.from_dict(rows["b"]["grid"]).origins())
+
+
+def test_the_glass_is_looked_for_within_the_bounds_of_a_slide(here, tmp_path):
+    path = write_scn(tmp_path / "raw" / "a.scn", (900, 700), offset=(400, 300))
+    (row,) = Manifest.read(run(tmp_path / "raw", tmp_path / "out").manifest)
+    assert row["grid"]["origin"] == [400, 300]
+    with Slide(path) as slide:
+        assert slide_module._scanned(Image.new("RGB", (450, 350)), slide).shape == (200, 250, 3)
 
 
 @pytest.mark.parametrize(
@@ -312,7 +358,7 @@ def test_a_run_killed_between_shard_and_record_does_not_trust_the_shard(here, sl
 
 def test_bad_options_are_refused_with_the_value(slides, tmp_path, capsys):
     source = slides(("a",))
-    for options in ({"tile": 0}, {"mpp": 0.0}, {"overlap": 1.0}, {"min_tissue": 2}, {"limit_s": 0}):
+    for options in ({"tile": 0}, {"mpp": 0.0}, {"overlap": 1.0}, {"min_tissue": 2}, {"slide_mpp": 0}, {"limit_s": 0}):
         with pytest.raises(ValueError, match="got"):
             run(source, tmp_path / "out", **options)
     assert code_of(source, tmp_path / "out", "--mpp", 1, "--microns", 100) == ExitCode.REFUSED

@@ -251,6 +251,19 @@ def test_uncertainty_weighs_every_output_and_is_learned(batch, mask):
     assert all(value.grad for value in weighted.log_variance.values())
 
 
+def test_the_uncertainty_of_what_no_sample_has_stays_as_it_is(batch):
+    method = tiny(uncertainty=True)
+    optimiser = torch.optim.AdamW(method.parameters(), lr=1e-2, weight_decay=0)
+    for step in range(3):
+        out = method({"rgb": batch["rgb"]}, generator=seeded(step))
+        optimiser.zero_grad()
+        out.loss.backward()
+        optimiser.step()
+    assert (out.terms["h"], out.terms["e"]) == (0, 0)
+    assert (method.log_variance["h"], method.log_variance["e"]) == (0, 0)
+    assert method.log_variance["rgb"] != 0
+
+
 def test_strategy_one_shows_each_position_once(batch):
     mask = tiny(strategy="one").draw_masks(batch, generator=seeded(7))["modalities"]
     seen = (~mask.as_bool()).unflatten(1, (3, 16)).sum(dim=1)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+import medmae
 from data_prep.tiny.images import make
 from medmae.data import Pictures, Samples
 from medmae.data.augment.image import ImageAugment
@@ -16,6 +20,7 @@ from medmae.errors import DataError, SomeFailedError
 from medmae.methods.mae import mae_tiny
 from medmae.nn.heads import FeatureMap
 from medmae.recipes import Images, Trainer
+from medmae.recipes.circumstances import code, command
 from medmae.recipes.evaluation import Evaluation
 from medmae.recipes.settings import settings_of
 from medmae.recipes.training import Training
@@ -94,6 +99,50 @@ def test_a_training_leaves_weights_a_record_of_what_was_built_and_a_report(train
     assert told["augment.image.flip"] == 0.25
     assert set(record["hashes"]) == {"model.pt", "model.safetensors", "pretraining.safetensors"}
     assert (training.output_dir / "report.html").is_file()
+
+
+def test_the_record_says_when_where_and_by_which_command_and_code_and_what_was_learnt_from(training) -> None:
+    record = json.loads((training.output_dir / "run.json").read_text())
+    assert datetime.fromisoformat(record["finished"]).tzinfo is not None
+    assert record["command"] == command(sys.argv)
+    assert record["code"].startswith(f"medmae {medmae.__version__}")
+    assert " core" in record["hardware"]
+    samples = training.samples
+    assert record["trained_on"] == {
+        "samples": len(samples), "noun": "image", "subjects": sorted(set(samples.subjects.tolist()))
+    }  # fmt: skip
+    encoder = medmae.load_encoder(record["paths"]["weights"])
+    name, weights = next(iter(training.method.encoder.state_dict().items()))
+    assert torch.equal(encoder.state_dict()[name], weights)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["/venv/bin/medmae", "run", "x", "train", "--title", "two words"], "medmae run x train --title 'two words'"),
+        (["/site/medmae/__main__.py", "demo"], "medmae demo"),
+        (["study.py", "3"], "python study.py 3"),
+        ([""], "an interactive Python session"),
+        (["/site/ipykernel_launcher.py", "-f", "x.json"], "an interactive Python session"),
+    ],
+)
+def test_a_command_is_told_as_it_would_be_typed(words, told) -> None:
+    assert command(words) == told
+
+
+def test_of_a_checkout_the_commit_is_told_and_of_a_package_the_version_alone(tmp_path) -> None:
+    assert code(tmp_path) == f"medmae {medmae.__version__}"
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=x", "-c", "user.email=x@example.org"]
+    subprocess.run([*git, "init", "-q"], check=True)
+    (tmp_path / "a.py").write_text("1")
+    subprocess.run([*git, "add", "."], check=True)
+    subprocess.run([*git, "commit", "-qm", "x"], check=True)
+    commit = subprocess.run([*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout.strip()
+    short = code(tmp_path).rpartition(" ")[2]
+    assert len(short) >= 7
+    assert commit.startswith(short)
+    (tmp_path / "a.py").write_text("2")
+    assert code(tmp_path).endswith(f"{short}-dirty")
 
 
 def test_a_rate_that_is_not_scaled_is_called_so(training) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
@@ -93,8 +93,8 @@ def recipes(bundle: Bundle) -> list[Recipe]:
             layers, stem = [by_stem[base], *layers], base
         if base in unreadable:
             continue
-        for layer in layers:
-            _merge(recipe, copy.deepcopy(layer))
+        recipe.tree, faults = overlaid(layers)
+        recipe.faults |= faults
         if METADATA in bundle.documents:
             recipe.tree["_meta_"] = metadata
         made.append(recipe)
@@ -114,22 +114,34 @@ def _base(stem: str, content: Mapping[str, Any]) -> str | None:
     return None if RUN_KEY in content or stem in {"train", "evaluate", "inference"} else "train"
 
 
-def _merge(recipe: Recipe, layer: Mapping[str, Any]) -> None:
-    """What ``ConfigParser.load_config_files`` does with one more file."""
-    for raw, value in layer.items():
-        key = normal(str(raw))
-        adds, key = key.startswith("+"), key.removeprefix("+")
-        *parents, last = key.split("::")
-        try:
-            place: Any = recipe.tree
-            for part in parents:
-                place = place[int(part)] if isinstance(place, list) else place[part]
-            index = int(last) if isinstance(place, list) else last
-            if adds and isinstance(place.get(index), dict) and isinstance(value, dict):
-                place[index].update(value)
-            elif adds and isinstance(place.get(index), list) and isinstance(value, list):
-                place[index].extend(value)
-            else:
-                place[index] = value
-        except (KeyError, IndexError, ValueError, TypeError, AttributeError):
-            recipe.faults[key] = "names a part of what is not there"
+def overlaid(layers: Iterable[Mapping[str, Any]]) -> tuple[dict[str, Any], dict[str, str]]:
+    """What ``ConfigParser.load_config_files`` makes of several files, from first to last.
+
+    Returns:
+        Ids and values; and what could not be merged, by id.
+    """
+    tree: dict[str, Any] = {}
+    faults: dict[str, str] = {}
+    for layer in layers:
+        for raw, value in copy.deepcopy(dict(layer)).items():
+            key = normal(str(raw))
+            try:
+                _put(tree, key.removeprefix("+"), value, adds=key.startswith("+"))
+            except (KeyError, IndexError, ValueError, TypeError, AttributeError):
+                faults[key.removeprefix("+")] = "names a part of what is not there"
+    return tree, faults
+
+
+def _put(tree: dict[str, Any], key: str, value: Any, *, adds: bool) -> None:  # noqa: ANN401
+    """Sets an id, or adds to the mapping or the list that is there."""
+    *parents, last = key.split("::")
+    place: Any = tree
+    for part in parents:
+        place = place[int(part)] if isinstance(place, list) else place[part]
+    index = int(last) if isinstance(place, list) else last
+    if adds and isinstance(place.get(index), dict) and isinstance(value, dict):
+        place[index].update(value)
+    elif adds and isinstance(place.get(index), list) and isinstance(value, list):
+        place[index].extend(value)
+    else:
+        place[index] = value

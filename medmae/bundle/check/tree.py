@@ -11,7 +11,7 @@ from medmae.bundle.check.finding import Problem
 from medmae.bundle.check.source import METADATA, SUFFIXES, Bundle
 
 # What a run leaves in a bundle of one's own, where results go beside the recipes.
-_FOLDERS = ("checkpoints", "eval", "evaluation", "figures", "logs", "not_finite", "tensorboard")
+_FOLDERS = ("checkpoints", "eval", "evaluation", "figures", "logs", "not_finite", "settings", "tensorboard")
 RESULTS = frozenset({*_FOLDERS, "report.html", "run.json", ".training.lock"})
 _NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
 _RESULT = "csv|ckpt|dcm|geojson|gif|h5|jpg|json|nii|nii\\.gz|npy|npz|png|safetensors|tsv|txt|yaml"

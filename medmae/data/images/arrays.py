@@ -63,6 +63,7 @@ def read_npz(path: Path, *, task: Task = "single_label", labels: str = "labels")
     parts = {split: f"{split}_" for split in SPLITS if f"{split}_images" in found} or {"": ""}
     if "images" not in found and "" in parts:
         raise DataError("there are no images", path=path, field="keys", value=sorted(found), remedy=f"name them {_NPZ}")
+    _refuse_scalars([found[key] for key in ("classes",) if key in found], field="classes", path=path)
     classes = [str(name) for name in found["classes"]] if "classes" in found else None
     return _table(
         path,
@@ -145,6 +146,8 @@ def _table(
 ) -> Table:
     names: list[str] = []
     called: list[str | None] = []
+    for field, arrays in (("images", images), ("labels", labels), ("patients", whose)):
+        _refuse_scalars(arrays.values(), field=field, path=path)
     _check_lengths(images, labels, field="label", path=path)
     _check_lengths(images, whose, field="patient", path=path)
     _check_patients(images, whose, path=path)
@@ -194,6 +197,7 @@ def _targets(
 
 def _check_images(array: np.ndarray, *, path: Path, field: str) -> None:
     fits = array.ndim == 3 or (array.ndim == 4 and array.shape[3] <= _MOST_CHANNELS)
+    fits = fits and 0 not in array.shape[1:]
     bounded = array.dtype == np.uint8 or (
         array.dtype.kind == "f" and array.size and np.isfinite(array).all() and 0 <= array.min() <= array.max() <= 1
     )
@@ -209,6 +213,19 @@ def _check_images(array: np.ndarray, *, path: Path, field: str) -> None:
 
 def _in_unit(array: np.ndarray) -> np.ndarray:
     return array if array.dtype == np.uint8 else array.astype(np.float32)
+
+
+def _refuse_scalars(arrays: Iterable[np.ndarray], *, field: str, path: Path) -> None:
+    """A single number has no entries to count."""
+    for array in arrays:
+        if array.ndim == 0:
+            raise DataError(
+                f"{field} are an array with an entry each, not a single value",
+                path=path,
+                field=field,
+                value=array.item(),
+                remedy="store an array of shape (N, ...)",
+            )
 
 
 def _check_lengths(

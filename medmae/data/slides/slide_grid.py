@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,8 @@ class SlideGrid:
         tile: Edge of a stored tile, in pixels.
         tile_mpp: Microns a stored pixel.
         stride: Microns from one tile to the next.
+        origin: Level-0 position from which viewers that crop to the slide's bounds count (QuPath); tiles do not depend
+            on it.
     """
 
     slide_size: tuple[int, int]
@@ -36,6 +38,7 @@ class SlideGrid:
     tile: int
     tile_mpp: float
     stride: float
+    origin: tuple[int, int] = field(default=(0, 0), repr=False)
 
     def __post_init__(self) -> None:
         numbers = (*self.slide_size, *self.mpp, *self.downsample, self.tile, self.tile_mpp, self.stride)
@@ -91,13 +94,15 @@ class SlideGrid:
             "tile": self.tile,
             "tile_mpp": self.tile_mpp,
             "stride": self.stride,
+            "origin": list(self.origin),
             "tile_size": list(self.tile_size),
             "ratio": list(self.ratio),
         }
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> SlideGrid:
-        """The inverse of :meth:`to_dict`; derived values are computed anew."""
+        """The inverse of :meth:`to_dict`; derived values are computed anew. Grids of old have no origin: (0, 0)."""
+        left, top = values.get("origin", (0, 0))
         return cls(
             slide_size=(int(values["slide_size"][0]), int(values["slide_size"][1])),
             mpp=(float(values["mpp"][0]), float(values["mpp"][1])),
@@ -106,4 +111,5 @@ class SlideGrid:
             tile=int(values["tile"]),
             tile_mpp=float(values["tile_mpp"]),
             stride=float(values["stride"]),
+            origin=(int(left), int(top)),
         )

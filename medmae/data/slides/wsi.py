@@ -16,7 +16,7 @@ from medmae.data.slides.slide_grid import Box
 from medmae.data.slides.wsi_direct import VENDORS, TiledJpeg, direct_levels
 from medmae.data.slides.wsi_faults import UNPARSABLE, check_whole
 from medmae.data.slides.wsi_handle import Handle
-from medmae.data.slides.wsi_metadata import levels_of, mpp_in, objective_in
+from medmae.data.slides.wsi_metadata import bounds_in, levels_of, mpp_in, objective_in
 from medmae.errors import DataError
 
 LIMIT_MP = 64.0  # 10^6 pixels of 4 bytes in one read
@@ -52,6 +52,8 @@ class Slide:
         vendor: OpenSlide's name of the format.
         mpp: Microns a level-0 pixel (x, y) as the file says; None if it says nothing plausible.
         objective: Nominal magnification as the file says, or None.
+        bounds: Left, top, width, height of what was scanned, in level-0 pixels, where the file says so: the rest of the
+            slide is empty, and viewers such as QuPath leave it out. None if it does not say.
 
     Raises:
         DataError: Missing, empty, stripped, truncated or unsupported file, each with its own message.
@@ -74,6 +76,7 @@ class Slide:
         self.vendor: str = slide.properties[openslide.PROPERTY_NAME_VENDOR]
         self.mpp = mpp_in(slide.properties)
         self.objective = objective_in(slide.properties)
+        self.bounds = bounds_in(slide.properties)
         self._may_be_direct = direct and self.vendor in VENDORS
         self._direct: dict[int, TiledJpeg] | None = None
         self._process = -1
@@ -128,6 +131,11 @@ class Slide:
     def finer(self, downsample: float) -> int:
         """The coarsest level that is at least as fine as a downsample, within the rounding of its size."""
         return max((n for n, level in enumerate(self.levels) if max(level.downsample) <= downsample * 1.001), default=0)
+
+    @property
+    def origin(self) -> tuple[int, int]:
+        """Level-0 position of the corner of what was scanned, from which viewers count; (0, 0) if nobody says."""
+        return (0, 0) if self.bounds is None else self.bounds[:2]
 
     def close(self) -> None:
         """Closes all files; a further read opens them again."""

@@ -52,6 +52,21 @@ def objective_in(properties: Mapping[str, str]) -> float | None:
     return _number(properties, openslide.PROPERTY_NAME_OBJECTIVE_POWER)
 
 
+def bounds_in(properties: Mapping[str, str]) -> tuple[int, int, int, int] | None:
+    """What was scanned, in OpenSlide's properties: left, top, width, height at level 0; None if one is missing."""
+    names = (
+        openslide.PROPERTY_NAME_BOUNDS_X,
+        openslide.PROPERTY_NAME_BOUNDS_Y,
+        openslide.PROPERTY_NAME_BOUNDS_WIDTH,
+        openslide.PROPERTY_NAME_BOUNDS_HEIGHT,
+    )
+    try:
+        left, top, width, height = (int(properties[name]) for name in names)
+    except (KeyError, ValueError):
+        return None
+    return (left, top, width, height) if min(width, height) > 0 <= min(left, top) else None
+
+
 def _number(properties: Mapping[str, str], name: str) -> float | None:
     """A positive number, or None."""
     try:

@@ -30,6 +30,7 @@ _FORMATS = (
 _BARE = {"h264", "hevc", "m4v", "mpegvideo", "mjpeg", "av1", "obu"}  # streams without times: FFmpeg makes them up
 _STRICT = {"err_detect": "crccheck+bitstream+buffer+explode"}
 _ASPECTS = (1 / 8, 8.0)  # plausible width over height of a pixel
+_UNKNOWN_MATRIX = "colour_matrix_unknown"
 _UNSPECIFIED = 2  # FFmpeg's number of a colour matrix, primaries or curve that is not told
 _CURVES = {16: "pq", 18: "hlg"}
 
@@ -196,16 +197,23 @@ class ContainerVideo(Video):
             self.flag("transparent_on_black")
             pixels = frame.to_ndarray(format="rgba")
             opacity = pixels[..., 3:].astype(np.uint16)
-            return ((pixels[..., :3] * opacity + 127) // 255).astype(np.uint8)
-        return frame.to_ndarray(format="rgb24")
+            pixels = ((pixels[..., :3] * opacity + 127) // 255).astype(np.uint8)
+        else:
+            pixels = frame.to_ndarray(format="rgb24")
+        self._tell_matrix(frame, pixels)
+        return pixels
 
     def _tell_colours(self, frame: Any, name: str) -> None:  # noqa: ANN401
         if frame.format.components[0].bits > 8:
             self.flag(f"pixels:{name}")
         if frame.color_trc in _CURVES:
             self.flag(f"not_tone_mapped:{_CURVES[frame.color_trc]}")
-        if not frame.format.is_rgb and frame.format.has_palette is False and frame.colorspace == _UNSPECIFIED:
-            self.flag("colour_matrix_unknown")  # then FFmpeg takes BT.601
+
+    def _tell_matrix(self, frame: Any, pixels: np.ndarray) -> None:  # noqa: ANN401
+        """Flags colours whose matrix nobody stated; grey is the same by all of them."""
+        unstated = frame.colorspace == _UNSPECIFIED and not frame.format.is_rgb and not frame.format.has_palette
+        if unstated and _UNKNOWN_MATRIX not in self.flags and not np.array_equal(pixels[..., :-1], pixels[..., 1:]):
+            self.flag(_UNKNOWN_MATRIX)  # then FFmpeg takes BT.601
 
 
 def _dispositions(stream: Any) -> set[str]:  # noqa: ANN401

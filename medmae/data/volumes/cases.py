@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from medmae.data.left_out import barren, damaged_in, nothing_in, spoken
+from medmae.data.origin import Origin
 from medmae.data.volumes.case import Case
 from medmae.data.volumes.grid import Grid
 from medmae.data.volumes.intensity import Normalisation, Rule
@@ -17,6 +18,7 @@ from medmae.data.volumes.layouts import Found, Layout, cases_of, find_cases
 from medmae.data.volumes.nifti import NanPolicy, Volume
 from medmae.data.volumes.nifti_header import Repair
 from medmae.data.volumes.one_grid import check_one_grid, content_box
+from medmae.data.volumes.origin import declared_origin
 from medmae.data.volumes.volume_file import Source, load_source
 from medmae.errors import DataError
 from medmae.reading import LIMIT_GB
@@ -37,6 +39,7 @@ class StoredCase:
         grid: Where it lies in the sources.
         normalisations: How intensities were mapped, of each contrast that is there.
         files: Name and sha256 of the file of each contrast that is there.
+        origin: What its files declare of their subject's origin, if anything.
     """
 
     name: str
@@ -47,6 +50,7 @@ class StoredCase:
     grid: Grid
     normalisations: Mapping[str, Normalisation]
     files: Mapping[str, tuple[str, str]]
+    origin: Origin | None = None
 
     @property
     def available(self) -> np.ndarray:
@@ -136,6 +140,7 @@ class VolumeCases:
             grid=grid,
             normalisations=fits,
             files={name: (sources[name].path.name, volume.sha256) for name, volume in volumes.items()},
+            origin=declared_origin(sources.values()),
         )
 
     def _load(self, source: Source) -> Volume:

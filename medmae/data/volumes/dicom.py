@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import SimpleITK as sitk  # noqa: N813
 
 _CENTRE, _WIDTH, _PHOTOMETRIC = "0028|1050", "0028|1051", "0028|0004"
+_SYNTHETIC = "0008|001c"  # SyntheticData: YES if any of it was made artificially
 _EXPORT = "export it again, or leave it out"
 _SPACING_TOLERANCE = 0.01  # of the slice distance
 _LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
@@ -70,6 +71,14 @@ def load_series(files: Iterable[str | Path], *, limit_gb: float = LIMIT_GB) -> V
         image = reader.Execute()
         array = itk.GetArrayFromImage(image).transpose(2, 1, 0)  # (z, y, x) -> (x, y, z)
     return Volume(array=array, grid=Grid.from_affine(array.shape, affine_of(image)), sha256=series_sha256(ordered))
+
+
+def is_synthetic_series(path: Path) -> bool:
+    """Whether a file of a series says that its content was made and not acquired; False if it cannot be read."""
+    try:
+        return tag_of(header_of(path), _SYNTHETIC) == "YES"
+    except DataError:
+        return False
 
 
 def load_image(path: str | Path) -> np.ndarray:

@@ -10,7 +10,7 @@ from statistics import median
 from medmae.data.manifest import Manifest, Row
 from medmae.data.volumes.intensity import Normalisation
 from medmae.errors import DataError
-from medmae.files import write_text
+from medmae.files import from_json, write_text
 
 NAME = "target_intensity.json"
 _NUMBERS = ("lower", "upper", "maximum", "background")
@@ -96,7 +96,7 @@ def read_target_intensities(path: str | Path) -> dict[str, Normalisation]:
     """
     remedy = "write it at training time with write_target_intensities, or leave it out for intensities in [0, 1]"
     try:
-        contrasts = json.loads(Path(path).read_text(encoding="utf-8"))["contrasts"]
+        contrasts = from_json(Path(path).read_text(encoding="utf-8"))["contrasts"]
         return {
             name: Normalisation.from_dict({key: value for key, value in entry.items() if key != "subjects"})
             for name, entry in contrasts.items()

@@ -59,7 +59,7 @@ def case_of_slide(
         coords: HDF5 with ``coords`` ``(N, 2)`` in level-0 pixels. Their attributes tell the size of a tile:
             ``patch_size_level0``, or ``patch_size`` pixels of ``patch_level``.
         size: Edge in pixels to which tiles are resampled: what the encoder takes.
-        mpp: Microns a level-0 pixel, where the slide does not say.
+        mpp: Microns a level-0 pixel, where the slide does not say or says it wrong.
         subject: Patient; the name of the slide if none is given.
         name: Of the kind of data that the encoder takes.
 
@@ -102,6 +102,7 @@ def _grid(slide: Slide, attributes: dict[str, Any], *, size: int, mpp: float | N
         tile=size,
         tile_mpp=edge * microns / size,
         stride=edge * microns * (1 - min(max(overlap, 0.0), 0.99)),
+        origin=slide.origin,
     )
 
 

@@ -24,6 +24,9 @@ _FEWEST = 5  # neighbours that vote
 class ProbeDuringTraining(Callback):
     """Logs ``probe/neighbours`` and ``probe/regression``: accuracies on validation images by frozen features.
 
+    Beside them stand what they have to beat: ``probe_baseline/neighbours`` and ``probe_baseline/regression`` by the
+    same encoder with weights drawn anew, and ``probe_baseline/most_frequent_class``.
+
     Nothing is learnt from the labels but these two figures, and nothing that training draws is touched. Where fewer
     than five training images have a class, or all have one, or no validation image has any, there is nothing to log.
     Images that cannot be read are warned of and left out.
@@ -48,8 +51,9 @@ class ProbeDuringTraining(Callback):
         if every_epochs < 1 or limit < _FEWEST:
             raise ValueError(f"every_epochs must be positive and limit at least {_FEWEST}, got {every_epochs}, {limit}")
         self.every_epochs, self.batch_size = every_epochs, batch_size
+        self._baselines: dict[str, float] | None = None
         self._train, self._val = (_labelled(some, limit) for some in (train, val))
-        self._usable = _suffice(train.labels[self._train.indices], val.labels[self._val.indices])
+        self._usable = _suffice(_labels(self._train), _labels(self._val))
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Probes, if this epoch's turn has come."""
@@ -59,8 +63,18 @@ class ProbeDuringTraining(Callback):
             return  # the parts of a sharded encoder are nobody's to call alone
         if trainer.is_global_zero:
             encoder: MaskedViT = module.method.encoder  # type: ignore[assignment, union-attr]
-            for name, value in self._scores(encoder).items():
-                module.log(f"probe/{name}", value, on_epoch=True, rank_zero_only=True)
+            found = {f"probe/{name}": value for name, value in self._scores(encoder).items()}
+            found |= {f"probe_baseline/{name}": value for name, value in self._beside(encoder).items() if found}
+            for name, value in found.items():
+                module.log(name, value, on_epoch=True, rank_zero_only=True)
+
+    def _beside(self, encoder: MaskedViT) -> dict[str, float]:
+        """What needs no pre-training, measured once."""
+        if self._baselines is None:
+            classes, counts = np.unique(_labels(self._train), return_counts=True)
+            frequent = float(np.mean(_labels(self._val) == classes[counts.argmax()]))
+            self._baselines = {**self._scores(encoder.fresh(seed=0)), "most_frequent_class": frequent}
+        return self._baselines
 
     def _scores(self, encoder: MaskedViT) -> dict[str, float]:
         (learn, known), (test, wanted) = (self._features(encoder, some) for some in (self._train, self._val))
@@ -78,6 +92,12 @@ class ProbeDuringTraining(Callback):
                 found.append(encoder.features(batch).float().cpu().numpy())
                 labels.append(batch["label"].cpu().numpy())
         return np.concatenate(found), np.concatenate(labels)
+
+
+def _labels(some: Subset[Item]) -> np.ndarray:
+    """Classes of these images, ``(N,)``."""
+    labels: np.ndarray = some.dataset.labels[some.indices]  # type: ignore[attr-defined]
+    return labels
 
 
 def _suffice(known: np.ndarray, wanted: np.ndarray) -> bool:

@@ -13,11 +13,11 @@ from torch import Tensor
 from medmae.data.evenly import evenly
 from medmae.evaluate.batches import each_batch
 from medmae.evaluate.features.extractor import frozen
-from medmae.evaluate.reconstruct.panels import write_panels
+from medmae.evaluate.reconstruct.panels import choose, write_panels
 from medmae.evaluate.reconstruct.reconstruction import DescribedDataset
 from medmae.nn.blocks import Block
 from medmae.nn.vit import MaskedViT
-from medmae.report.draw import draw
+from medmae.report.draw import draw, frames_told
 
 FOLDER = "attention"  # below the evaluation folder
 _HEADS = 4  # shown one by one
@@ -60,29 +60,28 @@ def write_attention(
         encoder: Left in the mode in which it was.
         dataset: Items with what the encoder takes, in [0, 1], under the name of its kind.
         out: Evaluation folder of a run.
-        count: How many images, evenly spread.
+        count: How many images, subjects and classes taking turns.
         device: Where to compute.
     """
     if encoder.cls_token is None or not len(dataset):
         return
-    numbers = evenly(len(dataset), count).tolist()
+    numbers = choose({index: dataset.describe(index) for index in range(len(dataset))}, count=count)
     rows = []
-    (name,) = encoder.kinds
+    ((name, kind),) = encoder.kinds.items()
     with frozen(encoder.to(device)):
         for read, batch in each_batch(dataset, numbers=numbers, device=device, batch_size=count):
             found = class_attention(encoder, batch[name]).cpu()  # (B, H, *grid)
             heads = evenly(found.shape[1], _HEADS).tolist()
-            rows += [
-                (_about(dataset.describe(number)), _pictures(encoder, image, maps, heads))
-                for number, image, maps in zip(read, batch[name].cpu(), found, strict=True)
-            ]
+            for number, image, maps in zip(read, batch[name].cpu(), found, strict=True):
+                about = {**_about(dataset.describe(number)), **frames_told(kind, image)}
+                rows.append((about, _pictures(encoder, image, maps, heads)))
     if rows:
         write_panels(Path(out) / FOLDER, rows)
 
 
 def _about(about: Mapping[str, Any]) -> dict[str, Any]:
     known = {"contrast": about.get("label", "image"), **about}
-    return {key: known[key] for key in ("case", "subject", "contrast")}
+    return {key: known[key] for key in ("case", "subject", "contrast", "slice") if key in known}
 
 
 def _pictures(encoder: MaskedViT, image: Tensor, maps: Tensor, heads: list[int]) -> dict[str, np.ndarray]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from medmae.files import atomic_write, write_text
 from medmae.kinds import Kind
-from medmae.report.draw import draw
+from medmae.report.draw import draw, frames_told
 
 Maps = Mapping[str, Tensor]
 TRUE_STATISTICS = "true_mean_and_deviation"  # the column of what was given those of each hidden patch back
@@ -45,7 +46,8 @@ class Panels:
                 of every other aspect its ``_target`` and ``_prediction``; ``(B, C, *size)``.
             position: Its place in the batch.
         """
-        self._rows.setdefault(self._order[index], []).append((dict(about), _pictures(kind, maps, position)))
+        about = {**about, **frames_told(kind, maps["input"][position])}
+        self._rows.setdefault(self._order[index], []).append((about, _pictures(kind, maps, position)))
 
     def write(self, out: Path) -> None:
         """Writes ``panels.json`` and ``panels.npz``."""
@@ -61,23 +63,27 @@ def write_panels(out: Path, rows: Sequence[tuple[Mapping[str, Any], Mapping[str,
 
 
 def choose(abouts: Mapping[int, Mapping[str, Any]], *, count: int) -> list[int]:
-    """The middle sample of each subject and contrast, subjects taking turns, contrasts too.
+    """The middle sample of each subject and look, subjects taking turns, and so do contrasts or classes.
+
+    So a few show all contrasts, and no two pictures are of one class before each class has one.
 
     Args:
-        abouts: ``subject`` and, if any, ``contrast`` by number, in the order of the volumes.
+        abouts: ``subject`` and, if any, ``contrast`` or ``label`` by number, in the order of the volumes.
         count: How many are wanted.
     """
-    volumes: dict[str, dict[str, list[int]]] = {}
+    groups: dict[tuple[str, str], list[int]] = {}
     for index, about in abouts.items():
-        volumes.setdefault(str(about["subject"]), {}).setdefault(str(about.get("contrast")), []).append(index)
-    queues = []
-    for turn, (_, contrasts) in enumerate(sorted(volumes.items())):
-        centres = [members[len(members) // 2] for _, members in sorted(contrasts.items())]
-        # The k-th subject starts with its k-th contrast, so that few panels still show all contrasts.
-        shift = turn % len(centres)
-        queues.append(centres[shift:] + centres[:shift])
-    longest = max(len(queue) for queue in queues)
-    return [queue[k] for k in range(longest) for queue in queues if k < len(queue)][:count]
+        look = str(about.get("contrast") or about.get("label"))
+        groups.setdefault((str(about["subject"]), look), []).append(index)
+    left, chosen = sorted(groups), list[int]()
+    times = Counter[tuple[str, str]]()  # how often each subject, and each look, was shown
+    while left and len(chosen) < count:
+        place = min(range(len(left)), key=lambda i: (times["subject", left[i][0]], times["look", left[i][1]], i))
+        subject, look = left.pop(place)
+        times.update([("subject", subject), ("look", look)])
+        members = groups[subject, look]
+        chosen.append(members[len(members) // 2])
+    return chosen
 
 
 def _pictures(kind: Kind, maps: Maps, position: int) -> dict[str, np.ndarray]:

@@ -60,8 +60,12 @@ class Errors:
 def summary_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, Figures]:
     """Mean, deviation, interval and number of subjects of each figure, and of the gains over the other fills."""
     figures = {name: {i: row[name] for i, row in enumerate(rows)} for name in rows[0] if name.startswith("psnr_")}
-    for other in FILLS[1:]:
-        figures[f"gain_over_{other}"] = {i: row["psnr_model"] - row[f"psnr_{other}"] for i, row in enumerate(rows)}
+    for variant in ("", "_foreground"):
+        for other in FILLS[1:]:
+            if f"psnr_model{variant}" in rows[0]:
+                name = f"gain_over_{other}_psnr{variant}" if variant else f"gain_over_{other}"
+                ours, theirs = f"psnr_model{variant}", f"psnr_{other}{variant}"
+                figures[name] = {i: row[ours] - row[theirs] for i, row in enumerate(rows)}
     summary = {}
     for name, values in figures.items():
         known = [i for i, value in values.items() if not math.isnan(value)]  # a volume may have no foreground at all

@@ -7,6 +7,7 @@ from markupsafe import Markup
 from medmae.evaluate.left_out import RECORD as LEFT_OUT
 from medmae.evaluate.reconstruct.panels import TRUE_STATISTICS
 from medmae.evaluate.reconstruct.reconstruction_scores import SCORES
+from medmae.evaluate.reconstruct.verdict import verdict
 from medmae.report.comparison import comparison_chart, gain, interval
 from medmae.report.evaluations import Evaluation, register, stands_in
 from medmae.report.figures import HIDDEN, column_names, error_limit
@@ -26,6 +27,7 @@ TRUE_LEAD = (
     "takes them from visible patches; “true mean and deviation” is given those of the hidden patch, as authors draw "
     "it, and is for the eye alone."
 )
+EDGE_LEAD = " Edges, which are predicted too, are magnitudes of intensity gradients."
 TITLE = "Baselines"
 LEAD = (
     "A dot is a subject, a thin line joins the same subject; the bar is the mean, its whiskers the 95\u00a0% interval."
@@ -42,7 +44,8 @@ def gallery(folder: RunFolder) -> Section | None:
     swatch = Markup('<i class="swatch" style="background:rgb{}"></i>').format(HIDDEN)
     hidden = Markup('<span class="key">{}hidden patch</span>').format(swatch)
     error, given_back = f"|input {MINUS} reconstruction|", TRUE_STATISTICS in column_names(folder.panels)
-    lead = PICTURES_LEAD + TRUE_LEAD * given_back
+    edges = any(name.startswith("edge_") for name in column_names(folder.panels))
+    lead = PICTURES_LEAD + EDGE_LEAD * edges + TRUE_LEAD * given_back
     return panel_section(folder, title=PICTURES, lead=lead, error=error, limit=error_limit(folder.panels), key=hidden)
 
 
@@ -73,7 +76,8 @@ def _numbers(folder: RunFolder, comparison: Comparison) -> Markup:
     scores = [comparison.model, *comparison.baselines]
     columns = {s.name: mean_by(folder.scores, s.name, "contrast") for s in scores}
     contrasts = [name for name in columns[comparison.model.name] if name]
-    head = [comparison.label, "Mean", "SD", "95 % CI", "Model gains (95 % CI)", "Wins", *contrasts]
+    unit = f" ({comparison.unit})" if comparison.unit else ""
+    head = [f"{comparison.label}{unit}", "Mean", "SD", "95 % CI", "Model gains (95 % CI)", "Wins", *contrasts]
     rows = [
         [s.label, number(s.mean), number(s.std), interval(s), *gain(comparison, s),
          *(number(columns[s.name].get(name)) for name in contrasts)]
@@ -112,5 +116,6 @@ register(
         files=(SCORES, "summary.json", "panels.*", LEFT_OUT),
         scores=SCORES,
         sections={100: gallery, 110: results},
+        verdict=lambda folder: verdict(folder) if _ours(folder) and not stands_in(folder) else "",
     )
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -116,6 +117,7 @@ def _draw(
                 value=slide.size,
                 remedy="embed this slide again, or name the file that was embedded",
             )
+        grid = replace(grid, origin=slide.origin)  # embeddings of old do not say it
     write_geojson(
         folder / f"{case}.geojson",
         grid=grid,

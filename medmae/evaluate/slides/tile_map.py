@@ -91,6 +91,8 @@ def write_geojson(
 ) -> None:
     """Writes tiles with their class and probabilities for QuPath (drag the file onto the slide).
 
+    QuPath crops slides to their bounds where the file says them, so that positions count from the grid's ``origin``.
+
     Args:
         path: Receives the GeoJSON.
         grid: Of the slide.
@@ -121,7 +123,8 @@ def class_colours(classes: Sequence[str]) -> Mapping[str, list[int]]:
 
 
 def _outline(grid: SlideGrid, x: int, y: int) -> list[list[float]]:
-    left, top, right, bottom = (round(edge, 3) for edge in grid.box(x, y))
+    across, down = grid.origin
+    left, top, right, bottom = (round(edge, 3) for edge in grid.box(x - across, y - down))
     return [[left, top], [right, top], [right, bottom], [left, bottom], [left, top]]
 
 

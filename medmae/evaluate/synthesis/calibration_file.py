@@ -10,7 +10,7 @@ import numpy as np
 
 from medmae.errors import DataError
 from medmae.evaluate.synthesis.calibration import Calibration
-from medmae.files import sha256_of, write_text
+from medmae.files import from_json, sha256_of, write_text
 
 NAME = "calibration.json"
 
@@ -57,7 +57,7 @@ def read_calibration(path: str | Path, *, weights: str | Path | None) -> FittedS
     """
     remedy = "train with --uncertainty true, which writes it, or pass --calibration null for the spread as it comes"
     try:
-        record = json.loads(Path(path).read_text(encoding="utf-8"))
+        record = from_json(Path(path).read_text(encoding="utf-8"))
         fitted = FittedSpread(calibration=_rising(record["map"]), subjects=tuple(map(str, record["fitted_on"])))
         of = record.get("weights_sha256")
     except OSError as error:

@@ -51,6 +51,7 @@ def test_classes_and_patients_have_their_names(tmp_path):
     [
         ({"pictures": grey(2)}, "keys"),
         ({"images": np.zeros((2, 28, 28, 28), np.uint8)}, "images"),
+        ({"images": np.zeros((2, 0, 8), np.uint8)}, "images"),
         ({"images": grey(2).astype(np.int32)}, "images"),
         ({"images": np.full((2, 4, 4), 1.5)}, "images"),
         ({"images": grey(2), "labels": np.zeros((2, 14), np.uint8)}, "labels"),
@@ -63,6 +64,14 @@ def test_an_npz_of_other_things_is_refused_by_field(tmp_path, arrays, field):
     with pytest.raises(DataError) as caught:
         read_npz(tmp_path / "set.npz")
     assert caught.value.field == field
+
+
+@pytest.mark.parametrize("field", ["images", "labels", "patients", "classes"])
+def test_a_single_value_in_place_of_an_array_is_refused(tmp_path, field):
+    fine = {"images": np.zeros((2, 4, 4), np.uint8), "labels": np.array([0, 1]), "patients": np.array(["a", "b"])}
+    np.savez(tmp_path / "a.npz", **{**fine, field: np.array(3)})
+    with pytest.raises(DataError, match=rf"a\.npz: {field} are an array.*\[{field} = 3\]"):
+        read_npz(tmp_path / "a.npz")
 
 
 def test_objects_in_an_npz_are_never_unpickled(tmp_path):

@@ -44,6 +44,13 @@ def test_different_resolutions_along_x_and_y_are_both_kept():
     assert made.ratio == (1.0, 1.0)
 
 
+def test_a_grid_of_old_counts_from_the_corner_of_the_slide():
+    told = grid(origin=(7, 9)).to_dict()
+    assert SlideGrid.from_dict(told).origin == (7, 9)
+    del told["origin"]
+    assert SlideGrid.from_dict(told).origin == (0, 0)
+
+
 def test_a_grid_survives_json():
     made = grid(mpp=(0.2431, 0.2429))
     assert SlideGrid.from_dict(json.loads(json.dumps(made.to_dict()))) == made

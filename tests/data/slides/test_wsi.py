@@ -10,10 +10,10 @@ import tifffile
 from PIL import Image
 
 from data_prep.tiny.wsi import picture, write_pyramid
-from medmae.data.slides.resolution import resolve_mpp
+from medmae.data.slides.resolution import doubtful, resolve_mpp
 from medmae.data.slides.wsi import Slide
 from medmae.data.slides.wsi_direct import TiledJpeg
-from medmae.data.slides.wsi_metadata import levels_of
+from medmae.data.slides.wsi_metadata import bounds_in, levels_of
 from medmae.data.slides.wsi_overview import overview
 from medmae.errors import DataError
 from tests.slides import jpeg, write_jpeg_slide
@@ -68,9 +68,35 @@ def test_microns_come_from_metadata_then_table_then_on_request_from_the_objectiv
         resolve_mpp(bare)
 
 
-def test_a_table_that_contradicts_the_slide_is_refused(slide):
-    with pytest.raises(DataError, match="different resolutions"):
-        resolve_mpp(Slide(slide), stated=0.25)
+def test_what_a_user_states_overrules_what_the_slide_says(slide):
+    assert resolve_mpp(Slide(slide), stated=0.25) == ((0.25, 0.25), "table")
+
+
+@pytest.mark.parametrize(
+    ("mpp", "objective", "doubted"),
+    [
+        (0.5, 20.0, False),
+        (0.2277, 40.0, False),
+        (0.5, 40.0, False),
+        (0.05, None, True),  # off by ten
+        (0.05, 20.0, True),
+        (1.3, 20.0, True),
+        (0.17, 20.0, True),
+        (21.2, None, True),  # a print resolution
+        (2.0, None, False),
+    ],
+)
+def test_a_resolution_that_no_scanner_has_or_the_magnification_contradicts_is_doubted(mpp, objective, doubted):
+    assert doubtful((mpp, mpp), objective) is doubted
+
+
+def test_bounds_are_those_of_the_file_and_all_four_of_them():
+    values = {"x": 3, "y": 4, "width": 50, "height": 60}
+    said = {f"openslide.bounds-{name}": str(value) for name, value in values.items()}
+    assert bounds_in(said) == (3, 4, 50, 60)
+    assert bounds_in({**said, "openslide.bounds-width": "0"}) is None
+    said.pop("openslide.bounds-x")
+    assert bounds_in(said) is None
 
 
 def test_absurd_microns_count_as_none(tmp_path):

@@ -9,6 +9,7 @@ import av
 import numpy as np
 import pytest
 
+from data_prep.tiny.clips import moving_disc
 from medmae.data.video.opening import open_video
 from medmae.data.video.read import read_video
 from medmae.errors import DataError
@@ -272,8 +273,10 @@ def test_colours_follow_the_matrix_and_the_range_of_the_stream(matrix, name, ful
     assert UNKNOWN not in clip.flags
 
 
-def test_an_unknown_colour_matrix_is_flagged(tmp_path):
-    assert UNKNOWN in read_video(write_video(tmp_path / "a.mp4", numbered(3))).flags
+def test_an_unknown_colour_matrix_is_flagged_where_there_are_colours(tmp_path):
+    coloured = moving_disc(frames=3, colour=True)
+    assert read_video(write_video(tmp_path / "a.mp4", coloured)).flags.count(UNKNOWN) == 1
+    assert UNKNOWN not in read_video(write_video(tmp_path / "b.mp4", moving_disc(frames=3))).flags  # grey has no matrix
 
 
 def test_ten_bits_become_eight_and_that_is_said(tmp_path):

@@ -51,6 +51,20 @@ def test_accuracies_are_logged_every_so_many_epochs_and_after_the_last(sets, tmp
     assert float(probed[-1]["probe/regression"]) > 0.8
 
 
+def test_beside_the_accuracies_stand_those_of_the_same_encoder_untrained_and_of_the_most_frequent_class(sets, tmp_path):
+    train, val = sets()
+    rows = trained(tmp_path, [ProbeDuringTraining(train=train, val=val, every_epochs=2)], train)
+    probed = [row for row in rows if row.get("probe/neighbours")]
+    for name in ("neighbours", "regression", "most_frequent_class"):
+        figures = [row[f"probe_baseline/{name}"] for row in probed]
+        assert figures[0]
+        assert len(set(figures)) == 1  # the same throughout: it is not trained
+    shares = np.bincount(val.labels) / len(val)
+    assert float(probed[0]["probe_baseline/most_frequent_class"]) == pytest.approx(
+        shares[np.bincount(train.labels).argmax()]
+    )
+
+
 def test_training_does_not_notice_that_it_is_probed(sets, tmp_path):
     train, val = sets()
     plain = trained(tmp_path / "a", [], train)

@@ -81,7 +81,7 @@ def test_pictures_of_some_images_lie_beside_their_maps(tmp_path):
     write_attention(encoder=network, dataset=Images(), out=tmp_path, count=3)
     assert network.training
     about = json.loads((tmp_path / "attention" / "panels.json").read_text())
-    assert [row["case"] for row in about] == ["image 0", "image 2", "image 5"]
+    assert [row["case"] for row in about] == ["image 0", "image 1", "image 2"]
     with np.load(tmp_path / "attention" / "panels.npz") as panels:
         assert {name for name in panels if name.startswith("0/")} == {
             "0/input", "0/mean over heads", "0/head 1", "0/head 2", "0/head 3"

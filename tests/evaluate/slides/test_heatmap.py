@@ -12,11 +12,13 @@ from PIL import Image
 
 from data_prep.tiny.wsi import picture, write_pyramid
 from medmae.data.slides.slide_grid import SlideGrid
+from medmae.data.slides.wsi import Slide
 from medmae.errors import SomeFailedError
-from medmae.evaluate.features.embedding_files import write_embeddings
+from medmae.evaluate.features.embedding_files import read_embeddings, write_embeddings
 from medmae.evaluate.slides.heatmap import map_slides
 from medmae.evaluate.slides.slide_tables import SlideProbabilities, write_slide_tables
 from medmae.evaluate.slides.tile_map import TileMap, class_colours, draw_map
+from tests.slides import write_scn
 
 GRID = SlideGrid(
     slide_size=(400, 300), mpp=(0.5, 0.5), level=1, downsample=(2.0, 2.0), tile=25, tile_mpp=1.0, stride=25.0
@@ -115,6 +117,18 @@ def test_every_slide_gets_a_picture_a_class_and_a_file_for_qupath(slides):
     assert tile["geometry"]["coordinates"] == [[[100, 100], [150, 100], [150, 150], [100, 150], [100, 100]]]
     assert tile["properties"]["classification"] == {"name": "tumour", "color": class_colours(CLASSES)["tumour"]}
     assert tile["properties"]["measurements"] == {"p stroma": pytest.approx(0.1), "p tumour": pytest.approx(0.9)}
+
+
+def test_qupath_counts_from_the_bounds_of_a_slide_that_says_them(slides, monkeypatch):
+    files = {"a": write_scn(slides[0] / "a.scn", GRID.slide_size, offset=(30, 20))}
+    with Slide(files["a"]) as slide:
+        assert (slide.bounds[:2], slide.size) == ((30, 20), GRID.slide_size)
+    kept = slides[0] / "a.h5"
+    map_slides([kept], classify=classify, classes=CLASSES, slides=files, out=slides[0] / "out", edge=200)
+    content = json.loads((slides[0] / "out" / "heatmaps" / "a.geojson").read_text())
+    corners = [feature["geometry"]["coordinates"][0][0] for feature in content["features"]]
+    assert corners == [[50 * n - 30, 80] for n in range(2)]
+    assert read_embeddings(kept).coords.tolist() == [[0, 100], [50, 100]]  # other tools count from the slide's corner
 
 
 def test_tables_have_a_row_a_tile_a_slide_and_a_patient(slides):

@@ -1,0 +1,44 @@
+"""In words that need no statistics, whether a network rebuilds what was hidden better than what needs no network."""
+
+from __future__ import annotations
+
+from medmae.report.folder import RunFolder
+from medmae.report.metrics import Comparison, comparisons
+from medmae.report.text import count
+
+_STEM = "psnr"
+TASK = "What its features are good for, only a task can tell."
+
+
+def verdict(folder: RunFolder) -> str:
+    """The first words of a pre-training's page; empty of a run without scores or without a baseline.
+
+    Where foreground was scored by itself it decides: to rebuild an empty background is no merit.
+    """
+    found = {c.variant: c for c in comparisons(folder) if c.stem == _STEM}
+    deciding = found.get("foreground") or found.get("")
+    if deciding is None or not deciding.baselines or not deciding.model.by_subject:
+        return ""
+    return f"{_told(folder, deciding)} {TASK}"
+
+
+def _told(folder: RunFolder, comparison: Comparison) -> str:
+    best = comparison.baselines[0]
+    gained = comparison.gain(best)
+    if gained is None:
+        return ""
+    mean, wins, total = gained
+    unseen = "" if folder.evaluated & folder.subjects("train") else " that it has never seen"
+    whose = f"pictures of {count(total, 'subject')}{unseen}"
+    where = " (background left out)" if comparison.variant == "foreground" else ""
+    if mean <= 0:
+        return f"Not trained enough: hidden parts of {whose} are rebuilt no better than by {best.label.lower()}{where}."
+    less = 100 * (1 - 10 ** (-mean / 20))  # decibels of a mean squared error, as a share of its root
+    gain = f"its error is {less:.0f} % smaller than that of {best.label.lower()}{where}"
+    low, _ = comparison.gains.get(best.name, (None, None))
+    if wins == total and (low is None or low > 0):
+        return f"The training works: hidden parts of {whose} are rebuilt better than without a network; {gain}."
+    return (
+        f"Not clearly better than without a network: of hidden parts of {whose}, {gain} on average, "
+        f"but it wins on {wins} of {total} only."
+    )
