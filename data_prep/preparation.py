@@ -114,6 +114,10 @@ class Preparation(ABC, Generic[U]):
                 patient would be in two splits.
             ValueError: If an option is out of range.
         """
+        # Rows say where files are, and are read from any folder.
+        return replace(self, source=Path(self.source).absolute())._run()
+
+    def _run(self) -> PrepResult:
         console, out = self.console or Console(stderr=True), Path(self.out)
         self.check()
         settled(self.origin, declared=None, case="all")

@@ -60,9 +60,17 @@ def prepare_tiles(task: TileTask) -> CaseResult:
     record = task.shards / f"{group.case}.json"
     done, kept = finished(record, key=key, sources=group.files, make=partial(_prepared, task, key, record))
     named = {"subject": group.subject, "session": None, "split": group.split}
-    told = {"mpp": task.mpp, "options_sha256": key, "flags": list(group.flags)}
-    rows = tuple({"case": row["case"], **named, **row, **told} for row in done.rows)
+    told = {"mpp": task.mpp, "options_sha256": key}
+    rows = tuple(
+        {"case": row["case"], **named, **row, **told, "flags": [*group.flags, *_constant(row)]} for row in done.rows
+    )
     return CaseResult(rows=rows, kept=kept, seconds=time.perf_counter() - start, failures=done.failures)
+
+
+def _constant(row: Row) -> list[str]:
+    """A flag that counts images of one value, of which nothing can be learnt: they have no hash of their content."""
+    count = row["tiles"]["content_sha256"].count("")
+    return [f"constant:{count}"] if count else []
 
 
 def _prepared(task: TileTask, key: str, record: Path) -> Finished:

@@ -9,6 +9,7 @@ from typing import Any
 
 from medmae.arguments import UNKNOWN, arguments, nearest
 from medmae.bundle.check.ids import references, walk
+from medmae.bundle.checked import Ids
 
 _TARGET = "_target_"
 _WORDS = frozenset({_TARGET, "_desc_", "_disabled_", "_mode_", "_requires_"})  # MONAI's own, of any object
@@ -42,7 +43,7 @@ def used_ids(recipe: Mapping[str, Any]) -> set[str]:
     return used
 
 
-def place_of(recipe: Any, name: str) -> str:  # noqa: ANN401 (as below)
+def place_of(recipe: Ids, name: str) -> str:
     """Where an id leads: parts of a reference are parts of what it refers to, and sizes of samples are their view's."""
     from medmae.data import Samples
 
@@ -60,11 +61,11 @@ def place_of(recipe: Any, name: str) -> str:  # noqa: ANN401 (as below)
     return "::".join(parts)
 
 
-def value_at(recipe: Any, key: str, targets: Mapping[str, object]) -> object:  # noqa: ANN401
+def value_at(recipe: Ids, key: str, targets: Mapping[str, object]) -> object:
     """What a recipe has under an id, or where that refers to; where it has nothing, what the class would take there.
 
     Args:
-        recipe: MONAI's parser.
+        recipe: Its ids.
         key: As :func:`place_of` gave it.
         targets: Ids and new values of a ``_target_``.
 
@@ -81,7 +82,7 @@ def value_at(recipe: Any, key: str, targets: Mapping[str, object]) -> object:  #
     return UNKNOWN if is_expression(value) else value
 
 
-def _missing(recipe: Any, key: str, targets: Mapping[str, object]) -> object:  # noqa: ANN401
+def _missing(recipe: Ids, key: str, targets: Mapping[str, object]) -> object:
     """The default of an argument that a recipe leaves out."""
     above, _, last = key.rpartition("::")
     if above not in recipe:
@@ -102,7 +103,7 @@ def _missing(recipe: Any, key: str, targets: Mapping[str, object]) -> object:  #
     return known[last]
 
 
-def _inside_object(recipe: Any, key: str) -> bool:  # noqa: ANN401
+def _inside_object(recipe: Ids, key: str) -> bool:
     parts = key.split("::")
     return any(_TARGET in recipe.get("::".join(parts[:count])) for count in range(1, len(parts)))
 

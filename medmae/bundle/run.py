@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from medmae.bundle.check.ids import walk
 from medmae.bundle.check.logging_conf import NAME, set_up_logging
 from medmae.bundle.check.refuse import refuse_targets, require_safe
+from medmae.bundle.checked import Ids, checked_config, content_of, merged
 from medmae.bundle.execution import Execution, Told
 from medmae.bundle.overrides import check_value, read_value
 from medmae.bundle.places import check_ids, is_expression, place_of, value_at
@@ -60,28 +61,25 @@ def run_bundle(
         find_config(root, name.strip())
     checked = None if trust else require_safe(root)
 
-    from monai.bundle import ConfigParser, ConfigWorkflow  # seconds to import: only who runs a bundle pays
-
-    from medmae.bundle.workflow import Workflow, checked_config, content_of, merged
-
     read: Callable[[Path], Any] = partial(content_of, checked) if checked else read_yaml
     files = find_configs(root, config, read=read)
-    if checked:
-        content = checked_config(checked, files)
-    else:
-        content = merged({file: ConfigParser.load_config_file(file) for file in files})
+    content = checked_config(checked, files) if checked else _trusted(files)
     home = Path("runs", root.name) if root in shipped().values() else root
-    given = _given(ConfigParser(content), overrides=overrides or {}, options=options or {}, trust=trust)
+    given = _given(Ids(content), overrides=overrides or {}, options=options or {}, trust=trust)
     _refuse_renamed({**content, **given})
     settings = {
         "bundle_root": as_data(home),
         **{key: value if trust and is_expression(value) else as_data(value) for key, value in given.items()},
     }
+    from medmae.bundle.workflow import Workflow  # MONAI, which takes seconds: only who runs a bundle pays
+
     if checked:
         refuse_targets(given)
         set_up_logging(checked.text(NAME) if NAME in checked.files else _shared_logging().read_text(encoding="utf-8"))
         workflow: Any = Workflow(content, settings)
     else:
+        from monai.bundle import ConfigWorkflow
+
         # Overlays that all bundles share lie elsewhere than the recipe, which MONAI would warn of.
         logging.getLogger("monai.bundle.workflows").setLevel(logging.ERROR)
         log = root / NAME if (root / NAME).is_file() else _shared_logging()
@@ -99,8 +97,14 @@ def run_bundle(
     return execution.tell_plan() if dry_run else execution.execute()
 
 
+def _trusted(files: Sequence[Path]) -> dict[str, Any]:
+    from monai.bundle import ConfigParser
+
+    return merged({file: ConfigParser.load_config_file(file) for file in files})
+
+
 def _given(
-    recipe: Any,  # noqa: ANN401 (MONAI's parser, imported when it is needed)
+    recipe: Ids,
     *,
     overrides: Mapping[str, object],
     options: Mapping[str, str],

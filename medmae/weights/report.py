@@ -13,6 +13,7 @@ from medmae.weights.adapt import Shape, rules_for
 _ENCODER = "encoder."
 _MIN_SHARE = 0.95  # of the encoder's keys; with fewer, what is trained on is mostly noise
 _SHOWN = 8
+_CLASS_TOKEN = "cls_token"
 
 
 class Reshaped(NamedTuple):
@@ -79,13 +80,29 @@ class ImportReport:
     def hints(self) -> list[str]:
         """Which adaptations would make tensors of other shapes fit, and whether the encoder alone would."""
         other = {key.partition(".")[0] for key in self.unexpected}  # a network with more parts: no rule makes it fit
-        rules = {pair.key: rules_for(*pair) for pair in self.reshaped if pair.key.partition(".")[0] not in other}
+        rules = {
+            pair.key: rules_for(*pair)
+            for pair in self.reshaped
+            if pair.key.partition(".")[0] not in other and not self._lacks_class_token(pair)
+        }
         hints = [f"{key} would fit with adapt={rule}" for key, rule in rules.items() if rule]
+        if any(key.endswith(_CLASS_TOKEN) for key in self.missing):
+            hints.append(
+                "the file has no class token: build the network without, class_token=none (--set class_token=none)"
+            )
+        if any(key.endswith(_CLASS_TOKEN) for key in self.unexpected):
+            hints.append("the file has a class token: build the network with one, class_token=first")
         lacking = [*self.missing, *(pair.key for pair in self.reshaped)]
         whole = any(key.startswith(_ENCODER) for key in self.matched)
         if lacking and whole and not any(key.startswith(_ENCODER) for key in [*lacking, *self.unexpected]):
             hints.append("every key of the encoder matches: load_encoder (--encoder-only) takes it alone")
         return hints
+
+    def _lacks_class_token(self, pair: Reshaped) -> bool:
+        """Whether a table of positions differs by the row of a class token alone, which one side has not."""
+        apart = [key for key in (*self.missing, *self.unexpected) if key.endswith(_CLASS_TOKEN)]
+        rows = [shape[1] if len(shape) == 3 else 0 for shape in (pair.theirs, pair.ours)]
+        return bool(apart) and pair.key.endswith("pos_embed") and abs(rows[0] - rows[1]) == 1
 
     def table(self) -> str:
         """The report as text, one group a line, then the shapes that differ."""

@@ -20,10 +20,10 @@ Unseen = dict[str, dict[str, float]]  # {"num_heads": {"encoder.blocks.0.attn": 
 
 _FIELD = "unseen"
 _NAMES: dict[str, type[int] | type[float]] = {"num_heads": int, "eps": float}
-_SAME = "that it was trained with, for instance the same --method::_target_"
+_SAME = "that it was trained with: the same --method::_target_, or for `medmae import` --set"
 _REMEDY = {
-    "num_heads": f"build the network with the num_heads (and decoder_heads) {_SAME}",
-    "eps": f"build the network with the norm_eps {_SAME}",
+    "num_heads": f"build the network with the num_heads (and decoder_heads) {_SAME} num_heads=",
+    "eps": f"build the network with the norm_eps {_SAME} norm_eps=",
 }
 
 
@@ -89,7 +89,7 @@ def refuse_others(module: nn.Module, said: Mapping[str, Mapping[str, float]], *,
                     path=path,
                     field=name,
                     value=f"{theirs:g}",
-                    remedy=_REMEDY[name],
+                    remedy=f"{_REMEDY[name]}{theirs:g}",
                 )
 
 

@@ -15,6 +15,8 @@ from data_prep import case as case_module
 from data_prep.mr import main, prepare
 from medmae.data import Crops, Grid, Manifest, Normalisation, Samples, Slices
 from medmae.errors import DataError, ExitCode
+from medmae.evaluate.data_summary import summarise_data
+from medmae.report.build import write_report
 
 SHARED = Path(os.environ.get("MEDMAE_SHARED", Path(__file__).parents[3] / "shared")) / "data"
 QUIET = Console(quiet=True)
@@ -138,6 +140,46 @@ def test_a_label_map_that_resampling_loses_is_flagged_in_every_table(tmp_path, s
     assert "constant" in row["contrasts"][1]["flags"]
     (line,) = table(tmp_path / "out" / "summary.csv")
     assert "label_lost:1.00" in line["flags"]
+
+
+def test_sources_are_found_from_any_folder(cohort, tmp_path, monkeypatch):
+    cohort(("p1",))
+    monkeypatch.chdir(tmp_path)
+    (source,) = (path for path in tmp_path.iterdir() if path.is_dir() and path.name != "out")
+    (row,) = Manifest.read(run(source.name, "out").manifest)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert all(Path(one["source"]).is_file() for one in row["contrasts"])
+    record = json.loads((tmp_path / "out" / "prep.json").read_text())
+    assert record["source"] == str(source)
+
+
+def test_whatever_is_flagged_stands_in_manifest_table_and_report(tmp_path, save):
+    rng = np.random.default_rng(0)
+    inside = np.zeros((20, 20, 12), bool)
+    inside[3:17, 3:17, 2:10] = True
+    far = np.diag([-1.0, 1.0, 2.0, 1.0])
+    far[2, 3] = 900.0
+    volumes = {
+        "T1": np.where(inside, np.where(rng.random(inside.shape) < 0.03, -50, rng.normal(500, 60, inside.shape)), 0),
+        "T2": np.where(inside, 32000 + rng.integers(0, 700, inside.shape), 0),  # in float16 few of these are left
+        "FLAIR": np.full(inside.shape, 7),
+    }
+    for name, array in volumes.items():
+        save(tmp_path / "in" / "p1" / f"{name}.nii.gz", array=array.astype(np.int16))
+    save(tmp_path / "in" / "p1" / "seg.nii.gz", array=inside.astype(np.int16), affine=far)
+    (row,) = Manifest.read(run(tmp_path / "in", tmp_path / "out", resample_to="T1").manifest)
+    told = {one["name"]: " ".join(one["flags"]) for one in (*row["contrasts"], *row["labels"])}
+    (label,) = (one["name"] for one in row["labels"])
+    (line,) = table(tmp_path / "out" / "summary.csv")
+    run_folder = tmp_path / "run"
+    run_folder.mkdir()
+    (run_folder / "run.json").write_text(json.dumps({"data": summarise_data(tmp_path / "out")}))
+    page = write_report(run_folder).read_text()
+    for name, flag in (("T1", "clipped:0.0"), ("T2", "few_levels:"), ("FLAIR", "constant"), (label, "label_lost:1.00")):
+        assert flag in told[name]
+        assert f"{name}:{flag}" in line["flags"]
+        assert f"{name}:{flag}" in page
 
 
 def test_an_unforeseen_error_is_quarantined_with_its_type(cohort, tmp_path, monkeypatch):

@@ -102,6 +102,20 @@ def test_where_slides_are_known_but_no_patients_slides_stay_together(classes, tm
     assert manifest.rows[0]["tiles"]["slide"] == ["s1"] * 4
 
 
+def test_images_of_one_value_are_counted_in_manifest_and_table(classes, tmp_path):
+    blank = np.full((12, 10, 3), 200, np.uint8)
+    source = classes({"TUM": ["p1", "p2"], "STR": ["p3", "p4"]})
+    Image.fromarray(blank).save(sorted(source.rglob("*.png"))[0])
+    for kept in (0, 1):
+        result = run(source, tmp_path / "out", subject_from=r"^(p\d)_")
+        assert bool(result.kept) == bool(kept)
+        flagged = [row for row in Manifest.read(result.manifest) if "constant:1" in row["flags"]]
+        assert [line["case"] for line in table(tmp_path / "out" / "summary.csv") if "constant:1" in line["flags"]] == [
+            row["case"] for row in flagged
+        ]
+        assert len(flagged) == 1
+
+
 def test_a_pattern_that_misses_a_name_is_refused(classes, tmp_path):
     source = classes({"ADI": ["p1"]})
     save(source / "ADI" / "other.png", seed=9)

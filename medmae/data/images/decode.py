@@ -1,8 +1,8 @@
 """Single images (JPEG, PNG, TIFF, BMP, WebP, PGM, PPM) to RGB, or to their own channels; damaged ones are refused.
 
-The rule of RGB: 16-bit values keep the upper 8 of the bits that are in use (12 or 16); grey is repeated in three
-channels; a palette gives its colours; CMYK is converted by Pillow; what is transparent shows white. Images are turned
-as EXIF says, and where white is 0, values are turned over.
+The rule of RGB: 16-bit values keep the upper 8 of the bits that are in use (10, 12, 14 or 16, as cameras have);
+grey is repeated in three channels; a palette gives its colours; CMYK is converted by Pillow; what is transparent shows
+white. Images are turned as EXIF says, and where white is 0, values are turned over.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP", "PPM")
 _SIXTEEN_BITS = ("I;16", "I;16L", "I;16B")
 _MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", *_SIXTEEN_BITS)
 _PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0  # tag of a TIFF, and its value
-_TWELVE_BITS = 2**12
+_DEPTHS = (10, 12, 14, 16)  # bits of cameras whose images are stored in 16
 _DAMAGED = "the image is truncated or damaged, and"
 
 
@@ -132,7 +132,7 @@ def _own_channels(image: Image.Image) -> np.ndarray:
 def _converted(image: Image.Image) -> np.ndarray:
     if image.mode in _SIXTEEN_BITS:
         values = np.asarray(image)
-        grey = (values >> (4 if values.max() < _TWELVE_BITS else 8)).astype(np.uint8)
+        grey = (values >> (_depth(values) - 8)).astype(np.uint8)
         return np.repeat(grey[:, :, None], 3, axis=2)
     if image.has_transparency_data:
         layer = image.convert("RGBA")
@@ -159,4 +159,12 @@ def _upright(image: Image.Image) -> Image.Image:
     """Turned as EXIF says, the greatest value the brightest: Pillow turns 8 bits over where white is 0, and not 16."""
     over = image.mode in _SIXTEEN_BITS and getattr(image, "tag_v2", {}).get(_PHOTOMETRIC) == _WHITE_IS_ZERO
     image = ImageOps.exif_transpose(image)
-    return Image.fromarray(65535 - np.asarray(image).astype(np.uint16)) if over else image
+    if not over:
+        return image
+    values = np.asarray(image).astype(np.uint16)
+    return Image.fromarray(np.uint16(2 ** _depth(values) - 1) - values)
+
+
+def _depth(values: np.ndarray) -> int:
+    """Bits that 16-bit values use, as far as they tell."""
+    return next(depth for depth in _DEPTHS if values.max() < 2**depth)

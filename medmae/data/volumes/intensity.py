@@ -15,6 +15,7 @@ CLIPPED = 0.01  # share of the foreground
 # A head fills 30 to 50 % of its field of view and a brain about half of its box. Where less than this share equals the
 # corner voxel, the air around the head is noise rather than one value.
 _CLEAN_BACKGROUND = 0.25
+_ALONE = 20  # times, by which the value of a background is more frequent than any value of noise
 _PLAIN_BORDER = 0.9  # share of the volume's border that has one value, where the corner has another
 _BELOW = 0.05  # share of the foreground below the value of the background from which that lies among the tissue's
 
@@ -53,7 +54,8 @@ class Normalisation:
         0.2 and 99.8 percentiles are taken over the rest. Where that value lies among the rest's, only what hangs
         together with the border is background. ``otsu``: nothing is background; the upper percentile is taken over
         voxels above Otsu's threshold and the smallest value maps to 0. ``auto``: ``corner`` where at least a quarter
-        of the voxels has the background's value and that is no brighter than the tissue; ``otsu`` otherwise.
+        of the voxels has the background's value and that is no brighter than the tissue, or where that value lies among
+        the tissue's and no other is nearly as frequent; ``otsu`` otherwise.
 
         Args:
             volume: Finite values in the source's orientation, any shape.
@@ -68,6 +70,7 @@ class Normalisation:
         low, high = (float(v) for v in np.percentile(rest, PERCENTILES))
         among = float(np.mean(rest < value)) > _BELOW and value < high
         clean = rest.size <= (1 - _CLEAN_BACKGROUND) * volume.size and (among or value <= float(np.median(rest)))
+        clean = clean or (among and _alone(rest, volume.size - rest.size))
         if rule == "corner" or (rule == "auto" and clean):
             far = (
                 value < 0 and low - value > high - low
@@ -165,6 +168,11 @@ class Normalisation:
     def from_dict(cls, values: Mapping[str, Any]) -> Normalisation:
         """The inverse of :meth:`to_dict`."""
         return cls(**values)
+
+
+def _alone(rest: np.ndarray, count: int) -> bool:
+    """Whether a value of ``count`` voxels is far more frequent than any of the rest's: set by hand, and no noise."""
+    return count > _ALONE * int(np.unique(rest, return_counts=True)[1].max())
 
 
 def _otsu(volume: np.ndarray) -> float:

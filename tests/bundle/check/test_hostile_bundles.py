@@ -264,15 +264,15 @@ def test_the_line_that_latin_1_sees_would_have_run(bundle: Path, monkeypatch: py
 
 
 def test_a_bundle_that_changes_after_the_check_runs_as_it_was(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from medmae.bundle import workflow
+    from medmae.bundle import run
 
     def changed(checked: Bundle, files: list[Path]) -> dict[str, object]:
         train(f"initialize: [${CODE}]")(bundle)
         log("[formatter_plain]\n", CR_CODE)(bundle)
         return checked_config(checked, files)
 
-    checked_config = workflow.checked_config
-    monkeypatch.setattr(workflow, "checked_config", changed)
+    checked_config = run.checked_config
+    monkeypatch.setattr(run, "checked_config", changed)
     run_bundle(bundle, "train")
     assert not list(bundle.parent.rglob("ran"))
 

@@ -127,9 +127,12 @@ def test_sixteen_bits_whose_white_is_0_are_turned_over():
     assert black[-1, -1] == 1
 
 
-def test_twelve_bits_in_sixteen_use_the_range_of_rgb():
-    values = np.linspace(0, 4095, 108).reshape(9, 12).astype(np.uint16)
-    assert decoded(tiff(values)).max() == 255
+@pytest.mark.parametrize("bits", [10, 12, 14, 16])
+@pytest.mark.parametrize("photometric", ["minisblack", "miniswhite"])
+def test_the_bits_of_a_camera_in_sixteen_use_the_range_of_rgb(bits, photometric):
+    values = np.linspace(0, 2**bits - 1, 108).reshape(9, 12).astype(np.uint16)
+    shown = decoded(tiff(values if photometric == "minisblack" else 2**bits - 1 - values, photometric=photometric))
+    assert (shown.min(), shown[-1, -1].max()) == (0, 255)
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP"])

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from medmae.data.volumes.intensity import Normalisation
+from medmae.data.volumes.nifti import settle_nan
 
 
 def head(background=0.0, size=24):
@@ -116,6 +118,28 @@ def test_a_background_among_the_values_of_the_tissue_hides_no_tissue():
     np.testing.assert_array_equal(fit.invert(stored)[~inside], 0)
     assert fit.flags(volume) == []
     assert Normalisation.from_dict(fit.to_dict()) == fit
+
+
+@pytest.mark.parametrize("nan", ["zero", "median"])
+@pytest.mark.parametrize("radius", [0.8, 1.05, 1.3])  # down to a background of 13 %
+def test_a_nan_background_that_was_set_hides_no_tissue_and_is_0(nan, radius):
+    place = np.stack(np.meshgrid(*[np.linspace(-1, 1, 40)] * 3, indexing="ij"))
+    inside = (place**2).sum(axis=0) < radius**2
+    volume = np.where(inside, np.random.default_rng(0).normal(0, 1, inside.shape), np.nan).astype(np.float32)
+    volume, _ = settle_nan(volume, nan=nan, path=Path("volume"))
+    fit = Normalisation.fit(volume)
+    stored = fit.apply(volume)
+    assert np.mean(stored[inside] == 0) < 0.01
+    assert not stored[~inside].any()
+    assert fit.flags(volume) == []
+
+
+def test_noise_among_which_the_corner_lies_is_no_background():
+    volume = head().astype(np.int16) + np.random.default_rng(0).integers(0, 40, head().shape).astype(np.int16)
+    volume[0, 0, 0] = 20
+    fit = Normalisation.fit(volume)
+    assert fit.rule == "otsu"
+    assert np.mean(fit.apply(volume) == 0) < 0.05
 
 
 def test_tissue_of_the_background_s_value_is_no_background():
