@@ -20,6 +20,7 @@ from tempfile import TemporaryDirectory
 import h5py
 import nibabel as nib
 import numpy as np
+import SimpleITK
 import tifffile
 import torch
 from PIL import Image
@@ -31,9 +32,11 @@ from medmae.data.images.decode import pixels_of, read_bytes
 from medmae.data.images.idx import read_idx_array
 from medmae.data.shards import open_shard
 from medmae.data.slides.wsi import Slide
+from medmae.data.table_files import read_csv
 from medmae.data.video.read import read_video
 from medmae.data.volumes.dicom import load_image
 from medmae.data.volumes.nifti import load_volume
+from medmae.data.volumes.other_formats import load_other
 from medmae.errors import DataError
 from medmae.evaluate.features.embedding_files import read_embeddings
 from medmae.training.resume import read_checkpoint
@@ -41,6 +44,7 @@ from medmae.weights.read import load_state
 from tests.videos import dicom_video, textured, write_video
 
 HANG_S = 20
+_KNOWN = ("patient", "mpp")
 
 
 def _image(path: Path) -> None:
@@ -54,6 +58,24 @@ def _image(path: Path) -> None:
 def _nifti(path: Path) -> None:
     array = np.arange(960, dtype=np.int16).reshape(12, 10, 8)
     nib.save(nib.Nifti1Image(array, np.diag([-1.0, 1, 2, 1])), path)
+
+
+def _other_volume(path: Path) -> None:
+    array = np.arange(960, dtype=np.int16).reshape(12, 10, 8)
+    if path.suffix in (".nrrd", ".mha"):
+        SimpleITK.WriteImage(SimpleITK.GetImageFromArray(array), str(path), path.suffix == ".nrrd")
+    else:
+        kind = nib.AnalyzeImage if path.suffix == ".hdr" else nib.MGHImage
+        nib.save(kind(array, np.diag([1.0, 1, 1, 1])), path)
+
+
+def _animated(path: Path) -> None:
+    first, *rest = (Image.fromarray(frame[..., 0]) for frame in textured(4))
+    first.save(path, save_all=True, append_images=rest)
+
+
+def _table(path: Path) -> None:
+    path.write_text("slide,patient,mpp\n" + "".join(f"s{n},p{n},0.5\n" for n in range(30)))
 
 
 def _dicom(path: Path) -> None:
@@ -93,7 +115,11 @@ READERS: dict[str, tuple[Callable[[Path], object], Callable[[Path], object]]] = 
         ("a.png", "a.jpg", "a.tif", "a.bmp", "a.webp", "channels.tif"),
         (_image, lambda path: pixels_of(read_bytes(path), path=path)),
     ),
+    **dict.fromkeys(("a.mgz", "a.mgh", "a.hdr", "a.nrrd", "a.mha"), (_other_volume, load_other)),
     "image.dcm": (_dicom, load_image),
+    "cine.dcm": (_dicom, read_video),
+    "a.gif": (_animated, read_video),
+    "a.csv": (_table, lambda path: read_csv(path, needs=("slide",), remedy="", rows=("slide",), known=_KNOWN)),
     "a-images-idx3-ubyte": (_idx, read_idx_array),
     "a.npz": (_npz, read_npz),
     "a.npy": (lambda path: np.save(path, np.zeros((4, 2, 8, 8), np.float16)), open_shard),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from medmae.bundle.check.definitions import Definitions, contents
 from medmae.bundle.check.documents import load
 from medmae.bundle.check.expressions import expression_problems
-from medmae.bundle.check.ids import normal
+from medmae.bundle.check.ids import normal, overlaid
 from medmae.bundle.check.imports import imported
 from medmae.bundle.check.refuse import refuse_targets
 from medmae.bundle.check.source import Bundle
@@ -21,10 +20,10 @@ _NOT_THERE = (KeyError, IndexError, ValueError)
 
 
 class Ids:
-    """Values by their ids, as ``monai.bundle.ConfigParser`` finds and sets them.
+    """Values by their ids, as ``monai.bundle.ConfigParser`` finds them.
 
     Args:
-        content: Ids of the top and values; set in place.
+        content: Ids of the top and values.
     """
 
     def __init__(self, content: dict[str, Any]) -> None:
@@ -33,14 +32,10 @@ class Ids:
     def __getitem__(self, id_: str) -> Any:  # noqa: ANN401
         value: Any = self.content
         for part in normal(id_).split("::") if id_ else ():
-            value = _part(value, part)
+            if not isinstance(value, dict | list):
+                raise KeyError(part)
+            value = value[int(part)] if isinstance(value, list) else value[part]
         return value
-
-    def __setitem__(self, id_: str, value: object) -> None:
-        above, _, last = normal(id_).rpartition("::")
-        parent = self[above]
-        _part(parent, last, may_be_new=True)
-        parent[int(last) if isinstance(parent, list) else last] = value
 
     def __contains__(self, id_: str) -> bool:
         try:
@@ -55,14 +50,6 @@ class Ids:
             return self[id_]
         except _NOT_THERE:
             return default
-
-
-def _part(value: Any, name: str, *, may_be_new: bool = False) -> Any:  # noqa: ANN401
-    if isinstance(value, dict):
-        return value.get(name) if may_be_new else value[name]
-    if isinstance(value, list):
-        return value[int(name)]
-    raise KeyError(name)
 
 
 def content_of(bundle: Bundle, file: Path) -> dict[str, Any]:
@@ -98,30 +85,14 @@ def merged(contents: Mapping[Path, Mapping[str, Any]]) -> dict[str, Any]:
     Raises:
         DataError: If one sets a part of what those before it do not have.
     """
-    ids = Ids({})
-    for file, content in contents.items():
-        for key, value in copy.deepcopy(dict(content)).items():
-            try:
-                _merge(ids, key, value)
-            except _NOT_THERE as error:
-                raise DataError(
-                    "it sets a part of what is not there to be merged over",
-                    path=file,
-                    field=key,
-                    value=",".join(each.stem for each in contents),
-                    remedy=f"name what it belongs to first, as in train,{file.stem}",
-                ) from error
-    return ids.content
-
-
-def _merge(ids: Ids, key: str, value: Any) -> None:  # noqa: ANN401
-    """Sets a value; ``+`` before a key adds to the mapping or the list that is there."""
-    there = ids.get(key.removeprefix("+")) if key.startswith("+") else None
-    if isinstance(there, dict) and isinstance(value, dict):
-        there.update(value)
-    elif isinstance(there, list) and isinstance(value, list):
-        there.extend(value)
-    elif there is not None:
-        raise ValueError(f"{key} adds to what is neither a mapping nor a list, as this is")
-    else:
-        ids[key.removeprefix("+")] = value
+    tree, faults = overlaid(contents.values())
+    for file, key in ((file, key) for file, content in contents.items() for key in content):
+        if normal(str(key)).removeprefix("+") in faults:
+            raise DataError(
+                "it sets a part of what is not there to be merged over",
+                path=file,
+                field=key,
+                value=",".join(each.stem for each in contents),
+                remedy=f"name what it belongs to first, as in train,{file.stem}",
+            )
+    return tree

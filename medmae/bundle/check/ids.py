@@ -143,5 +143,7 @@ def _put(tree: dict[str, Any], key: str, value: Any, *, adds: bool) -> None:  # 
         place[index].update(value)
     elif adds and isinstance(place.get(index), list) and isinstance(value, list):
         place[index].extend(value)
+    elif adds and index in place:
+        raise ValueError(f"{key} is neither a mapping nor a list, or what is added is another")
     else:
         place[index] = value
