@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+import tarfile
 import tomllib
 import zipfile
 from pathlib import Path
@@ -129,6 +130,18 @@ def test_continuous_integration_runs_make_test() -> None:
     script = ROOT / ".ci" / "run"
     assert os.access(script, os.X_OK)
     assert "make test" in script.read_text()
+
+
+def test_the_sdist_carries_all_that_is_tracked(
+    tracked: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that its tests find what those of a clone do."""
+    from hatchling.build import build_sdist
+
+    monkeypatch.chdir(ROOT)
+    with tarfile.open(tmp_path / build_sdist(str(tmp_path))) as sdist:
+        names = {name.partition("/")[2] for name in sdist.getnames()}
+    assert {str(file.relative_to(ROOT)) for file in tracked} - names == set()
 
 
 def test_the_wheel_carries_both_packages_and_the_recipes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
