@@ -20,11 +20,15 @@ EXTRAS = {
     "video": "reading video",
     "onnx": "export to ONNX",
     "monai": "MONAI's own ViT and UNETR",
+    "tensorboard": "curves of a training in TensorBoard",
+    "wandb": "curves of a training on Weights & Biases (--logger wandb)",
+    "mlflow": "curves of a training on an MLflow server (--logger mlflow)",
 }
 LOW_DISK_GB = 5.0
 # Import names that differ from the names packages are installed by.
 _DISTRIBUTIONS = {
     "distributed": "dask",
+    "mlflow": "mlflow-skinny",
     "skimage": "scikit-image",
     "sklearn": "scikit-learn",
     "yaml": "pyyaml",

@@ -21,7 +21,7 @@ Kind = Literal["path", "text", "scale", "names", "flag", "number", "list", "null
 _PATHS = re.compile(r"manifest|\w+_(?:dir|root|file|path)")
 # Paths and names that a recipe may leave out: it has null there, or an expression.
 _FILES = frozenset({"calibration", "checkpoint", "pretrained", "slides", "target_intensity"})
-_TEXTS = _FILES | {"source", "split", "subject_from", "target"}
+_TEXTS = _FILES | {"logger", "source", "split", "subject_from", "target"}
 _NAMES = frozenset({"classes", "contrasts", "shown", "targets"})  # lists of them, or null for all
 _SIZES = re.compile(r"(?!batch_)(?:\w+_)?size")  # one number for all axes, or a list of one an axis
 _NULLS = ("null", "None")

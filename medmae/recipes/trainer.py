@@ -9,10 +9,11 @@ from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback, Timer
-from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
+from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities.exceptions import MisconfigurationException  # type: ignore[attr-defined]
 
 from medmae.errors import DataError
+from medmae.recipes.loggers import loggers
 from medmae.training import Checkpoints
 from medmae.training.callbacks import PlainProgress, ProgressBar, Throughput
 from medmae.training.resume import AtomicCheckpointIO
@@ -29,11 +30,14 @@ class Trainer(pl.Trainer):
         log_every_n_steps: Steps between two lines of the log.
         callbacks: Besides those of every training.
         plugins: Besides the writer of checkpoints.
-        logger: Instead of a table and TensorBoard's curves; False keeps no log.
+        logger: Beside a table of the figures: ``tensorboard``, ``wandb``, ``mlflow``, or ``csv`` for none; see
+            :func:`medmae.recipes.loggers.loggers`. Lightning's own loggers are taken instead of all these; False
+            keeps no log.
         lightning: Any other argument of :class:`pytorch_lightning.Trainer`.
 
     Raises:
-        DataError: If this machine has no such devices.
+        DataError: If this machine has no such devices, or there is no such logger.
+        ModuleNotFoundError: If the package of a logger is not installed.
     """
 
     def __init__(
@@ -46,12 +50,12 @@ class Trainer(pl.Trainer):
         log_every_n_steps: int = 10,
         callbacks: Sequence[Callback] = (),
         plugins: Sequence[Any] = (),
-        logger: Logger | Sequence[Logger] | bool | None = None,
+        logger: Logger | Sequence[Logger] | bool | str | None = None,
         **lightning: Any,
     ) -> None:
         root = str(default_root_dir)
-        if logger is None:
-            logger = [kind(root, name="", version=version) for kind, version in _LOGGERS]
+        if logger is None or isinstance(logger, str):
+            logger = loggers(logger, root=root)
         own: list[Callback] = [Checkpoints(folder=f"{root}/checkpoints"), Timer(), Throughput()]
         shown = lightning.pop("enable_progress_bar", True)
         terminal = sys.stdout.isatty()
@@ -82,6 +86,3 @@ class Trainer(pl.Trainer):
                 value=devices,
                 remedy="see medmae doctor for what there is; train.yaml alone trains on one device, or on the CPU",
             ) from error
-
-
-_LOGGERS: tuple[tuple[Any, str], ...] = ((CSVLogger, "logs"), (TensorBoardLogger, "tensorboard"))
