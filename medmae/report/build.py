@@ -56,7 +56,8 @@ def build_report(run: str | Path) -> Report:
     return Report(
         title=folder.title,
         eyebrow=" · ".join(dict.fromkeys(["medmae report", *origin])),
-        summary=" ".join(filter(None, _first_words(folder))),
+        verdict=" ".join(filter(None, _first_words(folder))),
+        summary=summary_sentence(folder),
         cards=[row for rows in cards for row in rows if row],
         notes=[text for texts in notes for text in texts],
         sections=[section for _, build in sorted(builders.items()) if (section := build(folder)) is not None],
@@ -65,7 +66,6 @@ def build_report(run: str | Path) -> Report:
 
 
 def _first_words(folder: RunFolder) -> Iterator[str]:
-    """Of whom this is, whether it is any good, and what was done."""
+    """Of whom this is, and whether it is any good."""
     yield origin_sentence(folder)
     yield from (each.verdict(folder) for each in evaluations())
-    yield summary_sentence(folder)

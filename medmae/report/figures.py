@@ -26,7 +26,7 @@ ERROR_MAP = "inferno"  # monotone in lightness: reads the same in grey and for c
 MAX_SIDE = 384  # a larger panel is reduced by whole-number block means
 BYTE_BUDGET = 4_200_000  # of PNG on one page, which as text is a third more
 MAX_ROWS = 12
-FILM_GAP = 2  # pixels
+FILM_GAP = 1 / 64  # of the width of a frame, at least a pixel
 WIDE = 3  # times as wide as high: film strips
 
 
@@ -145,7 +145,8 @@ def film(picture: Image.Image, *, frames: int) -> Image.Image:
         frames: How many.
     """
     edges = [round(picture.width * k / frames) for k in range(frames + 1)]
-    return strip([picture.crop((a, 0, b, picture.height)) for a, b in pairwise(edges)], gap=FILM_GAP)
+    gap = max(round(FILM_GAP * picture.width / frames), 1)
+    return strip([picture.crop((a, 0, b, picture.height)) for a, b in pairwise(edges)], gap=gap)
 
 
 def colour_bar(limit: float, label: str) -> Markup:

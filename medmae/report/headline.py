@@ -167,7 +167,7 @@ def _subject_warnings(folder: RunFolder) -> Iterator[str]:
         yield "No held-out subject: nothing here shows how the model does on a patient it has not seen."
     if folder.evaluated and not seen and held_out < FEW_SUBJECTS:
         yield (
-            f"Only {count(held_out, 'held-out subject')}: means and intervals over so few patients are rough; "
+            f"Only {count(held_out, 'held-out subject')}: means and intervals over so few are rough; "
             "read them as a check that the training works."
         )
 

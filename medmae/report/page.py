@@ -69,7 +69,8 @@ class Report:
     Args:
         title: Heading of the page.
         eyebrow: Small line above the title.
-        summary: One sentence below the title.
+        verdict: First words below the title: of whom this is, and whether it is any good.
+        summary: One sentence below them.
         cards: Rows of headline numbers.
         notes: Warnings that a reader must see before any figure.
         sections: The body, in order.
@@ -78,6 +79,7 @@ class Report:
 
     title: str
     eyebrow: str = ""
+    verdict: str | Markup = ""
     summary: str | Markup = ""
     cards: list[list[Card]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)

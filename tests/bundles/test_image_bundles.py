@@ -54,6 +54,7 @@ def test_pretraining_leaves_probes_pictures_and_a_record_of_its_patients(pretrai
         "dataset_dir": str(images),
         "output_dir": str(pretrained),
         "model_dir": str(pretrained / "models"),
+        "weights": str(pretrained / "models" / "pretraining.safetensors"),
     }
     assert {split: len(some) for split, some in record["data"]["subjects"].items()} == {"train": 7, "val": 1, "test": 2}
     assert (pretrained / "evaluation" / "reconstruction.csv").is_file()

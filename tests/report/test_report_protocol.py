@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import re
 import shutil
 
@@ -181,3 +182,29 @@ def test_images_without_patients_are_counted_as_images_and_their_names_are_not_l
     assert "No patient is known" in html
     assert "train/000003" not in html
     assert "No subject is in two splits" not in html
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "words"),
+    [
+        (0.0, 0.9, r"one&lt;b&gt;, knn is better than every baseline: balanced accuracy \d\.\d+ against 0\.\d+ of raw"),
+        (
+            0.9,
+            0.1,
+            r"nothing that was trained is better than raw pixels, knn \(balanced accuracy 0\.\d+ against 0\.\d+\)",
+        ),
+    ],
+)
+def test_the_first_words_say_whether_anything_trained_is_better_than_what_is_not(evaluated, ours, theirs, words):
+    html = write_report(evaluated(ours=ours, theirs=theirs)).read_text()
+    assert re.search(r'<p class="verdict">With all labels, ' + words, html)
+
+
+def test_a_lead_that_chance_may_explain_is_called_that(evaluated):
+    run = evaluated(ours=0.5, theirs=0.52)
+    path = run / "evaluation" / "protocol.json"
+    record = json.loads(path.read_text())
+    gain = record["tasks"]["all labels"]["scores"]["one<b>, knn"]["gains"]["balanced_accuracy"]
+    gain |= {"mean": 0.02, "ci_low": -0.1, "ci_high": 0.1}
+    path.write_text(json.dumps(record))
+    assert "With all labels, chance may explain why one&lt;b&gt;, knn is ahead" in write_report(run).read_text()

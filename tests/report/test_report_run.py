@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from medmae.report import write_report
-from medmae.report.figures import FILM_GAP, film
+from medmae.report.figures import film
 from tests.report.conftest import run_info
 from tests.report.test_report import edit_json, visible_text
 
@@ -25,7 +25,8 @@ def data(**more):
 
 
 def first_words(page):
-    return re.search(r'<p class="summary">(.*?)</p>', page.read_text(), re.DOTALL)[1]
+    """The first paragraph below the title."""
+    return re.search(r'</h1>\s*<p class="\w+">(.*?)</p>', page.read_text(), re.DOTALL)[1]
 
 
 # ------------------------------------------------------------------------------------------------------------- origin
@@ -99,7 +100,9 @@ def test_a_record_that_says_nothing_of_it_has_no_such_section(make_run):
 def test_a_network_that_rebuilds_better_on_everyone_works(make_run):
     text = first_words(write_report(make_run()))
     assert text.startswith("The training works: hidden parts of pictures of 2\u00a0subjects that it has never seen")
-    less = re.search(r"its error is (\d+) % smaller than that of neighbour interpolation \(background left out\)", text)
+    less = re.search(
+        r"its error is (\d+) % smaller than that of neighbour interpolation \(the background left out\)", text
+    )
     assert 0 < int(less[1]) < 100
     assert "only a task can tell" in text
 
@@ -174,15 +177,15 @@ def test_the_sheet_of_a_row_has_the_letters_too(make_run):
 
 def test_there_is_a_line_between_the_frames_of_a_film(make_run):
     strip = film(Image.new("L", (40, 10)), frames=4)
-    assert strip.size == (40 + 3 * FILM_GAP, 10)
     white = np.flatnonzero(np.asarray(strip.convert("L")).min(axis=0) == 255)
-    assert white.tolist() == [10, 11, 22, 23, 34, 35]
+    assert (strip.size, white.tolist()) == ((43, 10), [10, 21, 32])
+    assert film(Image.new("L", (4 * 128, 10)), frames=4).size == (4 * 128 + 3 * 2, 10)
     run = make_run()
     plain = write_report(run).read_text()
     path = run / "evaluation" / "panels.json"
     path.write_text(json.dumps([{**row, "frames": 8} for row in json.loads(path.read_text())]))
-    assert f"width={64 + 7 * FILM_GAP}" in write_report(run).read_text()
-    assert f"width={64 + 7 * FILM_GAP}" not in plain
+    assert "width=71" in write_report(run).read_text()
+    assert "width=71" not in plain
 
 
 def test_the_first_rows_are_shown_where_not_all_have_room(make_run):

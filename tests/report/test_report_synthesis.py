@@ -267,3 +267,34 @@ def test_a_montage_s_name_cannot_leave_the_folder(make_synthesis):
     path = run / "evaluation" / "metrics.json"
     path.write_text(path.read_text().replace('"sub-04.png"', '"../../../secret/sub-04.png"'))
     write_report(run)
+
+
+def test_tables_are_narrow_enough_for_a_page_and_have_a_region_each(make_synthesis):
+    html = write_report(make_synthesis()).read_text()
+    section = html.split('id="scores"')[1].split("</section>")[0]
+    tables = re.findall(r"<table>.*?</table>", section, re.DOTALL)[: len(REGIONS)]
+    assert [table.count("<th ") for table in tables] == [6] * len(REGIONS)
+    assert html.count("<details open><summary>Foreground") == 1
+    assert "<details><summary>Whole volume" in html
+
+
+def test_the_verdict_is_in_words_first_and_its_figures_stand_with_the_scores(make_synthesis):
+    run = make_synthesis()
+    path = run / "evaluation" / "metrics.json"
+    figures = "In the foreground, against a table of grey values, the best there: PSNR -1.0 dB (-2.0 to -0.5)."
+    path.write_text(json.dumps({**json.loads(path.read_text()), "verdict": f"{VERDICT} {figures}"}))
+    html = write_report(run).read_text()
+    first = re.search(r'<p class="verdict">(.*?)</p>', html, re.DOTALL)[1]
+    assert first.startswith(
+        f"{VERDICT} Grey values of the synthetic T2, from 0 (black) to 100 % (white), are off within"
+    )
+    assert "dB" not in first
+    assert figures in html.split('id="scores"')[1]
+
+
+def test_the_outline_of_lesions_is_explained_where_there_are_lesions(make_synthesis):
+    run = make_synthesis()
+    assert "outline of the lesion label" not in write_report(run).read_text()
+    path = run / "evaluation" / "metrics.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "labels": {"lesion": ["lesion_mask"]}}))
+    assert "outline of the lesion label" in write_report(run).read_text()

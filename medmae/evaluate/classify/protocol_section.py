@@ -70,6 +70,27 @@ def protocol_notes(folder: RunFolder) -> list[str]:
     return list(dict.fromkeys(text for name, record in tasks.items() for text in _notes(name, record)))
 
 
+def protocol_verdict(folder: RunFolder) -> str:
+    """In words, whether anything that was trained is better than what needs no such training."""
+    tasks = folder.record(RECORD).get("tasks", {})
+    return " ".join(filter(None, (_verdict(name, record) for name, record in tasks.items())))
+
+
+def _verdict(name: str, record: Mapping[str, Any]) -> str:
+    ours, theirs = _best(record)
+    headline = record["task"]["headline"]
+    gain = record["scores"][ours].get("gains", {}).get(headline)
+    if gain is None or gain["mean"] is None:
+        return ""
+    own, other = (mean_of(record["scores"][who]["metrics"][headline], "mean") for who in (ours, theirs))
+    figures = f"{_metric(headline).lower()} {own} against {other}"
+    if gain["mean"] <= 0:
+        return f"With {name}, nothing that was trained is better than {words(theirs)} ({figures})."
+    if gain["ci_low"] is None or gain["ci_low"] <= 0:
+        return f"With {name}, chance may explain why {words(ours)} is ahead of {words(theirs)} ({figures})."
+    return f"With {name}, {words(ours)} is better than every baseline: {figures} of {words(theirs)}, the best of them."
+
+
 def protocol_sentence(folder: RunFolder) -> str:
     """What was asked, and on whom it was tested."""
     tasks = folder.record(RECORD).get("tasks", {})
@@ -264,6 +285,7 @@ register(
         cards=protocol_cards,
         notes=protocol_notes,
         stands_in=lambda folder: bool(folder.record(RECORD)),
+        verdict=protocol_verdict,
         sentence=protocol_sentence,
         tells_cohort=True,
     )

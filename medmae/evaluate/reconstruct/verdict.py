@@ -29,8 +29,9 @@ def _told(folder: RunFolder, comparison: Comparison) -> str:
         return ""
     mean, wins, total = gained
     unseen = "" if folder.evaluated & folder.subjects("train") else " that it has never seen"
-    whose = f"pictures of {count(total, 'subject')}{unseen}"
-    where = " (background left out)" if comparison.variant == "foreground" else ""
+    noun = str((folder.info.get("trained_on") or {}).get("noun", "picture"))
+    whose = f"{noun}s of {count(total, 'subject')}{unseen}"
+    where = " (the background left out)" if comparison.variant == "foreground" else ""
     if mean <= 0:
         return f"Not trained enough: hidden parts of {whose} are rebuilt no better than by {best.label.lower()}{where}."
     less = 100 * (1 - 10 ** (-mean / 20))  # decibels of a mean squared error, as a share of its root
@@ -39,6 +40,6 @@ def _told(folder: RunFolder, comparison: Comparison) -> str:
     if wins == total and (low is None or low > 0):
         return f"The training works: hidden parts of {whose} are rebuilt better than without a network; {gain}."
     return (
-        f"Not clearly better than without a network: of hidden parts of {whose}, {gain} on average, "
+        f"Not clearly better than without a network: where parts of {whose} were hidden, {gain} on average, "
         f"but it wins on {wins} of {total} only."
     )

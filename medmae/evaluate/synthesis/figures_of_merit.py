@@ -7,7 +7,7 @@ LABELS = {  # metric -> label, unit
     "psnr": ("PSNR", "dB"),
     "ssim": ("SSIM", ""),
     "nmse": ("NMSE", ""),
-    "mae": ("Mean absolute error", ""),
+    "mae": ("Mean absolute error", ""),  # of intensities from 0 to 1
     "stripe": ("Stripe ratio", ""),
     "blockiness": ("Blockiness", ""),
 }

@@ -20,7 +20,9 @@ from medmae.report.text import MINUS, number
 
 COLUMNS = ("source", "synthetic", "real", "error")
 _LESION = "#4fd6ff"  # neither a grey nor a colour of the error map
-_COLUMN, _GAP, _LEFT, _RIGHT, _TOP, _BOTTOM = 230, 5, 66, 78, 82, 34  # pixels
+_COLUMN, _GAP, _LEFT, _RIGHT, _TOP, _BOTTOM = 230, 5, 100, 88, 96, 56  # pixels
+# Points; a page shows a sheet at about half its size.
+_HEAD, _TEXT, _SMALL = 16, 14, 12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +90,8 @@ def draw_montage(
     limits = {name: _white(volumes.source if name == "source" else volumes.real) for name in COLUMNS[:3]}
     limits["error"] = ERROR_LIMIT
     _write_heads(sheet, task, scores)
-    _write_foot_and_scale(sheet, body=body)
+    outlined = volumes.lesion is not None and any(plane.cut(volumes.lesion).any() for plane in planes)
+    _write_foot_and_scale(sheet, body=body, outlined=outlined)
     top = _TOP
     for plane, tall in zip(planes, heights, strict=True):
         wide = round(plane.size[1] * scale)
@@ -105,38 +108,47 @@ def draw_montage(
 
 
 def _write_heads(sheet: Sheet, task: Task, scores: Mapping[str, float]) -> None:
-    sheet.write(f"{task.row['case']} · {task.way}", left=_LEFT, top=24, size=13, weight="bold")
+    sheet.write(f"{task.row['case']} · {task.way}", left=_LEFT, top=20, size=_HEAD, weight="bold")
     shown = {"model": "synthetic", **{name: label_of(name).lower() for name in baselines_of(scores, "foreground")[:1]}}
     figures = " · ".join(
         f"{whose}: PSNR {number(scores[f'psnr_{name}_foreground'], digits=1)} dB, "
         f"SSIM {number(scores[f'ssim_{name}_foreground'], digits=3)}"
         for name, whose in shown.items()
     )
-    sheet.write(f"in the foreground · {figures}", left=_LEFT, top=45, size=9, colour=SOFT)
+    sheet.write(f"in the foreground · {figures}", left=_LEFT, top=47, size=_SMALL, colour=SOFT)
     made = task.target
     names = (f"source {task.sources[0]}", f"synthetic {made}", f"real {made}", f"|synthetic {MINUS} real|")
     for column, name in enumerate(names):
         centre = _LEFT + column * (_COLUMN + _GAP) + _COLUMN / 2
-        sheet.write(name, left=centre, top=_TOP - 11, size=9.5, align="center")
+        sheet.write(name, left=centre, top=_TOP - 16, size=_TEXT, align="center")
 
 
-def _write_foot_and_scale(sheet: Sheet, *, body: int) -> None:
+def _write_foot_and_scale(sheet: Sheet, *, body: int, outlined: bool) -> None:
     foot = "synthetic image, not for diagnosis · slices are numbered in the whole canonical (LPS) volume, from 0"
-    sheet.write(foot, left=_LEFT, top=_TOP + body + 18, size=8.5, colour=SOFT)
+    sheet.write(foot, left=_LEFT, top=_TOP + body + 38, size=_SMALL, colour=SOFT)
+    sides = "R, L, A, P: right, left, front, back of the patient"
+    sheet.write(sides, left=_LEFT, top=_TOP + body + 16, size=_SMALL, colour=SOFT)
+    if outlined:
+        middle = _LEFT + 2 * (_COLUMN + _GAP)
+        sheet.write(
+            "blue line: outline of the lesion label", left=middle, top=_TOP + body + 16, size=_SMALL, colour=_LESION
+        )
     left = _LEFT + len(COLUMNS) * (_COLUMN + _GAP) + 8
     axes = sheet.axes(left=left, top=_TOP, width=11, height=body)
     axes.set_axis_on()
     colours = ScalarMappable(norm=Normalize(0, ERROR_LIMIT), cmap=ERROR_MAP)
     bar = sheet.figure.colorbar(colours, cax=axes, extend="max", extendfrac=0.02, ticks=[0, 0.1, 0.2, ERROR_LIMIT])
     bar.outline.set_visible(False)
-    bar.ax.tick_params(color=SOFT, labelcolor=INK, labelsize=8.5, length=3)
+    bar.ax.tick_params(color=SOFT, labelcolor=INK, labelsize=_SMALL, length=3)
 
 
 def _write_row(sheet: Sheet, plane: Plane, *, top: int, tall: int) -> None:
-    sheet.write(plane.name, left=_LEFT - 10, top=top + tall / 2 - 7, size=9, align="right")
-    sheet.write(str(plane.number), left=_LEFT - 10, top=top + tall / 2 + 8, size=8.5, align="right", colour=SOFT)
-    for text, left, align in zip(plane.sides, (_LEFT + 4, _LEFT + _COLUMN - 4), ("left", "right"), strict=True):
-        sheet.write(text, left=left, top=top + 10, size=8, align=align, colour=SOFT)
+    sheet.write(plane.name, left=_LEFT - 10, top=top + tall / 2 - 10, size=_TEXT, align="right")
+    sheet.write(str(plane.number), left=_LEFT - 10, top=top + tall / 2 + 11, size=_SMALL, align="right", colour=SOFT)
+    for column in range(len(COLUMNS)):
+        left = _LEFT + column * (_COLUMN + _GAP)
+        for text, at, align in zip(plane.sides, (left + 4, left + _COLUMN - 4), ("left", "right"), strict=True):
+            sheet.write(text, left=at, top=top + 12, size=_SMALL, align=align)
 
 
 def _white(volume: np.ndarray) -> float:

@@ -22,6 +22,7 @@ LEAD = (
     "Cases from the best to the worst by PSNR in the foreground, evenly spaced in that order, not chosen by hand. "
     "Synthetic images are shown in the window of the real ones. Select a montage to fill the screen."
 )
+OUTLINE = " The blue line is the outline of the lesion label, which the network never sees."
 
 
 def montages(folder: RunFolder) -> Section | None:
@@ -36,7 +37,8 @@ def montages(folder: RunFolder) -> Section | None:
     blocks = [Markup('<div class="panels montages">{}</div>').format(join(pictures))]
     if len(chosen) < len(listed):
         blocks.append(note(f"{len(chosen)} of {count(len(listed), 'montage')}; all lie in evaluation/montage."))
-    return Section(title=TITLE, lead=LEAD, blocks=blocks)
+    outlined = "lesion" in (folder.record(RECORD).get("labels") or {})
+    return Section(title=TITLE, lead=LEAD + OUTLINE * outlined, blocks=blocks)
 
 
 def _figure(folder: RunFolder, drawn: Mapping[str, Any], score: float | None) -> Markup:

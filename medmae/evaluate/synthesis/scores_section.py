@@ -12,6 +12,7 @@ from medmae.evaluate.synthesis.figures_of_merit import CONTESTANTS, ERROR_LIMIT,
 from medmae.evaluate.synthesis.figures_of_merit import LABELS as NAMES
 from medmae.evaluate.synthesis.montage_section import montages
 from medmae.evaluate.synthesis.spread_section import spread
+from medmae.evaluate.synthesis.verdict import in_plain_words
 from medmae.report.comparison import comparison_chart, gain, interval
 from medmae.report.evaluations import Evaluation, register
 from medmae.report.folder import RunFolder, as_float
@@ -35,7 +36,8 @@ LABELS = {stem: f"{label} ({unit})" if unit else label for stem, (label, unit) i
 STRIPES = (
     "Stripe ratio: how much adjacent slices jump, in units of how much they do in the real volume. 1 is natural, above "
     "1 are stripes of a network that sees slices one by one, below 1 is a blur along the axis. Blockiness: how "
-    "much more pixels jump across borders of the network's patches than elsewhere, in units of the real picture."
+    "much more pixels jump across borders of the network's patches than elsewhere, in units of the real picture. Mean "
+    "absolute errors are of intensities, which go from 0 to 1."
 )
 RATIOS = ("stripe", "blockiness")  # to 1, which no gain is counted of
 MAX_ROWS = 1000
@@ -64,10 +66,11 @@ def synthesis(folder: RunFolder) -> Section | None:
     if not folder.record(RECORD):
         return None
     charts = join(comparison_chart(c) for c in _headlines(folder))
-    blocks = [Markup('<div class="charts">{}</div>').format(charts), _numbers(folder), note(STRIPES)]
+    blocks = [Markup('<div class="charts">{}</div>').format(charts), *_numbers(folder), note(STRIPES)]
     if len(_targets(folder)) > 1:
         blocks.append(_by_target(folder))
-    return Section(title=TITLE, lead=LEAD, blocks=[*blocks, _every_case(folder)])
+    lead = " ".join(filter(None, [_in_figures(folder), LEAD]))
+    return Section(title=TITLE, lead=lead, blocks=[*blocks, _every_case(folder)])
 
 
 def worst_slices(folder: RunFolder) -> Section | None:
@@ -104,23 +107,21 @@ def _other_cards(found: Mapping[tuple[str, str], Comparison]) -> Iterator[Card]:
             yield Card(label=label, value=value, unit=comparison.unit, detail=detail)
 
 
-def _numbers(folder: RunFolder) -> Markup:
-    """One table: regions, metrics, and below each other the model and its baselines, the best first."""
-    head = ["Region", "Metric", "", "Mean", "95 % CI", "SD", "Median", "Model gains (95 % CI)", "Model wins"]
-    rows = []
+def _numbers(folder: RunFolder) -> Iterator[Markup]:
+    """A table a region: metrics, and below each other the model and its baselines, the best first."""
+    head = ["Metric", "", "Mean", "95 % CI", "Model gains (95 % CI)", "Model wins"]
     for region, title in REGIONS.items():
         inside = {c.stem: c for c in comparisons(folder) if c.variant == region}
-        lines = [line for stem, name in LABELS.items() if stem in inside for line in _lines(inside[stem], name)]
-        rows += [[title if i == 0 else "", *line] for i, line in enumerate(lines)]
-    return table(head, rows, numeric=range(3, len(head)))
+        rows = [line for stem, name in LABELS.items() if stem in inside for line in _lines(inside[stem], name)]
+        if rows:
+            yield details(title, table(head, rows, numeric=range(2, len(head))), opened=region == REGION)
 
 
 def _lines(comparison: Comparison, name: str) -> Iterator[list[str]]:
     digits = 2 if comparison.stem in ("psnr", *RATIOS) else 4
     for score in (comparison.model, *comparison.baselines):
         gained = ("", "") if comparison.stem in RATIOS else gain(comparison, score, digits=digits)
-        figures = [number(value, digits=digits) for value in (score.mean, score.std, score.median)]
-        yield [name, score.label, figures[0], interval(score, digits=digits), *figures[1:], *gained]
+        yield [name, score.label, number(score.mean, digits=digits), interval(score, digits=digits), *gained]
         name = ""
 
 
@@ -154,12 +155,31 @@ def _every_case(folder: RunFolder) -> Markup:
         for row in folder.scores[:MAX_ROWS]
     ]
     body = table([words(name) for name in head], rows, numeric=[i for i, name in enumerate(head) if name in digits])
-    more = note("All rows and columns are in evaluation/metrics.csv, the table above in evaluation/contestants.csv.")
+    more = note(
+        "All rows and columns are in evaluation/metrics.csv; evaluation/contestants.csv has the tables above, with "
+        "standard deviations and medians."
+    )
     return details(f"Every case ({count(len(folder.scores), 'row')})", body, more)
 
 
 def _shown(comparison: Comparison) -> list[Score]:
     return [comparison.model, *comparison.baselines] if comparison.stem in ("psnr", "ssim") else [comparison.model]
+
+
+def _in_words(folder: RunFolder) -> str:
+    """The verdict without its figures, and how far grey values are off, which needs no statistics to be read."""
+    record = folder.record(RECORD)
+    if not record:
+        return ""
+    lead, *_ = str(record.get("verdict", "")).split(". ", 1)
+    plain = in_plain_words(folder.summary, made=listing(_targets(folder)))
+    return " ".join(filter(None, [lead if not lead or lead.endswith(".") else f"{lead}.", plain]))
+
+
+def _in_figures(folder: RunFolder) -> str:
+    """The rest of the verdict: by how much."""
+    _, _, rest = str(folder.record(RECORD).get("verdict", "")).partition(". ")
+    return rest
 
 
 def _aim(folder: RunFolder) -> str:
@@ -185,6 +205,6 @@ register(
         notes=synthesis_notes,
         stands_in=lambda folder: bool(folder.record(RECORD)),
         aim=_aim,
-        verdict=lambda folder: str(folder.record(RECORD).get("verdict", "")),
+        verdict=_in_words,
     )
 )

@@ -7,9 +7,10 @@ from typing import Any
 
 from medmae.evaluate.synthesis.figures_of_merit import LABELS
 from medmae.report.metrics import NAMES, label_of
-from medmae.report.text import signed, span
+from medmae.report.text import number, signed, span
 
 NO_BASELINE = "Compared with no baseline: no training subject has both what is given and what is made."
+_PLACES = {"foreground": "within the head", "lesion": "inside lesions"}
 _METRICS = {"psnr": 1, "ssim": 3}  # decimals
 Figures = Mapping[str, Mapping[str, Any]]
 
@@ -31,6 +32,37 @@ def verdict(summary: Figures) -> str:
     lesion = baselines_of(summary, "lesion")
     inside = f" Inside lesions, {_gains(summary, lesion[0], 'lesion')}." if lesion else ""
     return f"{lead} In the foreground, {_gains(summary, known[0], 'foreground')}.{inside}"
+
+
+def in_plain_words(summary: Figures, *, made: str) -> str:
+    """How far grey values are off, beside the best baseline, for whoever knows no decibels; empty without figures.
+
+    Args:
+        summary: As for :func:`verdict`.
+        made: What was made, to read.
+    """
+    parts = []
+    for region, where in _PLACES.items():
+        off = _mean(summary, "model", region)
+        errors = {who: _mean(summary, who, region) for who in baselines_of(summary, region)}
+        beside = {who: error for who, error in errors.items() if error is not None}
+        best = min(beside, key=lambda who: beside[who]) if beside else None
+        if off is not None:
+            against = f" ({_called(best)}: {_percent(beside[best])})" if best else ""
+            parts.append(f"{where} by {_percent(off)}{against}")
+    if not parts:
+        return ""
+    return f"Grey values of the synthetic {made}, from 0 (black) to 100 % (white), are off {', '.join(parts)}."
+
+
+def _percent(share: float) -> str:
+    return f"{number(100 * share, digits=1)}\u00a0%"
+
+
+def _mean(summary: Figures, who: str, region: str) -> float | None:
+    """Mean absolute error of intensities from 0 to 1."""
+    mean = summary.get(f"mae_{who}_{region}", {}).get("mean")
+    return None if mean is None else float(mean)
 
 
 def baselines_of(figures: Mapping[str, Any], region: str) -> list[str]:

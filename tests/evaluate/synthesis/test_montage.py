@@ -7,6 +7,7 @@ import pytest
 from matplotlib.axes import Axes
 from PIL import Image
 
+from medmae.evaluate.sheet import Sheet
 from medmae.evaluate.synthesis.case_scores import SynthesisCases
 from medmae.evaluate.synthesis.figures_of_merit import ERROR_LIMIT
 from medmae.evaluate.synthesis.montage import choose_planes, draw_montage
@@ -113,6 +114,20 @@ def test_the_lesion_is_outlined(case, tmp_path):
     cyan = [((p[..., 2] - p[..., 0]) > 90) & (p[..., 1] > 100) for p in pictures]
     assert cyan[0].sum() > 100
     assert cyan[1].sum() == 0
+
+
+def test_every_panel_has_its_sides_and_an_outline_is_explained_where_there_is_one(case, tmp_path, monkeypatch):
+    task, volumes = case
+    written = []
+    monkeypatch.setattr(Sheet, "write", lambda self, text, **options: written.append(text))
+    draw_montage(volumes, synthetic=volumes.real, task=task, scores=SCORES, path=tmp_path / "m.png")
+    assert (written.count("R"), written.count("L")) == (16, 16)  # four planes, four pictures each
+    assert (written.count("A"), written.count("P")) == (4, 4)
+    assert written.count("blue line: outline of the lesion label") == 1
+    written.clear()
+    volumes.lesion[:] = False
+    draw_montage(volumes, synthetic=volumes.real, task=task, scores=SCORES, path=tmp_path / "m.png")
+    assert not any("outline" in text for text in written)
 
 
 def test_the_file_says_that_it_is_synthetic_and_the_same_case_gives_the_same_bytes(case, tmp_path):

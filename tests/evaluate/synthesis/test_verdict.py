@@ -3,7 +3,7 @@
 import pytest
 
 from medmae.evaluate.synthesis.synthesis_scores import summarise_scores
-from medmae.evaluate.synthesis.verdict import NO_BASELINE, verdict
+from medmae.evaluate.synthesis.verdict import NO_BASELINE, in_plain_words, verdict
 
 
 def summary(*, table=0.0, patch=0.0, subjects="abc", lesion=None):
@@ -57,3 +57,25 @@ def test_both_psnr_and_ssim_must_be_won(metric):
     found = summary(table=1.0, patch=1.0)
     found[f"gain_over_table_{metric}_foreground"] |= {"mean": -0.1, "ci_low": -0.2, "ci_high": 0.0}
     assert verdict(found).startswith("Not better than a table of grey values.")
+
+
+def test_in_plain_words_errors_are_shares_of_the_range_beside_the_least_of_the_baselines():
+    rows = [
+        {
+            "subject": "a",
+            "psnr_model_foreground": 20.0,
+            "psnr_table_foreground": 19.0,
+            "psnr_patch_foreground": 18.0,
+            "mae_model_foreground": 0.0414,
+            "mae_table_foreground": 0.06,
+            "mae_patch_foreground": 0.0516,
+            "psnr_model_lesion": 20.0,
+            "mae_model_lesion": 0.3,
+        }
+    ]
+    text = in_plain_words(summarise_scores(rows), made="T2")
+    assert text == (
+        "Grey values of the synthetic T2, from 0 (black) to 100 % (white), are off within the head by 4.1\u00a0% "
+        "(a regression on neighbourhoods: 5.2\u00a0%), inside lesions by 30.0\u00a0%."
+    )
+    assert in_plain_words({}, made="T2") == ""
