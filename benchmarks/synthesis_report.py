@@ -16,7 +16,7 @@ from typing import Annotated
 import numpy as np
 import typer
 from document import table
-from synthesis import FORM
+from synthesis_networks import FORM
 
 from medmae.evaluate.statistics import Summary, summarise
 
@@ -82,11 +82,12 @@ def section(rows: list[dict[str, str]], *, region: str) -> str:
 
 
 def main(results: Annotated[list[Path], typer.Argument(help="What runs wrote.")]) -> None:
-    """Prints a table for each data set and region."""
+    """Prints a table for each data set, source and region."""
     rows = [row for path in results for row in csv.DictReader(path.open())]
-    for data in dict.fromkeys(row["data"] for row in rows):
+    for data, source in dict.fromkeys((row["data"], row["source"]) for row in rows):
+        own = [row for row in rows if (row["data"], row["source"]) == (data, source)]
         for region in REGIONS:
-            print(f"**{data}**\n\n{section([r for r in rows if r['data'] == data], region=region)}\n")
+            print(f"**{data}, from {source}**\n\n{section(own, region=region)}\n")
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 PRETRAINING, SYNTHESIS = "mr_edge_mae_pretraining", "mr_mt_unet_synthesis"
 CONFIG = "train,demo"
-_NETWORK = {"method::_target_": "medmae.methods.mt_unet.mt_unet_demo", "neighbours": 1}  # as its demo.yaml has it
+_NETWORK = {"method::_target_": "medmae.methods.mt_unet.mt_unet_demo", "neighbours": 3}  # as its demo.yaml has it
 _LIKED = ("T1", "T2")  # the pair of most papers, where a data set has it
 
 Overrides = Mapping[str, object]
@@ -96,14 +96,23 @@ def _synthesise(
 ) -> tuple[Path, tuple[Path, ...]]:
     """Trains on the pair, then makes the target of held-out cases from the files of their source."""
     named = {"source": pair[0], "target": pair[1]}
-    sized = {k: v for k, v in {**_NETWORK, **overrides}.items() if k in _NETWORK or k.startswith("method::")}
+    sized = _sized(manifest, pair, overrides)
     trained = {"dataset_dir": str(manifest.folder), "bundle_root": str(out / "synthesis"), "pretrained": str(weights)}
-    home = run_bundle(SYNTHESIS, CONFIG, overrides={**trained, **named, **overrides})
+    home = run_bundle(SYNTHESIS, CONFIG, overrides={**trained, **named, **sized, **overrides})
     volumes = out / "synthesis" / "volumes"
     table = _held_out(manifest, pair[0], out / "synthesis" / "held_out.csv")
     places = {"dataset_dir": str(table), "bundle_root": str(volumes), "output_dir": str(volumes)}
     run_bundle(SYNTHESIS, "inference", overrides={**places, "model_dir": str(home / "models"), **named, **sized})
     return home / "report.html", tuple(sorted(volumes.glob("*_desc-synthetic*.nii.gz")))
+
+
+def _sized(manifest: Manifest, pair: tuple[str, str], overrides: Overrides) -> Overrides:
+    """What training and inference are told of the network: that of the recipe takes slices in their own pixels."""
+    from medmae.data.volumes.slices import longest_edge
+
+    chosen = {key: value for key, value in overrides.items() if key in _NETWORK or key.startswith("method::")}
+    edge = longest_edge(manifest.select(contrasts=pair))
+    return {**_NETWORK, **({} if "method::_target_" in chosen else {"method::image_size": edge}), **chosen}
 
 
 def _held_out(manifest: Manifest, contrast: str, path: Path) -> Path:

@@ -27,6 +27,20 @@ FEW_MORE = {
 }
 
 
+def test_the_synthesis_network_takes_the_slices_of_the_data_set_as_they_are(tmp_path: Path) -> None:
+    from data_prep.tiny import make
+    from medmae.data.manifest import Manifest
+    from medmae.data.volumes.slices import longest_edge
+    from medmae.demo import _sized
+
+    manifest = Manifest.read(make("mr", tmp_path)[0])
+    told = _sized(manifest, ("T1", "T2"), {"method::depth": 2, "epochs": 1})
+    assert told["method::image_size"] == longest_edge(manifest.rows)
+    assert (told["method::depth"], told["neighbours"]) == (2, 3)
+    assert "epochs" not in told
+    assert "method::image_size" not in _sized(manifest, ("T1", "T2"), FEW_MORE)  # another network, with its own size
+
+
 @pytest.fixture(scope="module")
 def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from data_prep.mr_cohort import make_cohort

@@ -10,7 +10,8 @@ synthetic picture has the features of the true one.
 Deviations: the quarter of the published generator that never gets a gradient is not built (an importer accepts and
 reports it), nor is the class token trained; ``freeze_blocks`` is 0 as in the code (6 in the paper's text). Ours are
 volumes, ``neighbours`` (2.5-d input), ``num_contrasts`` (any contrasts in, any missing ones out),
-``initial_brightness`` and the practical form, ``decoder="conv_unet"``: pixels reach the picture beside tokens.
+``initial_brightness`` and the practical form, ``decoder="conv_unet"``: pixels reach the picture beside tokens, and with
+``encoder_size`` at their own resolution, with ``keep_background`` and ``squared_weight``.
 """
 
 from __future__ import annotations
@@ -31,10 +32,12 @@ from medmae.methods.registry import register
 from medmae.nn.contrasts import ContrastMean
 from medmae.nn.conv_unet import ConvUNet
 from medmae.nn.heads import only_given, paste_given
+from medmae.nn.resized import Resized
 from medmae.nn.swin_unet import SwinUNet
 from medmae.nn.vit import MaskedViT
 from medmae.objectives.feature import feature_consistency
-from medmae.tokens.patches import Patches
+from medmae.tokens.frame import Frame
+from medmae.tokens.patches import Patches, per_axis
 
 Decoder = Literal["swin_unet", "conv_unet"]
 
@@ -51,10 +54,12 @@ def mt_unet_volume(**options: Any) -> MTUNet:
 
 
 def mt_unet_demo(**options: Any) -> MTUNet:
-    """96 px, on ``edge_mae_demo``: the practical form, for minutes on two cores (ours)."""
-    sizes = {"image_size": 96, "patch_size": 12, "depth": 6, "num_heads": 4, "initial_brightness": 0.15}
-    conv = {"decoder": "conv_unet", "conv_channels": (8, 16, 32, 64)}
-    return MTUNet(**{**sizes, **conv, "unet_depths": (2, 2), "unet_heads": (4, 8), **options})
+    """112 px (or more), on ``edge_mae_demo`` at 96: the practical form, for minutes on two cores (ours)."""
+    sizes = {"image_size": 112, "patch_size": 12, "depth": 6, "num_heads": 4, "initial_brightness": 0.15}
+    conv = {"decoder": "conv_unet", "conv_channels": (8, 16, 32, 64), "encoder_size": 96, "keep_background": True}
+    swin = {"unet_depths": (2, 2), "unet_heads": (4, 8)}
+    loss = {"image_weight": 0.0, "squared_weight": 50_000.0}
+    return MTUNet(**{**sizes, **conv, **loss, **swin, **options})
 
 
 def mt_unet_tiny(**options: Any) -> MTUNet:
@@ -76,7 +81,7 @@ class MTUNet(Method):
     :func:`medmae.weights.pretrained.load_encoder` with ``into=["encoder", "feature_extractor"]``.
 
     Args:
-        image_size: Extent along each axis; an integer means a square slice, three of them a volume.
+        image_size: Extent of pictures along each axis; an integer means a square slice, three of them a volume.
         patch_size: Extent of a patch along each axis, even.
         embed_dim: Width of the encoder, and of the U-Net's first stage.
         depth: Encoder blocks.
@@ -85,12 +90,19 @@ class MTUNet(Method):
             of the picture that is given, by convolutions, with the tokens where these are coarsest: see
             :class:`medmae.nn.conv_unet.ConvUNet`.
         conv_channels: Width of each stage of ``conv_unet``, the full resolution first.
+        encoder_size: What the encoder sees (ours): pictures resized to these extents, as it was pre-trained, while
+            ``conv_unet`` takes them in their own pixels, zero-padded to ``image_size``, and any larger ones, too. None
+            gives both the same, resized to ``image_size`` by whoever brings them.
         unet_depths: Swin blocks of each stage of ``swin_unet``, to which alone the next two belong, too.
         unet_heads: Heads of each stage.
         window_size: Longest window along an axis.
         mlp_ratio: MLP width over width, in both.
         norm_eps: LayerNorm epsilon.
+        keep_background: What is 0 in all that is given stays 0 (ours; of ``conv_unet``): neither the network nor its
+            losses spend anything on it, and no sigmoid, which never reaches 0, has to get there.
         image_weight: Factor of the mean absolute error in the total.
+        squared_weight: Factor of the mean squared error (ours), which asks for the mean of what is possible where the
+            absolute one asks for the median: lesions that look like tissue are the lesser part of either.
         feature_weight: Factor of the feature consistency; 0 builds no feature extractor.
         freeze_blocks: Encoder blocks, counted from the input, that stay as pre-trained, with the patch embedding.
         neighbours: Slices on each side that the network sees beside the one to translate (ours); 0 in the paper.
@@ -112,12 +124,15 @@ class MTUNet(Method):
         num_heads: int = 16,
         decoder: Decoder = "swin_unet",
         conv_channels: Sequence[int] = (16, 32, 64, 128),
+        encoder_size: int | Sequence[int] | None = None,
+        keep_background: bool = False,
         unet_depths: Sequence[int] = (2, 2, 2, 2),
         unet_heads: Sequence[int] = (8, 8, 16, 32),
         window_size: int = 8,
         mlp_ratio: float = 4.0,
         norm_eps: float = 1e-5,
         image_weight: float = 10_000.0,
+        squared_weight: float = 0.0,
         feature_weight: float = 1.0,
         freeze_blocks: int = 0,
         neighbours: int = 0,
@@ -128,32 +143,51 @@ class MTUNet(Method):
         check_choice(decoder, get_args(Decoder), name="decoder")
         if neighbours < 0:
             raise ValueError(f"neighbours must be at least 0, got {neighbours}")
+        if not (image_weight or squared_weight):
+            raise ValueError("image_weight and squared_weight are both 0: nothing says what the picture should be")
+        if decoder != "conv_unet" and (encoder_size is not None or keep_background):
+            raise ValueError(
+                f"encoder_size = {encoder_size} and keep_background = {keep_background} are for decoder='conv_unet': "
+                "what makes pictures of tokens alone has their size, and sees no background"
+            )
 
         def vit(channels: int) -> MaskedViT:
             sizes = {"embed_dim": embed_dim, "depth": depth, "num_heads": num_heads, "mlp_ratio": mlp_ratio}
-            shape = {"image_size": image_size, "patch_size": patch_size, "in_channels": channels}
+            seen = image_size if encoder_size is None else encoder_size
+            shape = {"image_size": seen, "patch_size": patch_size, "in_channels": channels}
             return MaskedViT(**shape, **sizes, norm_eps=norm_eps)  # type: ignore[arg-type]
 
         self.encoder = vit(1 + 2 * neighbours)
         self.patches = self.encoder.patches
+        size = per_axis(image_size, ndim=self.patches.ndim, name="image_size")
+        self.frame = Frame(size, resize=encoder_size is None)
+        self.encoder_view = nn.Identity() if encoder_size is None else Resized(self.patches.size)
         _check(self.patches, depth, freeze_blocks=freeze_blocks, neighbours=neighbours, num_contrasts=num_contrasts)
         _freeze(self.encoder, blocks=freeze_blocks)
         self.feature_extractor = vit(1).requires_grad_(False) if feature_weight else None
         self.contrasts = ContrastMean(num_contrasts=num_contrasts, dim=embed_dim) if num_contrasts else None
-        shapes: dict[str, Any] = {"grid": self.patches.grid, "patch": self.patches.patch, "embed_dim": embed_dim}
-        shapes["out_channels"] = num_contrasts or 1
+        shapes: dict[str, Any] = {"grid": self.patches.grid, "embed_dim": embed_dim, "out_channels": num_contrasts or 1}
         self.unet: SwinUNet | ConvUNet
         if decoder == "conv_unet":
             seen = 2 * num_contrasts if num_contrasts else self.patches.channels
-            self.unet = ConvUNet(**shapes, in_channels=seen, channels=conv_channels)
+            own = (0, num_contrasts) if num_contrasts else (neighbours, neighbours + 1)
+            background = own if keep_background else None
+            self.unet = ConvUNet(**shapes, in_channels=seen, channels=conv_channels, background=background)
         else:
             swin: dict[str, Any] = {"depths": unet_depths, "num_heads": unet_heads, "window_size": window_size}
-            self.unet = SwinUNet(**shapes, **swin, mlp_ratio=mlp_ratio, norm_eps=norm_eps)
+            self.unet = SwinUNet(**shapes, patch=self.patches.patch, **swin, mlp_ratio=mlp_ratio, norm_eps=norm_eps)
         if initial_brightness is not None:
             _start_at(self.unet, initial_brightness)
-        self.image_weight, self.feature_weight = image_weight, feature_weight
+        self.image_weight, self.squared_weight, self.feature_weight = image_weight, squared_weight, feature_weight
         self.neighbours, self.num_contrasts = neighbours, num_contrasts
         self.needs = frozenset() if num_contrasts else frozenset({"target"})
+
+    @property
+    def block(self) -> int:
+        """Edge in pixels of what its pictures are made of: patches, or what the coarsest convolutions see as one."""
+        if isinstance(self.unet, ConvUNet) and not self.frame.resize:
+            return self.unet.coarsest
+        return self.patches.patch[0]
 
     @property
     def teachers(self) -> Mapping[str, nn.Module]:
@@ -168,7 +202,7 @@ class MTUNet(Method):
         Args:
             batch: ``{"image": (B, 1 + 2k, *size), "target": (B, 1, *size)}``; or, any-to-any, ``{"image": (B, C,
                 *size), "available": (B, C) bool}``, at least two in each row: a random part of them is given, and the
-                loss is taken on the others.
+                loss is taken on the others. With ``encoder_size`` any size will do.
             generator: Draws what is given.
             masks: Has to be None.
             progress: Not used.
@@ -188,11 +222,12 @@ class MTUNet(Method):
         if (given is None) != (self.contrasts is None):
             raise ValueError("given belongs to a method built with num_contrasts, and such a method needs it")
         if self.contrasts is None or given is None:
-            return self.unet(self.encoder(image, use_class_token=False), image)
-        Patches(self.patches.size, self.patches.patch, self.unet.out_channels).check(image)
+            return self.unet(self.encoder(self.encoder_view(image), use_class_token=False), image)
+        seen = self.encoder_view(image)
+        Patches(self.patches.size, self.patches.patch, self.unet.out_channels).check(seen)
         if given.shape != image.shape[:2] or not bool(given.any(dim=1).all()):
             raise ValueError(f"given must be {tuple(image.shape[:2])} with at least one contrast a sample, got {given}")
-        tokens = self.encoder(image[given].unsqueeze(1), use_class_token=False)  # (K, N, D)
+        tokens = self.encoder(seen[given].unsqueeze(1), use_class_token=False)  # (K, N, D)
         return self.unet(self.contrasts(tokens, given), only_given(image, given))
 
     @torch.no_grad()
@@ -212,18 +247,23 @@ class MTUNet(Method):
     def example_batch(self, batch_size: int = 2, *, generator: Generator | None = None) -> dict[str, Tensor]:
         """See :meth:`Method.example_batch`."""
         channels = self.num_contrasts or self.patches.channels
-        image = torch.rand(batch_size, channels, *self.patches.size, generator=generator)
+        image = torch.rand(batch_size, channels, *self.frame.size, generator=generator)
         if self.contrasts is not None:
             return {"image": image, "available": torch.ones(batch_size, channels, dtype=torch.bool)}
-        return {"image": image, "target": torch.rand(batch_size, 1, *self.patches.size, generator=generator)}
+        return {"image": image, "target": torch.rand(batch_size, 1, *self.frame.size, generator=generator)}
 
     def _step(self, picture: Tensor, found: Tensor, target: Tensor) -> StepOutput:
         """The loss of pictures ``(K, 1, *size)``; ``picture`` is what is shown of them."""
         if found.shape != target.shape:
             raise ValueError(f"the target must be {tuple(found.shape)}, got {tuple(target.shape)}")
-        terms = {"image": self.image_weight * F.l1_loss(found, target)}
+        terms: dict[str, Tensor] = {}
+        if self.image_weight:
+            terms["image"] = self.image_weight * F.l1_loss(found, target)
+        if self.squared_weight:
+            terms["squared"] = self.squared_weight * F.mse_loss(found, target)
         if self.feature_extractor is not None:
-            terms["feature"] = self.feature_weight * feature_consistency(self.feature_extractor, found, target)
+            pair = self.encoder_view(found), self.encoder_view(target)
+            terms["feature"] = self.feature_weight * feature_consistency(self.feature_extractor, *pair)
         return StepOutput.of(terms=terms, prediction={"image": picture})
 
 

@@ -24,32 +24,36 @@ class ConvUNet(nn.Module):
 
     Each stage is two 3 x 3 convolutions with batch norm; a maximum halves, linear interpolation doubles (transposed
     convolutions print a checkerboard in short trainings). Tokens are laid on their grid, projected, interpolated to the
-    coarsest stage and added to it, whatever the extent of a patch is.
+    coarsest stage and added to it, whatever the extent of a patch is. A picture may have any extents: to those that can
+    be halved often enough it is padded with zeros behind, which the result is cut from again.
 
     Args:
         grid: Tokens along each axis, as they come from the encoder.
-        patch: Pixels of such a token along each axis.
         in_channels: Channels of the picture that is given.
         out_channels: Channels of the one that is made.
         embed_dim: D, width of the tokens.
         channels: Width of each stage, the full resolution first.
+        background: First of the channels of the picture given, and the one behind the last of them, whose zeros are
+            background: where all of these are 0, so is the picture that is made. None lets it be anything there.
 
     Raises:
-        ValueError: If there are fewer than two stages, or the picture cannot be halved so often.
+        ValueError: If there are fewer than two stages, or not two or three axes.
     """
 
     def __init__(
         self,
         *,
         grid: Sequence[int],
-        patch: Sequence[int],
         in_channels: int = 1,
         out_channels: int = 1,
         embed_dim: int = 128,
         channels: Sequence[int] = (16, 32, 64, 128),
+        background: tuple[int, int] | None = None,
     ) -> None:
         super().__init__()
-        _check([count * extent for count, extent in zip(grid, patch, strict=True)], stages=len(channels))
+        _check(len(grid), stages=len(channels))
+        self.first, self.last = background or (0, 0)
+        self.coarsest: int = 2 ** (len(channels) - 1)  # pixels along each axis behind one of the coarsest stage
         self.grid, self.in_channels, self.out_channels = list(grid), in_channels, out_channels
         ndim = len(self.grid)
         conv, _, pool, self.interpolation = _LAYERS[ndim]
@@ -67,6 +71,8 @@ class ConvUNet(nn.Module):
 
     def forward(self, tokens: Tensor, image: Tensor) -> Tensor:
         """``(B, N, D)`` and ``(B, C_in, *size)`` -> ``(B, C_out, *size)`` in (0, 1)."""
+        size, given = image.shape[2:], image
+        image = self._padded(image)
         if image.ndim == 4:
             image = image.contiguous(memory_format=torch.channels_last)  # a fifth faster on CPUs
         found: list[Tensor] = []  # (B, C_s, *size / 2^s) of each stage
@@ -77,7 +83,19 @@ class ConvUNet(nn.Module):
         for index, stage in enumerate(self.up):  # the coarsest first
             fine = found[-2 - index]
             image = stage(torch.cat([fine, self._resized(image, like=fine)], dim=1))
-        return self.head(image).float().sigmoid()  # of a logit in bfloat16, too, a fine picture
+        picture = self.head(image).float().sigmoid()  # of a logit in bfloat16, too, a fine picture
+        for axis, extent in enumerate(size):
+            picture = picture.narrow(axis + 2, 0, extent)
+        if self.first == self.last:
+            return picture
+        return picture * given[:, self.first : self.last].ne(0).any(dim=1, keepdim=True)
+
+    def _padded(self, image: Tensor) -> Tensor:
+        """``(B, C, ...)`` with zeros behind, such that every extent is a multiple of ``coarsest``."""
+        pads: list[int] = []
+        for axis in range(image.ndim - 1, 1, -1):  # the last axis first, as torch wants them
+            pads += [0, (self.coarsest - image.shape[axis] % self.coarsest) % self.coarsest]
+        return F.pad(image, pads) if max(pads) > 0 else image
 
     def _resized(self, features: Tensor, like: Tensor) -> Tensor:
         """``(B, C, ...)`` on the grid of ``like``."""
@@ -93,12 +111,8 @@ def convolutions(before: int, after: int, *, ndim: int) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
-def _check(size: Sequence[int], *, stages: int) -> None:
-    step = 2 ** (stages - 1)
+def _check(ndim: int, *, stages: int) -> None:
     if stages < 2:
         raise ValueError(f"a U-Net needs channels of at least two stages, got {stages}")
-    if len(size) not in _LAYERS or any(extent % step for extent in size):
-        raise ValueError(
-            f"convolutions of {stages} stages need two or three axes whose extents are multiples of {step}, got "
-            f"{tuple(size)}: choose another image size, or fewer channels"
-        )
+    if ndim not in _LAYERS:
+        raise ValueError(f"convolutions are of two or three axes, got {ndim}")

@@ -124,6 +124,10 @@ class Synthesiser(Protocol):
         """Makes one row of tokens of those of several contrasts; None where there is one picture."""
 
     @property
+    def encoder_view(self) -> nn.Module:
+        """Makes of a picture what the encoder sees of it."""
+
+    @property
     def unet(self) -> nn.Module:
         """Makes a picture of tokens, and of what was given if it looks at it."""
 
@@ -141,6 +145,7 @@ class SynthesisNetwork(Configured, nn.Module):
         super().__init__()
         self.encoder = method.encoder
         self.contrasts = method.contrasts
+        self.encoder_view = method.encoder_view
         self.unet = method.unet
 
     def forward(self, data: Tensor) -> Tensor:
@@ -154,9 +159,9 @@ class SynthesisNetwork(Configured, nn.Module):
             ``(B, 1, *size)`` in (0, 1); or ``(B, C, *size)``, what was given as it is and the missing ones synthesised.
         """
         if self.contrasts is None:
-            return self.unet(self.encoder(data, use_class_token=False), data)
+            return self.unet(self.encoder(self.encoder_view(data), use_class_token=False), data)
         given = data.flatten(2).ne(0).any(dim=2)  # (B, C)
-        tokens = self.encoder(data[given].unsqueeze(1), use_class_token=False)  # (K, N, D)
+        tokens = self.encoder(self.encoder_view(data)[given].unsqueeze(1), use_class_token=False)  # (K, N, D)
         return paste_given(self.unet(self.contrasts(tokens, given), only_given(data, given)), data, given)
 
 

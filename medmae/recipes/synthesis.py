@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 from medmae.data.manifest import Manifest
 from medmae.data.volumes.target_intensity import NAME, write_target_intensities
-from medmae.errors import LaterFailures
+from medmae.errors import DataError, LaterFailures
 from medmae.evaluate.leakage import require_unseen
 from medmae.evaluate.reconstruct.reconstruction import DescribedDataset
 from medmae.evaluate.synthesis.calibration_file import NAME as CALIBRATION
@@ -19,12 +20,14 @@ from medmae.evaluate.synthesis.network import Synthesiser
 from medmae.evaluate.synthesis.synthesise import VolumeSynthesis
 from medmae.evaluate.synthesis.uncertainty import calibration_tasks, fit_spread
 from medmae.methods.mt_unet import MTUNet
+from medmae.nn.config import config_of
 from medmae.recipes.evaluation import Evaluation
 from medmae.recipes.synthesis_task import Contrasts, paired_subjects, require_task, write_task
 from medmae.recipes.training import Training
 from medmae.weights.adapt import Adaptation
 from medmae.weights.io import load_weights
 from medmae.weights.maps.edge_mae import EDGE_MAE
+from medmae.weights.networks import read_networks
 from medmae.weights.pretrained import load_encoder
 
 WEIGHTS = "synthesis.safetensors"
@@ -220,10 +223,30 @@ def load_synthesis(
         contrasts: As wanted now, in order: a channel means a contrast.
 
     Raises:
-        DataError: If the weights do not fit, or were trained to make something else.
+        DataError: If the weights do not fit, were trained on pictures of another size, or to make something else.
     """
-    load_weights(method, Path(model_dir) / WEIGHTS)
+    path = Path(model_dir) / WEIGHTS
+    load_weights(method, path)
+    _require_frame(method, path)
     require_task(model_dir, source=source, target=target, contrasts=contrasts)
+
+
+def _require_frame(method: MTUNet, path: Path) -> None:
+    """Refuses pictures of another size than in training, which show in no weight where these are not resized."""
+    said, ours = read_networks(path).get(""), config_of(method)
+    if said is None:
+        return
+    trained = {name: said.get(name) for name in ("image_size", "encoder_size")}  # None before there was such a thing
+    for name, value in trained.items():
+        if value != ours[name]:
+            raise DataError(
+                f"these weights were trained with {name} = {value}",
+                path=path,
+                field=name,
+                value=ours[name],
+                remedy="build the network as it was: "
+                + " ".join(f"--method::{name} {json.dumps(value)}" for name, value in trained.items()),
+            )
 
 
 def _stored_calibration(model_dir: str | Path) -> FittedSpread | None:

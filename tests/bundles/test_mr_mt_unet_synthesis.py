@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -210,12 +211,22 @@ def test_any_to_any_trains_evaluates_each_contrast_and_makes_what_a_case_lacks(p
 
 @pytest.mark.slow
 def test_slices_may_bring_their_neighbours_and_convolutions_look_at_them(prepared, pretrained, cohort, tmp_path):
-    form = {"neighbours": 1, "method::decoder": "conv_unet"}
+    form = {"neighbours": 1, "method::decoder": "conv_unet", "method::encoder_size": 64}
+    with pytest.raises((RuntimeError, ValueError)) as caught:
+        train(prepared, tmp_path / "run", pretrained=str(pretrained), **form, **{"method::image_size": 8})
+    (needed,) = re.findall(r"--method::image_size (\d+)", str(cause(caught.value)))
+    form["method::image_size"] = int(needed)
     out = train(prepared, tmp_path / "run", pretrained=str(pretrained), **form)
+    assert (out / "evaluation" / "contestants.csv").is_file()
     where = {"dataset_dir": str(cohort), "output_dir": str(tmp_path / "out"), "model_dir": str(out / "models")}
     with pytest.raises(RuntimeError) as caught:
         run_bundle(NAME, "inference", overrides={**TINY, **where, **REMAKE, "neighbours": 1})
     assert "unet." in str(cause(caught.value))  # the published form has other weights
+    with pytest.raises((RuntimeError, ValueError)) as caught:
+        run_bundle(NAME, "inference", overrides={**TINY, **where, **REMAKE, **form, "method::image_size": 99})
+    told = f"--method::image_size {needed} --method::encoder_size 64"  # shapes of weights do not show it
+    assert "trained with image_size" in str(cause(caught.value))
+    assert told in str(cause(caught.value))
     run_bundle(NAME, "inference", overrides={**TINY, **where, **REMAKE, **form})
     assert len(list((tmp_path / "out").glob("*.nii.gz"))) == 3
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch.nn import functional as F
 from torch.testing import assert_close
 
 from medmae.masking.subset import draw_subset
 from medmae.methods.mt_unet import mt_unet_tiny
 from medmae.nn.heads import SynthesisNetwork
+from medmae.objectives.feature import feature_consistency
+from medmae.tokens.frame import Frame
 
 FORMS = {
     "pairs": {},
@@ -20,6 +23,13 @@ FORMS = {
     "practical": {"decoder": "conv_unet"},
     "practical, neighbours": {"decoder": "conv_unet", "neighbours": 1},
     "practical, any to any": {"decoder": "conv_unet", "num_contrasts": 3},
+    "practical, own pixels": {"decoder": "conv_unet", "image_size": 72, "encoder_size": 64},
+    "practical, any to any, own pixels": {
+        "decoder": "conv_unet",
+        "image_size": 42,
+        "encoder_size": 64,
+        "num_contrasts": 3,
+    },
     "practical, volume": {"decoder": "conv_unet", "image_size": (16, 32, 32)},
 }
 
@@ -91,6 +101,59 @@ def test_neighbours_are_seen_and_the_feature_extractor_knows_single_slices():
         image = batch["image"].clone()
         image[:, channel] = 0
         assert not torch.allclose(method.synthesise(image), before, atol=1e-6)
+
+
+def test_convolutions_see_pictures_as_they_are_and_the_encoder_as_it_was_pre_trained():
+    method = tiny(decoder="conv_unet", image_size=72, encoder_size=64).eval()
+    assert (method.frame, method.patches.size, method.block) == (Frame((72, 72), resize=False), (64, 64), 8)
+    seen = {}
+    method.encoder.register_forward_pre_hook(lambda _, inputs: seen.update(encoder=inputs[0]))
+    method.unet.register_forward_pre_hook(lambda _, inputs: seen.update(unet=inputs[1]))
+    image = torch.rand(2, 1, 90, 81, generator=seeded(1))
+    assert method.synthesise(image).shape == image.shape
+    assert torch.equal(seen["unet"], image)
+    assert_close(seen["encoder"], F.interpolate(image, size=(64, 64), mode="bilinear"))
+
+
+def test_features_are_compared_as_the_encoder_sees_pictures():
+    method = tiny(decoder="conv_unet", image_size=72, encoder_size=64).eval()
+    batch = method.example_batch(2, generator=seeded(1))
+    out = method(batch)
+    pair = (F.interpolate(i, size=(64, 64), mode="bilinear") for i in (out.prediction["image"], batch["target"]))
+    assert_close(out.terms["feature"], feature_consistency(method.feature_extractor, *pair))
+
+
+@pytest.mark.parametrize("form", ["practical, neighbours", "practical, any to any"])
+def test_what_is_background_in_all_that_is_given_stays_background(form):
+    method = tiny(**FORMS[form], keep_background=True, image_size=64).eval()
+    batch = method.example_batch(1, generator=seeded(1))
+    batch["image"][..., :20] = 0
+    given = None
+    if method.num_contrasts:
+        given = torch.tensor([[True, True, False]])
+        batch["image"][:, 0, :, 30:40] = 0  # of one contrast alone
+        batch["image"][:, 2, :, :20] = 0.5  # of the one to make, which tells nothing
+    picture = method.predict(batch["image"], given)
+    assert not picture[..., :20].any()
+    assert (picture[..., 20:] > 0).all()
+
+
+def test_a_squared_error_is_a_term_of_its_own_and_can_be_the_only_one():
+    method = tiny(squared_weight=7.0, image_weight=0.0, feature_weight=0.0).eval()
+    batch = method.example_batch(2, generator=seeded(1))
+    out = method(batch)
+    assert_close(out.loss, 7 * F.mse_loss(out.prediction["image"], batch["target"]))
+    assert (out.terms.keys(), tiny().eval()(batch).terms.keys()) == ({"squared"}, {"image", "feature"})
+    with pytest.raises(ValueError, match="both 0"):
+        tiny(image_weight=0.0)
+
+
+def test_what_makes_pictures_of_tokens_alone_has_no_pixels_of_its_own():
+    assert tiny().frame == Frame((64, 64))
+    with pytest.raises(ValueError, match=r"encoder_size = 32 .*are for decoder='conv_unet'"):
+        tiny(encoder_size=32)
+    with pytest.raises(ValueError, match="keep_background = True are for decoder='conv_unet'"):
+        tiny(keep_background=True)
 
 
 # ---------------------------------------------------------------------------------------------------------- any to any

@@ -147,12 +147,14 @@ SMALLEST = {
 }
 FORMS = {"neighbours": {"neighbours": 1}, "any to any": {"num_contrasts": 3}}
 FORMS |= {f"practical, {name}": {**form, "decoder": "conv_unet"} for name, form in FORMS.items()}
+OWN = {"image_size": 42, "encoder_size": 32}
+FORMS |= {f"{name}, own pixels": {**form, **OWN} for name, form in FORMS.items() if "practical" in name}
 
 
 def synthesis(form, *, batch_size):
     """A network, and a picture for it; of several contrasts some are missing, in each sample others."""
     torch.manual_seed(0)
-    method = mt_unet_tiny(**SMALLEST, **FORMS[form])
+    method = mt_unet_tiny(**{**SMALLEST, **FORMS[form]})
     image = method.example_batch(batch_size, generator=torch.Generator().manual_seed(1))["image"]
     if method.num_contrasts:
         image[0, 0] = image[-1, 1:] = 0
@@ -171,7 +173,7 @@ def test_scripted_and_traced_a_synthesis_network_gives_what_the_eager_one_gives(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("form", ["neighbours", "practical, neighbours"])
+@pytest.mark.parametrize("form", ["neighbours", "practical, neighbours", "practical, neighbours, own pixels"])
 def test_a_synthesis_network_gives_as_onnx_what_the_eager_one_gives(form, tmp_path):
     runtime = pytest.importorskip("onnxruntime", reason="onnxruntime is in the onnx extra")
     network, image = synthesis(form, batch_size=1)

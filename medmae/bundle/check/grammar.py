@@ -14,9 +14,11 @@ from medmae.bundle.check.targets import FORBIDDEN_ARGUMENTS
 MAX_LENGTH = 2000
 _REFS = "__local_refs"
 _METHODS = frozenset({"initialize", "run", "finalize"})  # of objects that a recipe made
-# Attributes that recipes read: the encoder of a method, and the sizes of its patches. Any other leads further, as from
-# a loader to its `multiprocessing_context`, and from there to `os`.
-ATTRIBUTES = frozenset({("encoder",), ("patches", "patch"), ("patches", "size")})
+# Attributes that recipes read: the encoder of a method, the sizes of its patches, and of which size it wants pictures.
+# Any other leads further, as from a loader to its `multiprocessing_context`, and from there to `os`.
+ATTRIBUTES = frozenset(
+    {("encoder",), ("frame", "resize"), ("frame", "size"), ("patches", "patch"), ("patches", "size")}
+)
 _METHOD = r"medmae\.methods\.\w+\.[a-z]\w*"  # what its builder made: its class takes parts of any kind
 _ATTRIBUTES = ", ".join(sorted(".".join(way) for way in ATTRIBUTES))
 _OPERATORS = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv)

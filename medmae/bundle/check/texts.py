@@ -110,7 +110,7 @@ def _either(texts: Iterable[Known]) -> Known:
 
 
 def _is_size(node: ast.expr) -> bool:
-    """Whether an expression is the size of something's patches, or one of its numbers."""
+    """Whether an expression is the size of something's patches or pictures, or one of its numbers."""
     while isinstance(node, ast.Subscript) and reference_of(node) is None:
         node = node.value
-    return isinstance(node, ast.Attribute) and attribute_of(node)[1][:1] == ("patches",)
+    return isinstance(node, ast.Attribute) and attribute_of(node)[1][:1] in {("patches",), ("frame",)}

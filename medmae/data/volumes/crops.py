@@ -12,7 +12,7 @@ from torch import Tensor
 from medmae.data.manifest import Manifest, Row
 from medmae.data.views import Item
 from medmae.data.volumes.cut import Cut
-from medmae.data.volumes.grid import Grid
+from medmae.data.volumes.selection import stored_shape
 from medmae.kinds import Kind
 
 Window = tuple[slice, slice, slice]
@@ -48,7 +48,7 @@ class Crops(Cut):
 
     def items(self, source: Manifest, places: Sequence[int]) -> np.ndarray:
         """``(N, 5)``: as of :class:`Cut`, and whether any volume of the manifest is smaller than a crop."""
-        pads = any(full < n for row in source.rows for full, n in zip(_shape(row), self.size, strict=True))
+        pads = any(full < n for row in source.rows for full, n in zip(stored_shape(row), self.size, strict=True))
         return np.insert(super().items(source, places), 4, pads, axis=1)
 
     def read(self, source: Manifest, item: Item) -> dict[str, Tensor]:
@@ -56,7 +56,7 @@ class Crops(Cut):
         data = super().read(source, item)
         if item.numbers[4]:  # of the whole manifest: all splits give the same keys
             data["real"] = torch.zeros(1, *self.size, dtype=torch.bool)
-            data["real"][0][self._centre(_shape(source.rows[item.numbers[0]]))] = True
+            data["real"][0][self._centre(stored_shape(source.rows[item.numbers[0]]))] = True
         return data
 
     def cut(self, source: Manifest, item: Item, positions: Sequence[int], *, neighbours: int = 0) -> Tensor:
@@ -81,7 +81,7 @@ class Crops(Cut):
 
     def middle(self, source: Manifest, item: Item) -> int:
         """Of the crop of this epoch."""
-        z, _, _ = self.window(_shape(source.rows[item.numbers[0]]), item)
+        z, _, _ = self.window(stored_shape(source.rows[item.numbers[0]]), item)
         return int(z.start + z.stop) // 2
 
     def kind(self, name: str, channels: int | Sequence[str]) -> Kind:
@@ -93,8 +93,3 @@ class Crops(Cut):
         inner = [min(full, n) for full, n in zip(shape, self.size, strict=True)]
         z, y, x = (slice((n - m) // 2, (n - m) // 2 + m) for n, m in zip(self.size, inner, strict=True))
         return z, y, x
-
-
-def _shape(row: Row) -> tuple[int, int, int]:
-    """(S, H, W) of a case, known without its shard, which may be unreadable."""
-    return Grid.from_dict(row["grid"]).stored_shape

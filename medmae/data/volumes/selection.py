@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 import numpy as np
 
 from medmae.data.manifest import Manifest, Row
+from medmae.data.volumes.grid import Grid
 
 
 def usable(row: Row, names: Collection[str]) -> dict[str, int]:
@@ -48,3 +49,8 @@ def inventory(rows: Iterable[Row]) -> str:
     """Which contrasts some cases have, for messages."""
     sets = {", ".join(contrast["name"] for contrast in row["contrasts"]) for row in rows}
     return " or ".join(sorted(sets)[:5]) or "nothing: the split is empty"
+
+
+def stored_shape(row: Row) -> tuple[int, int, int]:
+    """(S, H, W) of a case, known without its shard, which may be unreadable."""
+    return Grid.from_dict(row["grid"]).stored_shape

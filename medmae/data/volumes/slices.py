@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,8 @@ from torch import Tensor
 from medmae.data.manifest import Manifest, Row
 from medmae.data.views import Item
 from medmae.data.volumes.cut import Cut
-from medmae.data.volumes.selection import filled_slices
+from medmae.data.volumes.selection import filled_slices, stored_shape
+from medmae.errors import DataError
 from medmae.kinds import Kind
 
 
@@ -26,12 +27,14 @@ class Slices(Cut):
         contrasts: Names to keep; None keeps all.
         size: Edge in pixels. Slices are zero-padded to a square, centred, then resized bilinearly. None gives the
             stored ``(1, H, W)``.
+        resize: False leaves pixels as they are: slices are zero-padded to ``size``, centred, and larger ones refused.
         min_foreground: Smallest share of foreground of a slice.
     """
 
     noun = "slice"
 
     size: int | None = 256
+    resize: bool = True
     min_foreground: float = 0.02
 
     def __post_init__(self) -> None:
@@ -39,7 +42,13 @@ class Slices(Cut):
             raise ValueError(f"size must be positive or None, got {self.size}")
 
     def pieces(self, row: Row) -> np.ndarray:
-        """Numbers of the slices that show enough."""
+        """Numbers of the slices that show enough.
+
+        Raises:
+            DataError: If they are larger than ``size``, and nothing is to be resized.
+        """
+        if self.size is not None and not self.resize:
+            _refuse_larger(row, size=self.size)
         return filled_slices(row, min_foreground=self.min_foreground)
 
     def cut(self, source: Manifest, item: Item, positions: Sequence[int], *, neighbours: int = 0) -> Tensor:
@@ -53,7 +62,7 @@ class Slices(Cut):
             shape = shard.shape[2:] if self.size is None else (self.size, self.size)
             return torch.zeros(1 + 2 * neighbours, *shape)
         image = planes(shard, position=position, z=z, neighbours=neighbours)
-        return image if self.size is None else fit(image, size=self.size)
+        return image if self.size is None else fit(image, size=self.size, resize=self.resize)
 
     def middle(self, source: Manifest, item: Item) -> int:
         """The slice."""
@@ -82,11 +91,36 @@ def around(slices: npt.ArrayLike, *, neighbours: int, count: int) -> np.ndarray:
     return (np.asarray(slices)[..., None] + np.arange(-neighbours, neighbours + 1)).clip(0, count - 1)
 
 
-def fit(image: Tensor, *, size: int) -> Tensor:
-    """Zero-pads ``(C, H, W)`` to a centred square and resizes it bilinearly to ``(C, size, size)``."""
+def longest_edge(rows: Iterable[Row]) -> int:
+    """Of all slices of some cases, in pixels: the least ``size`` to which none has to be shrunk."""
+    return max(max(stored_shape(row)[1:]) for row in rows)
+
+
+def _refuse_larger(row: Row, *, size: int) -> None:
+    _, H, W = stored_shape(row)
+    if max(H, W) > size:
+        raise DataError(
+            f"slices of case {row['case']} have {H} x {W} pixels, more than the network's {size} x {size}, and it "
+            "takes them as they are",
+            field="size",
+            value=size,
+            remedy=f"build it for the largest of the data set, for instance --method::image_size {max(H, W)}",
+        )
+
+
+def fit(image: Tensor, *, size: int, resize: bool = True) -> Tensor:
+    """Zero-pads ``(C, H, W)`` to a centred square and resizes it bilinearly to ``(C, size, size)``.
+
+    Without ``resize`` it is padded to ``size`` as it is.
+
+    Raises:
+        ValueError: If it is larger then.
+    """
     H, W = image.shape[-2:]
-    if H != W:
-        edge = max(H, W)
+    edge = max(H, W) if resize else size
+    if max(H, W) > edge:
+        raise ValueError(f"slices of {H} x {W} pixels do not fit into {size} x {size} unless they are resized")
+    if not H == W == edge:
         top, left = (edge - H) // 2, (edge - W) // 2
         image = F.pad(image, (left, edge - W - left, top, edge - H - top))  # (C, E, E)
     if image.shape[-1] == size:
@@ -94,10 +128,10 @@ def fit(image: Tensor, *, size: int) -> Tensor:
     return F.interpolate(image[None], size=(size, size), mode="bilinear", align_corners=False)[0]
 
 
-def unfit(image: Tensor, *, shape: tuple[int, int]) -> Tensor:
+def unfit(image: Tensor, *, shape: tuple[int, int], resize: bool = True) -> Tensor:
     """Undoes :func:`fit`: ``(C, size, size)`` back to ``(C, H, W)``; exact where nothing was resized."""
     H, W = shape
-    edge = max(H, W)
+    edge = max(H, W) if resize else image.shape[-1]
     if image.shape[-1] != edge:
         image = F.interpolate(image[None], size=(edge, edge), mode="bilinear", align_corners=False)[0]
     top, left = (edge - H) // 2, (edge - W) // 2

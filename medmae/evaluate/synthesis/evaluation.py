@@ -131,6 +131,7 @@ class _Evaluation:
             baselines=self.baselines(task, volumes.image),
             outputs=outputs,
             edge=self.synthesiser.edge,
+            resize=self.synthesiser.resize,
             patch=self.synthesiser.patch,
             labelled=LABELLED.keys() & self.cases.labels.keys(),
         )
@@ -165,7 +166,10 @@ class _Evaluation:
             "baselines": {name: DESCRIPTIONS[name] for name in self.baselines.names},
             "baselines_fitted_on": {way: f"{n} training cases" for way, n in self.baselines.fitted_on.items()},
             "definitions": definitions(
-                edge=self.synthesiser.edge, min_foreground=self.cases.min_foreground, labels=self.cases.labels
+                edge=self.synthesiser.edge,
+                resize=self.synthesiser.resize,
+                min_foreground=self.cases.min_foreground,
+                labels=self.cases.labels,
             ),
             "labels": self.cases.labels,
             "montages": self.montages,

@@ -25,7 +25,9 @@ class Synthesiser:
             *size)`` and which of them are given, ``(B, C)`` bool, it returns ``(B, C, *size)``. In evaluation mode, on
             ``device``.
         size: Of its input: edge in pixels, (rows, columns), or (slices, rows, columns) of a 3-d network.
-        patch: Edge of its patches in pixels, for the blockiness of 2-d networks; None leaves that out.
+        resize: Whether slices are resized to that; otherwise they are padded, see :func:`synthesise_volume`.
+        patch: Edge in pixels of the blocks that it makes its pictures of, for the blockiness of 2-d networks; None
+            leaves that out.
         neighbours: Slices on each side that it sees.
         smooth: Standard deviation, in slices, of a Gaussian along the slice axis of what it makes.
         overlap: Of neighbouring crops of a 3-d network.
@@ -35,6 +37,7 @@ class Synthesiser:
 
     network: Callable[..., Tensor]
     size: int | Sequence[int]
+    resize: bool = True
     patch: int | None = None
     neighbours: int = 0
     smooth: float = 0.0
@@ -47,8 +50,9 @@ class Synthesiser:
         """A method as it is, moved to ``device``; ``options`` are those that it does not know itself."""
         return cls(
             network=method.to(device).eval().synthesise,
-            size=method.patches.size,
-            patch=method.patches.patch[0] if len(method.patches.size) == 2 else None,
+            size=method.frame.size,
+            resize=method.frame.resize,
+            patch=method.block if len(method.frame.size) == 2 else None,
             neighbours=method.neighbours,
             device=device,
             **options,
@@ -128,6 +132,7 @@ class Synthesiser:
     def _options(self) -> dict[str, Any]:
         return {
             "size": self.size,
+            "resize": self.resize,
             "neighbours": self.neighbours,
             "smooth": self.smooth,
             "overlap": self.overlap,

@@ -18,7 +18,7 @@ from medmae.evaluate.statistics import summarise
 from medmae.evaluate.synthesis.figures_of_merit import LABELS, REGIONS
 from medmae.evaluate.synthesis.similarity import DEFINITIONS, METRICS, blockiness, similarity, ssim_map, stripe_ratio
 from medmae.evaluate.synthesis.task import CaseVolumes
-from medmae.evaluate.synthesis.volume_synthesis import Box, source_box
+from medmae.evaluate.synthesis.volume_synthesis import Box, network_edge, source_box
 from medmae.report.metrics import KNOWN
 
 _BETTER = {metric: KNOWN[metric][2] for metric in LABELS}
@@ -34,6 +34,7 @@ def score_case(
     baselines: Mapping[str, np.ndarray | None],
     outputs: Mapping[int, np.ndarray],
     edge: int | None,
+    resize: bool = True,
     patch: int | None,
     labelled: Collection[str],
 ) -> dict[str, float | int]:
@@ -45,7 +46,8 @@ def score_case(
         baselines: What each baseline made, likewise; None where it could not, and its cells are empty.
         outputs: What the network itself gave, ``(edge, edge)`` by number of the slice.
         edge: Of the slices that the network sees; None compares slices as they are stored.
-        patch: Edge of its patches in these slices; None gives no blockiness.
+        resize: Whether they are resized to that, or padded.
+        patch: Edge of its blocks in these slices; None gives no blockiness.
         labelled: Regions of ``LABELLED`` that any case of the split has, so that there are columns for them.
     """
     row: dict[str, float | int] = {"slices": len(volumes.real), "slices_filled": len(volumes.filled)}
@@ -54,7 +56,7 @@ def score_case(
     labels = {region: nothing if mask is None else mask for region, mask in marked.items() if region in labelled}
     row |= {f"{region}_voxels": int(mask.sum()) for region, mask in labels.items()}
     regions = {"whole": None, "foreground": volumes.foreground, **labels}
-    slices = partial(_slices, numbers=volumes.filled, box=source_box(volumes.image), edge=edge)
+    slices = partial(_slices, numbers=volumes.filled, box=source_box(volumes.image), edge=edge, resize=resize)
     real, own = slices(volumes.real), slices(synthetic)  # (F, H, W)
     for place, z in enumerate(volumes.filled.tolist()):
         own[place] = outputs.get(z, own[place])  # what was fitted back and fitted anew would have lost sharpness
@@ -76,7 +78,7 @@ def score_case(
 
 
 def definitions(
-    *, edge: int | None, min_foreground: float, labels: Mapping[str, Sequence[str]]
+    *, edge: int | None, resize: bool = True, min_foreground: float, labels: Mapping[str, Sequence[str]]
 ) -> dict[str, dict[str, Any]]:
     """What the columns of each region mean, for people and for :mod:`medmae.evaluate.compare`.
 
@@ -89,7 +91,8 @@ def definitions(
         "data_range": 1.0,
         **DEFINITIONS["standard"],
     }
-    fitted = "as stored" if edge is None else f"the box around the source, fitted to {edge} x {edge} pixels"
+    how = "fitted to" if resize else "padded to at least"
+    fitted = "as stored" if edge is None else f"the box around the source, {how} {edge} x {edge} pixels"
     slices = f"each slice with at least {min_foreground:.0%} foreground, {fitted}; mean over the slices of a case"
     found: dict[str, dict[str, Any]] = {
         "whole": {**standard, "mask": "none: the box around the head, background included"},
@@ -164,9 +167,10 @@ def _reference(prediction: np.ndarray, target: np.ndarray) -> dict[str, float]:
     return similarity(prediction, target, definition="reference")
 
 
-def _slices(volume: np.ndarray, *, numbers: np.ndarray, box: Box, edge: int | None) -> np.ndarray:
+def _slices(volume: np.ndarray, *, numbers: np.ndarray, box: Box, edge: int | None, resize: bool) -> np.ndarray:
     """Some slices of a volume, cut and fitted as the network's input is, ``(F, edge, edge)``; else as stored."""
     chosen = volume[numbers]
     if edge is None:
         return chosen
-    return fit(torch.from_numpy(chosen[:, box[1], box[2]]), size=edge).numpy()  # they travel as channels
+    cut = torch.from_numpy(chosen[:, box[1], box[2]])  # they travel as channels
+    return fit(cut, size=network_edge(edge, shape=cut.shape, resize=resize), resize=resize).numpy()

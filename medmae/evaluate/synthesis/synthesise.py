@@ -91,7 +91,8 @@ class VolumeSynthesis:
             "weights": describe_weights(weights),
             "network": {
                 "type": type(method).__name__,
-                "size": list(method.patches.size),
+                "size": list(method.frame.size),
+                "resized": method.frame.resize,
                 "neighbours": method.neighbours,
                 "contrasts": list(cases.contrasts) if method.num_contrasts else None,
             },

@@ -39,6 +39,7 @@ def synthesise_volume(
     volume: np.ndarray,
     *,
     size: int | Sequence[int],
+    resize: bool = True,
     neighbours: int = 0,
     overlap: float = 0.5,
     smooth: float = 0.0,
@@ -50,9 +51,10 @@ def synthesise_volume(
 
     The network sees the :func:`source_box`; outside it the result is 0. In 2-d, slices are fitted as in training
     (zero-padded to a centred square, resized bilinearly) and results are unfitted; where nothing is resized, because
-    ``size`` is the longer edge of the box, that is exact. In 3-d, overlapping crops are blended with Hann weights, in
-    float64, so that a network that changes nothing gives the volume back bit for bit; a smaller box is zero-padded,
-    centred. An empty slice (0 in all contrasts) and an empty crop skip the network; an empty slice stays 0.
+    ``size`` is the longer edge of the box or without ``resize``, that is exact. In 3-d, overlapping crops are blended
+    with Hann weights, in float64, so that a network that changes nothing gives the volume back bit for bit; a smaller
+    box is zero-padded, centred. An empty slice (0 in all contrasts) and an empty crop skip the network; an empty slice
+    stays 0.
 
     Args:
         network: ``(B, C, *size) -> (B, C', *size)``; with neighbours C is ``1 + 2 * neighbours``. It lies on
@@ -60,6 +62,8 @@ def synthesise_volume(
         volume: ``(S, C, H, W)`` float32 in [0, 1].
         size: Of the network's input: edge of a square slice in pixels, or three numbers, (slices, rows, columns) of a
             crop.
+        resize: False gives a 2-d network slices in their own pixels, zero-padded to ``size``, or to their longer edge
+            where that is more.
         neighbours: Slices on each side that a 2-d network sees as further channels; beyond the ends the last slice is
             repeated. Only for one contrast.
         overlap: Of neighbouring crops, as a share of their size; 3-d only.
@@ -87,7 +91,7 @@ def synthesise_volume(
     if len(edges) == 3:
         made = _by_crops(network, inner, edges, filled, overlap=overlap, **options)
     else:
-        made = _by_slices(network, inner, edges[0], filled, neighbours=neighbours, **options)
+        made = _by_slices(network, inner, edges[0], filled, resize=resize, neighbours=neighbours, **options)
     whole = np.zeros((len(volume), made.shape[1], *volume.shape[2:]), dtype=np.float32)
     whole[z, :, y, x] = made
     if not keep_background:
@@ -101,15 +105,18 @@ def _by_slices(
     edge: int,
     filled: np.ndarray,
     *,
+    resize: bool,
     neighbours: int,
     batch_size: int,
     device: torch.device | str,
 ) -> np.ndarray:
     shape = (volume.shape[2], volume.shape[3])
+    edge = network_edge(edge, shape=shape, resize=resize)
     result: np.ndarray | None = None
-    for numbers, images in _batches(volume, filled, edge, neighbours=neighbours, batch_size=batch_size):
-        made = network(images.to(device)).float().cpu()  # (B, C', size, size)
-        back = unfit(made.flatten(0, 1), shape=shape).unflatten(0, made.shape[:2])  # (B, C', H, W)
+    for numbers, planes in _batches(volume, filled, neighbours=neighbours, batch_size=batch_size):
+        images = fit(planes.flatten(0, 1), size=edge, resize=resize).unflatten(0, planes.shape[:2])
+        made = network(images.to(device)).float().cpu()  # (B, C', edge, edge)
+        back = unfit(made.flatten(0, 1), shape=shape, resize=resize).unflatten(0, made.shape[:2])  # (B, C', H, W)
         if result is None:
             result = np.zeros((len(volume), back.shape[1], *shape), dtype=np.float32)
         result[numbers] = back.numpy()
@@ -117,11 +124,17 @@ def _by_slices(
     return result
 
 
+def network_edge(size: int, *, shape: Sequence[int], resize: bool) -> int:
+    """Of the square as which a network of ``size`` sees slices of a box ``(..., H, W)``: see `synthesise_volume`."""
+    return size if resize else max(size, *shape[-2:])
+
+
 def uncertainty_volume(
     network: Network,
     volume: np.ndarray,
     *,
     size: int | Sequence[int],
+    resize: bool = True,
     neighbours: int = 0,
     overlap: float = 0.5,
     smooth: float = 0.0,
@@ -140,6 +153,7 @@ def uncertainty_volume(
         over_views(network),
         volume,
         size=size,
+        resize=resize,
         neighbours=neighbours,
         overlap=overlap,
         batch_size=batch_size,
@@ -181,14 +195,13 @@ def _without_background(made: np.ndarray, volume: np.ndarray) -> np.ndarray:
 
 
 def _batches(
-    volume: np.ndarray, filled: np.ndarray, size: int, *, neighbours: int, batch_size: int
+    volume: np.ndarray, filled: np.ndarray, *, neighbours: int, batch_size: int
 ) -> Iterator[tuple[np.ndarray, Tensor]]:
-    """Numbers and fitted images ``(B, (1 + 2k) * C, size, size)`` of the slices that are not empty."""
+    """Numbers and images ``(B, (1 + 2k) * C, H, W)`` of the slices that are not empty."""
     for start in range(0, len(filled), batch_size):
         numbers = filled[start : start + batch_size]
         planes = volume[around(numbers, neighbours=neighbours, count=len(volume))]  # (B, 1 + 2k, C, H, W)
-        images = torch.from_numpy(planes).float().flatten(1, 2)
-        yield numbers, fit(images.flatten(0, 1), size=size).unflatten(0, images.shape[:2])
+        yield numbers, torch.from_numpy(planes).float().flatten(1, 2)
 
 
 def _by_crops(

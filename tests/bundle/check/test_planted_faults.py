@@ -455,6 +455,7 @@ CALCULATIONS = [
     "@batch_size * @epochs // 2",
     "0.5 * @base_lr / @batch_size + 1",
     "@method.patches.size[0] // 2 + @method.patches.patch[0] * 2",
+    "@method.frame.size[0] if @method.frame.resize else 2",
     "@output_dir + '/fold-' + str(@seed) + '/checkpoints'",
     "torch.cuda.device_count() * @batch_size",
     "max(1, @epochs // 10) * 2",

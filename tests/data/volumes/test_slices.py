@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from medmae.data import Samples, Slices
-from medmae.data.volumes.slices import fit, unfit
+from medmae.data import Manifest, Samples, Slices
+from medmae.data.volumes.slices import fit, longest_edge, unfit
 from medmae.errors import DataError
 
 
@@ -59,6 +59,27 @@ def test_resizing_stays_in_range_and_unfit_undoes_fit():
     torch.testing.assert_close(unfit(fit(image, size=11), shape=(11, 8)), image, rtol=0, atol=0)
     smooth = torch.linspace(0, 1, 12).outer(torch.ones(12))[None]
     torch.testing.assert_close(unfit(fit(smooth, size=48), shape=(12, 12)), smooth, rtol=0, atol=0.02)
+
+
+def test_without_resizing_slices_are_padded_and_come_back_exactly(prepared):
+    path = prepared({"a": "train"})
+    stored, padded = (Samples(source=path, view=Slices(size=size, resize=False))[3]["image"] for size in (None, 31))
+    _, H, W = stored.shape
+    assert padded.shape == (1, 31, 31)
+    top, left = (31 - H) // 2, (31 - W) // 2
+    assert torch.equal(padded[:, top : top + H, left : left + W], stored)
+    assert padded.sum() == stored.sum()
+    assert torch.equal(unfit(padded, shape=(H, W), resize=False), stored)
+
+
+def test_without_resizing_slices_that_are_larger_are_refused_with_the_size_that_would_do(prepared):
+    source = Manifest.read(prepared({"a": "train"}))
+    edge = longest_edge(source.rows)
+    assert len(Samples(source=source, view=Slices(size=edge, resize=False)))
+    with pytest.raises(DataError, match=f"case a .*--method::image_size {edge}"):
+        Samples(source=source, view=Slices(size=edge - 1, resize=False))
+    with pytest.raises(ValueError, match="do not fit into 4 x 4 unless they are resized"):
+        fit(torch.zeros(1, 5, 3), size=4, resize=False)
 
 
 def test_workers_open_their_own_files(prepared):

@@ -7,6 +7,7 @@ import torch
 from medmae.errors import DataError
 from medmae.evaluate.synthesis.case_scores import SynthesisCases
 from medmae.evaluate.synthesis.network import Synthesiser
+from medmae.methods.mt_unet import mt_unet_demo, mt_unet_tiny
 
 
 def first(manifest, **options):
@@ -29,6 +30,20 @@ def test_where_nothing_is_resized_the_network_s_own_slices_are_those_of_the_volu
     made, outputs = Synthesiser(network=perfect, size=(24, 24))(task, volumes.image)
     assert np.allclose(made, volumes.real, atol=1e-6)
     assert all(np.array_equal(made[z], outputs[z]) for z in outputs)
+
+
+def test_a_network_that_resizes_nothing_sees_padded_slices_and_gives_them_back(make_set, perfect):
+    task, volumes = first(make_set(shape=(12, 24, 20)))
+    made, outputs = Synthesiser(network=perfect, size=30, resize=False)(task, volumes.image)
+    assert np.allclose(made, volumes.real, atol=1e-6)
+    assert outputs[5].shape == (30, 30)
+
+
+def test_a_method_says_of_which_size_it_wants_slices_and_what_its_pictures_are_made_of():
+    own = Synthesiser.of(mt_unet_demo(image_size=50, feature_weight=0.0), device="cpu")
+    assert (own.edge, own.resize, own.patch) == (50, False, 8)
+    published = Synthesiser.of(mt_unet_tiny(), device="cpu")
+    assert (published.edge, published.resize, published.patch) == (64, True, 8)
 
 
 def test_an_any_to_any_network_is_told_what_is_given_and_asked_for_the_target(make_set, perfect):

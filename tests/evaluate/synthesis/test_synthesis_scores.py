@@ -20,9 +20,9 @@ def volumes(make_set):
     return found.read(found.tasks()[0])
 
 
-def scored(volumes, synthetic, *, table=None, outputs=None, edge=28, patch=None):
+def scored(volumes, synthetic, *, table=None, outputs=None, edge=28, resize=True, patch=None):
     rivals = {"table": volumes.source if table is None else table, "joint": None}
-    options = {"outputs": outputs or {}, "edge": edge, "patch": patch, "labelled": ("lesion",)}
+    options = {"outputs": outputs or {}, "edge": edge, "resize": resize, "patch": patch, "labelled": ("lesion",)}
     return score_case(volumes, synthetic=synthetic, baselines=rivals, **options)
 
 
@@ -48,6 +48,15 @@ def test_the_reference_definition_is_of_what_the_network_itself_gave(volumes):
 
 def _fitted(volumes):
     return fit(torch.from_numpy(volumes.real[volumes.filled]), size=28).numpy()
+
+
+def test_of_a_network_that_resizes_nothing_slices_are_compared_as_they_were_padded(volumes):
+    padded = fit(torch.from_numpy(volumes.real[volumes.filled]), size=30, resize=False).numpy()
+    sharp = {int(z): plane for z, plane in zip(volumes.filled, padded, strict=True)}
+    row = scored(volumes, np.zeros_like(volumes.real), outputs=sharp, edge=30, resize=False)
+    assert row["psnr_model_reference"] == 100.0
+    found = definitions(edge=30, resize=False, min_foreground=0.02, labels={})
+    assert "padded to at least 30 x 30 pixels" in found["reference"]["volume"]
 
 
 def test_the_reference_definition_looks_at_the_box_around_the_source(make_set):

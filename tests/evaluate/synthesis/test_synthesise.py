@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from types import SimpleNamespace
 
 import nibabel as nib
 import numpy as np
@@ -24,6 +23,7 @@ from medmae.evaluate.synthesis.synthesise import VolumeSynthesis
 from medmae.files import sha256_of
 from medmae.methods.mt_unet import mt_unet_tiny
 from medmae.nn.vit import MaskedViT
+from medmae.tokens.frame import Frame
 
 AXES = {"LAS": np.diag([-1.0, 1, 3]), "RPI": np.diag([1.0, -1, -3]), "sagittal": np.eye(3)[:, [2, 0, 1]] * [3, -1, 1]}
 
@@ -34,7 +34,7 @@ class Stub(nn.Module):
     def __init__(self, *, size, neighbours=0, num_contrasts=None, answer=None):
         super().__init__()
         size = (size, size) if isinstance(size, int) else size
-        self.patches = SimpleNamespace(size=size, patch=(4, 4), num_tokens=4)
+        self.frame, self.block = Frame(tuple(size)), 4
         self.encoders = {
             "encoder": MaskedViT(image_size=8, patch_size=4, embed_dim=8, depth=1, num_heads=1)
         }  # 4 tokens

@@ -80,6 +80,18 @@ def test_slices_are_fitted_as_in_training_and_results_are_unfitted():
     np.testing.assert_allclose(result[1], unfit(fit(plane, size=32), shape=(20, 15)).numpy(), atol=1e-6)
 
 
+@pytest.mark.parametrize(("size", "edge"), [(28, 28), (20, 20), (12, 20)], ids=["larger", "equal", "smaller"])
+def test_without_resizing_slices_are_padded_and_a_larger_box_is_taken_as_it_is(size, edge):
+    array = volume()
+    network = Network()
+    result = synthesise_volume(network, array, size=size, resize=False)
+    np.testing.assert_array_equal(result, array)
+    torch.testing.assert_close(network.seen[0][0], fit(torch.from_numpy(array[1]), size=edge, resize=False))
+    mean, spread = uncertainty_volume(Network(), array, size=size, resize=False)
+    np.testing.assert_array_equal(mean, array)
+    assert not spread.any()
+
+
 @pytest.mark.parametrize("size", [20, (8, 16, 16)])
 def test_the_network_sees_the_box_around_what_is_given_however_wide_the_volume_is(size):
     array = volume(shape=(9, 2, 16, 13), empty=())
