@@ -35,3 +35,12 @@ def test_linked_patients_are_cases(tmp_path):
         (tmp_path / "src").mkdir(exist_ok=True)
         (tmp_path / "src" / f"sub-{patient}").symlink_to(tmp_path / "store" / f"sub-{patient}")
     assert len(find_cases(tmp_path / "src").cases) == 3
+
+
+def test_a_loop_by_way_of_another_link_is_refused(tmp_path):
+    (tmp_path / "root").mkdir()
+    (tmp_path / "archive").mkdir()
+    (tmp_path / "root" / "link").symlink_to(tmp_path / "archive")
+    (tmp_path / "archive" / "back").symlink_to(tmp_path / "root")
+    with pytest.raises(DataError, match="leads back"):
+        files_below(tmp_path / "root")

@@ -43,11 +43,11 @@ def load_other(path: Path, *, nan: NanPolicy = "error", limit_gb: float = LIMIT_
 
 
 def parts_of(path: Path) -> tuple[Path, ...]:
-    """The files of a volume: the one given, and the one that holds its voxels where that is another."""
+    """The files of a volume: the one given, and those that hold its voxels and affine where these are others."""
     suffix = path.suffix.lower()
     if suffix == ".hdr":
-        beside = [other for other in path.parent.glob(f"{glob.escape(path.stem)}.*") if other.suffix.lower() == ".img"]
-        return path, *beside[:1]
+        others = sorted(path.parent.glob(f"{glob.escape(path.stem)}.*"))
+        return path, *(other for other in others if other.suffix.lower() in (".img", ".mat"))  # SPM: the affine
     if suffix not in (".mhd", ".nhdr"):
         return (path,)
     with path.open("rb") as file:

@@ -8,7 +8,7 @@ import pytest
 
 from medmae.data.names import stem_of
 from medmae.data.volumes.layouts import find_cases
-from medmae.data.volumes.volume_file import load_source
+from medmae.data.volumes.volume_file import load_source, sha256_of_source
 from medmae.errors import DataError
 
 sitk = pytest.importorskip("SimpleITK")
@@ -58,3 +58,18 @@ def test_four_axes_are_refused(tmp_path):
     (case,) = find_cases(tmp_path).cases
     with pytest.raises(DataError, match="3-D volume"):
         load_source(case.contrasts[0])
+
+
+@pytest.mark.parametrize(("header", "voxels"), [("T1.hdr", "T1.img"), ("T1.mhd", "T1.raw"), ("T1.nhdr", "T1.raw")])
+def test_other_voxels_beside_the_same_header_are_another_volume(tmp_path, header, voxels):
+    write(tmp_path / "p1" / header)
+    found = find_cases(tmp_path)
+    (source,) = found.cases[0].contrasts
+    assert found.left_out == []  # the voxels belong to their header
+    before = load_source(source)
+    data = bytearray((tmp_path / "p1" / voxels).read_bytes())
+    data[-1] ^= 1
+    (tmp_path / "p1" / voxels).write_bytes(data)
+    after = load_source(source)
+    assert not np.array_equal(before.array, after.array)
+    assert before.sha256 != after.sha256 == sha256_of_source(source)
