@@ -41,12 +41,14 @@ def noted(shards, name):
     seen.add(name)
     return array
 Shards.__getitem__ = noted
-import medmae
-medmae.pretrain("mae", sys.argv[1], out=sys.argv[2], preset="tiny", config="train", epochs=1, batch_size=40,
-                num_workers=0, image_size=32)
 rows = [json.loads(line) for line in open(sys.argv[1] + "/manifest.jsonl")]
 train = {row["shard"] for row in rows if row["split"] == "train"}
-print("RESULT", len(train & seen), len(train))
+import medmae
+try:
+    medmae.pretrain("mae", sys.argv[1], out=sys.argv[2], preset="tiny", config="train", epochs=1, batch_size=40,
+                    num_workers=0, image_size=32)
+finally:
+    print("RESULT", len(train & seen), len(train))
 """
 
 

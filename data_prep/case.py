@@ -7,10 +7,10 @@ import json
 import shutil
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -83,17 +83,18 @@ def prepare_case(task: CaseTask) -> CaseResult:
     if task.case.fault is not None:
         raise task.case.fault
     lost = [failure_row(task.case.case, one.error) for one in task.case.lost]
-    row = _kept(task)
-    if row is not None:
-        row = _declared(row, task)
-        return CaseResult(rows=(row,), kept=True, seconds=time.perf_counter() - start, failures=tuple(lost))
-    _row_path(task).unlink(missing_ok=True)
-    row, failures = _prepared(task)
-    failures += lost
-    # Last, and atomically: a row on disk means that its shards are whole.
-    write_text(_row_path(task), json.dumps(row, allow_nan=False) + "\n")
+    kept = _kept(task)
+    if kept is None:
+        _record_path(task).unlink(missing_ok=True)
+        row, failures = _prepared(task)
+        record = {"row": row, "failures": failures, "sources": _stamps(task.case)}
+        # Last, and atomically: a record on disk means that its shards are whole.
+        write_text(_record_path(task), json.dumps(record, allow_nan=False) + "\n")
+    else:
+        row, failures = kept
+    seconds = time.perf_counter() - start
     row = _declared(row, task)
-    return CaseResult(rows=(row,), kept=False, seconds=time.perf_counter() - start, failures=tuple(failures))
+    return CaseResult(rows=(row,), kept=kept is not None, seconds=seconds, failures=(*failures, *lost))
 
 
 def _declared(row: Row, task: CaseTask) -> Row:
@@ -102,31 +103,36 @@ def _declared(row: Row, task: CaseTask) -> Row:
     return row if origin is None else {**row, "origin": origin}
 
 
-def _row_path(task: CaseTask) -> Path:
+def _record_path(task: CaseTask) -> Path:
     return task.shards / f"{task.case.case}.json"
 
 
-def _kept(task: CaseTask) -> Row | None:
+def _stamps(case: Case) -> list[list[Any]]:
+    """What tells the volumes of a case from those of an earlier run: name, hash, and what the search saw."""
+    return [[one.name, _sha256(one), list(one.flags)] for one in (*case.contrasts, *case.labels)]
+
+
+def _kept(task: CaseTask) -> tuple[Row, list[Row]] | None:
+    """Row and failures of an earlier run, if all that shaped them is what it was."""
+    case = task.case
     try:
-        row: Row = from_json(_row_path(task).read_text())
-        same = row["options_sha256"] == task.options.fingerprint and row["case"] == task.case.case
-        stored = [(entry["name"], entry["source_sha256"]) for entry in (*row["contrasts"], *row["labels"])]
+        record = from_json(_record_path(task).read_text())
+        row: Row = record.get("row", record)  # until version 2 of manifests, a row alone
+        entries = (*row["contrasts"], *row["labels"])
+        stored = record.get("sources") or [[entry["name"], entry["source_sha256"], []] for entry in entries]
+        same = row["options_sha256"] == task.options.fingerprint and row["case"] == case.case
         shards = [(task.shards.parent / entry["shard"], entry["shard_sha256"]) for entry in (row, *row["labels"])]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
-    sources = (*task.case.contrasts, *task.case.labels)
-    if not same or stored != [(source.name, _sha256(source)) for source in sources]:
-        return None
-    told = [set(entry.get("flags", ())) for entry in (*row["contrasts"], *row["labels"])]
-    if any(not set(source.flags) <= flags for source, flags in zip(sources, told, strict=True)):
-        return None  # the folder shows more of a series now
-    if not all(_whole(shard, sha256) for shard, sha256 in shards):
+    if not same or stored != _stamps(case) or not all(_whole(shard, sha256) for shard, sha256 in shards):
         return None
     # A moved source folder does not change a shard; the row tells where the files are now.
-    for entry, source in zip((*row["contrasts"], *row["labels"]), sources, strict=True):
-        entry["source"] = str(source.path)
-    flags = [*_grid_flags(Grid.from_dict(row["grid"])), *task.case.flags]
-    return row | {"subject": task.case.subject, "session": task.case.session, "flags": flags}
+    for some, sources in ((row["contrasts"], case.contrasts), (row["labels"], case.labels)):
+        paths = {source.name: str(source.path) for source in sources}
+        for entry in some:
+            entry["source"] = paths[entry["name"]]
+    flags = _case_flags(Grid.from_dict(row["grid"]), case, {entry["name"] for entry in entries})
+    return row | {"subject": case.subject, "session": case.session, "flags": flags}, record.get("failures", [])
 
 
 def _whole(shard: Path, sha256: str) -> bool:
@@ -189,8 +195,7 @@ def _prepared(task: CaseTask) -> tuple[Row, list[Row]]:
     foreground = np.logical_or.reduce([fits[name].foreground(images[name].array) for name in images])
     row["foreground"] = [round(float(share), 5) for share in grid.to_canonical(foreground).mean(axis=(1, 2))]
     row["options_sha256"] = options.fingerprint
-    gone = [one.name for one in (*case.contrasts, *case.labels) if one.name not in {**images, **labels}]
-    row["flags"] = [*_grid_flags(grid), *case.flags, *(f"without:{name}" for name in gone)]
+    row["flags"] = _case_flags(grid, case, {*images, *labels})
     return row, failures
 
 
@@ -246,6 +251,11 @@ def _contrast(name: str, source: Path, images: dict[str, Volume], fit: Normalisa
         "normalisation": fit.to_dict(),
         "flags": flags,
     }
+
+
+def _case_flags(grid: Grid, case: Case, used: Collection[str]) -> list[str]:
+    gone = [one.name for one in (*case.contrasts, *case.labels) if one.name not in used]
+    return [*_grid_flags(grid), *case.flags, *(f"without:{name}" for name in gone)]
 
 
 def _grid_flags(grid: Grid) -> list[str]:

@@ -178,10 +178,9 @@ class Preparation(ABC, Generic[U]):
         damaged = [(Path(str(error.path)).parent.name, error) for error in damaged_in(found.left_out)]
         source, owners = Path(self.source), {k: v for unit in found.units for k, v in self.owners(unit).items()}
         empty = barren(source, owners) if source.is_dir() else []
-        told = [Path(str(error.path)) for _, error in found.failed]
-        empty = [folder for folder in empty if not any(path.is_relative_to(folder) for path in told)]
-        nothing = [(folder.name, nothing_in(folder, found.left_out)) for folder in empty]
-        return replace(found, failed=(*found.failed, *damaged, *nothing))
+        told = {folder for _, error in found.failed for folder in Path(str(error.path)).parents}
+        nothing = nothing_in((folder for folder in empty if folder not in told), found.left_out)
+        return replace(found, failed=(*found.failed, *damaged, *((Path(str(one.path)).name, one) for one in nothing)))
 
     @property
     def _columns(self) -> tuple[str, ...]:

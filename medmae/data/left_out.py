@@ -65,17 +65,24 @@ def damaged_in(left: Iterable[LeftOut]) -> list[DataError]:
     return [DataError(one.why, path=one.path, remedy="copy or export it again") for one in left if one.damaged]
 
 
-def nothing_in(folder: Path, left: Iterable[LeftOut]) -> DataError:
-    """The error of a folder of which nothing is used, see :func:`barren`."""
-    own = [one for one in left if folder in one.path.parents]
-    first = f", such as {own[0].path.name}: {own[0].why}" if own else ""
-    return DataError(
-        "nothing in this folder can be used, where folders beside it give patients or classes" + first,
-        path=folder,
-        field="files",
-        value=len(own),
-        remedy="mend its files, or take the folder away",
-    )
+def nothing_in(folders: Iterable[Path], left: Iterable[LeftOut]) -> list[DataError]:
+    """The errors of folders of which nothing is used, see :func:`barren`."""
+    own: dict[Path, list[LeftOut]] = {folder: [] for folder in folders}
+    for one in left:
+        for folder in one.path.parents:
+            if folder in own:
+                own[folder].append(one)
+    return [
+        DataError(
+            "nothing in this folder can be used, where folders beside it give patients or classes"
+            + (f", such as {some[0].path.name}: {some[0].why}" if some else ""),
+            path=folder,
+            field="files",
+            value=len(some),
+            remedy="mend its files, or take the folder away",
+        )
+        for folder, some in own.items()
+    ]
 
 
 def barren(root: Path, owners: Mapping[Path, str]) -> list[Path]:

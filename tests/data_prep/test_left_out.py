@@ -290,3 +290,27 @@ def test_videos_behind_links_are_found_and_a_class_folder_without_one_fails(tmp_
         ("clip.xyz", "not of a format that is read here")
     ]
     assert [name for name, _ in found.with_failures(units).failed] == ["walk"]
+
+
+def test_what_fails_of_a_case_does_not_make_it_be_prepared_again_and_is_told_again(cohort, tmp_path, save):
+    source = cohort(("p1", "p2"))
+    save(source / "p1" / "PD.nii.gz", seed=8, shape=(20, 22, 12))
+    save(source / "p1" / "T1_2.nii.gz", seed=9)
+    first = prepared(source, tmp_path / "out")
+    assert first[0] == {"p1": "T1 T2", "p2": "T1 T2"}
+    assert first[1] == {"PD.nii.gz", "T1_2.nii.gz"}
+    rows = list(Manifest.read(tmp_path / "out"))
+    assert run(prepare_volumes, source, tmp_path / "out").kept == 2
+    assert prepared(source, tmp_path / "out") == first
+    assert list(Manifest.read(tmp_path / "out")) == rows
+    (source / "p1" / "T1_2.nii.gz").unlink()  # the flag run:1/2 is no longer true
+    result = run(prepare_volumes, source, tmp_path / "out")
+    assert (result.kept, result.prepared, result.quarantined) == (1, 1, 1)
+
+
+def test_records_of_an_earlier_version_are_read(cohort, tmp_path):
+    source = cohort(("p1",))
+    run(prepare_volumes, source, tmp_path / "out")
+    record = tmp_path / "out" / "shards" / "p1.json"
+    record.write_text(json.dumps(json.loads(record.read_text())["row"]))
+    assert run(prepare_volumes, source, tmp_path / "out").kept == 1

@@ -183,7 +183,7 @@ def _told(source: str | Path | Sequence[str | Path], found: Found) -> list[DataE
         warnings.warn(f"{source}: {'; '.join(spoken(found.left_out))}", stacklevel=4)
     owners = {file: case.subject for case in found.cases for file in case.files}
     empty = barren(Path(source), owners) if Path(source).is_dir() else []
-    return [*damaged_in(found.left_out), *(nothing_in(folder, found.left_out) for folder in empty)]
+    return [*damaged_in(found.left_out), *nothing_in(empty, found.left_out)]
 
 
 def _check_names(cases: Sequence[Case]) -> None:

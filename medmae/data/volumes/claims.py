@@ -23,7 +23,7 @@ from medmae.errors import DataError
 
 RunRule = Literal["first", "last", "all-as-sessions"]
 RUN_RULES = ("first", "last", "all-as-sessions")
-_RUN_REMEDY = "say which one counts: --run first, last or all-as-sessions"
+_RUN_REMEDY = f"say which one counts: medmae prep mr --run first, last or all-as-sessions; or {REMEDY}"
 _NATIVE = {"t1", "t1w", "t2", "t2w", "flair", "orig", "individual", "native", "subject", "scanner", "anat"}
 _RUN = re.compile(
     r"(?:^|(?<=[_\-. ]))(?:run|rep|repeat|repetition|scan|series)[-_ ]?(\d{1,3})(?=$|[_\-. ])", re.IGNORECASE

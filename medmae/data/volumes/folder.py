@@ -118,7 +118,7 @@ def _below(root: Path) -> tuple[list[Source], list[LeftOut]]:
     found: list[Source] = []
     left: list[LeftOut] = []
     for folder, files in folders_below(root):
-        own = [path for path in files if is_nifti(path)]
+        own = {path: None for path in files if is_nifti(path)}
         for path in own:
             kind = "synthetic" if is_synthetic(path.name) else read_name(stem_of(path.name)).kind
             if kind in _NO_IMAGES:
@@ -157,7 +157,7 @@ def _told(root: Path, found: list[Source], left: list[LeftOut]) -> list[DataErro
     if lines:
         warnings.warn(f"{root}: {'; '.join(lines)}", stacklevel=5)
     empty = barren(root, {path: str(path) for one in found for path in one.files or (one.path,)})
-    return [*damaged_in(left), *(nothing_in(folder, left) for folder in empty)]
+    return [*damaged_in(left), *nothing_in(empty, left)]
 
 
 def _names(sources: Sequence[Source]) -> list[str]:

@@ -71,7 +71,7 @@ def walk(root: Path, *, salt: Path | None) -> tuple[list[FoundVolume], list[Left
     left: list[LeftOut] = []
     for folder, files in folders_below(root):
         parts = folder.relative_to(root).parts
-        own = [path for path in files if is_nifti(path)]
+        own = {path: None for path in files if is_nifti(path)}
         nifti += [(path, parts) for path in own]
         dicom = {path for path in files if path not in own and is_dicom(path)}
         if dicom:
