@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import NoneType, UnionType
 from typing import Any, Union, Unpack, get_args, get_origin, get_type_hints, is_typeddict
 
@@ -76,6 +76,26 @@ def _example(hint: Any) -> object:  # noqa: ANN401
     if not plain <= {int, float, NoneType}:
         return UNKNOWN
     return None if NoneType in plain else 1
+
+
+def takes_whole_numbers(target: Callable[..., Any], name: str) -> bool:
+    """Whether an argument is a whole number, or may be left out, and nothing else, by its annotation."""
+    for hints in _all_hints(target):
+        if name in hints:
+            kinds = get_args(hints[name]) if get_origin(hints[name]) in (Union, UnionType) else (hints[name],)
+            return int in kinds and set(kinds) <= {int, NoneType}
+    return False
+
+
+def _all_hints(target: Callable[..., Any]) -> Iterator[dict[str, Any]]:
+    """Annotations of a class or a function, and of what it passes other arguments on to."""
+    functions = [vars(cls)["__init__"] for cls in getattr(target, "__mro__", ()) if "__init__" in vars(cls)]
+    for function in functions or [target]:
+        hints = _hints(function)
+        yield hints
+        yield from (get_type_hints(get_args(hint)[0]) for hint in hints.values() if get_origin(hint) is Unpack)
+        if isinstance(made := hints.get("return"), type):
+            yield from _all_hints(made)
 
 
 def _hints(function: Callable[..., Any]) -> dict[str, Any]:

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping
 from pydoc import locate
 from typing import Any
 
-from medmae.arguments import UNKNOWN, arguments, nearest
+from medmae.arguments import UNKNOWN, arguments, nearest, takes_whole_numbers
 from medmae.bundle.check.ids import references, walk
 from medmae.bundle.checked import Ids
+from medmae.errors import DataError
 
 _TARGET = "_target_"
 _WORDS = frozenset({_TARGET, "_desc_", "_disabled_", "_mode_", "_requires_"})  # MONAI's own, of any object
@@ -41,6 +42,37 @@ def used_ids(recipe: Mapping[str, Any]) -> set[str]:
         found = {id_.partition("::")[0] for text in texts for id_ in references(text.replace("%", "@", 1))}
         wanted |= (found & recipe.keys()) - used
     return used
+
+
+def uses_of(recipe: Mapping[str, Any]) -> dict[str, list[tuple[str, str]]]:
+    """Class and argument to which an id is handed as it is, by the id."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for _, node in walk(recipe):
+        if isinstance(node, dict) and isinstance(node.get(_TARGET), str):
+            for argument, value in node.items():
+                if isinstance(value, str) and value.startswith("@"):
+                    found.setdefault(value[1:].replace("#", "::"), []).append((node[_TARGET], argument))
+    return found
+
+
+def refuse_fractions(recipe: Ids, given: Mapping[str, object]) -> None:
+    """Refuses 1.5 epochs, samples or workers: what takes whole numbers alone would fail with it much later.
+
+    Raises:
+        DataError: With the id and the value.
+    """
+    uses = uses_of(recipe.get())
+    for key, value in given.items():
+        if not isinstance(value, float):
+            continue
+        above, _, argument = key.rpartition("::")
+        parent = recipe.get(above) if above else None
+        target = parent.get(_TARGET) if isinstance(parent, dict) else None
+        own = [(target, argument)] if isinstance(target, str) else []
+        for name, wanted in [*own, *uses.get(key, [])]:
+            if callable(made := locate(name)) and takes_whole_numbers(made, wanted):
+                said = f"--{key}: a whole number belongs here"
+                raise DataError(said, field=key, value=value, remedy="leave the fraction out")
 
 
 def place_of(recipe: Ids, name: str) -> str:

@@ -14,7 +14,7 @@ from medmae.bundle.check.refuse import refuse_targets, require_safe
 from medmae.bundle.checked import Ids, checked_config, content_of, merged
 from medmae.bundle.execution import Execution, Told
 from medmae.bundle.overrides import check_value, read_value
-from medmae.bundle.places import check_ids, is_expression, place_of, value_at
+from medmae.bundle.places import check_ids, is_expression, place_of, refuse_fractions, value_at
 from medmae.bundle.renamed import renamed_in
 from medmae.bundle.shipped import find_bundle, find_config, find_configs, read_yaml, shared_file, shipped
 
@@ -65,7 +65,7 @@ def run_bundle(
     files = find_configs(root, config, read=read)
     content = checked_config(checked, files) if checked else _trusted(files)
     home = Path("runs", root.name) if root in shipped().values() else root
-    given = _given(Ids(content), overrides=overrides or {}, options=options or {}, trust=trust)
+    given = given_values(Ids(content), overrides=overrides or {}, options=options or {}, trust=trust)
     _refuse_renamed({**content, **given})
     settings = {
         "bundle_root": as_data(home),
@@ -103,7 +103,7 @@ def _trusted(files: Sequence[Path]) -> dict[str, Any]:
     return merged({file: ConfigParser.load_config_file(file) for file in files})
 
 
-def _given(
+def given_values(
     recipe: Ids,
     *,
     overrides: Mapping[str, object],
@@ -120,6 +120,7 @@ def _given(
     now = {key: value_at(recipe, key, targets) for key in {**given, **typed}}
     for key, text in typed.items():
         given[key] = text if trust and is_expression(text) else read_value(key, text, now[key])
+    refuse_fractions(recipe, given)
     for key, value in given.items():
         if not (trust and is_expression(value)):
             check_value(key, value, now[key])

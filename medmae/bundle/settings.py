@@ -14,7 +14,7 @@ from medmae.bundle.check.documents import load
 from medmae.bundle.check.ids import RUN_KEY, normal, overlaid, walk
 from medmae.bundle.kept import as_yaml
 from medmae.bundle.meanings import meaning
-from medmae.bundle.places import used_ids
+from medmae.bundle.places import used_ids, uses_of
 from medmae.bundle.shipped import BASE_KEY, find_config, find_configs
 
 _TARGET = "_target_"
@@ -64,7 +64,7 @@ def settings_of(bundle: Path, config: str) -> list[Setting]:
         raise ValueError(f"{config} {what} ({at}): it is to be merged over another configuration, as in train,{config}")
     told = {name: text for path in [*_train(bundle), *layers] for name, text in comments(path).items()}
     own = {name: text for path in layers for name, text in comments(path).items()}
-    reached, uses = used_ids(tree), _uses(tree)
+    reached, uses = used_ids(tree), uses_of(tree)
     found = []
     for name in dict.fromkeys(_names(layers)):
         value = _at(tree, name)
@@ -136,17 +136,6 @@ def _is_plain(value: Any) -> bool:  # noqa: ANN401
     parts = [one for _, one in walk(value)]
     objects = any(isinstance(one, dict) and _TARGET in one for one in parts)
     return not objects and not (isinstance(value, str) and value.startswith("@"))
-
-
-def _uses(tree: Mapping[str, Any]) -> dict[str, list[tuple[str, str]]]:
-    """Class and argument to which a setting is handed as it is, by its id."""
-    found: dict[str, list[tuple[str, str]]] = {}
-    for _, node in walk(tree):
-        if isinstance(node, dict) and isinstance(node.get(_TARGET), str):
-            for argument, value in node.items():
-                if isinstance(value, str) and value.startswith("@"):
-                    found.setdefault(normal(value[1:]), []).append((node[_TARGET], argument))
-    return found
 
 
 def _documented(tree: Any, name: str, uses: Mapping[str, Sequence[tuple[str, str]]]) -> str | None:  # noqa: ANN401

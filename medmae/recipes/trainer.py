@@ -53,6 +53,10 @@ class Trainer(pl.Trainer):
         logger: Logger | Sequence[Logger] | bool | str | None = None,
         **lightning: Any,
     ) -> None:
+        if lightning.get("accumulate_grad_batches", 1) < 1:
+            raise ValueError(
+                f"a step has at least 1 batch, got {lightning['accumulate_grad_batches']}: set --accumulate"
+            )
         root = str(default_root_dir)
         if logger is None or isinstance(logger, str):
             logger = loggers(logger, root=root)

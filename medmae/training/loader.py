@@ -59,7 +59,10 @@ class ResumableLoader:
     ) -> None:
         samples = len(dataset)  # type: ignore[arg-type]
         if batch_size < 1 or num_workers < 0 or timeout <= 0:
-            raise ValueError(f"got batch_size={batch_size}, num_workers={num_workers}, timeout={timeout}")
+            raise ValueError(
+                "batch_size is at least 1, num_workers at least 0, and timeout more than 0 seconds; "
+                f"got batch_size={batch_size}, num_workers={num_workers}, timeout={timeout}"
+            )
         self.dataset, self.batch_size = dataset, batch_size
         self.drop_last = shuffle if drop_last is None else drop_last
         self.num_workers, self.timeout = num_workers, timeout

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from medmae.arguments import UNKNOWN, arguments
+from medmae.arguments import UNKNOWN, arguments, takes_whole_numbers
 from medmae.bundle.run import run_bundle
 from medmae.methods.edge_mae import EdgeMAE, edge_mae_paper
 from medmae.recipes import Pretraining, Trainer
+from medmae.training import WarmupCosine
 
 RECIPE = "mr_edge_mae_pretraining"
 
@@ -34,6 +35,11 @@ RECIPE = "mr_edge_mae_pretraining"
         ({"initialize::7": "3"}, r"which has no part '7'"),
         ({"method::_target_": "medmae.methods.edge_mae.edge_mae_tiny", "method::dpth": "3"}, r"edge_mae_tiny has no"),
         ({"epochs": "ten"}, r"--epochs: .* a number"),
+        ({"epochs": "1.5"}, r"--epochs: a whole number belongs here \[epochs = 1.5\]"),
+        ({"batch_size": "2.5"}, r"--batch_size: a whole number"),
+        ({"accumulate": "1.5"}, r"--accumulate: a whole number"),
+        ({"train::trainer::max_epochs": "3.0"}, r"--train::trainer::max_epochs: a whole number"),
+        ({"method::depth": "2.5"}, r"--method::depth: a whole number"),
     ],
 )
 def test_an_id_that_leads_nowhere_is_refused_with_what_was_meant(option: dict[str, str], said: str) -> None:
@@ -45,6 +51,13 @@ def test_an_overlay_over_what_it_does_not_belong_to_is_refused_with_what_it_belo
     for trust in (False, True):
         with pytest.raises(ValueError, match=r"demo\.yaml.*train::dataloader.*train,demo"):
             run_bundle(RECIPE, "inference,demo", options={"dataset_dir": str(tmp_path)}, trust=trust)
+
+
+def test_fractions_stay_where_they_belong() -> None:
+    for target, name in ((Pretraining, "device"), (edge_mae_paper, "mask_ratio"), (WarmupCosine, "warmup_epochs")):
+        assert not takes_whole_numbers(target, name)
+    assert takes_whole_numbers(edge_mae_paper, "num_heads")
+    assert takes_whole_numbers(Trainer, "max_steps")
 
 
 def test_arguments_reach_base_classes_factories_and_unpacked_sizes() -> None:

@@ -188,3 +188,13 @@ def test_a_bundle_that_is_trusted_runs_whatever_it_is(bundle: Path) -> None:
     assert not (bundle / "result.txt").exists()
     run_bundle(bundle, "train", trust=True)
     assert (bundle / "result.txt").exists()
+
+
+@pytest.mark.parametrize("device", ["cudaa", "cuda:99", "gpu"])
+def test_a_device_that_is_not_there_is_refused_before_anything_runs(bundle: Path, device: str) -> None:
+    train = bundle / "configs" / "train.yaml"
+    train.write_text(TRAIN.replace("str(@factor)", "str(@factor) + str(@device)") + "device: cpu\n")
+    with pytest.raises(ValueError, match=rf"no such device here .*device = '{device}'.*choose one of cpu"):
+        run_bundle(bundle, "train", trust=True, options={"device": device})
+    assert not (bundle / "result.txt").exists()
+    assert run_bundle(bundle, "train", trust=True, options={"device": "cpu"}) == bundle

@@ -38,3 +38,8 @@ def test_what_is_given_comes_besides_or_instead(tmp_path: Path) -> None:
 def test_devices_that_are_not_there_are_refused_with_what_to_do(tmp_path: Path, options: dict) -> None:
     with pytest.raises((DataError, ValueError), match=r"devices|strategy"):
         Trainer(default_root_dir=tmp_path, max_epochs=1, **options)
+
+
+def test_a_step_of_no_batch_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="a step has at least 1 batch, got 0: set --accumulate"):
+        Trainer(default_root_dir=tmp_path, max_epochs=1, accumulate_grad_batches=0)
