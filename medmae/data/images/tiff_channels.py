@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import tifffile
 
+from medmae.data.images.tiff_directories import check_directories
 from medmae.errors import DataError
 from medmae.reading import check_budget, reading
 
@@ -33,6 +34,7 @@ def channels_of(data: bytes, *, path: Path) -> np.ndarray | None:
     """
     if data[:4] not in _MAGIC:
         return None
+    check_directories(io.BytesIO(data), path=path)
     with reading(path, what="the TIFF"), tifffile.TiffFile(io.BytesIO(data)) as tiff:
         first, page, others = tiff.series[0], tiff.pages.first, tiff.series[1:]
         sizes = zip(first.axes, first.shape, strict=True)

@@ -196,3 +196,21 @@ def test_a_missing_an_empty_and_a_huge_file_are_told_apart(tmp_path, monkeypatch
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
     with pytest.raises(DataError, match="larger than 100 pixels"):
         read_bytes(tmp_path / "huge.png")
+
+
+def test_directories_of_a_tiff_that_its_file_cannot_hold_are_refused_before_they_are_read():
+    sound = tiff(np.arange(240, dtype=np.uint16).reshape(2, 10, 12), photometric="minisblack", metadata={"axes": "CYX"})
+    assert decoded_channels(sound).shape == (10, 12, 2)
+    first = int.from_bytes(sound[4:8], "little")
+    count = int.from_bytes(sound[first : first + 2], "little")
+    link = first + 2 + 12 * count
+    second = int.from_bytes(sound[link : link + 4], "little")
+    for at, value, width in ((first, 65000, 2), (second, 60000, 2), (link, first, 4), (link, len(sound) - 1, 4)):
+        hurt = bytearray(sound)
+        hurt[at : at + width] = value.to_bytes(width, "little")
+        with pytest.raises(DataError, match="lead out of the file, or in a circle"):
+            decoded_channels(bytes(hurt))
+
+
+def decoded_channels(data):
+    return pixels_of(data, path=Path("image"))
