@@ -121,9 +121,8 @@ class Execution:
         return Path(parser.get_parsed_content("output_dir" if "output_dir" in parser else "bundle_root"))
 
     def _training(self) -> Any:  # noqa: ANN401 (medmae.recipes is as high as this room, and not imported here)
-        """The training of medmae that was built, if it is one."""
-        parser = self.workflow.parser
-        made: Any = parser.get_parsed_content("training") if "training" in parser else None
+        """The training of medmae that was built, if it is one; nothing is built for this alone."""
+        made: Any = self.workflow.parser.ref_resolver.resolved_content.get("training")
         if not hasattr(made, "data_for"):
             return None
         made.smaller = self._smaller()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from typing import Any
 
 import yaml
@@ -57,7 +57,21 @@ def load(text: str, *, json_format: bool) -> Any:  # noqa: ANN401
         raise ValueError(f"cannot be read ({type(error).__name__})") from error
     if _depth(content) > _MAX_DEPTH:
         raise ValueError(f"is nested more than {_MAX_DEPTH} deep")
+    if any(not _is_text(part) for part in _texts(content)):
+        raise ValueError("holds half a character (a surrogate by an escape), which no file can hold")
     return content
+
+
+def _texts(value: Any) -> Iterator[str]:  # noqa: ANN401
+    """All keys and values that are texts."""
+    if isinstance(value, str):
+        yield value
+    for part in [*(value if isinstance(value, dict) else ()), *_children(value)]:
+        yield from _texts(part)
+
+
+def _is_text(value: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in value)
 
 
 def _depth(value: Any) -> int:  # noqa: ANN401

@@ -12,6 +12,7 @@ from medmae.bundle.check.source import Bundle
 MODEL = "models/model.pt"
 _PROTOCOL = re.compile(rb"\x80[\x02-\x05]")
 _OBJECT_ARRAY = re.compile(rb"\x93NUMPY.{1,200}'descr': *'?\[?[^,}]*O", flags=re.DOTALL)
+_LOCAL_HEADER = b"PK\x03\x04"
 _MAX_PICKLE = 50_000_000  # bytes of opcodes; tensors lie beside them
 # What torch.save writes for a state dict of tensors.
 _STATE_DICT = frozenset(
@@ -105,6 +106,9 @@ def _archive_problem(file: IO[bytes]) -> str | None:
 
 
 def _state_dict_problem(file: IO[bytes]) -> str | None:
+    if file.read(4) != _LOCAL_HEADER:  # zipfile looks for the end of an archive, torch at the beginning of a file
+        return "does not begin as a zip file, and torch would read a pickle in front of it"
+    file.seek(0)
     try:
         with zipfile.ZipFile(file) as archive:
             programs = [info for info in archive.infolist() if info.filename.endswith(".pkl")]

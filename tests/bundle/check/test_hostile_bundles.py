@@ -10,6 +10,7 @@ import json
 import os
 import pickle
 import sys
+import tarfile
 import zipfile
 from collections.abc import Callable
 from functools import partial
@@ -17,6 +18,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from medmae.bundle.check.refuse import BundleRefusedError
 from medmae.bundle.check.source import Bundle
@@ -25,6 +27,7 @@ from medmae.bundle.check.zipped import UnsafeZipError, unpack
 from medmae.bundle.run import run_bundle
 from medmae.bundle.shipped import shared_file, shipped
 from medmae.errors import DataError
+from medmae.weights.trained import network_of
 
 NAME = "mr_edge_mae_pretraining"
 CODE = "__import__('pathlib').Path('ran').touch()"
@@ -99,6 +102,39 @@ def script() -> bytes:
     return buffer.getvalue()
 
 
+def saved_as_once(content: object) -> bytes:
+    """Pickles one behind another, of torch before 1.6."""
+    buffer = io.BytesIO()
+    torch.save(content, buffer, _use_new_zipfile_serialization=False)
+    return buffer.getvalue()
+
+
+def tarred(content: bytes) -> bytes:
+    """An archive of torch before 0.1.10."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for name in ("sys_info", "pickle", "storages", "tensors"):
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+def with_member(name: str, content: bytes) -> bytes:
+    buffer = io.BytesIO(saved(SOUND))
+    with zipfile.ZipFile(buffer, "a") as archive:
+        archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+def sparse(name: str, size: int) -> Plant:
+    def plant(folder: Path) -> None:
+        with (folder / name).open("wb") as file:
+            file.truncate(size)
+
+    return plant
+
+
 def linked(name: str, to: str) -> Plant:
     def plant(folder: Path) -> None:
         (folder / name).rename(folder.parent / Path(name).name)
@@ -112,6 +148,7 @@ def linked_folder(folder: Path) -> None:
     (folder / "docs").symlink_to("../elsewhere")
 
 
+BAD, SOUND = pickle.dumps(Payload()), {"a": torch.ones(1)}
 ENTRY = "[pytorch_lightning.callbacks_factory]\nx = cProfile:main\n"
 CR_HANDLER = "# x\rkeys=console,file\r#\n"
 CR_CODE = f"[formatter_plain]\n#\rdefaults={CODE}\r#\n"
@@ -204,6 +241,29 @@ REFUSED: dict[str, Plant] = {
     "a pickle called safetensors": write("models/model.safetensors", pickle.dumps(Payload())),
     "a pickle called a picture": write("docs/a.png", pickle.dumps(Payload(), protocol=0)),
     "a checkpoint to go on from": write("checkpoints/step-00000001.ckpt", pickle.dumps(Payload())),
+    "a pickle in front of sound weights": write("models/model.pt", BAD + saved(SOUND)),
+    "sound weights before a pickle": write("models/model.pt", saved_as_once(SOUND) + BAD),
+    "weights as torch wrote them once": write("models/model.pt", saved_as_once({"a": Payload()})),
+    "weights as torch wrote them before": write("models/model.pt", tarred(BAD)),
+    "weights with a second pickle": write("models/model.pt", with_member("archive/more.pkl", BAD)),
+    # what else a reader of the same bytes may see
+    "half a character": write("configs/x.json", '{"planted": "\\ud800"}'),
+    "half a character of YAML": train('planted: "\\udcff"'),
+    "a key twice by an escape": write("configs/x.json", '{"run": [], "r\\u0075n": ["$' + CODE + '"]}'),
+    "a part of a list that is empty": train(f"'initialize::0': ${CODE}"),
+    "an overlay of a file elsewhere": train("merged_over: ../../x"),
+    "an overlay of itself": train("merged_over: train"),
+    "defaults of all sections": log("[loggers]", f"[DEFAULT]\nargs=({CODE},)\n[loggers]"),
+    "a formatter of another class": log("[formatter_plain]\n", "[formatter_plain]\nclass=cProfile.Profile\n"),
+    "a configuration in a folder of its own": write("configs/sub/train.yaml", f"initialize: [${CODE}]"),
+    "a configuration called as an option": write("configs/--trust.yaml", "seed: 1"),
+    "a file of holes": sparse("docs/x.md", 30_000_000_000),
+    "a configuration of holes": sparse("configs/x.yaml", 30_000_000_000),
+    "a text that formats itself": train("planted: \"$'{0.seed}'.format(@seed)\""),
+    "a name that letters of mathematics spell": train("planted: '$\uff45\uff58\uff45\uff43(1)'"),
+    "a function of its own": train("planted: '$lambda: 1'"),
+    "a text that fills the memory": train("planted: $str(@seed) * 9999999999"),
+    "a power that takes for ever": train("planted: $9 ** 9 ** 9"),
 }  # fmt: skip
 
 
@@ -230,6 +290,21 @@ def test_names_that_are_commands_to_a_terminal_are_written_out(bundle: Path) -> 
 
 def test_at_least_sixty_hostile_bundles_are_tried() -> None:
     assert len(REFUSED) + len(ZIPS) + len(HIDDEN) >= 60
+
+
+def test_weights_whose_header_names_another_class_build_nothing(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for target in (
+        "os.system",
+        "pathlib.Path.touch",
+        "medmae.files.write_text",
+        "medmae.nn.config.importlib.import_module",
+    ):
+        said = {"networks": json.dumps({"": {"_target_": target, "command": "touch ran"}})}
+        save_file({"a": torch.zeros(1)}, tmp_path / "a.safetensors", metadata=said)
+        with pytest.raises(DataError, match=r"cannot build the network|does not say"):
+            network_of(tmp_path / "a.safetensors")
+    assert not list(tmp_path.rglob("ran"))
 
 
 # ------------------------------------------------------------------- what passes, because nobody reads it another way
