@@ -94,6 +94,20 @@ def contents_seen(model_dir: str | Path) -> set[str]:
     return {*(data.get("contents", ()) if isinstance(data, dict) else ()), *record.get("pretrained_contents", ())}
 
 
+def origins_seen(model_dir: str | Path) -> set[str]:
+    """Origins of those whom the run behind some weights, and those before it, trained on, as far as they are recorded.
+
+    Raises:
+        DataError: If there is a record that cannot be read.
+    """
+    _, record = _record(model_dir)
+    data = record.get("data")
+    known = data if isinstance(data, dict) else {}
+    train = set((known.get("subjects") or {}).get("train", ()))
+    own = {origin for origin, subjects in (known.get("origins") or {}).items() if train & set(subjects)}
+    return own | set(record.get("weights_origins", ()))
+
+
 def _refuse_contents(model_dir: str | Path, cohort: Cohort, *, split: str | None) -> None:
     """Equal files or equal pixels, whatever they are called; a warning tells of copies within one source and split."""
     contents, data = contents_seen(model_dir), _record(model_dir)[1].get("data", {})

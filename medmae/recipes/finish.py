@@ -17,7 +17,7 @@ from medmae.data.manifest import NAME
 from medmae.data.samples import Samples
 from medmae.data.source import Source
 from medmae.evaluate.data_summary import summarise_data
-from medmae.evaluate.leakage import contents_seen, subjects_seen
+from medmae.evaluate.leakage import contents_seen, origins_seen, subjects_seen
 from medmae.evaluate.left_out import raise_left_out
 from medmae.evaluate.provenance import recorded_versions
 from medmae.files import sha256_of, write_text
@@ -80,6 +80,7 @@ def record_training(
         trained_on=_trained_on(samples),
         pretrained_on=subjects_seen(Path(pretrained).parent) if pretrained else (),
         pretrained_contents=contents_seen(Path(pretrained).parent) if pretrained else (),
+        weights_origins=origins_seen(Path(pretrained).parent) if pretrained else (),
     )
     return hashes
 
@@ -114,6 +115,7 @@ def finish_evaluation(
         weights=weights,
         device=device,
         seconds=None,
+        weights_origins=origins_seen(Path(weights).parent),
     )
     print(f"report: {write_report(output_dir)}")
     raise_left_out(Path(output_dir) / "evaluation")
@@ -136,12 +138,14 @@ def record_run(
     trained_on: Mapping[str, Any] | None = None,
     pretrained_on: Collection[str] = (),
     pretrained_contents: Collection[str] = (),
+    weights_origins: Collection[str] = (),
 ) -> None:
     """Writes ``run.json``: what ran, on what data, when, where, by which command, settings, versions and weights.
 
     Arguments as in :func:`record_training`, and ``weights``, their file; ``device`` and ``devices``, that it ran on;
     ``trained_on``, the number of ``samples``, their ``noun`` and the ``subjects`` they are of; ``pretrained_on`` and
-    ``pretrained_contents``, subjects, and hashes of what they are made of, that the weights it began with had seen.
+    ``pretrained_contents``, subjects, and hashes of what they are made of, that the weights it began with had seen;
+    ``weights_origins``, where those came from.
     """
     record = {
         "title": title,
@@ -161,6 +165,7 @@ def record_run(
         "trained_on": dict(trained_on or {}),
         "pretrained_on": sorted(pretrained_on),
         "pretrained_contents": sorted(pretrained_contents),
+        "weights_origins": sorted(weights_origins),
         "seconds": seconds,
         "parameters": sum(p.numel() for p in method.parameters()),
     }

@@ -15,7 +15,8 @@ def origin_sentence(folder: RunFolder) -> str:
     """That subjects are simulated, if that is known; of measured ones, and where nobody said anything, nothing."""
     simulated = simulated_subjects(folder)
     if not simulated:
-        return ""
+        began = "simulated" in (folder.info.get("weights_origins") or ())
+        return "The weights that this began with have seen simulated subjects." if began else ""
     everyone = {str(name) for names in (folder.data.get("subjects") or {}).values() for name in names}
     if everyone <= simulated:
         return "All subjects are simulated: nothing here was measured on a patient."

@@ -166,6 +166,23 @@ def test_an_evaluation_loads_weights_and_records_whom_it_looked_at(training, ima
     assert told["paths"]["model_dir"] == str(training.model_dir)
 
 
+def test_where_those_came_from_whom_weights_have_seen_is_told_further(training, images, tmp_path) -> None:
+    record = training.output_dir / "run.json"
+    before = record.read_text()
+    known = json.loads(before)
+    known["data"]["origins"] = {
+        "simulated": known["data"]["subjects"]["train"],
+        "real": known["data"]["subjects"]["val"],
+    }
+    record.write_text(json.dumps(known))
+    run = evaluation(training, images, tmp_path)
+    run.initialize()
+    run.run()
+    run.finalize()
+    record.write_text(before)
+    assert json.loads((tmp_path / "run.json").read_text())["weights_origins"] == ["simulated"]
+
+
 def test_an_evaluation_on_those_who_were_trained_on_is_refused_before_anything_goes(training, images, tmp_path) -> None:
     (tmp_path / "evaluation").mkdir()
     (tmp_path / "evaluation" / "summary.json").write_text("{}")

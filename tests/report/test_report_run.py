@@ -47,6 +47,12 @@ def test_of_measured_subjects_and_where_nobody_knows_nothing_is_said(make_run, o
     assert "simulated" not in write_report(make_run(data=data(origins=origins))).read_text()
 
 
+def test_weights_that_have_seen_simulated_subjects_are_told_of_where_others_are_evaluated(make_run):
+    told = "The weights that this began with have seen simulated subjects."
+    page = write_report(make_run(data=data(origins={"real": ["sub-01"]}), weights_origins=["simulated"]))
+    assert first_words(page).startswith(told)
+
+
 # ------------------------------------------------------------------------------------------------------- what it is of
 def test_subjects_and_samples_are_those_that_were_learnt_from(make_run):
     told = {"samples": 301, "noun": "slice", "subjects": ["sub-01", "sub-02"]}
