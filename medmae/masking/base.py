@@ -134,19 +134,21 @@ class Mask:
             replaced: See :class:`Mask`.
 
         Raises:
-            ValueError: If a sample has no visible token, or none of any sample is masked.
+            ValueError: If a sample has no visible token; or none of any sample is masked, unless they are replaced,
+                which chance may spare all of.
         """
         if not len(masked):
             raise ValueError("a mask needs at least one sample, got none")
         tables = [~masked, masked] if real is None else [~masked & real, masked & real]
         counts = torch.stack([table.sum(dim=1) for table in tables], dim=1)  # (B, 2)
-        if not bool(counts[:, 0].all()) or not bool(counts[:, 1].any()):
+        some = bool(counts[:, 1].any())
+        if not bool(counts[:, 0].all()) or not (some or replaced):
             raise ValueError(f"some tokens of each sample must be visible, and some masked, got {counts.tolist()}")
         (visible, there), (hidden, counted) = (
             _listed(table, count) for table, count in zip(tables, counts.unbind(dim=1), strict=True)
         )
         num_tokens = masked.shape[1]
-        if bool((counts == counts[0]).all()):
+        if some and bool((counts == counts[0]).all()):
             return cls(visible, hidden, num_tokens, num_tokens - int(counts[0].sum()), replaced)
         return cls(visible, hidden, num_tokens, replaced=replaced, real=there, weight=counted.float())
 
@@ -241,6 +243,10 @@ class Mask:
     def of_sample(self, index: int) -> Mask:
         """The mask of one sample, as a batch of one."""
         return self._each(lambda table: table[index : index + 1])
+
+    def of_samples(self, index: Tensor) -> Mask:
+        """The masks of samples ``(K,)``, as a batch of K."""
+        return self._each(lambda table: table.index_select(0, index))
 
     def to(self, device: torch.device | str) -> Mask:
         """The same mask on another device."""

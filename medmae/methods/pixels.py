@@ -14,8 +14,39 @@ from medmae.masking.base import Mask, Masking, Masks
 from medmae.masking.neighbours import from_visible
 from medmae.methods.base import Batch, MaskedMethod, count_samples, entry
 from medmae.methods.shown import Shown
+from medmae.nn.vit import MaskedViT
 from medmae.objectives.pixel import TargetNorm
 from medmae.tokens.patches import Patches
+
+
+def rebuilt(
+    encoder: MaskedViT, data: Tensor, mask: Mask, predicted: Tensor, *, target_norm: TargetNorm | None, scaled: bool
+) -> Shown:
+    """What a network made of hidden patches, with what was visible pasted; see :meth:`PatchMethod.shown`.
+
+    Args:
+        encoder: Whose patches they are.
+        data: ``(B, C, *size)`` in its own units.
+        mask: Which are hidden.
+        predicted: ``(B, M, P)``, in the order of ``mask.masked``.
+        target_norm: By which the target was normalised.
+        scaled: Whether it was in the units that the encoder expects, or in the data's own.
+    """
+    patches, hidden = encoder.patches, encoder.patches.paint(mask.as_bool())
+    rows = encoder.patchify(data) if scaled else patches.patchify(data)  # (B, N, P)
+    seen, channels = mask.keep(rows), patches.channels
+
+    def pasted(values: Tensor) -> Tensor:
+        made = patches.unpatchify(mask.restore(seen, values))
+        return torch.where(hidden, (encoder.scaling.invert(made) if scaled else made), data)
+
+    if target_norm is None:
+        return Shown(encoder.kind, data, hidden, pasted(predicted))
+    statistics = target_norm.statistics(seen, channels=channels)
+    expected = (from_visible(part, mask, grid=patches.grid) for part in statistics)  # (B, M, 1 or C) each
+    true = target_norm.statistics(mask.hidden(rows), channels=channels)
+    made, by_patch = (pasted(target_norm.invert(predicted, *some, channels=channels)) for some in (expected, true))
+    return Shown(encoder.kind, data, hidden, made, by_patch)
 
 
 class PatchMethod(MaskedMethod):
@@ -85,21 +116,9 @@ class PatchMethod(MaskedMethod):
         A normalised target says nothing of a patch's mean and deviation. In ``made``, which is scored, they are those
         of visible patches, weighted by distance; in ``by_patch`` the true ones of what was hidden.
         """
-        data, hidden = self.data(batch), self.patches.paint(mask.as_bool())
-        rows = self.rows(batch) if self.target_scaled else self.patches.patchify(data)  # (B, N, P)
-        seen, norm, channels = mask.keep(rows), self.target_norm, self.patches.channels
-
-        def pasted(values: Tensor) -> Tensor:
-            made = self.patches.unpatchify(mask.restore(seen, values))
-            return torch.where(hidden, (self.encoder.scaling.invert(made) if self.target_scaled else made), data)
-
-        if norm is None:
-            return Shown(self.kind, data, hidden, pasted(predicted))
-        statistics = norm.statistics(seen, channels=channels)
-        expected = (from_visible(part, mask, grid=self.patches.grid) for part in statistics)  # (B, M, 1 or C) each
-        true = norm.statistics(mask.hidden(rows), channels=channels)
-        made, by_patch = (pasted(norm.invert(predicted, *some, channels=channels)) for some in (expected, true))
-        return Shown(self.kind, data, hidden, made, by_patch)
+        return rebuilt(
+            self.encoder, self.data(batch), mask, predicted, target_norm=self.target_norm, scaled=self.target_scaled
+        )
 
     def example_batch(self, batch_size: int = 2, *, generator: torch.Generator | None = None) -> dict[str, Tensor]:
         """See :meth:`Method.example_batch`."""

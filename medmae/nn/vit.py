@@ -284,13 +284,15 @@ class MaskedViT(Configured, nn.Module):
         Raises:
             ValueError: If the encoder has parameters that its constructor did not make.
         """
-        return fresh_copy(self, seed=seed, others=MaskedViT._draw_tables)
+        return fresh_copy(self, seed=seed, others=MaskedViT.draw_tables)
 
     def _tables(self) -> list[nn.Parameter]:
         """Class token and positions, as far as they are parameters."""
         return [part for part in (self.cls_token, self.pos_embed) if isinstance(part, nn.Parameter)]
 
-    def _draw_tables(self) -> list[nn.Parameter]:
+    @torch.jit.unused
+    def draw_tables(self) -> list[nn.Parameter]:
+        """Draws class token and positions as the constructor does, and gives those that are parameters."""
         table = self.positions.table(grid=self.patches.grid, dim=self.dim, prefix=self.num_positions_prefix)
         self.pos_embed.copy_(table)
         if self.cls_token is not None:

@@ -15,7 +15,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 
-def info_nce(query: Tensor, key: Tensor, *, temperature: float | Tensor, symmetric: bool = False) -> Tensor:
+def info_nce(
+    query: Tensor,
+    key: Tensor,
+    *,
+    temperature: float | Tensor,
+    symmetric: bool = False,
+    ids: Tensor | None = None,
+) -> Tensor:
     """Mean cross-entropy, in nats, of finding each query's key among the keys of the whole batch by cosine similarity.
 
     Where several processes train, the batch is that of all of them. Its loss is then the mean of the processes' losses,
@@ -26,13 +33,15 @@ def info_nce(query: Tensor, key: Tensor, *, temperature: float | Tensor, symmetr
         key: ``(B, D)``; row i belongs to query i. Every process must bring the same B.
         temperature: Divides similarities; a tensor where it is learned.
         symmetric: Half of the loss is that of finding each key's query among the queries.
+        ids: ``(B,)`` int64 of the pairs: a key of the same id is as right as the query's own, and all of them share
+            the target (equal captions, a clip that is in the batch twice). None: all differ.
 
     Returns:
         A scalar; :func:`chance_level` is what knowing nothing costs.
     """
     query, key = F.normalize(query.float(), dim=1), F.normalize(key.float(), dim=1)
-    loss = _find(query, key, temperature)
-    return (loss + _find(key, query, temperature)) / 2 if symmetric else loss
+    loss = _find(query, key, temperature, ids)
+    return (loss + _find(key, query, temperature, ids)) / 2 if symmetric else loss
 
 
 def chance_level(*, num_keys: int) -> float:
@@ -70,7 +79,10 @@ class _Gather(torch.autograd.Function):
         return total.chunk(dist.get_world_size())[dist.get_rank()]
 
 
-def _find(query: Tensor, key: Tensor, temperature: float | Tensor) -> Tensor:
+def _find(query: Tensor, key: Tensor, temperature: float | Tensor, ids: Tensor | None) -> Tensor:
     keys, first = gather_rows(key)  # (G B, D)
     logits = query @ keys.T / temperature  # (B, G B)
-    return F.cross_entropy(logits, torch.arange(first, first + len(query), device=logits.device))
+    if ids is None:
+        return F.cross_entropy(logits, torch.arange(first, first + len(query), device=logits.device))
+    same = ids.unsqueeze(1) == gather_rows(ids)[0]  # (B, G B)
+    return F.cross_entropy(logits, same / same.sum(dim=1, keepdim=True))

@@ -8,19 +8,19 @@ from medmae.weights.maps.base import ENCODER_PREFIXES, QKV, TwoWayMap
 
 _SCALE = SCALES["imagenet"]
 
-_BIASES = (("attn.q_bias", "attn.qkv.q_bias"), ("attn.v_bias", "attn.qkv.v_bias"))
-_DECODER = (
+BIASES = (("attn.q_bias", "attn.qkv.q_bias"), ("attn.v_bias", "attn.qkv.v_bias"))
+DECODER = (
     ("encoder_to_decoder.", "decoder.embed."),
     ("mask_token", "decoder.mask_token"),
     ("decoder.norm.", "head.norm."),
     ("decoder.head.", "head.pred."),
 )
 
-VIDEOMAE = TwoWayMap(source="MCG-NJU/VideoMAE", parts=_BIASES, prefixes=_DECODER, scale=_SCALE)
+VIDEOMAE = TwoWayMap(source="MCG-NJU/VideoMAE", parts=BIASES, prefixes=DECODER, scale=_SCALE)
 
 # fc_norm.* and head.* keep their names; the encoder's own norm is in no such file.
 VIDEOMAE_CLASSIFIER = TwoWayMap(
-    source="MCG-NJU/VideoMAE (classifier)", parts=_BIASES, prefixes=ENCODER_PREFIXES, scale=_SCALE
+    source="MCG-NJU/VideoMAE (classifier)", parts=BIASES, prefixes=ENCODER_PREFIXES, scale=_SCALE
 )
 
 
@@ -50,7 +50,7 @@ VIDEOMAE_HF = TwoWayMap(
     prefixes=(
         *_encoder("videomae."),
         *_encoder(""),
-        *_DECODER,
+        *DECODER,
         ("decoder.decoder_layers.", "decoder.blocks."),
         ("classifier.", "head."),
     ),

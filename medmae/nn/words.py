@@ -1,0 +1,97 @@
+"""Words before an encoder: BERT's embedding of their numbers and of their places."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from medmae.errors import DataError
+from medmae.kinds import Kind
+from medmae.nn.config import Configured
+
+WORDS = Kind.of("words", ["word"], channels=["number"], peak=None)
+
+
+class WordEmbedding(Configured, nn.Module):
+    """Word, position and the first of two token types, added, normalised, some of it dropped.
+
+    Source: Devlin et al., "BERT", NAACL 2019; sizes and names of ``bert-base-uncased``.
+
+    Args:
+        vocab_size: Words of the vocabulary.
+        dim: D.
+        max_words: The longest sentence, ends included.
+        dropout: Share of values that is dropped in training.
+        pad: Number of ``[PAD]``.
+        mask: Number of ``[MASK]``.
+
+    Raises:
+        ValueError: If one of these numbers is none of the vocabulary.
+    """
+
+    def __init__(
+        self,
+        *,
+        vocab_size: int = 30522,
+        dim: int = 768,
+        max_words: int = 512,
+        dropout: float = 0.1,
+        pad: int = 0,
+        mask: int = 103,
+    ) -> None:
+        super().__init__()
+        for name, number in (("pad", pad), ("mask", mask)):
+            if not 0 <= number < vocab_size:
+                raise ValueError(f"{name}={number} is no word of a vocabulary of {vocab_size}: say its number in yours")
+        self.vocab_size, self.max_words, self.pad, self.mask = vocab_size, max_words, pad, mask
+        self.word, self.position, self.token_type = (nn.Embedding(count, dim) for count in (vocab_size, max_words, 2))
+        self.norm = nn.LayerNorm(dim, eps=1e-12)
+        self.dropout = nn.Dropout(dropout)
+        self.draw()
+
+    def draw(self) -> list[nn.Parameter]:
+        """Draws the tables as BERT does, with a deviation of 0.02, and gives them."""
+        tables = [self.word.weight, self.position.weight, self.token_type.weight]
+        for table in tables:
+            nn.init.normal_(table, std=0.02)
+        return tables
+
+    def real(self, words: Tensor) -> Tensor:
+        """Which of ``(B, L)`` are no padding."""
+        return words != self.pad
+
+    def forward(self, words: Tensor, hidden: Tensor | None = None) -> Tensor:
+        """Embeds sentences.
+
+        Args:
+            words: Numbers of words ``(B, L)``, padded behind.
+            hidden: ``(B, L)`` bool, True where ``[MASK]`` stands instead.
+
+        Returns:
+            ``(B, L, D)``.
+
+        Raises:
+            DataError: If a sentence is longer than :attr:`max_words`, or a number is none of the vocabulary.
+        """
+        self._check(words)
+        if hidden is not None:
+            words = words.masked_fill(hidden, self.mask)
+        summed = self.word(words) + self.position.weight[: words.shape[1]] + self.token_type.weight[0]
+        return self.dropout(self.norm(summed))
+
+    @torch.jit.unused
+    def _check(self, words: Tensor) -> None:
+        if words.is_floating_point() or words.ndim != 2:
+            raise DataError(
+                "words are whole numbers (B, L)",
+                field="words",
+                value=f"{words.dtype} {tuple(words.shape)}",
+                remedy="encode sentences with the vocabulary of these weights",
+            )
+        if words.shape[1] > self.max_words:
+            raise DataError(
+                f"sentences may have {self.max_words} tokens",
+                field="words",
+                value=words.shape[1],
+                remedy="cut them when they are encoded, max_words=",
+            )
