@@ -221,7 +221,8 @@ class SimVTP(MaskedMethod):
         clip = rebuilt(
             self.clip, batch[name], masks[name], cubes, target_norm=self.target_norm, scaled=VideoMAE.target_scaled
         )
-        return {name: clip, WORDS.name: Shown(WORDS, *(each.unsqueeze(1) for each in (numbers, hidden, made)))}
+        words = Shown(WORDS, numbers.unsqueeze(1), hidden.unsqueeze(1), made.unsqueeze(1))  # (B, 1, L) each
+        return {name: clip, WORDS.name: words}
 
     def example_batch(self, batch_size: int = 2, *, generator: Generator | None = None) -> dict[str, Tensor]:
         """See :meth:`Method.example_batch`: captions of different lengths."""

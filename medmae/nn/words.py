@@ -51,7 +51,7 @@ class WordEmbedding(Configured, nn.Module):
 
     def draw(self) -> list[nn.Parameter]:
         """Draws the tables as BERT does, with a deviation of 0.02, and gives them."""
-        tables = [self.word.weight, self.position.weight, self.token_type.weight]
+        tables = [*self.word.parameters(), *self.position.parameters(), *self.token_type.parameters()]
         for table in tables:
             nn.init.normal_(table, std=0.02)
         return tables
