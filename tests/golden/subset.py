@@ -92,6 +92,11 @@ SUBSETS = {
         exact=r"mask\..*|out\.(patch_tokens|latent|pos_embed_decoder|ft_.*)|state\.encoder\.(blocks|norm)\..*|state_ft\..*",
         rows=(r"mask\..*|out\.(patch_tokens|latent|ft_.*)", 1),
     ),
+    "simvtp": Subset(
+        source="simvtp",
+        exact=r"mask\..*|in\.(?!video).*|out\.(?!pred_pixels$).*|state\.(text_.*|vtm_head.*|encoder\.norm\..*)|state_ft\..*",
+        halved=r"state\.encoder\.blocks\..*",
+    ),
 }
 
 
@@ -141,4 +146,5 @@ if __name__ == "__main__":
     for name, subset in SUBSETS.items():
         size = write(name, subset, Path(sys.argv[1]))
         print(f"{name}: {size / 1000:.0f} kB")
-        # assert size <= LIMIT, f"{name} takes {size} bytes of {LIMIT}"
+        if size > LIMIT:
+            sys.exit(f"{name} takes {size} bytes of {LIMIT}")

@@ -8,6 +8,9 @@ import torch
 from medmae.kinds import SCALES
 from medmae.masking import Mask
 from medmae.methods.simvtp import SimVTP, simvtp_base
+from medmae.objectives.contrastive import info_nce
+from medmae.objectives.matching import matching_loss
+from medmae.objectives.words import masked_words
 from medmae.weights.io import import_state
 from medmae.weights.maps.simvtp import SIMVTP
 
@@ -43,29 +46,71 @@ def method(reference, monkeypatch):
 
 
 @pytest.fixture
+def of_words(reference):
+    """With all that words pass through, but without the projection of cubes and their decoder, which are large."""
+    found = SimVTP(**SIZES, **THEIRS).eval()
+    parts = ("text_", "vtm_head.", "encoder.blocks.", "encoder.norm.")
+    renamed, _ = SIMVTP.apply(reference.part("state.", only=parts))
+    assert not found.load_state_dict(renamed, strict=False).unexpected_keys
+    return found
+
+
+@pytest.fixture
+def words(reference):
+    return {"words": reference["in.input_ids_original"]}
+
+
+@pytest.fixture
+def hidden_words(reference):
+    real, hidden = reference["in.attention_mask"].bool(), reference["in.mlm_labels"] != -100
+    return {"words": Mask.from_bool(hidden, real=real, replaced=True)}
+
+
+@pytest.fixture
 def batch(reference):
     """The clip in [0, 1]; theirs is scaled."""
     return {"image": SCALES["imagenet"].invert(reference["in.video"]), "words": reference["in.input_ids_original"]}
 
 
 @pytest.fixture
-def masks(reference):
-    real = reference["in.attention_mask"].bool()
-    hidden = reference["in.mlm_labels"] != -100
-    return {
-        "image": Mask.from_bool(reference["mask.bool_masked_pos"].bool()),
-        "words": Mask.from_bool(hidden, real=real, replaced=True),
-    }
+def masks(reference, hidden_words):
+    return {"image": Mask.from_bool(reference["mask.bool_masked_pos"].bool()), **hidden_words}
 
 
-def test_words_are_embedded_as_the_reference_s(reference, method, batch, masks):
-    found = method.encoder.words(batch["words"], masks["words"].decoded())
+def test_words_are_embedded_as_the_reference_s(reference, of_words, words, hidden_words):
+    found = of_words.encoder.words(words["words"], hidden_words["words"].decoded())
     reference.compare(found, reference["out.text_embedding"])
 
 
-def test_hidden_words_stand_where_theirs_do(reference, method, batch, masks):
-    replaced = batch["words"].masked_fill(masks["words"].decoded(), 4)
+def test_hidden_words_stand_where_theirs_do(reference, words, hidden_words):
+    replaced = words["words"].masked_fill(hidden_words["words"].decoded(), 4)
     assert torch.equal(replaced, reference["in.input_ids_masked"])
+
+
+def test_a_caption_alone_is_encoded_as_the_reference_s_padding_taken_in(reference, of_words, words, hidden_words):
+    reference.compare(of_words._mean(*of_words.encoder(words, hidden_words)), reference["out.text_feature"])
+
+
+def test_words_are_found_in_the_reference_s_tokens(reference, of_words, words, hidden_words):
+    mask = hidden_words["words"]
+    entries = mask.weight > 0
+    found = of_words.word_head(reference["out.joint_encoder"][:, 32:], mask)
+    reference.compare(found[entries], mask.hidden(reference["out.mlm_logits"])[entries])
+    reference.compare(masked_words(found, words["words"], mask), reference["out.loss_text"])
+
+
+def test_pairs_are_told_from_the_reference_s_tokens(reference, of_words):
+    found = of_words.matcher(reference["out.joint_encoder"].mean(dim=1))
+    reference.compare(found, reference["out.vtm_logits"][:3])
+    theirs = reference["out.vtm_logits"]
+    reference.compare(matching_loss(theirs[:3], theirs[3:]), reference["out.loss_vtm"])
+
+
+def test_contrast_of_the_reference_s_features_is_its_own(reference):
+    both = 2 * info_nce(reference["out.text_feature"], reference["out.video_feature"], temperature=0.05, symmetric=True)
+    reference.compare(both, reference["out.loss_vtc"])
+    tuned = 2 * info_nce(reference["out.ft_text"], reference["out.ft_video"], temperature=0.05, symmetric=True)
+    reference.compare(tuned, reference["out.ft_loss"])
 
 
 def test_the_joint_encoder_is_the_reference_s(reference, method, batch, masks):
@@ -83,10 +128,9 @@ def test_cubes_and_words_are_found_as_the_reference_s(reference, method, batch, 
     reference.compare(found["words"][entries], theirs[entries])
 
 
-@pytest.mark.parametrize(("name", "key"), [("image", "out.video_feature"), ("words", "out.text_feature")])
-def test_means_of_one_alone_take_padding_in_where_the_reference_s_do(name, key, reference, method, batch, masks):
-    tokens, keys = method.encoder({name: batch[name]}, masks)
-    reference.compare(method._mean(tokens, keys), reference[key])
+def test_a_clip_alone_is_encoded_as_the_reference_s(reference, method, batch, masks):
+    tokens = method.encoder({"image": batch["image"]}, masks)
+    reference.compare(method._mean(*tokens), reference["out.video_feature"])
 
 
 def test_the_matcher_s_logits_are_the_reference_s(reference, method, batch, masks):
