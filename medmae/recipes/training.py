@@ -21,7 +21,7 @@ from medmae.recipes.start import clear_evaluation
 from medmae.recipes.trainer import Trainer
 from medmae.recipes.uses import data_for
 from medmae.report import write_report
-from medmae.training.fit import fit
+from medmae.training.fitting import fit
 from medmae.training.loader import ResumableLoader
 from medmae.training.module import MaskedModule
 from medmae.training.plan import tell_plan

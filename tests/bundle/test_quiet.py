@@ -13,6 +13,6 @@ def test_only_noise_is_kept_back() -> None:
         with quiet():
             warnings.warn("The number of training batches (3) is smaller than the logging interval", stacklevel=1)
             warnings.warn_explicit("old", FutureWarning, "torch/nn.py", 1, module="torch.nn")
-            warnings.warn_explicit("ours", UserWarning, "fit.py", 1, module="medmae.training.fit")
+            warnings.warn_explicit("ours", UserWarning, "fitting.py", 1, module="medmae.training.fitting")
             warnings.warn_explicit("a NaN", UserWarning, "trainer.py", 1, module="pytorch_lightning.trainer")
     assert [str(each.message) for each in seen] == ["ours", "a NaN"]

@@ -12,7 +12,7 @@ from medmae.data import Pictures, Samples
 from medmae.data.table import Table
 from medmae.errors import DataError
 from medmae.training import Checkpoints
-from medmae.training.fit import fit
+from medmae.training.fitting import fit
 from medmae.training.loader import ResumableLoader
 from medmae.training.lock import locked
 from medmae.training.resume import NEWEST, find_checkpoint
