@@ -74,12 +74,12 @@ def test_odd_units_cost_nothing(cohort, tmp_path):
 
 def test_two_raters_are_two_label_maps(cohort, tmp_path, save):
     source = cohort(("p1", "p2"))
-    for number, name in enumerate(("rater1_seg", "rater2_seg", "anna/seg", "bert/seg")):
+    for number, name in enumerate(("rater1_seg", "rater2_seg", "seg", "bert/seg")):
         mask = np.zeros(HEAD, np.uint8)
         mask[4:7, 4:7, 4 + number % 3] = 1
         save(source / "p1" / f"{name}.nii.gz", array=mask)
     cases, failed, left = prepared(source, tmp_path / "out")
-    assert cases["p1"] == "T1 T2 anna_seg bert_seg rater1_seg rater2_seg"
+    assert cases["p1"] == "T1 T2 bert_seg rater1_seg rater2_seg seg"
     assert (failed, left) == (set(), {})
 
 
@@ -106,6 +106,36 @@ def test_a_rule_chooses_among_runs_and_without_one_the_first_counts_and_the_othe
         (one, _) = rows["sub-01"]["contrasts"]
         assert one["flags"] == ["run:2/2" if rule == "last" else "run:1/2"]
         assert f"run-{2 if rule == 'last' else 1}_" in one["source"]
+
+
+@pytest.mark.parametrize(
+    ("rule", "cases", "left"),
+    [
+        ("first", {"sub-01": "T1 brain_mask:run-1"}, {"run-2_T1w", "run-2_desc-brain_mask"}),
+        ("last", {"sub-01": "T1 brain_mask:run-2"}, {"run-1_T1w", "run-1_desc-brain_mask"}),
+        (
+            "all-as-sessions",
+            {"sub-01_run-1": "T1 brain_mask:run-1", "sub-01_run-2": "T1 brain_mask:run-2"},
+            set(),
+        ),
+    ],
+)
+def test_a_label_map_goes_with_the_run_that_it_was_drawn_on(rule, cases, left, tmp_path, save):
+    mask = np.zeros(HEAD, np.uint8)
+    mask[4:7, 4:7, 4:7] = 1
+    for number in (1, 2):
+        name = f"sub-01/anat/sub-01_run-{number}"
+        save(tmp_path / "raw" / f"{name}_T1w.nii.gz", seed=number)
+        save(tmp_path / "raw" / f"derivatives/bet/{name}_desc-brain_mask.nii.gz", array=mask)
+    result = run(prepare_volumes, tmp_path / "raw", tmp_path / "out", run=rule)
+    assert (result.exit_code, result.quarantined) == (ExitCode.OK, 0)
+    found = {}
+    for row in Manifest.read(tmp_path / "out"):
+        (label,) = row["labels"]
+        drawn = "run-" + label["source"].partition("_run-")[2][0]
+        found[row["case"]] = f"{row['contrasts'][0]['name']} {label['name']}:{drawn}"
+    assert found == cases
+    assert {one.path.name.removeprefix("sub-01_").removesuffix(".nii.gz") for one in result.left_out} == left
 
 
 @pytest.mark.parametrize("names", [("T1", "T1_2"), ("T1_1", "T1_2"), ("T1_run1", "T1_run2"), ("T1w_MPR1", "T1w_MPR2")])

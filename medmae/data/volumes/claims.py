@@ -61,8 +61,10 @@ def settled(case: Case, *, run: RunRule | None = None) -> tuple[list[Case], list
                     later[place].append(source)
             else:
                 _chosen(found, ordered, run, left)
-    found.labels = _labels(case.labels, spaces, found, left)
-    return _by_run(found, later), left
+    cases = _by_run(found, later)
+    for one, labels in zip(cases, _homes(cases, case.labels, spaces, left), strict=True):
+        one.labels = _told_apart(labels, one)
+    return cases, left
 
 
 def _by_run(case: Case, runs: dict[int, list[Source]]) -> list[Case]:
@@ -159,16 +161,38 @@ def _run_of(source: Source) -> tuple[str, int | None]:
     return re.sub(r"[_\-. ]{2,}", "_", rest).casefold(), int(match[1])
 
 
-def _labels(labels: Sequence[Source], spaces: set[str], case: Case, left: list[LeftOut]) -> list[Source]:
-    """Label maps in the space of the images, with different names."""
-    there = [source for source in labels if _space(source) in spaces or not spaces]
-    left += [LeftOut(one.path, "a label map in another space than the images") for one in labels if one not in there]
+def _homes(
+    cases: Sequence[Case], labels: Sequence[Source], spaces: set[str], left: list[LeftOut]
+) -> list[list[Source]]:
+    """The label maps of each case: in the space of its images and, where their names tell a run, of the same run."""
+    runs = [{_run_entity(source) for source in case.contrasts} - {""} for case in cases]
+    homes: list[list[Source]] = [[] for _ in cases]
+    for label in labels:
+        own = _run_entity(label)
+        if spaces and _space(label) not in spaces:
+            left.append(LeftOut(label.path, "a label map in another space than the images"))
+        elif own and any(runs) and not any(own in some for some in runs):
+            left.append(LeftOut(label.path, "a label map of another run than the images"))
+        else:
+            homes[next((place for place, some in enumerate(runs) if own in some), 0)].append(label)
+    return homes
+
+
+def _run_entity(source: Source) -> str:
+    return _entities(source).get("run", "").lstrip("0")
+
+
+def _told_apart(labels: Sequence[Source], case: Case) -> list[Source]:
+    """Label maps with different names: those of one name that lie in other folders than the images get these, too."""
+    folders = {source.path.parent for source in case.contrasts}
     by_name: dict[str, list[Source]] = defaultdict(list)
-    for source in there:
+    for source in labels:
         by_name[source.name].append(source)
     found = []
     for name, claims in by_name.items():
-        named = [_with_folder(source) for source in claims] if len(claims) > 1 else claims
+        named = claims
+        if len(claims) > 1:
+            named = [one if one.path.parent in folders else _with_folder(one) for one in claims]
         if len({source.name for source in named}) == len(named):
             found += named
         else:
