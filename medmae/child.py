@@ -25,6 +25,8 @@ from medmae.errors import DataError
 from medmae.packages import DATA_PREP, own_data_prep
 
 _ANSWER = b"answer of medmae.child: "  # libraries print what they like, too
+_READY = b"medmae.child begins"
+START_S = 120.0  # for imports, of which a busy or slow machine makes much; the file has no part in them
 _LOCK = threading.Lock()
 _child: _Child | None = None
 
@@ -40,7 +42,7 @@ def run_in_child(work: str, task: dict[str, Any], *, path: str | Path, limit_s: 
         work: ``module:function``; takes and gives what JSON can hold.
         task: Its argument.
         path: File that it reads, for the message.
-        limit_s: Seconds after which the child is killed.
+        limit_s: Seconds after which the child is killed, from the moment when the function is called.
 
     Raises:
         DataError: Its own, or that it was killed by a signal or by the limit.
@@ -103,7 +105,7 @@ class _Child:
         assert stdout is not None
         stdin.write(json.dumps(question).encode() + b"\n")
         stdin.flush()
-        due, said = time.monotonic() + limit_s, b""
+        due, said = time.monotonic() + START_S, b""
         while True:
             if not select.select([stdout], [], [], max(0.0, due - time.monotonic()))[0]:
                 raise TimeoutError
@@ -112,6 +114,8 @@ class _Child:
                 raise EOFError
             *lines, said = (said + part).split(b"\n")
             for line in lines:
+                if line == _READY:
+                    due = time.monotonic() + limit_s
                 if line.startswith(_ANSWER):
                     answer: dict[str, Any] = json.loads(line[len(_ANSWER) :])
                     return answer
@@ -197,11 +201,17 @@ def main() -> None:
             os.chdir(question["folder"])  # the parent may have moved since it started its child
             if module.partition(".")[0] == DATA_PREP.name:
                 own_data_prep()
-            answer = {"result": getattr(importlib.import_module(module), function)(question["task"])}
+            work = getattr(importlib.import_module(module), function)
+            _say(_READY)
+            answer = {"result": work(question["task"])}
         except Exception as error:  # the boundary of the process: whatever it is, the parent is told
             answer = {"error": _told(error)}
-        sys.stdout.write(f"\n{_ANSWER.decode()}{json.dumps(answer)}\n")
-        sys.stdout.flush()
+        _say(_ANSWER + json.dumps(answer).encode())
+
+
+def _say(line: bytes) -> None:
+    sys.stdout.write(f"\n{line.decode()}\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
+
+from torch import nn
 
 from medmae.arguments import UNKNOWN, arguments
 from medmae.bundle.overrides import check_value, parse_options, read_value
+from medmae.errors import DataError
 from medmae.methods.base import Method
 from medmae.methods.registry import create, methods
+from medmae.nn.arguments import changed, plain
+from medmae.nn.config import TARGET, build, config_of
+from medmae.nn.heads import FeatureMap
+from medmae.nn.vit import MaskedViT
+from medmae.weights.arguments import Wanted, shapes, with_arguments
 from medmae.weights.exchange import import_file
+from medmae.weights.networks import read_networks
 from medmae.weights.report import ImportReport
 
 
@@ -33,6 +42,60 @@ def method_by_name(name: str, *, preset: str, settings: Sequence[str] = ()) -> M
         options[option] = read_value(option, str(options[option]), now)
         check_value(option, options[option], now)
     return create(name, preset=preset, **options)
+
+
+def network_of_weights(
+    path: str | Path, *, method: str | None = None, preset: str | None = None, settings: Sequence[str] = ()
+) -> nn.Module:
+    """The network that weights are of, for them to be loaded into.
+
+    Args:
+        path: The weights.
+        method: As the user believes it to be; needed of weights that do not say of which network they are.
+        preset: Likewise.
+        settings: Likewise.
+
+    Raises:
+        DataError: If the weights say another, or nothing, and nobody names one.
+        ValueError: If a name does not exist.
+    """
+    said = read_networks(path)
+    config, unnamed = said.get(""), method is None and preset is None
+    if config is None:
+        if unnamed and not settings and "encoder" in said:  # what it was the encoder of, nobody knows
+            return FeatureMap(encoder=cast(MaskedViT, build(said["encoder"])))
+        if unnamed and not settings:
+            raise DataError(
+                "this file does not say of which network it is, as published ones and those of earlier versions do not",
+                path=path,
+                field="networks",
+                remedy="say it: --method mae --preset base --set image_size=224, with all that differs from the preset",
+            )
+        return method_by_name(method or "mae", preset=preset or "base", settings=settings)
+    if unnamed:
+        wanted = {key: Wanted(value, key) for key, value in _read(config, settings).items()}
+        return build(with_arguments(config, wanted, path=path))
+    named = method_by_name(method or "mae", preset=preset or "base", settings=settings)
+    other = {**config_of(named), "scale": config.get("scale")}  # of which loading takes care
+    apart = changed(config, other) if other[TARGET] == config[TARGET] else {TARGET: config[TARGET]}
+    if apart := {name: value for name, value in apart.items() if name == TARGET or shapes(name)}:
+        raise DataError(
+            "these weights are of another network: "
+            + ", ".join(f"{name} is {plain(value)}, and not {plain(other.get(name))}" for name, value in apart.items()),
+            path=path,
+            field="method, preset, set",
+            value=" ".join(filter(None, [method, preset, *settings])),
+            remedy="leave --method, --preset and --set out: weights know what they are",
+        )
+    return named
+
+
+def _read(config: Mapping[str, Any], settings: Sequence[str]) -> dict[str, object]:
+    """Settings as typed, each of the kind that the network has."""
+    options = parse_options([f"--{setting}" for setting in settings])
+    if unknown := sorted(options.keys() - config.keys()):
+        raise ValueError(f"{config[TARGET]} has no argument {unknown[0]!r}; there is {', '.join(sorted(config))}")
+    return {key: read_value(key, text, UNKNOWN) for key, text in options.items()}
 
 
 def import_by_name(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -71,8 +72,12 @@ def run_bundle(
         "bundle_root": as_data(home),
         **{key: value if trust and is_expression(value) else as_data(value) for key, value in given.items()},
     }
+    from medmae.bundle.from_weights import with_weights
     from medmae.bundle.workflow import Workflow  # MONAI, which takes seconds: only who runs a bundle pays
 
+    first = find_configs(root, config.split(",")[0], read=read)
+    over = {re.sub("^[+~]", "", key).replace("#", "::") for file in files if file not in first for key in read(file)}
+    settings = with_weights(content, settings, given={*given, *over})
     if checked:
         refuse_targets(given)
         set_up_logging(checked.text(NAME) if NAME in checked.files else _shared_logging().read_text(encoding="utf-8"))

@@ -48,22 +48,21 @@ def import_weights(
 
 @app.command(
     epilog="Example: medmae export models/pretraining.safetensors unetr.safetensors --to unetr --drop-class-token"
-    " --set image_size=160,256 --set in_channels=1"
 )
 def export(
     weights: Annotated[Path, typer.Argument(help="Ours: of a method, or of its encoder.")],
     out: Annotated[Path, typer.Argument(help="File to write, in the format of its suffix; a folder for Hugging Face.")],
     to: Annotated[str, typer.Option(help="Their layout: encoder, timm, monai, onnx, mae, ...; docs/weights.md.")],
-    method: Annotated[str, typer.Option(help="A method of `medmae list`.")] = "mae",
-    preset: Annotated[str, typer.Option(help="Its sizes.")] = "base",
-    settings: Annotated[list[str] | None, typer.Option("--set", help="key=value of the method; repeatable.")] = None,
+    method: Annotated[str | None, typer.Option(help="Of weights that do not say it: as in `medmae list`.")] = None,
+    preset: Annotated[str | None, typer.Option(help="Likewise: its sizes.")] = None,
+    settings: Annotated[list[str] | None, typer.Option("--set", help="Likewise: key=value; repeatable.")] = None,
     drop_class_token: Annotated[bool, typer.Option("--drop-class-token", help="For MONAI, which has none.")] = False,
 ) -> None:
     """Write weights as another package has them; what it cannot hold is refused with the reason."""
-    from medmae.bundle.by_name import method_by_name
+    from medmae.bundle.by_name import network_of_weights
     from medmae.weights.exchange import export_file
 
-    network = method_by_name(method, preset=preset, settings=settings or [])
+    network = network_of_weights(weights, method=method, preset=preset, settings=settings or [])
     written = export_file(weights, out, method=network, to=to, drop_class_token=drop_class_token)
     typer.echo(f"weights: {written.path.resolve()}")
     typer.echo(f"sha256:  {written.sha256}")

@@ -8,10 +8,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from medmae.data.identity.doubts import normalised
 from medmae.data.manifest import Manifest, refuse_seen
 from medmae.data.source import Cohort
 from medmae.errors import DataError
 from medmae.files import read_object, sha256_of
+from medmae.weights.about import read_about
+from medmae.weights.seen import Seal, among, count, sealed
 
 RECORD = "run.json"
 _IMAGE = "image of "  # before the names of images among those seen
@@ -23,9 +26,10 @@ def require_unseen(
 ) -> None:
     """Compares the subjects to evaluate with those that the run behind some weights trained on.
 
-    The run's ``run.json``, in ``model_dir`` or the folder above it, names them. Weights without one come from
-    elsewhere: nobody here can tell whom they have seen, and a warning says so. Patients are compared with patients, and
-    images, where no patient is known, with images of the same source; a warning tells of all others.
+    The run's ``run.json``, in ``model_dir`` or the folder above it, names them; without one the weights' own header
+    tells, hashed, whom they have seen. Of weights with neither nobody can tell, and a warning says so. Patients are
+    compared with patients, and images, where no patient is known, with images of the same source; a warning tells of
+    all others.
 
     Args:
         model_dir: Folder of the weights.
@@ -39,13 +43,15 @@ def require_unseen(
     """
     _refuse_other_weights(model_dir)
     seen = subjects_seen(model_dir)
-    if not seen:
+    seals = [] if seen else seals_at(model_dir)
+    if not seen and not seals:
         warnings.warn(
             f"no {RECORD} at {model_dir} with subjects: nobody can tell whom these weights have seen", stacklevel=2
         )
         return
     cohort = Manifest.read(manifest) if isinstance(manifest, str | Path) else manifest
-    known = _comparable(seen, cohort)
+    known = _comparable(seen, cohort) if seen else _recognised(seals, cohort)
+    apart = len(seen) - len(known) if seen else count([seal for seal in seals if seal["unit"] != cohort.unit])
     try:
         _refuse_other_unit(model_dir, cohort)
         refuse_seen(known, cohort, split=split)
@@ -54,9 +60,9 @@ def require_unseen(
         if not allow or error.field not in ("subject", "content"):
             raise
         warnings.warn(f"transductive evaluation: {error.reason}", stacklevel=2)
-    if len(known) < len(seen):
+    if apart:
         warnings.warn(
-            f"pre-training has seen {len(seen) - len(known)} subjects that cannot be compared with the {cohort.unit} "
+            f"pre-training has seen {apart} subjects that cannot be compared with the {cohort.unit} "
             f"to evaluate (images compare within one source, or by equal content): nobody can tell whether they are "
             f"the same",
             stacklevel=2,
@@ -81,6 +87,35 @@ def subjects_seen(model_dir: str | Path) -> set[str]:
         return {*(before + name for name in data["subjects"]["train"]), *record.get("pretrained_on", ())}
     except (KeyError, TypeError) as error:
         raise DataError("the record of the run cannot be read", path=path, remedy=_REMEDY) from error
+
+
+def seals_at(model_dir: str | Path) -> list[Seal]:
+    """Whom the weights of a folder have seen by their own headers, hashed; nobody of weights that do not say it.
+
+    Raises:
+        DataError: If a header cannot be read.
+    """
+    files = sorted(Path(model_dir).glob("*.safetensors"))
+    found = [seal for path in files for seal in read_about(path).get("seen", ())]
+    return list({seal["salt"]: seal for seal in found}.values())  # a network and its method say the same
+
+
+def seal_of(data: Cohort, *, pretrained: str | Path | None = None) -> list[Seal]:
+    """Whom a training has seen, to be told in the header of its weights.
+
+    Args:
+        data: What it learnt from.
+        pretrained: Folder of the weights that it began with.
+    """
+    before = _prefix(data.made_of) if data.unit == "images" else ""
+    own = {"unit": data.unit, **sealed(_spelt(before + name) for name in data.subjects("train"))}
+    if pretrained is None:
+        return [own]
+    units: dict[str, set[str]] = {"patients": set(), "images": set()}
+    for name in subjects_seen(pretrained):
+        units["images" if name.startswith(_IMAGE) else "patients"].add(_spelt(name))
+    told = [{"unit": unit, **sealed(names)} for unit, names in units.items() if names]
+    return [own, *(told or seals_at(pretrained))]
 
 
 def contents_seen(model_dir: str | Path) -> set[str]:
@@ -152,6 +187,19 @@ def _comparable(seen: Iterable[str], cohort: Cohort) -> set[str]:
         return {name for name in seen if not name.startswith(_IMAGE)}
     before = _prefix(cohort.made_of)
     return {name.removeprefix(before) for name in seen if name.startswith(before)}
+
+
+def _recognised(seals: Iterable[Seal], cohort: Cohort) -> set[str]:
+    """Those of the cohort whom weights say that they have seen."""
+    before = _prefix(cohort.made_of) if cohort.unit == "images" else ""
+    spelt = {name: _spelt(before + name) for name in cohort.subjects()}
+    seen = among(spelt.values(), list(seals))
+    return {name for name, text in spelt.items() if text in seen}
+
+
+def _spelt(name: str) -> str:
+    """Patients are compared however their names are written."""
+    return name if name.startswith(_IMAGE) else normalised(name)
 
 
 def _refuse_other_unit(model_dir: str | Path, cohort: Cohort) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -9,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from medmae.data.volumes.cases import StoredCase
 from medmae.data.volumes.intensity import Normalisation
-from medmae.files import sha256_of
+from medmae.files import sha256_of, write_text
+from medmae.report.folder import MADE_BY
+from medmae.weights.quality import made_by
 
 if TYPE_CHECKING:
     from medmae.evaluate.synthesis.calibration_file import (
@@ -25,9 +28,19 @@ def recorded_versions() -> dict[str, str]:
     return {name: version(name) for name in _PACKAGES}
 
 
-def describe_weights(path: str | Path | None) -> dict[str, str] | None:
-    """File name and sha256 of a weight file."""
-    return None if path is None else {"file": Path(path).name, "sha256": sha256_of(path)}
+def describe_weights(path: str | Path | None) -> dict[str, Any] | None:
+    """File name, sha256 and run of a weight file, and how good it was found to be."""
+    return None if path is None else made_by(path)
+
+
+def write_made_by(folder: str | Path, made: Mapping[str, Any]) -> None:
+    """Writes ``made_by.json`` among tables and files that cannot say it themselves: of which run and weights they are.
+
+    Args:
+        folder: Of these files.
+        made: ``run``, and, of what weights made, :func:`medmae.weights.quality.made_by`.
+    """
+    write_text(Path(folder) / MADE_BY, json.dumps(dict(made), indent=2) + "\n")
 
 
 def describe_uncertainty(fitted: FittedSpread | None, *, path: str | Path | None) -> dict[str, Any]:

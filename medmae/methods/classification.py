@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from medmae.masking.base import Masks
 from medmae.methods.base import Batch, Method, StepOutput, entry
 from medmae.nn.vit import MaskedViT
+from medmae.tokens.patches import Patches
 
 
 class Classification(Method):
@@ -39,6 +40,11 @@ class Classification(Method):
     def encoder(self) -> MaskedViT:  # type: ignore[override]
         """The network's; what its kind of data is called in batches, the network takes."""
         return self.network.get_submodule(self.part)  # type: ignore[return-value]
+
+    @property
+    def patches(self) -> Patches:
+        """The encoder's, as methods have it."""
+        return self.encoder.patches
 
     def forward(
         self, batch: Batch, *, generator: Generator | None = None, masks: Masks | None = None, progress: float = 1.0

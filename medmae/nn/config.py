@@ -10,6 +10,8 @@ import importlib
 import inspect
 import json
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from contextvars import ContextVar
 from dataclasses import fields, is_dataclass
 from typing import Any
 
@@ -18,9 +20,16 @@ from torch import nn
 from medmae.nn.sizes import EncoderSizes
 
 TARGET = "_target_"  # MONAI's word for the class that is built
-_TUPLE = "_tuple_"
+TUPLE = "_tuple_"  # how a header tells one from a list
 # Only what is a network, or describes one, is ever built from a file.
 ROOMS = ("medmae.kinds", "medmae.masking", "medmae.methods", "medmae.nn", "medmae.objectives", "medmae.tokens")
+
+
+_ASKED: ContextVar[list[dict[str, Any]] | None] = ContextVar("asked", default=None)
+
+
+class _Answered(Exception):  # noqa: N818 (no error: all is known)
+    pass
 
 
 class Configured:
@@ -50,6 +59,31 @@ def config_of(module: nn.Module) -> dict[str, Any]:
     return config
 
 
+def config_by(make: Callable[..., nn.Module], **options: Any) -> dict[str, Any]:
+    """What :func:`config_of` would say of what a function makes, without making it.
+
+    Args:
+        make: Such as a preset of a method.
+        options: Its arguments.
+
+    Raises:
+        ValueError: If it makes nothing that remembers how it was built.
+        TypeError: If it does not take these arguments.
+    """
+    asked: list[dict[str, Any]] = []
+    before = _ASKED.set(asked)
+    try:
+        with suppress(_Answered):
+            make(**options)
+    finally:
+        _ASKED.reset(before)
+    if not asked:
+        raise ValueError(f"{make} makes nothing that remembers how it was built")
+    if "fault" in asked[0]:
+        raise ValueError(asked[0]["fault"])
+    return asked[0]
+
+
 def build(config: Mapping[str, Any]) -> nn.Module:
     """A module of the class and the arguments that :func:`config_of` gave, its weights freshly drawn.
 
@@ -72,7 +106,9 @@ def _remembering(init: Callable[..., None]) -> Callable[..., None]:
             # Before the constructor, which may change what it is given; as text, which TorchScript takes for a text.
             bound = signature.bind(self, *args, **options)
             bound.apply_defaults()
-            object.__setattr__(self, "_config", json.dumps(_described(self, bound)))
+            config = _described(self, bound)
+            _answer(config, signature)
+            object.__setattr__(self, "_config", json.dumps(config))
         init(self, *args, **options)
         if outermost:
             for name, parameter in signature.parameters.items():
@@ -94,6 +130,20 @@ def _described(module: object, bound: inspect.BoundArguments) -> dict[str, Any]:
         return {"fault": f"{cls.__name__} cannot be described: {error}"}
 
 
+def _answer(config: dict[str, Any], signature: inspect.Signature) -> None:
+    """Tells :func:`config_by` what is about to be built, and builds no more than it takes to know all of it."""
+    asked = _ASKED.get()
+    if asked is None:
+        return
+    if not asked:
+        asked.append(config)
+        if all(one.kind is not inspect.Parameter.VAR_KEYWORD for one in signature.parameters.values()):
+            raise _Answered
+    elif EncoderSizes.__annotations__.keys() <= signature.parameters.keys():  # what it hands its sizes on to
+        asked[0] |= {name: config[name] for name in EncoderSizes.__annotations__ if name not in asked[0]}
+        raise _Answered
+
+
 def _complete(module: Any, *, part: object) -> None:  # noqa: ANN401 - any Configured
     """Sizes that a module hands on (``**encoder``) and was not told are those that this part was built with."""
     config, own = json.loads(module._config), json.loads(getattr(part, "_config", "{}"))
@@ -108,7 +158,7 @@ def _encode(value: object, *, name: str) -> Any:  # noqa: ANN401
     if isinstance(value, list):
         return [_encode(item, name=name) for item in value]
     if isinstance(value, tuple):
-        return {_TUPLE: [_encode(item, name=name) for item in value]}
+        return {TUPLE: [_encode(item, name=name) for item in value]}
     if isinstance(value, Mapping):
         return {str(key): _encode(item, name=f"{name}.{key}") for key, item in value.items()}
     if is_dataclass(value) and not isinstance(value, type):
@@ -124,8 +174,8 @@ def _decode(value: object) -> Any:  # noqa: ANN401
         return [_decode(item) for item in value]
     if not isinstance(value, dict):
         return value
-    if value.keys() == {_TUPLE}:
-        return tuple(_decode(item) for item in value[_TUPLE])
+    if value.keys() == {TUPLE}:
+        return tuple(_decode(item) for item in value[TUPLE])
     options = {key: _decode(item) for key, item in value.items() if key != TARGET}
     if TARGET not in value:
         return options

@@ -12,18 +12,21 @@ from torch import nn
 
 from medmae.data.samples import Samples
 from medmae.errors import check_choice
-from medmae.evaluate.classify.predictions import predict_images
+from medmae.evaluate.classify.predictions import TABLE, predict_images
 from medmae.evaluate.classify.single_label import SingleLabel
 from medmae.evaluate.classify.trained import evaluate_trained, require_classes
 from medmae.evaluate.leakage import require_unseen
+from medmae.evaluate.provenance import write_made_by
 from medmae.evaluate.slides.class_maps import map_trained
 from medmae.methods.classification import Classification
 from medmae.nn.init import initialise_truncated
 from medmae.recipes.best_epoch import BestEpoch
-from medmae.recipes.classifier_file import WEIGHTS, load_classifier, write_classes
+from medmae.recipes.classifier_file import WEIGHTS, load_classifier
 from medmae.recipes.evaluation import Evaluation
+from medmae.recipes.task_file import RUN, write_record
 from medmae.recipes.training import Training
 from medmae.weights.pretrained import load_encoder
+from medmae.weights.quality import made_by, sentence
 
 FromScratch = Literal["as_built", "truncated_normal"]
 
@@ -70,7 +73,7 @@ class FineTuning(Training):
         self.record |= self.best.restore(self.module)
 
     def initialize(self) -> None:
-        """Loads the pre-trained encoder, and notes which classes these are.
+        """Loads the pre-trained encoder.
 
         Raises:
             DataError: If a class has nothing to learn from, or the weights do not fit or have seen a test patient.
@@ -83,7 +86,14 @@ class FineTuning(Training):
         else:
             require_unseen(model_dir=Path(self.pretrained).parent, manifest=self.data)
             load_encoder(self.method, self.pretrained)
-        write_classes(self.model_dir, classes=self.classes)
+
+    def purpose(self) -> Mapping[str, Any]:
+        """Which classes, in the order of the outputs."""
+        return {"classes": self.classes}
+
+    def write_beside(self) -> None:
+        """The same for people, in ``task.json``."""
+        write_record(self.model_dir, {RUN: self.module.run_id, **self.purpose()})
 
     def evaluate(self, out: Path, hashes: Mapping[str, str]) -> None:
         """Figures of held-out patients, and the report."""
@@ -150,6 +160,7 @@ class SlideMaps(_OfClassifier):
     """
 
     wants = "slides"
+    measures = False
 
     def __init__(self, *, shown: Sequence[str] | None = None, edge: int = 1024, **classifier: Any) -> None:
         super().__init__(**classifier)
@@ -180,6 +191,8 @@ class Prediction:
         device: Where to compute.
     """
 
+    weights = WEIGHTS
+
     def __init__(
         self,
         *,
@@ -193,7 +206,7 @@ class Prediction:
         num_workers: int = 0,
         device: torch.device | str = "cpu",
     ) -> None:
-        self.method, self.model_dir, self.classes = method, model_dir, list(classes)
+        self.method, self.model_dir, self.classes = method, Path(model_dir), list(classes)
         self.options: dict[str, Any] = {"images": dataset, "network": network, "out": output_dir, "device": device}
         self.options |= {"batch_size": batch_size, "num_workers": num_workers}
 
@@ -202,5 +215,11 @@ class Prediction:
         load_classifier(self.method, self.model_dir, classes=self.classes)
 
     def run(self) -> None:
-        """Predicts; see :func:`~medmae.evaluate.classify.predictions.predict_images`."""
+        """Predicts; see :func:`~medmae.evaluate.classify.predictions.predict_images`.
+
+        Beside the table ``made_by.json`` says which weights made it, and how good they were found to be.
+        """
+        made = made_by(self.model_dir / self.weights)
+        write_made_by(self.options["out"], {"made_by": made, "classes": self.classes, "table": TABLE})
+        print(sentence(made))
         predict_images(name=self.method.encoder.kind.name, classes=self.classes, **self.options)

@@ -9,37 +9,35 @@ from pathlib import Path
 
 from medmae.errors import DataError
 from medmae.methods.classification import Classification
-from medmae.recipes.task_file import NAME, read_record, write_record
+from medmae.recipes.task_file import NAME, task_of
 from medmae.weights.io import load_weights
 
 WEIGHTS = "classifier.safetensors"
-
-
-def write_classes(model_dir: str | Path, *, classes: Sequence[str]) -> None:
-    """Writes ``task.json``, before anything is trained."""
-    write_record(model_dir, {"classes": list(classes)})
 
 
 def load_classifier(method: Classification, model_dir: str | Path, *, classes: Sequence[str]) -> None:
     """Loads a trained classifier, for the classes that it was trained for.
 
     Raises:
-        DataError: If the weights do not fit, or were trained for other classes or in another order, or ``task.json``
-            tells no classes.
+        DataError: If the weights do not fit, or were trained for other classes or in another order, or nothing but
+            ``task.json`` could tell the classes, and does not.
     """
-    load_weights(method, Path(model_dir) / WEIGHTS)
-    record = read_record(model_dir, fields=("classes",))
-    if record is None:
+    weights = Path(model_dir) / WEIGHTS
+    load_weights(method, weights)
+    task, said_by = task_of(weights, fields=("classes",))
+    if task is None:
         warnings.warn(
-            f"there is no {NAME} at {model_dir}: nobody can tell which classes these weights know", stacklevel=3
+            f"{weights} does not say which classes it knows, and there is no {NAME} beside it: nobody can tell; see "
+            "that --classes are those of training, in their order",
+            stacklevel=3,
         )
         return
-    known = record["classes"]
+    known = list(task.get("classes", ()))
     if known != list(classes):
         raise DataError(
-            "these weights were trained for other classes",
-            path=Path(model_dir) / NAME,
+            f"these weights were trained for other classes, {', '.join(map(str, known)) or 'none'}",
+            path=said_by,
             field="classes",
             value=list(classes),
-            remedy=f"pass --classes {json.dumps(known)}",
+            remedy=f"leave --classes out, or pass --classes {json.dumps(known)}",
         )

@@ -11,10 +11,12 @@ from medmae.evaluate.features.embedding_cases import cases_of
 from medmae.evaluate.features.embedding_files import Precision
 from medmae.evaluate.features.embeddings import Embedder
 from medmae.evaluate.features.extractor import FeatureExtractor
+from medmae.evaluate.provenance import write_made_by
 from medmae.methods.base import Method
 from medmae.nn.encoder import Pool
 from medmae.recipes.training import Training
 from medmae.weights.pretrained import load_encoder
+from medmae.weights.quality import made_by, sentence
 
 
 class Embedding:
@@ -33,6 +35,8 @@ class Embedding:
         num_workers: Processes that read.
         device: Where to compute.
     """
+
+    weights = Training.weights
 
     def __init__(
         self,
@@ -60,14 +64,17 @@ class Embedding:
         Raises:
             DataError: If the weights do not fit.
         """
-        load_encoder(self.method, self.model_dir / Training.weights)
+        load_encoder(self.method, self.model_dir / self.weights)
 
     def run(self) -> None:
-        """Embeds everything.
+        """Embeds everything; the files, and ``made_by.json`` beside them, say which weights made them, and how good.
 
         Raises:
             SomeFailedError: If something could not be read.
         """
+        made = made_by(self.model_dir / self.weights)
+        write_made_by(self.out, {"made_by": made})
+        print(sentence(made))
         extract = FeatureExtractor(
             encoder=self.method.encoder,
             pool=self.pool,
@@ -80,5 +87,6 @@ class Embedding:
             patch_tokens=self.patch_tokens,
             batch_size=self.batch_size,
             workers=self.num_workers,
+            made_by={f"weights_{name}": value or "unknown" for name, value in made.items()},
         )
         embedder.write_all(cases_of(self.dataset), self.out)

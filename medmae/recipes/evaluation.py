@@ -36,6 +36,7 @@ class Evaluation(ABC):
 
     weights = "pretraining.safetensors"  # file of the whole method
     wants = "held_out"  # of the data: see medmae.recipes.uses.data_for
+    measures = True  # whether it finds out how good the weights are
 
     def __init__(
         self,
@@ -100,5 +101,7 @@ class Evaluation(ABC):
             bundle=self.bundle,
             config={**config, **self.record},
             device=self.device,
+            split=self.split,
+            measures=self.measures,
         )
         self.failures.raise_any()

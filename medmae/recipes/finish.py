@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+import secrets
+from collections.abc import Collection, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -13,19 +14,22 @@ import torch
 from pytorch_lightning.callbacks import Timer
 from torch import nn
 
-from medmae.data.manifest import NAME
+from medmae.data.manifest import NAME, Manifest
 from medmae.data.samples import Samples
 from medmae.data.source import Source
 from medmae.evaluate.data_summary import summarise_data
 from medmae.evaluate.leakage import contents_seen, origins_seen, subjects_seen
 from medmae.evaluate.left_out import raise_left_out
-from medmae.evaluate.provenance import recorded_versions
-from medmae.files import sha256_of, write_text
+from medmae.evaluate.provenance import recorded_versions, write_made_by
+from medmae.files import write_text
 from medmae.methods.base import Method
 from medmae.recipes.circumstances import circumstances
+from medmae.recipes.quality import found_in
 from medmae.recipes.start import refuse_training
 from medmae.report import write_report
+from medmae.weights.about import About, about_header
 from medmae.weights.io import save_pt, save_safetensors
+from medmae.weights.quality import made_by, note_quality, sentence
 from medmae.weights.unseen import header
 
 
@@ -40,6 +44,7 @@ def record_training(
     title: str,
     bundle: str,
     config: Mapping[str, Any],
+    about: About,
     whole: str = "pretraining.safetensors",
     pretrained: str | Path | None = None,
     samples: Samples | None = None,
@@ -56,6 +61,7 @@ def record_training(
         title: Of the report.
         bundle: Its name.
         config: What a reader should know of the settings.
+        about: What the weights say of themselves; see :func:`medmae.recipes.about.about_training`.
         whole: Name of the method's file.
         pretrained: What training began with; whom that has seen is recorded, too.
         samples: What it learnt from: of a data set maybe not all.
@@ -63,8 +69,9 @@ def record_training(
     Returns:
         sha256 of the weights by file name.
     """
-    hashes = save_models(method=method, network=network, model_dir=model_dir, whole=whole)
+    hashes = save_models(method=method, network=network, model_dir=model_dir, about=about, whole=whole)
     record_run(
+        run=str(about["run"]),
         method=method,
         dataset_dir=dataset_dir,
         output_dir=output_dir,
@@ -95,15 +102,37 @@ def finish_evaluation(
     bundle: str,
     config: Mapping[str, Any],
     device: torch.device | str = "cpu",
+    split: str | None = None,
+    measures: bool = True,
 ) -> None:
     """Records an evaluation of given weights and makes its report; arguments as in :func:`record_training`.
+
+    What it measured is noted beside the weights; a run that used them without measuring anything says first how good
+    they were found to be, or that nobody looked.
+
+    Args:
+        method: That was evaluated.
+        dataset_dir: On what.
+        output_dir: The run directory of the evaluation.
+        weights: Their file.
+        title: Of the report.
+        bundle: Its name.
+        config: Settings.
+        device: That it ran on.
+        split: Of the data; None: all.
+        measures: Whether figures of the weights were measured.
 
     Raises:
         DataError: If ``output_dir`` is that of a training.
         SomeFailedError: At the end, with the samples that the evaluation left out.
     """
     refuse_training(output_dir)
+    made, run = made_by(weights), secrets.token_hex(8)
+    told = {name: value for name, value in made.items() if not measures or name != "quality"}
     record_run(
+        run=run,
+        made_by=told,
+        notes=() if measures else [sentence(made)],
         method=method,
         dataset_dir=dataset_dir,
         output_dir=output_dir,
@@ -111,14 +140,36 @@ def finish_evaluation(
         bundle=bundle,
         config=config,
         model_dir=Path(weights).parent,
-        hashes={Path(weights).name: sha256_of(weights)},
+        hashes={made["file"]: made["sha256"]},
         weights=weights,
         device=device,
         seconds=None,
         weights_origins=origins_seen(Path(weights).parent),
     )
+    write_made_by(Path(output_dir) / "evaluation", {"run": run, "made_by": told})
+    if measures:
+        note_figures(weights, output_dir, data=dataset_dir, split=split, how=title, run=run)
     print(f"report: {write_report(output_dir)}")
     raise_left_out(Path(output_dir) / "evaluation")
+
+
+def note_figures(
+    weights: str | Path, output_dir: str | Path, *, data: str | Path | Source, split: str | None, how: str, run: str
+) -> None:
+    """Notes beside weights what a run measured of them.
+
+    Args:
+        weights: Their file.
+        output_dir: The run directory, its record written.
+        data: On what it measured.
+        split: Of the data.
+        how: Title of the evaluation.
+        run: Its id.
+    """
+    sha256 = Manifest.of(folder_of(data) / NAME).sha256 if isinstance(data, str | Path) else data.sha256
+    about = {"data": folder_of(data).name, "data_sha256": sha256, "split": split, "how": how, "run": run}
+    if found := found_in(Path(output_dir), **about):
+        note_quality(weights, found)
 
 
 def record_run(
@@ -136,18 +187,23 @@ def record_run(
     devices: int = 1,
     seconds: float | None,
     trained_on: Mapping[str, Any] | None = None,
+    run: str,
     pretrained_on: Collection[str] = (),
     pretrained_contents: Collection[str] = (),
     weights_origins: Collection[str] = (),
+    made_by: Mapping[str, Any] | None = None,
+    notes: Sequence[str] = (),
 ) -> None:
     """Writes ``run.json``: what ran, on what data, when, where, by which command, settings, versions and weights.
 
     Arguments as in :func:`record_training`, and ``weights``, their file; ``device`` and ``devices``, that it ran on;
-    ``trained_on``, the number of ``samples``, their ``noun`` and the ``subjects`` they are of; ``pretrained_on`` and
-    ``pretrained_contents``, subjects, and hashes of what they are made of, that the weights it began with had seen;
-    ``weights_origins``, where those came from.
+    ``trained_on``, the number of ``samples``, their ``noun`` and the ``subjects`` they are of; ``run``, its id;
+    ``pretrained_on`` and ``pretrained_contents``, subjects, and hashes of what they are made of, that the weights it
+    began with had seen; ``weights_origins``, where those came from; ``made_by``, of an evaluation: the weights, their
+    run and how good they are; ``notes``, which its report shows first.
     """
     record = {
+        "run": run,
         "title": title,
         "method": type(method).__name__,
         "bundle": bundle,
@@ -166,6 +222,8 @@ def record_run(
         "pretrained_on": sorted(pretrained_on),
         "pretrained_contents": sorted(pretrained_contents),
         "weights_origins": sorted(weights_origins),
+        **({} if made_by is None else {"made_by": dict(made_by)}),
+        "notes": list(notes),
         "seconds": seconds,
         "parameters": sum(p.numel() for p in method.parameters()),
     }
@@ -192,7 +250,12 @@ def seconds_of(trainer: pl.Trainer) -> float | None:
 
 
 def save_models(
-    *, method: Method, network: nn.Module, model_dir: str | Path, whole: str = "pretraining.safetensors"
+    *,
+    method: Method,
+    network: nn.Module,
+    model_dir: str | Path,
+    about: About | None = None,
+    whole: str = "pretraining.safetensors",
 ) -> dict[str, str]:
     """Writes ``model.pt`` and its safetensors twin (the plain network), and a file of the whole method.
 
@@ -200,17 +263,19 @@ def save_models(
         method: Everything that was trained.
         network: The part that is given out.
         model_dir: Folder.
+        about: What the files say of themselves, ``model.pt`` in its twin.
         whole: Name of the method's file.
 
     Returns:
         sha256 by file name.
     """
     folder, twin = Path(model_dir), "model.safetensors"
-    about = {"method": type(method).__name__, "network": type(network).__name__, "medmae": version("medmae")}
+    said = {"method": type(method).__name__, "network": type(network).__name__, "medmae": version("medmae")}
+    said |= {} if about is None else about_header(about)
     return {
         "model.pt": save_pt(network.state_dict(), folder / "model.pt"),
-        twin: save_safetensors(network.state_dict(), folder / twin, metadata={**about, **header(network)}),
-        whole: save_safetensors(method.state_dict(), folder / whole, metadata={**about, **header(method)}),
+        twin: save_safetensors(network.state_dict(), folder / twin, metadata={**said, **header(network)}),
+        whole: save_safetensors(method.state_dict(), folder / whole, metadata={**said, **header(method)}),
     }
 
 

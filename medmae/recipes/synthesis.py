@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from medmae.data.manifest import Manifest
-from medmae.data.volumes.target_intensity import NAME, write_target_intensities
+from medmae.data.volumes.target_intensity import NAME, target_intensities
 from medmae.errors import DataError, LaterFailures
 from medmae.evaluate.leakage import require_unseen
 from medmae.evaluate.reconstruct.reconstruction import DescribedDataset
@@ -19,18 +19,28 @@ from medmae.evaluate.synthesis.evaluation import evaluate_synthesis
 from medmae.evaluate.synthesis.network import Synthesiser
 from medmae.evaluate.synthesis.synthesise import VolumeSynthesis
 from medmae.evaluate.synthesis.uncertainty import calibration_tasks, fit_spread
+from medmae.files import write_text
 from medmae.methods.mt_unet import MTUNet
 from medmae.nn.config import config_of
 from medmae.recipes.evaluation import Evaluation
-from medmae.recipes.synthesis_task import Contrasts, paired_subjects, require_task, write_task
+from medmae.recipes.synthesis_task import (
+    TARGET_INTENSITY,
+    WEIGHTS,
+    Contrasts,
+    intensities_of,
+    paired_subjects,
+    require_task,
+    task,
+    write_task,
+)
+from medmae.recipes.task_file import RUN
 from medmae.recipes.training import Training
 from medmae.weights.adapt import Adaptation
 from medmae.weights.io import load_weights
 from medmae.weights.maps.edge_mae import EDGE_MAE
 from medmae.weights.networks import read_networks
 from medmae.weights.pretrained import load_encoder
-
-WEIGHTS = "synthesis.safetensors"
+from medmae.weights.quality import made_by, sentence
 
 
 class SynthesisTraining(Training):
@@ -72,7 +82,7 @@ class SynthesisTraining(Training):
         return self.method
 
     def initialize(self) -> None:
-        """Loads the pre-trained encoder into encoder and feature extractor, and notes what is to be made of what.
+        """Loads the pre-trained encoder into encoder and feature extractor, and measures what is to be made.
 
         Raises:
             DataError: If the weights do not fit or have seen a test subject, no subject of the data set has a target,
@@ -82,10 +92,24 @@ class SynthesisTraining(Training):
         if self.uncertainty:
             calibration_tasks(manifest=self.manifest, **self.task)
         _load_pretrained(self.network_of_task, self.pretrained, manifest=self.manifest)
+        self.intensities = self._intensities()  # measured here, so that what cannot be is told before training
+
+    def purpose(self) -> Mapping[str, Any]:
+        """What is made of what, and with which intensities."""
+        return {**task(**self.task), TARGET_INTENSITY: self.intensities}
+
+    def write_beside(self) -> None:
+        """The same for people, and whose pairs were seen."""
+        run = self.module.run_id
+        write_text(self.model_dir / NAME, json.dumps({RUN: run, **self.intensities}, indent=2) + "\n")
+        write_task(self.model_dir, **self.task, manifest=Manifest.of(self.data), paired=self._paired(), run=run)
+
+    def _paired(self) -> tuple[str, ...]:
+        return tuple(sorted(set(self.samples.subjects.tolist())))
+
+    def _intensities(self) -> dict[str, Any]:
         made = list(self.task["contrasts"] or [str(self.task["target"])])
-        known, paired = Manifest.of(self.data), tuple(sorted(set(self.samples.subjects.tolist())))
-        write_target_intensities(self.model_dir / NAME, manifest=known, contrasts=made, subjects=paired)
-        write_task(self.model_dir, **self.task, manifest=known, paired=paired)
+        return target_intensities(manifest=Manifest.of(self.data), contrasts=made, subjects=self._paired())
 
     @property
     def manifest(self) -> Path:
@@ -188,6 +212,7 @@ class Synthesis(VolumeSynthesis):
     """
 
     wants = "volumes"
+    weights = WEIGHTS
 
     def __init__(
         self,
@@ -202,12 +227,16 @@ class Synthesis(VolumeSynthesis):
     ) -> None:
         require_task(model_dir, source=source, target=target, contrasts=contrasts)  # before the rest of its files
         made = targets if contrasts else [str(target)]
-        super().__init__(method=method, weights=Path(model_dir) / WEIGHTS, targets=made, **options)
+        options["target_intensity"] = intensities_of(
+            weights := Path(model_dir) / WEIGHTS, options.get("target_intensity")
+        )
+        super().__init__(method=method, weights=weights, targets=made, **options)
         self.model_dir, self.task = model_dir, {"source": source, "target": target, "contrasts": contrasts}
 
     def initialize(self) -> None:
         """Loads the weights; see :func:`load_synthesis`."""
         load_synthesis(self.method, self.model_dir, **self.task)  # type: ignore[arg-type]
+        print(sentence(made_by(Path(self.model_dir) / WEIGHTS)))
 
 
 def load_synthesis(

@@ -13,6 +13,7 @@ from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities.exceptions import MisconfigurationException  # type: ignore[attr-defined]
 
 from medmae.errors import DataError
+from medmae.evaluate.provenance import write_made_by
 from medmae.recipes.loggers import loggers
 from medmae.training import Checkpoints
 from medmae.training.callbacks import PlainProgress, ProgressBar, Throughput
@@ -60,7 +61,7 @@ class Trainer(pl.Trainer):
         root = str(default_root_dir)
         if logger is None or isinstance(logger, str):
             logger = loggers(logger, root=root)
-        own: list[Callback] = [Checkpoints(folder=f"{root}/checkpoints"), Timer(), Throughput()]
+        own: list[Callback] = [Checkpoints(folder=f"{root}/checkpoints"), Timer(), Throughput(), _OwnLog()]
         shown = lightning.pop("enable_progress_bar", True)
         terminal = sys.stdout.isatty()
         if shown:
@@ -90,3 +91,12 @@ class Trainer(pl.Trainer):
                 value=devices,
                 remedy="see medmae doctor for what there is; train.yaml alone trains on one device, or on the CPU",
             ) from error
+
+
+class _OwnLog(Callback):
+    """Says in the folder of the log of which training it is; a resumed one has the id of the first."""
+
+    def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """When checkpoints are read."""
+        if trainer.is_global_zero and trainer.loggers and isinstance(run := getattr(module, "run_id", None), str):
+            write_made_by(Path(trainer.default_root_dir) / "logs", {"run": run})

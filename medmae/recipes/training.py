@@ -14,8 +14,10 @@ from torch.utils.data import Dataset
 
 from medmae.data.samples import Samples
 from medmae.data.source import Source
+from medmae.evaluate.provenance import write_made_by
 from medmae.methods.base import Method
-from medmae.recipes.finish import record_training
+from medmae.recipes.about import about_training
+from medmae.recipes.finish import note_figures, record_training
 from medmae.recipes.settings import settings_of
 from medmae.recipes.start import clear_evaluation
 from medmae.recipes.trainer import Trainer
@@ -116,12 +118,14 @@ class Training(ABC):
     def tell_plan(self) -> None:
         """Prints what is going to be done, on what, where and for about how long."""
         held = {} if self.val_loader is None else {"validation": len(self.val_loader.dataset)}  # type: ignore[arg-type]
+        told = {} if self.checkpoint else {"run": self.module.run_id}  # a resumed one has that of its checkpoint
+        told |= {"data": str(self.data.path)}
         train = f"{len(self.samples)} samples of {len(set(self.samples.subjects.tolist()))} subjects"
         tell_plan(
             trainer=self.trainer,
             module=self.module,
             loader=self.train_loader,
-            data={"data": str(self.data.path), "training": train, **{k: f"{n} samples" for k, n in held.items()}},
+            data={**told, "training": train, **{k: f"{n} samples" for k, n in held.items()}},
             smaller=self.smaller,
         )
 
@@ -151,13 +155,35 @@ class Training(ABC):
             title=self.title,
             bundle=self.bundle,
             config={**settings_of(self.module, trainer=self.trainer, loader=self.train_loader), **self.record},
+            about=about_training(
+                self.method,
+                run=self.module.run_id,
+                data=self.data,
+                view=self.samples.view.options,
+                task=self.purpose(),
+                pretrained=self.pretrained,
+            ),
             whole=self.weights,
             pretrained=self.pretrained,
             samples=self.samples,
         )
-        self.evaluate(self.output_dir / "evaluation", hashes)
+        self.write_beside()
+        run, weights = self.module.run_id, self.model_dir / self.weights
+        made = {"run": run, "made_by": {"file": weights.name, "sha256": hashes[weights.name], "run": run}}
+        write_made_by(self.output_dir / "evaluation", made)
+        try:
+            self.evaluate(self.output_dir / "evaluation", hashes)
+        finally:
+            note_figures(weights, self.output_dir, data=self.data, split="test", how=self.title, run=run)
 
     pretrained: str | Path | None = None  # what training begins with; whom that has seen is recorded, too
+
+    def purpose(self) -> Mapping[str, Any] | None:
+        """What is trained for, beside what the method does by itself: the header of the weights tells it."""
+        return None
+
+    def write_beside(self) -> None:  # noqa: B027 (many a training has nothing to add)
+        """Writes what belongs to the weights, when they are there: what is written before would be another's."""
 
     @abstractmethod
     def evaluate(self, out: Path, hashes: Mapping[str, str]) -> None:

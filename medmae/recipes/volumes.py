@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from medmae.evaluate.infer import VolumeInference
+from medmae.evaluate.provenance import write_made_by
 from medmae.recipes.training import Training
 from medmae.weights.io import load_weights
+from medmae.weights.quality import made_by, sentence
 
 
 class VolumeFeatures(VolumeInference):
@@ -19,6 +21,7 @@ class VolumeFeatures(VolumeInference):
     """
 
     wants = "volumes"
+    weights = Training.weights
 
     def __init__(self, *, model_dir: str | Path, **options: Any) -> None:
         super().__init__(**options)
@@ -30,4 +33,15 @@ class VolumeFeatures(VolumeInference):
         Raises:
             DataError: If the weights do not fit.
         """
-        load_weights(self.method, self.model_dir / Training.weights)
+        load_weights(self.method, self.model_dir / self.weights)
+
+    def run(self) -> None:
+        """As above; ``made_by.json`` among the files says which weights made them, and how good they were found to be.
+
+        Raises:
+            SomeFailedError: At the end, if a volume could not be read.
+        """
+        made = made_by(self.model_dir / self.weights)
+        write_made_by(self.output_dir, {"made_by": made})
+        print(sentence(made))
+        super().run()

@@ -9,7 +9,7 @@ from medmae import __version__
 from medmae.report.cohort import cohort
 from medmae.report.evaluations import SectionBuilder, evaluations, read_run
 from medmae.report.folder import RunFolder
-from medmae.report.headline import result_cards, size_cards, summary_sentence, warnings
+from medmae.report.headline import other_run, result_cards, size_cards, summary_sentence, warnings
 from medmae.report.origin import origin_sentence
 from medmae.report.page import Report
 from medmae.report.provenance import provenance, this_run
@@ -52,7 +52,8 @@ def build_report(run: str | Path) -> Report:
     for each in known:
         builders.update(each.sections)
     cards = [result_cards(folder), *(each.cards(folder) for each in known), size_cards(folder)]
-    notes = [*(each.notes(folder) for each in known), warnings(folder)]
+    told = list(map(str, folder.info.get("notes") or []))
+    notes = [told, *(each.notes(folder) for each in known), other_run(folder), warnings(folder)]
     return Report(
         title=folder.title,
         eyebrow=" · ".join(dict.fromkeys(["medmae report", *origin])),

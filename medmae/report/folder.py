@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 from medmae import files
 from medmae.errors import DataError
 
+MADE_BY = "made_by.json"  # of which run, and of which weights, the files beside it are
 Row = dict[str, str]
 Panel = dict[str, NDArray[Any]]
 
@@ -143,6 +144,12 @@ class RunFolder:
 def read_object(path: Path) -> dict[str, Any]:
     """Read a JSON object; a missing file is empty."""
     return files.read_object(path, remedy=_AGAIN) if path.is_file() else {}
+
+
+def run_in(folder: Path) -> str | None:
+    """Id of the run that wrote into a folder; None where nobody says."""
+    run = read_object(folder / MADE_BY).get("run")
+    return None if run is None else str(run)
 
 
 def read_json(path: Path, *, default: object) -> object:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from medmae.report.evaluations import evaluations
-from medmae.report.folder import RunFolder, as_float
+from medmae.report.folder import RunFolder, as_float, run_in
 from medmae.report.metrics import Comparison, Score, comparisons, other_scores
 from medmae.report.page import Card
 from medmae.report.text import count, duration, listing, magnitude, number, signed, span, words
@@ -80,7 +80,18 @@ def warnings(folder: RunFolder) -> list[str]:
     return [
         *_subject_warnings(folder),
         *_defeats(folder),
-        *map(str, folder.info.get("notes") or []),
+    ]
+
+
+def other_run(folder: RunFolder) -> list[str]:
+    """Files of the run directory that are of another run than its record."""
+    own = folder.info.get("run")
+    found = {name: run_in(folder.path / name) for name in ("evaluation", "logs")}
+    return [
+        f"What lies in {name}/ is of another run ({run}) than run.json ({own}): believe nothing here before each is "
+        "put back where it belongs."
+        for name, run in found.items()
+        if own and run and run != own
     ]
 
 

@@ -92,6 +92,7 @@ def _resume(
     for line in require_resumable(content["medmae"]["settings"], now, path=path, allow_changes=allow_changes):
         tell(f"changed since the checkpoint: {line}")
     tell(f"resuming from {path}, after step {content['global_step']}")
+    tell(f"this goes on with run {content['medmae'].get('run_id', 'unknown')}")
     for logger in trainer.loggers:
         if isinstance(logger, CSVLogger):
             continue_log(logger, step=content["global_step"])

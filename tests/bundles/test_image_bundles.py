@@ -2,19 +2,26 @@
 
 import csv
 import json
+import re
+import shutil
 from pathlib import Path
+from unittest.mock import Mock
 
 import h5py
 import numpy as np
 import pytest
 from monai.bundle import ConfigParser, ConfigWorkflow
 from PIL import Image
+from safetensors import safe_open
+from safetensors.torch import load_file
 
 from data_prep.tiny.images import make
 from medmae.bundle.run import run_bundle
 from medmae.bundle.shipped import find_config, shipped
 from medmae.errors import DataError
 from medmae.kinds import Scale
+from medmae.weights.about import read_about, run_of
+from medmae.weights.io import save_safetensors
 from medmae.weights.scales import read_scales
 
 SIZE = {"image_size": [32, 24], "patch_size": 8, "channels": 1}
@@ -152,6 +159,111 @@ def test_a_classifier_expects_the_scale_of_its_pre_training_and_refuses_another(
     assert "data of another scale" in f"{caught.value} {caught.value.__cause__}"
     said = read_scales(classified / "models" / "classifier.safetensors")
     assert said == {"network.encoder": Scale.of("imagenet", channels=1)}
+
+
+def tried(bundle, config, run, images, out, **typed):
+    """What a user types beside folders."""
+    where = {"dataset_dir": str(images), "model_dir": str(run / "models"), "output_dir": str(out)}
+    try:
+        run_bundle(bundle, config, overrides=where, options=typed)
+    except RuntimeError as error:  # MONAI's, around ours
+        raise error.__cause__ or error from None
+
+
+def test_the_folder_of_the_weights_is_enough(pretrained, classified, images, tmp_path):
+    tried("image_mae_pretraining", "inference", pretrained, images, tmp_path / "embedded")
+    evaluated("inference", pretrained, images, tmp_path / "as typed")
+    found, typed = (h5py.File(tmp_path / name / "embeddings" / "all.h5") for name in ("embedded", "as typed"))
+    assert np.array_equal(found["features"], typed["features"])
+    assert found.attrs["weights_run"] == run_of(pretrained / "models" / "pretraining.safetensors")
+    assert "PSNR" in found.attrs["weights_quality"]
+    tried("image_classification", "inference", classified, images, tmp_path / "classified")
+    header = (tmp_path / "classified" / "predictions.csv").read_text().splitlines()[0]
+    assert header == "image,predicted,p_blobs,p_stripes"
+    made = json.loads((tmp_path / "classified" / "made_by.json").read_text())["made_by"]
+    assert made["quality"].startswith("balanced accuracy, all labels, this network, fine-tuned ")
+    assert "test split of" in made["quality"]
+    assert "same answer to all" in made["quality"]
+
+
+@pytest.mark.parametrize(
+    ("config", "typed", "both"),
+    [
+        ("inference", {"image_size": "64"}, "image_size = [32, 24], and 64 is wanted"),
+        ("inference", {"channels": "3"}, "channels = 1, and 3 is wanted"),
+        ("inference", {"method::embed_dim": "96"}, "method::embed_dim = 48, and 96 is wanted"),
+        ("inference", {"method::_target_": "medmae.methods.mae.mae_large"}, "embed_dim is 48, and there 1024"),
+        ("inference", {"method::_target_": "medmae.methods.cmae.cmae_tiny"}, "MAE, and there medmae.methods.cmae.CMAE"),
+        ("inference,demo", {}, "image_size = [32, 24], and 32 is wanted"),
+    ],
+)
+def test_what_contradicts_the_weights_is_refused_with_both_values(pretrained, images, tmp_path, config, typed, both):
+    with pytest.raises(DataError, match=re.escape(both)) as caught:
+        tried("image_mae_pretraining", config, pretrained, images, tmp_path, **typed)
+    assert "leave --" in str(caught.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_fits_the_weights_may_be_asked_otherwise(pretrained, images, tmp_path):
+    settings = dict(NAMES, mask_ratio="0.5")
+    tried("image_mae_pretraining", "evaluate", pretrained, images, tmp_path / "out", **settings)
+    assert json.loads((tmp_path / "out" / "run.json").read_text())["config"]["mask_ratio"] == 0.5
+    quality = json.loads((pretrained / "models" / "quality.json").read_text())
+    (entry,) = quality.values()
+    titles = {one["how"] for one in entry["quality"]}
+    assert titles == {"MAE pre-training on images", "MAE on held-out images"}
+
+
+def test_a_training_that_never_ended_gives_its_names_to_no_weights(classified, images, tmp_path, monkeypatch):
+    shutil.copytree(classified, tmp_path / "run")
+    swapped = ["stripes", "blobs"]
+    with monkeypatch.context() as patch:
+        patch.setattr("medmae.recipes.training.fit", Mock(side_effect=RuntimeError("killed")))
+        overrides = {**SIZE, **QUICK, **NAMES, "dataset_dir": str(images), "output_dir": str(tmp_path / "run")}
+        with pytest.raises(RuntimeError, match=r"training.*run"):
+            run_bundle("image_classification", "train", overrides={**overrides, "classes": swapped})
+    run = tmp_path / "run"
+    with pytest.raises(DataError, match=r"classes = \['blobs', 'stripes'\], and \['stripes', 'blobs'\] is wanted"):
+        tried("image_classification", "inference", run, images, tmp_path / "out", classes="[stripes, blobs]")
+    tried("image_classification", "inference", run, images, tmp_path / "out", classes="[blobs, stripes]")
+    task = json.loads((run / "models" / "task.json").read_text())
+    (run / "models" / "task.json").write_text(json.dumps({**task, "classes": swapped, "run": "another"}))
+    tried("image_classification", "inference", run, images, tmp_path / "again")
+    first, again = ((tmp_path / name / "predictions.csv").read_text() for name in ("out", "again"))
+    assert first == again
+
+
+def test_weights_of_an_earlier_version_are_used_with_what_is_typed(classified, images, tmp_path):
+    models = tmp_path / "run" / "models"
+    models.mkdir(parents=True)
+    weights = classified / "models" / "classifier.safetensors"
+    with safe_open(weights, framework="pt") as file:
+        said = {name: text for name, text in file.metadata().items() if name not in ("about", "networks")}
+    save_safetensors(load_file(weights), models / "classifier.safetensors", metadata=said)
+    typed = {"image_size": "[32, 24]", "patch_size": "8", "channels": "1", "embed_dim": "48", "depth": "3"}
+    typed |= {"num_heads": "4", "classes": "[blobs, stripes]"}
+    with pytest.warns(UserWarning, match=r"does not say of which network .* say them as then: --method::_target_"):
+        tried("image_classification", "inference", tmp_path / "run", images, tmp_path / "out", **typed)
+    made = json.loads((tmp_path / "out" / "made_by.json").read_text())["made_by"]
+    assert (made["run"], made["quality"][:10]) == (None, "not judged")
+    with pytest.raises(DataError, match=r"the weights were trained with num_heads=4 .* and this network has 12"):
+        tried(
+            "image_classification", "inference", tmp_path / "run", images, tmp_path / "out", classes="[blobs, stripes]"
+        )
+
+
+def test_weights_alone_tell_whom_they_have_seen(pretrained, images, tmp_path):
+    models = tmp_path / "alone" / "models"
+    models.mkdir(parents=True)
+    shutil.copy(pretrained / "models" / "pretraining.safetensors", models)
+    with pytest.raises(DataError, match="pre-training has seen"):
+        tried("image_mae_pretraining", "evaluate", tmp_path / "alone", images, tmp_path / "out", split="train", **NAMES)
+    about = read_about(models / "pretraining.safetensors")
+    names = json.loads((pretrained / "run.json").read_text())["data"]["subjects"]["train"]
+    assert len(about["seen"][0]["hashed"]) == len(names)
+    assert not any(name in json.dumps(about["seen"]) for name in names)
+    assert (about["method"], about["preset"]) == ("mae", "tiny")
+    assert about["changed"] == {"image_size": [32, 24], "in_channels": 1, "scale": "imagenet"}
 
 
 @pytest.mark.parametrize("name", ["image_mae_pretraining", "image_classification"])

@@ -176,8 +176,9 @@ def test_inference_takes_nifti_and_writes_one_result_a_volume(run, cohort, tmp_p
 
 def test_weights_of_another_size_are_refused_with_the_remedy(run, cohort, tmp_path):
     where = {"dataset_dir": str(cohort), "output_dir": str(tmp_path), "model_dir": str(run / "models")}
+    paper = "medmae.methods.edge_mae.edge_mae_paper"  # not the tiny one
     with pytest.raises((ValueError, RuntimeError)) as caught:
-        run_bundle(NAME, "inference", overrides=where)  # the paper's size, not the tiny one
+        run_bundle(NAME, "inference", overrides={**where, "method::_target_": paper})
     text = str(caught.value) + str(caught.value.__cause__)
     assert "pretraining.safetensors" in text
     assert "method::_target_" in text

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from medmae.data.manifest import Manifest, Row
 from medmae.data.volumes.intensity import Normalisation
@@ -48,18 +49,16 @@ def median_normalisation(
     return Normalisation(lower=lower, upper=upper, maximum=maximum, background=background)
 
 
-def write_target_intensities(
-    path: str | Path,
+def target_intensities(
     *,
     manifest: str | Path | Manifest,
     contrasts: Sequence[str],
     split: str | None = "train",
     subjects: Collection[str] | None = None,
-) -> None:
-    """Writes the median normalisation of some contrasts as JSON, to stand beside a model's weights.
+) -> dict[str, Any]:
+    """The median normalisation of some contrasts as JSON has it, for a model's weights.
 
     Args:
-        path: The file; ``target_intensity.json`` in the model's folder by convention.
         manifest: What the model was trained on.
         contrasts: What it can make.
         split: Whose subjects.
@@ -70,7 +69,7 @@ def write_target_intensities(
     """
     manifest = Manifest.of(manifest)
     measured = {name: _rows(manifest, name, split=split, subjects=subjects) for name in contrasts}
-    record = {
+    return {
         "what": "median over subjects of what maps a contrast to [0, 1]; intensity = stored * maximum + background",
         "manifest_sha256": manifest.sha256,
         "split": split,
@@ -80,7 +79,11 @@ def write_target_intensities(
             for name, rows in measured.items()
         },
     }
-    write_text(path, json.dumps(record, indent=2) + "\n")
+
+
+def write_target_intensities(path: str | Path, **measured: Any) -> None:
+    """Writes :func:`target_intensities` (its arguments) to stand beside weights, by convention as :data:`NAME`."""
+    write_text(path, json.dumps(target_intensities(**measured), indent=2) + "\n")
 
 
 def _rows(manifest: Manifest, contrast: str, *, split: str | None, subjects: Collection[str] | None) -> list[Row]:
@@ -88,15 +91,20 @@ def _rows(manifest: Manifest, contrast: str, *, split: str | None, subjects: Col
     return [row for row in found if subjects is None or row["subject"] in subjects]
 
 
-def read_target_intensities(path: str | Path) -> dict[str, Normalisation]:
+def read_target_intensities(path: str | Path, *, record: Mapping[str, Any] | None = None) -> dict[str, Normalisation]:
     """The inverse of :func:`write_target_intensities`: normalisation by contrast.
+
+    Args:
+        path: The file; or that which says ``record``.
+        record: What it says, where that is known.
 
     Raises:
         DataError: If the file is missing or not such a file.
     """
     remedy = "write it at training time with write_target_intensities, or leave it out for intensities in [0, 1]"
     try:
-        contrasts = from_json(Path(path).read_text(encoding="utf-8"))["contrasts"]
+        said = from_json(Path(path).read_text(encoding="utf-8")) if record is None else record
+        contrasts = said["contrasts"]
         return {
             name: Normalisation.from_dict({key: value for key, value in entry.items() if key != "subjects"})
             for name, entry in contrasts.items()

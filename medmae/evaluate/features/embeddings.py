@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.progress import track
@@ -29,6 +29,7 @@ class Embedder:
         patch_tokens: Also write the tokens of every patch: ``(N, P, D)``, a hundred times as much.
         batch_size: Samples at once.
         workers: Processes that read samples.
+        made_by: What else a file says of the weights that made it: as it was when it was made.
     """
 
     extract: FeatureExtractor
@@ -36,6 +37,7 @@ class Embedder:
     patch_tokens: bool = False
     batch_size: int = 64
     workers: int = 0
+    made_by: Mapping[str, str] = field(default_factory=dict)
 
     def write_all(self, cases: Sequence[EmbeddingCase], out: str | Path) -> list[Path]:
         """Writes ``<out>/<case>.h5`` for every case, and gives the files in the order of the cases.
@@ -85,7 +87,7 @@ class Embedder:
         write_embeddings(
             path,
             self._parts(case, lost),
-            about=about,
+            about={**about, **self.made_by},
             coords=case.coords,
             grid=case.grid,
             names=case.names,

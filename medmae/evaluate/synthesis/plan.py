@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -69,15 +70,22 @@ def plan_any(case: StoredCase, *, targets: Targets) -> tuple[tuple[str, ...], np
     return targets, given
 
 
-def known_intensities(path: str | Path | None, *, targets: Sequence[str]) -> dict[str, Normalisation] | None:
+def known_intensities(
+    path: str | Path | None, *, targets: Sequence[str], record: Mapping[str, Any] | None = None
+) -> dict[str, Normalisation] | None:
     """What intensities the targets usually have; None without a file.
+
+    Args:
+        path: The file, or that which says ``record``.
+        targets: Contrasts.
+        record: What it says, where that is known.
 
     Raises:
         DataError: If the file does not tell those of every target.
     """
     if path is None:
         return None
-    known = read_target_intensities(path)
+    known = read_target_intensities(path, record=record)
     unknown = [name for name in targets if name not in known]
     if unknown:
         raise DataError(

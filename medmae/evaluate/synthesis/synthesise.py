@@ -20,6 +20,7 @@ from medmae.evaluate.synthesis.network import Synthesiser
 from medmae.evaluate.synthesis.plan import check_targets, known_intensities, plan_any, plan_pair
 from medmae.evaluate.synthesis.synthetic_files import Dtype, Kind, Result, write_results
 from medmae.methods.mt_unet import MTUNet
+from medmae.weights.about import task_in
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +45,7 @@ class VolumeSynthesis:
         weights: The file that ``method`` was loaded from; its hash is recorded, and the ``run.json`` beside it or in
             the folder above tells whom training saw.
         target_intensity: ``target_intensity.json`` of the model, which gives images the intensities that the target
-            usually has; without it they lie in [0, 1].
+            usually has; without it they lie in [0, 1]. The file ``weights`` themselves, if their header tells them.
         dtype: ``float32``, or ``int16`` with a slope: half the size, steps of 1 / 32767 of the largest value.
         uncertainty: Whether to look from all sides; eight times the work.
         calibration: ``calibration.json`` of the model: what error a spread means, measured on validation subjects. If
@@ -81,7 +82,9 @@ class VolumeSynthesis:
         self.synthesiser = Synthesiser.of(method, device=device, batch_size=batch_size, smooth=smooth, overlap=overlap)
         self.targets = check_targets(targets, contrasts=cases.contrasts, num_contrasts=method.num_contrasts)
         self.remake = remake
-        self.intensities = known_intensities(target_intensity, targets=self.targets or cases.contrasts)
+        made = self.targets or cases.contrasts
+        told = task_in(weights).get("target_intensity") if weights == target_intensity and weights else None
+        self.intensities = known_intensities(target_intensity, targets=made, record=told)
         self.dtype: Dtype = dtype
         self.uncertainty = uncertainty
         self.calibration = _calibration(calibration, weights=weights) if uncertainty else None
