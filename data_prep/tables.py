@@ -93,7 +93,7 @@ def print_summary(
         console.print(f"[bold red]quarantined[/] … and {len(failures) - _MOST_LINES} more: read quarantine.csv")
     for note in notes:
         console.print(f"[yellow]note[/] {escape(note)}")
-    console.print(f"manifest: {escape(str(manifest))}")
+    console.print(f"manifest: {escape(str(manifest))}", soft_wrap=True)  # a path to copy
 
 
 def versions(packages: Iterable[str]) -> dict[str, str]:

@@ -84,9 +84,10 @@ def test_markup_in_a_name_is_text():
 
 
 def test_the_summary_of_a_preparation_fits_eighty_columns_and_says_where_the_rest_is():
-    console = Console(file=io.StringIO(), width=80)
-    print_summary(console, LINES * 20, list(LINES[0]), [], Path("manifest.jsonl"))
+    console, manifest = Console(file=io.StringIO(), width=80), Path("/data", "a long name" * 9, "manifest.jsonl")
+    print_summary(console, LINES * 20, list(LINES[0]), [], manifest)
     text = console.file.getvalue()
+    assert f"manifest: {manifest}\n" in text  # in one piece, to be copied
     assert "all is in summary.csv" in text
     assert "20 more: read summary.csv" in text
     assert len(text.splitlines()) < 70  # 40 cases, not a page each
