@@ -147,6 +147,31 @@ def test_the_sdist_carries_all_that_is_tracked(
     assert {str(file.relative_to(ROOT)) for file in tracked} - names == set()
 
 
+@pytest.mark.parametrize("url", ["", "https://code.example/medmae/"])
+def test_the_description_has_no_link_that_leads_nowhere(tmp_path, monkeypatch, url: str) -> None:
+    from hatchling.build import build_wheel
+
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("MEDMAE_URL", url)
+    with zipfile.ZipFile(tmp_path / build_wheel(str(tmp_path))) as wheel:
+        (metadata,) = [name for name in wheel.namelist() if name.endswith("/METADATA")]
+        text = wheel.read(metadata).decode()
+    links = re.findall(r"\]\(([^)]*)\)", text)
+    assert "make demo" in text
+    assert [link for link in links if not link.startswith("https://")] == []
+    assert ("https://code.example/medmae/docs/images/report.png" in links) == bool(url)
+    assert ("Project-URL: Source, https://code.example/medmae\n" in text) == bool(url)
+
+
+def test_what_the_dockerfile_copies_exists_and_is_not_ignored() -> None:
+    lines = (ROOT / "Dockerfile").read_text().splitlines()
+    copied = [name for line in lines if re.match(r"COPY (?!--from)", line) for name in line.split()[1:-1]]
+    kept = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    assert "requirements.txt" in copied
+    assert set(copied) == kept
+    assert [name for name in copied if not (ROOT / name).exists()] == []
+
+
 def test_the_wheel_carries_both_packages_and_the_recipes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from hatchling.build import build_wheel
 
