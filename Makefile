@@ -18,8 +18,12 @@ export OMP_NUM_THREADS ?= 1
 # Where this is set, torch and MONAI are compiled anew at every start: half a minute each time.
 unexport PYTHONDONTWRITEBYTECODE
 
+# What touches each dependency once: readers, networks, training, exports, a bundle from data to report, the command line.
+LOWEST := tests/test_cli.py tests/test_files.py tests/data tests/masking tests/nn tests/objectives tests/weights tests/training \
+	tests/recipes tests/report tests/bundles/test_image_bundles.py tests/golden
+
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test coverage quick lint format types floors docs bench lock clean distclean
+.PHONY: help setup demo test coverage quick lint format types floors docs lowest bench lock clean distclean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -71,6 +75,13 @@ floors: $(STAMP) ## import-linter: imports only go down
 docs: $(STAMP) ## the documentation site, strictly, into site/ (site/index.html; the search needs a server)
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 
+lowest: $(STAMP) ## a part of the tests with the lowest versions that pyproject.toml admits, in .venv-lowest (downloads them)
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-lowest
+	$(BIN)/uv pip compile --quiet --resolution lowest-direct --extra dev pyproject.toml -o .venv-lowest/requirements.txt
+	$(BIN)/uv pip install --quiet --python .venv-lowest -r .venv-lowest/requirements.txt
+	$(BIN)/uv pip install --quiet --python .venv-lowest --no-deps --no-build-isolation --editable .
+	.venv-lowest/bin/python -m pytest -n $(WORKERS) --dist loadfile -m "not slow" $(LOWEST) $(ARGS)
+
 bench: $(STAMP) ## speed beside the peers, into docs/benchmarks.md (about 20 minutes on a quiet machine)
 	$(BIN)/python benchmarks/slice_reading.py
 	$(BIN)/python benchmarks/image_loading.py
@@ -90,5 +101,5 @@ clean: ## remove caches and what runs left behind
 	rm -rf build dist site htmlcov .coverage .coverage.* .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
-distclean: clean ## clean, and remove the environment
-	rm -rf $(VENV)
+distclean: clean ## clean, and remove the environments
+	rm -rf $(VENV) .venv-lowest
