@@ -13,6 +13,7 @@ from medmae.errors import DataError
 from medmae.files import atomic_write
 from medmae.reading import reading
 from medmae.training.checkpoints import checkpoints
+from medmae.training.log import tell
 
 NEWEST = "newest"
 
@@ -71,7 +72,7 @@ def find_checkpoint(wanted: str | Path, *, folder: str | Path) -> tuple[Path, di
     """The file to go on from, and what it holds.
 
     Args:
-        wanted: A path, or ``newest``: the newest one of ``folder`` that can be read whole.
+        wanted: A path, or ``newest``: the newest one of ``folder`` that can be read whole; those that cannot are told.
         folder: Of the run's checkpoints.
 
     Raises:
@@ -82,9 +83,13 @@ def find_checkpoint(wanted: str | Path, *, folder: str | Path) -> tuple[Path, di
     unreadable = []
     for path in checkpoints(folder):
         try:
-            return path, read_checkpoint(path)
+            content = read_checkpoint(path)
         except DataError as error:
             unreadable.append(str(error))
+            continue
+        for reason in unreadable:
+            tell(f"passed over: {reason}")
+        return path, content
     earlier = sorted(map(str, Path(folder).glob("earlier-*/step-*.ckpt")))
     raise DataError(
         "no checkpoint to go on from" + "".join(f"; {reason}" for reason in unreadable),

@@ -93,7 +93,7 @@ def test_fault_01_more_than_one_in_a_thousand_unreadable_samples_end_the_run(tmp
 
 # ------------------------------------------------------------------------------------------------------ checkpoints
 @pytest.mark.parametrize("damage", ["truncated", "flipped", "empty", "garbage"])
-def test_fault_30_a_damaged_checkpoint_is_passed_over_for_the_newest_whole_one(tmp_path, damage):
+def test_fault_30_a_damaged_checkpoint_is_passed_over_for_the_newest_whole_one_and_told(tmp_path, damage, capsys):
     run(tmp_path, Numbered())
     newest, older = checkpoints(tmp_path / "checkpoints")
     content = bytearray(newest.read_bytes())
@@ -102,7 +102,9 @@ def test_fault_30_a_damaged_checkpoint_is_passed_over_for_the_newest_whole_one(t
     newest.write_bytes({"truncated": content[:-1000], "empty": b"", "garbage": b"<html>"}.get(damage, content))
     with pytest.raises(DataError, match=r"checkpoint (is damaged|cannot be read).*newest"):
         read_checkpoint(newest)
+    capsys.readouterr()
     assert find_checkpoint("newest", folder=tmp_path / "checkpoints")[0] == older
+    assert f"medmae: passed over: {newest}" in capsys.readouterr().err
 
 
 def test_fault_30_half_a_checkpoint_is_tidied_away_when_training_goes_on(tmp_path):
