@@ -268,3 +268,17 @@ def test_an_interrupted_write_leaves_no_file(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         write_embeddings(tmp_path / "x.h5", parts(), about={}, coords=np.zeros((4, 2)), grid=GRID)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("tile_mpp", "level"), [(1.0, 0), (0.75, 0), (1.5, 1)])
+def test_other_tools_read_the_area_of_a_tile_that_was_resampled(tmp_path, tile_mpp, level):
+    grid = dataclasses.replace(GRID, mpp=(0.5, 0.5), level=level, downsample=(2.0**level,) * 2, tile_mpp=tile_mpp)
+    part = ([0, 1], np.ones((2, 4), np.float32), None)
+    coords = np.array([[0, 0], [100, 0]])
+    path = write_embeddings(tmp_path / "a.h5", [part], about={"case": "a"}, coords=coords, grid=grid)
+    with h5py.File(path) as file:
+        said = dict(file["coords"].attrs)
+    area = grid.tile * tile_mpp / 0.5  # in level-0 pixels
+    assert said["patch_size_level0"] == area
+    assert said["patch_size"] * 2 ** said["patch_level"] == area  # as CLAM reads it
+    assert said["patch_size"] * said["level0_magnification"] / said["target_magnification"] == area  # as TRIDENT does
