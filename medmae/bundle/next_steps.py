@@ -28,6 +28,10 @@ class Trained(Protocol):
     model_dir: Path
 
     @property
+    def axes(self) -> int:
+        """How many axes its data have."""
+
+    @property
     def output_dir(self) -> Path:
         """The run directory."""
 
@@ -59,6 +63,7 @@ def next_commands(
         tree, _ = overlaid([read(path) for path in find_configs(root, name, read=read)])
         recipe: Any = locate(str(tree.get("evaluator", {}).get("_target_")))
         ours = recipe is not None and getattr(recipe, "weights", training.weights) == training.weights
+        ours = ours and getattr(recipe, "axes", training.axes) == training.axes and _same_view(config, tree)
         data = training.data_for(getattr(recipe, "wants", "samples")) if ours else None
         if data is not None:
             words = ["medmae", "run", bundle, name, "--dataset_dir", str(data), "--model_dir", str(training.model_dir)]
@@ -68,6 +73,13 @@ def next_commands(
     commands.append(["medmae", "export", str(weights), str(encoder), "--to", "encoder"])
     commands.append(["medmae", "report", str(training.output_dir)])
     return [shlex.join(words) for words in commands]
+
+
+def _same_view(config: Mapping[str, Any], tree: Mapping[str, Any]) -> bool:
+    """Whether samples are cut as in training: weights of crops of volumes are not evaluated on slices."""
+    views = [config.get("view"), tree.get("dataset", {}).get("view")]
+    targets = {view["_target_"] for view in views if isinstance(view, dict) and "_target_" in view}
+    return len(targets) < 2
 
 
 def _carried(config: Mapping[str, Any], tree: Mapping[str, Any]) -> Iterator[str]:

@@ -129,6 +129,11 @@ class Training(ABC):
             smaller=self.smaller,
         )
 
+    @property
+    def axes(self) -> int:
+        """How many axes its data have: two of slices and images, three of volumes and clips."""
+        return len(next(iter(self.method.kinds.values())).axes)
+
     def data_for(self, wanted: str) -> Path | None:
         """Data that the weights can be used on, of which the training knows: see :func:`medmae.recipes.uses.data_for`.
 

@@ -22,6 +22,7 @@ class VolumeFeatures(VolumeInference):
 
     wants = "volumes"
     weights = Training.weights
+    axes = 2  # it goes through slices
 
     def __init__(self, *, model_dir: str | Path, **options: Any) -> None:
         super().__init__(**options)

@@ -99,13 +99,20 @@ def export_file(
         able = " and ".join(name for name, other in targets().items() if other.drop_class_token)
         raise ValueError(f"dropping the class token is for {able}; {to} holds it")
     require_suffix(out, target.suffixes)
+    part = _encoder_in(method)
     if target.whole:
         load_weights(method, path)
         digest, note = write(method, Path(out))
     else:
-        load_encoder(method, path, into=["encoder"])
-        digest, note = write(method.get_submodule("encoder"), Path(out))
-    scale = cast(MaskedViT, method.get_submodule("encoder")).scaling.scale
+        load_encoder(method, path, into=[part], part=part)
+        digest, note = write(method.get_submodule(part), Path(out))
+    scale = cast(MaskedViT, method.get_submodule(part)).scaling.scale
     if not target.scaled and not scale.identity:
         note += f"; their files hold no scale: give it data as (data - mean) / std, mean {scale.mean}, std {scale.std}"
     return Exported(Path(out), digest, note)
+
+
+def _encoder_in(method: nn.Module) -> str:
+    """Name of the encoder, in a method and its file: that of a classifier is a part of its network."""
+    found = [name for name, part in method.named_modules() if isinstance(part, MaskedViT)]
+    return found[0] if len(found) == 1 else "encoder"

@@ -11,7 +11,8 @@ from medmae.bundle.shipped import read_yaml, shipped
 class Done:
     """A training that is over; it knows of data for some uses."""
 
-    def __init__(self, *, weights="pretraining.safetensors", **data):
+    def __init__(self, *, weights="pretraining.safetensors", axes=2, **data):
+        self.axes = axes
         self.weights, self.model_dir, self.output_dir = weights, Path("out/models"), Path("out")
         self.data = data
 
@@ -62,3 +63,13 @@ def test_options_that_differ_and_matter_are_carried_over():
 def test_results_elsewhere_bring_those_of_the_uses_there():
     told = commands("image_mae_pretraining", Done(samples=Path("images")), elsewhere=True)
     assert told[0].endswith("--model_dir out/models --output_dir out/inference")
+
+
+def test_weights_of_volumes_are_not_offered_to_what_reads_slices():
+    view = {"_target_": "medmae.data.Crops"}
+    done = Done(axes=3, held_out=Path("prepared"), volumes=Path("raw"))
+    told = commands("mr_edge_mae_pretraining", done, view=view)
+    assert [line.split()[1] for line in told] == ["export", "report"]
+    done = Done(held_out=Path("prepared"), volumes=Path("raw"))
+    told = commands("mr_edge_mae_pretraining", done, view={"_target_": "medmae.data.Slices"})
+    assert [line.split()[1] for line in told] == ["run", "run", "export", "report"]

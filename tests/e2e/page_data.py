@@ -31,6 +31,10 @@ BEFORE = {
     "docs/bundles.md": [_MR],
     "docs/reproducibility.md": [_MR, "medmae run mr_edge_mae_pretraining train --dataset_dir prepared/"],
     "bundles/image_classification/docs/README.md": [_IMAGES],
+    "bundles/mr_mt_unet_synthesis/docs/README.md": [
+        _MR,
+        "medmae run mr_edge_mae_pretraining train,volumes --dataset_dir prepared --output_dir runs/volumes",
+    ],
     "bundles/pathology_he_phenotyping/docs/README.md": [
         "medmae prep wsi slides tiles --microns 112",
         "medmae run pathology_he_mmae_pretraining train --dataset_dir tiles",

@@ -11,8 +11,10 @@ from safetensors import safe_open
 
 from medmae import cli
 from medmae.errors import DataError, ExitCode
+from medmae.methods.classification import Classification
 from medmae.methods.edge_mae import edge_mae_tiny
 from medmae.methods.mae import mae_tiny
+from medmae.nn.heads import Classifier
 from medmae.nn.vit import MaskedViT
 from medmae.weights.exchange import export_file, import_file
 from medmae.weights.export.monai import to_monai
@@ -234,3 +236,13 @@ def test_what_import_wrote_of_an_encoder_fills_other_encoders(trained, tmp_path)
     encoder = MaskedViT(image_size=32, patch_size=8, embed_dim=48, depth=3, num_heads=4)
     load_encoder(encoder, tmp_path / "encoder.safetensors")
     assert equal(encoder.state_dict(), method.encoder.state_dict())
+
+
+def test_the_encoder_of_a_classifier_goes_out_as_any_other(tmp_path):
+    torch.manual_seed(0)
+    encoder = mae_tiny().encoder
+    method = Classification(network=Classifier(encoder=encoder, num_classes=2))
+    save_safetensors(method.state_dict(), tmp_path / "classifier.safetensors", metadata=header(method))
+    other = Classification(network=Classifier(encoder=mae_tiny().encoder, num_classes=2))
+    export_file(tmp_path / "classifier.safetensors", tmp_path / "encoder.safetensors", method=other, to="encoder")
+    assert equal(load_state(tmp_path / "encoder.safetensors"), encoder.state_dict())
