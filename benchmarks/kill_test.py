@@ -323,7 +323,10 @@ def main(
             shutil.rmtree(home, ignore_errors=True)
             home.mkdir()
             while not (home / "finished").exists():
+                before = len(tally.faults)
                 seconds[setting] = attempt(home, setting, seconds[setting], rng, tally)
+                for fault in tally.faults[before:]:  # at once: whoever stops this run would not see them
+                    print(f"\n{fault}", flush=True)
                 print(
                     f"\r{tally.kills.total()} kills, {tally.runs} runs, {len(tally.faults)} faults", end="", flush=True
                 )
