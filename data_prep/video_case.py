@@ -20,7 +20,7 @@ from medmae.data.video.times import seconds_of
 from medmae.errors import DataError
 from medmae.files import sha256_of
 
-FORMAT = 1  # of shards and rows; a new number makes everything be prepared anew
+FORMAT = 2  # of shards and rows; a new number makes everything be prepared anew
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from medmae.data.table_files import MISSING
+from medmae.data.video.times import plausible
 from medmae.errors import DataError
 
 SPLIT_WORDS = {
@@ -62,7 +64,9 @@ def line_of(number: int, entry: Mapping[str, object], path: Path, *, remedy: str
     Raises:
         DataError: With the number of the line.
     """
+    _check_plain(entry, number, path)
     values = {name: _cleaned(value) for name, value in entry.items() if name not in ("caption",)}
+    values |= {name: None for name in ("label", "subject", "split") if values.get(name) in MISSING}
     name = values.get("path")
     if not name:
         raise DataError(f"line {number} names no video", path=path, field="path", remedy=remedy)
@@ -80,6 +84,15 @@ def line_of(number: int, entry: Mapping[str, object], path: Path, *, remedy: str
             value=(start, end),
             remedy="give seconds from the first frame, the start before the end",
         )
+    fps = _number(values.get("fps"), "fps", number, path)
+    if fps is not None and plausible(fps) is None:
+        raise DataError(
+            f"line {number} names a rate that no camera has",
+            path=path,
+            field="fps",
+            value=fps,
+            remedy="give frames a second, or leave it empty",
+        )
     return Line(
         number=number,
         name=name,
@@ -90,8 +103,22 @@ def line_of(number: int, entry: Mapping[str, object], path: Path, *, remedy: str
         end=end,
         split=None if split is None else SPLIT_WORDS[split.lower()],
         subject=values.get("subject"),
-        fps=_number(values.get("fps"), "fps", number, path),
+        fps=fps,
     )
+
+
+def _check_plain(entry: Mapping[str, object], number: int, path: Path) -> None:
+    """Refuses what JSON nests, which is no text: of captions a list, of all else nothing."""
+    for name, value in entry.items():
+        items = value if name == "caption" and isinstance(value, list) else [value]
+        if any(isinstance(item, list | dict) for item in items):
+            raise DataError(
+                f"entry {number} holds more than a text",
+                path=path,
+                field=name,
+                value=str(value)[:100],
+                remedy="write {path: caption or list of captions}, or a list of objects with plain values",
+            )
 
 
 def _cleaned(value: object) -> str | None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from data_prep.video_source import VideoSource, stem_of
+from medmae.data.identity.doubts import alike, refuse
 from medmae.data.identity.files import patients_of
 from medmae.data.identity.given import HEADERS, Given
 from medmae.data.identity.headers import salt_of, salted
@@ -37,6 +38,8 @@ def with_patients(
         found = patients_of(units, source=source, given=given)
         if None not in found:
             videos = [replace(video, subject=str(one), known=True) for video, one in zip(videos, found, strict=True)]
+    elif all(video.known for video in videos):
+        refuse(alike({video.subject for video in videos}), path=source)  # of the table, as of any other
     all_or_none("subject", {video.name: video.subject or None for video in videos}, source)
     return list(videos)
 

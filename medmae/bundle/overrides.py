@@ -123,7 +123,7 @@ def check_value(key: str, value: object, now: object = UNKNOWN) -> None:
             or (isinstance(value, dict) and value.keys() == {"mean", "std"}),
             "names": value is None or isinstance(value, list | tuple),
             "flag": isinstance(value, bool),
-            "number": not any(isinstance(item, str | bool) for item in items)
+            "number": not any(isinstance(item, str | bool | dict) for item in items)
             and (size or not isinstance(value, list | tuple)),
             "list": (size or isinstance(value, list | tuple)) and not any(isinstance(item, str) for item in items),
         }

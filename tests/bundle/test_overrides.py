@@ -82,7 +82,7 @@ def test_yaml_without_a_space_after_a_colon_is_refused() -> None:
     ("now", "texts", "expected"),
     [
         (True, ["false ", "yes", "0", "null", "off", ""], "true or false"),
-        (8, ["many", "true", "[1, a]", "1_000", "a,b"], "a number"),
+        (8, ["many", "true", "[1, a]", "1_000", "a,b", "{}", "{a: 1}"], "a number"),
         (0.5, ["half", "False"], "a number"),
         ([1, 2], ["one", "[one]"], "a list"),
         (None, ["word", "[word]"], "null, a number or a list"),

@@ -168,6 +168,11 @@ def test_all_captions_of_a_video_are_kept(clips, tmp_path):
     assert found(tmp_path, "path,caption\na.mp4,one\na.mp4,two\n").videos[0].segments[0].captions == ("one", "two")
 
 
+def test_a_mark_of_missing_values_is_no_class(clips, tmp_path):
+    clips("a.mp4", "b.mp4")
+    assert labels_of(found(tmp_path, "path,label\na.mp4,NA\nb.mp4,x\n")) == {"a.mp4": None, "b.mp4": "x"}
+
+
 # ------------------------------------------------------------------------------------------------------ what is wrong
 @pytest.mark.parametrize(
     ("text", "reason"),
@@ -189,13 +194,17 @@ def test_all_captions_of_a_video_are_kept(clips, tmp_path):
         ("path,patient\na.mp4,p1\nb.mp4,\n", "1 of 2 have no subject"),
         ("path,split\na.mp4,train\nb.mp4,\n", "1 of 2 have no split"),
         ("path,patient\na.mp4,p1\na.mp4,p2\n", "disagree about a.mp4"),
+        ("path,patient\na.mp4,p1\nb.mp4,NA\n", "1 of 2 have no subject"),
+        ("path,patient\na.mp4,p1\nb.mp4,P01\n", "it does not show who is one patient.*'P01' = 'p1'"),
+        ("path,fps\na.mp4,-25\n", "line 2 names a rate that no camera has"),
+        ("path,fps\na.mp4,0\n", "line 2 names a rate that no camera has"),
     ],
 )  # fmt: skip
 def test_a_bad_table_is_refused_with_the_line(text, reason, clips, tmp_path):
     clips("a.mp4", "b.mp4")
     with pytest.raises(DataError, match=reason) as caught:
         found(tmp_path, text)
-    assert caught.value.path == tmp_path / "table.csv"
+    assert str(caught.value.path) == str(tmp_path / "table.csv")
 
 
 @pytest.mark.parametrize(
@@ -205,6 +214,9 @@ def test_a_bad_table_is_refused_with_the_line(text, reason, clips, tmp_path):
         ("[1, 2]", "a list of objects"),
         ("{", "not JSON"),
         ('[{"caption": "x"}]', "no column names the videos"),
+        ('{"a.mp4": {"duration": 82.7, "sentences": ["one", "two"]}}', "entry 1 holds more than a text"),
+        ('[{"path": "a.mp4", "label": ["x", "y"]}]', "entry 1 holds more than a text.*label"),
+        ('{"a.mp4": [{"text": "one"}]}', "entry 1 holds more than a text"),
     ],
 )
 def test_bad_json_is_refused(text, reason, clips, tmp_path):

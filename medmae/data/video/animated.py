@@ -10,11 +10,13 @@ from PIL import Image
 
 from medmae.data.video.deep import span_of, to_bytes
 from medmae.data.video.stills import DAMAGED, kind_of, open_still, pixels_of
+from medmae.data.video.tiff_pages import check_pages
 from medmae.data.video.video import Video
 from medmae.errors import DataError
 
 _SHORTEST, _BROWSERS = 0.02, 0.1  # seconds: players show frames of less than the first for the second
 _GIF_END = b";"
+_SUBFILE, _REDUCED = 254, 1  # tag of a TIFF's page, and its bit of a smaller copy of another page
 
 
 class PictureVideo(Video):
@@ -26,6 +28,8 @@ class PictureVideo(Video):
     def _decoded(self) -> Iterator[tuple[np.ndarray, float | None]]:
         with open_still(self.path) as image:
             self.container = self.codec = str(image.format)
+            if self.container == "TIFF":
+                check_pages(self.path, self.flag)
             deep = kind_of(image, self.path) == "deep"
             span = span_of(self._pages(image)) if deep else (0.0, 255.0)
             if deep:
@@ -41,6 +45,9 @@ class PictureVideo(Video):
         for number in itertools.count():
             try:
                 image.seek(number)
+                if self._stands_for_others(image, number):
+                    self.flag("extra_pictures_left_out")
+                    continue
                 pixels = pixels_of(image)
                 # A GIF's palette may turn from grey to colour; pages of a TIFF may not change.
                 yield pixels if self.container == "TIFF" or pixels.shape[-1] == 3 else pixels.repeat(3, axis=-1)
@@ -53,6 +60,12 @@ class PictureVideo(Video):
                     ) from error
                 self.damage = f"damaged after {number} frames: {error}"
                 return
+
+    def _stands_for_others(self, image: Image.Image, number: int) -> bool:
+        """Whether a picture is none of the frames: shown by what cannot animate, or a smaller copy."""
+        if self.container == "TIFF":
+            return bool(int(getattr(image, "tag_v2", {}).get(_SUBFILE, 0)) & _REDUCED)
+        return number == 0 and bool(image.info.get("default_image")) and getattr(image, "n_frames", 1) > 1
 
     def _after(self, time: float | None, image: Image.Image) -> float | None:
         """When the next picture is shown."""

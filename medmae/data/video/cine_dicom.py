@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from medmae.data.video.cine_checks import check_is_video
 from medmae.data.video.cine_frames import count_frames, needs_gdcm, stored_frames
 from medmae.data.video.cine_grey import Grey
 from medmae.data.video.cine_times import frame_times
@@ -44,6 +45,7 @@ class DicomVideo(Video):
         data = self._read()
         syntax = str(data.file_meta.get("TransferSyntaxUID", "")) if hasattr(data, "file_meta") else ""
         self.container, self.codec = "DICOM", _name(syntax)
+        check_is_video(data, self.path, self.flag, is_stream=syntax.startswith(_VIDEO))
         self.check_pixels(int(data.Columns), int(data.Rows))
         self._tell(data)
         if syntax.startswith(_VIDEO):
@@ -86,6 +88,8 @@ class DicomVideo(Video):
             self.flag("burned_in_annotation")
         if any((0x6000 + 2 * number, 0x3000) in data for number in range(16)):
             self.flag("overlay_planes")
+        if "ModalityLUTSequence" in data or "VOILUTSequence" in data:
+            self.flag("lookup_table_not_applied")
         try:
             vertical, horizontal = (float(value) for value in data.get("PixelAspectRatio") or (1, 1))
         except (TypeError, ValueError):

@@ -58,6 +58,7 @@ def stored_frames(data: Any, count: int, path: Path) -> Iterator[np.ndarray]:  #
         yield from _halved_colours(data, count)
         return
     palette = data.PhotometricInterpretation == "PALETTE COLOR"
+    shift = _palette_shift(data) if palette else max(0, int(data.get("BitsStored", 8)) - 8)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of bytes beyond the last frame, which are counted above
         for pixels in iter_pixels(data):
@@ -66,7 +67,7 @@ def stored_frames(data: Any, count: int, path: Path) -> Iterator[np.ndarray]:  #
             if pixels.ndim == 2:
                 yield pixels[..., None]
             else:
-                yield (pixels >> 8 if pixels.dtype.itemsize > 1 else pixels).astype(np.uint8)[..., :3]
+                yield (pixels >> shift if pixels.dtype.itemsize > 1 else pixels).astype(np.uint8)[..., :3]
 
 
 def needs_gdcm(data: Any) -> bool:  # noqa: ANN401
@@ -111,6 +112,14 @@ def _halved_colours(data: Any, count: int) -> Iterator[np.ndarray]:  # noqa: ANN
         ybr[:, 0::2, 0], ybr[:, 1::2, 0] = pair[..., 0], pair[..., 1]
         ybr[..., 1:] = np.repeat(pair[..., 2:], 2, axis=1)
         yield convert_color_space(ybr, "YBR_FULL", "RGB")
+
+
+def _palette_shift(data: Any) -> int:  # noqa: ANN401
+    """Bits to drop of a palette's colours; entries of 16 bits that all lie below 256 were written as bytes."""
+    from pydicom.pixels import apply_color_lut
+
+    indices = np.arange(2 ** min(16, int(data.BitsStored)), dtype=f"u{int(data.BitsAllocated) // 8}")
+    return 8 if apply_color_lut(indices, data).max() > 255 else 0
 
 
 def _by_simpleitk(path: Path, count: int) -> Iterator[np.ndarray]:

@@ -41,6 +41,14 @@ class ArrayVideo(Video):
         else:
             with reading(self.path, what="the array", remedy="save it again"):
                 array = np.load(self.path, mmap_mode="r", allow_pickle=False)
+        if array.ndim == 3 and array.shape[-1] in (1, 3, 4):
+            raise DataError(
+                "an array of three axes is (T, H, W), and this looks like one picture (H, W, C)",
+                path=self.path,
+                field="shape",
+                value=array.shape,
+                remedy="give all frames, or (T, H, W, 1) if frames are so narrow",
+            )
         array = array[..., None] if array.ndim == 3 else array
         if array.ndim != 4 or array.shape[-1] not in (1, 3) or 0 in array.shape or array.dtype.kind not in "uif":
             raise DataError(

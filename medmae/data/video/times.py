@@ -51,9 +51,9 @@ def plausible(rate: float | None) -> float | None:
 def settle_times(times: Sequence[float | None], *, stated_rate: float | None = None) -> Times:
     """Makes one account of the times of a video's frames.
 
-    Where each frame has a time and they increase, those are right. Where they do not (AVI has none, and what stands in
-    their place is jumbled by B-frames) the order of decoding is kept and the header's rate gives the times, which is
-    flagged. Without a plausible rate either, times stay unknown.
+    Where each frame has a time and they increase, those are right, however slowly: a time-lapse has a frame an hour.
+    Where they do not (AVI has none, and what stands in their place is jumbled by B-frames) the order of decoding is
+    kept and the header's rate gives the times, which is flagged. Without a plausible rate either, times stay unknown.
 
     Args:
         times: Of the frames in the order in which they were decoded, in seconds; None where a frame has none.
@@ -65,8 +65,8 @@ def settle_times(times: Sequence[float | None], *, stated_rate: float | None = N
     known = np.array([np.nan if time is None else time for time in times], dtype=np.float64)
     steps = np.diff(known)
     if len(times) and np.isfinite(known).all() and (steps > 0).all():
-        fps = plausible(len(steps) / (known[-1] - known[0]))
-        if fps is not None:
+        fps = float(len(steps) / (known[-1] - known[0]))
+        if fps <= PLAUSIBLE[1]:
             return _measured(known - known[0], fps, rate)
     if rate is None:
         return Times(None, None, ("no_rate",))

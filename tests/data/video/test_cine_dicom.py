@@ -14,6 +14,7 @@ from pydicom.uid import (
     JPEG2000Lossless,
     JPEGBaseline8Bit,
     RLELossless,
+    SegmentationStorage,
 )
 
 from medmae.data.video.read import read_video
@@ -58,7 +59,21 @@ def test_a_file_is_dicom_whatever_it_is_called(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "form", ["rgb", "planar", "ybr", "ybr_422", "rle", "jpeg_ybr", "jpeg_422", "jpeg_rgb", "j2k", "palette"]
+    "form",
+    [
+        "rgb",
+        "planar",
+        "ybr",
+        "ybr_422",
+        "rle",
+        "jpeg_ybr",
+        "jpeg_422",
+        "jpeg_rgb",
+        "j2k",
+        "palette",
+        "palette_of_bytes",
+        "rgb_16",
+    ],
 )
 def test_colours_are_those_of_the_photometric_interpretation(form, tmp_path):
     frames = coloured()
@@ -75,13 +90,16 @@ def test_colours_are_those_of_the_photometric_interpretation(form, tmp_path):
     elif form == "rle":
         data = dicom_video(frames)
         data.compress(RLELossless)
-    elif form == "palette":
+    elif form == "rgb_16":
+        data = dicom_video(frames.astype("<u2"), BitsStored=8, HighBit=7)
+    elif form.startswith("palette"):
         index = np.zeros((3, 16, 24), np.uint8)
         index[:, :, 12:] = 1
         data = dicom_video(index, photometric="PALETTE COLOR")
         for number, name in enumerate(("Red", "Green", "Blue")):
             setattr(data, f"{name}PaletteColorLookupTableDescriptor", [2, 0, 16])
-            table = np.array([128 << 8, int(COLOUR[number]) << 8], "<u2").tobytes()
+            shift = 0 if form == "palette_of_bytes" else 8
+            table = np.array([128 << shift, int(COLOUR[number]) << shift], "<u2").tobytes()
             setattr(data, f"{name}PaletteColorLookupTableData", table)
     elif form == "j2k":
         codes = []
@@ -233,6 +251,48 @@ def test_regions_names_and_overlays_are_flagged_and_no_patient_is_told(tmp_path)
     assert clip.frames.shape[1:3] == (32, 24)
     assert "Doe" not in repr(clip)
     assert "123" not in repr(clip.flags)
+
+
+@pytest.mark.parametrize("photometric", ["YBR_PARTIAL_422", "CMYK", "HSV"])
+def test_colours_of_no_known_interpretation_are_refused(photometric, tmp_path):
+    with pytest.raises(DataError, match=f"no one meaning as colours.*{photometric}"):
+        read_video(save(dicom_video(coloured(), photometric=photometric), tmp_path / "a.dcm"))
+
+
+def test_segmentations_and_volumes_are_no_videos(tmp_path):
+    frames = numbered(3)[..., 0]
+    segments = dicom_video(frames, SOPClassUID=SegmentationStorage)
+    segments.file_meta.MediaStorageSOPClassUID = SegmentationStorage
+    with pytest.raises(DataError, match="it is a segmentation"):
+        read_video(save(segments, tmp_path / "seg.dcm"))
+    for still in (False, True):
+        data = dicom_video(frames, FrameTime=40.0)
+        data.PerFrameFunctionalGroupsSequence = [placed(0.0 if still else 5.0 * number) for number in range(3)]
+        path = save(data, tmp_path / "a.dcm")
+        if still:  # one slice through time
+            assert numbers_of(read_video(path).frames) == [0, 1, 2]
+        else:
+            with pytest.raises(DataError, match=r"it is a volume.*ImagePositionPatient"):
+                read_video(path)
+    dose = dicom_video(frames, FrameIncrementPointer=0x3004000C, GridFrameOffsetVector=[0.0, 5.0, 10.0])
+    with pytest.raises(DataError, match=r"it is a volume.*GridFrameOffsetVector"):
+        read_video(save(dose, tmp_path / "dose.dcm"))
+
+
+def placed(z):
+    """What an enhanced DICOM says of one frame: where it lies."""
+    place, frame = pydicom.Dataset(), pydicom.Dataset()
+    place.ImagePositionPatient = [0.0, 0.0, z]
+    frame.PlanePositionSequence = [place]
+    return frame
+
+
+def test_lookup_tables_that_are_not_applied_are_flagged(tmp_path):
+    table = pydicom.Dataset()
+    table.LUTDescriptor = [256, 0, 8]
+    table.add_new("LUTData", "OW", bytes(range(255, -1, -1)))
+    clip = read_video(save(dicom_video(numbered(3)[..., 0], VOILUTSequence=[table]), tmp_path / "a.dcm"))
+    assert "lookup_table_not_applied" in clip.flags
 
 
 def test_a_video_stream_within_dicom_is_decoded(tmp_path):

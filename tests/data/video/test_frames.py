@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from medmae.data.video.read import read_video
@@ -202,6 +203,41 @@ def test_pages_of_a_tiff_are_frames_without_a_rate(tmp_path):
     assert {"scaled:0..3000", "no_rate"} == set(clip.flags)
 
 
+def test_the_stand_in_of_an_apng_is_no_frame(tmp_path):
+    frames = [Image.fromarray(frame) for frame in numbered(4)]
+    cover = Image.new("RGB", frames[0].size, "white")
+    cover.save(tmp_path / "a.png", save_all=True, append_images=frames, default_image=True, duration=40)
+    clip = read_video(tmp_path / "a.png")
+    assert numbers_of(clip.frames) == [0, 1, 2, 3]
+    assert clip.times.fps == pytest.approx(25)
+    assert clip.flags == ("extra_pictures_left_out",)
+
+
+def test_smaller_copies_in_a_tiff_are_no_frames(tmp_path):
+    with tifffile.TiffWriter(tmp_path / "a.tif") as file:
+        for number, frame in enumerate(numbered(6)):
+            file.write(frame, subfiletype=number % 2, contiguous=False)
+    clip = read_video(tmp_path / "a.tif")
+    assert numbers_of(clip.frames) == [0, 2, 4]
+    assert "extra_pictures_left_out" in clip.flags
+
+
+@pytest.mark.parametrize("axes", ["TCYX", "TZYX"])
+def test_pages_that_go_through_channels_or_slices_besides_times_are_refused(axes, tmp_path):
+    pages = numbered(6)[..., 0].reshape(3, 2, 32, 48)
+    tifffile.imwrite(tmp_path / "a.tif", pages, imagej=True, metadata={"axes": axes})
+    with pytest.raises(DataError, match=f"not frames alone.*{axes}"):
+        read_video(tmp_path / "a.tif")
+
+
+def test_a_stack_of_imagej_is_frames_and_what_it_calls_them_is_said(tmp_path):
+    for axes, flags in (("ZYX", {"slices_as_frames", "no_rate"}), ("TYX", {"no_rate"})):
+        tifffile.imwrite(tmp_path / "a.tif", numbered(6)[..., 0], imagej=True, metadata={"axes": axes})
+        clip = read_video(tmp_path / "a.tif")
+        assert numbers_of(clip.frames) == list(range(6))
+        assert set(clip.flags) == flags
+
+
 # ------------------------------------------------------------------------------------------------------------- arrays
 def test_arrays_of_frames_are_read(tmp_path):
     np.save(tmp_path / "a.npy", numbered(5))
@@ -217,7 +253,9 @@ def test_arrays_of_other_things_are_refused(tmp_path):
     np.save(tmp_path / "first.npy", np.zeros((4, 3, 8, 8), np.uint8))
     np.save(tmp_path / "objects.npy", np.array([{}], dtype=object), allow_pickle=True)
     np.savez(tmp_path / "two.npz", a=numbered(2), b=numbered(2))
-    for name, reason in (("flat", "frames are"), ("first", "frames are"), ("objects", "cannot be read")):
+    np.save(tmp_path / "picture.npy", numbered(1)[0])
+    reasons = {"flat": "frames are", "first": "frames are", "objects": "cannot be read", "picture": "one picture"}
+    for name, reason in reasons.items():
         with pytest.raises(DataError, match=reason):
             read_video(tmp_path / f"{name}.npy")
     with pytest.raises(DataError, match="none of its arrays is called frames"):

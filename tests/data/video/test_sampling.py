@@ -127,6 +127,13 @@ def test_increasing_times_count_from_the_first():
     assert times.constant
 
 
+def test_a_time_lapse_keeps_its_times_however_slow_it_is():
+    times = settle_times([0.0, 600.0, 1200.0], stated_rate=25)
+    np.testing.assert_allclose(times.seconds, [0, 600, 1200])
+    assert times.fps == pytest.approx(1 / 600)
+    assert times.flags == ("header_rate:25",)
+
+
 def test_jumbled_times_give_way_to_the_rate_of_the_header():
     times = settle_times([0.0, 0.2, 0.1], stated_rate=10)
     np.testing.assert_allclose(times.seconds, [0, 0.1, 0.2])
