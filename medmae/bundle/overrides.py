@@ -16,7 +16,7 @@ import yaml
 from medmae.arguments import UNKNOWN
 from medmae.errors import DataError
 
-Kind = Literal["path", "text", "scale", "names", "flag", "number", "list", "null", "any"]
+Kind = Literal["path", "text", "scale", "names", "flag", "number", "list", "null", "object", "any"]
 
 _PATHS = re.compile(r"manifest|\w+_(?:dir|root|file|path)")
 # Paths and names that a recipe may leave out: it has null there, or an expression.
@@ -32,6 +32,7 @@ _EXPECTED = {
     "number": "a number",
     "list": "a list, such as [1, 2]",
     "null": "null, a number or a list",
+    "object": "an object, of which parts are set",
 }
 
 
@@ -125,6 +126,7 @@ def check_value(key: str, value: object, now: object = UNKNOWN) -> None:
             "flag": isinstance(value, bool),
             "number": not any(isinstance(item, str | bool | dict) for item in items)
             and (size or not isinstance(value, list | tuple)),
+            "object": not isinstance(value, str | bool | int | float | list | tuple),
             "list": (size or isinstance(value, list | tuple)) and not any(isinstance(item, str) for item in items),
         }
         expected = None if fits.get(kind, not any(isinstance(item, str) for item in items)) else _EXPECTED[kind]
@@ -148,6 +150,9 @@ def _kind(key: str, now: object) -> Kind:
         return "text"
     if name in _NAMES or (isinstance(now, list | tuple) and now and all(isinstance(item, str) for item in now)):
         return "names"
+    # Lightning's own may be words (strategy: ddp), ours are not.
+    if isinstance(now, dict) and str(now.get("_target_")).startswith("medmae."):
+        return "object"
     kinds: tuple[tuple[type | UnionType, Kind], ...] = (
         (bool, "flag"),
         (int | float, "number"),

@@ -25,7 +25,7 @@ class Trainer(pl.Trainer):
 
     Args:
         default_root_dir: The run directory; receives ``checkpoints/``, ``logs/`` and ``tensorboard/``.
-        max_epochs: How long to train.
+        max_epochs: How long to train, a whole number; -1 or None only beside ``max_steps`` or ``max_time``.
         devices: See Lightning; 1, or -1 for all.
         precision: See Lightning.
         log_every_n_steps: Steps between two lines of the log.
@@ -37,6 +37,7 @@ class Trainer(pl.Trainer):
         lightning: Any other argument of :class:`pytorch_lightning.Trainer`.
 
     Raises:
+        ValueError: If a training would have no end, or a step no batch.
         DataError: If this machine has no such devices, or there is no such logger.
         ModuleNotFoundError: If the package of a logger is not installed.
     """
@@ -58,6 +59,7 @@ class Trainer(pl.Trainer):
             raise ValueError(
                 f"a step has at least 1 batch, got {lightning['accumulate_grad_batches']}: set --accumulate"
             )
+        _check_epochs(max_epochs, has_end=lightning.get("max_steps", -1) > 0 or lightning.get("max_time") is not None)
         root = str(default_root_dir)
         if logger is None or isinstance(logger, str):
             logger = loggers(logger, root=root)
@@ -100,3 +102,9 @@ class _OwnLog(Callback):
         """When checkpoints are read."""
         if trainer.is_global_zero and trainer.loggers and isinstance(run := getattr(module, "run_id", None), str):
             write_made_by(Path(trainer.default_root_dir) / "logs", {"run": run})
+
+
+def _check_epochs(max_epochs: object, *, has_end: bool) -> None:
+    endless = max_epochs is None or max_epochs == -1
+    if not (has_end if endless else isinstance(max_epochs, int) and max_epochs > 0):
+        raise ValueError(f"max_epochs must be a positive whole number, got {max_epochs}: a training has an end")

@@ -86,6 +86,7 @@ def test_yaml_without_a_space_after_a_colon_is_refused() -> None:
         (0.5, ["half", "False"], "a number"),
         ([1, 2], ["one", "[one]"], "a list"),
         (None, ["word", "[word]"], "null, a number or a list"),
+        ({"_target_": "medmae.data.Clips"}, ["word", "3", "false", "[1]", "@whole"], "an object"),
     ],
 )
 def test_what_is_of_another_kind_than_the_recipe_s_is_refused(now: object, texts: list[str], expected: str) -> None:
@@ -100,7 +101,16 @@ def test_what_is_of_another_kind_than_the_recipe_s_is_refused(now: object, texts
 
 @pytest.mark.parametrize(
     ("now", "text"),
-    [(True, "false"), (8, "0.5"), (8, "null"), ([1.0], "[2]"), (None, "3"), (None, "[1]"), ({}, "ddp")],
+    [
+        (True, "false"),
+        (8, "0.5"),
+        (8, "null"),
+        ([1.0], "[2]"),
+        (None, "3"),
+        (None, "[1]"),
+        ({}, "ddp"),
+        ({"_target_": "DDP"}, "ddp"),
+    ],
 )
 def test_what_fits_is_taken(now: object, text: str) -> None:
     check_value("key", read_value("key", text, now), now)

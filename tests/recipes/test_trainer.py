@@ -43,3 +43,13 @@ def test_devices_that_are_not_there_are_refused_with_what_to_do(tmp_path: Path, 
 def test_a_step_of_no_batch_is_refused(tmp_path):
     with pytest.raises(ValueError, match="a step has at least 1 batch, got 0: set --accumulate"):
         Trainer(default_root_dir=tmp_path, max_epochs=1, accumulate_grad_batches=0)
+
+
+@pytest.mark.parametrize("epochs", [-1, 0, 1.5, None])
+def test_a_training_has_an_end(epochs, tmp_path):
+    with pytest.raises(ValueError, match=f"positive whole number, got {epochs}"):
+        Trainer(default_root_dir=tmp_path, max_epochs=epochs)
+
+
+def test_steps_or_time_may_end_a_training(tmp_path):
+    assert Trainer(default_root_dir=tmp_path, max_epochs=-1, max_steps=3, logger=False).max_steps == 3
