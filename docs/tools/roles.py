@@ -5,10 +5,13 @@ A role, such as ``:func:`medmae.create```, that names nothing is an error of the
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import re
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import griffe
@@ -83,11 +86,23 @@ def rewritten(text: str, obj: griffe.Object, names: Names) -> str:
     """A docstring as Markdown."""
 
     def link(role: re.Match[str]) -> str:
-        path = names.find(role[1], obj)
         code = f"`{role[1].lstrip('.')}`"
+        path = names.find(role[1], obj)
+        if path is None and role[1] in _unpacked(obj.module.filepath):
+            return code
         return f"[{code}][{path or role[1]}]" if path is None or names.is_shown(path) else code
 
     return EXAMPLE.sub(r"```pycon\n\g<0>\n```", ROLE.sub(link, text))
+
+
+@cache
+def _unpacked(file: Path) -> frozenset[str]:
+    """Names that a module assigns several at a time (``a, self.b = ...``), of which griffe knows nothing."""
+    nodes = ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+    targets = [target for node in nodes if isinstance(node, ast.Assign) for target in node.targets]
+    parts = [part for target in targets if isinstance(target, ast.Tuple) for part in target.elts]
+    names = [getattr(part, "id", None) or getattr(part, "attr", None) for part in parts]
+    return frozenset(name for name in names if name)
 
 
 def _walk(obj: griffe.Object) -> Iterator[griffe.Object]:

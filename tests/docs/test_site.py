@@ -16,8 +16,9 @@ MODULE = '''"""Room with :func:`open_it`, :class:`~house.other.Lamp`, :mod:`.oth
 A :class:`torch.nn.Module` and :func:`lost`.
 """
 LIMIT = 3
+LEAST, MOST = 1, 9
 def open_it():
-    """Opens; at most :data:`LIMIT`, see :meth:`Lamp.light` and :func:`house.gone`.
+    """Opens :data:`MOST`; at most :data:`LIMIT`, see :meth:`Lamp.light` and :func:`house.gone`.
 
     >>> open_it()
     [1, 2]
@@ -74,6 +75,7 @@ def package(tmp_path_factory):
         ("room", "[`other`][house.other]"),  # beside the module
         ("room", "A `torch.nn.Module` and"),  # another package's
         ("room", "[`lost`][lost]"),  # nobody's: the build fails
+        ("room.open_it", "Opens `MOST`;"),
         ("room.open_it", " `LIMIT`,"),  # it is there, but has no text of its own
         ("room.open_it", "[`Lamp.light`][house.other.Lamp.light]"),  # the only one in the package
         ("room.open_it", "[`house.gone`][house.gone]"),
