@@ -27,6 +27,8 @@ from medmae.packages import DATA_PREP, own_data_prep
 _ANSWER = b"answer of medmae.child: "  # libraries print what they like, too
 _READY = b"medmae.child begins"
 START_S = 120.0  # for imports, of which a busy or slow machine makes much; the file has no part in them
+PATIENCE = 4.0  # how often the limit may pass on the clock
+_LOOK_S = 0.5
 _LOCK = threading.Lock()
 _child: _Child | None = None
 
@@ -119,6 +121,14 @@ class _Child:
                 if line.startswith(_ANSWER):
                     answer: dict[str, Any] = json.loads(line[len(_ANSWER) :])
                     return answer
+
+    def _worked(self) -> float:
+        """Seconds that the process has had of the processor; 0 where the system does not tell."""
+        try:
+            fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            return 0.0
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")  # user and system, behind the name
 
     def end(self, *, patience: float = 0.0) -> tuple[int, str]:
         """Kills it, if it does not end by itself; its exit code, and the last line that it said."""

@@ -42,6 +42,14 @@ def leave_quietly(task):
 
 def hang(task):
     time.sleep(600)
+
+def loop(task):
+    while True:
+        pass
+
+def wait(task):
+    time.sleep(2.5)
+    return {}
 """
 
 
@@ -88,6 +96,19 @@ def test_a_hang_is_ended_by_the_limit(run):
     with pytest.raises(DataError, match="not finished after 2 s"):
         run("hang", limit_s=2)
     assert time.monotonic() - begin < 20
+
+
+def test_an_endless_loop_is_ended_by_what_it_has_worked(run):
+    run("double", {"number": 1})  # whose process has all that it imports
+    begin = time.monotonic()
+    with pytest.raises(DataError, match="not finished after 1 s"):
+        run("loop", limit_s=1)
+    assert time.monotonic() - begin >= 1
+
+
+def test_what_only_waits_for_its_turn_is_given_time(run):
+    run("double", {"number": 1})
+    assert run("wait", limit_s=1) == {}
 
 
 def test_nothing_of_the_task_is_pickled_or_passed_as_an_argument(run, monkeypatch):

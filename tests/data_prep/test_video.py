@@ -388,8 +388,8 @@ def test_a_decoder_that_hangs_loses_its_video_only(videos, tmp_path, monkeypatch
     from medmae.child import run_in_child
 
     (tmp_path / "slow_store.py").write_text(
-        "import time\nfrom data_prep.video_case import store_video\n"
-        "def work(task):\n    time.sleep(600 if 'p2' in task['path'] else 0)\n    return store_video(task)\n"
+        "from data_prep.video_case import store_video\n"
+        "def work(task):\n    while 'p2' in task['path']:\n        pass\n    return store_video(task)\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(video_case, "run_in_child", lambda _, task, **o: run_in_child("slow_store:work", task, **o))

@@ -47,9 +47,10 @@ UNKNOWN = "colour_matrix_unknown"
     ],
 )
 def test_every_frame_of_every_format_is_read_in_order(name, codec, pixels, tmp_path):
-    path = write_video(tmp_path / name, numbered(20), codec=codec, pixels=pixels)
+    # libx265 writes beyond its memory where frames have fewer than 64 rows.
+    path = write_video(tmp_path / name, numbered(20, size=(64, 96)), codec=codec, pixels=pixels)
     clip = read_video(path)
-    assert clip.frames.shape == (20, 32, 48, 3)
+    assert clip.frames.shape == (20, 64, 96, 3)
     assert numbers_of(clip.frames) == list(range(20))
     assert clip.damage is None
     assert clip.times.fps == pytest.approx(25, rel=1e-3)
