@@ -23,6 +23,7 @@ FEW_MORE = {
     "steps_per_epoch": 2,
     "batch_size": 4,
     "warmup_epochs": 0.0,
+    "freeze_blocks": 0,
     "method::_target_": "medmae.methods.mt_unet.mt_unet_tiny",
 }
 

@@ -253,6 +253,20 @@ def test_a_share_of_the_pairs_is_whole_subjects(prepared, tmp_path):
     assert len(subjects) == max(round(0.5 * len(everyone)), 1)
 
 
+@pytest.mark.parametrize("pretrained", [None, "models/pretraining.safetensors"])
+def test_the_demo_recipe_keeps_an_encoder_that_was_pre_trained_and_trains_a_fresh_one(prepared, tmp_path, pretrained):
+    from monai.bundle import ConfigWorkflow
+
+    from medmae.bundle.shipped import shipped
+
+    files = [str(shipped()[NAME] / "configs" / name) for name in ("train.yaml", "demo.yaml")]
+    more = {"dataset_dir": str(prepared), "output_dir": str(tmp_path), "pretrained": pretrained, "feature_weight": 0.0}
+    method = ConfigWorkflow(config_file=files, workflow_type="train", **more).parser.get_parsed_content("method")
+    trains = {p.requires_grad for p in [*method.encoder.blocks.parameters(), *method.encoder.patch_embed.parameters()]}
+    assert trains == {pretrained is None}
+    assert all(p.requires_grad for p in method.unet.parameters())
+
+
 def test_weights_are_used_for_the_task_they_were_trained_for_only(run, prepared, cohort, tmp_path):
     where = {"output_dir": str(tmp_path), "model_dir": str(run / "models"), "source": "T2", "target": "T1"}
     for config, data in (("evaluate", prepared), ("inference", cohort)):

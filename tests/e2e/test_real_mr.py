@@ -23,6 +23,7 @@ FEW_STEPS = {
 }
 ENOUGH = {**FEW_STEPS, "steps_per_epoch": 60}  # to leave the level of chance
 ENOUGH_MORE = {**ENOUGH, "method::_target_": "medmae.methods.mt_unet.mt_unet_tiny", "warmup_epochs": 0.0}
+ENOUGH_MORE |= {"freeze_blocks": 0}
 
 FEW = ("open_ms_long_paired",)  # there the way through is what is asked, not the figures
 SOURCES = {"open_ms_cross": "T1.nii.gz", "open_ms_long_paired": "T1W.nii.gz"}
