@@ -18,7 +18,7 @@ from medmae.errors import DataError
 
 Kind = Literal["path", "text", "scale", "names", "flag", "number", "list", "null", "object", "any"]
 
-_PATHS = re.compile(r"manifest|\w+_(?:dir|root|file|path)")
+_PATHS = re.compile(r"manifest|(?!drop_path)\w+_(?:dir|root|file|path)")  # a drop path is a rate
 # Paths and names that a recipe may leave out: it has null there, or an expression.
 _FILES = frozenset({"calibration", "checkpoint", "pretrained", "slides", "target_intensity"})
 _TEXTS = _FILES | {"logger", "source", "split", "subject_from", "target"}

@@ -152,3 +152,9 @@ def test_a_scale_is_a_name_or_its_numbers(now):
 def test_a_scale_that_is_a_list_or_a_number_is_no_encoder_s():
     assert read_value("crop::scale", "[0.2, 1]", [0.5, 1.0]) == [0.2, 1]
     assert read_value("scale", "2", 1.0) == 2
+
+
+def test_a_drop_path_is_a_rate_and_no_path():
+    assert read_value("drop_path", "0", 0.1) == 0
+    assert read_value("pretraining::drop_path", "0.2", 0.1) == 0.2
+    assert read_value("weights_path", "0", "a") == "0"
