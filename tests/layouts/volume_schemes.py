@@ -324,4 +324,29 @@ SCHEMES = {
         visits=("pre", "post"),
         refused=("4 subjects", "8 subjects"),
     ),
+    "sides": Scheme(
+        "90000{p}9_{v}/{c}.nii.gz",
+        visits=("LEFT", "RIGHT"),
+        refused=("4 subjects, such as 9000019", "8 subjects, one a name"),
+    ),
+    "visits in another language": Scheme(
+        "P{p:02d}_{v}_{c}.nii.gz", visits=("vorher", "nachher"), refused=("4 subjects, such as P01", "8 subjects")
+    ),
+    "scanners": Scheme("X{p:02d}_{v}/{c}.nii.gz", visits=("3T", "7T"), refused=("4 subjects", "8 subjects")),
+    "short dates": Scheme("X{p:02d}_{v}/{c}.nii.gz", visits=("200101", "210101"), refused=("4 subjects", "8 subjects")),
+    "UK Biobank": Scheme(
+        "100001{p}_20252_{v}_0/{c}.nii.gz", visits=("2", "3"), refused=("4 subjects, such as 1000011", "8 subjects")
+    ),
+    "copies of folders": Scheme(
+        "X{p:02d}{v}/{c}.nii.gz", visits=("", " - Copy"), refused=("4 subjects, such as X01", "8 subjects")
+    ),
+    "surnames that are numbered": Scheme(
+        "{p}_{v}/{c}.nii.gz",
+        patients=("Meier", "Novak", "\u0418\u0432\u0430\u043d\u043e\u0432"),
+        visits=("1", "2"),
+        refused=("3 subjects, such as Meier", "6 subjects, one a name"),
+    ),
+    "groups that are numbered": Scheme(
+        "{p}_{v:02d}/{c}.nii.gz", "{p}_{v:02d}", patients=("AD", "HC"), visits=(1, 2, 3)
+    ),
 }

@@ -1,4 +1,4 @@
-"""Names of patients that could be one patient's: refused with both readings and the option that chooses one."""
+"""_Names of patients that could be one patient's: refused with both readings and the option that chooses one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from medmae.errors import DataError
 
 TABLE = "--subjects TABLE (path,subject[,session])"
-_GLUED = r"(?:v|t|tp|ses|visit|scan|mr|pre|post|fu|bl|baseline|followup|week|month|day)\d{0,4}|[A-Za-z]"
+_Names = tuple[str, ...]
+_GLUED = r"(?:v|t|tp|ses|visit|(?:re)?(?:scan|test)|mr|pre|post|fu|bl|baseline|followup|week|month|day)\d{0,4}|[A-Za-z]"
 
 
 @dataclass(frozen=True)
@@ -122,11 +123,11 @@ def renamed(subjects: Iterable[str], depths: Mapping[str, int], *, digits: int =
     """Subjects whose names differ only by a number or letter at the end, after a number that differs, too.
 
     Args:
-        subjects: Names.
+        subjects: _Names.
         depths: Place of names in their paths.
         digits: Most of a number that counts visits or images; longer ones name patients.
     """
-    ending = rf"(?:[-_. ]+(?:[A-Za-z]{{0,2}}\d{{1,{digits}}}|[A-Za-z])|(?<=\d)(?:{_GLUED}))"
+    ending = rf"(?:[-_. ]+(?:\(?[A-Za-z]{{0,2}}\d{{1,{digits}}}\)?|[A-Za-z])|(?<=\d)(?:{_GLUED}))"
     tail = re.compile(rf"(?P<stem>.*?\d.*?){ending}")
     names = sorted(set(subjects))
     stems: dict[str, list[str]] = defaultdict(list)
@@ -154,11 +155,73 @@ def renamed(subjects: Iterable[str], depths: Mapping[str, int], *, digits: int =
     ]
 
 
+def repeated(subjects: Iterable[str], depths: Mapping[str, int]) -> list[Doubt]:
+    """Subjects that share how they begin, up to a separator, and of which others end in the same way.
+
+    What ends the names of several patients is no patient's own, be it a side, a view, a stain, a visit or a place in
+    an image, in any language: ``10_left, 10_right, 13_left``. So is what is added to a whole name: ``X01, X01 - Copy``.
+
+    Args:
+        subjects: _Names.
+        depths: Place of names in their paths.
+    """
+    names = sorted(set(subjects))
+    split = {name: re.findall(r"[^-_. ]+", name) for name in names}
+    for count in range(1, max(map(len, split.values()), default=0)):
+        endings: dict[_Names, dict[_Names, str]] = defaultdict(dict)
+        for name, words in split.items():
+            endings[tuple(words[:count])][tuple(words[count:])] = name
+        several = _shared_endings(endings)
+        if not several:
+            continue
+        stem, some = max(several.items(), key=lambda item: len(item[1]))
+        shown = sorted(some.values())
+        before = f"^(?:[^/]+/){{{depths.get(shown[0], 0)}}}"
+        word = "[^-_. /]+"
+        readings = (
+            Choice(len(endings), f"such as {' '.join(stem)}", rf"{before}({word}(?:[-_. ]+{word}){{{count - 1}}})"),
+            Choice(len(names), "one a name", f"{before}([^/]+)"),
+        )
+        why = "names begin alike, and those of others end in the same way"
+        return [Doubt(kind="ending", why=why, shown=", ".join(shown[:3]), readings=readings)]
+    return []
+
+
+def _shared_endings(endings: Mapping[_Names, Mapping[_Names, str]]) -> dict[_Names, Mapping[_Names, str]]:
+    """The beginnings that tell patients apart and whose several endings are not theirs alone.
+
+    Beginnings tell patients apart by a number that others do not have, or, without numbers, if they are more than the
+    names of any of them, as surnames are, and groups such as ``train`` and ``test`` are not.
+    """
+    stems: dict[_Names, _Names] = {stem: tuple(re.findall(r"\d+", " ".join(stem))) for stem in endings}
+    words = [stem for stem, numbers in stems.items() if not numbers]
+    if len(words) > max((len(endings[stem]) for stem in words), default=0):
+        stems |= {stem: stem for stem in words}
+    if len(set(stems.values())) < 2:  # BraTS20_Training, BraTS20_Validation
+        return {}
+    owners: dict[_Names, set[_Names]] = defaultdict(set)
+    for stem, some in endings.items():
+        for ending in some:
+            owners[_without_numbers(ending)].add(stems[stem])
+    return {
+        stem: some
+        for stem, some in endings.items()
+        if stems[stem] and len(some) > 1 and any(not end or len(owners[_without_numbers(end)]) > 1 for end in some)
+    }
+
+
+def _without_numbers(ending: _Names) -> _Names:
+    """What counts on is one ending (``slice33``), but numbers alone are not: they may be the patients."""
+    if not any(letter.isalpha() for word in ending for letter in word):
+        return ending
+    return tuple(re.sub(r"\d+", "#", word) for word in ending)
+
+
 def restarted(above: Mapping[str, Collection[tuple[str, ...]]], depths: Mapping[str, int]) -> list[Doubt]:
     """One subject's name under several parents: one patient at several places, or places that count from 1.
 
     Args:
-        above: Names outside each subject.
+        above: _Names outside each subject.
         depths: Place of names in their paths.
     """
     several = sorted((name, sorted(some)) for name, some in above.items() if len(some) > 1)

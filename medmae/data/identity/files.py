@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import warnings
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-from medmae.data.identity.doubts import Doubt, checked, refuse, renamed
+from medmae.data.identity.doubts import Doubt, checked, refuse, renamed, repeated
 from medmae.data.identity.given import Given, identify
-from medmae.data.identity.tree import Unit, read_tree
+from medmae.data.identity.tree import Identity, Unit, read_tree
 
 _COUNTER = 6  # digits of a number that counts images
 
@@ -36,12 +37,23 @@ def patients_of(
         refuse(doubts, path=source)
     elif doubts:
         warnings.warn(f"{source}: images of one patient may be split: {doubts[0]}; {doubts[0].remedy}", stacklevel=3)
-    return [one.subject if one.clear else None for one in reading.identities]
+    folders = _folders_of_patients(units, reading.identities)
+    return [one.subject if one.clear or one.subject in folders else None for one in reading.identities]
+
+
+def _folders_of_patients(units: Sequence[Unit], identities: Sequence[Identity]) -> set[str]:
+    """Subjects that are folders in which the same names lie: what repeats in each is a part of one patient's data."""
+    inside: dict[str, set[str]] = defaultdict(set)
+    for unit, one in zip(units, identities, strict=True):
+        if one.known and one.subject in unit.names[:-1]:
+            inside[unit.names[-1]].add(one.subject)
+    return {subject for some in inside.values() if len(some) > 1 for subject in some}
 
 
 def _of_files(units: Sequence[Unit], doubts: Sequence[Doubt]) -> list[Doubt]:
     """Doubts about units of which no patient is known: levels of folders, and numbers at the end of names."""
     names = {unit.path: unit.names[-1] for unit in units if unit.names}
     depths = {name: path.count("/") for path, name in names.items()}
-    own = renamed(set(names.values()), depths, digits=_COUNTER)
+    last = set(names.values())
+    own = renamed(last, depths, digits=_COUNTER) or repeated(last, depths)
     return [*(doubt for doubt in doubts if doubt.kind == "level"), *checked(own, [unit.path for unit in units])]

@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from medmae.data.identity.doubts import Choice, Doubt, alike, checked, renamed, restarted
+from medmae.data.identity.doubts import Choice, Doubt, alike, checked, renamed, repeated, restarted
 from medmae.data.identity.words import Role, role_of, split_visit, without_shelf
 
 Names = tuple[str, ...]
@@ -193,7 +193,7 @@ def _doubts(found: Sequence[Identity], depths: Mapping[str, int]) -> list[Doubt]
     above: dict[str, set[Names]] = defaultdict(set)
     for one in found:
         above[one.subject].add(one.above)
-    doubts = [*alike(above), *renamed(above, depths), *restarted(above, depths)]
+    doubts = [*alike(above), *(renamed(above, depths) or repeated(above, depths)), *restarted(above, depths)]
     alone = len(above) == 1 and not any(one.clear or any(map(str.isdigit, one.subject)) for one in found)
     visits = sorted({str(one.session) for one in found if (alone or not one.known) and one.session})
     if len(visits) > 1:

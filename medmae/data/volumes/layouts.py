@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from medmae.data.contrasts import Named
-from medmae.data.identity.doubts import alike, checked, refuse, renamed
+from medmae.data.identity.doubts import alike, checked, refuse, renamed, repeated
 from medmae.data.identity.given import Given, contrasts_of, identify, lines_of
 from medmae.data.identity.tree import Identity
 from medmae.data.left_out import LeftOut, spoken
@@ -147,7 +147,10 @@ def _cases(
         for root, label, _ in (volume.bids for volume in bids if volume.bids and volume.unit.counts):
             labels[root].add(label)
         names = {one.subject for volume, one in placed if volume.unit.counts}
-        doubts = [*alike(names), *(doubt for some in labels.values() for doubt in renamed(some, {}))]
+        doubts = [
+            *alike(names),
+            *(doubt for some in labels.values() for doubt in renamed(some, {}) or repeated(some, {})),
+        ]
         refuse(checked(doubts, [volume.unit.path for volume in bids if volume.unit.counts]), path=source)
     return _grouped(placed)
 
