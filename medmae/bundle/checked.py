@@ -93,6 +93,7 @@ def merged(contents: Mapping[Path, Mapping[str, Any]]) -> dict[str, Any]:
                 path=file,
                 field=key,
                 value=",".join(each.stem for each in contents),
-                remedy=f"name what it belongs to first, as in train,{file.stem}",
+                remedy=f"name what it belongs to first, as in train,{file.stem}; behind inference and evaluate leave "
+                f"{file.stem} out, for weights know their own sizes",
             )
     return tree

@@ -24,6 +24,7 @@ from medmae.recipes.trainer import Trainer
 from medmae.recipes.uses import data_for
 from medmae.report import write_report
 from medmae.training.fitting import fit
+from medmae.training.guard import require_batches
 from medmae.training.loader import ResumableLoader
 from medmae.training.module import MaskedModule
 from medmae.training.plan import tell_plan
@@ -116,7 +117,12 @@ class Training(ABC):
         )
 
     def tell_plan(self) -> None:
-        """Prints what is going to be done, on what, where and for about how long."""
+        """Prints what is going to be done, on what, where and for about how long.
+
+        Raises:
+            DataError: If there is no batch to train on.
+        """
+        require_batches(self.train_loader, name="training")
         held = {} if self.val_loader is None else {"validation": len(self.val_loader.dataset)}  # type: ignore[arg-type]
         told = {} if self.checkpoint else {"run": self.module.run_id}  # a resumed one has that of its checkpoint
         told |= {"data": str(self.data.path)}

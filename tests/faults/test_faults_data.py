@@ -210,11 +210,12 @@ def test_fault_28_a_loader_without_a_batch_is_refused_before_training_where_ligh
     assert made.global_step == 0
 
 
+@pytest.mark.parametrize("further", [[], ["--dry-run"]])
 def test_fault_28_the_command_line_says_so_with_exit_code_2(
-    data: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    data: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str], further: list[str]
 ) -> None:
     where = ["--dataset_dir", data[0], "--output_dir", tmp_path / "out"]
-    assert run("run", NAME, "train", *where, *TINY, "--batch_size", "1000") == ExitCode.REFUSED
+    assert run("run", NAME, "train", *where, *TINY, "--batch_size", "1000", *further) == ExitCode.REFUSED
     assert "the training loader gives no batch" in capsys.readouterr().err
 
 

@@ -13,6 +13,7 @@ from medmae.data.contrasts import Named
 from medmae.data.identity.doubts import alike, checked, refuse, renamed, repeated
 from medmae.data.identity.given import Given, contrasts_of, identify, lines_of
 from medmae.data.identity.tree import Identity
+from medmae.data.images.decode import SUFFIXES as PICTURES
 from medmae.data.left_out import LeftOut, spoken
 from medmae.data.names import file_name_of, is_synthetic, stem_of
 from medmae.data.volumes.case import REMEDY, Case
@@ -126,9 +127,18 @@ def _checked(found: Found, source: str | Path, *, layout: str, run: RunRule | No
             path=source,
             field="layout",
             value=layout,
-            remedy="; ".join([*spoken(found.left_out), REMEDY]),
+            remedy="; ".join([*spoken(found.left_out), _remedy(found.left_out)]),
         )
     return found
+
+
+def _remedy(left: Sequence[LeftOut]) -> str:
+    """What helps where nothing is a volume: a table helps only where some file may be one."""
+    if not left:
+        return "it holds no file: check the path"
+    if all(one.path.suffix.lower() in PICTURES for one in left):
+        return "pictures are read by medmae prep tiles, or without preparation by medmae run image_mae_pretraining train"
+    return REMEDY
 
 
 def _cases(

@@ -18,7 +18,8 @@ Figures = Mapping[str, Mapping[str, Any]]
 def verdict(summary: Figures) -> str:
     """Whether the model beats every baseline in PSNR and SSIM over the foreground, and by how much the best of them.
 
-    A baseline is beaten where the whole interval of the paired gain lies above 0; of a single subject, the gain.
+    A baseline is beaten where the whole interval of the paired gain lies above 0; of a single subject, the gain. What
+    is better in the foreground and not inside lesions is not called better without saying so.
 
     Args:
         summary: As :func:`medmae.evaluate.synthesis.synthesis_scores.summarise_scores` gives it.
@@ -26,12 +27,12 @@ def verdict(summary: Figures) -> str:
     known = baselines_of(summary, "foreground")
     if not known:
         return NO_BASELINE
-    plainest_first = sorted(known, key=list(NAMES).index)
-    unbeaten = [_called(name) for name in plainest_first if not all(_beats(summary, name, m) for m in _METRICS)]
-    lead = f"Not better than {' or '.join(unbeaten)}." if unbeaten else "Better than every baseline."
-    lesion = baselines_of(summary, "lesion")
+    unbeaten, lesion = _unbeaten(summary, "foreground"), baselines_of(summary, "lesion")
+    lead = f"Not better than {' or '.join(unbeaten)}" if unbeaten else "Better than every baseline"
+    if not unbeaten and (there := _unbeaten(summary, "lesion")):
+        lead += f", but inside lesions not better than {' or '.join(there)}"
     inside = f" Inside lesions, {_gains(summary, lesion[0], 'lesion')}." if lesion else ""
-    return f"{lead} In the foreground, {_gains(summary, known[0], 'foreground')}.{inside}"
+    return f"{lead}. In the foreground, {_gains(summary, known[0], 'foreground')}.{inside}"
 
 
 def in_plain_words(summary: Figures, *, made: str) -> str:
@@ -87,8 +88,14 @@ def _gains(summary: Figures, name: str, region: str) -> str:
     return f"against {_called(name)}, the best there: {', '.join(parts)}"
 
 
-def _beats(summary: Figures, name: str, metric: str) -> bool:
-    gain = summary[f"gain_over_{name}_{metric}_foreground"]
+def _unbeaten(summary: Figures, region: str) -> list[str]:
+    """The baselines that the model does not beat over a region, the plainest first."""
+    plainest_first = sorted(baselines_of(summary, region), key=list(NAMES).index)
+    return [_called(name) for name in plainest_first if not all(_beats(summary, name, m, region) for m in _METRICS)]
+
+
+def _beats(summary: Figures, name: str, metric: str, region: str) -> bool:
+    gain = summary[f"gain_over_{name}_{metric}_{region}"]
     return bool((gain["mean"] if gain["ci_low"] is None else gain["ci_low"]) > 0)
 
 

@@ -137,3 +137,15 @@ def test_nothing_to_read_is_refused(tmp_path):
         find_cases(tmp_path / "a" / "image1.nii.gz")
     with pytest.raises(ValueError, match="got 'dcm'"):
         find_cases(tmp_path / "a", layout="dcm")
+
+
+def test_a_folder_of_pictures_or_of_nothing_is_told_what_would_help(tmp_path):
+    (tmp_path / "nothing").mkdir()
+    with pytest.raises(DataError, match=r"nothing: no volume .* -> it holds no file: check the path$"):
+        find_cases(tmp_path / "nothing")
+    (tmp_path / "a.PNG").write_bytes(b"\x89PNG")
+    with pytest.raises(DataError, match=r"1 file left out.*; pictures are read by medmae prep tiles, or without"):
+        find_cases(tmp_path)
+    (tmp_path / "b.xyz").write_bytes(b"?")
+    with pytest.raises(DataError, match=r"name the files in a CSV"):
+        find_cases(tmp_path)

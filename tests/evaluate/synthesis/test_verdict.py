@@ -43,6 +43,12 @@ def test_lesions_are_told_against_the_best_baseline_there():
     assert "Inside lesions, against a regression on neighbourhoods, the best there: PSNR +2.0 dB" in text
 
 
+def test_what_is_better_but_not_inside_lesions_is_not_called_better_without_a_word_of_it():
+    behind, ahead = (verdict(summary(table=1.0, patch=1.0, lesion=lesion)) for lesion in (0.5, 2.0))
+    assert behind.startswith("Better than every baseline, but inside lesions not better than a regression on neigh")
+    assert ahead.startswith("Better than every baseline. ")
+
+
 def test_one_subject_has_no_interval_and_the_verdict_says_so():
     assert "PSNR +1.0 dB (one subject)" in verdict(summary(table=1.0, patch=1.0, subjects="a"))
 
