@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
@@ -127,6 +128,21 @@ def test_a_training_that_was_told_to_stop_says_in_a_line_how_it_goes_on(failing,
     assert run("run", "bundle", "train", *given, "--lr", "1") == 143
     (line,) = capsys.readouterr().err.splitlines()
     assert line.endswith("medmae run bundle train --lr 1 --checkpoint 'my run/checkpoints/step-00000007.ckpt'")
+
+
+@pytest.mark.parametrize("debug", [False, True])
+def test_a_warning_is_one_line_without_the_place_in_a_library_where_it_arose(monkeypatch, capsys, debug) -> None:
+    def warning(*_: object, **__: object) -> None:
+        for category in (UserWarning, FutureWarning):
+            print(warnings.formatwarning("1 file left out", category, "config_item.py", 292, "instantiate()"), end="")
+
+    monkeypatch.setattr("medmae.bundle.run.run_bundle", warning)
+    usual = warnings.formatwarning
+    assert run("run", "x", "train", *["--debug"] * debug) == 0
+    _, ours, *others = capsys.readouterr().out.splitlines()
+    assert (ours == "warning: 1 file left out") is not debug
+    assert any("config_item.py:292" in line for line in others)
+    assert warnings.formatwarning is usual
 
 
 def test_ctrl_c_has_an_exit_code_of_its_own_and_no_traceback(failing, capsys) -> None:

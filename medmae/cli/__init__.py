@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 from medmae.cli import start, runs, bundles, weights  # isort: skip
 from medmae.cli.app import app, sources
 from medmae.cli.ending import code_of, tell_resume
+from medmae.cli.plain import plain_warnings
 from medmae.errors import Stopped
 
 __all__ = ["app", "bundles", "main", "runs", "sources", "start", "weights"]
@@ -24,13 +26,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # Read when torch is loaded. Threads that spin while they wait make a small network ten times slower as soon as
     # anything else runs on the machine; threads that sleep cost nothing measurable when nothing does.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    debug = "--debug" in given
     try:
-        app([argument for argument in given if argument != "--debug"], prog_name="medmae")
+        with nullcontext() if debug else plain_warnings():
+            app([argument for argument in given if argument != "--debug"], prog_name="medmae")
     except Stopped as stopped:
         if os.environ.get("LOCAL_RANK", "0") == "0":  # one of several processes tells it
             tell_resume(stopped, given)
         raise
     except Exception as error:
-        if "--debug" in given:
+        if debug:
             raise
         sys.exit(code_of(error, given))

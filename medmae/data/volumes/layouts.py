@@ -137,7 +137,9 @@ def _remedy(left: Sequence[LeftOut]) -> str:
     if not left:
         return "it holds no file: check the path"
     if all(one.path.suffix.lower() in PICTURES for one in left):
-        return "pictures are read by medmae prep tiles, or without preparation by medmae run image_mae_pretraining train"
+        return (
+            "pictures are read by medmae prep tiles, or without preparation by medmae run image_mae_pretraining train"
+        )
     return REMEDY
 
 
