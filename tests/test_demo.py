@@ -9,7 +9,7 @@ import pytest
 
 from medmae.cli import main
 from medmae.demo import run_demo
-from medmae.errors import DataError, ExitCode
+from medmae.errors import ExitCode
 
 FEW_STEPS = {
     "epochs": 1,
@@ -86,11 +86,19 @@ def test_a_quarantined_case_shows_in_the_exit_code(cohort: Path, tmp_path: Path,
     assert "report.html" in capsys.readouterr().out
 
 
-def test_contrasts_on_unequal_grids_are_refused_and_pass_when_resampling_is_asked(
-    shared: Path, tmp_path: Path, monkeypatch
+def test_contrasts_off_the_grid_are_left_out_and_told_and_come_along_when_resampling_is_asked(
+    shared: Path, tmp_path: Path, monkeypatch, capfd
 ) -> None:
-    source = shared / "data" / "mri" / "tcga_fg_6692"
+    from medmae.data.manifest import Manifest
+
+    source = shared / "data" / "mri" / "tcga_fg_6692"  # FLAIR and T2 have other shapes than T1 and T1CE
     monkeypatch.setattr("medmae.demo.run_bundle", lambda *_, overrides: Path(str(overrides["bundle_root"])))
-    with pytest.raises(DataError, match=r"(?i)grid|shape|affine"):
-        run_demo(out=tmp_path / "refused", data=source)
-    assert run_demo(out=tmp_path / "out", data=source, resample_to="T1").exit_code == ExitCode.OK
+    assert run_demo(out=tmp_path / "out", data=source).exit_code == ExitCode.SOME_FAILED
+    assert Manifest.read(tmp_path / "out" / "prepared").contrast_names == ("T1", "T1CE")
+    told = " ".join(capfd.readouterr().err.split())
+    for name in ("FLAIR", "T2"):
+        assert f"{name} and T1 (t1.nii.gz) are not on one grid" in told
+    assert "medmae prep mr --resample-to T1" in told
+
+    assert run_demo(out=tmp_path / "resampled", data=source, resample_to="T1").exit_code == ExitCode.OK
+    assert set(Manifest.read(tmp_path / "resampled" / "prepared").contrast_names) == {"FLAIR", "T1", "T1CE", "T2"}

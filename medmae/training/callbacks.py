@@ -57,6 +57,14 @@ class Clock:
         return str(timedelta(seconds=round((time.perf_counter() - self._started) / done * steps)))
 
 
+def _epoch(trainer: pl.Trainer) -> str:
+    """Which epoch runs, counted from 1, and of how many if that is known; once all are over, the last."""
+    last = trainer.max_epochs or -1
+    return (
+        f"epoch {min(trainer.current_epoch + 1, last)} of {last}" if last > 0 else f"epoch {trainer.current_epoch + 1}"
+    )
+
+
 class ProgressBar(TQDMProgressBar):
     """Lightning's bar; the time left for the whole run stands first, where a narrow terminal still shows it."""
 
@@ -70,7 +78,7 @@ class ProgressBar(TQDMProgressBar):
     def on_train_batch_end(self, trainer: pl.Trainer, *args: Any) -> None:
         """Writes the time left before the bar."""
         if self._clock is not None:
-            self.train_progress_bar.set_description(f"{self._clock.left(trainer)} left, epoch {trainer.current_epoch}")
+            self.train_progress_bar.set_description(f"{self._clock.left(trainer)} left, {_epoch(trainer)}")
         super().on_train_batch_end(trainer, *args)
 
     def get_metrics(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> dict[str, Any]:
@@ -91,6 +99,7 @@ class PlainProgress(Callback):
         self.every_seconds = every_seconds
         self._told_at = -math.inf
         self._clock: Clock | None = None
+        self._epoch = ""
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Starts the clock of the run."""
@@ -98,6 +107,7 @@ class PlainProgress(Callback):
 
     def on_train_batch_end(self, trainer: pl.Trainer, *args: Any) -> None:
         """After a step, if it is time."""
+        self._epoch = _epoch(trainer)  # by the end of a training Lightning may have gone on to one that never runs
         if time.monotonic() - self._told_at >= self.every_seconds:
             self._tell(trainer)
 
@@ -111,4 +121,4 @@ class PlainProgress(Callback):
         steps = f"step {trainer.global_step} of {trainer.estimated_stepping_batches:g}"
         figures = [f"{name} {float(value):.4g}" for name, value in trainer.progress_bar_metrics.items()]
         left = self._clock.left(trainer) if self._clock else "?"
-        print(", ".join([f"epoch {trainer.current_epoch}", steps, *figures, f"{left} left"]), flush=True)
+        print(", ".join([self._epoch or _epoch(trainer), steps, *figures, f"{left} left"]), flush=True)

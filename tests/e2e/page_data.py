@@ -53,7 +53,7 @@ def make_data(folder: Path, *, breakhis: bool = False) -> None:
         folder: Empty.
         breakhis: Names images as that data set does, with the patient between underscores.
     """
-    write_cohort(folder / "nifti", subjects=6)
+    write_cohort(folder / "nifti", subjects=6, contrasts=("T1w", "T2w", "FLAIR"))
     shutil.copytree(folder / "nifti", folder / "volumes")
     for number in range(4):
         wsi.write_pyramid(folder / "slides" / f"patient-{number}.tif", wsi.picture(1000, 800, seed=number))

@@ -61,7 +61,7 @@ def shrunk(words: list[str], *, sizes: bool) -> list[str]:
     if {"volumes", "rgb"} & set(config) or ("demo" in config and not sizes):
         options = few if "train" in config else {}
     elif "train" in config:
-        options = {**about["overrides"], **about["train"], **few}
+        options = {**about["overrides"], **about["train"], **few, "freeze_blocks": 0}  # a tiny encoder has few blocks
     elif config[0] in ("downstream", "few_labels"):
         options = {"epochs": 1, "seeds": [0], "few": 2, "folds": 2}
     typed = {word[2:] for word in words if word.startswith("--")}

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from medmae.errors import DataError
+from medmae.evaluate.synthesis.verdict import verdict
 from medmae.report import build_report, write_report
 
 SUBJECTS = ("sub-04", "sub-05", "sub-06", "sub-07", "sub-08")
@@ -290,6 +291,22 @@ def test_the_verdict_is_in_words_first_and_its_figures_stand_with_the_scores(mak
     )
     assert "dB" not in first
     assert figures in html.split('id="scores"')[1]
+
+
+def test_the_first_line_of_the_page_says_what_is_lost_inside_lesions_with_its_figures(make_synthesis):
+    gain = {"mean": 1.5, "ci_low": 1.0, "ci_high": 2.0}
+    loss = {"mean": -1.5, "ci_low": -2.0, "ci_high": -1.0}
+    figures = {"psnr_table_foreground": {"mean": 20.0}, "psnr_table_lesion": {"mean": 20.0}}
+    for metric in ("psnr", "ssim"):
+        figures |= {f"gain_over_table_{metric}_foreground": gain, f"gain_over_table_{metric}_lesion": loss}
+    run = make_synthesis()
+    path = run / "evaluation" / "metrics.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "verdict": verdict(figures)}))
+    first = re.search(r'<p class="verdict">(.*?)</p>', write_report(run).read_text(), re.DOTALL)[1]
+    assert first.startswith(
+        "Better than every baseline over all tissue (against a table of grey values: PSNR +1.5 dB, 1.0 to 2.0), worse "
+        "inside lesions (against a table of grey values: PSNR \u22121.5 dB, \u22122.0 to \u22121.0). Grey values"
+    )
 
 
 def test_the_outline_of_lesions_is_explained_where_there_are_lesions(make_synthesis):

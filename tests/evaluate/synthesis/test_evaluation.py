@@ -104,7 +104,9 @@ def test_the_record_says_what_the_columns_mean_and_what_the_baseline_is(evaluate
     assert about["definitions"]["foreground"]["data_range"] == 1.0
     assert set(about["baselines"]) == {"table", "patch"}
     assert about["baselines_fitted_on"] == {"T1 → T2": "2 training cases"}
-    assert about["verdict"].startswith("Not better than a table of grey values or a regression on neighbourhoods.")
+    lead, *_ = about["verdict"].split(". ")
+    assert lead.startswith("Not better than a table of grey values or a regression on neighbourhoods over all tissue (")
+    assert ", worse inside lesions (against a regression on neighbourhoods: PSNR" in lead
     assert about["split"] == "test"
     assert len(about["manifest_sha256"]) == 64
 

@@ -4,6 +4,7 @@ import pytest
 
 from medmae.evaluate.synthesis.synthesis_scores import summarise_scores
 from medmae.evaluate.synthesis.verdict import NO_BASELINE, in_plain_words, verdict
+from medmae.report.text import signed, span
 
 
 def summary(*, table=0.0, patch=0.0, subjects="abc", lesion=None):
@@ -43,10 +44,33 @@ def test_lesions_are_told_against_the_best_baseline_there():
     assert "Inside lesions, against a regression on neighbourhoods, the best there: PSNR +2.0 dB" in text
 
 
-def test_what_is_better_but_not_inside_lesions_is_not_called_better_without_a_word_of_it():
-    behind, ahead = (verdict(summary(table=1.0, patch=1.0, lesion=lesion)) for lesion in (0.5, 2.0))
-    assert behind.startswith("Better than every baseline, but inside lesions not better than a regression on neigh")
-    assert ahead.startswith("Better than every baseline. ")
+@pytest.mark.parametrize(
+    ("low", "mean", "high", "standing"),
+    [(-5, -4, -3, "worse"), (-2, -1, 0.5, "on average worse"), (-0.5, 0.5, 1.5, "not better"), (2, 3, 4, "better")],
+)
+def test_the_first_sentence_says_how_it_stands_inside_lesions_with_figures(low, mean, high, standing):
+    found = summary(table=1.0, patch=2.0, lesion=3.0)
+    for name in ("table", "patch"):
+        for metric in ("psnr", "ssim"):
+            found[f"gain_over_{name}_{metric}_lesion"] |= {"mean": mean, "ci_low": low, "ci_high": high}
+    figures = f"PSNR {signed(mean)} dB, {span(low, high, digits=1)}"
+    assert verdict(found).startswith(
+        "Better than every baseline over all tissue (against a table of grey values: PSNR +2.0 dB, 1.0 to 3.0), "
+        f"{standing} inside lesions (against a regression on neighbourhoods: {figures}). In the foreground, "
+    )
+
+
+def test_whoever_loses_over_all_tissue_is_not_cleared_by_lesions():
+    lead, *_ = verdict(summary(table=-3.0, patch=0.5, lesion=3.0)).split(". ")
+    assert lead.startswith("Not better than a table of grey values over all tissue (against ")
+    assert ", better inside lesions (against " in lead
+
+
+def test_lesions_lost_in_ssim_alone_are_lost_and_its_figure_is_told():
+    found = summary(table=1.0, patch=1.0, lesion=3.0)
+    found["gain_over_table_ssim_lesion"] |= {"mean": -0.02, "ci_low": -0.03, "ci_high": -0.01}
+    figures = f"SSIM {signed(-0.02, digits=3)}, {span(-0.03, -0.01, digits=3)}"
+    assert f", worse inside lesions (against a table of grey values: {figures}). In the" in verdict(found)
 
 
 def test_one_subject_has_no_interval_and_the_verdict_says_so():
