@@ -119,6 +119,8 @@ def shards(count: Annotated[int, typer.Option(help="Shards, of one patient each.
         warned = sum("unreadable" in line or "replaced" in line for line in train.text.splitlines())
         _, seen, wanted = found[0].split()
         told = f"{seen} of {wanted} training shards read, {warned} warnings, exit {train.code}"
+        if train.code:  # after the last shard was read: only its own words tell why
+            typer.echo(train.text, err=True)
         tell([
             first.line(f"prep tiles, {count} patients", f"exit {first.code}"),
             train.line(f"training, 1 epoch, {FILES} open files at most", told),
