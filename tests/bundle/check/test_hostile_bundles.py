@@ -441,6 +441,18 @@ def test_a_zip_file_whose_tables_disagree_is_not_unpacked(texts, tmp_path: Path)
         unpack(path, tmp_path / "out")
 
 
+@pytest.mark.parametrize("damage", ["a bit of its table", "no end"])
+def test_a_damaged_zip_file_is_told_and_not_unpacked(texts, tmp_path: Path, damage: str) -> None:
+    path = packed(tmp_path / "x.zip", texts, [])
+    content = bytearray(path.read_bytes())
+    content[content.index(b"PK\1\2")] ^= 1
+    path.write_bytes(content if damage == "a bit of its table" else content[:500])
+    first = next(iter(check_bundle(path, make_data=None)))
+    assert first.state == "failed"
+    with pytest.raises(UnsafeZipError, match=r"x\.zip.*cannot be unpacked \(BadZipFile"):
+        unpack(path, tmp_path / "out")
+
+
 def test_what_is_checked_of_a_zip_file_is_what_is_unpacked(texts, tmp_path: Path) -> None:
     path = packed(tmp_path / "x.zip", texts, [])
     assert {outcome.state for outcome in check_bundle(path, make_data=None)} == {"ok"}
