@@ -177,6 +177,14 @@ def _yaml(text: str, loader: type[yaml.SafeLoader]) -> object:
                 return items
     except yaml.YAMLError:
         return text
-    if isinstance(value, dict) and any(item is None and ":" in str(name) for name, item in value.items()):
+    if _lacks_space(value):
         raise ValueError(f"{text}: YAML wants a space after a colon, as in {{rgb: mse}}")
     return text if value is None and not bare else value
+
+
+def _lacks_space(value: object) -> bool:
+    """Whether ``{a:b}`` stands anywhere in it: YAML takes that for a key ``a:b`` without a value."""
+    if isinstance(value, list):
+        return any(map(_lacks_space, value))
+    items = value.items() if isinstance(value, dict) else ()
+    return any((item is None and ":" in str(name)) or _lacks_space(item) for name, item in items)

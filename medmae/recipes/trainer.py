@@ -37,7 +37,7 @@ class Trainer(pl.Trainer):
         lightning: Any other argument of :class:`pytorch_lightning.Trainer`.
 
     Raises:
-        ValueError: If a training would have no end, or a step no batch.
+        ValueError: If a training would have no end, a step no batch, or a callback is none.
         DataError: If this machine has no such devices, or there is no such logger.
         ModuleNotFoundError: If the package of a logger is not installed.
     """
@@ -59,6 +59,8 @@ class Trainer(pl.Trainer):
             raise ValueError(
                 f"a step has at least 1 batch, got {lightning['accumulate_grad_batches']}: set --accumulate"
             )
+        if strange := [one for one in callbacks if not isinstance(one, Callback)]:
+            raise ValueError(f"callbacks are Lightning's, each of a class ({{_target_: ...}}), got {strange[0]!r}")
         _check_epochs(max_epochs, has_end=lightning.get("max_steps", -1) > 0 or lightning.get("max_time") is not None)
         root = str(default_root_dir)
         if logger is None or isinstance(logger, str):

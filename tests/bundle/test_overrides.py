@@ -73,9 +73,10 @@ def test_a_list_of_names_holds_texts() -> None:
         check_value("contrasts", read_value("contrasts", "T1", None), None)
 
 
-def test_yaml_without_a_space_after_a_colon_is_refused() -> None:
+@pytest.mark.parametrize("text", ["{rgb:mse}", "[{rgb:mse}]", "{a: {rgb:mse}}", "[{a: [{rgb:mse,h: mse}]}]"])
+def test_yaml_without_a_space_after_a_colon_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="space after a colon"):
-        read_value("outputs", "{rgb:mse}", {"rgb": "mse"})
+        read_value("outputs", text, {"rgb": "mse"})
 
 
 @pytest.mark.parametrize(

@@ -53,3 +53,9 @@ def test_a_training_has_an_end(epochs, tmp_path):
 
 def test_steps_or_time_may_end_a_training(tmp_path):
     assert Trainer(default_root_dir=tmp_path, max_epochs=-1, max_steps=3, logger=False).max_steps == 3
+
+
+@pytest.mark.parametrize("callback", [{"folder": "x", "every_steps": 1}, "TQDM", Callback])
+def test_what_is_no_callback_is_refused(callback, tmp_path):
+    with pytest.raises(ValueError, match=r"callbacks are Lightning's.*got"):
+        Trainer(default_root_dir=tmp_path, max_epochs=1, callbacks=[callback])
