@@ -9,7 +9,7 @@
    is another kind of image. Of several contrasts the last counts, but one after ``to``, ``in``, ``on``, ``reg`` or in
    ``space-`` is the grid, not the image.
 3. ``T1`` with a word for an agent (``gd``, ``ce``, ``post``, ``contrast``, ``km``) is ``T1CE``, unless that is denied
-   (``pre``, ``non``, ``without``). ``T2 FLAIR`` and a dark-fluid T2 are ``FLAIR``; ``T1 FLAIR`` is a ``T1``.
+   (``pre``, ``without``, ``ohne``, ``C-``). ``T2 FLAIR`` and dark-fluid T2 are ``FLAIR``; ``T1 FLAIR`` is ``T1``.
 4. A DICOM series is read by its words, then by its tags: an agent in ContrastBolusAgent makes a T1 a ``T1CE``, and
    ImageType tells localisers, projections and maps.
 
@@ -47,18 +47,19 @@ CONTRASTS = {
 _T1 = ("t1", "t1w", "st1w", "mprage", "mpr", "spgr", "fspgr", "bravo", "t1flair")
 _AGENT = (
     r"(?:gd|gad|gado|gadolinium|gadovist|dotarem|magnevist|gbca|ce|cont|contrast|post|postcontrast|postgd|postgad|km|ks|"
-    r"mdc|enh|enhanced|wc|c\+|\+(?:c|ce|gd|km|contrast))"
+    r"nachkm|postkm|kontrast(?:mittel)?|contrast[eo]|mdc|enh|enhanced|wc|c\+|\+(?:c|ce|gd|km|contrast))"
 )
 _AGENT_WORD = re.compile(_AGENT)
 _T1_WITH_AGENT = re.compile(rf"(t1w?)(?:{_AGENT})+")
-_DENIED = {"pre", "non", "no", "without", "wo", "w/o", "native", "nativ", "unenhanced", "precontrast", "noncontrast"}
+_DENIED = {
+    *("pre", "non", "no", "without", "wo", "w/o", "native", "nativ", "unenhanced", "precontrast", "noncontrast"),
+    *("ohne", "vor", "sans", "avant", "sin", "senza", "zonder"),
+}
 _LABEL = re.compile(
     r"(?:.*(?:mask|masks|seg|segm|segmentation|segmentations|segmented|labels?|labelmap|lesions?|dseg|groundtruth|goldstandard)"
     r"|gt|gold|ground|consensus|manual|roi|rois|aseg|aparc|wmparc|parc|parcellation|ribbon|tissues|tumou?r|wmh|[gcp]tv|oars?"
     r"|contours?|delineations?|annotations?|binary|thresh|thresholded)\d?"
 )
-_LABEL_PAIRS = {"goldstandard", "groundtruth", "brainmask"}
-_NOT_LABELS = {"unlabel", "unlabeled"}
 _MAP = re.compile(
     r"(?:.*(?:map|maps|fieldmap)|qt[12]|quantt[12]|t1rho|rho|residuals?|r1|r2|r2s|r2star|mtr|mtsat|mwf|cb[fv]|rcb[fv]|mtt|ttp|tmax|ktrans|kep|"
     r"prob|probability|probabilities|pve|pveseg|posteriors?|phase|phasediff|phase[12]|magnitude[12]?|qsm|chimap|warp|"
@@ -75,6 +76,12 @@ _ALWAYS_MAP = re.compile(
 _ALWAYS_OTHER = re.compile(
     r"m(?:in)?ip|(?:3|three|tri)pl(?:anes?)?|planscan|localizers?|localisers?|subtraction|subtracted|difference|screenshot"
 )
+# Behind a contrast, where nobody's name stands: what was computed from the image.
+_DERIVED: tuple[tuple[Kind, re.Pattern[str]], ...] = (
+    ("label", re.compile(r"outlines?|annots?|parcels|tumou?rcore")),
+    ("map", re.compile(r"mapping|(?:sh)?molli|gm|wm|csf|ph|pha|real|imag|jac|thickness|noise|saliency")),
+    ("other", re.compile(r"pred|preds|predict(?:ion|ed)|synth|fake")),
+)
 _CORRECTED = ("corrected", "corr", "correct", "correction", "removed")
 _RATER = re.compile(r"(?:rater|reader|annotator|observer|expert|radiologist|doctor)\d{0,2}")
 # FLAIR_to_T1 is a FLAIR: a contrast after one of these words is the grid, not the image.
@@ -82,8 +89,7 @@ _SPACE_WORDS = {"to", "in", "on", "onto", "into", "reg", "regto", "registered", 
 _SPACE = re.compile(r"(?<![A-Za-z])space-[A-Za-z0-9]+")
 _NO_IMAGE_TYPES = {"localizer", "projection image", "mip", "minip", "subtract", "screen save"}  # of ImageType
 _BIDS = re.compile(r"(?:^|_)sub-[^_]+(?:_[a-zA-Z]+-[^_]+)*_([A-Za-z0-9]+)$")
-_BIDS_LABELS = {"dseg", "mask"}
-_WORD = re.compile(r"\+?[^_\-. +]+|\+")
+_WORD = re.compile(r"(?i:(?<![a-z0-9])(?:c|gd|gad|km|ce)-(?=$|[_. ]))|\+?[^_\-. +]+|\+")
 
 
 @dataclass(frozen=True)
@@ -135,6 +141,8 @@ def read_name(stem: str) -> Named:
     if contrast is None:
         return Named("unknown", "", _trimmed(stem))
     first, last = span
+    if derived := _derived(words, last):
+        return Named(derived[0], words[derived[1]], _trimmed(stem[: found[derived[1]].start()]))
     if contrast == "T1" and _has_agent(words, first, last):
         contrast = "T1CE"
     return Named("contrast", contrast, _trimmed(stem[: found[first].start()]), _trimmed(stem[found[last - 1].end() :]))
@@ -150,6 +158,12 @@ def _sure(words: list[str]) -> tuple[Kind, int] | None:
             if pattern.fullmatch(word) or pattern.fullmatch("".join(words[place : place + 2])):
                 return kind, place
     return None
+
+
+def _derived(words: list[str], last: int) -> tuple[Kind, int] | None:
+    """What a word behind the contrast says was computed from the image, and which word it is."""
+    pairs = itertools.product(_DERIVED, range(last, len(words)))
+    return next(((kind, place) for (kind, pattern), place in pairs if _names(pattern, words, place)), None)
 
 
 def _names(pattern: re.Pattern[str], words: list[str], place: int) -> bool:
@@ -219,7 +233,7 @@ def _read_bids(stem: str) -> Named | None:
     suffix, entities = match[1], entities_of(stem)
     if suffix.lower() == "probseg":
         return Named("map", suffix, stem)
-    if suffix.lower() in _BIDS_LABELS or "label" in entities:
+    if suffix.lower() in ("dseg", "mask") or "label" in entities:
         return Named("label", "_".join(filter(None, (entities.get("label"), entities.get("desc"), suffix))), stem)
     if _MAP.fullmatch(suffix.lower()) or entities.get("part") in ("phase", "real", "imag"):
         return Named("map", suffix, stem)
@@ -277,7 +291,11 @@ def _first_label(words: list[str]) -> int | None:
         if words[place + 1 : place + 2] and words[place + 1].isdigit() and _last_contrast(words[place + 2 :])[1]:
             continue  # tumor_001_T1 is an image of a patient who is called so
         pair = "".join(words[place : place + 2])
-        if (_LABEL.fullmatch(word) and word not in _NOT_LABELS) or pair in _LABEL_PAIRS:
+        if (_LABEL.fullmatch(word) and word not in ("unlabel", "unlabeled")) or pair in (
+            "goldstandard",
+            "groundtruth",
+            "brainmask",
+        ):
             return place
     return None
 

@@ -1,4 +1,4 @@
-"""_Names of patients that could be one patient's: refused with both readings and the option that chooses one."""
+"""Names of patients that could be one patient's: refused with both readings and the option that chooses one."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def renamed(subjects: Iterable[str], depths: Mapping[str, int], *, digits: int =
     """Subjects whose names differ only by a number or letter at the end, after a number that differs, too.
 
     Args:
-        subjects: _Names.
+        subjects: Names.
         depths: Place of names in their paths.
         digits: Most of a number that counts visits or images; longer ones name patients.
     """
@@ -162,7 +162,7 @@ def repeated(subjects: Iterable[str], depths: Mapping[str, int]) -> list[Doubt]:
     an image, in any language: ``10_left, 10_right, 13_left``. So is what is added to a whole name: ``X01, X01 - Copy``.
 
     Args:
-        subjects: _Names.
+        subjects: Names.
         depths: Place of names in their paths.
     """
     names = sorted(set(subjects))
@@ -221,7 +221,7 @@ def restarted(above: Mapping[str, Collection[tuple[str, ...]]], depths: Mapping[
     """One subject's name under several parents: one patient at several places, or places that count from 1.
 
     Args:
-        above: _Names outside each subject.
+        above: Names outside each subject.
         depths: Place of names in their paths.
     """
     several = sorted((name, sorted(some)) for name, some in above.items() if len(some) > 1)
