@@ -14,13 +14,14 @@ from typing import Any, Literal
 
 import numpy as np
 
-from data_prep.grids import resampled
+from data_prep.grids import grid_flags, resampled
 from data_prep.outcome import CaseResult, Row
 from data_prep.tables import failure_row
 from medmae.data.names import file_name_of
 from medmae.data.shards import open_shard, sha256_of_shard
 from medmae.data.volumes.case import Case
 from medmae.data.volumes.grid import Grid
+from medmae.data.volumes.hounsfield import UNIT, CTWindow, fitted, in_hounsfield, is_ct, outside
 from medmae.data.volumes.intensity import Normalisation, Rule
 from medmae.data.volumes.nifti import NanPolicy, Volume
 from medmae.data.volumes.nifti_header import Repair
@@ -47,6 +48,8 @@ class Options:
         margin: Voxels kept around the content of a case.
         repair_affine: ``"qform"`` replaces an unusable sform.
         zarr: Write zarr arrays (a chunk a slice) rather than ``.npy``.
+        ct_window: Of CT in HU; None for a case without CT.
+        require_hu: Refuses CT in other units, which is scaled by percentiles and flagged else.
     """
 
     resample_to: str | None = None
@@ -57,11 +60,16 @@ class Options:
     margin: int = 2
     repair_affine: Repair | None = None
     zarr: bool = False
+    ct_window: CTWindow | None = None
+    require_hu: bool = False
 
     @property
     def fingerprint(self) -> str:
-        """Short hash of all options and of the format."""
-        return hashlib.sha256(json.dumps([FORMAT, asdict(self)], sort_keys=True).encode()).hexdigest()[:16]
+        """Short hash of all options and of the format; those of CT count where there is CT."""
+        shaping = asdict(self)
+        if self.ct_window is None:
+            del shaping["ct_window"], shaping["require_hu"]
+        return hashlib.sha256(json.dumps([FORMAT, shaping], sort_keys=True).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,6 +171,8 @@ def _loaded(sources: Sequence[Source], task: CaseTask) -> tuple[dict[str, Volume
             )
             if source in task.case.labels:
                 _check_label(volume.array, source.path)
+            elif options.ct_window is not None and is_ct(source.name):
+                volume = in_hounsfield(volume, path=source.path, required=options.require_hu)
             found[source.name] = volume
         except DataError as error:
             errors.append(error)
@@ -181,7 +191,8 @@ def _prepared(task: CaseTask) -> tuple[Row, list[Row]]:
         images, labels = resampled(images, labels, onto=options.resample_to, case=case.case)
     images, labels, off = on_one_grid(images, labels, case=case.case, paths=paths)
     failures = [failure_row(case.case, error) for error in (*errors, *others, *off)]
-    fits = {name: Normalisation.fit(volume.array, rule=options.background) for name, volume in images.items()}
+    scaling: dict[str, Any] = {"window": options.ct_window, "rule": options.background}
+    fits = {name: fitted(volume, contrast=name, **scaling) for name, volume in images.items()}
     grid = next(iter(images.values())).grid
     content = [images[name].array != fits[name].background for name in images] + [v.array > 0 for v in labels.values()]
     grid = grid.cropped(content_box(grid, content, margin=options.margin))
@@ -241,27 +252,23 @@ def _contrast(name: str, source: Path, images: dict[str, Volume], fit: Normalisa
     twins = [other for other, v in images.items() if other != name and v.sha256 == volume.sha256]
     flags = [*volume.flags, *(f"same_file_as:{other}" for other in twins)]
     flags += fit.flags(volume.array, dtype=dtype)
-    if fit.rule == "otsu":
+    if fit.rule == "otsu" and fit.unit is None:  # the air of a CT is never one value
         flags.append("noisy_background")
+    cut = {"outside_window": outside(fit, volume.array)} if fit.unit == UNIT else {}
     return {
         "name": name,
         "source": str(source),
         "source_sha256": volume.sha256,
         "content_sha256": content,
         "normalisation": fit.to_dict(),
+        **cut,
         "flags": flags,
     }
 
 
 def _case_flags(grid: Grid, case: Case, used: Collection[str]) -> list[str]:
     gone = [one.name for one in (*case.contrasts, *case.labels) if one.name not in used]
-    return [*_grid_flags(grid), *case.flags, *(f"without:{name}" for name in gone)]
-
-
-def _grid_flags(grid: Grid) -> list[str]:
-    z, y, x = grid.spacing
-    flags = ["anisotropic"] if z > 2 * max(y, x) else []
-    return flags + (["thick_slices_not_axial"] if max(y, x) > 2 * min(z, y, x) and max(y, x) > z else [])
+    return [*grid_flags(grid), *case.flags, *(f"without:{name}" for name in gone)]
 
 
 def _write_array(array: np.ndarray, stem: Path, *, zarr: bool) -> Path:

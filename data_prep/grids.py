@@ -38,6 +38,13 @@ def resampled(
     return moved, {name: _on(volume, grid, onto=onto, order=0) for name, volume in labels.items()}
 
 
+def grid_flags(grid: Grid) -> list[str]:
+    """What a user should know of its voxels: how much thicker they are than wide, and along which axis."""
+    z, y, x = grid.spacing
+    flags = ["anisotropic"] if z > 2 * max(y, x) else []
+    return flags + (["thick_slices_not_axial"] if max(y, x) > 2 * min(z, y, x) and max(y, x) > z else [])
+
+
 def _on(volume: Volume, grid: Grid, *, onto: str, order: int) -> Volume:
     if difference(grid, volume.grid) is None:
         return volume

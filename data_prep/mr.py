@@ -1,4 +1,4 @@
-"""MR (and CT) volumes to a prepared data set: one grid a case, [0, 1], split by patient, slice-major shards.
+"""MR and CT volumes to a prepared data set: one grid a case, [0, 1], split by patient, slice-major shards.
 
 What is written to ``out``::
 
@@ -12,7 +12,8 @@ What is written to ``out``::
 
 A row of the manifest has ``case``, ``subject``, ``session``, ``split``, ``origin`` (``real`` or
 ``simulated``, where that is known), ``shard``, ``shard_sha256``, ``dtype``, ``contrasts`` (name, source,
-source_sha256, normalisation, flags; in the order of the shard's axis C), ``labels``,
+source_sha256, normalisation, flags, of CT in HU also ``outside_window``, the shares of the foreground ``below`` and
+``above`` the window; in the order of the shard's axis C), ``labels``,
 ``grid`` (:class:`medmae.data.volumes.grid.Grid`), ``foreground`` (share of the head in each slice), ``options_sha256``
 and ``flags``.
 """
@@ -36,6 +37,7 @@ from medmae.data.volumes.case import Case
 from medmae.data.volumes.case_table import named_in_table
 from medmae.data.volumes.claims import RUN_RULES, RunRule
 from medmae.data.volumes.grid import Grid
+from medmae.data.volumes.hounsfield import DEFAULT, NOT_HU, UNIT, CTWindow, is_ct
 from medmae.data.volumes.intensity import Rule
 from medmae.data.volumes.layouts import Layout, find_cases
 from medmae.data.volumes.nifti import NanPolicy
@@ -61,6 +63,8 @@ class VolumePreparation(Preparation[Case]):
         dtype: Of the shards.
         nan: NaN and infinite voxels: ``error``, ``zero`` or ``median``.
         background: ``auto``, ``corner`` or ``otsu``, see docs/data.md.
+        ct_window: What CT is scaled by, in Hounsfield units: ``brain``, ``soft``, ``lung``, ``bone``, ``wide`` or
+            ``CENTRE,WIDTH``; CT in other units is refused then. None takes ``wide``, and flags such CT.
         margin: Voxels kept around the content of a case.
         repair_affine: ``"qform"`` replaces a singular sform.
         limit_gb: Largest uncompressed volume, in 10^9 bytes.
@@ -79,6 +83,7 @@ class VolumePreparation(Preparation[Case]):
     dtype: Literal["float16", "float32"] = "float16"
     nan: NanPolicy = "error"
     background: Rule = "auto"
+    ct_window: str | None = None
     margin: int = 2
     repair_affine: Repair | None = None
     limit_gb: float = LIMIT_GB
@@ -91,6 +96,8 @@ class VolumePreparation(Preparation[Case]):
         if self.run is not None:
             check_choice(self.run, RUN_RULES, name="run")
         check_choice(self.background, ("auto", "corner", "otsu"), name="background")
+        if self.ct_window is not None:
+            CTWindow.parse(self.ct_window)
         if self.repair_affine is not None:
             check_choice(self.repair_affine, ("qform",), name="repair_affine")
         if self.margin < 0 or not self.limit_gb > 0:
@@ -107,6 +114,8 @@ class VolumePreparation(Preparation[Case]):
         found = find_cases(self.source, layout=self.layout, given=self.given, salt=salt, run=self.run)
         wanted = {"contrasts": _names(self.contrasts), "labels": _names(self.labels)}
         _check_known(wanted, found.cases, Path(self.source))
+        if self.ct_window is not None:
+            _check_ct(wanted["contrasts"], found.cases, Path(self.source))
         units, left, failed = [], list(found.left_out), []
         for case in found.cases:
             own, images, labels = case.only(**wanted)
@@ -129,8 +138,23 @@ class VolumePreparation(Preparation[Case]):
             margin=self.margin,
             repair_affine=self.repair_affine,
             zarr=self.zarr,
+            ct_window=CTWindow.parse(self.ct_window or DEFAULT)
+            if any(is_ct(one.name) for one in unit.contrasts)
+            else None,
+            require_hu=self.ct_window is not None,
         )
         return CaseTask(case=unit, shards=Path(self.out) / "shards", options=options)
+
+    def notes(self, found: FoundUnits[Case], rows: Sequence[Row]) -> list[str]:
+        """By which window CT was scaled where nobody said it, and which CT is not in HU."""
+        contrasts = [one for row in rows for one in row["contrasts"]]
+        other = sum(NOT_HU in one["flags"] for one in contrasts)
+        wide = self.ct_window is None and any(one["normalisation"].get("unit") == UNIT for one in contrasts)
+        told = (
+            f"CT is scaled by the window {DEFAULT}, -1024 to 1976 HU, which keeps all tissue; --ct-window takes another"
+        )
+        lost = f"{other} CT not in Hounsfield units, scaled by percentiles ({NOT_HU} in summary.csv); see docs/ct.md"
+        return [*super().notes(found, rows), *([told] if wide else []), *([lost] if other else [])]
 
     def line(self, row: Row) -> Row:
         """Its columns of ``summary.csv``; shape and spacing are those of the stored array (z, y, x)."""
@@ -172,6 +196,20 @@ def _check_known(wanted: Mapping[str, frozenset[str] | None], cases: Sequence[Ca
                 value=unknown,
                 remedy=f"there are {', '.join(sorted(names)) or 'none'}",
             )
+
+
+def _check_ct(wanted: frozenset[str] | None, cases: Sequence[Case], source: Path) -> None:
+    """Refuses a window where there is no CT that it could be of."""
+    names = {one.name for case in cases for one in case.contrasts}
+    names |= {one.name for case in cases for one in case.lost if not one.label}
+    if not any(is_ct(name) and (wanted is None or name in wanted) for name in names):
+        raise DataError(
+            "a window is for CT, and no case has any",
+            path=source,
+            field="--ct-window",
+            value=sorted(names),
+            remedy="leave --ct-window out, or name the contrast CT: in file names, or in a CSV",
+        )
 
 
 def _without_wanted(case: Case) -> DataError:

@@ -11,6 +11,7 @@ from medmae.evaluate.leakage import seal_of
 from medmae.evaluate.provenance import recorded_versions
 from medmae.methods.base import Method
 from medmae.methods.presets import known_as
+from medmae.recipes.ct_window import said_of_ct
 
 
 def about_training(
@@ -40,6 +41,7 @@ def about_training(
         "task": None if task is None else dict(task),
         "seen": seal_of(data, pretrained=None if pretrained is None else Path(pretrained).parent),
         "data": {"name": _name(data), "sha256": data.sha256, "unit": data.unit, "trained_on": len(subjects)},
+        **said_of_ct(data),
         "view": dict(view),
         "versions": recorded_versions(),
     }

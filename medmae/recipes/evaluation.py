@@ -13,6 +13,7 @@ from medmae.data.source import Source
 from medmae.errors import LaterFailures
 from medmae.evaluate.leakage import require_unseen
 from medmae.methods.base import Method
+from medmae.recipes.ct_window import require_ct_window
 from medmae.recipes.finish import finish_evaluation
 from medmae.recipes.settings import settings_of_method
 from medmae.recipes.start import start_evaluation
@@ -62,9 +63,11 @@ class Evaluation(ABC):
         """Loads the weights, and makes room for the results.
 
         Raises:
-            DataError: If the weights do not fit, or have seen somebody; or if ``output_dir`` is that of a training.
+            DataError: If the weights do not fit, have seen somebody, or learnt from CT of another window; or if
+                ``output_dir`` is that of a training.
         """
         self.require_unseen()
+        require_ct_window(self.model_dir / self.weights, data=self.data)
         self.load(self.model_dir / self.weights)
         start_evaluation(self.output_dir)
 

@@ -22,6 +22,7 @@ from medmae.evaluate.synthesis.uncertainty import calibration_tasks, fit_spread
 from medmae.files import write_text
 from medmae.methods.mt_unet import MTUNet
 from medmae.nn.config import config_of
+from medmae.recipes.ct_window import ct_window_of
 from medmae.recipes.evaluation import Evaluation
 from medmae.recipes.synthesis_task import (
     TARGET_INTENSITY,
@@ -227,15 +228,15 @@ class Synthesis(VolumeSynthesis):
     ) -> None:
         require_task(model_dir, source=source, target=target, contrasts=contrasts)  # before the rest of its files
         made = targets if contrasts else [str(target)]
-        options["target_intensity"] = intensities_of(
-            weights := Path(model_dir) / WEIGHTS, options.get("target_intensity")
-        )
+        weights = Path(model_dir) / WEIGHTS
+        options["target_intensity"] = intensities_of(weights, options.get("target_intensity"))
         super().__init__(method=method, weights=weights, targets=made, **options)
         self.model_dir, self.task = model_dir, {"source": source, "target": target, "contrasts": contrasts}
 
     def initialize(self) -> None:
-        """Loads the weights; see :func:`load_synthesis`."""
+        """Loads the weights; see :func:`load_synthesis`. CT is scaled by the window that they learnt from."""
         load_synthesis(self.method, self.model_dir, **self.task)  # type: ignore[arg-type]
+        self.cases.ct_window = ct_window_of(Path(self.model_dir) / WEIGHTS)
         print(sentence(made_by(Path(self.model_dir) / WEIGHTS)))
 
 

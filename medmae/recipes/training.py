@@ -17,6 +17,7 @@ from medmae.data.source import Source
 from medmae.evaluate.provenance import write_made_by
 from medmae.methods.base import Method
 from medmae.recipes.about import about_training
+from medmae.recipes.ct_window import said_of_ct
 from medmae.recipes.finish import note_figures, record_training
 from medmae.recipes.settings import settings_of
 from medmae.recipes.start import clear_evaluation
@@ -104,8 +105,10 @@ class Training(ABC):
         """Trains.
 
         Raises:
-            DataError: If there is nothing to train on, nowhere to write, or the checkpoint does not fit.
+            DataError: If there is nothing to train on, nowhere to write, the checkpoint does not fit, or the CT of the
+                data has several windows.
         """
+        said_of_ct(self.data)
         self.tell_plan()
         fit(
             trainer=self.trainer,

@@ -7,6 +7,7 @@ from typing import Any
 
 from medmae.evaluate.infer import VolumeInference
 from medmae.evaluate.provenance import write_made_by
+from medmae.recipes.ct_window import ct_window_of
 from medmae.recipes.training import Training
 from medmae.weights.io import load_weights
 from medmae.weights.quality import made_by, sentence
@@ -29,12 +30,13 @@ class VolumeFeatures(VolumeInference):
         self.model_dir = Path(model_dir)
 
     def initialize(self) -> None:
-        """Loads all of the method.
+        """Loads all of the method; CT is scaled by the window that the weights learnt from.
 
         Raises:
             DataError: If the weights do not fit.
         """
         load_weights(self.method, self.model_dir / self.weights)
+        self.volumes.ct_window = ct_window_of(self.model_dir / self.weights)
 
     def run(self) -> None:
         """As above; ``made_by.json`` among the files says which weights made them, and how good they were found to be.

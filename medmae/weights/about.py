@@ -17,7 +17,8 @@ def about_header(about: About) -> dict[str, str]:
 
     Args:
         about: ``run``, the id of the training; ``method`` and ``preset``, with what was ``changed`` of it; ``kinds`` of
-            data by name; ``task``; ``seen``, whom it saw, hashed; ``data`` and ``versions``.
+            data by name; ``task``; ``seen``, whom it saw, hashed; ``data`` and ``versions``; ``ct_window`` of
+            CT in HU.
     """
     return entry(FIELD, dict(about))
 

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from medmae.data.left_out import barren, damaged_in, nothing_in, spoken
 from medmae.data.origin import Origin
 from medmae.data.volumes.case import Case
 from medmae.data.volumes.grid import Grid
+from medmae.data.volumes.hounsfield import CTWindow, fitted, in_hounsfield, is_ct
 from medmae.data.volumes.intensity import Normalisation, Rule
 from medmae.data.volumes.layouts import Found, Layout, cases_of, find_cases
 from medmae.data.volumes.nifti import NanPolicy, Volume
@@ -77,6 +79,7 @@ class VolumeCases:
 
     Attributes:
         lost: Why damaged files, and folders of patients, give nothing.
+        ct_window: By which CT is scaled; weights tell it. None scales CT by percentiles, as everything else.
 
     Raises:
         DataError: If there is no volume, or two cases of one name would overwrite each other's results.
@@ -100,6 +103,7 @@ class VolumeCases:
             raise ValueError(
                 f"contrasts is a list of names, and at_least a number of them, got {contrasts}, {at_least}"
             )
+        self.ct_window: CTWindow | None = None
         self.nan, self.background, self.repair_affine, self.limit_gb = nan, background, repair_affine, limit_gb
         found = _find(source, layout, unnamed=self.contrasts[0] if len(self.contrasts) == 1 else None)
         self.cases, self.lost = found.cases, _told(source, found)
@@ -121,7 +125,8 @@ class VolumeCases:
         sources = self._sources(case)
         volumes = {name: self._load(source) for name, source in sources.items()}
         check_one_grid(volumes, {}, case=case.case, paths={name: source.path for name, source in sources.items()})
-        fits = {name: Normalisation.fit(volume.array, rule=self.background) for name, volume in volumes.items()}
+        scaling: dict[str, Any] = {"window": self.ct_window, "rule": self.background}
+        fits = {name: fitted(volume, contrast=name, **scaling) for name, volume in volumes.items()}
         for name, fit in fits.items():
             _refuse_constant(fit, sources[name].path)
         grid = next(iter(volumes.values())).grid
@@ -144,7 +149,10 @@ class VolumeCases:
         )
 
     def _load(self, source: Source) -> Volume:
-        return load_source(source, nan=self.nan, limit_gb=self.limit_gb, repair_affine=self.repair_affine)
+        volume = load_source(source, nan=self.nan, limit_gb=self.limit_gb, repair_affine=self.repair_affine)
+        if self.ct_window is None or not is_ct(source.name):
+            return volume
+        return in_hounsfield(volume, path=source.path, required=True)
 
     def _sources(self, case: Case) -> dict[str, Source]:
         """The files of the wanted contrasts, in the order of the channels."""

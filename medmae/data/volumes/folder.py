@@ -18,6 +18,7 @@ from medmae.data.tree import folders_below
 from medmae.data.volumes.bounding_box import bounding_box
 from medmae.data.volumes.dicom import is_dicom
 from medmae.data.volumes.grid import Grid
+from medmae.data.volumes.hounsfield import CT, CTWindow, fitted, in_hounsfield, is_ct
 from medmae.data.volumes.intensity import Normalisation
 from medmae.data.volumes.nifti import NanPolicy
 from medmae.data.volumes.other_formats import parts_of
@@ -61,6 +62,8 @@ class VolumeFolder(Dataset[StoredVolume]):
 
     Attributes:
         lost: Why damaged files, and folders beside others, give nothing.
+        ct_window: By which CT is scaled; weights tell it. None scales CT by percentiles, as everything else. A file
+            whose name tells no contrast must then be a CT in HU.
 
     Raises:
         DataError: If there is no volume, or two of one name would overwrite each other's results.
@@ -70,6 +73,7 @@ class VolumeFolder(Dataset[StoredVolume]):
         self.sources, self.lost = _sources(source)
         self.paths = [one.first for one in self.sources]
         self.nan: NanPolicy = nan
+        self.ct_window: CTWindow | None = None
         self.names = names = _names(self.sources)
         if len(set(names)) < len(names):
             twice = next(name for name in names if names.count(name) > 1)
@@ -85,8 +89,12 @@ class VolumeFolder(Dataset[StoredVolume]):
         return len(self.sources)
 
     def __getitem__(self, index: int) -> StoredVolume:
-        volume = load_source(self.sources[index], nan=self.nan)
-        normalisation = Normalisation.fit(volume.array)
+        source = self.sources[index]
+        volume = load_source(source, nan=self.nan)
+        contrast = CT if self.ct_window is None else _contrast_of(source)
+        if self.ct_window is not None and is_ct(contrast):
+            volume = in_hounsfield(volume, path=source.first, required=True)
+        normalisation = fitted(volume, contrast=contrast, window=self.ct_window, rule="auto")
         inside = volume.grid.to_canonical(normalisation.foreground(volume.array))
         grid = volume.grid.cropped(bounding_box(inside))
         return StoredVolume(
@@ -96,6 +104,11 @@ class VolumeFolder(Dataset[StoredVolume]):
             normalisation=normalisation,
             corner=float(volume.array.flat[0]),
         )
+
+
+def _contrast_of(source: Source) -> str:
+    """What the header of a series or the name of a file says; CT where neither says anything."""
+    return source.shows or read_name(stem_of(source.path.name)).name or CT
 
 
 def _sources(source: str | Path | Sequence[str | Path]) -> tuple[list[Source], list[DataError]]:
@@ -143,7 +156,7 @@ def _series_of(folder: Path, left: list[LeftOut]) -> list[Source]:
             left += [LeftOut(path, WHY[one.named.kind]) for path in one.files]
             continue
         name = folder.name if len(series) == 1 else f"{folder.name}_{one.number or place}"
-        found.append(Source(name, folder, tuple(one.files), flags=one.flags))
+        found.append(Source(name, folder, tuple(one.files), flags=one.flags, shows=one.named.name))
     return found
 
 

@@ -36,6 +36,8 @@ class Normalisation:
         threshold: Foreground is above it (``otsu`` only).
         darkest: What 0 stands for in the foreground, where that is not the background's value: the background of a
             z-scored volume lies among its tissue's values, and a fill value such as -1024 far below them.
+        unit: ``HU`` where ``lower`` and ``upper`` are a declared window of CT and not measured, see
+            :class:`medmae.data.volumes.hounsfield.CTWindow`.
     """
 
     lower: float
@@ -45,6 +47,7 @@ class Normalisation:
     rule: str = "corner"
     threshold: float | None = None
     darkest: float | None = None
+    unit: str | None = None
 
     @classmethod
     def fit(cls, volume: np.ndarray, *, rule: Rule = "auto") -> Normalisation:
@@ -63,7 +66,7 @@ class Normalisation:
         """
         if rule not in ("auto", "corner", "otsu"):
             raise ValueError(f"rule must be auto, corner or otsu, got {rule!r}")
-        value = _border_value(volume)
+        value = border_value(volume)
         rest = volume[volume != value]
         if rest.size == 0:
             return cls(lower=value, upper=value, maximum=1.0, background=value)
@@ -132,8 +135,9 @@ class Normalisation:
             dtype: In which values are stored.
 
         Returns:
-            ``constant``; ``clipped:SHARE`` of the foreground if above 1 %; ``few_levels:N`` if fewer than 256 grey
-            levels, and fewer than half of the volume's, are left.
+            ``constant``, also of a volume that lies on one side of its window; ``clipped:SHARE`` of the foreground if
+            above 1 %, unless a window was declared; ``few_levels:N`` if fewer than 256 grey levels, and fewer than half
+            of the volume's, are left.
         """
         if self.constant:
             return ["constant"]
@@ -142,7 +146,10 @@ class Normalisation:
             return ["constant"]
         clipped = int(((inside < self.lower) | (inside > self.upper)).sum())
         levels = len(np.unique(self._scaled(inside).astype(dtype)))
-        flags = [f"clipped:{clipped / inside.size:.3f}"] if clipped > max(CLIPPED * inside.size, 2) else []
+        if self.unit is not None and levels < 2:
+            return ["constant"]
+        lost = self.unit is None and clipped > max(CLIPPED * inside.size, 2)
+        flags = [f"clipped:{clipped / inside.size:.3f}"] if lost else []
         few = levels < LEVELS and levels < len(np.unique(inside.clip(self.lower, self.upper))) / 2
         return [*flags, *([f"few_levels:{levels}"] if few else [])]
 
@@ -162,7 +169,8 @@ class Normalisation:
 
     def to_dict(self) -> dict[str, Any]:
         """As the manifest holds it."""
-        return {name: value for name, value in asdict(self).items() if name != "darkest" or value is not None}
+        later = ("darkest", "unit")  # that older readers do not know
+        return {name: value for name, value in asdict(self).items() if name not in later or value is not None}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Normalisation:
@@ -187,7 +195,7 @@ def _faces(volume: np.ndarray) -> list[np.ndarray]:
     return [volume.take(place, axis=axis) for axis in range(volume.ndim) for place in (0, -1)]
 
 
-def _border_value(volume: np.ndarray) -> float:
+def border_value(volume: np.ndarray) -> float:
     """The value of voxel (0, 0, 0), unless nearly all of the border has another one."""
     corner = float(volume.flat[0])
     border = np.concatenate([face.ravel() for face in _faces(volume)])

@@ -102,6 +102,8 @@ def find_series(
         if uid not in found:
             words = [tag_of(reader, tag) for tag in _WORDS]
             named = dicom_contrast(words, agent=tag_of(reader, _AGENT), image_type=tag_of(reader, _IMAGE_TYPE))
+            if words[-1] == "CT" and named.kind == "contrast":
+                named = Named("contrast", "CT")  # "T1" is a vertebra there
             patient, study = salted(tag_of(reader, _PATIENT), key), salted(tag_of(reader, _STUDY), key)
             found[uid] = Series(
                 named,

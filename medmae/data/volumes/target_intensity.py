@@ -9,6 +9,7 @@ from statistics import median
 from typing import Any
 
 from medmae.data.manifest import Manifest, Row
+from medmae.data.volumes.hounsfield import UNIT
 from medmae.data.volumes.intensity import Normalisation
 from medmae.errors import DataError
 from medmae.files import from_json, write_text
@@ -22,6 +23,8 @@ def median_normalisation(
 ) -> Normalisation:
     """The median of each constant over the subjects of a split; of several visits of a subject their median counts.
 
+    Of CT those in Hounsfield units count, whose window is that of all of them.
+
     Args:
         manifest: Prepared data.
         contrast: Its name.
@@ -31,7 +34,7 @@ def median_normalisation(
     Raises:
         DataError: If no case of theirs has the contrast.
     """
-    found: dict[str, list[dict[str, float]]] = {}
+    found: dict[str, list[dict[str, Any]]] = {}
     for row in _rows(manifest, contrast, split=split, subjects=subjects):
         for entry in row["contrasts"]:
             if entry["name"] == contrast and "constant" not in entry.get("flags", ()):
@@ -44,9 +47,12 @@ def median_normalisation(
             value=split,
             remedy="measure them on a split that has it",
         )
+    in_hu = {name: own for name, visits in found.items() if (own := [one for one in visits if one.get("unit") == UNIT])}
+    found = in_hu or found
     of_subjects = [{name: median(visit[name] for visit in visits) for name in _NUMBERS} for visits in found.values()]
     lower, upper, maximum, background = (float(median(one[name] for one in of_subjects)) for name in _NUMBERS)
-    return Normalisation(lower=lower, upper=upper, maximum=maximum, background=background)
+    declared: dict[str, Any] = {"darkest": lower, "unit": UNIT} if in_hu else {}
+    return Normalisation(lower=lower, upper=upper, maximum=maximum, background=background, **declared)
 
 
 def target_intensities(
@@ -68,14 +74,16 @@ def target_intensities(
         DataError: If the data set or the split lacks one of the contrasts.
     """
     manifest = Manifest.of(manifest)
+    to_hu = " (of a window of CT, in HU: stored * maximum + darkest, and background where stored is 0)"
     measured = {name: _rows(manifest, name, split=split, subjects=subjects) for name in contrasts}
+    found = {name: median_normalisation(manifest, contrast=name, split=split, subjects=subjects) for name in measured}
     return {
-        "what": "median over subjects of what maps a contrast to [0, 1]; intensity = stored * maximum + background",
+        "what": "median over subjects of what maps a contrast to [0, 1]; intensity = stored * maximum + background"
+        + (to_hu if any(fit.unit for fit in found.values()) else ""),
         "manifest_sha256": manifest.sha256,
         "split": split,
         "contrasts": {
-            name: median_normalisation(manifest, contrast=name, split=split, subjects=subjects).to_dict()
-            | {"subjects": len({row["subject"] for row in rows})}
+            name: found[name].to_dict() | {"subjects": len({row["subject"] for row in rows})}
             for name, rows in measured.items()
         },
     }

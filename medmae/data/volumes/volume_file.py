@@ -23,6 +23,7 @@ class Source:
         files: The files of a DICOM series; empty for NIfTI.
         series: What the header calls a DICOM series, and its number in the study.
         flags: What the search has seen of it that is unusual.
+        shows: The contrast that a series shows by its header, where ``name`` is another.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Source:
     files: tuple[Path, ...] = ()
     series: tuple[str, int] | None = None
     flags: tuple[str, ...] = ()
+    shows: str = ""
 
     @property
     def first(self) -> Path:

@@ -139,7 +139,8 @@ def stored_foreground(array: np.ndarray, contrast: Mapping[str, Any]) -> np.ndar
         Bool, of the same shape.
     """
     fit = Normalisation.from_dict(contrast["normalisation"])
-    return array > (0.0 if fit.threshold is None else (fit.threshold - fit.background) / fit.maximum)
+    # Of a window of CT, air may lie far below what is stored as 0.
+    return array > (0.0 if fit.threshold is None else max((fit.threshold - fit.zero) / fit.maximum, 0.0))
 
 
 def _names(given: str | Sequence[str] | None) -> tuple[str, ...]:

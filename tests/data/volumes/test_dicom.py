@@ -18,8 +18,8 @@ SHARED = Path(os.environ.get("MEDMAE_SHARED", Path(__file__).parents[4] / "share
 SERIES = "1.2.826.0.1.3680043.2.1125.7"
 
 
-def write_series(folder, *, slices=5, missing=(), turn=None, drift=0.0):
-    """Writes an MR series of 8 x 6 pixels, 1 x 1 x 2.5 mm, file names against the order of the slices."""
+def write_series(folder, *, slices=5, missing=(), turn=None, drift=0.0, modality="MR", words="t2_tse_tra"):
+    """Writes a series of 8 x 6 pixels, 1 x 1 x 2.5 mm, file names against the order of the slices."""
     folder.mkdir(parents=True, exist_ok=True)
     volume = np.random.default_rng(0).integers(0, 900, (slices, 8, 6)).astype(np.int16)
     for z in set(range(slices)) - set(missing):
@@ -29,10 +29,10 @@ def write_series(folder, *, slices=5, missing=(), turn=None, drift=0.0):
         if turn and z == turn:
             image.SetDirection((0.0, 1, 0, -1, 0, 0, 0, 0, 1))
         for tag, value in {
-            "0008|103e": "t2_tse_tra",
+            "0008|103e": words,
             "0010|0010": "Doe^Jane",
             "0020|000e": SERIES,
-            "0008|0060": "MR",
+            "0008|0060": modality,
         }.items():
             image.SetMetaData(tag, value)
         writer = sitk.ImageFileWriter()
@@ -56,6 +56,12 @@ def test_a_series_becomes_a_volume_sorted_by_position(tmp_path):
     assert volume.grid.spacing == pytest.approx((2.5, 1.0, 1.0))
     np.testing.assert_allclose(np.asarray(volume.grid.affine)[:3, 3], (10.0, 20.0, 5.0))
     np.testing.assert_array_equal(volume.grid.to_canonical(volume.array), wanted)
+
+
+@pytest.mark.parametrize("words", ["T1 vertebra", "spine T2 post", "Abdomen", ""])
+def test_a_ct_is_a_ct_whatever_its_description_mentions(tmp_path, words):
+    write_series(tmp_path / "s", modality="CT", words=words)
+    assert only(tmp_path / "s")[0] == "CT"
 
 
 def test_no_name_of_a_patient_travels(tmp_path):
