@@ -67,7 +67,9 @@ def _definition(target: str) -> tuple[str, _Definition] | None:
     tree = _parsed(module)
     if tree is None:
         return None
-    for node in tree.body:
+    # What a package imports only when it is asked for stands under `if TYPE_CHECKING`.
+    deferred = [one for node in tree.body if isinstance(node, ast.If) for one in node.body]
+    for node in [*tree.body, *deferred]:
         if isinstance(node, _Definition) and node.name == name:
             return module, node
         if isinstance(node, ast.ImportFrom) and node.module:

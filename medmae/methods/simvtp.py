@@ -39,7 +39,7 @@ from medmae.nn.word_head import WordHead
 from medmae.nn.words import WORDS, WordEmbedding
 from medmae.objectives.contrastive import info_nce
 from medmae.objectives.cube import CubeNorm
-from medmae.objectives.matching import draw_others, matching_loss
+from medmae.objectives.matching import matching_loss, next_other
 from medmae.objectives.pixel import TargetNorm, masked_mse
 from medmae.objectives.words import masked_words
 
@@ -189,8 +189,7 @@ class SimVTP(MaskedMethod):
         self, batch: Batch, *, generator: Generator | None = None, masks: Masks | None = None, progress: float = 1.0
     ) -> StepOutput:
         """One step; see :meth:`Method.forward`."""
-        drawn = self.draw_masks(batch, generator=generator)  # also where masks are replayed: negatives come after them
-        masks = masks or drawn
+        masks = masks or self.draw_masks(batch, generator=generator)
         clip, words = masks[self.clip.kind.name], masks[WORDS.name]
         latent, keys = self.encoder(batch, masks)  # (B, V + L, D)
         cubes, found = self._decode(latent, masks)
@@ -205,7 +204,7 @@ class SimVTP(MaskedMethod):
             terms["contrast"] = self.contrast * self._contrast(batch, masks)
         if self.matching and len(latent) > 1:
             joint = self._mean(latent, keys) if self.contrast_words == "masked" else None
-            terms["matching"] = self.matching * self._matching(batch, masks, joint, generator)
+            terms["matching"] = self.matching * self._matching(batch, masks, joint)
         elif self.matching:
             warnings.warn("a batch of one has no other pair: it is trained without matching", stacklevel=2)
         return StepOutput.of(terms=terms, prediction={self.clip.kind.name: cubes, WORDS.name: found}, masks=masks)
@@ -250,24 +249,26 @@ class SimVTP(MaskedMethod):
         ids = None if self.equal_words else self._ids(batch[WORDS.name])
         return 2 * info_nce(captions, clips, temperature=self.temperature, symmetric=True, ids=ids)
 
-    def _matching(self, batch: Batch, masks: Masks, joint: Tensor | None, generator: Generator | None) -> Tensor:
+    def _matching(self, batch: Batch, masks: Masks, joint: Tensor | None) -> Tensor:
         """``joint`` is the mean ``(B, D)`` of true pairs, if the pass that rebuilds has read what this one reads."""
         assert self.matcher is not None
         name, words = self.clip.kind.name, batch[WORDS.name]
         shown = {name: masks[name], **self._words_shown(masks)}
         if joint is None:
             joint = self._mean(*self.encoder(batch, shown))
-        whose, other = self.draw_negatives(words, generator=generator)  # (K,) each
-        wrong = {name: batch[name].index_select(0, other), WORDS.name: words.index_select(0, whose)}
-        rows = {name: other, WORDS.name: whose}
-        wrong_masks = {key: mask.of_samples(rows[key]) for key, mask in shown.items()}
-        return matching_loss(self.matcher(joint), self.matcher(self._mean(*self.encoder(wrong, wrong_masks))))
+        other, counted = self.negatives(words)  # (B,) each
+        wrong = {name: batch[name].index_select(0, other), WORDS.name: words}
+        wrong_masks = {**shown, name: shown[name].of_samples(other)}
+        logits = self.matcher(self._mean(*self.encoder(wrong, wrong_masks)))
+        return matching_loss(self.matcher(joint), logits, counted=counted)
 
-    def draw_negatives(self, words: Tensor, *, generator: Generator | None = None) -> tuple[Tensor, Tensor]:
-        """Captions, ``(K,)``, and a clip that is not its own of each, ``(K,)``: uniform among those of other words."""
+    def negatives(self, words: Tensor) -> tuple[Tensor, Tensor]:
+        """For each caption a clip of other words, ``(B,)``, and whether there is one, ``(B,)``.
+
+        It is the next in the batch, whose order is random, where the reference draws one.
+        """
         ids = torch.arange(len(words), device=words.device) if self.equal_words else self._ids(words)
-        whose, other = draw_others(ids.unsqueeze(1) != ids, generator=generator)
-        return whose.to(words.device), other.to(words.device)
+        return next_other(ids)
 
     def _words_shown(self, masks: Masks) -> dict[str, Mask]:
         return {WORDS.name: masks[WORDS.name]} if self.contrast_words == "masked" else {}

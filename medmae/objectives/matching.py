@@ -7,24 +7,36 @@ from torch import Tensor
 from torch.nn import functional as F
 
 
-def draw_others(weights: Tensor, *, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
-    """For each sample another one, with chances in proportion to weights.
+def next_other(ids: Tensor) -> tuple[Tensor, Tensor]:
+    """For each sample the next one of the batch, around its end, that is another.
+
+    In batches of random order that is any other sample with the same chance, and nothing has to be drawn.
 
     Args:
-        weights: ``(B, B)``, none negative; 0 for what is no other: the sample itself, and what equals it.
-        generator: On the CPU.
+        ids: ``(B,)`` int64, equal where samples are no others of each other.
 
     Returns:
-        Whose a row's other is, ``(K,)``, and which one, ``(K,)``; samples that have none are left out.
+        Which one, ``(B,)``, and whether there is one, ``(B,)`` bool; where there is none it is the next sample.
     """
-    weights = weights.detach().float().cpu()
-    which = (weights.sum(dim=1) > 0).nonzero().squeeze(1)  # (K,)
-    if not len(which):
-        return which, which
-    return which, torch.multinomial(weights[which], 1, generator=generator).squeeze(1)
+    count = len(ids)
+    place = torch.arange(count, device=ids.device)
+    order = (place.unsqueeze(1) + torch.arange(1, max(count, 2), device=ids.device)) % count  # (B, B - 1)
+    another = ids[order] != ids.unsqueeze(1)
+    first = another.int().argmax(dim=1, keepdim=True)  # (B, 1)
+    return order.gather(1, first).squeeze(1), another.any(dim=1)
 
 
-def matching_loss(true: Tensor, others: Tensor) -> Tensor:
-    """Mean cross-entropy, in nats, of logits ``(B, 2)`` of true pairs (class 1) and ``(K, 2)`` of others (class 0)."""
+def matching_loss(true: Tensor, others: Tensor, *, counted: Tensor | None = None) -> Tensor:
+    """Mean cross-entropy, in nats, of logits ``(B, 2)`` of true pairs (class 1) and ``(K, 2)`` of others (class 0).
+
+    Args:
+        true: Of true pairs.
+        others: Of others.
+        counted: ``(K,)`` bool, which of the others count; None: all.
+    """
     labels = torch.cat([true.new_ones(len(true)), others.new_zeros(len(others))]).long()
-    return F.cross_entropy(torch.cat([true, others]).float(), labels)
+    error = F.cross_entropy(torch.cat([true, others]).float(), labels, reduction="none")
+    if counted is None:
+        return error.mean()
+    weight = torch.cat([torch.ones_like(true[:, 0]), counted.to(true.dtype)])
+    return (error * weight).sum() / weight.sum()

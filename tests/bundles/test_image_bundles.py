@@ -176,14 +176,14 @@ def test_the_folder_of_the_weights_is_enough(pretrained, classified, images, tmp
     found, typed = (h5py.File(tmp_path / name / "embeddings" / "all.h5") for name in ("embedded", "as typed"))
     assert np.array_equal(found["features"], typed["features"])
     assert found.attrs["weights_run"] == run_of(pretrained / "models" / "pretraining.safetensors")
-    assert "PSNR" in found.attrs["weights_quality"]
+    assert re.search("PSNR|balanced accuracy", found.attrs["weights_quality"])  # whatever judged them last
     tried("image_classification", "inference", classified, images, tmp_path / "classified")
     header = (tmp_path / "classified" / "predictions.csv").read_text().splitlines()[0]
     assert header == "image,predicted,p_blobs,p_stripes"
     made = json.loads((tmp_path / "classified" / "made_by.json").read_text())["made_by"]
     assert made["quality"].startswith("balanced accuracy, all labels, this network, fine-tuned ")
     assert "test split of" in made["quality"]
-    assert "same answer to all" in made["quality"]
+    assert re.search("; .*(same answer to all|raw pixels)", made["quality"])  # the best that needs no network
 
 
 @pytest.mark.parametrize(
@@ -211,7 +211,7 @@ def test_what_fits_the_weights_may_be_asked_otherwise(pretrained, images, tmp_pa
     quality = json.loads((pretrained / "models" / "quality.json").read_text())
     (entry,) = quality.values()
     titles = {one["how"] for one in entry["quality"]}
-    assert titles == {"MAE pre-training on images", "MAE on held-out images"}
+    assert titles >= {"MAE pre-training on images", "MAE on held-out images"}  # another test judges the encoder
 
 
 def test_a_training_that_never_ended_gives_its_names_to_no_weights(classified, images, tmp_path, monkeypatch):

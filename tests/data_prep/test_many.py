@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import weakref
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from rich.console import Console
@@ -63,7 +64,7 @@ class NothingToDo(Preparation[Case]):
     work = staticmethod(nothing)
 
     def find(self):
-        return FoundUnits(units=tuple(Case(f"p{number:03d}", None) for number in range(int(self.source))))
+        return FoundUnits(units=tuple(Case(f"p{number:03d}", None) for number in range(int(Path(self.source).name))))
 
     def task(self, unit):
         return unit

@@ -40,8 +40,8 @@ def reference(golden):
 def method(reference, monkeypatch):
     found = SimVTP(**SIZES, **THEIRS).eval()
     assert import_state(found, reference.part("state."), key_map=SIMVTP).fits
-    negatives = torch.arange(3), reference["in.vtm_negative_index"]
-    monkeypatch.setattr(found, "draw_negatives", lambda words, generator: negatives)
+    negatives = reference["in.vtm_negative_index"], torch.ones(3, dtype=torch.bool)
+    monkeypatch.setattr(found, "negatives", lambda words: negatives)
     return found
 
 

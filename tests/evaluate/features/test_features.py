@@ -70,17 +70,21 @@ def test_pictures_are_written_and_the_encoder_goes_on_as_it_was(source, tmp_path
 
 def test_an_image_that_cannot_be_read_is_left_out_of_the_pictures(source, tmp_path, monkeypatch):
     def read(self, index):
-        if index == 0:
+        if index == broken:
             raise DataError("this image cannot be read")
         return whole(self, index)
 
     whole, encoder = Samples.__getitem__, mae_tiny(in_channels=1).encoder.train()
+    images = data(source)
+    broken = next(
+        index for index in range(len(images)) if images.describe(index).case == "000010"
+    )  # one of those shown
     monkeypatch.setattr(Samples, "__getitem__", read)
-    with pytest.warns(UserWarning, match="sample 0 .*is left out"):
-        write_image_pictures(encoder=encoder, dataset=data(source), out=tmp_path / "run" / "evaluation", count=3)
+    with pytest.warns(UserWarning, match=f"sample {broken} .*is left out"):
+        write_image_pictures(encoder=encoder, dataset=images, out=tmp_path / "run" / "evaluation", count=3)
     assert len(json.loads((tmp_path / "run" / "evaluation" / "attention" / "panels.json").read_text())) == 2
-    shown = json.loads((tmp_path / "run" / "evaluation" / "embedding_map.json").read_text())
-    assert shown["labels"] == data(source).labels[1:].tolist()
+    drawn = json.loads((tmp_path / "run" / "evaluation" / "embedding_map.json").read_text())
+    assert drawn["labels"] == np.delete(images.labels, broken).tolist()
     assert encoder.training
 
 

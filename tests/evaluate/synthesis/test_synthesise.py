@@ -24,6 +24,7 @@ from medmae.files import sha256_of
 from medmae.methods.mt_unet import mt_unet_tiny
 from medmae.nn.vit import MaskedViT
 from medmae.tokens.frame import Frame
+from medmae.weights.io import save_safetensors
 
 AXES = {"LAS": np.diag([-1.0, 1, 3]), "RPI": np.diag([1.0, -1, -3]), "sagittal": np.eye(3)[:, [2, 0, 1]] * [3, -1, 1]}
 
@@ -192,7 +193,7 @@ def test_a_constant_answer_can_be_stored_as_int16(tmp_path):
 def test_name_header_and_note_say_that_the_image_is_synthetic(tmp_path):
     source = write(tmp_path / "sub-01" / "ses-2" / "anat" / "sub-01_ses-2_T1w.nii.gz")
     weights = tmp_path / "weights.safetensors"
-    weights.write_bytes(b"weights")
+    save_safetensors({"weight": torch.zeros(1)}, weights)
     config = {"preset": "tiny", "seed": 3}
     options = {"weights": weights, "config": config, "target_intensity": intensities_of(source)}
     synthesis(tmp_path / "sub-01", tmp_path / "out", **options).run()
@@ -210,7 +211,8 @@ def test_name_header_and_note_say_that_the_image_is_synthetic(tmp_path):
     assert (given["contrast"], given["file"], given["sha256"]) == ("T1", source.name, sha256_of(source))
     assert Normalisation.from_dict(given["normalisation"]) == Normalisation.fit(head())
     assert Normalisation.from_dict(note["intensity"]) == Normalisation.fit(head())
-    assert note["weights"] == {"file": "weights.safetensors", "sha256": sha256_of(weights)}
+    unjudged = {"run": None, "quality": "not judged: no evaluation has said how good it is"}
+    assert note["weights"] == {"file": "weights.safetensors", "sha256": sha256_of(weights), **unjudged}
     assert note["config"] == config
     assert note["settings"] == {"uncertainty": False, "smooth": 0.0, "overlap": 0.5, "dtype": "float32"}
     assert {"medmae", "torch", "monai", "nibabel"} <= set(note["versions"])
@@ -252,7 +254,7 @@ def test_with_a_calibration_the_error_to_expect_is_written_and_nothing_in_the_ba
     options = {"uncertainty": True, "target_intensity": intensities_of(source), "method": Stub(size=24, answer=lean)}
     fitted = FittedSpread(calibration=Calibration(std=(0.0, 1.0), error=(0.25, 2.25)), subjects=("v1", "v2"))
     weights = tmp_path / "weights.safetensors"
-    weights.write_bytes(b"weights")
+    save_safetensors({"weight": torch.zeros(1)}, weights)
     write_calibration(tmp_path / "calibration.json", fitted, weights_sha256=sha256_of(weights))
     synthesis(source, tmp_path / "raw", **options).run()
     synthesis(source, tmp_path / "out", **options, weights=weights, calibration=tmp_path / "calibration.json").run()
@@ -285,7 +287,7 @@ def test_an_image_says_whether_training_saw_its_subject(tmp_path, caplog):
         write(tmp_path / "raw" / name / "T1.nii.gz")
     weights = tmp_path / "run" / "models" / "weights.safetensors"
     weights.parent.mkdir(parents=True)
-    weights.write_bytes(b"weights")
+    save_safetensors({"weight": torch.zeros(1)}, weights)
 
     def told(**options):
         synthesis(tmp_path / "raw", tmp_path / "out", **options).run()
