@@ -9,9 +9,10 @@ caption tells of a clip reaches it through the encoder only. Contrast and matchi
 reference does.
 
 Deviations: both are off unless asked for, as the paper calls them additions; means are over real tokens and not over
-padding, negatives never have the same words, and contrast takes those of all processes; a caption keeps at least one
-word and hides at least one; a batch of one trains without matching, where the reference never returns. Each has an
-option that gives the reference's numbers, but for the last.
+padding; the negative of matching is the next clip of other words in a batch, whose order is random, where the reference
+draws one; contrast takes negatives of all processes, none of the same words; a caption keeps at least one word and
+hides at least one; a batch of one trains without matching, where the reference never returns. Options give the
+reference's numbers, but for the negatives of matching and the batch of one.
 """
 
 from __future__ import annotations
