@@ -12,6 +12,7 @@ from medmae.data.tree import folders_below
 from medmae.errors import DataError
 
 OTHER_FILE = "not of a format that is read here"
+SIDECAR = "it describes volumes beside it, and holds none"  # listed, and worth no line of a summary
 _NO_DATA = re.compile(
     r"docs?|documentation|code|scripts?|src|logs?|figures?|reports?|metadata|stimuli|phenotype|__macosx|@eadir|"
     r"\$recycle\.bin|derivatives|sourcedata|fmriprep|freesurfer|work|tmp|temp|cache|out(?:put)?|prepared|shards",
@@ -46,13 +47,13 @@ def counted(left: Iterable[LeftOut]) -> dict[str, int]:
 
 
 def spoken(left: Sequence[LeftOut]) -> list[str]:
-    """A line a reason: how many files, of which suffixes, and the first of them.
+    """A line a reason: how many files, of which suffixes, and the first of them; none of sidecars, which are no data.
 
     >>> spoken([LeftOut(Path("a/notes.txt"), OTHER_FILE), LeftOut(Path("b.txt"), OTHER_FILE)])
     ['2 files left out, not of a format that is read here (.txt), such as a/notes.txt']
     """
     lines = []
-    for why, some in list(_by_reason(left).items())[:_MOST_REASONS]:
+    for why, some in list(_by_reason(one for one in left if one.why != SIDECAR).items())[:_MOST_REASONS]:
         suffixes = sorted({_suffix(one.path) for one in some})
         kinds = ", ".join(suffixes[:6]) + (", …" if len(suffixes) > 6 else "")
         noun, first = "file" if len(some) == 1 else "files", "/".join(some[0].path.parts[-2:])

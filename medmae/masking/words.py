@@ -6,15 +6,18 @@ import torch
 from torch import Tensor
 
 from medmae.masking.base import Mask
+from medmae.masking.noise import NoiseMasking
 
 
-class WordMasking:
+class WordMasking(NoiseMasking):
     """Hides words of sentences of different lengths, ``[CLS]`` first, ``[SEP]`` last, padding behind.
 
     Hidden words stay in the sequence as ``[MASK]``. The number of hidden words is left to chance, as published: of five
-    words none is hidden once in a thousand times at 0.75, and all of them once in four.
+    words none is hidden once in a thousand times at 0.75, and all of them once in four. What is hidden of a sentence
+    does not depend on how far its batch is padded.
 
     Args:
+        max_words: The longest sentence, ends included.
         ratio: Chance of each word to be hidden, in (0, 1); 0.15 to 0.9 make sense.
         spare: Hides at least one word and leaves at least one, where a sentence has two or more; of a single word the
             chance decides. False is as published.
@@ -23,38 +26,29 @@ class WordMasking:
         ValueError: If the ratio is not in (0, 1).
     """
 
-    def __init__(self, *, ratio: float, spare: bool = True) -> None:
+    def __init__(self, *, max_words: int, ratio: float, spare: bool = True) -> None:
         if not 0 < ratio < 1:
             raise ValueError(f"a ratio of hidden words lies between 0 and 1, got {ratio}")
-        self.ratio, self.spare = ratio, spare
+        self.max_words, self.ratio, self.spare = max_words, ratio, spare
 
-    def sample(
-        self,
-        batch_size: int,
-        *,
-        generator: torch.Generator | None = None,
-        noise: Tensor | None = None,
-        real: Tensor | None = None,
-    ) -> Mask:
-        """Draws a mask, or replays one from given noise.
+    @property
+    def noise_width(self) -> int:
+        """See :attr:`NoiseMasking.noise_width`: one a place."""
+        return self.max_words
 
-        Args:
-            batch_size: B.
-            generator: Source of randomness, on the CPU.
-            noise: Uniform in [0, 1), ``(B, L)``; when given, nothing is drawn.
-            real: ``(B, L)`` bool, False where a sentence is padded.
+    def mask_of(self, noise: Tensor, real: Tensor | None = None) -> Mask:
+        """See :meth:`NoiseMasking.mask_of`.
 
         Raises:
-            ValueError: If nobody says how long sentences are, or the noise has another shape.
+            ValueError: If nobody says how long sentences are, or one is too long.
         """
         if real is None:
             raise ValueError("words are of sentences of some length: say which are no padding, real=(B, L) bool")
-        real = real.cpu()
-        if noise is None:
-            noise = torch.rand(batch_size, real.shape[1], generator=generator)
-        if noise.shape != real.shape:
-            raise ValueError(f"noise must be {tuple(real.shape)}, got {tuple(noise.shape)}")
-        words = between_ends(real)  # (B, L)
+        if real.shape[1] > self.max_words:
+            raise ValueError(f"sentences may have {self.max_words} tokens, got {real.shape[1]}")
+        real = real.to(noise.device)
+        noise = noise[:, : real.shape[1]]  # (B, L)
+        words = between_ends(real)
         hidden = words & (noise < self.ratio)
         if self.spare:
             first, last = noise.masked_fill(~words, 2.0), noise.masked_fill(~words, -1.0)

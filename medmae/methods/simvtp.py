@@ -162,7 +162,8 @@ class SimVTP(MaskedMethod):
         self.matcher = nn.Linear(dim, 2) if matching else None
         if self.matcher is not None:
             initialise_linears(nn.ModuleList([self.matcher]))
-        self.clip_masking, self.word_masking = clips.masking, WordMasking(ratio=word_ratio, spare=spare_words)
+        self.clip_masking = clips.masking
+        self.word_masking = WordMasking(max_words=max_words, ratio=word_ratio, spare=spare_words)
         self.target_norm, self.temperature = target_norm, temperature
         self.contrast, self.matching, self.contrast_words = contrast, matching, contrast_words
         self.equal_words, self.pool_padding = equal_words, pool_padding

@@ -100,10 +100,12 @@ def quality_of(weights: str | Path) -> list[Quality]:
 
 
 def told_quality(weights: str | Path) -> str:
-    """The same in a sentence, which says so where nobody evaluated them."""
+    """The first of the latest figures in a sentence, and how many there are besides; or that nobody evaluated them."""
     found = quality_of(weights)
-    first = [one for one in found if one.run == found[0].run] if found else []
-    return "; ".join(map(str, first)) or NOT_EVALUATED
+    if not found:
+        return NOT_EVALUATED
+    further = sum(one.run == found[0].run for one in found) - 1
+    return str(found[0]) + (f"; {further} further figures in {NAME} beside the weights" if further else "")
 
 
 def made_by(weights: str | Path) -> dict[str, Any]:

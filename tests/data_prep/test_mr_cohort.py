@@ -18,6 +18,7 @@ from data_prep.mr_cohort import make_cohort
 from data_prep.mr_scanner import Coils, acquire, mixed_signal, place_coils, rician
 from data_prep.mr_signal import CSF, GREY, LESION, SEQUENCES, TISSUES, WHITE, signal, vary_tissue
 from data_prep.mr_template import load_template
+from medmae.data.left_out import spoken
 from medmae.data.volumes.layouts import find_cases
 from medmae.errors import DataError
 
@@ -62,7 +63,8 @@ def test_the_preparation_finds_every_subject_contrast_and_lesion_mask(cohort):
     assert [case.subject for case in found.cases] == ["sub-01", "sub-02"]
     assert all([source.name for source in case.contrasts] == ["FLAIR", "PD", "T1", "T2"] for case in found.cases)
     assert all([source.name for source in case.labels] == ["lesion_mask"] for case in found.cases)
-    assert {left.path.suffix for left in found.left_out} <= {".json", ".tsv"}  # what BIDS says of images is none
+    assert {left.path.suffix for left in found.left_out} == {".json", ".tsv"}  # what BIDS says of images is none,
+    assert not spoken(found.left_out)  # and is listed without a word
 
 
 def test_all_volumes_lie_on_one_grid_in_mni_space(cohort):

@@ -101,6 +101,12 @@ def test_the_latest_of_one_question_replaces_what_was_known_and_other_questions_
     assert "elsewhere" not in told_quality(weights)
 
 
+def test_one_figure_is_told_and_how_many_there_are_besides(weights):
+    others = [Quality(**{**vars(ACCURACY), "metric": name, "value": 0.25}) for name in ("AUROC", "sensitivity")]
+    note_quality(weights, [ACCURACY, *others])
+    assert told_quality(weights) == f"{ACCURACY}; 2 further figures in quality.json beside the weights"
+
+
 def test_a_figure_without_interval_or_value_says_so():
     assert str(Quality(metric="PSNR", value=None)) == "PSNR undefined (no interval)"
 

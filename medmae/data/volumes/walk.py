@@ -11,7 +11,7 @@ from pathlib import Path
 from medmae.data.contrasts import Named, contrast_in, contrast_of, entities_of, read_name
 from medmae.data.identity.tree import Names, Unit
 from medmae.data.identity.words import DATE, Role, published, role_of, without_shelf
-from medmae.data.left_out import OTHER_FILE, LeftOut
+from medmae.data.left_out import OTHER_FILE, SIDECAR, LeftOut
 from medmae.data.names import is_synthetic, stem_of
 from medmae.data.tree import folders_below
 from medmae.data.volumes.dicom import is_dicom
@@ -19,6 +19,7 @@ from medmae.data.volumes.other_formats import SUFFIXES, parts_of
 from medmae.data.volumes.series import called_as, find_series, shapes_of
 from medmae.data.volumes.volume_file import Source
 
+_SIDECARS = frozenset({".bval", ".bvec", ".json", ".tsv"})  # of BIDS, and of converters of DICOM
 # Words of a file name that tell how an image was taken or treated, never whose it is.
 _ACQUISITION = re.compile(
     r"sag(?:ittal)?|ax(?:ial)?|cor(?:onal)?|tra(?:nsverse)?|obl|[23]d|t?se|tfe|tir|tirm|tfl|fl[23]d|fse|fs|fatsat|iso|hr|vibe|"
@@ -104,7 +105,7 @@ def left_out(path: Path, *, dicom: Collection[Path], shapes: Collection[str], al
         return LeftOut(path, "called as DICOM is, and its first bytes are not of DICOM", damaged=True)
     if path.suffix.lower() in _UNREAD:
         return LeftOut(path, "a volume of a format that is not read, to be converted to NIfTI", damaged=alone)
-    return LeftOut(path, OTHER_FILE)
+    return LeftOut(path, SIDECAR if path.suffix.lower() in _SIDECARS else OTHER_FILE)
 
 
 def is_nifti(path: Path) -> bool:
