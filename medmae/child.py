@@ -11,15 +11,16 @@ import contextlib
 import importlib
 import json
 import os
-import select
+import selectors
 import signal
 import subprocess
 import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from medmae.errors import DataError
 from medmae.packages import DATA_PREP, own_data_prep
@@ -107,6 +108,10 @@ class _Child:
         assert stdout is not None
         stdin.write(json.dumps(question).encode() + b"\n")
         stdin.flush()
+        with _readable(stdout) as ready:
+            return self._answer(stdout.fileno(), ready, limit_s)
+
+    def _answer(self, said_to: int, ready: selectors.BaseSelector, limit_s: float) -> dict[str, Any]:
         began, worked, said = time.monotonic(), None, b""
         while True:
             waited = time.monotonic() - began
@@ -117,9 +122,9 @@ class _Child:
                 over = self._worked() - worked > limit_s or waited > limit_s * PATIENCE
             if over:
                 raise TimeoutError
-            if not select.select([stdout], [], [], _LOOK_S)[0]:
+            if not ready.select(_LOOK_S):
                 continue
-            part = os.read(stdout.fileno(), 2**16)
+            part = os.read(said_to, 2**16)
             if not part:
                 raise EOFError
             *lines, said = (said + part).split(b"\n")
@@ -150,6 +155,14 @@ class _Child:
             with contextlib.suppress(OSError):
                 stream.close()  # type: ignore[union-attr]
         return code, (lines or ["without a word"])[-1]
+
+
+@contextlib.contextmanager
+def _readable(stream: IO[bytes]) -> Iterator[selectors.BaseSelector]:
+    """What waits for a stream, whatever its number: ``select`` knows none above 1,023, and many shards are open."""
+    with selectors.DefaultSelector() as ready:
+        ready.register(stream, selectors.EVENT_READ)
+        yield ready
 
 
 def _living() -> _Child:

@@ -28,5 +28,6 @@ def feature_consistency(encoder: MaskedViT, prediction: Tensor, target: Tensor) 
 
 def _features(encoder: MaskedViT, data: Tensor) -> list[Tensor]:
     """``depth`` tensors ``(B, N, D)``."""
+    data = data.to(encoder.patch_embed.proj.weight.dtype)  # a picture is float32 whatever the weights are
     rows, last = encoder.patchify(data), len(encoder.blocks) - 1
     return encoder.forward_intermediates(rows, use_class_token=False, num_blocks=last)

@@ -7,6 +7,7 @@ import time
 import pytest
 
 from medmae.child import ChildError, run_in_child
+from medmae.data.open_files import allowed_files
 from medmae.errors import DataError
 
 WORK = """
@@ -109,6 +110,18 @@ def test_an_endless_loop_is_ended_by_what_it_has_worked(run):
 def test_what_only_waits_for_its_turn_is_given_time(run):
     run("double", {"number": 1})
     assert run("wait", limit_s=1) == {}
+
+
+def test_a_process_with_more_than_a_thousand_open_files_has_a_child_too(run):
+    allowed_files()  # as every training does
+    kept = [os.open(os.devnull, os.O_RDONLY) for _ in range(1_100)]  # maps of shards, mostly
+    try:
+        run("leave_quietly")  # a child of before
+        time.sleep(0.5)
+        assert run("double", {"number": 1})["twice"] == 2
+    finally:
+        for number in kept:
+            os.close(number)
 
 
 def test_nothing_of_the_task_is_pickled_or_passed_as_an_argument(run, monkeypatch):

@@ -32,6 +32,7 @@ FORMS = {
     },
     "practical, volume": {"decoder": "conv_unet", "image_size": (16, 32, 32)},
 }
+HALF = ["pairs", "practical"]
 
 
 def seeded(seed):
@@ -89,6 +90,18 @@ def test_a_step_under_autocast_gives_a_picture_in_full_precision(form):
         out = method(method.example_batch(1), generator=seeded(0))
     assert out.loss.isfinite()
     assert out.prediction["image"].dtype == torch.float32
+
+
+@pytest.mark.parametrize(
+    ("form", "dtype"), [*((form, torch.float64) for form in FORMS), *((form, torch.float16) for form in HALF)]
+)
+def test_weights_of_another_precision_make_a_step(form, dtype):
+    method = tiny(**FORMS[form]).to(dtype)
+    batch = {
+        key: value.to(dtype) if value.is_floating_point() else value
+        for key, value in method.example_batch(2, generator=seeded(1)).items()
+    }
+    assert method(batch, generator=seeded(2)).loss.isfinite()
 
 
 def test_neighbours_are_seen_and_the_feature_extractor_knows_single_slices():

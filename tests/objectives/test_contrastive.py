@@ -13,7 +13,7 @@ from torch.testing import assert_close
 
 from medmae.objectives.contrastive import chance_level, info_nce
 from tests.conftest import ROOT
-from tests.objectives.two_processes import SAMPLES, contrast, rows
+from tests.objectives.two_processes import FORMS, IDS, SAMPLES, contrast, rows
 
 
 @pytest.fixture
@@ -62,6 +62,20 @@ def test_a_learned_temperature_gets_a_gradient(pair):
     assert temperature.grad.abs() > 0
 
 
+def test_keys_of_one_id_share_the_target(pair):
+    query, key = pair
+    loss = 0.0
+    for i in range(SAMPLES):
+        likeness = torch.cosine_similarity(query[i : i + 1], key) / 0.2
+        right = [j for j in range(SAMPLES) if IDS[j] == IDS[i]]
+        loss -= likeness.log_softmax(0)[right].mean().item()
+    ids = torch.tensor(IDS)
+    assert info_nce(query, key, temperature=0.2, ids=ids).item() == pytest.approx(loss / SAMPLES, rel=1e-5)
+    assert_close(
+        info_nce(query, key, temperature=0.2, ids=torch.arange(SAMPLES)), info_nce(query, key, temperature=0.2)
+    )
+
+
 @pytest.mark.slow
 def test_two_processes_learn_what_one_learns_from_both_halves(pair, tmp_path):
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
@@ -71,8 +85,9 @@ def test_two_processes_learn_what_one_learns_from_both_halves(pair, tmp_path):
     errors = [process.communicate(timeout=600)[1] for process in running]
     assert [process.returncode for process in running] == [0, 0], errors
     halves = [torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2)]
-    for symmetric in (False, True):
-        alone, parts = contrast(*pair, symmetric=symmetric), [half[symmetric] for half in halves]
+    for symmetric, told in FORMS:
+        alone = contrast(*pair, symmetric=symmetric, ids=torch.tensor(IDS) if told else None)
+        parts = [half[symmetric, told] for half in halves]
         assert_close(sum(part["loss"] for part in parts) / 2, alone["loss"])
         for name in ("query", "key"):  # the mean of gradients, as DistributedDataParallel takes it
             assert_close(torch.cat([part[name] for part in parts]) / 2, alone[name])

@@ -15,6 +15,8 @@ from torch import Tensor
 from medmae.objectives.contrastive import info_nce
 
 SAMPLES, DIM = 6, 5
+IDS = [7, 8, 9, 8, 7, 3]  # equal ones within a process and in both
+FORMS = [(symmetric, told) for symmetric in (False, True) for told in (False, True)]
 
 
 def rows() -> tuple[Tensor, Tensor]:
@@ -24,9 +26,9 @@ def rows() -> tuple[Tensor, Tensor]:
     return query, key
 
 
-def contrast(query: Tensor, key: Tensor, *, symmetric: bool) -> dict[str, Tensor]:
+def contrast(query: Tensor, key: Tensor, *, symmetric: bool, ids: Tensor | None = None) -> dict[str, Tensor]:
     query, key = query.clone().requires_grad_(), key.clone().requires_grad_()
-    loss = info_nce(query, key, temperature=0.2, symmetric=symmetric)
+    loss = info_nce(query, key, temperature=0.2, symmetric=symmetric, ids=ids)
     loss.backward()
     return {"loss": loss.detach(), "query": query.grad, "key": key.grad}
 
@@ -35,7 +37,11 @@ def main() -> None:
     rank, folder = int(sys.argv[1]), Path(sys.argv[2])
     dist.init_process_group("gloo", init_method=f"file://{folder / 'meeting'}", rank=rank, world_size=2)
     mine = [part.chunk(2)[rank] for part in rows()]
-    torch.save({symmetric: contrast(*mine, symmetric=symmetric) for symmetric in (False, True)}, folder / f"{rank}.pt")
+    ids = torch.tensor(IDS).chunk(2)[rank]
+    results = {
+        (symmetric, told): contrast(*mine, symmetric=symmetric, ids=ids if told else None) for symmetric, told in FORMS
+    }
+    torch.save(results, folder / f"{rank}.pt")
     dist.barrier()
     dist.destroy_process_group()
 
