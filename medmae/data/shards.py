@@ -21,7 +21,8 @@ class Shards:
     """The arrays behind a manifest's rows, opened on first use.
 
     Whatever opens a shard first reads all of it and compares its hash: bits that a disk flipped are no sample. Worker
-    processes tell each other what they have compared.
+    processes tell each other what they have compared. Two readers of one folder, before and after it was prepared anew,
+    share no map.
 
     Args:
         folder: Of the manifest: where paths start.
@@ -33,7 +34,6 @@ class Shards:
         self._hashes = dict(hashes or {})
         self._places = {shard: place for place, shard in enumerate(self._hashes)}
         self._compared = torch.zeros(len(self._hashes), dtype=torch.bool).share_memory_()
-        self._me = object()  # two readers of one folder, before and after it was prepared anew, share no map
 
     def __getitem__(self, shard: str) -> np.ndarray:
         """The array (memory map, or zarr array) of a row's ``shard`` path.
@@ -42,7 +42,7 @@ class Shards:
             DataError: If the file is missing, truncated, not what its name says, or has another hash.
             MachineError: If the machine is short of something, such as files that may be open.
         """
-        return RECENT.get((self._me, shard), lambda: self._open(shard))
+        return RECENT.get(self, shard, lambda: self._open(shard))
 
     def _open(self, shard: str) -> np.ndarray:
         path = inside(self.folder, shard)

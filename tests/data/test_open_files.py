@@ -69,6 +69,21 @@ def test_what_was_used_last_stays_open_and_what_was_let_go_is_still_whole(folder
     assert shards["1.npy"] is shards["1.npy"]
 
 
+def test_files_of_a_reader_that_is_gone_are_closed_and_those_of_another_stay(folder):
+    def still_open():
+        return sum(os.path.dirname(os.path.realpath(one)) == str(folder) for one in Path("/proc/self/fd").iterdir())
+
+    stays, goes = Shards(folder), Shards(folder)
+    for index in range(20):
+        goes[f"{index}.npy"]
+    kept, shared_out = stays["0.npy"], goes["1.npy"]
+    assert still_open() == 21
+    del goes
+    assert still_open() == 2  # the other reader's, and the array that somebody has
+    assert stays["0.npy"] is kept
+    assert shared_out[0, 0] == 1
+
+
 def test_the_end_of_open_files_is_an_error_of_the_machine_and_replaces_no_sample(folder, few_files, monkeypatch):
     monkeypatch.setattr(open_files, "allowed_files", lambda: 10_000)
     with pytest.raises(MachineError, match=r"ulimit -n"):
