@@ -1,7 +1,7 @@
 """Tasks in another process: a native reader that crashes or hangs loses its task, not the run.
 
-The child is this module (``python -m medmae.child``) and lives on for the next task. Task and answer are JSON:
-nothing is pickled.
+The child is this module (``python -m medmae.child``) and lives on for the next task, but never longer than its parent.
+Task and answer are JSON: nothing is pickled.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from medmae.errors import DataError
+from medmae.orphans import end_with_parent, in_lasting_thread
 from medmae.packages import DATA_PREP, own_data_prep
 
 _ANSWER = b"answer of medmae.child: "  # libraries print what they like, too
@@ -55,7 +56,8 @@ def run_in_child(work: str, task: dict[str, Any], *, path: str | Path, limit_s: 
     with _LOCK:
         child = _living()
         try:
-            answer = child.ask({"work": work, "task": task, "folder": str(Path.cwd())}, limit_s)
+            question = {"work": work, "task": task, "folder": str(Path.cwd()), "parent": os.getpid()}
+            answer = child.ask(question, limit_s)
         except TimeoutError as error:
             _end_child()
             raise DataError(
@@ -83,12 +85,14 @@ class _Child:
     def __init__(self, environment: dict[str, str]) -> None:
         self.paths = environment["PYTHONPATH"]
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 - as long-lived as the process
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "medmae.child"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._said,
-            env=environment,
+        self._process = in_lasting_thread(
+            lambda: subprocess.Popen(
+                [sys.executable, "-m", "medmae.child"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._said,
+                env=environment,
+            )
         )
 
     @property
@@ -225,8 +229,11 @@ def _told(error: Exception) -> dict[str, Any]:
 
 def main() -> None:
     """The child's side: tasks from the standard input, a line each; each answer is a line of the standard output."""
+    end_with_parent()
     for line in sys.stdin:
         question = json.loads(line)
+        if os.getppid() != question["parent"]:
+            return  # it ended before this process could ask to end with it
         module, _, function = question["work"].partition(":")
         try:
             os.chdir(question["folder"])  # the parent may have moved since it started its child

@@ -1,8 +1,12 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
 import sys
+import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +15,7 @@ from medmae.data.open_files import allowed_files
 from medmae.errors import DataError
 
 WORK = """
-import os, signal, sys, threading, time
+import os, re, signal, sys, threading, time
 from medmae.errors import DataError
 
 def double(task):
@@ -47,6 +51,12 @@ def hang(task):
 def loop(task):
     while True:
         pass
+
+def hang_in_c(task):
+    with open(task["started"] + ".part", "w") as file:
+        file.write(str(os.getpid()))
+    os.rename(task["started"] + ".part", task["started"])
+    re.match("(a+)+$", "a" * 60 + "b")  # more steps than there are seconds, and no other thread runs meanwhile
 
 def wait(task):
     time.sleep(2.5)
@@ -125,8 +135,6 @@ def test_a_process_with_more_than_a_thousand_open_files_has_a_child_too(run):
 
 
 def test_nothing_of_the_task_is_pickled_or_passed_as_an_argument(run, monkeypatch):
-    import subprocess
-
     seen = []
     real = subprocess.Popen
 
@@ -154,3 +162,66 @@ def test_the_child_stands_where_its_parent_stands_now(run, tmp_path, monkeypatch
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     assert run("where") == {"folder": str(tmp_path / "elsewhere"), "process": child}
+
+
+def test_a_child_that_hangs_in_c_ends_with_a_parent_that_was_killed(tmp_path):
+    (tmp_path / "child_work.py").write_text(WORK)
+    started = tmp_path / "started"
+    parent = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "import sys; from medmae.child import run_in_child; sys.path.insert(0, sys.argv[1]);"
+            "run_in_child('child_work:hang_in_c', {'started': sys.argv[2]}, path='slide.svs', limit_s=600)",
+            str(tmp_path),
+            str(started),
+        ]
+    )
+    assert _within(60, started.exists)
+    child = int(started.read_text())
+    assert _runs(child)
+    parent.kill()
+    parent.wait()
+    ended = _within(30, lambda: not _runs(child))
+    if not ended:
+        os.kill(child, signal.SIGKILL)
+    assert ended
+
+
+def test_where_the_kernel_kills_no_orphan_a_thread_looks(tmp_path):
+    script = (
+        "import sys, time; from medmae import orphans; orphans._kernel_kills = lambda: False; orphans._LOOK_S = 0.01;"
+        "orphans.end_with_parent(); print('ready', flush=True); time.sleep(600)"
+    )
+    starter = (
+        "import subprocess, sys; one = subprocess.Popen([sys.executable, '-c', sys.argv[1]], stdout=subprocess.PIPE);"
+        "one.stdout.readline(); print(one.pid)"
+    )
+    child = int(subprocess.run([sys.executable, "-c", starter, script], capture_output=True, check=True).stdout)
+    assert _within(30, lambda: not _runs(child))
+
+
+def test_a_child_outlives_the_thread_that_asked_for_it_first(run):
+    with pytest.raises(ChildError):
+        run("leave")  # so that the next task needs another process
+    found = []
+    thread = threading.Thread(target=lambda: found.append(run("double", {"number": 1})["process"]))
+    thread.start()
+    thread.join()
+    time.sleep(0.2)
+    assert run("double", {"number": 2})["process"] == found[0]
+
+
+def _runs(process):
+    """Whether it does, and is no zombie that nobody has waited for."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def _within(seconds, happens):
+    end = time.monotonic() + seconds
+    while not happens() and time.monotonic() < end:
+        time.sleep(0.05)
+    return happens()
