@@ -50,6 +50,10 @@ class Subset:
 
 
 SUBSETS = {
+    "fbank_kaldi": Subset(
+        source="fbank_kaldi",
+        exact=r"in\..*|out\.(fbank_(chirp|chirp_povey|noise|impulse|silence)|window_.*|mel_centers_hz)",
+    ),
     "mae": Subset(
         source="mae",
         exact=r"mask\..*|lars\..*|out\.(mask|ids|loss).*|state\.(decoder_)?pos_embed",
