@@ -71,7 +71,7 @@ def test_what_was_used_last_stays_open_and_what_was_let_go_is_still_whole(folder
 
 def test_files_of_a_reader_that_is_gone_are_closed_and_those_of_another_stay(folder):
     def still_open():
-        return sum(os.path.dirname(os.path.realpath(one)) == str(folder) for one in Path("/proc/self/fd").iterdir())
+        return sum(one.resolve().parent == folder.resolve() for one in Path("/proc/self/fd").iterdir())
 
     stays, goes = Shards(folder), Shards(folder)
     for index in range(20):
