@@ -7,10 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from data_prep.video_source import VideoSource, stem_of
-from medmae.data.identity.doubts import alike, refuse
+from medmae.data.identity.doubts import refuse
 from medmae.data.identity.files import patients_of
 from medmae.data.identity.given import HEADERS, Given
 from medmae.data.identity.headers import salt_of, salted
+from medmae.data.identity.spelling import alike
 from medmae.data.identity.tree import Unit
 from medmae.data.table_files import all_or_none
 from medmae.data.video.cine_dicom import load_pydicom

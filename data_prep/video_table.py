@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from data_prep.video_line import Line, line_of, nfc
-from medmae.data.table_files import check_unused, looks_like_identity
+from medmae.data.identity.columns import looks_like_identity
+from medmae.data.table_files import check_unused
 from medmae.errors import DataError
 
 _NAMES = {  # what is called so in the tables of data sets
@@ -31,6 +32,8 @@ _NAMES = {  # what is called so in the tables of data sets
     "fps": ("fps",),
 }
 _REMEDY = "the first line must be: path, and some of label,value,caption,start,end,split,subject,fps"
+_Entries = list[tuple[int, dict[str, Any]]]  # number of the line, our names of columns -> what stands there
+_Ignored = dict[str, list[str]]  # name of a column -> what it holds
 Resolve = Callable[[str], Path | None]  # a name in a table -> the video
 
 
@@ -63,9 +66,9 @@ def read_table(path: Path, *, resolve: Resolve, columns: Mapping[str, str] | Non
         entries, ignored = _from_json(text, path, columns or {})
     else:
         found = _with_header(text, path, columns or {})
-        entries, ignored = found if found is not None else (_without_header(text, path, resolve), [])
+        entries, ignored = found if found is not None else (_without_header(text, path, resolve), {})
     if "subject" in (columns or {}):  # the user has chosen among those that tell groups
-        ignored = [name for name in ignored if not looks_like_identity(name)]
+        ignored = {name: values for name, values in ignored.items() if not looks_like_identity(name)}
     check_unused(ignored, _NAMES, path)
     return VideoTable(tuple(line_of(number, entry, path, remedy=_REMEDY) for number, entry in entries), tuple(notes))
 
@@ -87,7 +90,7 @@ def _text(path: Path) -> tuple[str, list[str]]:
         raise DataError(f"the table is not text ({error})", path=path, remedy="save it as CSV, UTF-8") from error
 
 
-def _from_json(text: str, path: Path, columns: Mapping[str, str]) -> tuple[list[tuple[int, dict[str, Any]]], list[str]]:
+def _from_json(text: str, path: Path, columns: Mapping[str, str]) -> tuple[_Entries, _Ignored]:
     try:
         content = json.loads(text, object_pairs_hook=lambda pairs: _unique(pairs, path))
     except ValueError as error:
@@ -102,9 +105,8 @@ def _from_json(text: str, path: Path, columns: Mapping[str, str]) -> tuple[list[
         raise DataError("a list of objects, or {path: caption}, is expected", path=path, remedy=_REMEDY)
     names = list(dict.fromkeys(name for entry in content for name in entry))
     used, ignored = _used(names, path, columns)
-    return [
-        (n, {ours: entry.get(theirs) for ours, theirs in used.items()}) for n, entry in enumerate(content, 1)
-    ], ignored
+    entries = [(n, {ours: entry.get(theirs) for ours, theirs in used.items()}) for n, entry in enumerate(content, 1)]
+    return entries, {name: [str(entry.get(name) or "") for entry in content] for name in ignored}
 
 
 def _unique(pairs: list[tuple[str, Any]], path: Path) -> dict[str, Any]:
@@ -115,9 +117,7 @@ def _unique(pairs: list[tuple[str, Any]], path: Path) -> dict[str, Any]:
     return dict(pairs)
 
 
-def _with_header(
-    text: str, path: Path, columns: Mapping[str, str]
-) -> tuple[list[tuple[int, dict[str, Any]]], list[str]] | None:
+def _with_header(text: str, path: Path, columns: Mapping[str, str]) -> tuple[_Entries, _Ignored] | None:
     first = next((line for line in text.splitlines() if line.strip()), "")
     for delimiter in (",", ";", "\t"):
         names = [name.strip() for name in next(csv.reader([first], delimiter=delimiter), [])]
@@ -128,7 +128,8 @@ def _with_header(
         return None
     used, ignored = _used(names, path, columns)
     reader = csv.reader(io.StringIO(text.lstrip("\r\n"), newline=""), delimiter=delimiter, strict=True)
-    entries = []
+    entries: _Entries = []
+    unused: _Ignored = {name: [] for name in ignored}
     try:
         next(reader)
         for cells in reader:
@@ -144,9 +145,11 @@ def _with_header(
                 )
             values = dict(zip(names, cells, strict=True))
             entries.append((reader.line_num, {ours: values[theirs] for ours, theirs in used.items()}))
+            for name in ignored:
+                unused[name].append(values[name])
     except csv.Error as error:
         raise DataError(f"line {reader.line_num} is not CSV ({error})", path=path, remedy="mend its quotes") from error
-    return entries, ignored
+    return entries, unused
 
 
 def _used(names: list[str], path: Path, columns: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:

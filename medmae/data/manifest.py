@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from medmae.data.identity.doubts import normalised
+from medmae.data.identity.spelling import normalised
 from medmae.data.rows import Row as Row
 from medmae.data.rows import contents_of, files_of, hashes_of, kind_of, row_fault, row_kinds, sources_of
 from medmae.data.shards import Shards, inside, sha256_of_shard

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import csv
 import difflib
-import re
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from medmae.data.identity.columns import holds_identity, looks_like_identity
 from medmae.errors import DataError
 
 # Columns whose names say the same; the first is ours.
@@ -22,14 +22,6 @@ ALIASES = {
 # What R, pandas and spreadsheets write where they have no value.
 MISSING = {"NA", "N/A", "n/a", "nan", "NaN", "NAN", "null", "NULL", "None", "<NA>", "#N/A"}
 _IDENTITY = ("subject", "patient", "slide", "split", "session")
-_WHOSE = re.compile(
-    r"(?:.*(?:patient|subject|participant|person|individual|donor|proband|family|mrn|pid)|pat|case|group)s?"
-    r"(?:[-_ .]?(?:id|nr|no|number|name|code))?|"
-    r"(?:case|anon|study|master)[-_ .]?(?:patient|subject)?[-_ .]?id"
-)
-_SPLIT = re.compile(
-    r"(?:.*[-_ .])?(?:split|set|subset|fold|partition|phase|usage|train|test|val|is_(?:train|test|val))(?:[-_ .]?\d)?"
-)
 
 
 def read_csv(
@@ -58,32 +50,39 @@ def read_csv(
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
-            reader.fieldnames = _columns(reader.fieldnames or (), needs, known, path)
+            written = [name.strip() for name in reader.fieldnames or ()]
+            reader.fieldnames = _columns(written, needs, known, path)
             missing = sorted(set(needs) - set(reader.fieldnames))
             if missing:
                 raise DataError("the table lacks columns", path=path, field="columns", value=missing, remedy=remedy)
-            if known is not None:
-                used = {*needs, *known}
-                check_unused([name for name in reader.fieldnames if name and name not in used], used, path)
             lines = [(reader.line_num, _checked(line, reader.line_num, path)) for line in reader]
     except csv.Error as error:
         raise DataError(f"the table cannot be read as CSV ({error})", path=path, remedy="save it as CSV") from error
     except UnicodeDecodeError as error:
         raise DataError(f"the table is not UTF-8 text ({error})", path=path, remedy="save it as CSV, UTF-8") from error
+    if known is not None:
+        used = {*needs, *known}
+        unused = [(own, name) for own, name in zip(written, reader.fieldnames, strict=True) if name not in used]
+        check_unused({own: [line[name] for _, line in lines] for own, name in unused if own}, used, path)
     for number, line in lines:
         if not all(line[name] for name in rows):
             raise DataError(f"line {number} has an empty field", path=path, field="line", value=line, remedy=remedy)
     return lines
 
 
-def check_unused(unused: Sequence[str], known: Iterable[str], path: Path) -> None:
+def check_unused(unused: Mapping[str, Sequence[str]], known: Iterable[str], path: Path) -> None:
     """Warns of columns that nobody reads, each with the nearest name that is read.
+
+    Args:
+        unused: What each of them holds.
+        known: Names that are read.
+        path: The table.
 
     Raises:
         DataError: If one of them looks like patients or splits: left out, it would let patients leak.
     """
     names = sorted(set(known))
-    risky = [name for name in unused if looks_like_identity(name)]
+    risky = [name for name, values in unused.items() if looks_like_identity(name) or holds_identity(name, values)]
     if risky:
         raise DataError(
             f"a column that looks like patients or splits is not read: {_with_nearest(risky, names)}",
@@ -93,7 +92,7 @@ def check_unused(unused: Sequence[str], known: Iterable[str], path: Path) -> Non
             remedy=f"rename it to one of {', '.join(names)}, or take it out of the table",
         )
     if unused:
-        warnings.warn(f"{path}: columns that are not read: {_with_nearest(unused, names)}", stacklevel=4)
+        warnings.warn(f"{path}: columns that are not read: {_with_nearest(list(unused), names)}", stacklevel=4)
 
 
 def all_or_none(what: str, values: Mapping[str, object], source: Path) -> None:
@@ -118,15 +117,6 @@ def all_or_none(what: str, values: Mapping[str, object], source: Path) -> None:
         )
 
 
-def looks_like_identity(name: str) -> bool:
-    """Whether a column may tell patients or splits.
-
-    >>> [looks_like_identity(name) for name in ("Patient Name", "set", "diagnosis")]
-    [True, True, False]
-    """
-    return bool(_WHOSE.fullmatch(name.lower()) or _SPLIT.fullmatch(name.lower()))
-
-
 def _with_nearest(names: Sequence[str], known: Sequence[str]) -> str:
     nearest = {name: difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.5) for name in names}
     return ", ".join(f"{name} (is it {near[0]}?)" if near else name for name, near in nearest.items())
@@ -134,7 +124,7 @@ def _with_nearest(names: Sequence[str], known: Sequence[str]) -> str:
 
 def _columns(names: Sequence[str], needs: Sequence[str], known: Iterable[str] | None, path: Path) -> list[str]:
     """Our names of the columns, where they have others."""
-    found = [name.strip().lower() for name in names]
+    found = [name.lower() for name in names]
     wanted = {*needs, *(known or ())}
     for ours in wanted & set(ALIASES):
         same = [name for name in found if name in ALIASES[ours] and (name == ours or name not in wanted)]

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from medmae.data.identity.doubts import normalised
+from medmae.data.identity.spelling import normalised
 from medmae.data.manifest import Manifest, refuse_seen
 from medmae.data.source import Cohort
 from medmae.errors import DataError

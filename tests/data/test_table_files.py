@@ -44,3 +44,43 @@ def test_a_missing_file_and_another_encoding_are_refused(tmp_path):
 def test_a_field_longer_than_a_table_can_have_is_refused(tmp_path):
     with pytest.raises(DataError, match=r"a\.csv: the table cannot be read as CSV \(field larger"):
         read(tmp_path / "a.csv", f"subject,path\n{'x' * 200_000},a\n")
+
+
+WHOSE = """Patienten-Nr. Patientennummer PatID Pat-Nr Fallnummer Fall-ID Pseudonym Probanden-ID Nachname Geburtsdatum
+MRN hospital_mrn Subject-Code subj_no id_patient IDPatient person_id family_id case case_no anon_id StudyInstanceUID
+AccessionNumber record_id numero_dossier Pr\u00e9nom paciente sujeto_id \u60a3\u8005ID split fold_0 cv_fold isTrain
+train_test usage"""
+OTHERS = """diagnosis patient_age sex lipid dataset grade site scanner thyroid note study_date exam_date valid_until
+stage family_history patient_sex who_grade width mpp stain laterality"""
+
+
+@pytest.mark.parametrize("name", WHOSE.split())
+def test_a_column_that_is_called_as_patients_or_splits_are_is_refused_if_nobody_reads_it(tmp_path, name):
+    with pytest.raises(DataError, match="looks like patients or splits is not read") as caught:
+        read(tmp_path / "a.csv", f"subject,path,{name}\np1,a,x\n", known=["note"])
+    assert caught.value.value == [name]
+
+
+def test_other_columns_are_named_and_left(tmp_path):
+    with pytest.warns(UserWarning, match="columns that are not read: diagnosis, patient_age, sex"):
+        read(tmp_path / "a.csv", "subject,path," + ",".join(OTHERS.split()) + "\np1,a\n", known=[])
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "whose"),
+    [
+        ("use", ["train", "test", "train", "Val"], True),
+        ("w", ["fold1", "fold2", "fold1", "fold2"], True),
+        ("who", ["P01", "P02", "P01", "P03"], True),
+        ("id", ["7", "8", "7", "9"], True),
+        ("id", ["7", "8", "5", "9"], False),
+        ("who", ["P01", "P02", "P04", "P03"], False),
+        ("age", ["61", "62", "61", "63"], False),
+        ("arm", ["A", "B", "A", "B"], False),
+        ("use", ["train", "train", "train", "train"], False),
+    ],
+)
+def test_a_column_of_any_name_that_holds_splits_or_repeats_patients_is_refused(tmp_path, name, values, whose):
+    table = f"subject,path,{name}\n" + "".join(f"p{n},{n},{value}\n" for n, value in enumerate(values))
+    with pytest.raises(DataError, match="looks like") if whose else pytest.warns(UserWarning, match="not read"):
+        read(tmp_path / "a.csv", table, known=[])

@@ -279,7 +279,75 @@ SCHEMES = {
         },
     ),
     "T1 FLAIR": Scheme("P{p:02d}/{c}.nii.gz", "P{p:02d}", "", {"AX_T1_FLAIR": "T1", "AX_T2_FLAIR": "FLAIR"}),
+    "PI-CAI, flat": Scheme(
+        "1000{p}_{v}_{c}.mha", "1000{p}", "{v}", {"t2w": "T2", "adc": "ADC"}, visits=("1000000", "1000001")
+    ),
+    "XNAT, an export of series": Scheme(
+        "PROJ_E0000{p}/scans/{c}/resources/NIFTI/files/image.nii.gz",
+        "PROJ_E0000{p}",
+        "",
+        {"4-T1": "T1", "5-T2_ax": "T2"},
+    ),
+    "dcm2niix, what it made of an image": Scheme(
+        "P00{p}/{c}.nii.gz",
+        "P00{p}",
+        "",
+        {"T1_mprage_3": "T1", "T1_mprage_3_Crop_1": None, "T1_mprage_3_Eq_1": None, "T2_4": "T2", "T2_4_Tilt_1": None},
+    ),
     # What nobody can tell.
+    **{
+        f"dates in other forms, {form}": Scheme(
+            form + "/{c}.nii.gz",
+            patients=("meier", "novak"),
+            visits=visits,
+            refused=("2 subjects, such as meier, with several visits", "4 subjects, one a name"),
+        )
+        for form, visits in {
+            "{v}_{p}": ("240131", "240601"),
+            "{p}_{v}": ("310124", "010624"),
+            "{p}{v}": ("20240131", "20240601"),
+            "{v}-{p}": ("31.01.24", "01.06.24"),
+            "{p} {v}": ("Jan2024", "Mai2024"),
+            "{p}-{v}": ("202401", "202406"),
+            "{p}.{v}": ("2023", "2024"),
+        }.items()
+    },
+    "words that are numbered": Scheme(
+        "{p}{v}/{c}.nii.gz",
+        patients=("meier", "novak"),
+        visits=("1", "2"),
+        refused=("2 subjects, with several visits", "4 subjects, one a name"),
+    ),
+    "two words that are numbered": Scheme(
+        "meier{v}/{c}.nii.gz", patients=("",), visits=("1", "2"), refused=("1 subject", "2 subjects")
+    ),
+    "a number and a number": Scheme(
+        "7{p}31_{v}{p}/{c}.nii.gz", visits=("100000", "100001"), refused=("4 subjects, such as 7131", "8 subjects")
+    ),
+    "other letters": Scheme(
+        "{v}0{p}/{c}.nii.gz", visits=("A", "\u0410"), refused=("CYRILLIC CAPITAL LETTER A", "1 subject", "2 subjects")
+    ),
+    "a letter for a digit": Scheme("A{v}{p}/{c}.nii.gz", visits=("0", "O"), refused=("1 subject", "2 subjects")),
+    "umlauts": Scheme(
+        "{v}/{c}.nii.gz",
+        patients=("",),
+        visits=("M\u00fcller", "Mueller", "Muller"),
+        refused=("1 subject", "3 subjects"),
+    ),
+    "names the other way round": Scheme(
+        "{v}/{c}.nii.gz", patients=("",), visits=("Meier_Hans", "HANS MEIER"), refused=("1 subject", "2 subjects")
+    ),
+    "capital visits glued to BIDS labels": Scheme(
+        "sub-{p:03d}{v}/anat/sub-{p:03d}{v}_{c}.nii.gz",
+        contrasts={"T1w": "T1"},
+        visits=("V1", "V2"),
+        refused=("4 subjects", "8 subjects"),
+    ),
+    "sites of unknown names that count from 1": Scheme(
+        "{v}/P{p:02d}/{c}.nii.gz",
+        visits=("K\u00f6ln", "Z\u00fcrich"),
+        refused=("2 subjects, such as K\u00f6ln", "4 subjects, such as P01", "8 subjects, such as K\u00f6ln/P01"),
+    ),
     "numbers in numbers": Scheme(
         "AB{p}/{v}/{c}.nii.gz", visits=("1", "2"), refused=("4 subjects, such as AB1", "2 subjects, such as 1")
     ),

@@ -7,7 +7,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-from medmae.data.identity.doubts import Doubt, checked, refuse, renamed, repeated
+from medmae.data.identity.doubts import Doubt, checked, refuse
+from medmae.data.identity.endings import dated, renamed, repeated
 from medmae.data.identity.given import Given, identify
 from medmae.data.identity.tree import Identity, Unit, read_tree
 
@@ -55,5 +56,5 @@ def _of_files(units: Sequence[Unit], doubts: Sequence[Doubt]) -> list[Doubt]:
     names = {unit.path: unit.names[-1] for unit in units if unit.names}
     depths = {name: path.count("/") for path, name in names.items()}
     last = set(names.values())
-    own = renamed(last, depths, digits=_COUNTER) or repeated(last, depths)
+    own = dated(last, depths, alone=False) or renamed(last, depths, digits=_COUNTER) or repeated(last, depths)
     return [*(doubt for doubt in doubts if doubt.kind == "level"), *checked(own, [unit.path for unit in units])]

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from medmae.data.identity.doubts import alike, refuse
+from medmae.data.identity.doubts import refuse
 from medmae.data.identity.headers import with_headers
+from medmae.data.identity.spelling import alike
 from medmae.data.identity.tree import Identity, Reading, Unit, read_tree
 from medmae.data.identity.words import split_visit
 from medmae.data.names import stem_of

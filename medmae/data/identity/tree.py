@@ -12,7 +12,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from medmae.data.identity.doubts import Choice, Doubt, alike, checked, renamed, repeated, restarted
+from medmae.data.identity.doubts import Choice, Doubt, checked, restarted
+from medmae.data.identity.endings import endings, numbered
+from medmae.data.identity.spelling import alike
 from medmae.data.identity.words import Role, role_of, split_visit, without_shelf
 
 Names = tuple[str, ...]
@@ -145,15 +147,20 @@ def _level_doubts(inner_of: Mapping[str, set[str]], depths: Mapping[str, int]) -
         return []
     outer, some = max((several or inner_of).items(), key=lambda item: len(item[1]))
     inner = min(some)
+    depth = depths.get(inner, 1)
+    pairs = sum(map(len, inner_of.values()))
+    readings = [
+        Choice(len(inner_of), f"such as {outer}", f"^(?:[^/]+/){{{depths.get(outer, 0)}}}([^/]+)"),
+        Choice(len(parents), f"such as {inner}", f"^(?:[^/]+/){{{depth}}}([^/]+)"),
+    ]
+    if repeated & numbered:  # sites whose patients are counted from 1
+        readings.append(Choice(pairs, f"such as {outer}/{inner}", f"^((?:[^/]+/){{{depth}}}[^/]+)"))
     return [
         Doubt(
             kind="level",
             why="one inner name lies under several parents" if repeated & numbered else "a folder holds several names",
             shown=", ".join(f"{outer}/{one}" for one in sorted(some)[:3]),
-            readings=(
-                Choice(len(inner_of), f"such as {outer}", f"^(?:[^/]+/){{{depths.get(outer, 0)}}}([^/]+)"),
-                Choice(len(parents), f"such as {inner}", f"^(?:[^/]+/){{{depths.get(inner, 1)}}}([^/]+)"),
-            ),
+            readings=tuple(readings),
         )
     ]
 
@@ -193,7 +200,7 @@ def _doubts(found: Sequence[Identity], depths: Mapping[str, int]) -> list[Doubt]
     above: dict[str, set[Names]] = defaultdict(set)
     for one in found:
         above[one.subject].add(one.above)
-    doubts = [*alike(above), *(renamed(above, depths) or repeated(above, depths)), *restarted(above, depths)]
+    doubts = [*alike(above), *(endings(above, depths) or numbered(above, depths)), *restarted(above, depths)]
     alone = len(above) == 1 and not any(one.clear or any(map(str.isdigit, one.subject)) for one in found)
     visits = sorted({str(one.session) for one in found if (alone or not one.known) and one.session})
     if len(visits) > 1:

@@ -14,7 +14,7 @@ DATE = (
 )
 _COUNT = r"[-_ ]?[a-z]?\d+[a-z]?(?:[-_.]\d+)*"  # 1, -000-1, 003d, _d0129
 _COUNTED = (
-    r"ses|sess|session|study|visit|exam|scan|tp|timepoint|time[-_ ]point|time|day|week|wk|month|mo|year|yr|mr|st|"
+    r"ses|sess|session|study|visit|exam|scan|tp|timepoint|time[-_ ]point|time|day|week|wk|month|mo|year|yr|mr(?!n)|st|"
     r"[vtmwyd]"
 )
 _NAMED = (
@@ -69,6 +69,7 @@ _PUBLISHED = tuple(
         r"SOB_[BM]_[A-Z]+-\d{2}-(?P<subject>[A-Za-z0-9]+)-\d+-(?P<visit>\d+)",  # BreakHis
         r"(?:CNV|DME|DRUSEN|NORMAL)-(?P<subject>\d+)-(?P<visit>\d+)",  # Kermany's OCT
         r"(?P<subject>\d{8})_(?P<visit>\d{3})",  # ChestX-ray14
+        r"(?P<subject>1\d{4})_(?P<visit>1\d{6})",  # PI-CAI
     )
 )
 

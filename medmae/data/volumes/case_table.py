@@ -7,7 +7,8 @@ from functools import cache
 from pathlib import Path
 
 from medmae.data.contrasts import contrast_of, read_name
-from medmae.data.identity.doubts import alike, refuse
+from medmae.data.identity.doubts import refuse
+from medmae.data.identity.spelling import alike
 from medmae.data.names import file_name_of
 from medmae.data.table_files import read_csv
 from medmae.data.volumes.case import Case, Lost

@@ -1,9 +1,10 @@
 """Several files that claim to be one volume of a case: another space, a run again, raters, or a doubt.
 
-Of copies in several spaces the raw one counts, which has no ``space-``, ``desc-`` or ``res-`` in its name. Files that
-differ in nothing but a number are runs, of which a rule takes one, or each as a session of its own; without a rule the
-first is taken, and the others are told as failures. Label maps of one name get their folders' names as well. Any other
-two files of one contrast are a doubt, and that contrast is left out of the case.
+Of copies in several spaces the raw one counts, which has no ``space-``, ``desc-`` or ``res-`` in its name, and no
+ending of dcm2niix that says that it was cropped, straightened or spaced anew. Files that differ in nothing but a number
+are runs, of which a rule takes one, or each as a session of its own; without a rule the first is taken, and the others
+are told as failures. Label maps of one name get their folders' names as well. Any other two files of one contrast are a
+doubt, and that contrast is left out of the case.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ _NATIVE = {"t1", "t1w", "t2", "t2w", "flair", "orig", "individual", "native", "s
 _RUN = re.compile(
     r"(?:^|(?<=[_\-. ]))(?:run|rep|repeat|repetition|scan|series)[-_ ]?(\d{1,3})(?=$|[_\-. ])", re.IGNORECASE
 )
+_CONVERTED = re.compile(r"_(?:Eq|Crop|Tilt)(?:_?\d+)*$")  # of dcm2niix, beside the image as it was taken
 _LAST_NUMBER = re.compile(r"(?:[-_. ]\(?|(?<=mpr)|(?<=mprage)|(?<=run)|(?<=rep))(\d{1,3})\)?$", re.IGNORECASE)
 
 
@@ -127,7 +129,9 @@ def _space(source: Source) -> str:
 
 def _raw(claims: list[Source], left: list[LeftOut]) -> list[Source]:
     def derived(source: Source) -> int:
-        return (4 if _space(source) else 0) + sum(key in _entities(source) for key in ("desc", "res", "rec"))
+        said = sum(key in _entities(source) for key in ("desc", "res", "rec"))
+        converted = not source.files and _CONVERTED.search(stem_of(source.path.name)) is not None
+        return (4 if _space(source) else 0) + said + converted
 
     least = min(derived(source) for source in claims)
     kept = [source for source in claims if derived(source) == least]

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Literal
 
 from medmae.data.contrasts import Named
-from medmae.data.identity.doubts import alike, checked, refuse, renamed, repeated
+from medmae.data.identity.doubts import checked, refuse
+from medmae.data.identity.endings import endings
 from medmae.data.identity.given import Given, contrasts_of, identify, lines_of
+from medmae.data.identity.spelling import alike
 from medmae.data.identity.tree import Identity
 from medmae.data.images.decode import SUFFIXES as PICTURES
 from medmae.data.left_out import LeftOut, spoken
@@ -161,7 +163,7 @@ def _cases(
         names = {one.subject for volume, one in placed if volume.unit.counts}
         doubts = [
             *alike(names),
-            *(doubt for some in labels.values() for doubt in renamed(some, {}) or repeated(some, {})),
+            *(doubt for some in labels.values() for doubt in endings(some, {})),
         ]
         refuse(checked(doubts, [volume.unit.path for volume in bids if volume.unit.counts]), path=source)
     return _grouped(placed)

@@ -60,6 +60,9 @@ class FoundVolume:
     bids: tuple[Names, str, str | None] | None = None
 
 
+_Folder = tuple[str, ...]
+
+
 def walk(root: Path, *, salt: Path | None) -> tuple[list[FoundVolume], list[LeftOut]]:
     """Images and label maps below a folder, and all other files, with the reason.
 
@@ -140,7 +143,8 @@ def _folder_names(files: list[tuple[Path, tuple[str, ...]]]) -> dict[tuple[str, 
     """What each folder says of identity: its name, without what it says of the images in it.
 
     A folder that is called as a contrast and holds others is a visit, as in MSLesSeg: ``P1/T2/P1_T2_FLAIR``. Of folders
-    that differ in a contrast, such as ``IXI-T1`` and ``IXI-T2``, what they share counts.
+    that differ in a contrast, such as ``IXI-T1`` and ``IXI-T2``, what they share counts; of the numbered series of a
+    study, such as ``3-T1`` and ``4-T2``, nothing does.
     """
     shown: dict[tuple[str, ...], set[str]] = defaultdict(set)
     for path, parts in files:
@@ -150,15 +154,31 @@ def _folder_names(files: list[tuple[Path, tuple[str, ...]]]) -> dict[tuple[str, 
     said = {folder: read_name(folder[-1]) for folder in shown}
     shared = {folder: " ".join(_own_names(named, alone=True)) for folder, named in said.items()}
     family = Counter((folder[:-1], shared[folder]) for folder, named in said.items() if named.kind == "contrast")
+    series = _series_folders(said, shared)
     names = {folder: folder[-1] for folder in shown}
     for folder, named in said.items():
         alone = not named.before and not named.after
         holds_others = bool(shown[folder] - {named.name})
-        if named.kind == "label" and alone and not any(letter.isdigit() for letter in folder[-1]):
+        unnumbered = not any(letter.isdigit() for letter in folder[-1])
+        if folder in series or (named.kind == "label" and alone and unnumbered):
             names[folder] = ""
         elif named.kind == "contrast" and not holds_others and (alone or family[folder[:-1], shared[folder]] > 1):
             names[folder] = shared[folder]
     return names
+
+
+def _series_folders(said: Mapping[_Folder, Named], shared: Mapping[_Folder, str]) -> set[_Folder]:
+    """Folders that a number and a contrast name, where no other of the same parent has either: series of one study."""
+    beside: dict[_Folder, list[_Folder]] = defaultdict(list)
+    for folder, named in said.items():
+        if named.kind == "contrast" and shared[folder].isdigit():
+            beside[folder[:-1]].append(folder)
+    return {
+        folder
+        for some in beside.values()
+        for folder in some
+        if len({said[one].name for one in some}) == len({shared[one] for one in some}) == len(some) > 1
+    }
 
 
 def _nifti_volume(path: Path, parts: tuple[str, ...], names_of: Mapping[tuple[str, ...], str]) -> FoundVolume | str:
