@@ -14,6 +14,7 @@ from medmae.data.labels import Labels, Task
 from medmae.data.npz import read_arrays
 from medmae.data.splits import SPLITS
 from medmae.data.table import Table, check_columns
+from medmae.data.table_files import check_unused
 from medmae.errors import DataError
 from medmae.files import content_sha256, sha256_of
 
@@ -65,6 +66,7 @@ def read_npz(path: Path, *, task: Task = "single_label", labels: str = "labels")
         raise DataError("there are no images", path=path, field="keys", value=sorted(found), remedy=f"name them {_NPZ}")
     _refuse_scalars([found[key] for key in ("classes",) if key in found], field="classes", path=path)
     classes = [str(name) for name in found["classes"]] if "classes" in found else None
+    _check_keys(found, parts, labels, path=path)
     return _table(
         path,
         images={split: found[f"{prefix}images"] for split, prefix in parts.items()},
@@ -131,6 +133,16 @@ def _by_split(files: Iterable[Path], *, folder: Path) -> dict[str, Path]:
 
 def _keys(found: Mapping[str, np.ndarray], prefix: str) -> list[str]:
     return [f"{prefix}{name}" for name in _WHOSE if f"{prefix}{name}" in found][:1]
+
+
+def _check_keys(found: Mapping[str, np.ndarray], parts: Mapping[str, str], labels: str, *, path: Path) -> None:
+    """Tells of keys that nobody reads; one that looks like patients or splits is refused."""
+    used = {"classes", *(key for prefix in parts.values() for key in _keys(found, prefix))}
+    used |= {f"{prefix}{name}" for prefix in parts.values() for name in ("images", labels)}
+    rest = {key: array for key, array in found.items() if key not in used}
+    values = {key: [str(value) for value in array.tolist()] if array.ndim == 1 else [] for key, array in rest.items()}
+    bare = {re.sub(rf"^(?:{'|'.join(SPLITS)})_(?=.)", "", key): some for key, some in values.items()}
+    check_unused(bare, ("images", labels, "classes", *_WHOSE), path)
 
 
 def _table(
