@@ -30,8 +30,8 @@ _WHO = (
     "nachname", "familienname", "vorname", "prenom", "apellido", "apellidos", "cognome", "birthdate", "dateofbirth",
     "dob", "birthday", "geburtsdatum", "gebdat", "geburtstag",
     # Cases, stays and studies, of which one patient has one or several.
-    "case", "cases", "fall", "falle", "kasus", "caso", "cas", "group", "groups", "gruppe", "groupe", "grupo", "aufnahme",
-    "admission", "encounter", "accession", "study", "studie", "studien", "studyinstance", "exam", "examination",
+    "case", "cases", "fall", "falle", "kasus", "caso", "cas", "group", "groups", "gruppe", "groupe", "grupo",
+    "aufnahme", "admission", "encounter", "accession", "study", "studie", "studien", "studyinstance", "exam", "examination",
     "untersuchung", "anon", "master", "specimen", "biopsy", "block",
 )  # fmt: skip
 _ALONE = {"anon", "master", "study", "studie", "studien", "exam", "examination", "record", "chart"}
