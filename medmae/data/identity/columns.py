@@ -31,8 +31,8 @@ _WHO = (
     "dob", "birthday", "geburtsdatum", "gebdat", "geburtstag",
     # Cases, stays and studies, of which one patient has one or several.
     "case", "cases", "fall", "falle", "kasus", "caso", "cas", "group", "groups", "gruppe", "groupe", "grupo",
-    "aufnahme", "admission", "encounter", "accession", "study", "studie", "studien", "studyinstance", "exam", "examination",
-    "untersuchung", "anon", "master", "specimen", "biopsy", "block",
+    "admission", "encounter", "accession", "study", "studie", "studien", "studyinstance", "exam", "examination",
+    "aufnahme", "untersuchung", "anon", "master", "specimen", "biopsy", "block",
 )  # fmt: skip
 _ALONE = {"anon", "master", "study", "studie", "studien", "exam", "examination", "record", "chart"}
 _ALONE |= {"specimen", "biopsy", "block", "mother", "historia", "index", "untersuchung", "chi", "key", "kis", "redcap"}
