@@ -57,7 +57,9 @@ def _own(function: Callable[..., Any]) -> tuple[dict[str, Any], Any]:
         if each.kind is each.VAR_KEYWORD:
             rest = hints.get(name, Any)
         elif each.kind is not each.VAR_POSITIONAL and name != "self":
-            named[name] = _example(hints.get(name)) if each.default in (None, each.empty) else each.default
+            named[name] = each.default
+            if each.default is None or each.default is each.empty:  # "in" would compare arrays
+                named[name] = _example(hints.get(name))
     return named, rest
 
 

@@ -15,7 +15,7 @@ from medmae.bundle.next_steps import Trained, next_commands
 from medmae.bundle.quiet import quiet
 from medmae.bundle.renamed import ARGUMENTS
 from medmae.bundle.shipped import configs, find_config
-from medmae.errors import DataError, SomeFailedError, mistake
+from medmae.errors import SomeFailedError, mistake
 
 Told = Callable[[Path, list[str]], None]
 _PLACES = frozenset({"allow_changes", "bundle_root", "checkpoint", "model_dir", "output_dir"})
@@ -52,7 +52,6 @@ class Execution:
             ValueError: If a class does not take an argument, or misses one.
             SomeFailedError: At the end, if some cases were left out; the settings and what can follow are there then.
         """
-        self._require_device()
         with quiet():
             self._build(self.workflow.initialize)
             place, training = self._place(), self._training()
@@ -77,7 +76,6 @@ class Execution:
         parser = self.workflow.parser
         if "training" not in parser:
             raise ValueError("--dry-run is for a training, and this configuration has none: leave it out")
-        self._require_device()
         with quiet():
             parser.parse(reset=True)
             self._build(lambda: parser.get_parsed_content("training"))
@@ -86,28 +84,6 @@ class Execution:
                 raise ValueError("--dry-run is for trainings of medmae, and this is another: leave it out")
             training.tell_plan()
             return self._place()
-
-    def _require_device(self) -> None:
-        """Refuses a device that is not there: a training would meet it hours later, when it evaluates.
-
-        Raises:
-            DataError: With those that are there.
-        """
-        wanted = self.options.get("device")
-        if wanted is None:
-            return
-        import torch
-
-        try:
-            torch.empty(0, device=wanted)
-        except (RuntimeError, AssertionError, NotImplementedError) as error:
-            there = ["cpu", *(f"cuda:{number}" for number in range(torch.cuda.device_count()))]
-            raise DataError(
-                f"there is no such device here ({str(error).splitlines()[0]})",
-                field="device",
-                value=wanted,
-                remedy=f"leave --device out, or choose one of {', '.join(there)}",
-            ) from error
 
     def _build(self, make: Callable[[], object]) -> None:
         try:

@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 import medmae
+from medmae.bundle.handed import handed
 from medmae.bundle.overrides import is_path
 from medmae.bundle.places import is_expression
 from medmae.bundle.shipped import BASE_KEY
@@ -87,6 +88,8 @@ def _plain(value: Any, key: str = "") -> Any:  # noqa: ANN401
     """What YAML can hold, and MONAI reads back as the same."""
     if isinstance(value, Mapping):
         made = value.get("_target_")
+        if isinstance(made, partial) and made.func is handed:
+            return _plain(made.keywords["was"], key)
         if isinstance(made, partial):
             return _called(made, key)
         return {str(name): _plain(item, str(name)) for name, item in value.items()}

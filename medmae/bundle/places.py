@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pydoc import locate
 from typing import Any
 
 from medmae.arguments import UNKNOWN, arguments, nearest, takes_whole_numbers
+from medmae.bundle.argument_names import argument_names
 from medmae.bundle.check.ids import references, walk
 from medmae.bundle.checked import Ids
 from medmae.errors import DataError
 
-_TARGET = "_target_"
+_TARGET, _SAMPLES = "_target_", "medmae.data.Samples"
 _WORDS = frozenset({_TARGET, "_desc_", "_disabled_", "_mode_", "_requires_"})  # MONAI's own, of any object
 
 
@@ -77,8 +77,6 @@ def refuse_fractions(recipe: Ids, given: Mapping[str, object]) -> None:
 
 def place_of(recipe: Ids, name: str) -> str:
     """Where an id leads: parts of a reference are parts of what it refers to, and sizes of samples are their view's."""
-    from medmae.data import Samples
-
     parts = name.replace("#", "::").split("::")
     for count in range(1, len(parts)):
         parent, rest = "::".join(parts[:count]), parts[count:]
@@ -87,10 +85,26 @@ def place_of(recipe: Ids, name: str) -> str:
             return place_of(recipe, "::".join([value[1:], *rest]))
         if isinstance(value, str) and value.startswith("$"):
             raise ValueError(f"--{name}: {parent} is {value}, of which no part can be set; set what it is made of")
-        of_samples = isinstance(value, dict) and value.get("_target_") == "medmae.data.Samples"
-        if of_samples and rest[0] not in {"_target_", *inspect.signature(Samples).parameters}:
+        of_samples = isinstance(value, dict) and value.get(_TARGET) == _SAMPLES
+        if of_samples and rest[0] not in {_TARGET, *(argument_names(_SAMPLES) or ())}:
             return place_of(recipe, "::".join([parent, "view", *rest]))
     return "::".join(parts)
+
+
+def require_places(recipe: Ids, keys: Iterable[str], targets: Mapping[str, object]) -> None:
+    """Refuses ids that lead nowhere, as far as the source of classes tells what they take: nothing is imported.
+
+    Args:
+        recipe: Its ids.
+        keys: As :func:`place_of` gave them.
+        targets: Ids and new values of a ``_target_``.
+
+    Raises:
+        ValueError: As :func:`value_at`, which asks the classes themselves.
+    """
+    for key in keys:
+        if key not in recipe and "::" in key:
+            _missing(recipe, key, targets, takes=_by_source)
 
 
 def value_at(recipe: Ids, key: str, targets: Mapping[str, object]) -> object:
@@ -114,11 +128,13 @@ def value_at(recipe: Ids, key: str, targets: Mapping[str, object]) -> object:
     return UNKNOWN if is_expression(value) else value
 
 
-def _missing(recipe: Ids, key: str, targets: Mapping[str, object]) -> object:
-    """The default of an argument that a recipe leaves out."""
+def _missing(
+    recipe: Ids, key: str, targets: Mapping[str, object], *, takes: Callable[[str], dict[str, Any] | None] | None = None
+) -> object:
+    """The default of an argument that a recipe leaves out, by what its class ``takes``."""
     above, _, last = key.rpartition("::")
     if above not in recipe:
-        _missing(recipe, above, targets)  # refuses a name that is none
+        _missing(recipe, above, targets, takes=takes)  # refuses a name that is none
         raise ValueError(f"--{key}: the recipe leaves {above} out; set all of it: --{above} '{{{last}: ...}}'")
     parent = recipe.get(above)
     if not isinstance(parent, dict):
@@ -126,13 +142,22 @@ def _missing(recipe: Ids, key: str, targets: Mapping[str, object]) -> object:
     target = targets.get(f"{above}::{_TARGET}", parent.get(_TARGET))
     if target is None and _inside_object(recipe, above):
         return UNKNOWN  # a mapping that is an argument may hold any name
-    made = locate(target) if isinstance(target, str) else None
-    known = arguments(made) if callable(made) else None if target is not None else {}
+    known = (takes or _imported)(target) if isinstance(target, str) else None if target is not None else {}
     if known is None or last in _WORDS:
         return UNKNOWN
     if last not in known:
         raise ValueError(f"--{key}: {target or above} has no {last!r}; {nearest(last, {*known, *parent} - _WORDS)}")
     return known[last]
+
+
+def _by_source(target: str) -> dict[str, Any] | None:
+    names = argument_names(target)
+    return None if names is None else dict.fromkeys(names, UNKNOWN)
+
+
+def _imported(target: str) -> dict[str, Any] | None:
+    made = locate(target)
+    return arguments(made) if callable(made) else None
 
 
 def _inside_object(recipe: Ids, key: str) -> bool:

@@ -13,13 +13,14 @@ from medmae.bundle.check.ids import walk
 from medmae.bundle.check.logging_conf import NAME, set_up_logging
 from medmae.bundle.check.refuse import refuse_targets, require_safe
 from medmae.bundle.checked import Ids, checked_config, content_of, merged
+from medmae.bundle.device import require_device
 from medmae.bundle.execution import Execution, Told
+from medmae.bundle.first_look import first_look
+from medmae.bundle.handed import as_data
 from medmae.bundle.overrides import check_value, read_value
-from medmae.bundle.places import check_ids, is_expression, place_of, refuse_fractions, value_at
+from medmae.bundle.places import check_ids, is_expression, place_of, refuse_fractions, require_places, value_at
 from medmae.bundle.renamed import renamed_in
 from medmae.bundle.shipped import find_bundle, find_config, find_configs, read_yaml, shared_file, shipped
-
-_SPECIAL = frozenset("#$@%")  # what MONAI's parser does not leave as it is
 
 
 def run_bundle(
@@ -66,12 +67,18 @@ def run_bundle(
     files = find_configs(root, config, read=read)
     content = checked_config(checked, files) if checked else _trusted(files)
     home = Path("runs", root.name) if root in shipped().values() else root
-    given = given_values(Ids(content), overrides=overrides or {}, options=options or {}, trust=trust)
+    read_first: dict[str, Any] = {}
+
+    def look(values: Mapping[str, object]) -> None:
+        if checked:  # of others the values are whatever MONAI makes of them
+            read_first.update(first_look(content, {"bundle_root": str(home), **values}))
+
+    given = given_values(Ids(content), overrides=overrides or {}, options=options or {}, trust=trust, look=look)
     _refuse_renamed({**content, **given})
-    settings = {
-        "bundle_root": as_data(home),
-        **{key: value if trust and is_expression(value) else as_data(value) for key, value in given.items()},
-    }
+    if "device" in given:
+        require_device(str(given["device"]))
+    settings = _settings({"bundle_root": home, **given}, read_first, trust=trust)
+
     from medmae.bundle.from_weights import with_weights
     from medmae.bundle.workflow import Workflow  # MONAI, which takes seconds: only who runs a bundle pays
 
@@ -102,6 +109,17 @@ def run_bundle(
     return execution.tell_plan() if dry_run else execution.execute()
 
 
+def _settings(given: Mapping[str, object], read_first: Mapping[str, Any], *, trust: bool) -> dict[str, Any]:
+    """Values that go before those of a recipe: as given, or, where that was read already, as read."""
+    parts = tuple(f"{id_}::" for id_ in read_first)
+    data = {
+        key: value if trust and is_expression(value) else as_data(value)
+        for key, value in given.items()
+        if not key.startswith(parts)
+    }
+    return {**data, **read_first}
+
+
 def _trusted(files: Sequence[Path]) -> dict[str, Any]:
     from monai.bundle import ConfigParser
 
@@ -114,41 +132,46 @@ def given_values(
     overrides: Mapping[str, object],
     options: Mapping[str, str],
     trust: bool,
+    look: Callable[[Mapping[str, object]], None] = lambda _: None,
 ) -> dict[str, object]:
-    """Values that replace those of a recipe, by their real ids; each of the kind that the recipe has there."""
+    """Values that replace those of a recipe, by their real ids; each of the kind that the recipe has there.
+
+    Args:
+        recipe: Its ids.
+        overrides: Values by ids.
+        options: The same as typed.
+        trust: Whether what looks like an expression is one.
+        look: Called with the values whose kind the recipe shows, before that of others is asked of classes: they are
+            imported then, which takes seconds.
+    """
     check_ids([*overrides, *options], recipe.get())
     given = {place_of(recipe, key): value for key, value in overrides.items()}
     typed = {place_of(recipe, name): text for name, text in options.items()}
-    targets = {key: value for key, value in {**given, **typed}.items() if key.endswith("::_target_")}
+    asked = {**given, **typed}
+    targets = {key: value for key, value in asked.items() if key.endswith("::_target_")}
     if not trust:
         refuse_targets(targets)  # before they are imported to ask what they take
-    now = {key: value_at(recipe, key, targets) for key in {**given, **typed}}
-    for key, text in typed.items():
-        given[key] = text if trust and is_expression(text) else read_value(key, text, now[key])
-    refuse_fractions(recipe, given)
-    for key, value in given.items():
-        if not (trust and is_expression(value)):
-            check_value(key, value, now[key])
-    return given
+    require_places(recipe, asked, targets)
+
+    def read(key: str) -> object:
+        text, now = asked[key], value_at(recipe, key, targets)
+        own = trust and is_expression(text)
+        value = read_value(key, str(text), now) if key in typed and not own else text
+        if not own:
+            check_value(key, value, now)
+        return value
+
+    shown = {key: read(key) for key in asked if key in recipe or "::" not in key}
+    look(shown)
+    found = {key: shown[key] if key in shown else read(key) for key in asked}
+    refuse_fractions(recipe, found)
+    return found
 
 
 def _shared_logging() -> Path:
     path = shared_file(Path(NAME).name)
     assert path is not None
     return path
-
-
-def as_data(value: object) -> Any:  # noqa: ANN401
-    """A value that MONAI's parser gives back as it is: a text that it would read otherwise is made by a call."""
-    if isinstance(value, Path):
-        value = str(value)
-    if isinstance(value, str):
-        return {"_target_": partial(str, value)} if _SPECIAL & set(value) else value
-    if isinstance(value, list):
-        return [as_data(item) for item in value]
-    if isinstance(value, dict):
-        return {key: as_data(item) for key, item in value.items()}
-    return value
 
 
 def _refuse_renamed(content: Mapping[str, Any]) -> None:

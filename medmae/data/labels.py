@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from medmae.errors import DataError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Task = Literal["single_label", "multi_label", "regression"]
 UNLABELLED = -1
@@ -128,4 +129,6 @@ class Labels:
 
     def tensor(self, sample: int) -> Tensor:
         """Of one sample: int64 scalar, or float32 ``(K,)``."""
+        import torch  # seconds, which who only lists samples does not pay
+
         return torch.tensor(self.values[sample])

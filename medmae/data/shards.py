@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 import numpy as np
-import torch
 
 from medmae.data.open_files import RECENT
 from medmae.errors import DataError
@@ -30,6 +29,8 @@ class Shards:
     """
 
     def __init__(self, folder: Path, hashes: Mapping[str, str] | None = None) -> None:
+        import torch  # seconds, which who reads only rows does not pay
+
         self.folder = folder
         self._hashes = dict(hashes or {})
         self._places = {shard: place for place, shard in enumerate(self._hashes)}

@@ -9,6 +9,27 @@ from pathlib import Path
 from medmae.errors import DataError
 
 
+def require_there(source: str | Path) -> None:
+    """Refuses a path where nothing is.
+
+    Raises:
+        DataError: With the path.
+    """
+    if not Path(source).exists():
+        raise DataError("there is no such file or folder", path=source, remedy="check the path")
+
+
+def require_files(source: str | Path) -> None:
+    """Refuses a path where nothing is, and a folder below which no file lies.
+
+    Raises:
+        DataError: With the path.
+    """
+    require_there(source)
+    if Path(source).is_dir() and not any(files for _, files in folders_below(Path(source))):
+        raise DataError("no file is in this folder, or below it", path=source, remedy="check the path")
+
+
 def folders_below(root: Path) -> Iterator[tuple[Path, list[Path]]]:
     """Each folder from ``root`` on, and the files that lie directly in it, sorted; what begins with a dot is left out.
 

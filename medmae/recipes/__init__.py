@@ -1,16 +1,20 @@
 """What every run of a bundle does, once: the classes that its YAML names."""
 
-from medmae.recipes.classification import ClassifierEvaluation, FineTuning, Prediction, SlideMaps
-from medmae.recipes.downstream import Downstream
-from medmae.recipes.embedding import Embedding
-from medmae.recipes.images import Images
-from medmae.recipes.phenotyping import FewLabels
-from medmae.recipes.pictures import ImagePictures, StainPanels
-from medmae.recipes.pretraining import Pretraining
-from medmae.recipes.reconstruction import Reconstruction
-from medmae.recipes.synthesis import Synthesis, SynthesisEvaluation, SynthesisTraining
-from medmae.recipes.trainer import Trainer
-from medmae.recipes.volumes import VolumeFeatures
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from medmae.recipes.classification import ClassifierEvaluation, FineTuning, Prediction, SlideMaps
+    from medmae.recipes.downstream import Downstream
+    from medmae.recipes.embedding import Embedding
+    from medmae.recipes.images import Images
+    from medmae.recipes.phenotyping import FewLabels
+    from medmae.recipes.pictures import ImagePictures, StainPanels
+    from medmae.recipes.pretraining import Pretraining
+    from medmae.recipes.reconstruction import Reconstruction
+    from medmae.recipes.synthesis import Synthesis, SynthesisEvaluation, SynthesisTraining
+    from medmae.recipes.trainer import Trainer
+    from medmae.recipes.volumes import VolumeFeatures
 
 __all__ = [
     "ClassifierEvaluation",
@@ -31,3 +35,29 @@ __all__ = [
     "Trainer",
     "VolumeFeatures",
 ]
+
+_HOMES = {  # name -> module
+    "ClassifierEvaluation": "classification",
+    "Downstream": "downstream",
+    "Embedding": "embedding",
+    "FewLabels": "phenotyping",
+    "FineTuning": "classification",
+    "ImagePictures": "pictures",
+    "Images": "images",
+    "Prediction": "classification",
+    "Pretraining": "pretraining",
+    "Reconstruction": "reconstruction",
+    "SlideMaps": "classification",
+    "StainPanels": "pictures",
+    "Synthesis": "synthesis",
+    "SynthesisEvaluation": "synthesis",
+    "SynthesisTraining": "synthesis",
+    "Trainer": "trainer",
+    "VolumeFeatures": "volumes",
+}
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - imported when asked for: who reads images trains nothing
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"medmae.recipes.{_HOMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

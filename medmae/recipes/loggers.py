@@ -7,11 +7,24 @@ import os
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
-
-from pytorch_lightning.loggers import CSVLogger, Logger, MLFlowLogger, TensorBoardLogger, WandbLogger
+from typing import TYPE_CHECKING, Any
 
 from medmae.errors import DataError
+
+if TYPE_CHECKING:
+    from pytorch_lightning.loggers import Logger
+
+
+def require_logger(name: str) -> None:
+    """Refuses a name that is none, without importing anything.
+
+    Raises:
+        DataError: With those that there are.
+    """
+    if name not in LOGGERS:
+        raise DataError(
+            "there is no such logger", field="logger", value=name, remedy=f"choose one of {', '.join(LOGGERS)}"
+        )
 
 
 def loggers(name: str | None, *, root: str | Path) -> list[Logger]:
@@ -28,10 +41,9 @@ def loggers(name: str | None, *, root: str | Path) -> list[Logger]:
     """
     if name is None:
         name = "tensorboard" if find_spec("tensorboard") else "csv"
-    if name not in LOGGERS:
-        raise DataError(
-            "there is no such logger", field="logger", value=name, remedy=f"choose one of {', '.join(LOGGERS)}"
-        )
+    require_logger(name)
+    from pytorch_lightning.loggers import CSVLogger
+
     table = CSVLogger(root, name="", version="logs")
     if name == "csv":
         return [table]
@@ -40,12 +52,15 @@ def loggers(name: str | None, *, root: str | Path) -> list[Logger]:
 
 
 def _tensorboard(root: Path) -> Logger:
+    from pytorch_lightning.loggers import TensorBoardLogger
+
     return TensorBoardLogger(root, name="", version="tensorboard")
 
 
 def _wandb(root: Path) -> Logger:
     """Figures alone: what is printed, the command, the code and the machine name files and patients, and stay here."""
     import wandb
+    from pytorch_lightning.loggers import WandbLogger
 
     private: Any = wandb.Settings(console="off", disable_git=True, save_code=False, x_disable_meta=True)
     root.mkdir(parents=True, exist_ok=True)
@@ -63,6 +78,8 @@ def _mlflow(root: Path) -> Logger:
             value=where,
             remedy="export MLFLOW_TRACKING_URI=http://... (or sqlite:///mlflow.db, with the whole package mlflow)",
         )
+    from pytorch_lightning.loggers import MLFlowLogger
+
     experiment = os.environ.get("MLFLOW_EXPERIMENT_NAME", "medmae")
     return MLFlowLogger(experiment_name=experiment, tracking_uri=where, save_dir=str(root), log_model=False)
 

@@ -14,8 +14,7 @@ from medmae.files import atomic_write
 from medmae.reading import reading
 from medmae.training.checkpoints import checkpoints
 from medmae.training.log import tell
-
-NEWEST = "newest"
+from medmae.training.wanted import NEWEST, REMEDY, require_checkpoint
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
@@ -50,11 +49,11 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     Raises:
         DataError: If it is missing, incomplete, damaged, or no checkpoint of a training.
     """
-    with reading(path, what="the checkpoint", remedy=_REMEDY):
+    with reading(path, what="the checkpoint", remedy=REMEDY):
         with zipfile.ZipFile(path) as archive:
             unpacked, damaged = sum(entry.file_size for entry in archive.infolist()), archive.testzip()
         if damaged or unpacked > Path(path).stat().st_size:  # torch compresses nothing
-            raise DataError("the checkpoint is damaged", path=path, field="record", value=damaged, remedy=_REMEDY)
+            raise DataError("the checkpoint is damaged", path=path, field="record", value=damaged, remedy=REMEDY)
         content = torch.load(path, map_location="cpu", weights_only=True)
     if not isinstance(content, dict) or "medmae" not in content or "global_step" not in content:
         raise DataError(
@@ -63,9 +62,6 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
             remedy="name a file of checkpoints/; weights are loaded through the method's own settings",
         )
     return content
-
-
-_REMEDY = f"take an older one, or --checkpoint {NEWEST}, which passes over what cannot be read"
 
 
 def find_checkpoint(wanted: str | Path, *, folder: str | Path) -> tuple[Path, dict[str, Any]]:
@@ -78,6 +74,7 @@ def find_checkpoint(wanted: str | Path, *, folder: str | Path) -> tuple[Path, di
     Raises:
         DataError: If there is none.
     """
+    require_checkpoint(wanted)
     if str(wanted) != NEWEST:
         return Path(wanted), read_checkpoint(wanted)
     unreadable = []

@@ -29,6 +29,35 @@ def files_of(path: str | Path) -> list[Path]:
     raise DataError(f"holds neither {' nor '.join(_WHOLE)}", path=path, remedy=_REMEDY)
 
 
+def require_files(path: str | Path) -> list[Path]:
+    """The same, if they are there.
+
+    Raises:
+        DataError: With the one that is not.
+    """
+    files = files_of(path)
+    for file in files:
+        if not file.is_file():
+            raise DataError("no such weight file", path=file, remedy="check the path")
+    return files
+
+
+def require_model_dir(folder: str | Path) -> None:
+    """Refuses a folder without weights of a training.
+
+    Raises:
+        DataError: With the folder.
+    """
+    if not any(Path(folder).glob("*.safetensors")):
+        raise DataError(
+            "no weights of a training are in this folder",
+            path=folder,
+            field="model_dir",
+            value=str(folder),
+            remedy="train first, or say where they are: --model_dir RUN/models",
+        )
+
+
 def _parts(index: Path) -> list[Path]:
     named = read_object(index, remedy=_REMEDY).get("weight_map")
     names = sorted(set(named.values())) if isinstance(named, dict) else []

@@ -15,7 +15,7 @@ from torch import Tensor
 from medmae.errors import DataError
 from medmae.reading import reading
 from medmae.weights.damage import FETCH, damaged, refuse_other_files, refuse_wrong_hash
-from medmae.weights.folders import files_of
+from medmae.weights.folders import require_files
 from medmae.weights.wrappers import unwrapped
 
 State = dict[str, Tensor]
@@ -43,7 +43,7 @@ def load_state(path: str | Path, *, sha256: str | None = None) -> State:
         DataError: If the file is missing, damaged, something else, or holds NaN, infinities or more than tensors.
         ValueError: If ``sha256`` is no such hash.
     """
-    files = files_of(path)
+    files = require_files(path)
     if len(files) > 1:
         if sha256 is not None:
             raise ValueError(f"{path} holds its weights in {len(files)} files, of which no hash is published")
@@ -52,8 +52,6 @@ def load_state(path: str | Path, *, sha256: str | None = None) -> State:
             raise DataError("a key stands in two of its files", path=path)
         return {key: value for part in parts for key, value in part.items()}
     path = files[0]
-    if not path.is_file():
-        raise DataError("no such weight file", path=path)
     refuse_other_files(path)
     if sha256 is not None:
         refuse_wrong_hash(path, sha256)

@@ -9,8 +9,9 @@ import pytest
 import yaml
 from monai.bundle import ConfigWorkflow
 
+from medmae.bundle.handed import as_data
 from medmae.bundle.kept import keep_settings
-from medmae.bundle.run import as_data, run_bundle
+from medmae.bundle.run import run_bundle
 from medmae.errors import DataError
 
 TRAIN = """

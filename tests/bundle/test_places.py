@@ -42,7 +42,8 @@ RECIPE = "mr_edge_mae_pretraining"
         ({"method::depth": "2.5"}, r"--method::depth: a whole number"),
     ],
 )
-def test_an_id_that_leads_nowhere_is_refused_with_what_was_meant(option: dict[str, str], said: str) -> None:
+def test_an_id_that_leads_nowhere_is_refused_with_what_was_meant(option, said, monkeypatch) -> None:
+    monkeypatch.setattr("medmae.bundle.run.first_look", lambda *_: {})  # as if there were data
     with pytest.raises(ValueError, match=said):
         run_bundle(RECIPE, "train", options=option)
 

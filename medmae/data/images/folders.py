@@ -14,7 +14,7 @@ from medmae.data.images.decode import SUFFIXES
 from medmae.data.left_out import OTHER_FILE, LeftOut, spoken
 from medmae.data.splits import SPLITS
 from medmae.data.table_files import read_csv
-from medmae.data.tree import files_below
+from medmae.data.tree import files_below, require_there
 from medmae.data.volumes.dicom import is_dicom
 from medmae.errors import DataError
 
@@ -91,8 +91,7 @@ def find_images(
         DataError: No image, or a table that lacks its columns, has one of patients or splits that is not read, or names
             a file twice.
     """
-    if not source.exists():
-        raise DataError("there is no such file or folder", path=source, remedy="check the path")
+    require_there(source)
     found = _Images(suffixes, dicom=dicom)
     files, left = _from_folders(source, found) if source.is_dir() else (_from_table(source, labels), [])
     if not files:

@@ -11,6 +11,7 @@ from typing import get_args
 
 import numpy as np
 
+from medmae.data.held import TILES
 from medmae.data.identity.given import Given
 from medmae.data.images.arrays import idx_files, read_idx, read_npz
 from medmae.data.images.decode import SUFFIXES, pixels_of, read_bytes
@@ -205,7 +206,7 @@ def _sizes(files: Sequence[ImageFile]) -> str:
 
 
 def _prepared(manifest: Manifest) -> Table:
-    manifest.require("tiles", "slide")
+    manifest.require(*TILES)
     places = [(row, place) for row in manifest for place in range(row["count"])]
     table = Table(
         path=manifest.path,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from medmae.data.held import TILES
 from medmae.data.images.pictures import PictureView
 from medmae.data.labels import Labels
 from medmae.data.manifest import Manifest
@@ -36,7 +37,7 @@ class Tiles(PictureView[Manifest]):
         Raises:
             DataError: If it holds other things than tiles.
         """
-        return Manifest.of(source).require("tiles", "slide")
+        return Manifest.of(source).require(*TILES)
 
     def items(self, source: Manifest, places: Sequence[int]) -> np.ndarray:
         """``(N, 2)``: row, place in its shard."""

@@ -11,6 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from medmae.data.augment.clip import ClipAugment
+from medmae.data.held import VIDEOS
 from medmae.data.images.shapes import with_channels
 from medmae.data.labels import Labels
 from medmae.data.manifest import Manifest, Row
@@ -97,7 +98,7 @@ class Clips(View[Manifest]):
         Raises:
             DataError: If it holds other things than videos, or some that this sampling cannot sample.
         """
-        manifest = Manifest.of(source).require("video")
+        manifest = Manifest.of(source).require(*VIDEOS)
         timeless = [row["case"] for row in manifest if row["times"] is None and row["fps"] is None]
         if self.sampling.needs_seconds and timeless:
             raise DataError(

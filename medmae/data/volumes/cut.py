@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from medmae.data.held import VOLUMES
 from medmae.data.manifest import Manifest, Row
 from medmae.data.source import Source
 from medmae.data.views import About, Item, View
@@ -36,7 +37,7 @@ class Cut(View[Manifest]):
         Raises:
             DataError: If it holds other things than volumes.
         """
-        return Manifest.of(source).require("volume")
+        return Manifest.of(source).require(*VOLUMES)
 
     @abstractmethod
     def pieces(self, row: Row) -> np.ndarray:

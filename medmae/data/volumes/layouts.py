@@ -18,6 +18,7 @@ from medmae.data.identity.tree import Identity
 from medmae.data.images.decode import SUFFIXES as PICTURES
 from medmae.data.left_out import LeftOut, spoken
 from medmae.data.names import file_name_of, is_synthetic, stem_of
+from medmae.data.tree import require_there
 from medmae.data.volumes.case import REMEDY, Case
 from medmae.data.volumes.case_table import cases_of_table, named_in_table
 from medmae.data.volumes.claims import RunRule, settled
@@ -69,8 +70,7 @@ def find_cases(
     """
     source = Path(source)
     check_choice(layout, LAYOUTS, name="layout")
-    if not source.exists():
-        raise DataError("there is no such file or folder", path=source, remedy="check the path")
+    require_there(source)
     if layout == "csv" or (layout == "auto" and source.is_file() and source.suffix.lower() == ".csv"):
         return _checked(Found(cases_of_table(source), []), source, layout="csv", run=run)
     if source.is_file():

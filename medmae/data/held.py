@@ -1,0 +1,17 @@
+"""Which kinds of rows a view reads: known without importing the view, which takes torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+TILES = ("tiles", "slide")
+VIDEOS = ("video",)
+VOLUMES = ("volume",)
+OF_VIEW: Mapping[str, tuple[str, ...]] = {  # those that read manifests; the other one reads tables of pictures
+    "Clips": VIDEOS,
+    "Crops": VOLUMES,
+    "Pairs": VOLUMES,
+    "Slices": VOLUMES,
+    "Stacks": VOLUMES,
+    "Tiles": TILES,
+}
