@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -16,15 +15,18 @@ if TYPE_CHECKING:
 
 
 def require_logger(name: str) -> None:
-    """Refuses a name that is none, without importing anything.
+    """Refuses a logger that is none, or is not installed; nothing is imported.
 
     Raises:
         DataError: With those that there are.
+        ModuleNotFoundError: If its package is not installed.
     """
     if name not in LOGGERS:
         raise DataError(
             "there is no such logger", field="logger", value=name, remedy=f"choose one of {', '.join(LOGGERS)}"
         )
+    if name != "csv" and find_spec(name) is None:
+        raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 
 def loggers(name: str | None, *, root: str | Path) -> list[Logger]:
@@ -47,7 +49,6 @@ def loggers(name: str | None, *, root: str | Path) -> list[Logger]:
     table = CSVLogger(root, name="", version="logs")
     if name == "csv":
         return [table]
-    importlib.import_module(name)  # names what is missing, where Lightning only describes it
     return [table, LOGGERS[name](Path(root))]
 
 
