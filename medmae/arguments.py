@@ -89,6 +89,11 @@ def takes_whole_numbers(target: Callable[..., Any], name: str) -> bool:
     return False
 
 
+def annotation(target: Callable[..., Any], name: str) -> Any:  # noqa: ANN401
+    """What stands behind the colon of an argument, wherever that is passed on to; ``Any`` where nothing does."""
+    return next((hints[name] for hints in _all_hints(target) if name in hints), Any)
+
+
 def _all_hints(target: Callable[..., Any]) -> Iterator[dict[str, Any]]:
     """Annotations of a class or a function, and of what it passes other arguments on to."""
     functions = [vars(cls)["__init__"] for cls in getattr(target, "__mro__", ()) if "__init__" in vars(cls)]

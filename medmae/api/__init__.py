@@ -9,6 +9,8 @@
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from medmae.api.door import door
+
 if TYPE_CHECKING:
     from medmae.api.embedding import Embedded, embed
     from medmae.api.encoders import load_encoder
@@ -32,5 +34,6 @@ _HOMES = {  # name -> module
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - imported when asked for: who lists methods does not train
     if name in _HOMES:
-        return getattr(importlib.import_module(f"medmae.{_HOMES[name]}"), name)
+        found = getattr(importlib.import_module(f"medmae.{_HOMES[name]}"), name)
+        return found if isinstance(found, type) else door(found)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from medmae.api.samples import samples_of
+from medmae.bundle.device import require_device
 from medmae.data.samples import Samples
 from medmae.errors import DataError
 from medmae.evaluate.batches import each_batch
@@ -64,8 +65,9 @@ def embed(
         DataError: If data cannot be read; none is left out in silence.
     """
     require_encoder(encoder)
-    where = device if device is not None else "cuda" if torch.cuda.is_available() else "cpu"
-    extract = FeatureExtractor(encoder=encoder, pool=pool, device=where)
+    if batch_size < 1:
+        raise ValueError(f"batch_size must be 1 or more, got {batch_size}")
+    extract = FeatureExtractor(encoder=encoder, pool=pool, device=chosen_device(device))
     if isinstance(data, Tensor | np.ndarray):
         found = extract.in_batches(_in_float32(data), batch_size=batch_size)
         none = np.full(len(found), "")
@@ -79,6 +81,18 @@ def embed(
         samples.subjects,
         np.array([about.label or "" for about in abouts], dtype=np.str_),
     )
+
+
+def chosen_device(wanted: torch.device | str | None) -> torch.device | str:
+    """What a user names, or the GPU if there is one.
+
+    Raises:
+        DataError: If there is no such device here.
+    """
+    if wanted is None:
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    require_device(str(wanted))
+    return wanted
 
 
 def require_encoder(encoder: object) -> None:
@@ -95,9 +109,23 @@ def require_encoder(encoder: object) -> None:
 
 
 def _in_float32(data: Tensor | np.ndarray) -> Tensor:
-    """Whole numbers stay what they are, for an encoder to refuse: nobody knows what their unit is."""
+    """Whole numbers stay what they are, for an encoder to refuse: nobody knows what their unit is.
+
+    Raises:
+        ValueError: If it holds no numbers, no sample, or NaN or infinity.
+    """
+    if isinstance(data, np.ndarray) and data.dtype.kind not in "biuf":
+        raise ValueError(f"data must hold real numbers, got an array of {data.dtype}")
     tensor = torch.as_tensor(data)
-    return tensor.float() if tensor.is_floating_point() else tensor
+    if tensor.is_complex():
+        raise ValueError(f"data must hold real numbers, got a tensor of {tensor.dtype}")
+    if not tensor.ndim or not tensor.numel():
+        raise ValueError(f"data must hold samples (N, C, *size), got the shape {tuple(tensor.shape)}")
+    if not tensor.is_floating_point():
+        return tensor
+    if bad := [number for number, sample in enumerate(tensor) if not sample.isfinite().all()]:
+        raise ValueError(f"data holds NaN or infinity, in {len(bad)} of {len(tensor)} samples (the first is {bad[0]})")
+    return tensor.float()
 
 
 def _read(extract: FeatureExtractor, samples: Samples, *, batch_size: int, workers: int) -> np.ndarray:

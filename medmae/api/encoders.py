@@ -10,6 +10,7 @@ from torch import nn
 from medmae.nn.encoder import Encoder
 from medmae.weights import pretrained
 from medmae.weights.adapt import Adaptation
+from medmae.weights.folders import require_weights
 from medmae.weights.trained import encoder_of
 
 
@@ -35,8 +36,9 @@ def load_encoder(
 
     Raises:
         ValueError: If ``key_map`` or ``adapt`` is not known, with those that are, or given without ``into``.
-        DataError: If the file is damaged, does not say whose it is, or does not fit.
+        DataError: If the file is missing, damaged, does not say whose it is, or does not fit.
     """
+    require_weights(path)
     if into is None:
         for name, value in (("key_map", key_map), ("adapt", adapt)):
             if value:

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from medmae.api.embedding import require_encoder
+from medmae.api.embedding import chosen_device, require_encoder
 from medmae.api.encoders import load_encoder
 from medmae.api.samples import samples_of
 from medmae.data.samples import Samples
@@ -58,13 +58,15 @@ def evaluate(
     """
     if test is None and isinstance(data, Samples):
         raise ValueError("test is missing: samples to learn from need others to be tested on, test=Samples(...)")
+    if not seeds:
+        raise ValueError("seeds must name one repetition or more, such as (0, 1, 2), got none")
+    where = chosen_device(device)
     network = load_encoder(encoder) if isinstance(encoder, str | Path) else encoder
     require_encoder(network)
     learn = samples_of(data, network, split="train")
     held_out = samples_of(data if test is None else test, network, split="test")
     if isinstance(encoder, str | Path):
         require_unseen(model_dir=Path(encoder).parent, manifest=held_out.source, split=held_out.split)
-    where = device if device is not None else "cuda" if torch.cuda.is_available() else "cpu"
     protocol = Protocol(
         labels=[None] if few is None else [None, few], seeds=seeds, fine_tune=fine_tune, tuning={"epochs": epochs}
     )

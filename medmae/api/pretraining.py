@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from medmae.arguments import nearest
+from medmae.bundle.check.ids import overlaid
 from medmae.bundle.run import run_bundle
-from medmae.bundle.shipped import find_config, read_yaml, shipped
-from medmae.errors import check_choice, mistake
-from medmae.methods.registry import methods
-from medmae.recipes.training import Training
+from medmae.bundle.shipped import configs, find_config, find_configs, read_yaml, shared_configs, shipped
+from medmae.errors import mistake
+from medmae.weights.names import PRETRAINING
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Run:
     @property
     def weights(self) -> Path:
         """Of the whole method, for :func:`medmae.load_encoder`."""
-        return self.folder / "models" / Training.weights
+        return self.folder / "models" / PRETRAINING
 
     @property
     def report(self) -> Path:
@@ -57,10 +58,15 @@ def pretrain(
         DataError: If the data cannot be used.
     """
     recipes = _recipes()
-    check_choice(method, list(recipes), name="method")
+    if method not in recipes:
+        raise ValueError(f"method: no recipe trains {method!r}; {nearest(method, recipes)}")
+    _require_training(recipes[method], config)
     if preset is not None:
+        from medmae.methods.registry import methods  # seconds, for torch
+
         presets = methods()[method].presets
-        check_choice(preset, list(presets), name="preset")
+        if preset not in presets:
+            raise ValueError(f"preset: {method} has no {preset!r}; {nearest(preset, presets)}")
         settings["method::_target_"] = f"{presets[preset].__module__}.{presets[preset].__qualname__}"
     places = {"dataset_dir": str(data), "bundle_root": str(out)}
     try:
@@ -71,13 +77,24 @@ def pretrain(
         raise cause from error
 
 
+def _require_training(bundle: Path, config: str) -> None:
+    """Refuses what is no training, before anything heavy is imported."""
+    known = [*configs(bundle), *shared_configs()]
+    for name in map(str.strip, config.split(",")):
+        if name not in known:
+            raise ValueError(f"config: {bundle.name} has no configuration {name!r}; {nearest(name, known)}")
+    tree, _ = overlaid(content for path in find_configs(bundle, config) if isinstance(content := read_yaml(path), dict))
+    if "training" not in tree:
+        raise ValueError(f"config: {config!r} trains nothing; write 'train', or 'train,demo' for a small one")
+
+
 def _recipes() -> dict[str, Path]:
-    """Bundles by the name of the method that their ``train`` builds."""
-    by_module = {spec.cls.__module__: spec.name for spec in methods().values()}
+    """Bundles by the name of the method that their ``train`` builds: that of its module. None is imported for it."""
     found: dict[str, Path] = {}
     for folder in shipped().values():
         content = read_yaml(find_config(folder, "train"))
-        target = content["method"]["_target_"] if isinstance(content, dict) else ""
-        if (module := target.rpartition(".")[0]) in by_module:
-            found[by_module[module]] = folder
+        module, _, preset = str(content["method"]["_target_"] if isinstance(content, dict) else "").rpartition(".")
+        package, _, name = module.rpartition(".")
+        if package == "medmae.methods" and preset.islower():  # of a classifier the class is named
+            found[name] = folder
     return found

@@ -21,5 +21,5 @@ def require_device(wanted: str) -> None:
             f"there is no such device here ({str(error).splitlines()[0]})",
             field="device",
             value=wanted,
-            remedy=f"leave --device out, or choose one of {', '.join(there)}",
+            remedy=f"leave device out, or choose one of {', '.join(there)}",
         ) from error

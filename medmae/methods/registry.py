@@ -7,8 +7,10 @@ import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from medmae.arguments import arguments, nearest
+from medmae.annotated import fits, spoken
+from medmae.arguments import annotation, arguments, nearest
 from medmae.methods.base import Method
 
 Preset = Callable[..., Method]
@@ -81,6 +83,8 @@ def create(name: str, *, preset: str | None = None, **options: object) -> Method
     for option, value in options.items():
         if taken is not None and option not in taken:
             raise ValueError(f"{name} has no argument {option!r}; {nearest(option, taken)}")
-        if taken is not None and isinstance(value, str) and isinstance(taken[option], int | float):
-            raise ValueError(f"{name}: {option} is a number such as {taken[option]}, got {value!r}")
+        hint = annotation(spec.presets[preset], option)
+        hint = annotation(spec.cls, option) if hint is Any else hint
+        if not fits(value, hint):
+            raise ValueError(f"{name}: {option} must be {spoken(hint)}, got {value!r}")
     return spec.presets[preset](**options)

@@ -120,8 +120,10 @@ def make_blocks(
     """
     if not isinstance(qkv_bias, bool) and qkv_bias != "query_value":
         raise ValueError(f"qkv_bias must be true, false or 'query_value', got {qkv_bias!r}")
-    if dim % num_heads:
+    if dim < 1 or num_heads < 1 or dim % num_heads:
         raise ValueError(f"width {dim} is not a multiple of {num_heads} heads")
+    if depth < 0:
+        raise ValueError(f"a network has no {depth} blocks")
     return nn.ModuleList(
         Block(dim, num_heads=num_heads, mlp_ratio=mlp_ratio, qkv_bias=qkv_bias, norm_eps=norm_eps, drop_path=rate)
         for rate in _drop_rates(depth, drop_path)

@@ -29,6 +29,8 @@ class PatchProjection(nn.Module):
     def __init__(self, *, channels: int, patch: Sequence[int], dim: int, init: PatchInit = "linear") -> None:
         super().__init__()
         check_choice(init, get_args(PatchInit), name="patch_init")
+        if channels < 1 or dim < 1:
+            raise ValueError(f"tokens have one channel and one number at least, got {channels} channels, width {dim}")
         self.init = init
         self.weight = nn.Parameter(torch.empty(dim, channels, *patch))
         self.bias = nn.Parameter(torch.empty(dim))

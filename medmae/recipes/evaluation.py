@@ -17,6 +17,7 @@ from medmae.recipes.ct_window import require_ct_window
 from medmae.recipes.finish import finish_evaluation
 from medmae.recipes.settings import settings_of_method
 from medmae.recipes.start import start_evaluation
+from medmae.weights.names import PRETRAINING
 
 
 class Evaluation(ABC):
@@ -35,7 +36,7 @@ class Evaluation(ABC):
         record: What a reader should know besides the settings of the method.
     """
 
-    weights = "pretraining.safetensors"  # file of the whole method
+    weights = PRETRAINING
     wants = "held_out"  # of the data: see medmae.recipes.uses.data_for
     measures = True  # whether it finds out how good the weights are
 

@@ -29,6 +29,7 @@ from medmae.training.guard import require_batches
 from medmae.training.loader import ResumableLoader
 from medmae.training.module import MaskedModule
 from medmae.training.plan import tell_plan
+from medmae.weights.names import PRETRAINING
 
 
 class Training(ABC):
@@ -49,7 +50,7 @@ class Training(ABC):
         record: What a reader should know besides the settings of module, trainer and loader.
     """
 
-    weights = "pretraining.safetensors"  # file of the whole method
+    weights = PRETRAINING
     smaller: str | None = None  # command of the same training at a small size, for the plan
 
     def __init__(

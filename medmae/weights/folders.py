@@ -42,6 +42,22 @@ def require_files(path: str | Path) -> list[Path]:
     return files
 
 
+def require_weights(path: str | Path) -> None:
+    """The same for who may have named the folder of a run, with the files that could be meant.
+
+    Raises:
+        DataError: If there is no such file.
+    """
+    folder = Path(path)
+    if not folder.is_dir():
+        require_files(path)
+        return
+    if not (folder / "config.json").is_file():  # Hugging Face's have it
+        found = sorted(map(str, (*folder.glob("*.safetensors"), *folder.glob("models/*.safetensors"))))
+        which = f"one of {', '.join(found)}" if found else "a file, such as RUN/models/pretraining.safetensors"
+        raise DataError("this is a folder, and no file of weights", path=path, remedy=f"name {which}")
+
+
 def require_model_dir(folder: str | Path) -> None:
     """Refuses a folder without weights of a training.
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import pytest
 import torch
 
 import medmae
+from medmae.annotated import fits, spoken
 from medmae.data import Pictures, Samples
 from medmae.errors import DataError
 from medmae.nn.vit import MaskedViT
@@ -127,7 +131,12 @@ def test_unreadable_images_are_refused_not_left_out(method, tmp_path):
     [
         ("method", "images", r"encoder is a MAE, .*method\.encoder"),
         ("volumes", "images", r"'image' of axes depth, row, column.*data=medmae\.data\.Samples"),
-        ("encoder", [1, 2], "data must be a path.* got a list"),
+        ("encoder", [1, 2], r"data must be a path, medmae.data.Samples, a tensor or an array, got \[1, 2\] \(list\)"),
+        ("encoder", torch.tensor(3.0), r"data must hold samples \(N, C, \*size\), got the shape \(\)"),
+        ("encoder", torch.rand(0, 1, 16, 16), "data must hold samples"),
+        ("encoder", torch.full((2, 1, 16, 16), torch.nan), "NaN or infinity, in 2 of 2 samples"),
+        ("encoder", np.array(["a"]), "data must hold real numbers"),
+        ("encoder", torch.zeros(1, 1, 16, 16, dtype=torch.complex64), "data must hold real numbers"),
     ],
 )
 def test_what_cannot_be_embedded_is_named(method, images, encoder, data, message):
@@ -140,7 +149,7 @@ def test_what_cannot_be_embedded_is_named(method, images, encoder, data, message
 def test_a_published_layout_goes_by_its_name(method, weights):
     with pytest.raises(ValueError, match=r"no layout 'tim' is known; there are .*timm"):
         medmae.load_encoder(weights, into=method, key_map="tim")
-    with pytest.raises(ValueError, match=r"key_map must be a KeyMap or one of .*timm.*, got a int"):
+    with pytest.raises(ValueError, match=r"key_map must be a text or None, got 3 \(int\)"):
         medmae.load_encoder(weights, into=method, key_map=3)
 
 
@@ -155,7 +164,7 @@ def test_one_rule_of_adapting_is_one_word(method, weights):
         medmae.load_encoder(weights, into=coloured)
     found = medmae.load_encoder(weights, into=coloured, adapt="channels")
     assert found is coloured.encoder
-    with pytest.raises(ValueError, match=r"adapt must be .*'channels'.*, got 'chanels'"):
+    with pytest.raises(ValueError, match=r"adapt must be .*'channels'.* or a list of such, got 'chanels' \(str\)"):
         medmae.load_encoder(weights, into=coloured, adapt="chanels")
 
 
@@ -173,14 +182,110 @@ def test_what_a_recipe_refuses_is_told_as_it_is(images, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"method": "mea"}, "method must be .*'mae'.*, got 'mea'"),
-        ({"method": "mae", "preset": "smal"}, "preset must be .*'small'.*, got 'smal'"),
+        ({"method": "mea"}, "method: no recipe trains 'mea'; did you mean mae"),
+        ({"method": "mae", "preset": "smal"}, "preset: mae has no 'smal'; did you mean small"),
         ({"method": "mae", "epochz": 3}, "did you mean epochs"),
         ({"method": "mae", "epochs": "ten"}, "epochs"),
-        ({"method": "mae", "config": "trian"}, "no configuration 'trian'"),
+        ({"method": "mae", "config": "trian"}, "config: .* no configuration 'trian'; did you mean train"),
+        ({"method": "mae", "config": "evaluate"}, "config: 'evaluate' trains nothing"),
+        ({"method": "mae", "config": 3}, r"config must be a text, got 3 \(int\)"),
     ],
 )
 def test_what_cannot_be_trained_is_named(images, tmp_path, arguments, message):
-    with pytest.raises((ValueError, FileNotFoundError), match=message):
+    with pytest.raises(ValueError, match=message):
         medmae.pretrain(data=images, out=tmp_path / "run", **arguments)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: medmae.methods(3), r"medmae\.methods\(\) takes no argument"),
+        (lambda: medmae.create(), "medmae.create needs name; it takes name, preset"),
+        (lambda: medmae.create("mae", "tiny"), "takes name without a name, and got 2 .*name=value"),
+        (lambda: medmae.create("mae", preset="tiny", depth=2.5), "mae: depth must be a whole number, got 2.5"),
+        (lambda: medmae.create("mae", preset="tiny", embed_dim=0), "width 0"),
+        (lambda: medmae.create("mae", preset="tiny", depth=-1), "no -1 blocks"),
+        (lambda: medmae.pretrain("mae", "images"), "medmae.pretrain needs out"),
+        (lambda: medmae.pretrain("mae", torch.rand(1), out="run"), "data must be a path, got tensor"),
+        (lambda: medmae.pretrain("mae", "images", out=None), "out must be a path, got None"),
+        (lambda: medmae.load_encoder("gone.safetensors"), "gone.safetensors: no such weight file -> check the path"),
+        (lambda: medmae.load_encoder(None), "path must be a path, got None"),
+        (lambda: medmae.load_encoder("x", keymap="timm"), "no argument 'keymap'; did you mean key_map"),
+        (lambda: medmae.load_encoder("x", into="mae"), "into must be a network or None, got 'mae'"),
+        (lambda: medmae.embed("x"), "medmae.embed needs data"),
+        (lambda: medmae.embed("x", "images"), "encoder is a str, .*load_encoder"),
+        (lambda: medmae.embed("x", "images", encoder="x"), "got 'encoder' twice"),
+        (lambda: medmae.evaluate("x", "images", out="run", fewer=3), "no argument 'fewer'; did you mean few"),
+        (lambda: medmae.evaluate("x", "images", out="run", few="ten"), "few must be a whole number or None, got 'ten'"),
+        (lambda: medmae.evaluate("x", "images", out="run", seeds=3), "seeds must be a list .*, got 3"),
+        (lambda: medmae.evaluate("x", "images", out="run", seeds=()), "seeds must name one"),
+        (lambda: medmae.evaluate("x", torch.rand(1), out="run"), "data must be a path or medmae.data.Samples, got"),
+        (lambda: medmae.evaluate("gone.safetensors", "images", out="run"), "no such weight file"),
+        (lambda: medmae.evaluate("x", "images", out="run", device="gpu"), "no such device here"),
+        (lambda: medmae.evaluate("x", "images", out="run", fine_tune="yes"), "fine_tune must be True or False"),
+    ],
+)
+def test_a_wrong_argument_of_any_door_is_named(call, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match=message):
+        call()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_is_no_file_of_weights_and_the_file_in_it_is_named(weights, tmp_path):
+    with pytest.raises(DataError, match=r"a folder.*-> name one of .*pretraining\.safetensors"):
+        medmae.load_encoder(weights.parent)
+    with pytest.raises(DataError, match=r"a folder.*-> name a file, such as RUN/models"):
+        medmae.load_encoder(tmp_path)
+
+
+@pytest.mark.parametrize(("batch_size", "message"), [(0, "must be 1 or more"), ("8", "a whole number, got '8'")])
+def test_batches_hold_something(method, batch_size, message):
+    with pytest.raises(ValueError, match=message):
+        medmae.embed(method.encoder, torch.rand(1, 1, 16, 16), batch_size=batch_size)
+
+
+def test_a_misspelt_method_is_told_without_torch():
+    code = (
+        "import sys, medmae\ntry: medmae.pretrain('mea', 'images', out='run')\n"
+        "except ValueError as error: print(error)\nprint({'torch', 'monai', 'pytorch_lightning'} & set(sys.modules))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    assert found.splitlines() == ["method: no recipe trains 'mea'; did you mean mae?", "set()"]
+
+
+def test_a_recipe_s_method_is_called_as_its_module():
+    from medmae.api.pretraining import _recipes
+
+    assert {f"medmae.methods.{name}" for name in _recipes()} <= {
+        one.cls.__module__ for one in medmae.methods().values()
+    }
+    assert all(one.cls.__module__ == f"medmae.methods.{name}" for name, one in medmae.methods().items())
+
+
+@pytest.mark.parametrize(
+    ("value", "hint", "whether"),
+    [
+        (3, int | None, True),
+        (True, int, False),
+        (3, float, True),
+        ("a", Literal["a", "b"], True),
+        (1, Literal[True], False),
+        ([1, 2], Sequence[int], True),
+        ("12", Sequence[str], False),
+        ((0.5, "x"), Sequence[float], False),
+        ({"a": 1}, Sequence[str], False),
+        ({"a": 1}, Mapping[str, int], True),
+        (np.float32(0.5), float, True),
+        (object(), Any, True),
+    ],
+)
+def test_values_fit_what_is_annotated(value, hint, whether):
+    assert fits(value, hint) is whether
+
+
+def test_annotations_are_said_in_words():
+    assert spoken(str | Path | None) == "a path or None"
+    assert spoken(Literal["a", "b"] | Sequence[Literal["a", "b"]]) == "'a', 'b' or a list of such"
+    assert spoken(int | Sequence[float]) == "a whole number or a list (a number each)"

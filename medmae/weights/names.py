@@ -1,0 +1,3 @@
+"""What the files of a training are called."""
+
+PRETRAINING = "pretraining.safetensors"  # the whole method
