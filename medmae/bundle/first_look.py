@@ -53,7 +53,7 @@ def first_look(recipe: Mapping[str, Any], given: Mapping[str, object]) -> dict[s
 
 
 class Values:
-    """Values of a configuration as far as they are plain: references are followed, and joined texts are joined.
+    """Values of a configuration as far as they are plain: references are followed, texts joined, choices made.
 
     Args:
         recipe: Ids and values.
@@ -74,7 +74,7 @@ class Values:
             if isinstance(value, str) and value.startswith("@"):
                 return self.of(value[1:], id_, *above)
             if isinstance(value, str) and value.startswith("$"):
-                return self._joined(ast.parse(substituted(value), mode="eval").body, id_, *above)
+                return self._made(ast.parse(substituted(value), mode="eval").body, id_, *above)
             if isinstance(value, str) and value.startswith("%"):
                 return UNKNOWN
         if isinstance(value, dict | list):
@@ -97,14 +97,19 @@ class Values:
         found: T = self._read[read, path]
         return found
 
-    def _joined(self, node: ast.expr, *above: str) -> Any:  # noqa: ANN401
+    def _made(self, node: ast.expr, *above: str) -> Any:  # noqa: ANN401
         if isinstance(node, ast.Constant):
             return node.value
         if (id_ := reference_of(node)) is not None:
             return self.of(id_, *above)
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
-            sides = [self._joined(side, *above) for side in (node.left, node.right)]
+            sides = [self._made(side, *above) for side in (node.left, node.right)]
             return "".join(sides) if all(isinstance(side, str) for side in sides) else UNKNOWN
+        if isinstance(node, ast.IfExp) and (test := self._made(node.test, *above)) is not UNKNOWN:
+            return self._made(node.body if test else node.orelse, *above)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "len":
+            items = self._made(node.args[0], *above)
+            return len(items) if isinstance(items, list) else UNKNOWN
         return UNKNOWN
 
     def written(self, id_: str) -> Any:  # noqa: ANN401

@@ -20,7 +20,7 @@ from medmae.bundle.handed import as_data
 from medmae.bundle.overrides import check_value, read_value
 from medmae.bundle.places import check_ids, is_expression, place_of, refuse_fractions, require_places, value_at
 from medmae.bundle.renamed import renamed_in
-from medmae.bundle.shipped import find_bundle, find_config, find_configs, read_yaml, shared_file, shipped
+from medmae.bundle.shipped import find_bundle, find_config, find_configs, home_of, read_yaml, shared_file
 
 
 def run_bundle(
@@ -66,7 +66,7 @@ def run_bundle(
     read: Callable[[Path], Any] = partial(content_of, checked) if checked else read_yaml
     files = find_configs(root, config, read=read)
     content = checked_config(checked, files) if checked else _trusted(files)
-    home = Path("runs", root.name) if root in shipped().values() else root
+    home = home_of(root)
     read_first: dict[str, Any] = {}
 
     def look(values: Mapping[str, object]) -> None:

@@ -10,12 +10,14 @@ from typing import Any
 
 import yaml
 
+from medmae.arguments import UNKNOWN
 from medmae.bundle.check.documents import load
-from medmae.bundle.check.ids import RUN_KEY, normal, overlaid, walk
+from medmae.bundle.check.ids import RUN_KEY, normal, overlaid, references, walk
+from medmae.bundle.first_look import Values
 from medmae.bundle.kept import as_yaml
 from medmae.bundle.meanings import meaning
 from medmae.bundle.places import used_ids, uses_of
-from medmae.bundle.shipped import BASE_KEY, find_config, find_configs
+from medmae.bundle.shipped import BASE_KEY, find_config, find_configs, home_of
 
 _TARGET = "_target_"
 _NOT_SET = frozenset({BASE_KEY, "imports", "initialize", "run", "finalize"})
@@ -33,7 +35,7 @@ class Setting:
 
     Attributes:
         name: As it is typed after ``--``.
-        value: In the configuration, as YAML.
+        value: As YAML; in words where it is chosen or computed when a run begins.
         meaning: In a few words; empty if neither a comment nor the documentation of its use says it.
     """
 
@@ -65,13 +67,14 @@ def settings_of(bundle: Path, config: str) -> list[Setting]:
     told = {name: text for path in [*_train(bundle), *layers] for name, text in comments(path).items()}
     own = {name: text for path in layers for name, text in comments(path).items()}
     reached, uses = used_ids(tree), uses_of(tree)
+    values = Values(tree, {"bundle_root": str(home_of(bundle))})
     found = []
     for name in dict.fromkeys(_names(layers)):
         value = _at(tree, name)
         if name.partition("::")[0] in reached and _is_plain(value):
             known = _OF_MONAI.get(name.rpartition("::")[2])
             said = own.get(name) or known or _documented(tree, name, uses) or told.get(name) or ""
-            found.append(Setting(name, as_yaml(value), said))
+            found.append(Setting(name, _shown(value, values.of(name)), said))
     return found
 
 
@@ -136,6 +139,17 @@ def _is_plain(value: Any) -> bool:  # noqa: ANN401
     parts = [one for _, one in walk(value)]
     objects = any(isinstance(one, dict) and _TARGET in one for one in parts)
     return not objects and not (isinstance(value, str) and value.startswith("@"))
+
+
+def _shown(value: Any, known: object) -> str:  # noqa: ANN401
+    """A value for a reader, who has no use for an expression."""
+    if not isinstance(value, str) or not value.startswith("$"):
+        return as_yaml(value if known is UNKNOWN else known)
+    if known is not UNKNOWN:
+        return as_yaml(known)
+    if "torch.cuda" in value:
+        return "chosen at start: the GPU, if there is one"
+    return f"computed at start, from {', '.join(references(value))}"
 
 
 def _documented(tree: Any, name: str, uses: Mapping[str, Sequence[tuple[str, str]]]) -> str | None:  # noqa: ANN401

@@ -33,6 +33,11 @@ def shipped() -> dict[str, Path]:
     return dict(sorted(found.items()))
 
 
+def home_of(bundle: Path) -> Path:
+    """Where results of a bundle go: an installed recipe is no place for them."""
+    return Path("runs", bundle.name) if bundle in shipped().values() else bundle
+
+
 def find_bundle(name_or_path: str | Path) -> Path:
     """The folder of a bundle, given as a path or by the name of a shipped one.
 

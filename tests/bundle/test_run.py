@@ -41,7 +41,7 @@ def test_a_bundle_runs_from_another_working_directory(bundle: Path, tmp_path: Pa
 
 
 def test_results_of_a_shipped_bundle_go_to_the_working_directory(bundle: Path, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr("medmae.bundle.run.shipped", lambda: {"toy": bundle})
+    monkeypatch.setattr("medmae.bundle.shipped.shipped", lambda: {"toy": bundle})
     monkeypatch.chdir(tmp_path)
     Path("runs", "toy").mkdir(parents=True)
     assert run_bundle(bundle, "train", trust=True) == Path("runs", "toy")

@@ -121,3 +121,22 @@ def test_help_imports_no_torch():
     code = "import sys; from medmae.cli import main\ntry: main(['run', 'image_mae_pretraining', 'train', '--help'])"
     code += "\nexcept SystemExit: pass\nassert 'torch' not in sys.modules and 'monai' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+@pytest.mark.parametrize(("name", "folder"), shipped().items(), ids=list(shipped()))
+def test_no_value_is_an_expression_of_monai(name, folder):
+    for config in configs(folder):
+        found = {setting.name: setting.value for setting in settings_of(folder, runnable(name, folder, config))}
+        assert [value for value in found.values() if value.startswith(("$", "@", "%"))] == []
+        assert found["bundle_root"] == f"runs/{name}"
+        assert found["device"] == "chosen at start: the GPU, if there is one"
+        assert found["model_dir"] == f"runs/{name}/models"
+
+
+def test_values_are_those_that_a_run_would_have(toy):
+    (toy / "configs" / "train.yaml").write_text(
+        "pretrained: null\nblocks: $6 if @pretrained else 0\nwords: [a, b]\nnumber: $len(@words)\n"
+        "sum: $@number * 2\nrun: ['$print(@blocks, @number, @sum)']\n"
+    )
+    found = {setting.name: setting.value for setting in settings_of(toy, "train")}
+    assert (found["blocks"], found["number"], found["sum"]) == ("0", "2", "computed at start, from number")
