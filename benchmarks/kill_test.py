@@ -260,6 +260,8 @@ def check_end(home: Path, status: int, tally: Tally, *, expected: tuple[int, ...
     code = os.waitstatus_to_exitcode(status)
     if code not in expected:
         tally.faults.append(f"exit code {code}, expected {expected}: {(home / 'log.txt').read_text()[-600:]}")
+    if code == 0 and not (home / "finished").exists():
+        tally.faults.append("exit code 0 of a run that did not come to its end")
     newest = -1
     for path in checkpoints(home / KEPT):
         try:

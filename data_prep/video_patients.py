@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from data_prep.video_source import VideoSource, stem_of
+from data_prep.video_source import VideoSource, is_folder, stem_of
 from medmae.data.identity.doubts import refuse
 from medmae.data.identity.files import patients_of
 from medmae.data.identity.given import HEADERS, Given
@@ -16,6 +16,8 @@ from medmae.data.identity.tree import Unit
 from medmae.data.table_files import all_or_none
 from medmae.data.video.cine_dicom import load_pydicom
 from medmae.data.volumes.dicom import is_dicom
+from medmae.errors import DataError
+from medmae.reading import reading
 
 
 def with_patients(
@@ -56,11 +58,13 @@ def _unit(video: VideoSource, patient: str | None) -> Unit:
 
 def _dicom_patient(video: VideoSource, salt: Path | None) -> str | None:
     """Whose a DICOM file is, as a salted hash; the identifier goes nowhere."""
-    if video.path.is_dir() or not is_dicom(video.path):
+    if is_folder(video.path) or not is_dicom(video.path):
         return None
     pydicom = load_pydicom()
     try:
-        data = pydicom.dcmread(video.path, stop_before_pixels=True, specific_tags=["PatientID"])
-    except (ValueError, OSError, EOFError, pydicom.errors.InvalidDicomError):
+        with reading(video.path):
+            data = pydicom.dcmread(video.path, stop_before_pixels=True, specific_tags=["PatientID"])
+            patient = str(data.get("PatientID") or "")
+    except DataError:
         return None  # it will be quarantined when it is read
-    return salted(str(data.get("PatientID") or ""), salt_of(salt))
+    return salted(patient, salt_of(salt))

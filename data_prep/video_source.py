@@ -83,12 +83,20 @@ class FoundVideos:
     notes: tuple[str, ...] = ()
 
 
+def is_folder(path: Path) -> bool:
+    """Whether a video is a folder of frames; a name that no file system takes is none of anything."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
 def video_at(path: Path, name: str, **about: object) -> VideoSource:
     """A video under a name, with all of its files."""
-    files = tuple(frames_in(path)) if path.is_dir() else (path,)
+    files = tuple(frames_in(path)) if is_folder(path) else (path,)
     return VideoSource(case="", name=nfc(name), path=path, files=files, **about)  # type: ignore[arg-type]
 
 
 def stem_of(video: VideoSource) -> str:
     """Its name without suffix."""
-    return video.name if video.path.is_dir() else video.name.removesuffix(video.path.suffix)
+    return video.name if is_folder(video.path) else video.name.removesuffix(video.path.suffix)

@@ -120,7 +120,7 @@ def _unique(pairs: list[tuple[str, Any]], path: Path) -> dict[str, Any]:
 def _with_header(text: str, path: Path, columns: Mapping[str, str]) -> tuple[_Entries, _Ignored] | None:
     first = next((line for line in text.splitlines() if line.strip()), "")
     for delimiter in (",", ";", "\t"):
-        names = [name.strip() for name in next(csv.reader([first], delimiter=delimiter), [])]
+        names = _names(first, delimiter)
         lower = {name.lower() for name in names}
         if columns.get("path", "").lower() in lower or lower & set(_NAMES["path"]):
             break
@@ -150,6 +150,13 @@ def _with_header(text: str, path: Path, columns: Mapping[str, str]) -> tuple[_En
     except csv.Error as error:
         raise DataError(f"line {reader.line_num} is not CSV ({error})", path=path, remedy="mend its quotes") from error
     return entries, unused
+
+
+def _names(line: str, delimiter: str) -> list[str]:
+    try:
+        return [name.strip() for name in next(csv.reader([line], delimiter=delimiter), [])]
+    except csv.Error:  # a field longer than any name
+        return []
 
 
 def _used(names: list[str], path: Path, columns: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:

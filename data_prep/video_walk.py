@@ -11,6 +11,8 @@ from medmae.data.tree import folders_below
 from medmae.data.video.frame_folder import FRAMES, frames_in, is_mask, natural
 from medmae.data.video.opening import ARRAYS, CONTAINERS, DICOM, PICTURES
 from medmae.data.volumes.dicom import is_dicom
+from medmae.errors import DataError
+from medmae.reading import reading
 
 TABLES = (".csv", ".tsv", ".txt", ".json")
 _ALWAYS = (*CONTAINERS, ".gif", ".apng", *DICOM, *ARRAYS)
@@ -80,7 +82,7 @@ def _several(path: Path) -> bool:
     from PIL import Image
 
     try:
-        with Image.open(path) as image:
+        with reading(path), Image.open(path) as image:
             return getattr(image, "n_frames", 1) > 1
-    except (OSError, ValueError, EOFError, SyntaxError):
+    except DataError:  # whoever reads it will say so
         return False

@@ -87,6 +87,8 @@ def read_object(path: str | Path, *, remedy: str, fields: Iterable[str] = ()) ->
     """
     try:
         content = from_json(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DataError(f"this file cannot be read ({error.strerror})", path=path, remedy=remedy) from error
     except ValueError as error:  # also of text that is not UTF-8
         raise DataError(f"this file is not JSON ({error})", path=path, remedy=remedy) from error
     if not isinstance(content, dict):

@@ -45,6 +45,16 @@ def reading(path: str | Path, *, what: str = "the file", remedy: str = COPY) -> 
         ) from error
 
 
+def read_text(path: str | Path, *, what: str = "the file", remedy: str = COPY) -> str:
+    """A text in UTF-8, whatever the locale; its parameters are those of :func:`reading`.
+
+    Raises:
+        DataError: If there is no such file, it may not be read, or is not in UTF-8.
+    """
+    with reading(path, what=what, remedy=remedy):
+        return Path(path).read_text(encoding="utf-8")
+
+
 def words_of(error: BaseException) -> str:
     """The line of an error that says most, at most 200 characters: the first, or, of SimpleITK, the last."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]

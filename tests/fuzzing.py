@@ -24,9 +24,11 @@ import SimpleITK
 import tifffile
 import torch
 from PIL import Image
+from pydicom.uid import MRImageStorage
 from safetensors.torch import save_file
 
 from data_prep.tiny.wsi import picture, write_pyramid
+from data_prep.video_files import find_videos
 from medmae.data.images.arrays import read_npz
 from medmae.data.images.decode import pixels_of, read_bytes
 from medmae.data.images.idx import read_idx_array
@@ -34,13 +36,17 @@ from medmae.data.shards import open_shard
 from medmae.data.slides.wsi import Slide
 from medmae.data.table_files import read_csv
 from medmae.data.video.read import read_video
-from medmae.data.volumes.dicom import load_image
+from medmae.data.volumes.dicom import load_image, load_series
 from medmae.data.volumes.nifti import load_volume
 from medmae.data.volumes.other_formats import load_other
+from medmae.data.volumes.series import find_series
+from medmae.data.volumes.walk import walk
 from medmae.errors import DataError
+from medmae.evaluate.features.coords import case_of_slide
 from medmae.evaluate.features.embedding_files import read_embeddings
 from medmae.training.resume import read_checkpoint
 from medmae.weights.read import load_state
+from tests.fuzzed_texts import TEXTS, spoilt
 from tests.videos import dicom_video, textured, write_video
 
 HANG_S = 20  # of the processor; six times that by the clock, for a process that waits
@@ -83,6 +89,29 @@ def _dicom(path: Path) -> None:
     dicom_video(textured(1)).save_as(path, enforce_file_format=True)
 
 
+def _slice(path: Path) -> None:
+    for number in range(3):
+        place = {"ImagePositionPatient": [0, 0, 2 * number], "ImageOrientationPatient": [1, 0, 0, 0, 1, 0]}
+        place |= {"PixelSpacing": [1, 1], "SeriesInstanceUID": "1.2.3", "InstanceNumber": number + 1, "Modality": "MR"}
+        data = dicom_video(np.full((1, 12, 10), number, np.uint16), **place)
+        data.SOPClassUID = data.file_meta.MediaStorageSOPClassUID = MRImageStorage
+        data.save_as(path if number == 1 else path.with_name(f"{number}.dcm"), enforce_file_format=True)
+
+
+def _series(path: Path) -> None:
+    for series in find_series(path.parent).values():
+        load_series(series.files)
+
+
+def _found(path: Path) -> None:
+    _dicom(path) if path.suffix == ".dcm" else _animated(path)
+
+
+def _walks(path: Path) -> None:
+    walk(path.parent, salt=None)
+    find_videos(path.parent)
+
+
 def _idx(path: Path) -> None:
     path.write_bytes(b"\0\0\x08\x03" + np.array([4, 8, 8], dtype=">u4").tobytes() + bytes(range(256)))
 
@@ -97,6 +126,17 @@ def _hdf5(path: Path) -> None:
         file["features"] = np.random.default_rng(0).random((5, 8), dtype=np.float32)
         file["coords"] = np.arange(10).reshape(5, 2)
         file["coords"].attrs.update({"patch_size": 32, "name": "a"})
+
+
+def _coords(path: Path) -> None:
+    slide = path.with_name("slide.tif")
+    if not slide.exists():
+        write_pyramid(slide, picture(160, 128), mpp=0.5)
+    case_of_slide(slide, path)
+
+
+def _video(path: Path) -> None:
+    write_video(path, textured(4), codec="mpeg4")
 
 
 def _weights(path: Path) -> None:
@@ -119,21 +159,28 @@ READERS: dict[str, tuple[Callable[[Path], object], Callable[[Path], object]]] = 
     **dict.fromkeys(("a.mgz", "a.mgh", "a.hdr", "a.nrrd", "a.mha"), (_other_volume, load_other)),
     "image.dcm": (_dicom, load_image),
     "cine.dcm": (_dicom, read_video),
+    "slice.dcm": (_slice, _series),
+    **dict.fromkeys(("found.dcm", "found.dcm.gif", "found.dcm.tif"), (_found, _walks)),
     "a.gif": (_animated, read_video),
     "a.csv": (_table, lambda path: read_csv(path, needs=("slide",), remedy="", rows=("slide",), known=_KNOWN)),
     "a-images-idx3-ubyte": (_idx, read_idx_array),
     "a.npz": (_npz, read_npz),
     "a.npy": (lambda path: np.save(path, np.zeros((4, 2, 8, 8), np.float16)), open_shard),
+    "frames.npy": (lambda path: np.save(path, np.zeros((4, 8, 8, 3), np.float16)), read_video),
     "a.h5": (_hdf5, read_embeddings),
-    **dict.fromkeys(("a.pt", "a.safetensors"), (_weights, load_state)),
+    "coords.h5": (_hdf5, _coords),
+    **dict.fromkeys(("a.pt", "a.bin", "a.safetensors"), (_weights, load_state)),
     "a.ckpt": (lambda path: torch.save({"medmae": 1, "global_step": 2}, path), read_checkpoint),
     "slide.tif": (lambda path: write_pyramid(path, picture(160, 128), mpp=0.5), _whole_slide),
-    "a.mp4": (lambda path: write_video(path, textured(4), codec="mpeg4"), read_video),
+    **dict.fromkeys(("a.mp4", "a.avi", "a.mkv", "a.ts"), (_video, read_video)),
+    **TEXTS,
 }
 
 
-def damaged(content: bytes, rng: random.Random) -> bytes:
-    """Cut off, a part removed, or bytes changed, anywhere or in the header alone."""
+def damaged(content: bytes, rng: random.Random, *, text: bool = False) -> bytes:
+    """Cut off, a part removed, or bytes changed, anywhere or in the header alone; of a text mostly fields."""
+    if text and rng.randrange(4):
+        return spoilt(content, rng)
     data, at, way = bytearray(content), rng.randrange(len(content)), rng.randrange(5)
     if way == 0:
         return bytes(data[:at])
@@ -164,7 +211,8 @@ def outcome(read: Callable[[Path], object], path: Path) -> str:
             warnings.simplefilter("ignore")
             read(path)
     except DataError as error:
-        return "refused" if error.path is not None and str(path) in str(error.path) else f"no path: {error}"
+        named = str(path) in str(error.path) or error.path == path.parent  # of a series
+        return "refused" if named else f"no path: {error}"
     except _HangError:
         return f"more than {HANG_S} s"
     except Exception as error:  # what this is about
@@ -178,11 +226,11 @@ def outcome(read: Callable[[Path], object], path: Path) -> str:
 def fuzz(name: str, *, count: int, seed: int, folder: Path) -> Counter[str]:
     """Outcomes of so many damaged files of one kind."""
     write, read = READERS[name]
-    path, rng = folder / name, random.Random(f"{seed} {name}")
+    path = folder / name
     write(path)
     sound, found = path.read_bytes(), Counter({outcome(read, path): 0})
-    for _ in range(count):
-        path.write_bytes(damaged(sound, rng))
+    for number in range(count):
+        path.write_bytes(damaged(sound, random.Random(f"{seed} {name} {number}"), text=name in TEXTS))
         found[outcome(read, path)] += 1
     return found
 

@@ -16,7 +16,7 @@ from medmae.data.shards import Shards, inside, sha256_of_shard
 from medmae.data.source import Cohort
 from medmae.data.splits import SPLITS, Unit, check_disjoint
 from medmae.errors import DataError
-from medmae.files import sha256_of, write_text
+from medmae.files import from_json, sha256_of, write_text
 
 NAME = "manifest.jsonl"
 VERSION = 2  # of rows: 2 has hashes of contents; rows without a version are of 1, and are read, too
@@ -233,9 +233,9 @@ def _parsed(path: Path) -> tuple[list[tuple[int, Row]], list[str]]:
             continue
         fault = None
         try:
-            row = json.loads(line)
+            row = from_json(line)
             fault = _version_fault(row) or row_fault(row)
-        except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+        except ValueError as error:  # also of what is not UTF-8
             fault = f"not JSON ({error})"
         if fault is None and row["case"] in first:
             fault = f"case {row['case']!r} is also on line {first[row['case']]}"

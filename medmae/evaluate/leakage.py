@@ -219,4 +219,25 @@ def _record(model_dir: str | Path) -> tuple[Path | None, dict[str, Any]]:
     """The record of the run behind some weights and where it lies; None and nothing if there is none."""
     folder = Path(model_dir).absolute()
     path = next((path for path in (folder / RECORD, folder.parent / RECORD) if path.is_file()), None)
-    return path, {} if path is None else read_object(path, remedy=_REMEDY)
+    record = {} if path is None else read_object(path, remedy=_REMEDY)
+    if fault := _fault(record):
+        raise DataError("the record of the run cannot be read", path=path, field=fault, remedy=_REMEDY)
+    return path, record
+
+
+def _fault(record: dict[str, Any]) -> str | None:
+    """Where names do not stand as they are written: a text in place of a list would be nobody's name."""
+    data = record.get("data") or {}
+    if not isinstance(data, dict) or not isinstance(data.get("made_of", ""), str):
+        return "data"
+    for field in ("subjects", "origins"):
+        lists = data.get(field) or {}
+        if not isinstance(lists, dict) or not all(map(_is_names, lists.values())):
+            return f"data.{field}"
+    named = {"data.contents": data.get("contents", [])}
+    named |= {field: record.get(field, []) for field in ("pretrained_on", "pretrained_contents", "weights_origins")}
+    return next((field for field, names in named.items() if not _is_names(names)), None)
+
+
+def _is_names(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(name, str) for name in value)

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import csv
 import math
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -30,6 +29,7 @@ from numpy.typing import NDArray
 
 from medmae import files
 from medmae.errors import DataError
+from medmae.reading import reading
 
 MADE_BY = "made_by.json"  # of which run, and of which weights, the files beside it are
 Row = dict[str, str]
@@ -193,11 +193,8 @@ def read_panels(folder: Path) -> tuple[list[dict[str, Any]], list[Panel]]:
 
 
 def _read_arrays(path: Path) -> dict[str, NDArray[Any]]:
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            return {key: arrays[key] for key in arrays.files}
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
-        raise DataError(f"the panels cannot be read ({error})", path=path, remedy=_AGAIN) from error
+    with reading(path, what="the panels", remedy=_AGAIN), np.load(path, allow_pickle=False) as arrays:
+        return {key: arrays[key] for key in arrays.files}
 
 
 def _as_picture(array: NDArray[Any], *, key: str, path: Path) -> NDArray[Any]:

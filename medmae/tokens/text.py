@@ -18,6 +18,7 @@ from torch import Tensor
 
 from medmae.errors import DataError
 from medmae.files import write_text
+from medmae.reading import read_text
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -72,11 +73,9 @@ class Vocabulary:
         Raises:
             DataError: If it cannot be read as such.
         """
+        lines = read_text(path, what="the vocabulary", remedy="a vocab.txt has a word a line, in UTF-8").split("\n")
         try:
-            lines = Path(path).read_text(encoding="utf-8").split("\n")
             return cls(tuple(line.rstrip("\r") for line in lines[: len(lines) - (lines[-1] == "")]))
-        except UnicodeDecodeError as error:
-            raise DataError("is no text in UTF-8", path=path, remedy="a vocab.txt has a word a line") from error
         except DataError as error:
             raise DataError(str(error), path=path) from error
 

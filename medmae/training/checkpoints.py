@@ -3,28 +3,19 @@
 from __future__ import annotations
 
 import itertools
-import os
 import signal
 import time
 import warnings
-from contextlib import suppress
-from multiprocessing import parent_process
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Checkpoint
 from pytorch_lightning.utilities import rank_zero_warn
 
 from medmae.errors import DataError, ExitCode, Stopped
+from medmae.training.signals import CODES, write_line
 
-_CODES = {
-    signal.SIGTERM: ExitCode.TERMINATED,
-    signal.SIGUSR1: ExitCode.TERMINATED,  # of a queue whose time is up
-    signal.SIGINT: ExitCode.INTERRUPTED,
-    signal.SIGHUP: ExitCode.HUNG_UP,
-}
 _RETRY_MINUTES = 1.0
 
 
@@ -67,7 +58,7 @@ class Checkpoints(Checkpoint):
         self._due_at = 0.0
         self._saved_at_step = -1
         self._told: ExitCode | None = None
-        self._before: dict[signal.Signals, Any] = {}
+        self._heard: list[signal.Signals] = []
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Starts the clock, tidies up, and listens to signals; Lightning would stop amid an accumulation."""
@@ -77,9 +68,9 @@ class Checkpoints(Checkpoint):
             for half in self.folder.glob(".step-*.part"):  # a kill within a save left it
                 half.unlink()
             put_aside(self.folder, resumed=Path(trainer.ckpt_path) if trainer.ckpt_path else None)
-        for number in _CODES:
-            if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
-                self._before[number] = signal.signal(number, self._note_signal)
+        self._heard = [number for number in CODES if signal.getsignal(number) is not signal.SIG_IGN]  # as nohup has it
+        for number in self._heard:
+            signal.signal(number, self._note_signal)
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, module: pl.LightningModule, outputs: object, batch: object, batch_idx: int
@@ -100,19 +91,11 @@ class Checkpoints(Checkpoint):
         """The last one."""
         self._save(trainer, last_chance=True)
 
-    def teardown(self, trainer: pl.Trainer, module: pl.LightningModule, stage: str) -> None:
-        """What comes after training is stopped as anything else is."""
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-        self._before = {}
-
     def _note_signal(self, number: int, frame: FrameType | None) -> None:
-        self._told = _CODES[signal.Signals(number)]
-        for again in self._before:
+        self._told = CODES[signal.Signals(number)]
+        for again in self._heard:
             signal.signal(again, signal.SIG_DFL)
-        if parent_process() is None:  # workers have the handler, too, and go on reading
-            with suppress(OSError):  # no terminal any more; print is not for handlers
-                os.write(2, b"\nmedmae: stopping after this step; once more stops at once\n")
+        write_line("stopping after this step; once more stops at once")
 
     def _is_due(self, trainer: pl.Trainer) -> bool:
         by_steps = self.every_steps is not None and trainer.global_step % self.every_steps == 0

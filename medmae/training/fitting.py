@@ -21,6 +21,7 @@ from medmae.training.module import MaskedModule
 from medmae.training.out_of_memory import explaining_out_of_memory, training_advice
 from medmae.training.resume import find_checkpoint
 from medmae.training.settings import require_resumable, require_same_shapes
+from medmae.training.signals import ended_by_signals
 
 
 def fit(
@@ -60,7 +61,7 @@ def fit(
     )
     explained = explaining_out_of_memory(method=module.method, batch_size=batch_size, advice=advice)
     alone = locked(trainer.default_root_dir) if trainer.is_global_zero else nullcontext()
-    with alone, explained, _teachers_may_rest():
+    with alone, explained, _teachers_may_rest(), ended_by_signals():
         path = None
         if checkpoint is not None:
             path = _resume(trainer, module, train_loader, checkpoint, allow_changes=allow_changes)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from medmae.weights.header import entry, read_entry
+from medmae.weights.seen import check_seals
 
 FIELD = "about"
 About = Mapping[str, Any]
@@ -48,4 +49,5 @@ def _parsed(said: About) -> dict[str, Any]:
     for name, kind in (("task", Mapping), ("seen", list), ("kinds", Mapping)):
         if not isinstance(said.get(name, kind()) if kind is list else said.get(name) or {}, kind):
             raise TypeError(f"{name} is no {kind.__name__}")
+    check_seals(said.get("seen", ()))
     return dict(said)

@@ -76,10 +76,10 @@ def require_model_dir(folder: str | Path) -> None:
 
 def _parts(index: Path) -> list[Path]:
     named = read_object(index, remedy=_REMEDY).get("weight_map")
-    names = sorted(set(named.values())) if isinstance(named, dict) else []
-    if not names or any(not isinstance(name, str) or Path(name).name != name for name in names):
+    names = list(named.values()) if isinstance(named, dict) else []
+    if not names or not all(isinstance(name, str) and name and Path(name).name == name for name in names):
         raise DataError("names no files beside it", path=index, field="weight_map", remedy=_REMEDY)
-    return [index.with_name(name) for name in names]
+    return [index.parent / name for name in sorted(set(names))]
 
 
 def said_by_config(path: str | Path) -> dict[str, float]:

@@ -137,11 +137,14 @@ def _of(entry: object, path: Path) -> list[Quality]:
         return []
     try:
         return list(_parsed(entry["quality"]))  # type: ignore[index]
-    except (KeyError, TypeError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise DataError("this does not tell how good weights were", path=path, remedy=_REMEDY) from error
 
 
 def _parsed(rows: Iterable[Mapping[str, Any]]) -> Iterable[Quality]:
     for row in rows:
         beside = row.get("beside")
+        for name in ("value", "ci_low", "ci_high", "units"):
+            if row.get(name) is not None and not isinstance(row[name], int | float):
+                raise TypeError(f"{name} is no number")
         yield Quality(**{**row, "beside": None if beside is None else (str(beside[0]), float(beside[1]))})

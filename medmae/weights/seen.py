@@ -20,6 +20,18 @@ def sealed(names: Iterable[str]) -> Seal:
     return {"salt": salt, "hashed": sorted({_hashed(name, salt) for name in names})}
 
 
+def check_seals(seals: Iterable[object]) -> None:
+    """Holds what a header says against the form of :func:`sealed`.
+
+    Raises:
+        TypeError: If one of them is of another form: nobody would be found in it.
+    """
+    for seal in seals:
+        hashed = seal.get("hashed") if isinstance(seal, Mapping) and isinstance(seal.get("salt"), str) else None
+        if not isinstance(hashed, list) or not all(isinstance(name, str) for name in hashed):
+            raise TypeError("whom it has seen does not stand there as a salt and hashes")
+
+
 def among(names: Iterable[str], seals: Sequence[Seal]) -> set[str]:
     """Those names that were sealed.
 

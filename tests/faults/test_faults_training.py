@@ -5,9 +5,11 @@ import os
 import signal
 import time
 import warnings
+from contextlib import nullcontext
 
 import pytest
 import torch
+from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.loggers import CSVLogger
 from torch.utils.data import Dataset
 
@@ -133,6 +135,30 @@ def test_fault_31_a_signal_amid_accumulation_waits_for_the_optimiser(tmp_path):
     content = read_checkpoint(checkpoints(tmp_path / "checkpoints")[0])
     assert content["global_step"] == 1
     assert content["medmae"]["position"]["delivered"] == 16
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_fault_31_a_signal_before_the_first_step_ends_the_run_with_its_exit_code_too(tmp_path, number, code):
+    class Early(Callback):
+        def on_train_start(self, trainer, module):
+            os.kill(os.getpid(), number)
+
+    before = signal.signal(number, signal.default_int_handler)  # whoever runs the tests may ignore it
+    try:
+        with pytest.raises(SystemExit) as ended:
+            run(tmp_path, Numbered(8), callbacks=[Early(), Checkpoints(folder=tmp_path / "checkpoints")])
+    finally:
+        signal.signal(number, before)
+    assert ended.value.code == code
+
+
+@pytest.mark.parametrize("broken", [(), range(16)])
+def test_fault_31_what_comes_after_a_training_is_stopped_as_it_would_have_been_before(tmp_path, broken):
+    numbers = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT, signal.SIGHUP)
+    before = [signal.getsignal(number) for number in numbers]
+    with pytest.raises(DataError) if broken else nullcontext():
+        run(tmp_path, Numbered(broken=broken))
+    assert [signal.getsignal(number) for number in numbers] == before
 
 
 # ---------------------------------------------------------------------------------------------- resuming otherwise

@@ -93,3 +93,14 @@ def test_the_header_is_text_that_others_can_read(method, saved):
         said = json.loads(file.metadata()["networks"])
     assert said[""]["_target_"] == "medmae.methods.mae.MAE"
     assert said == json.loads(networks_header(method)["networks"])
+
+
+@pytest.mark.parametrize("sizes", [{"embed_dim": 10**7}, {"embed_dim": 4096}, {"image_size": 10**6}, {"depth": 10**7}])
+def test_a_header_that_promises_more_than_its_file_is_refused_before_it_takes_memory(saved, tmp_path, sizes):
+    with safe_open(saved, framework="pt") as file:
+        networks = json.loads(file.metadata()["networks"])
+    networks[""] |= sizes
+    path = tmp_path / "more.safetensors"
+    save_safetensors({"a": torch.zeros(1)}, path, metadata={"networks": json.dumps(networks)})
+    with pytest.raises(DataError, match=r"more\.safetensors: .*(larger than the file|cannot build)"):
+        network_of(path)

@@ -15,6 +15,7 @@ from medmae.data.volumes.case import Case, Lost
 from medmae.data.volumes.series import Series, find_series
 from medmae.data.volumes.volume_file import Source
 from medmae.errors import DataError
+from medmae.reading import reading
 
 _SeriesOf = Callable[[Path, bool], dict[str, Series]]
 
@@ -55,7 +56,9 @@ def _add_line(case: Case, values: dict[str, str], table: Path, line: int, series
 
 
 def _source(name: str, path: Path, values: dict[str, str], table: Path, line: int, series_of: _SeriesOf) -> Source:
-    if not path.exists():
+    with reading(path, remedy=f"correct line {line} of {table.name}"):  # a name may be one that no file system takes
+        missing = not path.exists()
+    if missing:
         raise DataError(
             f"line {line} of {table.name} names a file that does not exist",
             path=path,

@@ -9,6 +9,7 @@ from typing import ClassVar, Literal
 
 from torch import Tensor, nn
 
+_MOST = 1_000_000_000  # numbers of a table: more is a mistake, or a file that means harm
 Trained = Literal["never", "fine_tuning", "always"]
 
 
@@ -65,8 +66,10 @@ def hold_positions(
         trainable: Train it, where the kind leaves that open.
 
     Raises:
-        ValueError: If a table is to be trained that never is.
+        ValueError: If a table is to be trained that never is, or would have over a thousand million numbers.
     """
+    if math.prod(grid) * dim > _MOST:
+        raise ValueError(f"positions of {' x '.join(map(str, grid))} tokens, {dim} wide: use larger patches")
     table = positions.table(grid=grid, dim=dim, prefix=prefix)
     if positions.trained == "never":
         if trainable:
