@@ -391,14 +391,6 @@ def test_bad_options_are_refused_with_the_value(cohort, tmp_path, options):
         run(cohort(("p1",)), tmp_path / "out", **options)
 
 
-@pytest.mark.slow
-def test_a_local_cluster_gives_the_same_data_set(cohort, tmp_path):
-    source = cohort()
-    run(source, tmp_path / "here")
-    run(source, tmp_path / "there", workers=2)
-    assert (tmp_path / "here" / "manifest.jsonl").read_bytes() == (tmp_path / "there" / "manifest.jsonl").read_bytes()
-
-
 def shared(name):
     path = SHARED / name
     if not path.exists():

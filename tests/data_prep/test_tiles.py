@@ -308,14 +308,6 @@ def test_a_corrected_label_reaches_the_manifest(tmp_path):
         assert row["tiles"]["label"] == [label]
 
 
-@pytest.mark.slow
-def test_a_local_cluster_gives_the_same_data_set(classes, tmp_path):
-    source = classes({"ADI": ["p1", "p2"], "TUM": ["p3"]})
-    run(source, tmp_path / "here", **BY_PATIENT)
-    run(source, tmp_path / "there", workers=2, **BY_PATIENT)
-    assert (tmp_path / "here" / "manifest.jsonl").read_bytes() == (tmp_path / "there" / "manifest.jsonl").read_bytes()
-
-
 # ---------------------------------------------------------------------------------------------------------------- real
 def histology(shared, name):
     folder = shared / "data" / "histology" / name

@@ -393,6 +393,6 @@ def test_a_decoder_that_hangs_loses_its_video_only(videos, tmp_path, monkeypatch
     )
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(video_case, "run_in_child", lambda _, task, **o: run_in_child("slow_store:work", task, **o))
-    result = run(videos({"": ["p1", "p2", "p3"]}), tmp_path / "out", limit_s=8.0)
+    result = run(videos({"": ["p1", "p2", "p3"]}), tmp_path / "out", limit_s=3.0)
     assert (result.cases, result.quarantined) == (2, 1)
-    assert "not finished after 8 s" in table(tmp_path / "out" / "quarantine.csv")[0]["reason"]
+    assert "not finished after 3 s" in table(tmp_path / "out" / "quarantine.csv")[0]["reason"]

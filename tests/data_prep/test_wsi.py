@@ -431,11 +431,3 @@ def test_a_real_slide_becomes_tiles(shared, tmp_path):
     tiles = np.load(manifest.folder / row["shard"])
     assert (tiles.mean(axis=(1, 2, 3)) < 235).all()  # none is of glass alone
     assert "AppMag" not in result.manifest.read_text()  # header texts stay where they are
-
-
-@pytest.mark.slow
-def test_a_local_cluster_gives_the_same_data_set(slides, tmp_path):
-    source = slides()
-    run(source, tmp_path / "here")
-    run(source, tmp_path / "there", workers=2)
-    assert (tmp_path / "here" / "manifest.jsonl").read_bytes() == (tmp_path / "there" / "manifest.jsonl").read_bytes()
