@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from pydoc import locate
 from typing import Any, Protocol
@@ -58,6 +58,10 @@ def next_commands(
         elsewhere: Whether results go to another folder than by default: theirs go below it then.
         read: Gives what a configuration holds.
     """
+    from medmae.bundle.from_weights import with_weights  # MONAI, which has been needed by now
+    from medmae.weights.about import read_about
+
+    splits = read_about(training.model_dir / training.weights).get("splits") or {}
     commands = []
     for name in (one for one in _USES if one in configs(root)):
         tree, _ = overlaid([read(path) for path in find_configs(root, name, read=read)])
@@ -68,7 +72,8 @@ def next_commands(
         if data is not None:
             words = ["medmae", "run", bundle, name, "--dataset_dir", str(data), "--model_dir", str(training.model_dir)]
             words += ["--output_dir", str(training.output_dir / name)] if elsewhere else []
-            commands.append([*words, *_carried(config, tree)])
+            known = {*with_weights(tree, {"model_dir": str(training.model_dir)}, given=()), *splits}
+            commands.append([*words, *_carried(config, tree, known=known)])
     weights, encoder = training.model_dir / training.weights, training.model_dir / "encoder.safetensors"
     commands.append(["medmae", "export", str(weights), str(encoder), "--to", "encoder"])
     commands.append(["medmae", "report", str(training.output_dir)])
@@ -82,9 +87,9 @@ def _same_view(config: Mapping[str, Any], tree: Mapping[str, Any]) -> bool:
     return len(targets) < 2
 
 
-def _carried(config: Mapping[str, Any], tree: Mapping[str, Any]) -> Iterator[str]:
-    """Options in which a training differed from what the use of its weights takes by itself."""
-    for name in sorted(tree.keys() & config.keys() & used_ids(tree) - _OWN):
+def _carried(config: Mapping[str, Any], tree: Mapping[str, Any], *, known: Collection[str]) -> Iterator[str]:
+    """Options in which a training differed from what the use of its weights takes by itself, or from them."""
+    for name in sorted((tree.keys() & config.keys() & used_ids(tree)) - _OWN - set(known)):
         if config[name] != tree[name] and _is_plain(config[name]) and _is_plain(tree[name]):
             yield f"--{name}"
             yield as_yaml(config[name])

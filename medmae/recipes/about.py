@@ -43,6 +43,7 @@ def about_training(
         "data": {"name": _name(data), "sha256": data.sha256, "unit": data.unit, "trained_on": len(subjects)},
         **said_of_ct(data),
         "view": dict(view),
+        "splits": getattr(data, "splitting", None),  # of images, whose source may name none
         "versions": recorded_versions(),
     }
 

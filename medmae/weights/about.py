@@ -18,8 +18,8 @@ def about_header(about: About) -> dict[str, str]:
 
     Args:
         about: ``run``, the id of the training; ``method`` and ``preset``, with what was ``changed`` of it; ``kinds`` of
-            data by name; ``task``; ``seen``, whom it saw, hashed; ``data`` and ``versions``; ``ct_window`` of
-            CT in HU.
+            data by name; ``task``; ``seen``, whom it saw, hashed; ``data`` and ``versions``; ``splits``, how images
+            were split; ``ct_window`` of CT in HU.
     """
     return entry(FIELD, dict(about))
 
@@ -46,7 +46,7 @@ def run_of(path: str | Path) -> str | None:
 
 
 def _parsed(said: About) -> dict[str, Any]:
-    for name, kind in (("task", Mapping), ("seen", list), ("kinds", Mapping)):
+    for name, kind in (("task", Mapping), ("seen", list), ("kinds", Mapping), ("splits", Mapping)):
         if not isinstance(said.get(name, kind()) if kind is list else said.get(name) or {}, kind):
             raise TypeError(f"{name} is no {kind.__name__}")
     check_seals(said.get("seen", ()))
