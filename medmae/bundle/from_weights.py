@@ -20,17 +20,17 @@ from typing import Any
 
 from monai.bundle import ConfigParser
 
+from medmae.bundle.from_pretrained import from_pretrained, reading
 from medmae.errors import DataError
 from medmae.nn.arguments import changed, is_network, plain, same
 from medmae.nn.config import TARGET, build, config_by, config_of
 from medmae.nn.vit import MaskedViT
-from medmae.weights.about import read_about, task_in
+from medmae.weights.about import task_in
 from medmae.weights.arguments import Wanted, contradiction, is_size, with_arguments
 from medmae.weights.networks import Config, read_networks
 
 _EVALUATOR, _MODEL_DIR = "evaluator", "model_dir"
 _ENCODER = re.compile(r"\$@(\w+)\.encoder")
-_READ = ("stride",)
 _TASK = ("classes", "source", "target", "contrasts")
 
 
@@ -44,7 +44,7 @@ def with_weights(content: Mapping[str, Any], settings: Mapping[str, Any], *, giv
     """
     parser = ConfigParser(config=copy.deepcopy(dict(content)))
     parser.update(dict(settings))
-    known = from_weights(parser, given=given)
+    known = from_weights(parser, given=given) or from_pretrained(parser, given=given)
     parts = tuple(f"{id_}::" for id_ in known)  # of what the weights replace; they were compared
     return {**{id_: value for id_, value in settings.items() if not id_.startswith(parts)}, **known}
 
@@ -63,7 +63,7 @@ def from_weights(parser: Any, *, given: Collection[str]) -> dict[str, Any]:  # n
     if weights is None:
         return {}
     config = read_networks(weights).get("")
-    settings = {**_reading(parser, weights, given), **_task_settings(parser, weights, given)}
+    settings = {**reading(parser, weights, given), **_task_settings(parser, weights, given)}
     if config is None:
         if not read_networks(weights):  # an encoder alone says its own sizes when it is loaded
             _tell_unknown(parser, root, weights)
@@ -186,20 +186,6 @@ def _weights_of(parser: Any) -> tuple[Path | None, str]:  # noqa: ANN401 (MONAI'
         return None, ""
     path = Path(parser.get_parsed_content(_MODEL_DIR)) / name
     return (path if path.is_file() else None), root
-
-
-def _reading(parser: Any, weights: Path, given: Collection[str]) -> dict[str, Any]:  # noqa: ANN401
-    """How samples were read in training, where the network does not show it: an evaluation may ask otherwise."""
-    said = _leaves(read_about(weights).get("view", {}))
-    return {name: said[name] for name in _READ if name in said and name in parser and name not in given}
-
-
-def _leaves(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Options of a view and its parts by their names."""
-    found: dict[str, Any] = {}
-    for name, value in options.items():
-        found |= _leaves(value) if isinstance(value, Mapping) else {name: value}
-    return found
 
 
 def _task_settings(parser: Any, weights: Path, given: Collection[str]) -> dict[str, Any]:  # noqa: ANN401

@@ -48,9 +48,8 @@ def test_every_command_that_can_follow_does(name, uses, tmp_path, monkeypatch, c
     out, told = trained(name, tmp_path)
     assert [line.split()[3] for line in told if line.startswith("medmae run")] == uses
     assert [line.split()[1] for line in told[-2:]] == ["export", "report"]
-    assert not {"--image_size", "--patch_size", "--channels", "--frames", "--stride", "--classes"} & set(
-        " ".join(told).split()
-    )
+    known = {"image_size", "patch_size", "channels", "frames", "stride", "classes", "subject_from", "fractions"}
+    assert not {f"--{name}" for name in known} & set(shlex.split(" ".join(told)))
     for line in told:
         words = shlex.split(line)
         with pytest.raises(SystemExit) as ended:

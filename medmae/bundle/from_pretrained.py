@@ -1,0 +1,130 @@
+"""A training on a pre-trained encoder takes that encoder's sizes: whoever names the file has to repeat none of them.
+
+Sizes that a user typed, or that a configuration merged over the first one brings, stay; where they contradict the
+weights, loading refuses them.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from pydoc import locate
+from typing import Any
+
+from medmae.bundle.kept import as_yaml
+from medmae.nn.arguments import plain, same
+from medmae.nn.config import TARGET, config_by
+from medmae.weights.about import read_about
+from medmae.weights.networks import read_networks
+
+_TRAINING = "training"
+_READ = ("stride",)
+# What an encoder is built with, by the names that methods and the encoder itself have for it.
+_SIZES = (
+    *("modalities", "outputs", "num_frames", "image_size", "tubelet_size", "patch_size", "in_channels"),
+    *("embed_dim", "depth", "num_heads", "mlp_ratio", "norm_eps"),
+)
+_PRESET = re.compile(r"(medmae\.methods\.(\w+))\.\2_\w+")
+
+
+def from_pretrained(parser: Any, *, given: Collection[str]) -> dict[str, Any]:  # noqa: ANN401 (MONAI's parser)
+    """Settings that go before those of a configuration; none of one that starts from no weights of ours.
+
+    Args:
+        parser: Of the configuration, with all that was given already in its place.
+        given: Ids that a user typed, or that a configuration merged over the first one sets.
+
+    Raises:
+        DataError: If the header of the weights is damaged.
+    """
+    training = parser.get(_TRAINING, None)
+    path, holder = _pretrained(parser, training), _holder(parser, training)
+    if path is None or holder is None:
+        return {}
+    networks = read_networks(path)
+    config = networks.get("") or networks.get("encoder") or {}
+    settings = _sizes(parser.get(holder), config, about=read_about(path), holder=holder, given=given)
+    settings |= {id_: value for id_, value in reading(parser, path, given).items() if value != parser.get(id_)}
+    if settings and os.environ.get("LOCAL_RANK", "0") == "0":
+        print(f"as {path} has it: " + " ".join(f"--{id_} {as_yaml(value)}" for id_, value in settings.items()))
+    return settings
+
+
+def reading(parser: Any, weights: Path, given: Collection[str]) -> dict[str, Any]:  # noqa: ANN401 (MONAI's parser)
+    """How samples were read in training, where the network does not show it: who uses the weights may say otherwise."""
+    said = _leaves(read_about(weights).get("view", {}))
+    return {name: said[name] for name in _READ if name in said and name in parser and name not in given}
+
+
+def _leaves(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options of a view and its parts by their names."""
+    found: dict[str, Any] = {}
+    for name, value in options.items():
+        found |= _leaves(value) if isinstance(value, Mapping) else {name: value}
+    return found
+
+
+def _sizes(
+    component: Mapping[str, Any],
+    config: Mapping[str, Any],
+    *,
+    about: Mapping[str, Any],
+    holder: str,
+    given: Collection[str],
+) -> dict[str, Any]:
+    """Sizes by the ids that a recipe has for them, of those that are not as the recipe's own."""
+    settings: dict[str, Any] = {}
+    target = str(component[TARGET])
+    if f"{holder}::{TARGET}" not in given and (sibling := _sibling(target, str(about.get("preset")))) != target:
+        target = settings[f"{holder}::{TARGET}"] = sibling
+    make = locate(target)
+    own = config_by(make) if callable(make) else {}
+    for name in _SIZES:
+        # A network that resizes pictures for its encoder has a size of its own besides.
+        place = "encoder_size" if name == "image_size" and own.get("encoder_size") is not None else name
+        value = component.get(place)
+        option = value[1:] if isinstance(value, str) and value.startswith("@") else ""
+        id_ = option or f"{holder}::{place}"
+        if name not in config or (not option and place not in own) or _is_given(id_, given):
+            continue
+        if option or not same(own[place], config[name]):
+            settings[id_] = plain(config[name])
+    if f"{holder}::modalities" not in settings:
+        settings.pop(f"{holder}::outputs", None)  # which only have to be among them
+    return settings
+
+
+def _pretrained(parser: Any, training: Any) -> Path | None:  # noqa: ANN401
+    """The file, if it is there."""
+    if not isinstance(training, dict) or "pretrained" not in training:
+        return None
+    path = parser.get_parsed_content(f"{_TRAINING}::pretrained")
+    return Path(path) if isinstance(path, str | Path) and Path(path).is_file() else None
+
+
+def _holder(parser: Any, training: Any) -> str | None:  # noqa: ANN401
+    """Id of what the encoder is taken out of: a method, or the encoder itself where that is part of a classifier."""
+    node = training
+    for name in ("module", "method", "network", "encoder"):
+        if not isinstance(node, dict) or name not in node:
+            break
+        id_ = re.fullmatch(r"\$?@(\w+)(?:\.encoder)?", str(node[name]))
+        if id_ is None:
+            return None
+        found, node = id_[1], parser.get(id_[1])
+    else:
+        return found
+    return found if name == "network" else None
+
+
+def _sibling(target: str, preset: str) -> str:
+    """The preset of the same name as that of the weights, if there is one: the demo's on the demo's."""
+    known = _PRESET.fullmatch(target)
+    sibling = f"{known[1]}.{known[2]}_{preset}" if known else target
+    return sibling if callable(locate(sibling)) else target
+
+
+def _is_given(id_: str, given: Collection[str]) -> bool:
+    return any(each == id_ or each.startswith(f"{id_}::") for each in given)
