@@ -212,12 +212,28 @@ def test_fault_36_a_training_step_that_really_runs_out_of_memory_is_explained(tm
     learner, batch_size = module(), 2048
     made = trainer(tmp_path)
     loader = ResumableLoader(dataset=Blobs(batch_size), batch_size=batch_size)
-    now = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    kept = what_the_process_kept()
     with (
-        limited(resource.RLIMIT_AS, now + 300 * 2**20),
+        limited(resource.RLIMIT_AS, address_space() + 300 * 2**20),
         pytest.raises(NotEnoughMemoryError, match="--batch_size 1024 --accumulate 2"),
     ):
         fit(trainer=made, module=learner, train_loader=loader)
+    assert kept
+
+
+def address_space():
+    """Bytes of this process."""
+    return int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def what_the_process_kept():
+    """Takes what was freed by tests before and would serve this one: nothing is given back to the system."""
+    taken = []
+    for size in (2**24, 2**20):
+        before = address_space()
+        while address_space() == before:
+            taken.append(torch.empty(size, dtype=torch.uint8))
+    return taken
 
 
 def test_fault_36_inference_without_memory_stops_at_once_and_keeps_only_what_is_whole(tmp_path, monkeypatch):
