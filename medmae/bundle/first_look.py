@@ -85,10 +85,14 @@ class Values:
             return items if isinstance(value, dict) else list(items.values())
         return value
 
+    def id_of(self, id_: str) -> str:
+        """The same id, or the one that it refers to."""
+        value = self._ids.get(id_)
+        return value[1:] if isinstance(value, str) and value.startswith("@") else id_
+
     def raw(self, id_: str) -> Any:  # noqa: ANN401
         """What stands there, or where that refers to."""
-        value = self._ids.get(id_)
-        return self._ids.get(value[1:]) if isinstance(value, str) and value.startswith("@") else value
+        return self._ids.get(self.id_of(id_))
 
     def once(self, read: Callable[[str], T], path: str) -> T:
         """What a reader gives of a path; of one that was read before, the same."""
@@ -136,7 +140,7 @@ def _images(id_: str, values: Values) -> dict[str, Any]:
 
 def _samples(id_: str, values: Values) -> dict[str, Any]:
     """The source of samples, where it is a path."""
-    from medmae.data.held import OF_VIEW
+    from medmae.data.held import OF_VIEW, VOLUMES
 
     place, view = f"{id_}::source", values.raw(f"{id_}::view")
     path, name = values.of(place), str(view.get(_TARGET) if isinstance(view, dict) else "").removeprefix("medmae.data.")
@@ -148,8 +152,16 @@ def _samples(id_: str, values: Values) -> dict[str, Any]:
         from medmae.data.manifest import Manifest
 
         manifest = values.once(Manifest.read, path).require(*OF_VIEW[name])
+        if OF_VIEW[name] == VOLUMES:
+            manifest.known(_contrasts(values.id_of(f"{id_}::view"), values))
         return {place: hand_on(manifest, was=values.written(place))}
     return {}
+
+
+def _contrasts(view: str, values: Values) -> list[str]:
+    """Those that a view of volumes names."""
+    listed, named = values.of(f"{view}::contrasts"), [values.of(f"{view}::{one}") for one in ("source", "target")]
+    return [*(listed if isinstance(listed, list) else ()), *(one for one in named if isinstance(one, str))]
 
 
 def _asked(argument: str, function: str) -> _Look:
@@ -176,6 +188,7 @@ _PRETRAINED = _asked("pretrained", "medmae.weights.folders:require_files")
 _MODEL_DIR = _asked("model_dir", "medmae.weights.folders:require_model_dir")
 _FILES = _asked("source", "medmae.data.tree:require_files")
 _WORDS: Mapping[str, tuple[_Look, ...]] = {
+    "medmae.data.Samples": (_asked("split", "medmae.data.splits:require_split"),),
     "medmae.recipes.Trainer": (_asked("logger", "medmae.recipes.loggers:require_logger"),),
     "medmae.recipes.Pretraining": (_CHECKPOINT,),
     **dict.fromkeys(("medmae.recipes.FineTuning", "medmae.recipes.SynthesisTraining"), (_CHECKPOINT, _PRETRAINED)),

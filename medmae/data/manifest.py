@@ -14,7 +14,7 @@ from medmae.data.rows import Row as Row
 from medmae.data.rows import contents_of, files_of, hashes_of, kind_of, row_fault, row_kinds, sources_of
 from medmae.data.shards import Shards, inside, sha256_of_shard
 from medmae.data.source import Cohort
-from medmae.data.splits import SPLITS, Unit, check_disjoint
+from medmae.data.splits import Unit, check_disjoint, require_split
 from medmae.errors import DataError
 from medmae.files import from_json, sha256_of, write_text
 
@@ -120,8 +120,7 @@ class Manifest:
 
     def places(self, split: str | None = None) -> list[int]:
         """Numbers of the rows of a split, or of all, in order."""
-        if split is not None and split not in SPLITS:
-            raise ValueError(f"split must be one of {SPLITS}, got {split!r}")
+        require_split(split)
         return [place for place, row in enumerate(self.rows) if split in (None, row["split"])]
 
     def subject_of(self, place: int) -> str:

@@ -19,6 +19,16 @@ Unit = Literal["patients", "images"]  # what is split
 FRACTIONS = (0.7, 0.1, 0.2)
 
 
+def require_split(split: str | None) -> None:
+    """Refuses a name of a split that is none; None is all of them.
+
+    Raises:
+        ValueError: With those that there are.
+    """
+    if split is not None and split not in SPLITS:
+        raise ValueError(f"split must be one of {SPLITS}, got {split!r}")
+
+
 def split_by_subject(
     subjects: Iterable[str], *, fractions: tuple[float, float, float] = FRACTIONS, seed: int = 0
 ) -> dict[str, str]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from medmae.data.labels import Labels
 from medmae.data.rows import SHORT
-from medmae.data.splits import FRACTIONS, SPLITS, Unit, check_disjoint, completed
+from medmae.data.splits import FRACTIONS, Unit, check_disjoint, completed, require_split
 from medmae.errors import DataError
 
 
@@ -81,8 +81,7 @@ class Table:
 
     def places(self, split: str | None = None) -> list[int]:
         """Numbers of the units of a split, in order."""
-        if split is not None and split not in SPLITS:
-            raise ValueError(f"split must be one of {SPLITS}, got {split!r}")
+        require_split(split)
         if split is None:
             return list(range(len(self)))
         assert self.splits is not None, "split() gives every unit its split"

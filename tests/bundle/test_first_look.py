@@ -10,7 +10,7 @@ from pydoc import locate
 import pytest
 import yaml
 
-from data_prep.tiny import images
+from data_prep.tiny import images, make
 from medmae.arguments import UNKNOWN, arguments
 from medmae.bundle.argument_names import argument_names
 from medmae.bundle.check.ids import overlaid, walk
@@ -45,6 +45,8 @@ REFUSED = {
     f"{EDGE} train --train::dataset::frction 0.5": "has no 'frction'",
     f"{EDGE} train --epochs ten": "a number",
     f"{EDGE} train --checkpoint gone.ckpt": "gone.ckpt: the checkpoint cannot be read (there is no such file)",
+    f"{EDGE} train --manifest m.jsonl --contrasts [T1,FLAIR]": "m.jsonl: no contrast FLAIR in this data set",
+    f"{EDGE} evaluate --split tset --model_dir models": "split must be one of",
     f"{EDGE} inference": "runs/mr_edge_mae_pretraining/models: no weights of a training are in this folder",
     f"{EDGE} inference --model_dir models": "volumes: there is no such file or folder",
     f"{EDGE} inference --dataset_dir empty --model_dir models": "empty: no file is in this folder",
@@ -52,6 +54,7 @@ REFUSED = {
     f"{PICTURES} train": "images: there is no such file or folder",
     f"{PICTURES} train --dataset_dir empty": "empty: no image is here",
     f"{PICTURES} train --pretrained gone.safetensors": "gone.safetensors: no such weight file",
+    "mr_mt_unet_synthesis train --manifest m.jsonl --target FLAIR": "m.jsonl: no contrast FLAIR in this data set",
     "mr_mt_unet_synthesis inference --model_dir models": "volumes: there is no such file or folder",
 }
 
@@ -60,6 +63,9 @@ def test_a_refused_command_imports_nothing_heavy(tmp_path: Path) -> None:
     for folder in ("empty", "models"):
         (tmp_path / folder).mkdir()
     (tmp_path / "models" / "any.safetensors").touch()
+    (tmp_path / "m.jsonl").write_bytes((make("mr", tmp_path / "mr")[0] / "manifest.jsonl").read_bytes())
+    for shard in (tmp_path / "mr" / "prepared").iterdir():
+        (tmp_path / shard.name).symlink_to(shard)
     (tmp_path / "bad.jsonl").write_text('{"case": 1}\n')
     ran = subprocess.run(
         [sys.executable, "-c", ALL, *REFUSED], cwd=tmp_path, capture_output=True, text=True, check=False
