@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,7 +70,9 @@ def embed(
         raise ValueError(f"batch_size must be 1 or more, got {batch_size}")
     extract = FeatureExtractor(encoder=encoder, pool=pool, device=chosen_device(device))
     if isinstance(data, Tensor | np.ndarray):
-        found = extract.in_batches(_in_float32(data), batch_size=batch_size)
+        tensor = _in_float32(data)
+        _warn_of_unit(tensor, encoder)
+        found = extract.in_batches(tensor, batch_size=batch_size)
         none = np.full(len(found), "")
         return Embedded(found, np.arange(len(found)).astype(np.str_), none, none)
     samples = samples_of(data, encoder, split=split)
@@ -126,6 +129,19 @@ def _in_float32(data: Tensor | np.ndarray) -> Tensor:
     if bad := [number for number, sample in enumerate(tensor) if not sample.isfinite().all()]:
         raise ValueError(f"data holds NaN or infinity, in {len(bad)} of {len(tensor)} samples (the first is {bad[0]})")
     return tensor.float()
+
+
+def _warn_of_unit(data: Tensor, encoder: Encoder) -> None:
+    """Says so where values are so far from those that the encoder takes that they are of another unit, such as bytes."""
+    peaks = {kind.peak for kind in encoder.kinds.values() if kind.peak is not None}
+    if len(peaks) == 1 and data.is_floating_point():
+        (peak,), low, high = peaks, float(data.min()), float(data.max())
+        if high > 2 * peak or low < -peak:
+            warnings.warn(
+                f"data goes from {low:g} to {high:g}, and the encoder takes [0, {peak:g}]: bring it there, or its "
+                "features mean nothing",
+                stacklevel=4,
+            )
 
 
 def _read(extract: FeatureExtractor, samples: Samples, *, batch_size: int, workers: int) -> np.ndarray:

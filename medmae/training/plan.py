@@ -20,8 +20,9 @@ from medmae.training.module import MaskedModule
 from medmae.training.sizes import Sizes
 
 LONG_HOURS = 1.0  # from here on a CPU is the wrong device for a first look
-# Of the speed of a large product, to be on the safe side: steps alone reach 64 to 86 % of it on a quiet CPU and 27 to
-# 37 % on a GPU (docs/benchmarks.md), and a run also reads, augments and logs.
+# Of the speed of a large product: whole steps of MT-UNet reach 34 to 43 % of it on a CPU (docs/scale.md). It is on the
+# safe side for the others: steps alone of transformers reach 64 to 86 % on a quiet CPU, and 27 to 37 % on a GPU
+# (docs/benchmarks.md).
 EFFICIENCY = 0.4
 
 
@@ -47,7 +48,7 @@ def tell_plan(
     steps = len(loader) * (trainer.max_epochs or 0) // trainer.accumulate_grad_batches
     if trainer.max_steps > 0:
         steps = min(steps, trainer.max_steps) or trainer.max_steps
-    seconds, mebibytes = _cost(trainer, module, batch=loader.batch_size, steps=steps)
+    seconds, mebibytes = estimate(trainer, module, batch=loader.batch_size, steps=steps, gflops=matmul_gflops(device))
     count = sum(each.numel() for each in module.method.parameters())
     lines = {
         **data,
@@ -64,8 +65,18 @@ def tell_plan(
         print(f"  this is long for a CPU: take a GPU, or {small}", flush=True)
 
 
-def _cost(trainer: pl.Trainer, module: MaskedModule, *, batch: int, steps: int) -> tuple[float, float]:
-    """Seconds and MiB: from sizes alone where the cost model knows the method, else counted on a sample."""
+def estimate(
+    trainer: pl.Trainer, module: MaskedModule, *, batch: int, steps: int, gflops: float
+) -> tuple[float, float]:
+    """Seconds and MiB: from sizes alone where the cost model knows the method, else counted on a sample.
+
+    Args:
+        trainer: Will train.
+        module: What.
+        batch: Samples at once.
+        steps: How many.
+        gflops: Speed of large products, in 1e9 operations a second, of each device.
+    """
     recomputing = any(block.recompute for block in recomputable_blocks(module.method))
     try:
         sizes = Sizes.of(module.method)
@@ -75,5 +86,5 @@ def _cost(trainer: pl.Trainer, module: MaskedModule, *, batch: int, steps: int) 
     except ValueError:
         counted = count_sample(module.method)
         needed, operations = counted.memory(batch=batch), batch * counted.operations
-    speed = matmul_gflops(trainer.strategy.root_device.type) * 1e9 * EFFICIENCY * trainer.world_size
+    speed = gflops * 1e9 * EFFICIENCY * trainer.world_size
     return steps * trainer.accumulate_grad_batches * operations / speed, needed / 2**20

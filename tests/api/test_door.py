@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -289,3 +290,11 @@ def test_annotations_are_said_in_words():
     assert spoken(str | Path | None) == "a path or None"
     assert spoken(Literal["a", "b"] | Sequence[Literal["a", "b"]]) == "'a', 'b' or a list of such"
     assert spoken(int | Sequence[float]) == "a whole number or a list (a number each)"
+
+
+def test_data_of_another_unit_is_warned_of(method):
+    with pytest.warns(UserWarning, match=r"from 0 to 255, and the encoder takes \[0, 1\]"):
+        medmae.embed(method.encoder, torch.linspace(0, 255, 256).reshape(1, 1, 16, 16))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        medmae.embed(method.encoder, torch.linspace(0, 1, 256).reshape(1, 1, 16, 16))

@@ -25,7 +25,7 @@ def test_a_misspelt_option_is_refused_with_those_that_come_near():
 
 @pytest.mark.parametrize(("option", "value"), [("mask_ratio", "0.5"), ("depth", "2")])
 def test_a_number_that_is_a_text_is_refused_by_name(option, value):
-    with pytest.raises(ValueError, match=f"mae: {option} is a number .*got '{value}'"):
+    with pytest.raises(ValueError, match=f"mae: {option} must be a .*number, got '{value}'"):
         create("mae", preset="tiny", **{option: value})
 
 
