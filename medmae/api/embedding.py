@@ -132,7 +132,7 @@ def _in_float32(data: Tensor | np.ndarray) -> Tensor:
 
 
 def _warn_of_unit(data: Tensor, encoder: Encoder) -> None:
-    """Says so where values are so far from those that the encoder takes that they are of another unit, such as bytes."""
+    """Says so where values are so far from those that the encoder takes that they are of another unit: bytes, say."""
     peaks = {kind.peak for kind in encoder.kinds.values() if kind.peak is not None}
     if len(peaks) == 1 and data.is_floating_point():
         (peak,), low, high = peaks, float(data.min()), float(data.max())
