@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 import torch
 from torch import Tensor
@@ -14,13 +14,25 @@ from medmae.masking.base import Mask, Masking, Masks
 from medmae.masking.neighbours import from_visible
 from medmae.methods.base import Batch, MaskedMethod, count_samples, entry
 from medmae.methods.shown import Shown
-from medmae.nn.vit import MaskedViT
 from medmae.objectives.pixel import TargetNorm
 from medmae.tokens.patches import Patches
 
 
+class Cut(Protocol):
+    """What cuts data into patches and puts them back, scaled as it expects it: an encoder of them."""
+
+    patches: Patches
+    kind: Kind
+
+    def patchify(self, data: Tensor) -> Tensor:
+        """``(B, C, *size)`` in its own units -> ``(B, N, P)``."""
+
+    def unpatchify(self, rows: Tensor) -> Tensor:
+        """The inverse."""
+
+
 def rebuilt(
-    encoder: MaskedViT, data: Tensor, mask: Mask, predicted: Tensor, *, target_norm: TargetNorm | None, scaled: bool
+    encoder: Cut, data: Tensor, mask: Mask, predicted: Tensor, *, target_norm: TargetNorm | None, scaled: bool
 ) -> Shown:
     """What a network made of hidden patches, with what was visible pasted; see :meth:`PatchMethod.shown`.
 
@@ -33,12 +45,12 @@ def rebuilt(
         scaled: Whether it was in the units that the encoder expects, or in the data's own.
     """
     patches, hidden = encoder.patches, encoder.patches.paint(mask.as_bool())
-    rows = encoder.patchify(data) if scaled else patches.patchify(data)  # (B, N, P)
+    cut = encoder if scaled else patches
+    rows = cut.patchify(data)  # (B, N, P)
     seen, channels = mask.keep(rows), patches.channels
 
     def pasted(values: Tensor) -> Tensor:
-        made = patches.unpatchify(mask.restore(seen, values))
-        return torch.where(hidden, (encoder.scaling.invert(made) if scaled else made), data)
+        return torch.where(hidden, cut.unpatchify(mask.restore(seen, values)), data)
 
     if target_norm is None:
         return Shown(encoder.kind, data, hidden, pasted(predicted))

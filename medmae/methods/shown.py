@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from medmae.kinds import Kind
+from medmae.masking.base import Mask
+from medmae.nn.words import WORDS
+from medmae.tokens.patches import Patches
 
 
 @dataclass(frozen=True)
@@ -32,3 +36,19 @@ class Shown:
     made: Tensor | None = None
     by_patch: Tensor | None = None
     beside: str | None = None
+
+
+def guessed_words(words: Tensor, mask: Mask, logits: Tensor) -> Shown:
+    """Sentences ``(B, L)`` with the likeliest words in place of hidden ones, of logits ``(B, M, vocabulary)``."""
+    likeliest = logits.argmax(dim=2, keepdim=True)
+    guesses = mask.restore(words.new_zeros(*mask.visible.shape, 1), likeliest)
+    hidden = mask.decoded()  # (B, L)
+    made = torch.where(hidden, guesses.squeeze(2), words)
+    return Shown(WORDS, words.unsqueeze(1), hidden.unsqueeze(1), made.unsqueeze(1))  # (B, 1, L) each
+
+
+def left_over(kind: Kind, patches: Patches, data: Tensor, index: Tensor) -> Shown:
+    """Data ``(B, C, *size)`` of which only the patches ``index`` ``(B, K)``, -1 for none, are left; the rest is 0."""
+    table = torch.ones(len(data), patches.num_tokens + 1, dtype=torch.bool, device=data.device)
+    dropped = patches.paint(table.scatter(1, index.where(index >= 0, patches.num_tokens), False)[:, :-1])
+    return Shown(kind, data, dropped, data.masked_fill(dropped, 0.0), beside=kind.name)

@@ -30,14 +30,14 @@ from medmae.masking.words import WordMasking
 from medmae.methods.base import Batch, MaskedMethod, StepOutput, count_samples, entry
 from medmae.methods.pixels import rebuilt
 from medmae.methods.registry import register
-from medmae.methods.shown import Shown
+from medmae.methods.shown import Shown, guessed_words
 from medmae.methods.videomae import VideoMAE
 from medmae.nn.init import initialise_linears
 from medmae.nn.sizes import BlockSizes
 from medmae.nn.video_text import VideoTextEncoder, mean_of
 from medmae.nn.vit import MaskedViT
 from medmae.nn.word_head import WordHead
-from medmae.nn.words import WORDS, WordEmbedding
+from medmae.nn.words import WORDS, WordEmbedding, example_sentences, sentence_ids
 from medmae.objectives.contrastive import info_nce
 from medmae.objectives.cube import CubeNorm
 from medmae.objectives.matching import matching_loss, next_other
@@ -214,28 +214,19 @@ class SimVTP(MaskedMethod):
     @torch.no_grad()
     def show(self, batch: Batch, masks: Masks) -> dict[str, Shown]:
         """See :meth:`MaskedMethod.show`: of hidden words those that are found the likeliest."""
-        name, mask, numbers = self.clip.kind.name, masks[WORDS.name], batch[WORDS.name]
+        name = self.clip.kind.name
         cubes, found = self._decode(self.encoder(batch, masks)[0], masks)
-        guesses = mask.restore(numbers.new_zeros(*mask.visible.shape, 1), found.argmax(dim=2, keepdim=True))
-        hidden = mask.decoded()  # (B, L)
-        made = torch.where(hidden, guesses.squeeze(2), numbers)
         clip = rebuilt(
             self.clip, batch[name], masks[name], cubes, target_norm=self.target_norm, scaled=VideoMAE.target_scaled
         )
-        words = Shown(WORDS, numbers.unsqueeze(1), hidden.unsqueeze(1), made.unsqueeze(1))  # (B, 1, L) each
-        return {name: clip, WORDS.name: words}
+        return {name: clip, WORDS.name: guessed_words(batch[WORDS.name], masks[WORDS.name], found)}
 
     def example_batch(self, batch_size: int = 2, *, generator: Generator | None = None) -> dict[str, Tensor]:
         """See :meth:`Method.example_batch`: captions of different lengths."""
-        patches, embedding = self.clip.patches, self.encoder.words
-        longest = min(12, embedding.max_words)
-        kept = torch.tensor([n for n in range(embedding.vocab_size) if n not in (embedding.pad, embedding.mask)])
-        words = kept[torch.randint(len(kept), (batch_size, longest), generator=generator)]
-        length = longest - torch.arange(batch_size).unsqueeze(1) % (longest // 2)
-        return {
-            self.clip.kind.name: torch.rand(batch_size, patches.channels, *patches.size, generator=generator),
-            WORDS.name: words.where(torch.arange(longest) < length, embedding.pad),
-        }
+        patches = self.clip.patches
+        words = example_sentences(self.encoder.words, batch_size, generator=generator)
+        clip = torch.rand(batch_size, patches.channels, *patches.size, generator=generator)
+        return {self.clip.kind.name: clip, WORDS.name: words}
 
     def _decode(self, latent: Tensor, masks: Masks) -> tuple[Tensor, Tensor]:
         """Hidden cubes ``(B, M, P)`` and logits of hidden words ``(B, K, vocabulary)``."""
@@ -280,13 +271,3 @@ class SimVTP(MaskedMethod):
 
     def _mean(self, tokens: Tensor, keys: Tensor | None) -> Tensor:
         return mean_of(tokens, None if self.pool_padding else keys)
-
-
-def sentence_ids(words: Tensor, real: Tensor) -> Tensor:
-    """A number for each sentence of ``(B, L)``, equal where all real words are; comparable between processes: ``(B,)``.
-
-    Two different sentences share one by chance, about once in 2^64 pairs.
-    """
-    place = torch.arange(1, words.shape[1] + 1, device=words.device, dtype=torch.int64)
-    factor = place * 2654435761 % 2147483647 * (place * 40503 + 1)
-    return ((words + 1) * real * factor).sum(dim=1)

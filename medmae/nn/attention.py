@@ -48,11 +48,12 @@ class Attention(nn.Module):
         dim: D.
         num_heads: H.
         qkv_bias: Whether queries, keys and values have a bias; ``query_value``: all but keys.
+        dropout: Share of attention weights that is dropped in training, where a source is read (BERT).
     """
 
-    def __init__(self, dim: int, *, num_heads: int, qkv_bias: QKVBias = True) -> None:
+    def __init__(self, dim: int, *, num_heads: int, qkv_bias: QKVBias = True, dropout: float = 0.0) -> None:
         super().__init__()
-        self.num_heads, self.head_dim = num_heads, dim // num_heads
+        self.num_heads, self.head_dim, self.dropout = num_heads, dim // num_heads, dropout
         self.qkv: nn.Linear = (
             QueryValueLinear(dim) if qkv_bias == "query_value" else nn.Linear(dim, 3 * dim, bias=qkv_bias)
         )
@@ -60,11 +61,36 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Every token reads every token, ``(B, N, D)`` -> ``(B, N, D)``."""
-        batch, tokens, dim = x.shape
+        query, key, value = self._heads(x)
+        return self._joined(F.scaled_dot_product_attention(query, key, value))
+
+    @torch.jit.unused
+    def with_importance(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The same, and how much the first token, a class token, reads of each other one: the mean over heads.
+
+        Fused kernels give no weights, so that the one row that is asked for is computed beside them, in float32 or
+        finer. What it reads of itself is left out and not made up for (EViT, equation 3).
+
+        Returns:
+            ``(B, N, D)``, and ``(B, N - 1)``.
+        """
+        query, key, value = self._heads(x)
+        wide = torch.promote_types(x.dtype, torch.float32)
+        logits = (query[:, :, :1].to(wide) * key.to(wide)).sum(dim=3) * self.head_dim**-0.5  # (B, H, N)
+        importance = logits.softmax(dim=2)[:, :, 1:].mean(dim=1)
+        return self._joined(F.scaled_dot_product_attention(query, key, value)), importance
+
+    def _heads(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys and values, ``(B, H, N, D / H)`` each."""
+        batch, tokens, _ = x.shape
         packed = self.qkv(x).reshape(batch, tokens, 3, self.num_heads, self.head_dim)
-        query, key, value = packed.permute(2, 0, 3, 1, 4).unbind(0)  # (B, H, N, D / H) each
-        mixed = F.scaled_dot_product_attention(query, key, value)
-        return self.proj(mixed.transpose(1, 2).reshape(batch, tokens, dim))
+        query, key, value = packed.permute(2, 0, 3, 1, 4).unbind(0)
+        return query, key, value
+
+    def _joined(self, mixed: Tensor) -> Tensor:
+        """``(B, H, N, D / H)`` -> ``(B, N, D)``, projected."""
+        batch, heads, tokens, dim = mixed.shape
+        return self.proj(mixed.transpose(1, 2).reshape(batch, tokens, heads * dim))
 
     @torch.jit.unused
     def read(self, x: Tensor, source: Tensor, *, causal: bool = False, key_mask: Tensor | None = None) -> Tensor:
@@ -90,5 +116,6 @@ class Attention(nn.Module):
         if causal and allowed is not None:  # the kernel takes one or the other
             order = torch.ones(query.shape[2], key.shape[2], dtype=torch.bool, device=key.device)
             allowed, causal = allowed & order.tril(), False
-        mixed = F.scaled_dot_product_attention(query, key, value, allowed, is_causal=causal)  # (B, H, M, D / H)
+        dropped = self.dropout if self.training else 0.0
+        mixed = F.scaled_dot_product_attention(query, key, value, allowed, dropped, causal)  # (B, H, M, D / H)
         return self.proj(mixed.transpose(1, 2).flatten(2))

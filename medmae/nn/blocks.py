@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -52,6 +54,7 @@ class Block(nn.Module):
         source: Tensor | None = None,
         causal: bool = False,
         key_mask: Tensor | None = None,
+        between: Any = None,  # noqa: ANN401 - a Thinning; TorchScript knows no protocols
     ) -> Tensor:
         """The block, in one of its uses.
 
@@ -62,12 +65,17 @@ class Block(nn.Module):
             source: Tokens ``(B, L, D)`` that are read in place of ``x`` itself; normalised here, with the same norm.
             causal: Token k reads no more than the first k + 1 tokens.
             key_mask: ``(B, L)`` bool, False for tokens that none may read (padding); L is N without a source.
+            between: What is done between attention and MLP to tokens, the first of which is a class token: a function
+                of them ``(B, N, D)`` and of how much it reads of each other one ``(B, N - 1)``, such as
+                :class:`medmae.nn.thinning.Thinning`.
 
         Returns:
-            ``(B, N, D)``, or ``(B, num_tail, D)``.
+            ``(B, N, D)``, or ``(B, num_tail, D)``, or as many tokens as ``between`` leaves.
         """
         if torch.jit.is_scripting():  # type: ignore[attr-defined]
             return self.whole(x)
+        if between is not None:
+            return recomputed(self, self.reduced, x, between)
         if num_tail is not None:
             return recomputed(self, self.tail, x, num_tail, key_mask)
         if causal or source is not None or key_mask is not None:
@@ -95,9 +103,19 @@ class Block(nn.Module):
         return self._rest(tokens, self.attn.read(normed, read, causal=causal, key_mask=key_mask))
 
     @torch.jit.unused
+    def reduced(self, tokens: Tensor, between: Any) -> Tensor:  # noqa: ANN401
+        """The block with fewer tokens from its MLP on; see :meth:`forward`."""
+        attended, importance = self.attn.with_importance(self.norm1(tokens))
+        return self._perceived(between(tokens + self.drop_path1(attended), importance))
+
+    @torch.jit.unused
     def _rest(self, tokens: Tensor, attended: Tensor) -> Tensor:
         """Everything after attention, ``(B, M, D)`` -> ``(B, M, D)``."""
-        tokens = tokens + self.drop_path1(attended)
+        return self._perceived(tokens + self.drop_path1(attended))
+
+    @torch.jit.unused
+    def _perceived(self, tokens: Tensor) -> Tensor:
+        """The MLP and its residual path."""
         return tokens + self.drop_path2(self.mlp(self.norm2(tokens)))
 
 

@@ -59,18 +59,20 @@ class MaskedDecoder(nn.Module):
         initialise_linears(self)
         nn.init.normal_(self.mask_token, std=0.02)
 
-    def forward(self, latent: Tensor, mask: Mask, *, masked_only: bool = True) -> Tensor:
+    def forward(self, latent: Tensor, mask: Mask, *, masked_only: bool = True, there: Tensor | None = None) -> Tensor:
         """Decodes the tokens that a loss will read.
 
         Args:
             latent: Encoder output ``(B, prefix + V + suffix, D)``, visible tokens in the order of ``mask.visible``.
             mask: Which tokens those are.
             masked_only: True computes the last block for masked tokens only (exact, and cheaper).
+            there: ``(B, V)`` bool, False where the encoder has dropped a visible token on the way: the mask token
+                stands there, too. None: all are there.
 
         Returns:
             ``(B, M, dim)`` in the order of ``mask.masked``, or all tokens ``(B, N, dim)`` in raster order.
         """
-        tokens = self.tokens(latent, mask)  # (B, prefix + N, dim), N = V + M
+        tokens = self.tokens(latent, mask, there)  # (B, prefix + N, dim), N = V + M
         start = tokens.shape[1] - mask.num_visible - mask.num_masked
         entries = mask.entries
         keys = None if entries is None else F.pad(entries, (start, 0), value=True)  # (B, prefix + N)
@@ -81,13 +83,15 @@ class MaskedDecoder(nn.Module):
         tokens = self.blocks[-1](tokens, key_mask=keys)[:, start:]
         return mask.restore(tokens[:, : mask.num_visible], tokens[:, mask.num_visible :])
 
-    def tokens(self, latent: Tensor, mask: Mask) -> Tensor:
+    def tokens(self, latent: Tensor, mask: Mask, there: Tensor | None = None) -> Tensor:
         """What enters the first block: [prefix, visible + position, mask token + position]."""
         positions = spread_axes(self.pos_embed[:, self.prefix :], self.axis_rows)  # (1, N, dim)
         x = self.embed(latent)
         stop = x.shape[1] - self.suffix
         start = stop - mask.num_visible
         prefix, visible = torch.cat([x[:, :start], x[:, stop:]], dim=1), x[:, start:stop]
+        if there is not None:
+            visible = torch.where(there.unsqueeze(2), visible, self.mask_token.to(visible.dtype))
         visible = visible + gather_tokens(positions, mask.visible)
         hidden = self.mask_token + gather_tokens(positions, mask.masked)
         return torch.cat([prefix, visible, hidden.to(visible.dtype)], dim=1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal, Protocol, Self, get_args, runtime_checkable
 
 from torch import Tensor, nn
@@ -89,6 +89,15 @@ def check_block(block: int | None, *, depth: int) -> None:
     """
     if block is not None and not 1 <= block <= depth:
         raise ValueError(f"block must lie in 1 to {depth}, the encoder's blocks, got {block}")
+
+
+def side_by_side(encoders: Sequence[list[list[nn.Parameter]]]) -> list[list[nn.Parameter]]:
+    """The layers of several encoders of any depth, as those of one: their last ones together, below the head."""
+    depth = max(map(len, encoders))
+    return [
+        [parameter for layers in encoders if len(layers) > up for parameter in layers[-1 - up]]
+        for up in reversed(range(depth))
+    ]
 
 
 def kind_of(patches: Patches, *, said: Kind | None = None) -> Kind:

@@ -79,6 +79,17 @@ class WordEmbedding(Configured, nn.Module):
         summed = self.word(words) + self.position.weight[: words.shape[1]] + self.token_type.weight[0]
         return self.dropout(self.norm(summed))
 
+    def hidden_as_bert(self, words: Tensor, hidden: Tensor) -> Tensor:
+        """Words ``(B, L)`` of which eight in ten hidden ones are ``[MASK]``, one is any other word, and one stays.
+
+        In the order of the batch and not by a draw: which words are hidden is random already, and a replayed mask means
+        the same words again.
+        """
+        number = hidden.flatten().cumsum(dim=0).reshape(hidden.shape)  # 1, 2, ... of hidden words
+        other = (number * 2654435761 + words.sum()) % 2147483647 % self.vocab_size
+        read = words.masked_fill(hidden & (number % 10 < 8), self.mask)
+        return other.where(hidden & (number % 10 == 8), read)
+
     @torch.jit.unused
     def _check(self, words: Tensor) -> None:
         if words.is_floating_point() or words.ndim != 2:
@@ -95,3 +106,22 @@ class WordEmbedding(Configured, nn.Module):
                 value=words.shape[1],
                 remedy="cut them when they are encoded, max_words=",
             )
+
+
+def sentence_ids(words: Tensor, real: Tensor) -> Tensor:
+    """A number for each sentence of ``(B, L)``, equal where all real words are; comparable between processes: ``(B,)``.
+
+    Two different sentences share one by chance, about once in 2^64 pairs.
+    """
+    place = torch.arange(1, words.shape[1] + 1, device=words.device, dtype=torch.int64)
+    factor = place * 2654435761 % 2147483647 * (place * 40503 + 1)
+    return ((words + 1) * real * factor).sum(dim=1)
+
+
+def example_sentences(words: WordEmbedding, count: int, *, generator: torch.Generator | None = None) -> Tensor:
+    """Random ones of different lengths, at most 12 words, for checks: ``(count, L)``."""
+    longest = min(12, words.max_words)
+    kept = torch.tensor([n for n in range(words.vocab_size) if n not in (words.pad, words.mask)])
+    drawn = kept[torch.randint(len(kept), (count, longest), generator=generator)]
+    length = longest - torch.arange(count).unsqueeze(1) % (longest // 2)
+    return drawn.where(torch.arange(longest) < length, words.pad)

@@ -22,6 +22,7 @@ def info_nce(
     temperature: float | Tensor,
     symmetric: bool = False,
     ids: Tensor | None = None,
+    normalised: bool = False,
 ) -> Tensor:
     """Mean cross-entropy, in nats, of finding each query's key among the keys of the whole batch by cosine similarity.
 
@@ -34,12 +35,16 @@ def info_nce(
         temperature: Divides similarities; a tensor where it is learned.
         symmetric: Half of the loss is that of finding each key's query among the queries.
         ids: ``(B,)`` int64 of the pairs: a key of the same id is as right as the query's own, and all of them share
-            the target (equal captions, a clip that is in the batch twice). None: all differ.
+            the target (equal captions, a clip that is in the batch twice); or ``(B, K)``, see :func:`alike`. None: all
+            differ.
+        normalised: Rows are taken as long as they are, such as means of rows of length 1.
 
     Returns:
         A scalar; :func:`chance_level` is what knowing nothing costs.
     """
-    query, key = F.normalize(query.float(), dim=1), F.normalize(key.float(), dim=1)
+    query, key = (rows.to(torch.promote_types(rows.dtype, torch.float32)) for rows in (query, key))
+    if not normalised:
+        query, key = F.normalize(query, dim=1), F.normalize(key, dim=1)
     loss = _find(query, key, temperature, ids)
     return (loss + _find(key, query, temperature, ids)) / 2 if symmetric else loss
 
@@ -47,6 +52,15 @@ def info_nce(
 def chance_level(*, num_keys: int) -> float:
     """What :func:`info_nce` gives where all keys look alike: ``ln(num_keys)``, with the batch of all processes."""
     return math.log(num_keys)
+
+
+def alike(ids: Tensor, others: Tensor) -> Tensor:
+    """Which samples are the same, bool ``(B, G)``, of ids ``(B,)`` and ``(G,)``.
+
+    Where a sample has several, ``(B, K)``, two of them are the same if any is: the same clip, or the same words.
+    """
+    same = ids.unsqueeze(1) == others.unsqueeze(0)
+    return same.any(dim=2) if same.ndim == 3 else same
 
 
 def gather_rows(rows: Tensor) -> tuple[Tensor, int]:
@@ -84,5 +98,5 @@ def _find(query: Tensor, key: Tensor, temperature: float | Tensor, ids: Tensor |
     logits = query @ keys.T / temperature  # (B, G B)
     if ids is None:
         return F.cross_entropy(logits, torch.arange(first, first + len(query), device=logits.device))
-    same = ids.unsqueeze(1) == gather_rows(ids)[0]  # (B, G B)
+    same = alike(ids, gather_rows(ids)[0]).to(logits.dtype)  # (B, G B)
     return F.cross_entropy(logits, same / same.sum(dim=1, keepdim=True))

@@ -26,6 +26,43 @@ def next_other(ids: Tensor) -> tuple[Tensor, Tensor]:
     return order.gather(1, first).squeeze(1), another.any(dim=1)
 
 
+def hard_weights(likeness: Tensor, same: Tensor) -> Tensor:
+    """How likely each other sample is to be drawn as a negative: the more alike, the likelier (ALBEF, Singularity).
+
+    Args:
+        likeness: Of each sample to others, in the units of a contrast: divided by its temperature, ``(B, K)``.
+        same: ``(B, K)`` bool, True where two belong together and are no negatives.
+
+    Returns:
+        ``(B, K)``, zero where ``same``; rows do not add up to 1.
+    """
+    return ((likeness + 1e-4).softmax(dim=1)).masked_fill(same, 0.0)
+
+
+def hard_other(weights: Tensor, *, first: int = 0) -> tuple[Tensor, Tensor]:
+    """One other sample for each, as likely as its weight says, and nothing is drawn.
+
+    Row i takes the quantile (i + 1/2) / B of its weights, laid one behind the other from the sample behind itself on.
+    In batches of random order a row says nothing of which others follow it, so that this is a draw by weight,
+    with a resolution of 1 / B; a compiled step draws nothing behind its masks.
+
+    Args:
+        weights: ``(B, K)``, not negative.
+        first: Which of the K is that of row 0, where K are those of all processes.
+
+    Returns:
+        Which one, ``(B,)``, and whether any has a weight, ``(B,)`` bool; where none has it is the sample itself.
+    """
+    count, others = weights.shape
+    row = torch.arange(count, device=weights.device).unsqueeze(1)
+    order = (first + row + 1 + torch.arange(others, device=weights.device)) % others  # (B, K), itself last
+    laid = weights.gather(1, order).cumsum(dim=1)
+    total = laid[:, -1:]
+    # Strictly above: what has no weight is never reached.
+    place = (laid <= total * (row + 0.5) / count).sum(dim=1, keepdim=True).clamp(max=others - 1)
+    return order.gather(1, place).squeeze(1), total.squeeze(1) > 0
+
+
 def matching_loss(true: Tensor, others: Tensor, *, counted: Tensor | None = None) -> Tensor:
     """Mean cross-entropy, in nats, of logits ``(B, 2)`` of true pairs (class 1) and ``(K, 2)`` of others (class 0).
 
@@ -35,7 +72,9 @@ def matching_loss(true: Tensor, others: Tensor, *, counted: Tensor | None = None
         counted: ``(K,)`` bool, which of the others count; None: all.
     """
     labels = torch.cat([true.new_ones(len(true)), others.new_zeros(len(others))]).long()
-    error = F.cross_entropy(torch.cat([true, others]).float(), labels, reduction="none")
+    logits = torch.cat([true, others])
+    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    error = F.cross_entropy(logits, labels, reduction="none")
     if counted is None:
         return error.mean()
     weight = torch.cat([torch.ones_like(true[:, 0]), counted.to(true.dtype)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -19,7 +20,8 @@ def masked_words(logits: Tensor, words: Tensor, mask: Mask) -> Tensor:
     Returns:
         A scalar.
     """
-    error = F.cross_entropy(logits.float().flatten(0, 1), mask.hidden(words.unsqueeze(2)).flatten(), reduction="none")
+    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    error = F.cross_entropy(logits.flatten(0, 1), mask.hidden(words.unsqueeze(2)).flatten(), reduction="none")
     if mask.weight is None:
         return error.mean()
     weight = mask.weight.flatten()

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from medmae.nn.encoder import Encoder
+from medmae.nn.encoder import Encoder, side_by_side
 
 Group = dict[str, Any]
 
@@ -82,15 +82,6 @@ def parameter_groups(module: nn.Module, *, weight_decay: float) -> list[Group]:
         if parameter.requires_grad:
             groups[parameter.ndim <= 1 or name.rpartition(".")[2] in named]["params"].append(parameter)
     return [group for group in groups if group["params"]]
-
-
-def side_by_side(encoders: Sequence[list[list[nn.Parameter]]]) -> list[list[nn.Parameter]]:
-    """The layers of several encoders of any depth, as those of one: their last ones together, below the head."""
-    depth = max(map(len, encoders))
-    return [
-        [parameter for layers in encoders if len(layers) > up for parameter in layers[-1 - up]]
-        for up in reversed(range(depth))
-    ]
 
 
 def layer_decay_groups(

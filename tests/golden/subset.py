@@ -101,6 +101,7 @@ SUBSETS = {
         exact=r"mask\..*|in\.(?!video).*|out\.(?!pred_pixels$).*|state\.(text_.*|vtm_head.*|encoder\.norm\..*)|state_ft\..*",
         halved=r"state\.encoder\.blocks\..*",
     ),
+    "smaug": Subset(source="smaug_components", exact=r".*"),
 }
 
 

@@ -12,7 +12,8 @@ from medmae.methods.edge_mae import edge_mae_tiny
 from medmae.methods.mae import mae_tiny
 from medmae.methods.saim import saim_tiny
 from medmae.methods.videomae import videomae_tiny
-from medmae.training.optim import LARS, OptimizerSpec, layer_decay_groups, parameter_groups, side_by_side
+from medmae.nn.encoder import side_by_side
+from medmae.training.optim import LARS, OptimizerSpec, layer_decay_groups, parameter_groups
 
 
 def test_biases_and_norms_do_not_decay_but_tokens_do_as_in_the_mae_reference():
