@@ -8,7 +8,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,6 +23,7 @@ from medmae.data.volumes.case import Case
 from medmae.data.volumes.grid import Grid
 from medmae.data.volumes.hounsfield import UNIT, CTWindow, fitted, in_hounsfield, is_ct, outside
 from medmae.data.volumes.intensity import Normalisation, Rule
+from medmae.data.volumes.label_like import LIKE_LABELS, check_label, holds_labels, refuse_labels
 from medmae.data.volumes.nifti import NanPolicy, Volume
 from medmae.data.volumes.nifti_header import Repair
 from medmae.data.volumes.one_grid import content_box, on_one_grid
@@ -169,14 +170,25 @@ def _loaded(sources: Sequence[Source], task: CaseTask) -> tuple[dict[str, Volume
             volume = load_source(
                 source, nan=options.nan, limit_gb=options.limit_gb, repair_affine=options.repair_affine
             )
-            if source in task.case.labels:
-                _check_label(volume.array, source.path)
-            elif options.ct_window is not None and is_ct(source.name):
-                volume = in_hounsfield(volume, path=source.path, required=options.require_hu)
-            found[source.name] = volume
+            found[source.name] = _checked(volume, source, task)
         except DataError as error:
             errors.append(error)
     return found, errors
+
+
+def _checked(volume: Volume, source: Source, task: CaseTask) -> Volume:
+    """A volume that is what it is called: a label map, or an image, CT in its units."""
+    options = task.options
+    if source in task.case.labels:
+        check_label(volume.array, path=source.path)
+        return volume
+    if not source.said:
+        refuse_labels(volume.array, path=source.first)
+    elif holds_labels(volume.array):
+        volume = replace(volume, flags=(*volume.flags, LIKE_LABELS))
+    if options.ct_window is not None and is_ct(source.name):
+        return in_hounsfield(volume, path=source.path, required=options.require_hu)
+    return volume
 
 
 def _prepared(task: CaseTask) -> tuple[Row, list[Row]]:
@@ -221,17 +233,6 @@ def _store_images(images: dict[str, Volume], fits: dict[str, Normalisation], gri
         "shard_sha256": sha256_of_shard(path),
         "dtype": task.options.dtype,
     }
-
-
-def _check_label(values: np.ndarray, source: Path) -> None:
-    if values.min() < 0 or values.max() > 255 or not np.array_equal(values, np.round(values)):
-        raise DataError(
-            "a label map holds whole numbers from 0 to 255",
-            path=source,
-            field="voxels",
-            value=(float(values.min()), float(values.max())),
-            remedy="renumber the labels, or rename the file if it is no label map",
-        )
 
 
 def _store_label(name: str, source: Path, volume: Volume, grid: Grid, task: CaseTask) -> Row:

@@ -6,8 +6,10 @@
 2. Else the words of a name decide. A word that names a mask or a label map makes the file one (``T2_lesionmask``), a
    word that names a quantitative map makes it a map (``T1_map``), whatever else it says; probabilities and shares of a
    tissue are maps, whatever they are of. A localiser, a projection, a difference, a functional or a diffusion series
-   is another kind of image. Of several contrasts the last counts, but one after ``to``, ``in``, ``on``, ``reg`` or in
-   ``space-`` is the grid, not the image.
+   is another kind of image, as is another modality before a contrast (``PET_T1``), and a template. Behind a contrast, a
+   part of a body or of a disease is a label map (``T1_edema``), and what is computed from an image is none. Tissues and
+   fields of SPM and CAT12 are maps (``c1P01_T1``, ``y_P01_T1``). Of several contrasts the last counts, but one after
+   ``to``, ``in``, ``on``, ``reg`` or in ``space-`` is the grid, not the image.
 3. ``T1`` with a word for an agent (``gd``, ``ce``, ``post``, ``contrast``, ``km``) is ``T1CE``, unless that is denied
    (``pre``, ``without``, ``ohne``, ``C-``). ``T2 FLAIR`` and dark-fluid T2 are ``FLAIR``; ``T1 FLAIR`` is ``T1``.
 4. A DICOM series is read by its words, then by its tags: an agent in ContrastBolusAgent makes a T1 a ``T1CE``, and
@@ -20,74 +22,33 @@ from __future__ import annotations
 
 import itertools
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["contrast", "label", "map", "other", "unknown"]
+from medmae.data.contrast_spelling import has_agent, last_contrast
+from medmae.data.contrast_words import (
+    ALWAYS_MAP,
+    ALWAYS_OTHER,
+    CONTRASTS,
+    CORRECTED,
+    DERIVED,
+    FIELDS,
+    LABEL,
+    LAST,
+    MAP,
+    MODALITY,
+    NO_IMAGE_TYPES,
+    OTHER,
+    RATER,
+    SPACE,
+    SPACE_WORDS,
+    TEMPLATE,
+    TISSUE,
+    Kind,
+)
 
-# Spelling (lower case, without separators) -> the one name used from here on.
-CONTRASTS = {
-    **dict.fromkeys(
-        ("t1", "t1w", "t1n", "t1native", "st1w", "mprage", "mpr", "spgr", "fspgr", "bravo", "unit1", "t1flair"), "T1"
-    ),
-    **dict.fromkeys(("t1c", "t1cw", "t1km", "t1ks", "t1wks", "ct1", "t1+c", "t1w+c", "t1gd", "t1gad", "t1ce"), "T1CE"),
-    **dict.fromkeys(("t2", "t2w", "st2w"), "T2"),
-    **dict.fromkeys(
-        ("flair", "fla", "t2f", "t2flair", "t2wflair", "st2wflair", "flairw", "flairt2", "flairt2w"), "FLAIR"
-    ),
-    **dict.fromkeys(("pd", "pdw", "protondensity"), "PD"),
-    **dict.fromkeys(("t2star", "t2starw", "t2*", "t2*w", "gre"), "T2STAR"),
-    "pdt2": "PDT2",
-    **dict.fromkeys(("swi", "swan"), "SWI"),
-    "adc": "ADC",
-    "dwi": "DWI",
-    "ct": "CT",
-}
-_T1 = ("t1", "t1w", "st1w", "mprage", "mpr", "spgr", "fspgr", "bravo", "t1flair")
-_AGENT = (
-    r"(?:gd|gad|gado|gadolinium|gadovist|dotarem|magnevist|gbca|ce|cont|contrast|post|postcontrast|postgd|postgad|km|ks|"
-    r"nachkm|postkm|kontrast(?:mittel)?|contrast[eo]|mdc|enh|enhanced|wc|c\+|\+(?:c|ce|gd|km|contrast))"
-)
-_AGENT_WORD = re.compile(_AGENT)
-_T1_WITH_AGENT = re.compile(rf"(t1w?)(?:{_AGENT})+")
-_DENIED = {
-    *("pre", "non", "no", "without", "wo", "w/o", "native", "nativ", "unenhanced", "precontrast", "noncontrast"),
-    *("ohne", "vor", "sans", "avant", "sin", "senza", "zonder"),
-}
-_LABEL = re.compile(
-    r"(?:.*(?:mask|masks|seg|segm|segmentation|segmentations|segmented|labels?|labelmap|lesions?|dseg|groundtruth|goldstandard)"
-    r"|gt|gold|ground|consensus|manual|roi|rois|aseg|aparc|wmparc|parc|parcellation|ribbon|tissues|tumou?r|wmh|[gcp]tv|oars?"
-    r"|contours?|delineations?|annotations?|binary|thresh|thresholded)\d?"
-)
-_MAP = re.compile(
-    r"(?:.*(?:map|maps|fieldmap)|qt[12]|quantt[12]|t1rho|rho|residuals?|r1|r2|r2s|r2star|mtr|mtsat|mwf|cb[fv]|rcb[fv]|mtt|ttp|tmax|ktrans|kep|"
-    r"prob|probability|probabilities|pve|pveseg|posteriors?|phase|phasediff|phase[12]|magnitude[12]?|qsm|chimap|warp|"
-    r"jacobian|xfm|deformation|displacement|uncertainty|fa|kurtosis|tensor|bias|biasfield|ratio|snr|defacemask|b0map|b1map)"
-)
-_OTHER = re.compile(
-    r"(?:bold|fmri|rest|localizer|localiser|loc|scout|survey|aahscout|calibration|asset|smartbrain|mip|minip|"
-    r"asl|perfusion|dsc|dce|tof|mra|cta|ctp|angio|diff|bvec|bval|sbref|epi|dti|mosaic|screenshot|report)"
-)
-# Whatever else a name says: shares of a tissue are no label map, and a projection or a difference is no image of it.
-_ALWAYS_MAP = re.compile(
-    r"prob|probmap|probs|probability|probabilities|probseg|posteriors?|pve|pveseg|(?:s?m?w|r)c[1-6].*"
-)
-_ALWAYS_OTHER = re.compile(
-    r"m(?:in)?ip|(?:3|three|tri)pl(?:anes?)?|planscan|localizers?|localisers?|subtraction|subtracted|difference|screenshot"
-)
-# Behind a contrast, where nobody's name stands: what was computed from the image.
-_DERIVED: tuple[tuple[Kind, re.Pattern[str]], ...] = (
-    ("label", re.compile(r"outlines?|annots?|parcels|tumou?rcore")),
-    ("map", re.compile(r"mapping|(?:sh)?molli|gm|wm|csf|ph|pha|real|imag|jac|thickness|noise|saliency")),
-    ("other", re.compile(r"pred|preds|predict(?:ion|ed)|synth|fake")),
-)
-_CORRECTED = ("corrected", "corr", "correct", "correction", "removed")
-_RATER = re.compile(r"(?:rater|reader|annotator|observer|expert|radiologist|doctor)\d{0,2}")
-# FLAIR_to_T1 is a FLAIR: a contrast after one of these words is the grid, not the image.
-_SPACE_WORDS = {"to", "in", "on", "onto", "into", "reg", "regto", "registered", "coreg", "coregistered", "aligned"}
-_SPACE = re.compile(r"(?<![A-Za-z])space-[A-Za-z0-9]+")
-_NO_IMAGE_TYPES = {"localizer", "projection image", "mip", "minip", "subtract", "screen save"}  # of ImageType
 _BIDS = re.compile(r"(?:^|_)sub-[^_]+(?:_[a-zA-Z]+-[^_]+)*_([A-Za-z0-9]+)$")
 _WORD = re.compile(r"(?i:(?<![a-z0-9])(?:c|gd|gad|km|ce)-(?=$|[_. ]))|\+?[^_\-. +]+|\+")
 
@@ -118,21 +79,30 @@ def read_name(stem: str) -> Named:
     >>> read_name("T2_lesionmask").kind, read_name("T1_map").kind, read_name("AX_T1_FLAIR").name
     ('label', 'map', 'T1')
     """
-    if bids := _read_bids(stem):
-        return bids
-    plain = _SPACE.sub(lambda match: "_" * len(match[0]), stem)
+    return _read_bids(stem) or _read(stem)
+
+
+def _read(stem: str, *, regions: bool = True) -> Named:
+    """Reads the words of a name.
+
+    Args:
+        stem: The name.
+        regions: Whether a part of a body or of a disease behind the contrast is a label map of it, as in names of
+            files; what describes a series names what was looked at.
+    """
+    plain = SPACE.sub(lambda match: "_" * len(match[0]), stem)
     found = list(_WORD.finditer(plain))
-    words = [match.group().lower() for match in found]
-    span, contrast = _last_contrast(words)
-    if sure := _sure(words):
+    words = [_plain(match.group()) for match in found]
+    span, contrast = last_contrast(words)
+    if sure := _sure(words) or _of_nobody(stem, words, span[0], contrast):
         return Named(sure[0], words[sure[1]], _trimmed(stem[: found[sure[1]].start()]))
     label = _first_label(words)
     if label is not None:
         first = label if contrast is None else min(label, span[0])
-        first -= bool(first and _RATER.fullmatch(words[first - 1]))
+        first -= bool(first and RATER.fullmatch(words[first - 1]))
         start = found[first].start()
         return Named("label", re.sub(r"[_\-. ]+", "_", stem[start:]).strip("_").lower(), _trimmed(stem[:start]))
-    patterns: tuple[tuple[Kind, re.Pattern[str]], ...] = (("map", _MAP), ("other", _OTHER))
+    patterns: tuple[tuple[Kind, re.Pattern[str]], ...] = (("map", MAP), ("other", OTHER))
     for kind, pattern in patterns:
         place = next((place for place in range(len(words)) if _names(pattern, words, place)), None)
         # Before the contrast a short word is more likely part of a name.
@@ -141,16 +111,16 @@ def read_name(stem: str) -> Named:
     if contrast is None:
         return Named("unknown", "", _trimmed(stem))
     first, last = span
-    if derived := _derived(words, last):
+    if derived := _derived(words, last, regions=regions):
         return Named(derived[0], words[derived[1]], _trimmed(stem[: found[derived[1]].start()]))
-    if contrast == "T1" and _has_agent(words, first, last):
+    if contrast == "T1" and has_agent(words, first, last):
         contrast = "T1CE"
     return Named("contrast", contrast, _trimmed(stem[: found[first].start()]), _trimmed(stem[found[last - 1].end() :]))
 
 
 def _sure(words: list[str]) -> tuple[Kind, int] | None:
     """What some words say whatever else a name says, and which word it is; words may be spelled in two."""
-    patterns: tuple[tuple[Kind, re.Pattern[str]], ...] = (("map", _ALWAYS_MAP), ("other", _ALWAYS_OTHER))
+    patterns: tuple[tuple[Kind, re.Pattern[str]], ...] = (("map", ALWAYS_MAP), ("other", ALWAYS_OTHER))
     for kind, pattern in patterns:
         for place, word in enumerate(words):
             if word == "prob" and "".join(words[place + 1 : place + 2]).isdigit():
@@ -160,15 +130,38 @@ def _sure(words: list[str]) -> tuple[Kind, int] | None:
     return None
 
 
-def _derived(words: list[str], last: int) -> tuple[Kind, int] | None:
+def _of_nobody(stem: str, words: list[str], first: int, contrast: str | None) -> tuple[Kind, int] | None:
+    """What begins as tissues, fields or templates do, or is of another modality on the grid of a contrast."""
+    numbered = "".join(words[1:2]).isdigit()  # y_01_T1, MNI_01_T1
+    if TISSUE.match(stem) or (len(words) > 1 and words[0] in FIELDS and not numbered):
+        return "map", 0
+    if words and TEMPLATE.fullmatch(words[0]) and not numbered and (contrast is None or first > 0):
+        return "other", 0
+    if contrast not in (None, "CT") and first and MODALITY.fullmatch(words[first - 1]):
+        return "other", first - 1
+    return None
+
+
+def _derived(words: list[str], last: int, *, regions: bool) -> tuple[Kind, int] | None:
     """What a word behind the contrast says was computed from the image, and which word it is."""
-    pairs = itertools.product(_DERIVED, range(last, len(words)))
-    return next(((kind, place) for (kind, pattern), place in pairs if _names(pattern, words, place)), None)
+    places = [place for place in range(last, len(words)) if words[place - 1] not in SPACE_WORDS]
+    patterns = [(kind, pattern) for kind, pattern in DERIVED if regions or kind != "label"]
+    pairs = itertools.product(patterns, places)
+    named = next(((kind, place) for (kind, pattern), place in pairs if _names(pattern, words, place)), None)
+    if named is None and regions and len(words) > last and LAST.fullmatch(words[-1]):
+        return "label", len(words) - 1
+    return named
 
 
 def _names(pattern: re.Pattern[str], words: list[str], place: int) -> bool:
     """Whether a word names a map or another series; what was corrected for one (``bias_corrected``) is an image."""
-    return bool(pattern.fullmatch(words[place])) and words[place + 1 : place + 2] not in [[one] for one in _CORRECTED]
+    return bool(pattern.fullmatch(words[place])) and not CORRECTED & set(words[place + 1 : place + 2])
+
+
+def _plain(word: str) -> str:
+    """Small letters without accents."""
+    text = unicodedata.normalize("NFKD", word.lower())
+    return "".join(letter for letter in text if not unicodedata.combining(letter))
 
 
 def entities_of(stem: str) -> dict[str, str]:
@@ -198,10 +191,10 @@ def dicom_contrast(words: Sequence[str], *, agent: str = "", image_type: str = "
         image_type: ImageType, its values separated by backslashes.
     """
     types = {word.strip().lower() for word in image_type.split("\\")}
-    if made := types & _NO_IMAGE_TYPES:
+    if made := types & NO_IMAGE_TYPES:
         return Named("other", min(made))
     named = next((found for text in words if (found := _in_text(text)).kind != "unknown"), Named("unknown", ""))
-    if named.kind == "contrast" and named.name != "ADC" and any(_MAP.fullmatch(word) for word in types):
+    if named.kind == "contrast" and named.name != "ADC" and any(MAP.fullmatch(word) for word in types):
         return Named("map", named.name)
     if named.name == "T1" and agent.strip().lower() not in ("", "no", "none", "0", "n", "false"):
         return Named("contrast", "T1CE")
@@ -235,63 +228,26 @@ def _read_bids(stem: str) -> Named | None:
         return Named("map", suffix, stem)
     if suffix.lower() in ("dseg", "mask") or "label" in entities:
         return Named("label", "_".join(filter(None, (entities.get("label"), entities.get("desc"), suffix))), stem)
-    if _MAP.fullmatch(suffix.lower()) or entities.get("part") in ("phase", "real", "imag"):
+    if MAP.fullmatch(suffix.lower()) or entities.get("part") in ("phase", "real", "imag"):
         return Named("map", suffix, stem)
     name = CONTRASTS.get(suffix.lower())
     if name is None:
-        return None if _LABEL.fullmatch(suffix.lower()) else Named("other", suffix, stem)
+        return None if LABEL.fullmatch(suffix.lower()) else Named("other", suffix, stem)
     return Named("contrast", "T1CE" if name == "T1" and "ce" in entities else name, stem)
 
 
 def _in_text(text: str) -> Named:
-    return read_name("_".join(re.findall(r"[A-Za-z0-9+*]+", text)))
-
-
-def _last_contrast(words: list[str]) -> tuple[tuple[int, int], str | None]:
-    """From where to where the last contrast is spelled, and its name."""
-    for end in reversed(range(1, len(words) + 1)):
-        # The longest spelling that ends here wins: "t2_flair" is not "flair" alone.
-        for start in range(max(0, end - 3), end):
-            spelled = "".join(words[start:end])
-            name = CONTRASTS.get(spelled) or ("T1CE" if _T1_WITH_AGENT.fullmatch(spelled) else None)
-            if name is not None and not _is_grid(words, start):
-                return (start, end), _with_fluid(words, start, name)
-    return (0, 0), None
-
-
-def _is_grid(words: list[str], start: int) -> bool:
-    """Whether the contrast that begins at a word is the grid of another one: ``FLAIR_to_T1``, ``FLAIR_2_T1``."""
-    before = words[start - 1] if start else ""
-    return before in _SPACE_WORDS or (before == "2" and _last_contrast(words[: start - 1])[1] is not None)
-
-
-def _with_fluid(words: list[str], start: int, name: str) -> str:
-    """A T2 with dark fluid is a FLAIR; a FLAIR of T1 weighting, spelled with words between, is a T1."""
-    joined = "".join(words)
-    if name == "T2" and re.search(r"darkfluid|dafl", joined):
-        return "FLAIR"
-    if name == "FLAIR" and any(word in _T1 for word in words[:start]) and "t2" not in words:
-        between = words[max(place for place, word in enumerate(words[:start]) if word in _T1) + 1 : start]
-        return "T1" if all(word.isalpha() and word not in _SPACE_WORDS for word in between) else name
-    return name
-
-
-def _has_agent(words: list[str], first: int, last: int) -> bool:
-    """Whether a word beside a T1 names a contrast agent; ``post`` before it is more likely a visit."""
-    after = [place for place in range(last, len(words)) if _AGENT_WORD.fullmatch(words[place])]
-    clear = [word if word not in ("post", "c", "wc") else "" for word in words]
-    before = [place for place in range(first) if _AGENT_WORD.fullmatch(clear[place])]
-    return any(not set(words[max(0, place - 2) : place]) & _DENIED for place in (*before, *after))
+    return _read("_".join(re.findall(r"[A-Za-z0-9+*]+", text)), regions=False)
 
 
 def _first_label(words: list[str]) -> int | None:
     if words and words[0] == "bet":  # FSL's brain extraction and its masks; T1_bet is a T1
         return 0
     for place, word in enumerate(words):
-        if words[place + 1 : place + 2] and words[place + 1].isdigit() and _last_contrast(words[place + 2 :])[1]:
+        if words[place + 1 : place + 2] and words[place + 1].isdigit() and last_contrast(words[place + 2 :])[1]:
             continue  # tumor_001_T1 is an image of a patient who is called so
         pair = "".join(words[place : place + 2])
-        if (_LABEL.fullmatch(word) and word not in ("unlabel", "unlabeled")) or pair in (
+        if (LABEL.fullmatch(word) and word not in ("unlabel", "unlabeled")) or pair in (
             "goldstandard",
             "groundtruth",
             "brainmask",

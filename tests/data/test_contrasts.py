@@ -125,6 +125,34 @@ def test_what_says_nothing_stays_unknown(stem):
         ("T1_std", "contrast"),
         ("FLAIR_to_atlas", "contrast"),
         ("fake_01_T1", "contrast"),
+        ("T1_edema", "label"),
+        ("FLAIR_\u00d6dem", "label"),
+        ("T1_ventricles", "label"),
+        ("FLAIR_ED", "label"),
+        ("FLAIR_l\u00e9sion", "label"),
+        ("T1_skull", "label"),
+        ("T1_skull_stripped", "contrast"),
+        ("T2_vessel_wall", "contrast"),
+        ("PET_T1", "other"),
+        ("T1_PET", "other"),
+        ("PET_MR_T1", "contrast"),
+        ("c1P01_T1", "map"),
+        ("c1sub-01_T1w", "map"),
+        ("mwp1P01_T1", "map"),
+        ("y_P01_T1", "map"),
+        ("c1_T1", "contrast"),
+        ("p1A_T1", "contrast"),
+        ("p1Pre_T1", "contrast"),
+        ("y_01_T1", "contrast"),
+        ("T1_atlas", "other"),
+        ("template_T1", "other"),
+        ("MNI152_T1_1mm", "other"),
+        ("MNI_001_T1", "contrast"),
+        ("P01_MNI_T1", "contrast"),
+        ("T1_MNI152", "contrast"),
+        ("T1_SynthSR", "other"),
+        ("T1_overlay", "other"),
+        ("T1_fast_mixeltype", "map"),
     ],
 )
 def test_masks_maps_and_localisers_are_never_images(stem, kind):
@@ -140,6 +168,7 @@ def test_a_dicom_series_is_read_by_its_words_and_then_by_its_tags():
     assert dicom_contrast(["T1"], image_type="ORIGINAL\\PRIMARY\\LOCALIZER").kind == "other"
     assert dicom_contrast(["TOF"], image_type="DERIVED\\SECONDARY\\PROJECTION IMAGE").kind == "other"
     assert dicom_contrast(["head routine"]).kind == "unknown"
+    assert dicom_contrast(["Ax T1 ventricles"]).name == "T1"  # what was looked at
 
 
 @pytest.mark.parametrize(

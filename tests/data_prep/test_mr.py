@@ -438,3 +438,24 @@ def test_real_dicom_and_nifti_are_read_from_one_folder(tmp_path):
         "t1_dicom_16slices": "T1",
         "torchio": "CT",
     }
+
+
+def test_a_mask_that_is_called_as_an_image_costs_itself_unless_a_table_says_so(tmp_path, save):
+    import numpy as np
+
+    from data_prep.mr import prepare
+    from medmae.data import Manifest
+
+    for name in ("a", "b"):
+        array = np.zeros((14, 16, 10), dtype=np.int16)
+        array[4:9, 4:9, 3:7] = 1
+        array[4:9, 4:6, 3:7] = 2
+        save(tmp_path / "raw" / name / "T1.nii.gz", seed=ord(name))
+        save(tmp_path / "raw" / name / "T2.nii.gz", array=array + (name == "b") * (array > 0))
+    result = prepare(source=tmp_path / "raw", out=tmp_path / "out", workers=0)
+    assert [[one["name"] for one in row["contrasts"]] for row in Manifest.read(result.manifest)] == [["T1"], ["T1"]]
+    assert (tmp_path / "out" / "quarantine.csv").read_text().count("holds a mask or label map") == 2
+    (tmp_path / "t.csv").write_text("subject,contrast,path\na,T1,raw/a/T1.nii.gz\na,T2,raw/a/T2.nii.gz\n")
+    result = prepare(source=tmp_path / "t.csv", out=tmp_path / "said", workers=0)
+    (row,) = Manifest.read(result.manifest)
+    assert "like_a_label_map" in row["contrasts"][1]["flags"]

@@ -200,3 +200,21 @@ def test_series_of_equal_words_are_runs_by_their_numbers_and_others_are_a_doubt(
     (case,) = find_cases(tmp_path, run="last").cases
     assert [one.name for one in case.contrasts] == ["T2"]
     assert len(case.lost) == 3
+
+
+def test_a_table_takes_a_map_or_a_localiser_for_what_it_says(tmp_path):
+    root = write(tmp_path / "export", "P{p}/{n}")
+    series(root / "P1" / "9", patient="ID1", study=1, number=9, words="T1 map")
+    assert "a quantitative map, and no image" in {one.why for one in find_cases(root).left_out}
+    table = tmp_path / "who.csv"
+    table.write_text("path,subject,contrast\nP1,a,\nP2,b,\nP3,c,\nP1/9,a,T1map\n")
+    found = find_cases(root, given=Given(subjects=table))
+    assert [source.name for source in found.cases[0].contrasts] == ["FLAIR", "T1", "T1MAP"]
+    assert found.left_out == []
+
+
+def test_a_mask_of_nifti_beside_a_series_is_no_image_that_was_converted_from_it(tmp_path):
+    series(tmp_path / "P1" / "T1", patient="a", study=1, number=3, words="T1")
+    (tmp_path / "P1" / "T1" / "lesion_mask.nii.gz").touch()
+    (case,) = find_cases(tmp_path).cases
+    assert ([one.name for one in case.contrasts], [one.name for one in case.labels]) == (["T1"], ["lesion_mask"])

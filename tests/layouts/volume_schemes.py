@@ -294,6 +294,19 @@ SCHEMES = {
         "",
         {"T1_mprage_3": "T1", "T1_mprage_3_Crop_1": None, "T1_mprage_3_Eq_1": None, "T2_4": "T2", "T2_4_Tilt_1": None},
     ),
+    "SPM and CAT12": Scheme(
+        "AB0{p}/{c}.nii",
+        "AB0{p}",
+        "",
+        {"T1": "T1", "mT1": None, "wmT1": None, "c1T1": None, "y_T1": None, "mri/p0T1": None, "mri/mwp1T1": None},
+    ),
+    "SPM, names of patients": Scheme(
+        "{c}.nii",
+        "AB01",
+        "",
+        {"AB01_T1": "T1", "rAB01_T1": None, "swrAB01_T1": None, "c2AB01_T1": None},
+        patients=(1,),
+    ),
     # What nobody can tell.
     **{
         f"dates in other forms, {form}": Scheme(

@@ -67,9 +67,9 @@ def _source(name: str, path: Path, values: dict[str, str], table: Path, line: in
             remedy="correct the path, which starts at the folder of the table",
         )
     if not path.is_dir():
-        return Source(name, path)
+        return Source(name, path, said=True)
     one = _series_of_line(path, values.get("series", ""), series_of)
-    return Source(name, path, tuple(one.files), series=(one.words, one.number), flags=one.flags)
+    return Source(name, path, tuple(one.files), series=(one.words, one.number), flags=one.flags, said=True)
 
 
 def _series_of_line(folder: Path, uid: str, series_of: _SeriesOf) -> Series:

@@ -16,6 +16,7 @@ from medmae.data.volumes.case import Case
 from medmae.data.volumes.grid import Grid
 from medmae.data.volumes.hounsfield import CTWindow, fitted, in_hounsfield, is_ct
 from medmae.data.volumes.intensity import Normalisation, Rule
+from medmae.data.volumes.label_like import refuse_labels
 from medmae.data.volumes.layouts import Found, Layout, cases_of, find_cases
 from medmae.data.volumes.nifti import NanPolicy, Volume
 from medmae.data.volumes.nifti_header import Repair
@@ -150,6 +151,8 @@ class VolumeCases:
 
     def _load(self, source: Source) -> Volume:
         volume = load_source(source, nan=self.nan, limit_gb=self.limit_gb, repair_affine=self.repair_affine)
+        if not source.said:
+            refuse_labels(volume.array, path=source.first)
         if self.ct_window is None or not is_ct(source.name):
             return volume
         return in_hounsfield(volume, path=source.path, required=True)

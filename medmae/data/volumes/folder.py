@@ -17,14 +17,16 @@ from medmae.data.names import is_synthetic, stem_of
 from medmae.data.tree import folders_below
 from medmae.data.volumes.bounding_box import bounding_box
 from medmae.data.volumes.dicom import is_dicom
+from medmae.data.volumes.found import WHY
 from medmae.data.volumes.grid import Grid
 from medmae.data.volumes.hounsfield import CT, CTWindow, fitted, in_hounsfield, is_ct
 from medmae.data.volumes.intensity import Normalisation
+from medmae.data.volumes.label_like import refuse_labels
 from medmae.data.volumes.nifti import NanPolicy
 from medmae.data.volumes.other_formats import parts_of
 from medmae.data.volumes.series import find_series, shapes_of
 from medmae.data.volumes.volume_file import Source, load_source
-from medmae.data.volumes.walk import WHY, is_nifti, left_out
+from medmae.data.volumes.walk import is_nifti, left_out
 from medmae.errors import DataError
 
 _NO_IMAGES = ("label", "map", "synthetic")
@@ -91,6 +93,7 @@ class VolumeFolder(Dataset[StoredVolume]):
     def __getitem__(self, index: int) -> StoredVolume:
         source = self.sources[index]
         volume = load_source(source, nan=self.nan)
+        refuse_labels(volume.array, path=source.first)
         contrast = CT if self.ct_window is None else _contrast_of(source)
         if self.ct_window is not None and is_ct(contrast):
             volume = in_hounsfield(volume, path=source.first, required=True)

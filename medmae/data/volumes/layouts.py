@@ -22,7 +22,8 @@ from medmae.data.tree import require_there
 from medmae.data.volumes.case import REMEDY, Case
 from medmae.data.volumes.case_table import cases_of_table, named_in_table
 from medmae.data.volumes.claims import RunRule, settled
-from medmae.data.volumes.walk import FoundVolume, is_nifti, nifti_volumes, unnamed_volume, walk
+from medmae.data.volumes.found import FoundVolume, Walked
+from medmae.data.volumes.walk import is_nifti, nifti_volumes, unnamed_volume, walk
 from medmae.errors import DataError, check_choice
 
 Layout = Literal["auto", "bids", "folders", "csv", "dicom"]
@@ -77,14 +78,15 @@ def find_cases(
         raise DataError(
             "a folder or a .csv file is expected", path=source, remedy="give the folder that holds this file"
         )
-    volumes, left = walk(source, salt=salt)
+    walked = walk(source, salt=salt)
+    volumes, left = walked.volumes, walked.left
     if layout == "bids":
         others = [volume.source for volume in volumes if volume.bids is None]
         left += [LeftOut(path, "not BIDS, --layout bids") for one in others for path in one.files or (one.path,)]
         volumes = [volume for volume in volumes if volume.bids is not None]
     given = given or Given()
     if given.subjects is not None:
-        volumes, left = _overruled(volumes, left, source, Path(given.subjects))
+        volumes, left = _overruled(replace(walked, volumes=volumes), source, Path(given.subjects))
     cases, alone = _cases(volumes, source, given, strict=strict)
     return _checked(Found(cases, [*left, *alone]), source, layout=layout, run=run)
 
@@ -169,22 +171,23 @@ def _cases(
     return _grouped(placed)
 
 
-def _overruled(
-    volumes: list[FoundVolume], left: list[LeftOut], root: Path, table: Path
-) -> tuple[list[FoundVolume], list[LeftOut]]:
-    """The same with the files whose own names say no image, of which the user's table names the contrast."""
+def _overruled(walked: Walked, root: Path, table: Path) -> tuple[list[FoundVolume], list[LeftOut]]:
+    """The same with the files and series that say no image themselves, of which the user's table names the contrast."""
     said = contrasts_of(table)
     named = {
         one.path: contrast
-        for one in left
+        for one in walked.left
         if is_nifti(one.path) and (contrast := said.get(stem_of(one.path.relative_to(root).as_posix())))
     }
+    volumes = list(walked.volumes)
     for path, contrast in named.items():
         parts = path.parent.relative_to(root).parts
         volume = unnamed_volume(path, parts, contrast)
         # Its own name says nothing of a visit either, unless nothing else does.
-        volumes = [*volumes, replace(volume, unit=replace(volume.unit, names=parts or volume.unit.names))]
-    return volumes, [one for one in left if one.path not in named]
+        volumes.append(replace(volume, unit=replace(volume.unit, names=parts or volume.unit.names)))
+    series = [one for one in walked.held if {one.unit.path, one.unit.path.rpartition("/")[2]} & set(said)]
+    taken = {*named, *(file for one in series for file in one.source.files)}
+    return [*volumes, *series], [one for one in walked.left if one.path not in taken]
 
 
 def _renamed(volume: FoundVolume, contrast: str) -> FoundVolume:
@@ -194,7 +197,10 @@ def _renamed(volume: FoundVolume, contrast: str) -> FoundVolume:
     name, label = named_in_table(contrast)
     unit = replace(volume.unit, counts=not label)
     return replace(
-        volume, named=Named("label" if label else "contrast", name), source=replace(volume.source, name=name), unit=unit
+        volume,
+        named=Named("label" if label else "contrast", name),
+        source=replace(volume.source, name=name, said=True),
+        unit=unit,
     )
 
 

@@ -24,6 +24,7 @@ class Source:
         series: What the header calls a DICOM series, and its number in the study.
         flags: What the search has seen of it that is unusual.
         shows: The contrast that a series shows by its header, where ``name`` is another.
+        said: Whether a user's table names the contrast.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Source:
     series: tuple[str, int] | None = None
     flags: tuple[str, ...] = ()
     shows: str = ""
+    said: bool = False
 
     @property
     def first(self) -> Path:

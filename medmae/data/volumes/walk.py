@@ -5,19 +5,21 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
-from medmae.data.contrasts import Named, contrast_in, contrast_of, entities_of, read_name
+from medmae.data.contrasts import Named, contrast_of, entities_of, read_name
 from medmae.data.identity.tree import Names, Unit
 from medmae.data.identity.words import DATE, Role, published, role_of, without_shelf
 from medmae.data.left_out import OTHER_FILE, SIDECAR, LeftOut
 from medmae.data.names import is_synthetic, stem_of
 from medmae.data.tree import folders_below
 from medmae.data.volumes.dicom import is_dicom
+from medmae.data.volumes.found import WHY, FoundVolume, Walked
 from medmae.data.volumes.other_formats import SUFFIXES, parts_of
-from medmae.data.volumes.series import called_as, find_series, shapes_of
+from medmae.data.volumes.series import called_as, shapes_of
+from medmae.data.volumes.spm import SPM, made_by_spm
 from medmae.data.volumes.volume_file import Source
+from medmae.data.volumes.walk_dicom import dicom_volumes
 
 _SIDECARS = frozenset({".bval", ".bvec", ".json", ".tsv"})  # of BIDS, and of converters of DICOM
 # Words of a file name that tell how an image was taken or treated, never whose it is.
@@ -30,67 +32,42 @@ _ACQUISITION = re.compile(
 _DATES = re.compile(rf"(?<!\d){DATE}|(?<!\d)(?:19|20)\d{{12}}(?!\d)")
 _DERIVED = {"derivatives", "sourcedata"}
 _UNREAD = (".mnc", ".par", ".rec", ".brik", ".head", ".gipl", ".img")  # volumes elsewhere
-WHY = {
-    "label": "a label map",
-    "map": "a quantitative map, and no image",
-    "other": "a localiser, functional, diffusion or other series",
-    "unknown": "a volume whose name tells no contrast",
-}
+_Folder = tuple[str, ...]
 _BESIDE = "DICOM beside NIfTI files of the same folder"
 _SYNTHETIC = "made by a network"
 _BIDS_OTHERS = {"func", "fmap", "dwi", "perf", "eeg", "meg", "ieeg", "pet", "micr", "beh", "motion", "nirs"}
 
 
-@dataclass(frozen=True)
-class FoundVolume:
-    """One volume.
-
-    Args:
-        parts: Folders below the root.
-        named: What it shows.
-        source: Where its files are.
-        unit: The names that tell whose it is.
-        bids: Root of the BIDS data set, subject and session, where the name follows BIDS.
-    """
-
-    parts: tuple[str, ...]
-    named: Named
-    source: Source
-    unit: Unit
-    bids: tuple[Names, str, str | None] | None = None
-
-
-_Folder = tuple[str, ...]
-
-
-def walk(root: Path, *, salt: Path | None) -> tuple[list[FoundVolume], list[LeftOut]]:
-    """Images and label maps below a folder, and all other files, with the reason.
+def walk(root: Path, *, salt: Path | None) -> Walked:
+    """Searches a folder.
 
     Args:
         root: The folder.
         salt: See :func:`medmae.data.identity.headers.salt_of`.
     """
-    nifti: list[tuple[Path, tuple[str, ...]]] = []
-    found: list[FoundVolume] = []
-    left: list[LeftOut] = []
+    nifti: list[tuple[Path, _Folder]] = []
+    found = Walked()
     for folder, files in folders_below(root):
         parts = folder.relative_to(root).parts
         own = {path: None for path in files if is_nifti(path)}
         nifti += [(path, parts) for path in own]
         dicom = {path for path in files if path not in own and is_dicom(path)}
         if dicom:
-            series, unusable = _dicom_volumes(folder, parts, salt=salt)
-            # Beside NIfTI files, DICOM is mostly what they were converted from.
-            found += [] if own else series
-            beside = [path for volume in series if own for path in volume.source.files]
-            left += [*unusable, *(LeftOut(path, _BESIDE) for path in beside)]
+            series = dicom_volumes(folder, parts, found, salt=salt)
+            # Beside images of NIfTI, DICOM is mostly what they were converted from.
+            converted = any(read_name(stem_of(path.name)).kind in ("contrast", "unknown") for path in own)
+            found.volumes += [] if converted else series
+            beside = [path for volume in series if converted for path in volume.source.files]
+            found.left += [LeftOut(path, _BESIDE) for path in beside]
         if len(own) + len(dicom) < len(files):
             taken = {*dicom, *(part for path in own for part in parts_of(path))}
             shapes, alone = shapes_of(dicom), not own
             others = [path for path in files if path not in taken]
-            left += [left_out(path, dicom=dicom, shapes=shapes, alone=alone) for path in others]
+            found.left += [left_out(path, dicom=dicom, shapes=shapes, alone=alone) for path in others]
     volumes, no_images = nifti_volumes(nifti)
-    return found + volumes, left + no_images
+    found.volumes += volumes
+    found.left += no_images
+    return found
 
 
 def left_out(path: Path, *, dicom: Collection[Path], shapes: Collection[str], alone: bool) -> LeftOut:
@@ -125,6 +102,7 @@ def nifti_volumes(files: Iterable[tuple[Path, tuple[str, ...]]]) -> tuple[list[F
     files = list(files)
     names = _folder_names(files)
     found = {path: _nifti_volume(path, parts, names) for path, parts in files}
+    found |= dict.fromkeys(made_by_spm(found), SPM)
     volumes = [volume for volume in found.values() if isinstance(volume, FoundVolume)]
     return volumes, [LeftOut(path, why) for path, why in found.items() if isinstance(why, str)]
 
@@ -261,28 +239,3 @@ def _without_acquisition(text: str) -> str:
     while words and (_ACQUISITION.fullmatch(words[0]) or not words[0].strip("_-. ")):
         words.pop(0)
     return "".join(words)
-
-
-def _dicom_volumes(
-    folder: Path, parts: tuple[str, ...], *, salt: Path | None
-) -> tuple[list[FoundVolume], list[LeftOut]]:
-    """Every series of a folder; the folder's name tells the contrast before the series' own words do."""
-    found: list[FoundVolume] = []
-    left: list[LeftOut] = []
-    series = find_series(folder, salt=salt, left=left)
-    spelled = contrast_of(folder.name)
-    for uid, one in series.items():
-        named = one.named
-        by_folder = (spelled or contrast_in(folder.name)) if len(series) == 1 else None
-        if named.kind in ("map", "other", "label"):
-            left += [LeftOut(path, WHY[named.kind]) for path in one.files]
-            continue
-        name = by_folder or (named.name if named.kind == "contrast" else "MR")
-        if by_folder == "T1" and named.name == "T1CE":
-            name = "T1CE"
-        owner = parts[:-1] if spelled and parts else parts
-        path = "/".join(parts if len(series) == 1 else (*parts, uid))
-        unit = Unit(path=path, names=owner, patient=one.patient, study=one.study)
-        source = Source(name, folder, tuple(one.files), series=(one.words, one.number), flags=one.flags)
-        found.append(FoundVolume(parts, Named("contrast", name), source, unit))
-    return found, left
