@@ -1,7 +1,7 @@
 """A training on a pre-trained encoder takes that encoder's sizes: whoever names the file has to repeat none of them.
 
-Sizes that a user typed, or that a configuration merged over the first one brings, stay; where they contradict the
-weights, loading refuses them.
+Sizes that a user typed, or that a configuration merged over the first one brings, are compared with it, and refused by
+name where they contradict it.
 """
 
 from __future__ import annotations
@@ -17,9 +17,11 @@ from medmae.bundle.kept import as_yaml
 from medmae.nn.arguments import plain, same
 from medmae.nn.config import TARGET, config_by
 from medmae.weights.about import read_about
+from medmae.weights.arguments import Wanted, contradiction
 from medmae.weights.networks import read_networks
 
 _TRAINING = "training"
+_POSITIONS = frozenset({"image_size", "num_frames"})
 _READ = ("stride",)
 # What an encoder is built with, by the names that methods and the encoder itself have for it.
 _SIZES = (
@@ -37,19 +39,24 @@ def from_pretrained(parser: Any, *, given: Collection[str]) -> dict[str, Any]:  
         given: Ids that a user typed, or that a configuration merged over the first one sets.
 
     Raises:
-        DataError: If the header of the weights is damaged.
+        DataError: If the header of the weights is damaged, or what was given contradicts them.
     """
     training = parser.get(_TRAINING, None)
     path, holder = _pretrained(parser, training), _holder(parser, training)
     if path is None or holder is None:
         return {}
     networks = read_networks(path)
-    config = networks.get("") or networks.get("encoder") or {}
-    settings = _sizes(parser.get(holder), config, about=read_about(path), holder=holder, given=given)
+    settings = _sizes(parser, holder, networks.get("") or networks.get("encoder") or {}, path=path, given=given)
     settings |= {id_: value for id_, value in reading(parser, path, given).items() if value != parser.get(id_)}
     if settings and os.environ.get("LOCAL_RANK", "0") == "0":
         print(f"as {path} has it: " + " ".join(f"--{id_} {as_yaml(value)}" for id_, value in settings.items()))
     return settings
+
+
+def _compare(parser: Any, id_: str, theirs: object, *, name: str, path: Path) -> None:  # noqa: ANN401
+    """Refuses what cannot be loaded; whether other positions fit, loading tells."""
+    if id_ in parser and name not in _POSITIONS and not same(theirs, wanted := parser.get_parsed_content(id_)):
+        raise contradiction(theirs, Wanted(wanted, id_), path=path)
 
 
 def reading(parser: Any, weights: Path, given: Collection[str]) -> dict[str, Any]:  # noqa: ANN401 (MONAI's parser)
@@ -67,17 +74,17 @@ def _leaves(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _sizes(
-    component: Mapping[str, Any],
+    parser: Any,  # noqa: ANN401 (MONAI's)
+    holder: str,
     config: Mapping[str, Any],
     *,
-    about: Mapping[str, Any],
-    holder: str,
+    path: Path,
     given: Collection[str],
 ) -> dict[str, Any]:
     """Sizes by the ids that a recipe has for them, of those that are not as the recipe's own."""
-    settings: dict[str, Any] = {}
+    component, preset, settings = parser.get(holder), str(read_about(path).get("preset")), {}
     target = str(component[TARGET])
-    if f"{holder}::{TARGET}" not in given and (sibling := _sibling(target, str(about.get("preset")))) != target:
+    if f"{holder}::{TARGET}" not in given and (sibling := _sibling(target, preset)) != target:
         target = settings[f"{holder}::{TARGET}"] = sibling
     make = locate(target)
     own = config_by(make) if callable(make) else {}
@@ -87,9 +94,11 @@ def _sizes(
         value = component.get(place)
         option = value[1:] if isinstance(value, str) and value.startswith("@") else ""
         id_ = option or f"{holder}::{place}"
-        if name not in config or (not option and place not in own) or _is_given(id_, given):
+        if name not in config or (not option and place not in own):
             continue
-        if option or not same(own[place], config[name]):
+        if _is_given(id_, given):
+            _compare(parser, id_, config[name], name=name, path=path)
+        elif option or not same(own[place], config[name]):
             settings[id_] = plain(config[name])
     if f"{holder}::modalities" not in settings:
         settings.pop(f"{holder}::outputs", None)  # which only have to be among them

@@ -11,6 +11,7 @@ from data_prep.tiny import images
 from medmae.bundle.from_pretrained import from_pretrained
 from medmae.bundle.run import run_bundle
 from medmae.bundle.shipped import find_configs, shipped
+from medmae.errors import DataError
 from medmae.methods.presets import known_as
 from medmae.methods.registry import create
 from medmae.weights.about import about_header
@@ -26,11 +27,11 @@ def weights_of(folder: Path, name: str, *, view: dict | None = None, **options) 
     return str(path)
 
 
-def settings(bundle: str, config: str = "train", *, given=(), **options) -> dict:
+def settings(bundle: str, config: str = "train", **options) -> dict:
     parser = ConfigParser()
     parser.read_config(list(map(str, find_configs(shipped()[bundle], config))))
     parser.update(options)
-    return from_pretrained(parser, given={*given, *options})
+    return from_pretrained(parser, given=options.keys())
 
 
 def test_options_of_an_encoder_become_those_of_the_weights(tmp_path, capsys):
@@ -43,7 +44,25 @@ def test_options_of_an_encoder_become_those_of_the_weights(tmp_path, capsys):
 def test_what_was_typed_stays(tmp_path):
     file = weights_of(tmp_path, "mae", preset="tiny")
     assert "image_size" not in settings("image_classification", pretrained=file, image_size=48)
-    assert settings("image_classification", given={"embed_dim"}, pretrained=file).keys() >= {"depth", "patch_size"}
+    found = settings("image_classification", pretrained=file, embed_dim=48)  # what they have
+    assert found.keys() >= {"depth", "patch_size"}
+    assert "embed_dim" not in found
+
+
+@pytest.mark.parametrize(
+    ("bundle", "method", "wrong"),
+    [
+        ("image_classification", "mae", {"embed_dim": 96}),
+        ("image_classification", "mae", {"channels": 3}),
+        ("mr_mt_unet_synthesis", "edge_mae", {"method::depth": 5}),
+        ("video_classification", "videomae", {"channels": 3}),
+    ],
+)
+def test_what_contradicts_the_weights_is_refused_by_name(tmp_path, bundle, method, wrong):
+    file = weights_of(tmp_path, method, preset="tiny", in_channels=1)
+    ((name, value),) = wrong.items()
+    with pytest.raises(DataError, match=rf"trained with {name} = \d+, and {value} is wanted .*leave --{name} out"):
+        settings(bundle, pretrained=file, **wrong)
 
 
 @pytest.mark.parametrize("preset", ["tiny", "demo", "paper"])
