@@ -20,9 +20,8 @@ from medmae.training.module import MaskedModule
 from medmae.training.sizes import Sizes
 
 LONG_HOURS = 1.0  # from here on a CPU is the wrong device for a first look
-# Of the speed of a large product: whole steps of MT-UNet reach 34 to 43 % of it on a CPU (docs/scale.md). It is on the
-# safe side for the others: steps alone of transformers reach 64 to 86 % on a quiet CPU, and 27 to 37 % on a GPU
-# (docs/benchmarks.md).
+# Of the speed of a large product: whole steps of MT-UNet reach 35 to 50 % of it on a CPU (docs/scale.md); steps alone
+# of plain transformers 64 to 86 % on a quiet CPU, and 27 to 37 % on a GPU (docs/benchmarks.md).
 EFFICIENCY = 0.4
 
 
