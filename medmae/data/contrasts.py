@@ -49,6 +49,8 @@ from medmae.data.contrast_words import (
     Kind,
 )
 
+LabelKind = Literal["lesion", "brain", "other"]
+
 _BIDS = re.compile(r"(?:^|_)sub-[^_]+(?:_[a-zA-Z]+-[^_]+)*_([A-Za-z0-9]+)$")
 _WORD = re.compile(r"(?i:(?<![a-z0-9])(?:c|gd|gad|km|ce)-(?=$|[_. ]))|\+?[^_\-. +]+|\+")
 
@@ -201,7 +203,7 @@ def dicom_contrast(words: Sequence[str], *, agent: str = "", image_type: str = "
     return Named(named.kind, named.name)
 
 
-def label_kind(name: str) -> Literal["lesion", "brain", "other"]:
+def label_kind(name: str) -> LabelKind:
     """What a label map marks, by its name; ``other`` is anatomy, or a name that does not say.
 
     >>> label_kind("consensus_gt"), label_kind("bet_t1c_mask"), label_kind("aparc_aseg")

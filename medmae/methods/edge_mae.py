@@ -7,7 +7,8 @@ Reference: lyhkevin/MT-Net (c08afea).
 As released, both heads share one decoder trunk (the paper's figure draws two decoders) and the edge loss, too, is
 taken on hidden patches only. Deviations: transformer blocks that the reference builds and never calls are not built
 (an importer accepts and reports them); volumes, further channels and a contrast token are ours; the easy-to-hard
-``curriculum`` is what the paper intends, ``reference`` (always hard) is what its code does and the default.
+``curriculum`` is what the paper intends, ``reference`` (always hard) is what its code does and the default, and so is
+``initial_brightness``, for short trainings.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from medmae.methods.registry import register
 from medmae.methods.shown import Shown
 from medmae.nn.decoder import MaskedDecoder
 from medmae.nn.heads import PatchHead
+from medmae.nn.init import start_at
 from medmae.nn.sizes import EncoderSizes, sized
 from medmae.nn.vit import MaskedViT
 from medmae.objectives.edge import SobelEdges, WeightMode, patchwise_weight
@@ -49,7 +51,7 @@ def edge_mae_volume(**options: Any) -> EdgeMAE:
 
 def edge_mae_demo(**options: Any) -> EdgeMAE:
     """96 px in 64 patches of 12: learns anatomy within minutes on two cores (ours)."""
-    sizes = {"image_size": 96, "patch_size": 12, "depth": 6, "num_heads": 4}
+    sizes = {"image_size": 96, "patch_size": 12, "depth": 6, "num_heads": 4, "initial_brightness": 0.1}
     return EdgeMAE(**{**sizes, "decoder_dim": 128, "decoder_depth": 2, "decoder_heads": 4, **options})
 
 
@@ -80,6 +82,8 @@ class EdgeMAE(PixelMethod):
         schedule: ``reference`` weights hard patches from the start; ``curriculum`` easy ones for the first half.
         num_contrasts: Adds one learned token for the contrast of each sample (ours), read from ``batch["contrast"]``.
         target_norm: Normalisation of image targets; None in the paper. The image head then has no sigmoid.
+        initial_brightness: What untrained heads show everywhere, in (0, 1); None is the paper's medium grey. Near the
+            targets' mean it saves the hundreds of steps in which all pixels are driven to black first (ours).
         encoder: Sizes of the encoder, see :class:`medmae.nn.sizes.EncoderSizes`; what is not said is the paper's.
     """
 
@@ -99,6 +103,7 @@ class EdgeMAE(PixelMethod):
         schedule: Schedule = "reference",
         num_contrasts: int | None = None,
         target_norm: TargetNorm | None = None,
+        initial_brightness: float | None = None,
         **encoder: Unpack[EncoderSizes],
     ) -> None:
         super().__init__()
@@ -111,6 +116,10 @@ class EdgeMAE(PixelMethod):
         self.edge_head = (
             PatchHead(dim=decoder_dim, num_values=values, norm_eps=norm_eps, sigmoid=True) if edge_head else None
         )
+        if initial_brightness is not None:
+            for head in (self.image_head, self.edge_head):
+                if head is not None and head.sigmoid:
+                    start_at(head.pred, brightness=initial_brightness)
         self.sobel = SobelEdges(ndim=self.patches.ndim)
         self.contrast_token = nn.Embedding(num_contrasts, dim) if num_contrasts else None
         if self.contrast_token is not None:

@@ -16,7 +16,6 @@ volumes, ``neighbours`` (2.5-d input), ``num_contrasts`` (any contrasts in, any 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, get_args
 
@@ -32,10 +31,12 @@ from medmae.methods.registry import register
 from medmae.nn.contrasts import ContrastMean
 from medmae.nn.conv_unet import ConvUNet
 from medmae.nn.heads import only_given, paste_given
+from medmae.nn.init import start_at
 from medmae.nn.resized import Resized
 from medmae.nn.swin_unet import SwinUNet
 from medmae.nn.vit import MaskedViT
 from medmae.objectives.feature import feature_consistency
+from medmae.objectives.lesion import lesion_weights, weighted_error
 from medmae.tokens.frame import Frame
 from medmae.tokens.patches import Patches, per_axis
 
@@ -103,6 +104,9 @@ class MTUNet(Method):
         image_weight: Factor of the mean absolute error in the total.
         squared_weight: Factor of the mean squared error (ours), which asks for the mean of what is possible where the
             absolute one asks for the median: lesions that look like tissue are the lesser part of either.
+        lesion_weight: How much more than other pixels those of lesions, and what touches them, weigh in both errors
+            (ours), where batches say as ``"lesion"`` which ones these are: of a head they are thousandths, too few to
+            be learnt in short trainings. 0 needs no such entry.
         feature_weight: Factor of the feature consistency; 0 builds no feature extractor.
         freeze_blocks: Encoder blocks, counted from the input, that stay as pre-trained, with the patch embedding.
         neighbours: Slices on each side that the network sees beside the one to translate (ours); 0 in the paper.
@@ -133,6 +137,7 @@ class MTUNet(Method):
         norm_eps: float = 1e-5,
         image_weight: float = 10_000.0,
         squared_weight: float = 0.0,
+        lesion_weight: float = 0.0,
         feature_weight: float = 1.0,
         freeze_blocks: int = 0,
         neighbours: int = 0,
@@ -177,10 +182,12 @@ class MTUNet(Method):
             swin: dict[str, Any] = {"depths": unet_depths, "num_heads": unet_heads, "window_size": window_size}
             self.unet = SwinUNet(**shapes, patch=self.patches.patch, **swin, mlp_ratio=mlp_ratio, norm_eps=norm_eps)
         if initial_brightness is not None:
-            _start_at(self.unet, initial_brightness)
+            last = self.unet.head.pred if isinstance(self.unet, SwinUNet) else self.unet.head
+            start_at(last, brightness=initial_brightness)
         self.image_weight, self.squared_weight, self.feature_weight = image_weight, squared_weight, feature_weight
+        self.lesion_weight = lesion_weight
         self.neighbours, self.num_contrasts = neighbours, num_contrasts
-        self.needs = frozenset() if num_contrasts else frozenset({"target"})
+        self.needs = frozenset(() if num_contrasts else ("target",)) | frozenset(("lesion",) if lesion_weight else ())
 
     @property
     def block(self) -> int:
@@ -209,13 +216,16 @@ class MTUNet(Method):
         """
         if masks:
             raise ValueError("MT-UNet hides nothing: it takes no mask")
+        weight = lesion_weights(entry(batch, "lesion"), more=self.lesion_weight) if self.lesion_weight else None
         if self.contrasts is None:
             picture, target = self.predict(batch["image"]), entry(batch, "target")
-            return self._step(picture, picture, target)
+            return self._step(picture, picture, target, weight=weight)
         available = entry(batch, "available")
         given = draw_subset(available, generator=generator)
         picture, wanted = self.predict(batch["image"], given), available & ~given
-        return self._step(picture, picture[wanted].unsqueeze(1), batch["image"][wanted].unsqueeze(1))
+        if weight is not None:
+            weight = weight.expand_as(picture)[wanted].unsqueeze(1)
+        return self._step(picture, picture[wanted].unsqueeze(1), batch["image"][wanted].unsqueeze(1), weight=weight)
 
     def predict(self, image: Tensor, given: Tensor | None = None) -> Tensor:
         """What the U-Net makes of a picture, or of the contrasts that are given: ``(B, C, *size)``."""
@@ -248,31 +258,26 @@ class MTUNet(Method):
         """See :meth:`Method.example_batch`."""
         channels = self.num_contrasts or self.patches.channels
         image = torch.rand(batch_size, channels, *self.frame.size, generator=generator)
+        batch, one = {"image": image}, (batch_size, 1, *self.frame.size)
         if self.contrasts is not None:
-            return {"image": image, "available": torch.ones(batch_size, channels, dtype=torch.bool)}
-        return {"image": image, "target": torch.rand(batch_size, 1, *self.frame.size, generator=generator)}
+            batch["available"] = torch.ones(batch_size, channels, dtype=torch.bool)
+        else:
+            batch["target"] = torch.rand(one, generator=generator)
+        return batch | ({"lesion": torch.rand(one, generator=generator)} if self.lesion_weight else {})
 
-    def _step(self, picture: Tensor, found: Tensor, target: Tensor) -> StepOutput:
+    def _step(self, picture: Tensor, found: Tensor, target: Tensor, *, weight: Tensor | None) -> StepOutput:
         """The loss of pictures ``(K, 1, *size)``; ``picture`` is what is shown of them."""
         if found.shape != target.shape:
             raise ValueError(f"the target must be {tuple(found.shape)}, got {tuple(target.shape)}")
         terms: dict[str, Tensor] = {}
         if self.image_weight:
-            terms["image"] = self.image_weight * F.l1_loss(found, target)
+            terms["image"] = self.image_weight * weighted_error(F.l1_loss, found, target, weight)
         if self.squared_weight:
-            terms["squared"] = self.squared_weight * F.mse_loss(found, target)
+            terms["squared"] = self.squared_weight * weighted_error(F.mse_loss, found, target, weight)
         if self.feature_extractor is not None:
             pair = self.encoder_view(found), self.encoder_view(target)
             terms["feature"] = self.feature_weight * feature_consistency(self.feature_extractor, *pair)
         return StepOutput.of(terms=terms, prediction={"image": picture})
-
-
-def _start_at(unet: SwinUNet | ConvUNet, brightness: float) -> None:
-    if not 0 < brightness < 1:
-        raise ValueError(f"initial_brightness must lie in (0, 1), got {brightness}")
-    last = unet.head.pred if isinstance(unet, SwinUNet) else unet.head
-    assert last.bias is not None
-    nn.init.constant_(last.bias, math.log(brightness / (1 - brightness)))
 
 
 def _freeze(encoder: MaskedViT, *, blocks: int) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from torch import nn
 
 _PACKED = {"qkv": 3, "kv": 2}
@@ -31,3 +33,15 @@ def initialise_truncated(module: nn.Module) -> None:
             nn.init.trunc_normal_(child.weight, std=0.02)
             if child.bias is not None:
                 nn.init.zeros_(child.bias)
+
+
+def start_at(layer: nn.Linear | nn.Conv2d | nn.Conv3d, *, brightness: float) -> None:
+    """Sets the bias of a layer before a sigmoid such that untrained it shows ``brightness``, in (0, 1), everywhere.
+
+    Raises:
+        ValueError: If no sigmoid ever shows that.
+    """
+    if not 0 < brightness < 1:
+        raise ValueError(f"initial_brightness must lie in (0, 1), got {brightness}")
+    assert layer.bias is not None
+    nn.init.constant_(layer.bias, math.log(brightness / (1 - brightness)))

@@ -305,3 +305,13 @@ def test_a_contrast_token_without_contrasts_in_the_batch_is_refused():
     method = edge_mae_tiny(num_contrasts=3)
     with pytest.raises(ValueError, match='needs "contrast"'):
         method({"image": torch.rand(1, 1, 64, 64)})
+
+
+def test_untrained_heads_show_the_brightness_they_were_told():
+    method = edge_mae_tiny(initial_brightness=0.1)
+    for head in (method.image_head, method.edge_head):
+        torch.nn.init.zeros_(head.pred.weight)
+    batch = method.example_batch(2, generator=seeded(1))
+    for made in method(batch).prediction.values():
+        assert_close(made, torch.full_like(made, 0.1))
+    assert edge_mae_tiny(initial_brightness=0.1, target_norm=TargetNorm()).image_head.pred.bias.abs().max() == 0

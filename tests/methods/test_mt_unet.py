@@ -172,3 +172,21 @@ def test_an_untrained_network_shows_the_brightness_it_was_told(brightness, decod
 def test_a_brightness_that_no_sigmoid_reaches_is_refused(brightness):
     with pytest.raises(ValueError, match="initial_brightness must lie in"):
         mt_unet_tiny(initial_brightness=brightness)
+
+
+@pytest.mark.parametrize("contrasts", [None, 3])
+def test_errors_in_lesions_weigh_more(contrasts):
+    torch.manual_seed(0)
+    options = {"feature_weight": 0.0, "num_contrasts": contrasts}
+    plain, weighted = tiny(**options), tiny(**options, lesion_weight=9.0)
+    weighted.load_state_dict(plain.state_dict())
+    batch = weighted.example_batch(2, generator=seeded(1))
+    nothing, everything = ({**batch, "lesion": torch.full_like(batch["lesion"], share)} for share in (0.0, 1.0))
+    half = {**batch, "lesion": torch.zeros_like(batch["lesion"])}
+    half["lesion"][0] = 1
+    loss = plain(batch, generator=seeded(2)).loss
+    for same in (nothing, everything):
+        assert_close(weighted(same, generator=seeded(2)).loss, loss)
+    assert not torch.isclose(weighted(half, generator=seeded(2)).loss, loss)
+    with pytest.raises(ValueError, match="lesion"):
+        weighted({name: value for name, value in batch.items() if name != "lesion"}, generator=seeded(2))

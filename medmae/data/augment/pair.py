@@ -20,7 +20,7 @@ from medmae.errors import check_choice
 
 Photometric = Literal["source", "all", "none"]
 _TENTHS = tuple(tenth / 10 for tenth in range(14))
-_MOVED = ("image", "target", "real")  # what lies on the same grid, and so moves together
+_MOVED = ("image", "target", "lesion", "real")  # what lies on the same grid, and so moves together
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,10 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from medmae.data.contrasts import LabelKind
 from medmae.data.manifest import Manifest, Row
 from medmae.data.views import Item
 from medmae.data.volumes.cut import Cut
-from medmae.data.volumes.selection import stored_shape
+from medmae.data.volumes.selection import label_shards, stored_shape
 from medmae.kinds import Kind
 
 Window = tuple[slice, slice, slice]
@@ -71,6 +72,15 @@ class Crops(Cut):
             if position >= 0:
                 crop[place] = torch.from_numpy(np.array(shard[z, position, y, x])).float()
         return crops
+
+    def marked(self, source: Manifest, item: Item, kind: LabelKind) -> Tensor:
+        """``(1, D, H, W)``."""
+        row = source.rows[item.numbers[0]]
+        shape = stored_shape(row)
+        crop, place, window = torch.zeros(1, *self.size), self._centre(shape), self.window(shape, item)
+        for shard in label_shards(row, kind):
+            crop[0][place] += torch.from_numpy(np.asarray(source.shards[shard][window]) > 0)
+        return crop.clamp_(max=1)
 
     def window(self, shape: Sequence[int], item: Item) -> Window:
         """Where a crop lies in a volume ``(S, H, W)`` of this shape."""

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from medmae.data.contrasts import LabelKind
 from medmae.data.held import VOLUMES
 from medmae.data.manifest import Manifest, Row
 from medmae.data.source import Source
@@ -52,6 +53,16 @@ class Cut(View[Manifest]):
             item: The sample.
             positions: Of the contrasts in the shard; one of -1 is 0 everywhere.
             neighbours: Slices on each side as further channels, for views of slices.
+        """
+
+    @abstractmethod
+    def marked(self, source: Manifest, item: Item, kind: LabelKind) -> Tensor:
+        """Where that piece lies in what a kind of label maps marks: ``(1, *size)``, shares in [0, 1].
+
+        Args:
+            source: The manifest.
+            item: The sample.
+            kind: Such as ``lesion``; of a case without such a map nothing is marked.
         """
 
     @abstractmethod

@@ -27,6 +27,7 @@ class Pairs(Stacks):
         target: Contrast to arrive at.
         neighbours: Slices on each side of the source's own as further channels; the last one is repeated beyond the
             ends. Of slices only.
+        lesions: As of :class:`~medmae.data.volumes.stacks.Stacks`.
 
     Raises:
         ValueError: If ``neighbours`` is negative, or asked for of crops.
@@ -50,7 +51,7 @@ class Pairs(Stacks):
         """Both contrasts."""
         given, wanted = item.numbers[2:]
         image = self.cut.cut(source, item, [given], neighbours=self.neighbours)
-        return {"image": image, "target": self.cut.cut(source, item, [wanted])}
+        return {"image": image, "target": self.cut.cut(source, item, [wanted]), **self.marks(source, item)}
 
     def describe(self, source: Manifest, item: Item) -> About:
         """Case, subject, both contrasts and number of the (middle) slice."""

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 
+from medmae.data.contrasts import LabelKind, label_kind
 from medmae.data.manifest import Manifest, Row
 from medmae.data.volumes.grid import Grid
 
@@ -49,6 +50,11 @@ def inventory(rows: Iterable[Row]) -> str:
     """Which contrasts some cases have, for messages."""
     sets = {", ".join(contrast["name"] for contrast in row["contrasts"]) for row in rows}
     return " or ".join(sorted(sets)[:5]) or "nothing: the split is empty"
+
+
+def label_shards(row: Row, kind: LabelKind) -> list[str]:
+    """Shards of its label maps of one kind, ``(S, H, W)`` each; what is above 0 is marked."""
+    return [label["shard"] for label in row["labels"] if label_kind(label["name"]) == kind]
 
 
 def stored_shape(row: Row) -> tuple[int, int, int]:

@@ -11,10 +11,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from medmae.data.contrasts import LabelKind
 from medmae.data.manifest import Manifest, Row
 from medmae.data.views import Item
 from medmae.data.volumes.cut import Cut
-from medmae.data.volumes.selection import filled_slices, stored_shape
+from medmae.data.volumes.selection import filled_slices, label_shards, stored_shape
 from medmae.errors import DataError
 from medmae.kinds import Kind
 
@@ -56,6 +57,15 @@ class Slices(Cut):
         shard = source.shards[source.rows[item.numbers[0]]["shard"]]  # (S, C, H, W)
         found = [self._of(shard, position, z=item.numbers[1], neighbours=neighbours) for position in positions]
         return found[0] if len(found) == 1 else torch.cat(found)
+
+    def marked(self, source: Manifest, item: Item, kind: LabelKind) -> Tensor:
+        """``(1, size, size)``."""
+        row, z = source.rows[item.numbers[0]], item.numbers[1]
+        plane = np.zeros(stored_shape(row)[1:], dtype=bool)
+        for shard in label_shards(row, kind):
+            plane |= np.asarray(source.shards[shard][z]) > 0
+        image = torch.from_numpy(plane).float()[None]
+        return image if self.size is None else fit(image, size=self.size, resize=self.resize)
 
     def _of(self, shard: np.ndarray, position: int, *, z: int, neighbours: int) -> Tensor:
         if position < 0:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from medmae.data.manifest import Manifest
 from medmae.data.source import Source
 from medmae.data.views import About, Item, View
 from medmae.data.volumes.cut import Cut, columns
-from medmae.data.volumes.selection import inventory, places_of, wanted_contrasts
+from medmae.data.volumes.selection import inventory, label_shards, places_of, wanted_contrasts
 from medmae.kinds import Kind
 
 
@@ -29,6 +30,8 @@ class Stacks(View[Manifest]):
         cut: :class:`~medmae.data.volumes.slices.Slices` or :class:`~medmae.data.volumes.crops.Crops`, of all contrasts.
         contrasts: Names of the channels, in order; None takes all of the manifest, sorted.
         at_least: Contrasts that a case must have; with fewer than two there is nothing to compare a guess with.
+        lesions: Whether samples also hold ``"lesion": float32 (1, *size)``, the share of lesion in each pixel by the
+            label maps of the data set; 0 in a case that has none.
 
     Raises:
         ValueError: If ``cut`` chooses contrasts, too.
@@ -37,6 +40,7 @@ class Stacks(View[Manifest]):
     cut: Cut
     contrasts: Sequence[str] | None = None
     at_least: int = 2
+    lesions: bool = False
 
     def __post_init__(self) -> None:
         if self.cut.contrasts is not None:
@@ -50,6 +54,8 @@ class Stacks(View[Manifest]):
     def items(self, source: Manifest, places: Sequence[int]) -> np.ndarray:
         """``(N, 2 + C)``: row, piece, and position of each contrast in the shard, -1 where the case lacks it."""
         names = wanted_contrasts(source, self.contrasts, at_least=self.at_least)
+        if self.lesions and places and not any(label_shards(source.rows[place], "lesion") for place in places):
+            warnings.warn("no case of this data set marks lesions: none will weigh more than tissue", stacklevel=2)
         found = [np.empty((0, 2 + len(names)), dtype=np.int32)]
         for place in places:
             positions = places_of(source.rows[place], names)
@@ -61,7 +67,11 @@ class Stacks(View[Manifest]):
         """All contrasts, and which of them there are."""
         positions = item.numbers[2:]
         there = torch.tensor([position >= 0 for position in positions])
-        return {"image": self.cut.cut(source, item, positions), "available": there}
+        return {"image": self.cut.cut(source, item, positions), "available": there, **self.marks(source, item)}
+
+    def marks(self, source: Manifest, item: Item) -> dict[str, Tensor]:
+        """Where its lesions are, if that is asked for."""
+        return {"lesion": self.cut.marked(source, item, "lesion")} if self.lesions else {}
 
     def describe(self, source: Manifest, item: Item) -> About:
         """Case, subject, contrasts that are there, and number of the (middle) slice."""

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from medmae.data.contrasts import label_kind
+from medmae.data.contrasts import LabelKind, label_kind
 from medmae.data.manifest import Manifest
 from medmae.data.rows import Row
 from medmae.data.volumes.grid import Grid
 from medmae.data.volumes.intensity import Normalisation
-from medmae.data.volumes.selection import filled_slices, usable, wanted_contrasts
+from medmae.data.volumes.selection import filled_slices, label_shards, usable, wanted_contrasts
 from medmae.errors import DataError
 from medmae.evaluate.synthesis.task import CaseVolumes, Task
 
@@ -103,9 +103,8 @@ class SynthesisCases:
                 found.append(Task(row=row, channels=self.channels, sources=sources, target=target))
         return found
 
-    def _marked(self, row: Row, kind: str) -> np.ndarray | None:
-        shards = [label["shard"] for label in row["labels"] if label_kind(label["name"]) == kind]
-        maps = [np.asarray(self.manifest.shards[shard]) > 0 for shard in shards]
+    def _marked(self, row: Row, kind: LabelKind) -> np.ndarray | None:
+        maps = [np.asarray(self.manifest.shards[shard]) > 0 for shard in label_shards(row, kind)]
         return np.logical_or.reduce(maps) if maps else None
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import pickle
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 from medmae.data import Crops, Pairs, Samples, Slices, Stacks
 from medmae.data.volumes.slices import fit
 from medmae.errors import DataError
+from medmae.files import sha256_of
 
 TEN = {f"p{number:02d}": "train" for number in range(10)}
 
@@ -17,7 +19,7 @@ def pairs(path, **options):
     """Pairs of slices; options of the slices, of the pairs and of the data set."""
     cut = Slices(**({"size": None} | {key: options.pop(key) for key in ("size", "min_foreground") if key in options}))
     named = {"source": "T1", "target": "T2"}
-    named |= {key: options.pop(key) for key in ("source", "target", "neighbours") if key in options}
+    named |= {key: options.pop(key) for key in ("source", "target", "neighbours", "lesions") if key in options}
     return Samples(source=path, view=Pairs(cut=cut, **named), **options)
 
 
@@ -203,3 +205,36 @@ def test_crops_move_with_the_epoch_and_keep_to_a_fraction_of_the_subjects(prepar
 
     assert torch.equal(images(1), images(1))
     assert not torch.equal(images(1), images(2))
+
+
+def marked(path, case, volume, *, name="lesion_mask"):
+    """Adds a label map ``(S, H, W)`` to a case of a prepared data set."""
+    shard = path.parent / "shards" / f"{case}_{name}.npy"
+    np.save(shard, volume.astype(np.uint8))
+    label = {"name": name, "shard": f"shards/{shard.name}", "shard_sha256": sha256_of(shard)}
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    for row in rows:
+        row["labels"] += [label] if row["case"] == case else []
+    path.write_text("\n".join(map(json.dumps, rows)) + "\n")
+
+
+def test_lesions_lie_where_label_maps_mark_them_and_nowhere_in_a_case_without(prepared):
+    path = prepared({"a": "train", "b": "train"})
+    volume = np.random.default_rng(0).random((6, 20, 16)) > 0.8
+    marked(path, "a", volume * 3)
+    marked(path, "a", np.ones((6, 20, 16)), name="brain_mask")
+    data = pairs(path, size=24, lesions=True)
+    assert "lesion" not in pairs(path)[0]
+    expected = fit(torch.from_numpy(volume[3]).float()[None], size=24)
+    assert torch.equal(data[2]["lesion"], expected)
+    assert data.describe(2)["slice"] == 3
+    assert (data[7]["lesion"] == 0).all()
+    assert data[7]["lesion"].shape == (1, 24, 24)
+    crops = Samples(source=path, view=Pairs(cut=Crops(size=(4, 8, 8)), source="T1", target="T2", lesions=True))
+    window = crops.view.cut.window((6, 20, 16), crops.item(0))
+    np.testing.assert_array_equal(crops[0]["lesion"][0].numpy(), volume[window])
+
+
+def test_a_data_set_that_marks_no_lesions_is_told_of(prepared):
+    with pytest.warns(UserWarning, match="no case of this data set marks lesions"):
+        pairs(prepared({"a": "train"}), lesions=True)
