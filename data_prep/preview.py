@@ -17,13 +17,17 @@ _MOST_LINES = 200
 
 
 def spoken(units: Sequence[PrepUnit], source: Path) -> str:
-    """``12 subjects in 12 top folders, 20 sessions``: what was understood of the source."""
-    subjects = {unit.subject for unit in units}
-    sessions = {(unit.subject, unit.session) for unit in units}
+    """``12 subjects in 12 top folders, 20 sessions``: what was understood; and of what nobody is known."""
+    named = [unit for unit in units if unit.known]
+    nobodys = sum(len(unit.files) for unit in units if not unit.known)
+    if not named:
+        return f"no patient is known of {nobodys} file{'' if nobodys == 1 else 's'}"
+    subjects = {unit.subject for unit in named}
+    sessions = {(unit.subject, unit.session) for unit in named}
     tops = {path for unit in units for path in _tops(unit, source)}
     words = ((len(subjects), "subject"), (len(tops), "top folder"), (len(sessions), "session"))
     first, second, third = (f"{count} {word}{'' if count == 1 else 's'}" for count, word in words)
-    return f"{first} in {second}, {third}"
+    return f"{first} in {second}, {third}" + (f"; no patient is known of {nobodys} files" if nobodys else "")
 
 
 def print_preview(console: Console, found: FoundUnits[Any], splits: Mapping[str, str], *, source: Path) -> None:
@@ -37,7 +41,7 @@ def print_preview(console: Console, found: FoundUnits[Any], splits: Mapping[str,
     """
     lines = [
         {
-            "subject": unit.subject,
+            "subject": unit.subject if unit.known else "(unknown)",
             "session": unit.session or "",
             "split": splits.get(unit.subject, ""),
             "content": unit.content,

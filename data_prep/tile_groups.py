@@ -36,6 +36,11 @@ class Group:
     session: str | None = None
 
     @property
+    def known(self) -> bool:
+        """Whether its patient is known."""
+        return NO_PATIENT not in self.flags
+
+    @property
     def files(self) -> tuple[Path, ...]:
         """Of the images."""
         return tuple(image.path for image in self.images)

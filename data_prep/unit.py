@@ -23,6 +23,10 @@ class PrepUnit(Protocol):
         """Whose it is."""
 
     @property
+    def known(self) -> bool:
+        """Whether its patient is known; else the subject stands for one."""
+
+    @property
     def session(self) -> str | None:
         """Of which visit."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from medmae.data.left_out import OTHER_FILE, LeftOut
+from medmae.data.left_out import OTHER_FILE, LeftOut, hidden_in
 from medmae.data.manifest import NAME
 from medmae.data.tree import folders_below
 from medmae.data.video.frame_folder import FRAMES, frames_in, is_mask, natural
@@ -31,7 +31,7 @@ def videos_below(source: Path, *, out: Path | None = None) -> tuple[list[Path], 
     if source.is_file():
         return [source], []
     videos: list[Path] = []
-    left: list[LeftOut] = []
+    left = hidden_in(source)
     below = {
         folder: files
         for folder, files in folders_below(source)
@@ -42,7 +42,7 @@ def videos_below(source: Path, *, out: Path | None = None) -> tuple[list[Path], 
         pages = [path for path in pictures if path.suffix.lower() in PICTURES and _several(path)]
         frames = [path for path in pictures if path not in pages and not is_mask(path)]
         files = below[folder]
-        own = [path for path in files if _is_video(path)]
+        own = [path for path in files if _is_video(path) and not _of_masks(path, source)]
         # Pictures beside videos are thumbnails, and a folder of masks shows nothing that moves.
         is_clip = len(frames) > 1 and not own and not (folder != source and is_mask(folder))
         videos += pages + own + ([folder] if is_clip else [])
@@ -52,7 +52,7 @@ def videos_below(source: Path, *, out: Path | None = None) -> tuple[list[Path], 
 
 
 def _left_out(path: Path, *, own: Sequence[Path]) -> LeftOut:
-    if path.suffix.lower() not in FRAMES:
+    if path.suffix.lower() not in FRAMES and not _is_video(path):
         return LeftOut(path, OTHER_FILE)
     if is_mask(path) or is_mask(path.parent):
         return LeftOut(path, "a mask")
@@ -62,6 +62,11 @@ def _left_out(path: Path, *, own: Sequence[Path]) -> LeftOut:
 def _is_video(path: Path) -> bool:
     suffix = path.suffix.lower()
     return suffix in _ALWAYS or (suffix not in (*FRAMES, *TABLES) and is_dicom(path))
+
+
+def _of_masks(path: Path, source: Path) -> bool:
+    """Whether a video shows masks, by its name or by the whole name of its folder: ``no_mask`` may be a class."""
+    return is_mask(path) or (path.parent != source and is_mask(path.parent) and path.parent.name.isalpha())
 
 
 def _hidden(path: Path, source: Path) -> bool:

@@ -8,11 +8,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from medmae.data.tree import folders_below
+from medmae.data.tree import folders_below, hidden_below
 from medmae.errors import DataError
 
 OTHER_FILE = "not of a format that is read here"
 SIDECAR = "it describes volumes beside it, and holds none"  # listed, and worth no line of a summary
+HIDDEN = "hidden, by the dot before its name"
+TOOLS = "a tool's own, and hidden"  # as sidecars
+_OF_TOOLS = re.compile(
+    r"\.(?:git\w*|datalad|svn|hg|ds_store|bidsignore|ipynb_checkpoints|cache|salt|snakemake|dvc\w*|nfs\w+|_.*)",
+    re.IGNORECASE,
+)
 _NO_DATA = re.compile(
     r"docs?|documentation|code|scripts?|src|logs?|figures?|reports?|metadata|stimuli|phenotype|__macosx|@eadir|"
     r"\$recycle\.bin|derivatives|sourcedata|fmriprep|freesurfer|work|tmp|temp|cache|out(?:put)?|prepared|shards",
@@ -47,18 +53,23 @@ def counted(left: Iterable[LeftOut]) -> dict[str, int]:
 
 
 def spoken(left: Sequence[LeftOut]) -> list[str]:
-    """A line a reason: how many files, of which suffixes, and the first of them; none of sidecars, which are no data.
+    """A line a reason: how many files, of which suffixes, and the first of them; none of sidecars and tools.
 
     >>> spoken([LeftOut(Path("a/notes.txt"), OTHER_FILE), LeftOut(Path("b.txt"), OTHER_FILE)])
     ['2 files left out, not of a format that is read here (.txt), such as a/notes.txt']
     """
     lines = []
-    for why, some in list(_by_reason(one for one in left if one.why != SIDECAR).items())[:_MOST_REASONS]:
+    for why, some in list(_by_reason(one for one in left if one.why not in (SIDECAR, TOOLS)).items())[:_MOST_REASONS]:
         suffixes = sorted({_suffix(one.path) for one in some})
         kinds = ", ".join(suffixes[:6]) + (", …" if len(suffixes) > 6 else "")
         noun, first = "file" if len(some) == 1 else "files", "/".join(some[0].path.parts[-2:])
         lines.append(f"{len(some)} {noun} left out, {why} ({kinds}), such as {first}")
     return lines
+
+
+def hidden_in(root: Path) -> list[LeftOut]:
+    """What is hidden below a folder; a folder is one entry, whatever it holds."""
+    return [LeftOut(path, TOOLS if _OF_TOOLS.fullmatch(path.name) else HIDDEN) for path in hidden_below(root)]
 
 
 def damaged_in(left: Iterable[LeftOut]) -> list[DataError]:

@@ -48,6 +48,11 @@ def files_below(root: Path) -> list[Path]:
     return sorted(path for _, files in folders_below(root) for path in files)
 
 
+def hidden_below(root: Path) -> list[Path]:
+    """What begins with a dot below a folder, and is passed over: files, and folders as wholes, sorted."""
+    return sorted(path for folder, _ in folders_below(root) for path in folder.iterdir() if path.name.startswith("."))
+
+
 def _refuse_loop(folder: Path, root: Path) -> None:
     """Refuses a link to a folder in which it lies itself, be it by way of other links."""
     if not folder.is_symlink():

@@ -17,6 +17,7 @@ from data_prep.tiles import prepare as prepare_tiles
 from data_prep.tiny.wsi import picture, write_pyramid
 from data_prep.video import VideoPreparation
 from medmae.data import Manifest
+from medmae.data.left_out import LeftOut, spoken
 from medmae.data.slides.wsi import Slide
 from medmae.errors import DataError, ExitCode
 
@@ -344,3 +345,16 @@ def test_records_of_an_earlier_version_are_read(cohort, tmp_path):
     record = tmp_path / "out" / "shards" / "p1.json"
     record.write_text(json.dumps(json.loads(record.read_text())["row"]))
     assert run(prepare_volumes, source, tmp_path / "out").kept == 1
+
+
+def test_what_is_hidden_is_listed_and_of_that_only_tools_make_no_noise(cohort, tmp_path):
+    source = cohort(("p1", "p2"))
+    for name in (".old/T1.nii.gz", "p1/.T2_new.nii.gz", ".git/HEAD", "p2/._T1.nii.gz"):
+        path = source / name
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    _, failed, left = prepared(source, tmp_path / "out")
+    hidden, tools = "hidden, by the dot before its name", "a tool's own, and hidden"
+    assert left == {".old": hidden, ".T2_new.nii.gz": hidden, ".git": tools, "._T1.nii.gz": tools}
+    assert not failed
+    assert len(spoken([LeftOut(source / name, why) for name, why in left.items()])) == 1

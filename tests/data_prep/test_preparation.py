@@ -128,3 +128,10 @@ def test_columns_of_patients_that_nobody_reads_are_refused_and_others_are_named(
     table.write_text("slide,set\na,test\n")
     with pytest.raises(DataError, match="not read: set"):
         told(prepare_slides, tmp_path / "raw", tmp_path / "out", table=table)
+
+
+def test_a_dry_run_takes_no_shard_for_a_patient(tmp_path):
+    _, text = told(prepare_tiles, pictures(tmp_path / "raw", "a/x1", "a/x2", "b/y1"), tmp_path / "out", dry_run=True)
+    assert "no patient is known of 3 files" in text
+    assert "subjects in" not in text
+    assert "(unknown)" in text

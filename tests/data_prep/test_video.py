@@ -396,3 +396,26 @@ def test_a_decoder_that_hangs_loses_its_video_only(videos, tmp_path, monkeypatch
     result = run(videos({"": ["p1", "p2", "p3"]}), tmp_path / "out", limit_s=3.0)
     assert (result.cases, result.quarantined) == (2, 1)
     assert "not finished after 3 s" in table(tmp_path / "out" / "quarantine.csv")[0]["reason"]
+
+
+def test_masks_are_no_videos_and_what_was_joined_by_cat_is_flagged(tmp_path):
+    rng = np.random.default_rng(0)
+    for name in ("a/x1", "a/x1_mask", "a/masks/x1", "no_mask/y1"):
+        (tmp_path / "raw" / name).parent.mkdir(parents=True, exist_ok=True)
+        np.save(tmp_path / "raw" / f"{name}.npy", rng.integers(0, 255, (4, 16, 16), dtype=np.uint8))
+    frames = [Image.fromarray(rng.integers(0, 255, (16, 16), dtype=np.uint8)) for _ in range(4)]
+    gif = tmp_path / "raw" / "a" / "z.gif"
+    frames[0].save(gif, save_all=True, append_images=frames[1:])
+    gif.write_bytes(gif.read_bytes() * 2)
+    write_video(tmp_path / "raw" / "a" / "w.mp4", textured(4), codec="mpeg4")
+    joined = (tmp_path / "raw" / "a" / "w.mp4").read_bytes() * 3
+    (tmp_path / "raw" / "a" / "w.mp4").write_bytes(joined)
+    result = run(tmp_path / "raw", tmp_path / "out")
+    flags = {name: row["flags"] for name, row in rows_of(tmp_path / "out").items()}
+    assert sorted(one.path.as_posix().partition("raw/")[2] for one in result.left_out) == [
+        "a/masks/x1.npy",
+        "a/x1_mask.npy",
+    ]
+    assert "joined_files:2" in flags["z"]
+    assert "joined_files:3" in flags["w"]
+    assert not any("joined" in flag for name in ("x1", "y1") for flag in flags[name])

@@ -11,7 +11,7 @@ from medmae.data.identity.files import patients_of
 from medmae.data.identity.given import Given
 from medmae.data.identity.tree import Unit
 from medmae.data.images.decode import SUFFIXES
-from medmae.data.left_out import OTHER_FILE, LeftOut, spoken
+from medmae.data.left_out import OTHER_FILE, LeftOut, hidden_in, spoken
 from medmae.data.splits import SPLITS
 from medmae.data.table_files import read_csv
 from medmae.data.tree import files_below, require_there
@@ -156,7 +156,7 @@ def _from_folders(root: Path, is_image: _Images) -> tuple[list[ImageFile], list[
         for folder in _folders(shelf):
             files += [_image(path, root, folder.name, split) for path in is_image.below(folder)]
     found = {file.path for file in files}
-    return files, [_left_out(path, is_image) for path in everything if path not in found]
+    return files, [*hidden_in(root), *(_left_out(path, is_image) for path in everything if path not in found)]
 
 
 def _left_out(path: Path, is_image: _Images) -> LeftOut:

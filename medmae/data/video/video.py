@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from medmae.data.video.joined import parts_joined
 from medmae.errors import DataError
 
 LIMIT_PIXELS = 2**26  # of one frame, 8192 x 8192: more is a bomb or a slide
@@ -82,6 +83,8 @@ class Video(ABC):
             yield Frame(self._shown(same), time)
         if self._resized:
             self.flag(f"size_changes:{self._resized}")
+        if self.path.is_file() and (parts := parts_joined(self.path)) > 1:
+            self.flag(f"joined_files:{parts}")
 
     def _guarded(self) -> Iterator[tuple[np.ndarray, float | None]]:
         """The boundary to libraries: whatever they raise about a damaged file is told as its damage."""

