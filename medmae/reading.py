@@ -9,6 +9,7 @@ from pathlib import Path
 from medmae.errors import DataError, MachineError, naming_machine_faults
 
 LIMIT_GB = 4.0  # 10^9 bytes of one file, as decoded and converted together
+_DEFLATE_RATIO = 1032  # bytes that one byte of gzip can hold at most
 COPY = "copy it again, or leave it out"
 
 
@@ -90,6 +91,28 @@ def check_budget(
             field=field,
             value=value,
             remedy=remedy,
+        )
+
+
+def check_length(promised: int, *, path: str | Path, size: int, zipped: bool = False) -> None:
+    """Refuses a file that cannot hold what its header promises, before memory is taken for that.
+
+    Args:
+        promised: Bytes, uncompressed.
+        path: The file.
+        size: Bytes that there are.
+        zipped: Whether these are compressed by gzip.
+
+    Raises:
+        DataError: With both sizes.
+    """
+    if promised > size * (_DEFLATE_RATIO if zipped else 1):
+        raise DataError(
+            f"the file is shorter than its header promises ({promised} bytes)",
+            path=path,
+            field="size",
+            value=size,
+            remedy="copy the file again",
         )
 
 

@@ -17,11 +17,10 @@ import numpy as np
 from medmae.data.volumes.grid import Grid
 from medmae.data.volumes.nifti_header import Repair, best_affine, check_header, mend, parse_header
 from medmae.errors import DataError
-from medmae.reading import LIMIT_GB, check_budget, reading
+from medmae.reading import LIMIT_GB, check_budget, check_length, reading
 
 NanPolicy = Literal["error", "zero", "median"]
 _HEADER_BYTES = 540
-_DEFLATE_RATIO = 1032  # bytes that one byte of gzip can hold at most
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,8 +102,7 @@ def _uncompressed(raw: bytes, path: Path, *, limit_gb: float) -> tuple[nib.Nifti
             header = parse_header(block, path)
             check_header(header, path)
             promised = _promised(header, path, limit_gb=limit_gb)
-            if promised > len(raw) * (_DEFLATE_RATIO if zipped else 1):
-                raise _too_short(path, promised=promised, size=len(raw))
+            check_length(promised, path=path, size=len(raw), zipped=zipped)
             content = block + stream.read(promised - len(block))
             while stream.read(1 << 20):  # to the end: only there gzip compares checksum and length
                 pass
@@ -116,19 +114,8 @@ def _uncompressed(raw: bytes, path: Path, *, limit_gb: float) -> tuple[nib.Nifti
             value=len(raw),
             remedy="copy the file again",
         ) from error
-    if len(content) < promised:
-        raise _too_short(path, promised=promised, size=len(content))
+    check_length(promised, path=path, size=len(content))
     return header, content
-
-
-def _too_short(path: Path, *, promised: int, size: int) -> DataError:
-    return DataError(
-        f"the file is shorter than its header promises ({promised} bytes)",
-        path=path,
-        field="size",
-        value=size,
-        remedy="copy the file again",
-    )
 
 
 def _promised(header: nib.Nifti1Header, path: Path, *, limit_gb: float) -> int:

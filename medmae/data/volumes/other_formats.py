@@ -16,7 +16,7 @@ from medmae.data.volumes.grid import Grid
 from medmae.data.volumes.nifti import NanPolicy, Volume, settle_nan
 from medmae.errors import DataError
 from medmae.files import sha256_of
-from medmae.reading import LIMIT_GB, check_budget, reading
+from medmae.reading import LIMIT_GB, check_budget, check_length, reading
 
 _NIBABEL = (".mgz", ".mgh", ".hdr")
 _ITK = (".nrrd", ".nhdr", ".mha", ".mhd")
@@ -66,7 +66,10 @@ def sha256_of_parts(path: Path) -> str:
 def _nibabel(path: Path, limit_gb: float) -> tuple[np.ndarray, np.ndarray]:
     image = nib.load(path, mmap=False)  # a file that shrinks while it is mapped ends the process
     shape = _three(image.shape, path)
-    _check(shape, image.header.get_data_dtype(), path, limit_gb)
+    dtype = image.header.get_data_dtype()
+    _check(shape, dtype, path, limit_gb)
+    held = sum(part.stat().st_size for part in parts_of(path))  # nibabel takes the memory of all voxels first
+    check_length(math.prod(shape) * dtype.itemsize, path=path, size=held, zipped=path.suffix.lower() == ".mgz")
     array = np.asanyarray(image.dataobj).reshape(shape)
     return array.astype(np.float32) if array.dtype.kind == "f" else array, image.affine
 

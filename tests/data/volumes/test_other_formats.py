@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import gzip
+
 import nibabel as nib
 import numpy as np
 import pytest
 
 from medmae.data.names import stem_of
 from medmae.data.volumes.layouts import find_cases
-from medmae.data.volumes.volume_file import load_source, sha256_of_source
+from medmae.data.volumes.volume_file import Source, load_source, sha256_of_source
 from medmae.errors import DataError
 
 sitk = pytest.importorskip("SimpleITK")
@@ -50,6 +52,18 @@ def test_a_case_of_another_format_is_found_and_read(tmp_path, suffix):
     with pytest.raises(DataError) as caught:
         load_source(source)
     assert caught.value.path == source.path
+
+
+@pytest.mark.parametrize(("suffix", "wide"), [(".mgh", 300), (".mgz", 30_000)])
+def test_a_header_that_promises_more_than_the_file_can_hold_takes_no_memory(tmp_path, monkeypatch, suffix, wide):
+    image = nib.MGHImage(ARRAY, AFFINE)
+    content = bytearray(image.to_bytes())
+    content[4:8] = wide.to_bytes(4, "big")  # the first axis
+    path = tmp_path / f"T1{suffix}"
+    path.write_bytes(gzip.compress(content) if suffix == ".mgz" else content)
+    monkeypatch.setattr(nib.MGHImage.ImageArrayProxy, "__array__", lambda *_, **__: pytest.fail("read"))
+    with pytest.raises(DataError, match=r"T1.*shorter than its header promises"):
+        load_source(Source(name="T1", path=path))
 
 
 def test_four_axes_are_refused(tmp_path):
