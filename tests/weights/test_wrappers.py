@@ -83,6 +83,9 @@ def test_the_token_of_a_distillation_is_never_left_behind(adapt, key_map, tmp_pa
     with pytest.raises(DataError, match=r"dist_token") as refused:
         load_encoder(mae_tiny(), tmp_path / "deit.pth", into=["encoder"], key_map=key_map, adapt=adapt)
     assert adapt or "would fit" not in str(refused.value)
+    with pytest.raises(DataError, match=r"dist_token"):
+        import_file(tmp_path / "deit.pth", tmp_path / "out.safetensors", method=mae_tiny(), source="timm", adapt=adapt)
+    assert not (tmp_path / "out.safetensors").exists()
 
 
 # ------------------------------------------------------------------------------------------------- folders of others

@@ -11,6 +11,9 @@ from medmae.data import Crops, Pairs, Samples, Slices, Stacks
 from medmae.data.volumes.slices import fit
 from medmae.errors import DataError
 from medmae.files import sha256_of
+from medmae.training import Checkpoints, ResumableLoader
+from medmae.training import fit as train
+from tests.training.toys import module, trainer
 
 TEN = {f"p{number:02d}": "train" for number in range(10)}
 
@@ -238,3 +241,19 @@ def test_lesions_lie_where_label_maps_mark_them_and_nowhere_in_a_case_without(pr
 def test_a_data_set_that_marks_no_lesions_is_told_of(prepared):
     with pytest.warns(UserWarning, match="no case of this data set marks lesions"):
         pairs(prepared({"a": "train"}), lesions=True)
+
+
+@pytest.mark.parametrize("now", [{"source": "T2", "target": "T1"}, {"target": "FLAIR"}])
+def test_a_training_is_not_resumed_in_the_other_direction_or_towards_another_contrast(prepared, tmp_path, now):
+    path = prepared({"a": "train"}, shape=(9, 64, 64), contrasts=("T1", "T2", "FLAIR"))
+
+    def go_on(checkpoint, epochs, **options):
+        data = ResumableLoader(dataset=pairs(path, **options), batch_size=8)
+        keeper = Checkpoints(folder=tmp_path / "checkpoints")
+        run = trainer(tmp_path, epochs=epochs, callbacks=[keeper], enable_checkpointing=True)
+        train(trainer=run, module=module(), train_loader=data, checkpoint=checkpoint)
+
+    go_on(None, 1)
+    go_on("newest", 2)
+    with pytest.raises(DataError, match=r"settings changed.*data\.view\.target"):
+        go_on("newest", 3, **now)
