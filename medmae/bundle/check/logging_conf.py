@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import configparser
 import logging
+import re
 import sys
 from collections.abc import Iterator
 
@@ -18,6 +19,7 @@ _KEYS = {
     "handler": {"class", "level", "formatter", "args"},
     "formatter": {"format", "datefmt", "class"},
 }
+_WIDE = re.compile(r"%\(\w*\)[^a-zA-Z%]*\d{4}")  # a width that takes a gigabyte a message
 _ARGUMENTS = {"()": "stderr", "(sys.stderr,)": "stderr", "(sys.stdout,)": "stdout"}
 
 
@@ -85,6 +87,8 @@ def _refusal(section: str, key: str, value: str) -> str | None:
     kind = section.partition("_")[0]
     if kind not in _KEYS or key not in _KEYS[kind]:
         return "is a field that logging does not need"
+    if key == "format" and _WIDE.search(value):
+        return "pads each line beyond any screen"
     if key != "format" and key != "datefmt" and "%" in value:
         return "is put together from other fields"
     if key == "level" and value not in logging.getLevelNamesMapping():

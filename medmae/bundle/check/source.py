@@ -20,6 +20,7 @@ SUFFIXES = (".yaml", ".yml", ".json")
 METADATA = "configs/metadata.json"
 # Some readers end a line at these and others do not, some drop them, and some show what follows in another order.
 _HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufeff]")
+_MAX_DEPTH = 30  # folders in one another
 _HISTORY = ".git"  # left out where git itself puts it, at the top; anywhere else such a folder is looked into
 
 
@@ -30,7 +31,7 @@ class Bundle:
     Attributes:
         folder: Where it lies.
         files: Size in bytes by path relative to the bundle, with ``/``.
-        problems: Entries that are no plain files (links, pipes).
+        problems: Entries that are no plain files (links, pipes), and folders that lie too deep.
     """
 
     folder: Path
@@ -49,6 +50,8 @@ class Bundle:
             status = entry.lstat()
             if stat.S_ISREG(status.st_mode):
                 files[name] = status.st_size
+            elif stat.S_ISDIR(status.st_mode):
+                problems.append(Problem(name, f"lies more than {_MAX_DEPTH} folders deep", "put it higher up"))
             else:
                 problems.append(Problem(name, "is a link or a special file", "put the file itself there"))
         return cls(folder, files, problems)
@@ -119,7 +122,10 @@ class Bundle:
             content = load(self.text(name), json_format=name.lower().endswith(".json"))
         except ValueError as error:
             return None, str(error)
-        return (content, None) if isinstance(content, dict) else (None, "is no mapping of keys to values")
+        if not isinstance(content, dict):
+            return None, "is no mapping of keys to values"
+        strange = next((key for key in content if not isinstance(key, str)), None)
+        return (content, None) if strange is None else (None, f"key {strange!r} is no text: put it into quotes")
 
 
 def declares_large_files(name: str) -> bool:
@@ -135,12 +141,13 @@ def _is_config(name: str) -> bool:
     return name.startswith("configs/") and name.lower().endswith(SUFFIXES)
 
 
-def _walk(folder: Path, *, leave_out: str = "") -> Iterator[Path]:
+def _walk(folder: Path, *, leave_out: str = "", depth: int = 0) -> Iterator[Path]:
+    """Everything that is no folder, and folders that lie too deep, which are not looked into."""
     with os.scandir(folder) as entries:
         for entry in sorted(entries, key=lambda entry: entry.name):
             if entry.name == leave_out:
                 continue
-            if entry.is_dir(follow_symlinks=False):
-                yield from _walk(Path(entry.path))
+            if entry.is_dir(follow_symlinks=False) and depth < _MAX_DEPTH:
+                yield from _walk(Path(entry.path), depth=depth + 1)
             else:
                 yield Path(entry.path)

@@ -24,7 +24,7 @@ def salted(identifier: str, salt: bytes) -> str | None:
     text = identifier.strip().casefold()
     if text in _NOBODY:
         return None
-    return hashlib.sha256(salt + text.encode()).hexdigest()[:16]
+    return hashlib.sha256(salt + text.encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
 @cache

@@ -25,7 +25,6 @@ from medmae.bundle.check.source import Bundle
 from medmae.bundle.check.whole import check_bundle
 from medmae.bundle.check.zipped import UnsafeZipError, unpack
 from medmae.bundle.run import run_bundle
-from medmae.bundle.shipped import shared_file, shipped
 from medmae.errors import DataError
 from medmae.weights.trained import network_of
 
@@ -33,27 +32,6 @@ NAME = "mr_edge_mae_pretraining"
 CODE = "__import__('pathlib').Path('ran').touch()"
 TRAIN, LOG, META = "configs/train.yaml", "configs/logging.conf", "configs/metadata.json"
 Plant = Callable[[Path], None]
-
-
-@pytest.fixture(scope="module")
-def texts() -> dict[str, bytes]:
-    """Files of a bundle that passes and does nothing."""
-    home = shipped()[NAME]
-    files = {path.relative_to(home).as_posix(): path.read_bytes() for path in home.rglob("*") if path.is_file()}
-    files = {name: content for name, content in files.items() if name.split("/")[0] in {"LICENSE", "configs", "docs"}}
-    train = files[TRAIN].decode()
-    start = train.index("initialize:")
-    files[TRAIN] = f"{train[:start]}initialize: []\nrun: []\n".encode()
-    return {**files, LOG: shared_file("logging.conf").read_bytes()}
-
-
-@pytest.fixture
-def bundle(texts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    folder = tmp_path / NAME
-    for name, content in texts.items():
-        write(name, content)(folder)
-    return folder
 
 
 def write(name: str, content: bytes | str = b"x") -> Plant:
