@@ -1,0 +1,169 @@
+"""What an encoder of frames and words is fine-tuned to: find the clip of a text, choose an answer, say one.
+
+Not a paper's systems but what follows each of them, so they are in no list of methods. As Singularity does it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Generator, Tensor
+
+from medmae.masking.base import Masks
+from medmae.methods.base import Batch, Method, StepOutput, entry
+from medmae.methods.pairs import Pairs, pair_ids, pair_terms
+from medmae.nn.answers import AnswerDecoder
+from medmae.nn.frames_text import FrameTextEncoder
+from medmae.nn.pair_head import PairHead
+from medmae.nn.tied_words import TiedWordHead
+from medmae.nn.words import WORDS, example_sentences
+
+Match = Callable[[Tensor, Tensor], Tensor]  # match(rows (K,), columns (K,)) -> scores (K,)
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Clips, or sentences, for retrieval.
+
+    Attributes:
+        points: In the common space, ``(B, P)``.
+        tokens: ``(B, F, n, D)`` of clips, ``(B, L, D)`` of sentences.
+        real: Which words are no padding, ``(B, L)``; None of clips.
+    """
+
+    points: Tensor
+    tokens: Tensor
+    real: Tensor | None = None
+
+
+class _Task(Method):
+    encoder: FrameTextEncoder  # type: ignore[assignment]
+
+    def __init__(self, encoder: FrameTextEncoder) -> None:
+        super().__init__()
+        self.encoder = encoder
+
+    def frames(self, clip: Tensor) -> Tensor:
+        """Tokens of whole frames, with their times: ``(B, F, n, D)``."""
+        frames = self.encoder.frames
+        return frames.timed(frames(frames.patchify(clip)).tokens)
+
+    def example_batch(self, batch_size: int = 2, *, generator: Generator | None = None) -> dict[str, Tensor]:
+        """See :meth:`Method.example_batch`."""
+        frames, words = self.encoder.frames, self.encoder.text.words
+        sentences = example_sentences(words, batch_size, generator=generator)
+        clip = torch.rand(batch_size, frames.patches.channels, *frames.patches.size, generator=generator)
+        return {frames.kind.name: clip, WORDS.name: sentences}
+
+
+class VideoTextRetrieval(_Task):
+    """Contrast and matching without masks; scores by likeness, and better ones by the matching layer.
+
+    Args:
+        encoder: Pre-trained.
+        pair_head: Likewise, with a matching layer.
+    """
+
+    def __init__(self, *, encoder: FrameTextEncoder, pair_head: PairHead) -> None:
+        super().__init__(encoder)
+        if pair_head.matcher is None:
+            raise ValueError("retrieval ranks by a matching layer, and this head has none: pre-train with matching")
+        self.pair_head = pair_head
+
+    def forward(
+        self, batch: Batch, *, generator: Generator | None = None, masks: Masks | None = None, progress: float = 1.0
+    ) -> StepOutput:
+        """One step; see :meth:`Method.forward`."""
+        text, words = self.encoder.text, entry(batch, WORDS.name)
+        frames, real = self.frames(entry(batch, self.encoder.frames.kind.name)), text.words.real(words)
+        pairs = Pairs(frames, text(words, keys=real), real, pair_ids(batch, real))
+        terms = pair_terms(pairs, encoder=self.encoder, head=self.pair_head, contrast=1.0, matching=1.0)
+        points = {
+            "clips": self.pair_head.of_frames(frames[:, :, 0]),
+            "words": self.pair_head.of_words(pairs.states[:, 0]),
+        }
+        return StepOutput.of(terms=terms, prediction=points)
+
+    def encode_clips(self, clip: Tensor) -> Encoded:
+        """Clips ``(B, C, F, H, W)``, of any number of frames."""
+        tokens = self.frames(clip)
+        return Encoded(self.pair_head.of_frames(tokens[:, :, 0]), tokens)
+
+    def encode_words(self, words: Tensor) -> Encoded:
+        """Sentences ``(B, L)``."""
+        real = self.encoder.text.words.real(words)
+        states = self.encoder.text(words, keys=real)
+        return Encoded(self.pair_head.of_words(states[:, 0]), states, real)
+
+    def match(self, clips: Encoded, sentences: Encoded, rows: Tensor, columns: Tensor) -> Tensor:
+        """Logits that sentences ``rows`` ``(K,)`` belong to clips ``columns`` ``(K,)``: ``(K,)``."""
+        assert self.pair_head.matcher is not None
+        real = None if sentences.real is None else sentences.real[rows]
+        joint = self.encoder.joint(sentences.tokens[rows], clips.tokens[columns], real)
+        return self.pair_head.matcher(joint[:, 0])[:, 1]
+
+    def choose(self, clip: Tensor, sentences: Tensor) -> Tensor:
+        """Multiple choice: logits ``(B, C)`` of C sentences ``(B, C, L)`` for each clip ``(B, ...)``."""
+        clips, texts = self.encode_clips(clip), self.encode_words(sentences.flatten(0, 1))
+        rows = torch.arange(len(texts.points), device=clip.device)
+        return self.match(clips, texts, rows, rows // sentences.shape[1]).unflatten(0, sentences.shape[:2])
+
+
+def rerank(likeness: Tensor, match: Match, *, top: int = 128, at_once: int = 64) -> Tensor:
+    """Scores by matching of the candidates that are likest; all others stay behind these, in their own order.
+
+    Args:
+        likeness: ``(Q, N)``.
+        match: Gives scores of pairs; see :meth:`VideoTextRetrieval.match`.
+        top: Candidates of each query that are matched; N or more ranks all of them by matching.
+        at_once: Pairs that are matched at once.
+
+    Returns:
+        ``(Q, N)``, for ranking: within a row, and no further.
+    """
+    keep = min(top, likeness.shape[1])
+    columns = likeness.topk(keep, dim=1).indices  # (Q, K)
+    rows = torch.arange(len(likeness), device=likeness.device).unsqueeze(1).expand_as(columns)
+    pairs = zip(rows.flatten().split(at_once), columns.flatten().split(at_once), strict=True)
+    matched = torch.cat([match(row, column) for row, column in pairs]).unflatten(0, columns.shape).to(likeness.dtype)
+    behind = likeness - likeness.amax(dim=1, keepdim=True) - 1 + matched.amin(dim=1, keepdim=True)
+    return behind.scatter(1, columns, matched)
+
+
+class VideoQuestionAnswering(_Task):
+    """Questions that have read a clip, and a decoder that says answers: learnt by their likelihood, ranked by it.
+
+    Args:
+        encoder: Pre-trained.
+        word_head: Likewise: what the decoder begins with.
+    """
+
+    def __init__(self, *, encoder: FrameTextEncoder, word_head: TiedWordHead) -> None:
+        super().__init__(encoder)
+        self.decoder = AnswerDecoder(encoder.text, word_head)
+
+    def questions(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Questions of a batch that have read their clips, ``(B, L, D)``, and which words are no padding."""
+        words = entry(batch, WORDS.name)
+        real = self.encoder.text.words.real(words)
+        frames = self.frames(entry(batch, self.encoder.frames.kind.name))
+        return self.encoder.joint(self.encoder.text(words, keys=real), frames, real), real
+
+    def forward(
+        self, batch: Batch, *, generator: Generator | None = None, masks: Masks | None = None, progress: float = 1.0
+    ) -> StepOutput:
+        """One step on questions ``words`` and answers ``answer`` ``(B, L)``, and ``weight`` ``(B,)`` if given."""
+        found = self.decoder.log_likelihood(entry(batch, "answer"), *self.questions(batch))
+        weight = batch["weight"].to(found.dtype) if "weight" in batch else torch.ones_like(found)
+        return StepOutput.of(terms={"answer": -(weight * found).mean()}, prediction={"likelihood": found})
+
+    def rank(self, batch: Batch, answers: Tensor, *, top: int = 128) -> Tensor:
+        """Log-likelihoods ``(B, A)`` of a closed list of answers ``(A, L)``; see :meth:`AnswerDecoder.rank`."""
+        return self.decoder.rank(answers, *self.questions(batch), top=top)
+
+    def example_batch(self, batch_size: int = 2, *, generator: Generator | None = None) -> dict[str, Tensor]:
+        """See :meth:`Method.example_batch`; answers are sentences."""
+        answers = example_sentences(self.encoder.text.words, batch_size, generator=generator)
+        return {**super().example_batch(batch_size, generator=generator), "answer": answers}
