@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from medmae.data.manifest import Manifest
 from medmae.data.volumes.target_intensity import NAME, target_intensities
-from medmae.errors import DataError, LaterFailures
-from medmae.evaluate.leakage import require_unseen
+from medmae.errors import LaterFailures
 from medmae.evaluate.reconstruct.reconstruction import DescribedDataset
 from medmae.evaluate.synthesis.calibration_file import NAME as CALIBRATION
 from medmae.evaluate.synthesis.calibration_file import FittedSpread, read_calibration, write_calibration
@@ -21,7 +19,6 @@ from medmae.evaluate.synthesis.synthesise import VolumeSynthesis
 from medmae.evaluate.synthesis.uncertainty import calibration_tasks, fit_spread
 from medmae.files import write_text
 from medmae.methods.mt_unet import MTUNet
-from medmae.nn.config import config_of
 from medmae.recipes.ct_window import ct_window_of
 from medmae.recipes.evaluation import Evaluation
 from medmae.recipes.synthesis_task import (
@@ -34,13 +31,9 @@ from medmae.recipes.synthesis_task import (
     task,
     write_task,
 )
+from medmae.recipes.synthesis_weights import load_pretrained, load_synthesis
 from medmae.recipes.task_file import RUN
 from medmae.recipes.training import Training
-from medmae.weights.adapt import Adaptation
-from medmae.weights.io import load_weights
-from medmae.weights.maps.edge_mae import EDGE_MAE
-from medmae.weights.networks import read_networks
-from medmae.weights.pretrained import load_encoder
 from medmae.weights.quality import made_by, sentence
 
 
@@ -92,7 +85,7 @@ class SynthesisTraining(Training):
         """
         if self.uncertainty:
             calibration_tasks(manifest=self.manifest, **self.task)
-        _load_pretrained(self.network_of_task, self.pretrained, manifest=self.manifest)
+        load_pretrained(self.network_of_task, self.pretrained, manifest=self.manifest)
         self.intensities = self._intensities()  # measured here, so that what cannot be is told before training
 
     def purpose(self) -> Mapping[str, Any]:
@@ -240,63 +233,7 @@ class Synthesis(VolumeSynthesis):
         print(sentence(made_by(Path(self.model_dir) / WEIGHTS)))
 
 
-def load_synthesis(
-    method: MTUNet, model_dir: str | Path, *, source: str | None, target: str | None, contrasts: Contrasts = None
-) -> None:
-    """Loads trained weights, for the task that they were trained for.
-
-    Args:
-        method: Receives them.
-        model_dir: Folder of ``synthesis.safetensors`` and ``task.json``.
-        source: As wanted now.
-        target: As wanted now.
-        contrasts: As wanted now, in order: a channel means a contrast.
-
-    Raises:
-        DataError: If the weights do not fit, were trained on pictures of another size, or to make something else.
-    """
-    path = Path(model_dir) / WEIGHTS
-    load_weights(method, path)
-    _require_frame(method, path)
-    require_task(model_dir, source=source, target=target, contrasts=contrasts)
-
-
-def _require_frame(method: MTUNet, path: Path) -> None:
-    """Refuses pictures of another size than in training, which show in no weight where these are not resized."""
-    said, ours = read_networks(path).get(""), config_of(method)
-    if said is None:
-        return
-    trained = {name: said.get(name) for name in ("image_size", "encoder_size")}  # None before there was such a thing
-    for name, value in trained.items():
-        if value != ours[name]:
-            raise DataError(
-                f"these weights were trained with {name} = {value}",
-                path=path,
-                field=name,
-                value=ours[name],
-                remedy="build the network as it was: "
-                + " ".join(f"--method::{name} {json.dumps(value)}" for name, value in trained.items()),
-            )
-
-
 def _stored_calibration(model_dir: str | Path) -> FittedSpread | None:
     """What training measured; None if it did not, and evaluation then fits its own."""
     path = Path(model_dir) / CALIBRATION
     return read_calibration(path, weights=Path(model_dir) / WEIGHTS) if path.is_file() else None
-
-
-def _load_pretrained(method: MTUNet, pretrained: str | Path | None, *, manifest: str | Path) -> None:
-    if pretrained is None:
-        if method.feature_extractor is not None:
-            raise ValueError(
-                "without a pre-trained encoder nothing can compare features: give --pretrained PATH to the "
-                "pretraining.safetensors that medmae run mr_edge_mae_pretraining train makes, or train from scratch "
-                "with --feature_weight 0"
-            )
-        warnings.warn("no pre-trained encoder: training from scratch, without feature consistency", stacklevel=3)
-        return
-    require_unseen(model_dir=Path(pretrained).parent, manifest=manifest)
-    published = Path(pretrained).suffix in (".pth", ".pt")
-    adapt: tuple[Adaptation, ...] = ("channels",) if method.neighbours else ()
-    into = ["encoder"] if method.feature_extractor is None else ["encoder", "feature_extractor"]
-    load_encoder(method, pretrained, into=into, key_map=EDGE_MAE if published else None, adapt=adapt)
