@@ -126,12 +126,19 @@ def check_value(key: str, value: object, now: object = UNKNOWN) -> None:
             "flag": isinstance(value, bool),
             "number": not any(isinstance(item, str | bool | dict) for item in items)
             and (size or not isinstance(value, list | tuple)),
-            "object": not isinstance(value, str | bool | int | float | list | tuple),
+            "object": not isinstance(value, str | bool | int | float | list | tuple)
+            and not (value is None and _is_needed(now)),
             "list": (size or isinstance(value, list | tuple)) and not any(isinstance(item, str) for item in items),
         }
         expected = None if fits.get(kind, not any(isinstance(item, str) for item in items)) else _EXPECTED[kind]
     if expected is not None:
         raise DataError(f"--{key}: the recipe has {expected} here", field=key, value=value, remedy=f"give {expected}")
+
+
+def _is_needed(now: object) -> bool:
+    """Whether nothing works without an object: a method, a recipe, what trains; an augmentation may be left out."""
+    target = str(now.get("_target_")) if isinstance(now, dict) else ""
+    return target.startswith(("medmae.methods.", "medmae.recipes.", "medmae.training.module"))
 
 
 def is_path(name: str) -> bool:

@@ -117,6 +117,12 @@ def test_what_fits_is_taken(now: object, text: str) -> None:
     check_value("key", read_value("key", text, now), now)
 
 
+def test_null_is_no_method_and_may_be_no_augmentation() -> None:
+    with pytest.raises(DataError, match="--method"):
+        check_value("method", None, {"_target_": "medmae.methods.mae.mae_base"})
+    check_value("augment", None, {"_target_": "medmae.data.augment.image.ImageAugment"})
+
+
 def test_an_empty_path_is_refused() -> None:
     with pytest.raises(DataError, match=r"--dataset_dir.*a path"):
         check_value("dataset_dir", read_value("dataset_dir", "", "./images"), "./images")

@@ -93,11 +93,13 @@ class FileReader:
     def __call__(self, number: int) -> np.ndarray:
         """``(H, W, C)``, uint8 or float32 in [0, 1]."""
         path = self.paths[number]
-        if path.suffix.lower() in SUFFIXES:
-            return pixels_of(read_bytes(path), path=path)
-        if is_dicom(path):
-            return load_image(path)
-        return pixels_of(read_bytes(path), path=path)  # whatever its name says; refused if it is none
+        if path.suffix.lower() not in SUFFIXES and is_dicom(path):
+            pixels = load_image(path)
+        else:
+            pixels = pixels_of(read_bytes(path), path=path)  # whatever its name says; refused if it is none
+        if (pixels[0] == pixels.flat[0]).all() and (pixels == pixels.flat[0]).all():
+            warnings.warn(f"{path}: all pixels have one value, of which nothing can be learnt", stacklevel=2)
+        return pixels
 
     def hashes(self, number: int) -> tuple[str, ...]:
         """Of the file; none of one that is not there, which is told when it is read."""

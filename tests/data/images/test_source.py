@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import warnings
 
 import numpy as np
 import pytest
@@ -106,3 +107,18 @@ def test_what_prep_wrote_is_read_with_its_splits_patients_and_labels(tmp_path):
     assert sorted(table.splits) == ["test", "train", "val"]
     assert set(table.labels) == {"a"}
     assert table.read(1).tolist()[0][0] == [int(table.patients[1][1]), 20, 30]
+
+
+def test_an_image_of_one_value_is_told_when_it_is_read(tmp_path):
+    import numpy as np
+    from PIL import Image
+
+    for name, value in (("a", 7), ("b", [[1, 2], [3, 4]])):
+        (tmp_path / "x").mkdir(exist_ok=True)
+        Image.fromarray(np.full((2, 2), value, dtype=np.uint8)).save(tmp_path / "x" / f"{name}.png")
+    table = read_images(tmp_path)
+    with pytest.warns(UserWarning, match=r"a\.png: all pixels have one value"):
+        table.read(0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        table.read(1)
