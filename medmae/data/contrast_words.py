@@ -69,6 +69,7 @@ TISSUE = re.compile(
 FIELDS = {"y", "iy"}  # of deformation, as the first word
 # At the beginning of a name: nobody's image.
 TEMPLATE = re.compile(r"mni\d*\w*|icbm\d*|colin27|avg\d+|fsaverage\d?|tpl|templates?|vorlage")
+TEMPLATE_FOLDER = re.compile(r"fsaverage\w*|tpl-\w+|templates?|atlas(?:es)?|mni152\w*", re.IGNORECASE)
 # Other modalities, which are on the grid of the contrast that follows.
 MODALITY = re.compile(r"r?(?:pet|fdg|spect|suv|pib|av45|florbeta\w+|flortaucipir|rtdose|dose)")
 # Behind a contrast, where nobody's name stands: what was computed from the image.

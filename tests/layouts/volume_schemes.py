@@ -294,6 +294,15 @@ SCHEMES = {
         "",
         {"T1_mprage_3": "T1", "T1_mprage_3_Crop_1": None, "T1_mprage_3_Eq_1": None, "T2_4": "T2", "T2_4_Tilt_1": None},
     ),
+    "FreeSurfer, with its template": Scheme(
+        "{c}.mgz",
+        "bert0{p}",
+        "",
+        {"bert01/mri/T1": "T1", "fsaverage/mri/T1": None, "bert01/mri/aseg": ""},
+        patients=(1,),
+    ),
+    "numbered controls, in German": Scheme("{v}{p}/{c}.nii.gz", "{v}{p}", "", visits=("Kontrolle", "Patient")),
+    "numbered persons of an experiment": Scheme("VP0{p}/{c}.nii.gz", "VP0{p}", ""),
     "SPM and CAT12": Scheme(
         "AB0{p}/{c}.nii",
         "AB0{p}",

@@ -33,7 +33,7 @@ _DATES = {
 }
 # What is numbered and no person: groups, kinds of files, parts of a body, species.
 _NO_PERSON = re.compile(
-    r"ad|[el]?mci|cn|nc|hc|con|ctr?ls?|controls?|healthy|normals?|pd|[rsp]?[rpm]?ms|cis|sc?z|bd|mdd|asd|td|adhd|ftd|als|hd|"
+    r"ad|[el]?mci|cn|nc|hc|con|ctr?ls?|controls?|kontrollen?|gesund|temoins?|healthy|normals?|pd|[rsp]?[rpm]?ms|cis|sc?z|bd|mdd|asd|td|adhd|ftd|als|hd|"
     r"epi|tle|stroke|gbm|[hl]gg|mets?|tumou?rs?|benign|malignant|brains?|heads?|spine|img|images?|im|pic|photo|slides?|"
     r"samples?|specimen|tiles?|videos?|clips?|frames?|vol|volumes?|files?|data|dataset|train(?:ing)?|val|test|examples?|"
     r"demo|phantoms?|dummy|mouse|rat|monkey|dogs?|cats?|ixi|brats|oasis|adni|wt|ko|tg|sham|group|arm|cohort|ex(?:am)?|"

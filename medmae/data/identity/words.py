@@ -31,7 +31,7 @@ _STRONG = re.compile(
     re.IGNORECASE,
 )
 _WEAK = re.compile(
-    r"(?:p|s|c|pt|pa|id|case|vol|volunteer|hc|ctrl|control|donor|animal|mouse|rat|mrn|record)[-_ ]?\d+[a-z]?",
+    r"(?:p|s|c|pt|pa|vpn?|id|case|vol|volunteer|hc|ctrl|control|donor|animal|mouse|rat|mrn|record)[-_ ]?\d+[a-z]?",
     re.IGNORECASE,
 )
 _BEGINS_WITH_SUBJECT = re.compile(

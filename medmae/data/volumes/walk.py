@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
+from medmae.data.contrast_words import TEMPLATE_FOLDER
 from medmae.data.contrasts import Named, contrast_of, entities_of, read_name
 from medmae.data.identity.tree import Names, Unit
 from medmae.data.identity.words import DATE, Role, published, role_of, without_shelf
@@ -35,6 +36,7 @@ _UNREAD = (".mnc", ".par", ".rec", ".brik", ".head", ".gipl", ".img")  # volumes
 _Folder = tuple[str, ...]
 _BESIDE = "DICOM beside NIfTI files of the same folder"
 _SYNTHETIC = "made by a network"
+_TEMPLATE = "in a folder of a template or atlas, which is nobody's image"
 _BIDS_OTHERS = {"func", "fmap", "dwi", "perf", "eeg", "meg", "ieeg", "pet", "micr", "beh", "motion", "nirs"}
 
 
@@ -164,6 +166,8 @@ def _nifti_volume(path: Path, parts: tuple[str, ...], names_of: Mapping[tuple[st
     stem = stem_of(path.name)
     if is_synthetic(path.name):
         return _SYNTHETIC
+    if any(TEMPLATE_FOLDER.fullmatch(part) for part in parts):
+        return _TEMPLATE
     entities = entities_of(stem)
     if "sub" in entities and stem.startswith("sub-"):
         return _bids_volume(path, parts, stem, entities)
