@@ -76,7 +76,17 @@ def row_fault(row: object) -> str | None:
         return f"split {row['split']!r} is not one of {', '.join(SPLITS)}"
     if row.get("origin", ORIGINS[0]) not in ORIGINS:
         return f"origin {row['origin']!r} is not one of {', '.join(ORIGINS)}"
-    return kind.fault(row)
+    return kind.fault(row) or _hash_fault(row)
+
+
+def _hash_fault(row: Row) -> str | None:
+    """Leaks are looked for by hashes: one that is none would let them through."""
+    try:
+        files_of(row)
+        given = row["tiles"]["sha256"] if "tiles" in row else hashes_of(row)
+    except (LookupError, TypeError, AttributeError) as error:
+        return f"its files and their hashes do not stand there as they are written ({type(error).__name__}: {error})"
+    return None if all(isinstance(sha256, str) for sha256 in given) else "a hash of its files is no text"
 
 
 def files_of(row: Row) -> list[tuple[object, object]]:

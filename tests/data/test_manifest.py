@@ -44,6 +44,29 @@ def test_bad_rows_are_all_named_with_their_lines(prepared):
         assert part in message
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "told"),
+    [
+        ("grid", {"shape": [1]}, "'grid' is none of a volume"),
+        ("source_sha256", 7, "hashes do not stand"),
+        ("labels", ["x"], "hashes do not stand"),
+        ("labels", 1, "'labels' is 1"),
+    ],
+)
+def test_a_row_whose_parts_are_of_another_form_is_refused_by_its_line(prepared, key, value, told):
+    path = prepared({"a": "train", "b": "test"})
+    edit(path, lambda index, row: json.dumps({**row, key: value} if index else row))
+    with pytest.raises(DataError, match=rf"1 bad row: line 2: .*{told}"):
+        Manifest.read(path)
+
+
+def test_a_number_that_no_manifest_holds_is_told_by_its_line(prepared):
+    path = prepared({"a": "train"})
+    path.write_text(path.read_text() + '{"version": ' + "9" * 5000 + "}\n")
+    with pytest.raises(DataError, match="line 2: not JSON"):
+        Manifest.read(path)
+
+
 def test_a_case_on_two_lines_is_refused(prepared):
     path = prepared({"a": "train"})
     path.write_text(path.read_text() * 2)
