@@ -63,7 +63,8 @@ def test_the_preparation_finds_every_subject_contrast_and_lesion_mask(cohort):
     assert [case.subject for case in found.cases] == ["sub-01", "sub-02"]
     assert all([source.name for source in case.contrasts] == ["FLAIR", "PD", "T1", "T2"] for case in found.cases)
     assert all([source.name for source in case.labels] == ["lesion_mask"] for case in found.cases)
-    assert {left.path.suffix for left in found.left_out} == {".json", ".tsv"}  # what BIDS says of images is none,
+    # What BIDS says of images is none, nor is .bidsignore,
+    assert {left.path.suffix or left.path.name for left in found.left_out} == {".json", ".tsv", ".bidsignore"}
     assert not spoken(found.left_out)  # and is listed without a word
 
 
