@@ -22,10 +22,9 @@ from medmae.methods.smaug import SMAUG, smaug_tiny
 
 COLOURS = torch.tensor([[a, b, c] for a in (0.0, 1.0) for b in (0.0, 1.0) for c in (0.0, 1.0)])
 FORMS: dict[str, dict[str, Any]] = {
-    "shares, straight through (default)": {},
-    "shares, perturbed": {"choice": "perturbed"},
-    "shares, one of four": {"keep_frames": 0.25},
-    "0 to 1, straight through (STTS's scores)": {"score_norm": "min_max"},
+    "perturbed (default)": {},
+    "straight through": {"choice": "straight_through"},
+    "straight through, scores from 0 to 1": {"choice": "straight_through", "score_norm": "min_max"},
 }
 CLS, SEP, FIRST = 2, 3, 5  # numbers of words
 
@@ -41,10 +40,11 @@ def simulate(count: int, generator: Generator) -> tuple[dict[str, Tensor], Tenso
     return {"image": noisy.transpose(1, 2), "words": torch.cat([ends[0], word, word, ends[1]], dim=1)}, named
 
 
-def train(*, seed: int, steps: int = 200, batch_size: int = 64, rate: float = 2e-3, **options: Any) -> SMAUG:
+def train(*, seed: int, steps: int = 200, batch_size: int = 96, rate: float = 3e-3, **options: Any) -> SMAUG:
     """A tiny network after so many steps; the rate warms up over a tenth of them and falls along a cosine."""
     torch.manual_seed(seed)
-    method = smaug_tiny(image_size=16, patch_size=8, vocab_size=FIRST + len(COLOURS), **options)
+    sizes = {"image_size": 16, "patch_size": 8, "embed_dim": 64, "num_heads": 2, "vocab_size": FIRST + len(COLOURS)}
+    method = smaug_tiny(**sizes, **options)
     optimiser = torch.optim.AdamW(method.parameters(), lr=rate, weight_decay=0.01)
     generator = Generator().manual_seed(seed)
     for step in range(steps):
@@ -83,7 +83,7 @@ def main(
         print(rows[-1], flush=True)
     text = table(["selector", f"best, {seeds} seeds", "kept"], rows)
     if not dry:
-        write_section("frame_choice", f"{conditions} {steps} steps of 64 clips, 500 new clips.\n\n{text}")
+        write_section("frame_choice", f"{conditions} {steps} steps of 96 clips, 500 new clips.\n\n{text}")
 
 
 if __name__ == "__main__":

@@ -149,7 +149,7 @@ class SMAUG(MaskedMethod):
         weigh: bool = False,
         other_frames: OtherFrames = "interpolate",
         keep_frames: float = 0.5,
-        choice: Choice = "straight_through",
+        choice: Choice = "perturbed",
         score_norm: ScoreNorm = "softmax",
         vocab_size: int = 30522,
         max_words: int = 512,

@@ -40,16 +40,16 @@ class Selection:
 class FrameSelector(nn.Module):
     """Scores frames by what they show and what a sentence says, and keeps the best.
 
-    A frame is its class token and the mean of its other tokens, a sentence its class token; both are mapped to width D
-    and put side by side. Half of the channels of a hidden layer are replaced by their mean over frames, so that a score
-    knows of the others.
+    A frame is its class token and the mean of its other tokens, a sentence its class token; both are mapped to width D,
+    multiplied, and put beside the sentence; side by side without a product they are hardly compared in 200 steps. Half
+    of the channels of a hidden layer are replaced by their mean over frames, so that a score knows of the others.
 
     Args:
         dim: D.
         share: Of the frames that is kept, at least one; in (0, 1].
-        choice: How the choice gets a gradient. ``straight_through``: chosen tokens are multiplied by a one that has the
-            gradient of the score. ``perturbed``: in training, tokens of frames are mixed as often as noise would have
-            chosen each (Berthet et al., NeurIPS 2020); the noise is the same at every step.
+        choice: How the choice gets a gradient. ``perturbed``: in training, tokens of frames are mixed as often as noise
+            would have chosen each (Berthet et al., NeurIPS 2020); the noise is the same at every step.
+            ``straight_through``: chosen tokens are multiplied by a one that has the gradient of the score.
         score_norm: Scores of a clip's frames become shares (``softmax``), or reach from 0 to 1 (``min_max``, STTS). The
             latter has no gradient at the best and at the worst frame.
         num_frames: F, of clips that it is trained on; for ``perturbed``.
@@ -63,7 +63,7 @@ class FrameSelector(nn.Module):
         dim: int,
         *,
         share: float = 0.5,
-        choice: Choice = "straight_through",
+        choice: Choice = "perturbed",
         score_norm: ScoreNorm = "softmax",
         num_frames: int = 4,
     ) -> None:
@@ -95,7 +95,7 @@ class FrameSelector(nn.Module):
         """Of frames ``(B, F, n, D)`` for sentences ``(B, D)``, normalised over frames: ``(B, F)``."""
         shown = self.frame(torch.cat([tokens[:, :, 0], tokens[:, :, 1:].mean(dim=2)], dim=2))  # (B, F, D)
         said = self.sentence(sentence).unsqueeze(1).expand_as(shown)
-        hidden = self.act(self.mix(self.norm(torch.cat([shown, said], dim=2))))
+        hidden = self.act(self.mix(self.norm(torch.cat([shown * said, said], dim=2))))
         own, common = hidden.chunk(2, dim=2)
         raw = self.score(torch.cat([own, common.mean(dim=1, keepdim=True).expand_as(common)], dim=2)).squeeze(2)
         raw = raw.to(torch.promote_types(raw.dtype, torch.float32))

@@ -37,7 +37,7 @@ class FrameTextEncoder(Configured, nn.Module):
         frames: FrameEncoder,
         text: BertEncoder,
         keep_frames: float = 0.5,
-        choice: Choice = "straight_through",
+        choice: Choice = "perturbed",
         score_norm: ScoreNorm = "softmax",
     ) -> None:
         super().__init__()

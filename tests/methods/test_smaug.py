@@ -122,7 +122,7 @@ def test_all_frames_are_as_without_a_selector_and_half_of_them_are_half_the_sequ
     assert (chosen.index.diff(dim=1) > 0).all()
 
 
-@pytest.mark.parametrize("options", [{}, {"choice": "perturbed"}])
+@pytest.mark.parametrize("options", [{}, {"choice": "straight_through"}])
 def test_the_choice_of_frames_has_a_gradient(options, batch):
     method = built(**options)
     method(batch, generator=seeded(0)).loss.backward()
@@ -131,10 +131,10 @@ def test_the_choice_of_frames_has_a_gradient(options, batch):
 
 def test_scores_from_0_to_1_have_no_gradient_at_the_best_frame(batch):
     """Why shares are the default: with one frame of four that is kept, nothing would ever be learnt."""
-    method = built(score_norm="min_max", keep_frames=0.25)
+    method = built(score_norm="min_max", keep_frames=0.25, choice="straight_through")
     method(batch, generator=seeded(0)).loss.backward()
     largest = max(float(p.grad.abs().max()) for p in method.encoder.selector.parameters())
-    method = built(keep_frames=0.25)
+    method = built(keep_frames=0.25, choice="straight_through")
     method(batch, generator=seeded(0)).loss.backward()
     shares = max(float(p.grad.abs().max()) for p in method.encoder.selector.parameters())
     assert largest < 0.05 * shares
