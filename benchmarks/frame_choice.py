@@ -40,7 +40,7 @@ def simulate(count: int, generator: Generator) -> tuple[dict[str, Tensor], Tenso
     return {"image": noisy.transpose(1, 2), "words": torch.cat([ends[0], word, word, ends[1]], dim=1)}, named
 
 
-def train(*, seed: int, steps: int = 200, batch_size: int = 96, rate: float = 3e-3, **options: Any) -> SMAUG:
+def train(*, seed: int, steps: int = 200, batch_size: int = 128, rate: float = 5e-3, **options: Any) -> SMAUG:
     """A tiny network after so many steps; the rate warms up over a tenth of them and falls along a cosine."""
     torch.manual_seed(seed)
     sizes = {"image_size": 16, "patch_size": 8, "embed_dim": 64, "num_heads": 2, "vocab_size": FIRST + len(COLOURS)}
@@ -83,7 +83,7 @@ def main(
         print(rows[-1], flush=True)
     text = table(["selector", f"best, {seeds} seeds", "kept"], rows)
     if not dry:
-        write_section("frame_choice", f"{conditions} {steps} steps of 96 clips, 500 new clips.\n\n{text}")
+        write_section("frame_choice", f"{conditions} {steps} steps of 128 clips, 500 new clips.\n\n{text}")
 
 
 if __name__ == "__main__":
