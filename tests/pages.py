@@ -46,7 +46,7 @@ def commands(page: Path) -> list[Command]:
 
 
 def commands_of(text: str, *, page: str) -> list[Command]:
-    """Those of the shell blocks of a text that begin with ``medmae``, and what sets a variable for them."""
+    """Those of the shell blocks of a text: medmae's, MONAI's, and what sets a variable for them."""
     found, fence = [], None
     rest = iter(enumerate(text.split("\n"), start=1))
     for number, line in rest:
@@ -56,6 +56,6 @@ def commands_of(text: str, *, page: str) -> list[Command]:
             while line.endswith("\\"):
                 line = f"{line[:-1].rstrip()} {next(rest)[1].strip()}"
             line = _COMMENT.sub("", line).strip()
-            if re.match(r"medmae |[A-Z]+=\S+$", line):
+            if re.match(r"medmae |python -m monai\.bundle |[A-Z]+=\S+$", line):
                 found.append(Command(page, number, line))
     return found

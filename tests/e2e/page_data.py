@@ -21,8 +21,9 @@ STAND_INS = {
     "REGEX": "^(p[0-9]+)_",
     "PATH": "runs/pathology_he_mmae_pretraining/models/pretraining.safetensors",
     "path/to/bundle": "bundle",
+    "path/to/mr_edge_mae_pretraining": "bundle",
     "runs/A": "runs/mr_edge_mae_pretraining",
-    "runs/B": "runs/mr_edge_mae_pretraining/eval",
+    "runs/B": "runs/mine",
 }
 # What a page takes for granted: other pages say it.
 _MR = "medmae prep mr nifti prepared"
@@ -51,7 +52,7 @@ def make_data(folder: Path, *, breakhis: bool = False) -> None:
 
     Args:
         folder: Empty.
-        breakhis: Names images as that data set does, with the patient between underscores.
+        breakhis: Names images as that data set does.
     """
     write_cohort(folder / "nifti", subjects=6, contrasts=("T1w", "T2w", "FLAIR"))
     shutil.copytree(folder / "nifti", folder / "volumes")
@@ -60,7 +61,7 @@ def make_data(folder: Path, *, breakhis: bool = False) -> None:
     for place, label in enumerate(("benign", "malignant")):
         for patient in range(10):
             for number in range(2):
-                name = f"SOB_14-{2250 + patient}AB_{number}" if breakhis else f"p{patient}_{number}"
+                name = f"SOB_M_DC-14-{2250 + patient}AB-40-{number:03d}" if breakhis else f"p{patient}_{number}"
                 path = folder / "images" / label / f"{name}.png"
                 path.parent.mkdir(parents=True, exist_ok=True)
                 grey = images.picture(striped=bool(place), seed=100 * patient + number, size=(96, 96))

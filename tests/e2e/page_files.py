@@ -1,0 +1,104 @@
+"""What single pages speak of: data sets and published weights, small or random, under the names that they use."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import torch
+from PIL import Image
+
+from data_prep.tiny import clips
+from data_prep.tiny.wsi import picture
+from medmae.bundle.check.metadata import SCHEMA
+from medmae.methods.mae import mae_base, mae_small_decoder
+from medmae.methods.videomae import videomae_base
+from medmae.weights.io import save_safetensors
+from medmae.weights.maps.mae import MAE
+from medmae.weights.maps.videomae import VIDEOMAE
+from medmae.weights.unseen import header
+
+
+def _table(path: Path, rows: Iterable[Mapping[str, object]]) -> None:
+    rows = list(rows)
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def _tile(path: Path, *, seed: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(picture(64, 64, seed=seed)).save(path)
+
+
+def _ct(folder: Path) -> None:
+    """Heads of six patients in Hounsfield units: air, skull, brain."""
+    grid = np.stack(np.meshgrid(*(np.linspace(-1.2, 1.2, extent) for extent in (40, 48, 16)), indexing="ij"))
+    radius = np.sqrt((grid**2).sum(axis=0))
+    for number in range(6):
+        rng = np.random.default_rng(number)
+        brain = 40 + 15 * np.kron(rng.standard_normal((10, 12, 4)), np.ones((4, 4, 4)))
+        hu = np.where(radius < 0.85, brain, np.where(radius < 1, 900, -1000)).astype(np.int16)
+        path = folder / "raw" / f"p{number}" / "CT.nii.gz"
+        path.parent.mkdir(parents=True)
+        nib.save(nib.Nifti1Image(hu, np.diag([2.0, 2.0, 4.0, 1.0])), path)
+
+
+def _data_sets(folder: Path) -> None:
+    """Of docs/data.md: a table of slides, tiles in three layouts, videos in two."""
+    slides = sorted((folder / "slides").iterdir())
+    _table(folder / "slides.csv", ({"slide": path.name, "patient": place} for place, path in enumerate(slides)))
+    tiles = []
+    for number in range(20):
+        label, kind = (("ADI", "benign"), ("TUM", "malignant"))[number % 2]
+        _tile(folder / "NCT-CRC-HE" / label / f"{label}-{number:04d}.tif", seed=number)
+        name = f"SOB_{kind[0].upper()}_A-14-{2250 + number // 2}-40-{number:03d}.png"
+        _tile(folder / "breakhis" / kind / name, seed=number)
+        tiles.append({"path": f"NCT-CRC-HE/{label}/{label}-{number:04d}.tif", "label": label, "patient": number // 4})
+    _table(folder / "tiles.csv", tiles)
+    videos = []
+    for patient in range(6):
+        path = folder / "videos" / ("left", "right")[patient % 2] / f"p{patient}_a.mp4"
+        clips.write_video(path, clips.moving_disc(rightwards=bool(patient % 2), seed=patient))
+        videos.append({"path": str(path.relative_to(folder)), "label": path.parent.name, "site": f"s{patient}"})
+    _table(folder / "labels.csv", videos)
+
+
+def _schema(folder: Path) -> None:
+    """That of MONAI, which its command takes from the network where it is not there."""
+    shutil.copy(SCHEMA, folder / "schema.json")
+
+
+def _mae(folder: Path) -> None:
+    torch.save({"model": MAE.write(mae_base().state_dict())}, folder / "mae_pretrain_vit_base.pth")
+
+
+def _videomae(folder: Path) -> None:
+    weights = VIDEOMAE.write(videomae_base().state_dict())
+    torch.save({"model": weights}, folder / "videomae_checkpoint_pretrain.pth")
+
+
+def _transfer(folder: Path) -> None:
+    """What the Python of docs/transfer.md writes before its commands; tests/docs/test_transfer.py runs all of it."""
+    import timm
+
+    network = timm.create_model("vit_base_patch16_224")
+    save_safetensors(network.state_dict(), folder / "vit_base_patch16_224.safetensors")
+    method = mae_small_decoder(image_size=(96, 160), in_channels=1, scale="half")
+    save_safetensors(method.state_dict(), folder / "pretraining.safetensors", metadata=header(method))
+
+
+FILES: Mapping[str, Sequence[Callable[[Path], None]]] = {
+    "docs/bundles.md": [_schema],
+    "docs/ct.md": [_ct],
+    "docs/data.md": [_data_sets],
+    "docs/methods/simvtp.md": [_videomae],
+    "docs/methods/videomae.md": [_videomae],
+    "docs/transfer.md": [_transfer],
+    "docs/weights.md": [_mae],
+}
