@@ -72,7 +72,7 @@ def shrunk(words: list[str]) -> list[str]:
     elif "train" in config:
         options = {**about["overrides"], **about["train"], **_FEW, "freeze_blocks": 0}  # a tiny encoder has few blocks
     elif config[0] in ("downstream", "few_labels"):
-        options = {"epochs": 1, "seeds": [0], "few": 2, "folds": 2}
+        options = {"epochs": 1, "seeds": [0], "few": 2, "labels": [2], "folds": 2}
     elif words[0] != "medmae":
         options = about["overrides"]
     given = {word[2:] for word in words if word.startswith("--")}
