@@ -77,6 +77,8 @@ def shrunk(words: list[str]) -> list[str]:
         options = about["overrides"]
     given = {word[2:] for word in words if word.startswith("--")}
     kept = {key: options[key] for key in options if key.split("::")[0] in known and key not in given | _OWN_TRAIN}
+    if words[3:4] == ["onnx_export"]:
+        kept["input_shape"] = about["exports"]["input_shape"]
     return [word for key, value in kept.items() for word in (f"--{key}", as_yaml(value))]
 
 
