@@ -113,7 +113,7 @@ class Bound:
                 self.walk(option, config[name], at=place)
             elif option and self._is_given(option):
                 self.wanted[place] = Wanted(self._value(option), option)
-            elif option and name in config and not is_network(config[name]):
+            elif option and name in config and not any(map(is_network, (config[name], self.parser.get(option)))):
                 self.settings[option] = plain(config[name])
             elif is_network(config.get(name)) and (part := _ENCODER.fullmatch(str(value))):
                 self._encoder(part[1], config[name], at=place)

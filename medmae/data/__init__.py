@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from medmae.data.images.pictures import Pictures
     from medmae.data.samples import Samples
     from medmae.data.slides.tiles import Tiles
+    from medmae.data.video.caption_words import CaptionWords
+    from medmae.data.video.captioned import CaptionedClips
     from medmae.data.video.clips import Clips
     from medmae.data.volumes.crops import Crops
     from medmae.data.volumes.pairs import Pairs
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from medmae.data.volumes.stacks import Stacks
 
 __all__ = [
+    "CaptionWords",
+    "CaptionedClips",
     "Clips",
     "Crops",
     "Grid",
@@ -32,6 +36,8 @@ __all__ = [
 ]
 
 _WITH_TORCH = {  # name -> module
+    "CaptionWords": "video.caption_words",
+    "CaptionedClips": "video.captioned",
     "Clips": "video.clips",
     "Crops": "volumes.crops",
     "Pairs": "volumes.pairs",

@@ -16,9 +16,10 @@ from torch.nn import functional as F
 from medmae.methods.base import Batch
 from medmae.nn.frames_text import FrameTextEncoder
 from medmae.nn.pair_head import PairHead
-from medmae.nn.words import WORDS, sentence_ids
+from medmae.nn.words import sentence_ids
 from medmae.objectives.contrastive import alike, gather_rows, info_nce
 from medmae.objectives.matching import hard_other, hard_weights, matching_loss
+from medmae.tokens.text import WORDS
 
 
 @dataclass(frozen=True)

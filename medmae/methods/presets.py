@@ -6,8 +6,10 @@ from typing import Any
 
 from medmae.methods.base import Method
 from medmae.methods.registry import methods
-from medmae.nn.arguments import changed
+from medmae.nn.arguments import changed, plain
 from medmae.nn.config import config_by, config_of
+
+_MANY = 50
 
 
 def known_as(method: Method) -> dict[str, Any]:
@@ -24,4 +26,11 @@ def known_as(method: Method) -> dict[str, Any]:
         return {"method": name, "preset": None, "changed": {}}
     changes = {preset: changed(config, config_by(make)) for preset, make in methods()[name].presets.items()}
     nearest = min(changes, key=lambda preset: (len(changes[preset]), preset == "tiny"))
-    return {"method": name, "preset": nearest, "changed": changes[nearest]}
+    told = {name: _short(value) for name, value in changes[nearest].items()}
+    return {"method": name, "preset": nearest, "changed": told}
+
+
+def _short(value: object) -> object:
+    """An argument, or how many values it has where nobody would read them all, such as the words of a vocabulary."""
+    listed = plain(value)
+    return f"{len(listed)} values" if isinstance(listed, list) and len(listed) > _MANY else value

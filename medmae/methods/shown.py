@@ -9,8 +9,8 @@ from torch import Tensor
 
 from medmae.kinds import Kind
 from medmae.masking.base import Mask
-from medmae.nn.words import WORDS
 from medmae.tokens.patches import Patches
+from medmae.tokens.text import WORDS
 
 
 @dataclass(frozen=True)

@@ -37,12 +37,13 @@ from medmae.nn.sizes import BlockSizes
 from medmae.nn.video_text import VideoTextEncoder, mean_of
 from medmae.nn.vit import MaskedViT
 from medmae.nn.word_head import WordHead
-from medmae.nn.words import WORDS, WordEmbedding, example_sentences, sentence_ids
+from medmae.nn.words import WordEmbedding, example_sentences, sentence_ids
 from medmae.objectives.contrastive import info_nce
 from medmae.objectives.cube import CubeNorm
 from medmae.objectives.matching import matching_loss, next_other
 from medmae.objectives.pixel import TargetNorm, masked_mse
 from medmae.objectives.words import masked_words
+from medmae.tokens.text import WORDS, Vocabulary, WordNumbers
 
 Read = Literal["masked", "whole"]
 
@@ -56,15 +57,21 @@ def simvtp_small_clips(**options: Any) -> SimVTP:
     """On ``videomae_small_clips``, for 1,000 words (ours): for a CPU."""
     sizes = {"image_size": 64, "patch_size": 8, "embed_dim": 192, "depth": 6, "num_heads": 6}
     decoder = {"decoder_dim": 96, "decoder_depth": 2, "decoder_heads": 3}
-    return SimVTP(**{**sizes, **decoder, "vocab_size": 1000, "max_words": 64, "mask_word": 4, **options})
+    words = {"max_words": 64, **_vocabulary_of(1000, options)}
+    return SimVTP(**{**sizes, **decoder, **words, **options})
 
 
 def simvtp_tiny(**options: Any) -> SimVTP:
     """4 frames of 32 px and 30 words, for tests."""
     sizes = {"num_frames": 4, "image_size": 32, "patch_size": 8, "embed_dim": 48, "depth": 2, "num_heads": 4}
     decoder = {"decoder_dim": 32, "decoder_depth": 2, "decoder_heads": 2, "mask_ratio": 0.75}
-    words = {"vocab_size": 30, "max_words": 16, "mask_word": 4, "word_dropout": 0.0, "word_ratio": 0.5}
+    words = {"max_words": 16, "word_dropout": 0.0, "word_ratio": 0.5, **_vocabulary_of(30, options)}
     return SimVTP(**{**sizes, **decoder, **words, "contrast": 1.0, "matching": 1.0, **options})
+
+
+def _vocabulary_of(size: int, options: Mapping[str, Any]) -> dict[str, int]:
+    """Numbers of a vocabulary that was learnt, unless a vocabulary says its own."""
+    return {} if options.get("vocabulary") else {"vocab_size": size, "mask_word": 4}
 
 
 @register(
@@ -88,7 +95,10 @@ class SimVTP(MaskedMethod):
         decoder_heads: its attention heads.
         mask_ratio: Share of tubes that is hidden.
         target_norm: Normalisation of the target cubes; None regresses the clip in its own units.
-        vocab_size: Words of the vocabulary.
+        vocabulary: Words in the order of their numbers: whoever has the weights reads and writes sentences with it.
+            None knows numbers alone.
+        vocab_size: How many words it has. None takes this, and the next two numbers, of the vocabulary, and without
+            one those of BERT's.
         max_words: The longest sentence, ends included.
         pad_word: Number of ``[PAD]``;
         mask_word: of ``[MASK]``.
@@ -105,7 +115,8 @@ class SimVTP(MaskedMethod):
         clip: Sizes of the encoder; see :class:`medmae.nn.sizes.BlockSizes`.
 
     Raises:
-        ValueError: If cubes do not tile the clip, or a choice is not known.
+        ValueError: If cubes do not tile the clip, a choice is not known, or a number is another than the vocabulary's.
+        DataError: If the words are no vocabulary.
     """
 
     encoder: VideoTextEncoder  # type: ignore[assignment]
@@ -123,10 +134,11 @@ class SimVTP(MaskedMethod):
         decoder_heads: int = 6,
         mask_ratio: float = 0.9,
         target_norm: TargetNorm | None = CubeNorm(),  # noqa: B008 - frozen
-        vocab_size: int = 30522,
+        vocabulary: Sequence[str] | None = None,
+        vocab_size: int | None = None,
         max_words: int = 512,
-        pad_word: int = 0,
-        mask_word: int = 103,
+        pad_word: int | None = None,
+        mask_word: int | None = None,
         word_dropout: float = 0.1,
         word_ratio: float = 0.75,
         spare_words: bool = True,
@@ -152,13 +164,18 @@ class SimVTP(MaskedMethod):
             mask_ratio=mask_ratio,
             **clip,
         )
-        dim = clips.encoder.dim
+        dim, numbers = clips.encoder.dim, WordNumbers.of(vocabulary, size=vocab_size, pad=pad_word, mask=mask_word)
         words = WordEmbedding(
-            vocab_size=vocab_size, dim=dim, max_words=max_words, dropout=word_dropout, pad=pad_word, mask=mask_word
+            vocab_size=numbers.size,
+            dim=dim,
+            max_words=max_words,
+            dropout=word_dropout,
+            pad=numbers.pad,
+            mask=numbers.mask,
         )
         self.encoder = VideoTextEncoder(video=clips.encoder, words=words)
         self.decoder, self.head = clips.decoder, clips.head
-        self.word_head = WordHead(clips.encoder, vocab_size=vocab_size, max_words=max_words, depth=word_decoder_depth)
+        self.word_head = WordHead(clips.encoder, vocab_size=numbers.size, max_words=max_words, depth=word_decoder_depth)
         self.matcher = nn.Linear(dim, 2) if matching else None
         if self.matcher is not None:
             initialise_linears(nn.ModuleList([self.matcher]))
@@ -166,7 +183,13 @@ class SimVTP(MaskedMethod):
         self.word_masking = WordMasking(max_words=max_words, ratio=word_ratio, spare=spare_words)
         self.target_norm, self.temperature = target_norm, temperature
         self.contrast, self.matching, self.contrast_words = contrast, matching, contrast_words
+        self._vocabulary, self.vocabulary_sha256 = numbers.vocabulary, numbers.sha256
         self.equal_words, self.pool_padding = equal_words, pool_padding
+
+    @property
+    def vocabulary(self) -> Vocabulary | None:
+        """By which sentences become numbers; None where nobody said it."""
+        return self._vocabulary
 
     @property
     def clip(self) -> MaskedViT:

@@ -41,9 +41,10 @@ from medmae.nn.sizes import BlockSizes, sized
 from medmae.nn.thinning import warmed
 from medmae.nn.tied_words import TiedWordHead
 from medmae.nn.vit import MaskedViT
-from medmae.nn.words import WORDS, WordEmbedding, example_sentences
+from medmae.nn.words import WordEmbedding, example_sentences
 from medmae.objectives.pixel import TargetNorm, masked_mse
 from medmae.objectives.words import masked_words
+from medmae.tokens.text import WORDS
 
 Place = Literal["sinusoid", "learned"]
 Replaced = Literal["mask", "bert"]

@@ -18,7 +18,8 @@ from medmae.nn.answers import AnswerDecoder
 from medmae.nn.frames_text import FrameTextEncoder
 from medmae.nn.pair_head import PairHead
 from medmae.nn.tied_words import TiedWordHead
-from medmae.nn.words import WORDS, example_sentences
+from medmae.nn.words import example_sentences
+from medmae.tokens.text import WORDS
 
 Match = Callable[[Tensor, Tensor], Tensor]  # match(rows (K,), columns (K,)) -> scores (K,)
 

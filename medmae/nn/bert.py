@@ -17,7 +17,8 @@ from medmae.nn.fresh import fresh_copy
 from medmae.nn.init import initialise_linears
 from medmae.nn.mlp import MLP
 from medmae.nn.video_text import mean_of
-from medmae.nn.words import WORDS, WordEmbedding
+from medmae.nn.words import WordEmbedding
+from medmae.tokens.text import WORDS
 
 EPS = 1e-12  # of every norm
 

@@ -14,7 +14,8 @@ from medmae.nn.config import Configured
 from medmae.nn.encoder import Data, Pool, check_block, check_pool
 from medmae.nn.fresh import fresh_copy
 from medmae.nn.vit import MaskedViT
-from medmae.nn.words import WORDS, WordEmbedding
+from medmae.nn.words import WordEmbedding
+from medmae.tokens.text import WORDS
 
 
 class VideoTextEncoder(Configured, nn.Module):

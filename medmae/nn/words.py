@@ -6,10 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from medmae.errors import DataError
-from medmae.kinds import Kind
 from medmae.nn.config import Configured
-
-WORDS = Kind.of("words", ["word"], channels=["number"], peak=None)
 
 
 class WordEmbedding(Configured, nn.Module):

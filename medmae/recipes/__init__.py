@@ -7,7 +7,9 @@ if TYPE_CHECKING:
     from medmae.recipes.classification import ClassifierEvaluation, FineTuning, Prediction, SlideMaps
     from medmae.recipes.downstream import Downstream
     from medmae.recipes.embedding import Embedding
+    from medmae.recipes.hidden_words import HiddenWords
     from medmae.recipes.images import Images
+    from medmae.recipes.kept_words import KeptWords
     from medmae.recipes.phenotyping import FewLabels
     from medmae.recipes.pictures import ImagePictures, StainPanels
     from medmae.recipes.pretraining import Pretraining
@@ -22,8 +24,10 @@ __all__ = [
     "Embedding",
     "FewLabels",
     "FineTuning",
+    "HiddenWords",
     "ImagePictures",
     "Images",
+    "KeptWords",
     "Prediction",
     "Pretraining",
     "Reconstruction",
@@ -42,8 +46,10 @@ _HOMES = {  # name -> module
     "Embedding": "embedding",
     "FewLabels": "phenotyping",
     "FineTuning": "classification",
+    "HiddenWords": "hidden_words",
     "ImagePictures": "pictures",
     "Images": "images",
+    "KeptWords": "kept_words",
     "Prediction": "classification",
     "Pretraining": "pretraining",
     "Reconstruction": "reconstruction",

@@ -13,7 +13,7 @@ from medmae.evaluate.features.embeddings import Embedder
 from medmae.evaluate.features.extractor import FeatureExtractor
 from medmae.evaluate.provenance import write_made_by
 from medmae.methods.base import Method
-from medmae.nn.encoder import Pool
+from medmae.nn.encoder import Encoder, Pool
 from medmae.recipes.training import Training
 from medmae.weights.pretrained import load_encoder
 from medmae.weights.quality import made_by, sentence
@@ -24,9 +24,10 @@ class Embedding:
 
     Args:
         method: Its encoder is filled and used.
-        dataset: Tiles of slides, or images.
+        dataset: Tiles of slides, images, or clips.
         output_dir: Where to write.
         model_dir: Folder of ``pretraining.safetensors``.
+        part: What of the method makes features, of one that reads several kinds; None takes its encoder.
         pool: See :class:`~medmae.nn.encoder.Encoder`.
         name: What the files call the encoder.
         precision: Of features and tokens.
@@ -45,6 +46,7 @@ class Embedding:
         dataset: Samples,
         output_dir: str | Path,
         model_dir: str | Path,
+        part: Encoder | None = None,
         pool: Pool = "mean",
         name: str = "encoder",
         precision: Precision = "float16",
@@ -53,7 +55,7 @@ class Embedding:
         num_workers: int = 0,
         device: torch.device | str = "cpu",
     ) -> None:
-        self.method, self.dataset = method, dataset
+        self.method, self.dataset, self.part = method, dataset, part
         self.out, self.model_dir = Path(output_dir) / "embeddings", Path(model_dir)
         self.pool, self.name, self.precision, self.patch_tokens = pool, name, precision, patch_tokens
         self.batch_size, self.num_workers, self.device = batch_size, num_workers, device
@@ -76,7 +78,7 @@ class Embedding:
         write_made_by(self.out, {"made_by": made})
         print(sentence(made))
         extract = FeatureExtractor(
-            encoder=self.method.encoder,
+            encoder=self.method.encoder if self.part is None else self.part,
             pool=self.pool,
             name=self.name,
             device=self.device,

@@ -1,11 +1,12 @@
 """Sentences to numbers of words: WordPiece over a vocabulary at hand, BERT's or one learnt from captions.
 
-Splitting, normalising and learning are those of Hugging Face's ``tokenizers``; nothing is fetched.
+Splitting and normalising are those of Hugging Face's ``tokenizers``; nothing is fetched.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,13 +19,17 @@ from torch import Tensor
 
 from medmae.errors import DataError
 from medmae.files import write_text
+from medmae.kinds import Kind
 from medmae.reading import read_text
+from medmae.tokens.pieces import learn_pieces
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 PAD, UNKNOWN, CLS, SEP, MASK = "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"
 SPECIAL = (PAD, UNKNOWN, CLS, SEP, MASK)
+_BERT = {"vocab_size": 30522, "pad_word": 0, "mask_word": 103}
+WORDS = Kind.of("words", ["word"], channels=["number"], peak=None)  # what a batch has of a sentence, by its name
 
 
 @dataclass(frozen=True)
@@ -81,7 +86,7 @@ class Vocabulary:
 
     @classmethod
     def learn(cls, sentences: Iterable[str], *, size: int = 8000) -> Vocabulary:
-        """From captions at hand. Do it once and keep the file: ties are broken by chance, so that numbers differ.
+        """From captions at hand: the same captions give the same words and numbers.
 
         Args:
             sentences: All of them of the training split.
@@ -91,14 +96,20 @@ class Vocabulary:
             DataError: If there is no word in them.
         """
         tokenizer = _tokenizer({word: number for number, word in enumerate(SPECIAL)})
-        trainer = _tokenizers().trainers.WordPieceTrainer(
-            vocab_size=size, special_tokens=list(SPECIAL), show_progress=False
-        )
-        tokenizer.train_from_iterator(list(sentences), trainer)
-        found = tokenizer.get_vocab()
-        if len(found) <= len(SPECIAL):
+        words = Counter[str]()
+        for sentence in sentences:
+            plain = tokenizer.normalizer.normalize_str(sentence)
+            words.update(word for word, _ in tokenizer.pre_tokenizer.pre_tokenize_str(plain))
+        if not words:
             raise DataError("no word in the captions to learn a vocabulary from", field="captions")
-        return cls(tuple(sorted(found, key=found.__getitem__)))
+        return cls((*SPECIAL, *learn_pieces(words, size=size - len(SPECIAL))))
+
+    @classmethod
+    def of(cls, words: Vocabulary | Sequence[str] | str | Path) -> Vocabulary:
+        """A vocabulary as it is, read from its file, or of words in the order of their numbers."""
+        if isinstance(words, Vocabulary):
+            return words
+        return cls.read(words) if isinstance(words, str | Path) else cls(tuple(words))
 
     def write(self, path: str | Path) -> None:
         """As :meth:`read` reads it."""
@@ -149,6 +160,48 @@ class Vocabulary:
     @cached_property
     def _tokenizer(self) -> Tokenizer:
         return _tokenizer(self._numbers)
+
+
+@dataclass(frozen=True)
+class WordNumbers:
+    """What a network must know of a vocabulary.
+
+    Attributes:
+        vocabulary: If its words are known.
+        size: How many there are.
+        pad: Number of :data:`PAD`.
+        mask: Number of :data:`MASK`.
+    """
+
+    vocabulary: Vocabulary | None
+    size: int
+    pad: int
+    mask: int
+
+    @classmethod
+    def of(
+        cls, words: Sequence[str] | None, *, size: int | None = None, pad: int | None = None, mask: int | None = None
+    ) -> WordNumbers:
+        """Those of a vocabulary; without one, or of an empty one, what is said, and what is not is as in BERT's.
+
+        Raises:
+            DataError: If the words are no vocabulary.
+            ValueError: If what is said is not so in the vocabulary.
+        """
+        said = {"vocab_size": size, "pad_word": pad, "mask_word": mask}
+        if not words:
+            known = {name: _BERT[name] if value is None else value for name, value in said.items()}
+            return cls(None, *known.values())
+        vocabulary = Vocabulary.of(words)
+        known = dict(zip(said, (len(vocabulary), vocabulary.number(PAD), vocabulary.number(MASK)), strict=True))
+        if wrong := {name: value for name, value in said.items() if value not in (None, known[name])}:
+            raise ValueError(f"the vocabulary has {known}, and {wrong} is wanted: leave these numbers out")
+        return cls(vocabulary, *known.values())
+
+    @property
+    def sha256(self) -> str | None:
+        """Of the vocabulary, if it is known."""
+        return None if self.vocabulary is None else self.vocabulary.sha256
 
 
 def _tokenizer(numbers: dict[str, int]) -> Tokenizer:

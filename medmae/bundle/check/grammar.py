@@ -14,10 +14,18 @@ from medmae.bundle.check.targets import FORBIDDEN_ARGUMENTS
 MAX_LENGTH = 2000
 _REFS = "__local_refs"
 _METHODS = frozenset({"initialize", "run", "finalize"})  # of objects that a recipe made
-# Attributes that recipes read: the encoder of a method, the sizes of its patches, and of which size it wants pictures.
+# Attributes that recipes read: the encoder of a method or its part of clips, the sizes of its patches, and of which
+# size it wants pictures.
 # Any other leads further, as from a loader to its `multiprocessing_context`, and from there to `os`.
 ATTRIBUTES = frozenset(
-    {("encoder",), ("frame", "resize"), ("frame", "size"), ("patches", "patch"), ("patches", "size")}
+    {
+        ("clip",),
+        ("encoder",),
+        ("frame", "resize"),
+        ("frame", "size"),
+        ("patches", "patch"),
+        ("patches", "size"),
+    }
 )
 _METHOD = r"medmae\.methods\.\w+\.[a-z]\w*"  # what its builder made: its class takes parts of any kind
 _ATTRIBUTES = ", ".join(sorted(".".join(way) for way in ATTRIBUTES))

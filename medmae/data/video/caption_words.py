@@ -1,0 +1,50 @@
+"""The words of the captions at hand, for networks that have no vocabulary yet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from medmae.data.manifest import Manifest
+from medmae.data.source import Source
+from medmae.data.video.captioned import captions_of
+from medmae.errors import DataError
+from medmae.tokens.text import Vocabulary
+
+
+class CaptionWords(tuple[str, ...]):
+    """Words in the order of their numbers: of a file, or learnt from captions; plain texts, which weights keep.
+
+    They are learnt from one split alone, and the same captions give the same words.
+
+    Args:
+        source: Prepared videos with captions.
+        vocabulary: A ``vocab.txt``, such as BERT's, in the place of learning.
+        size: Words at most.
+        split: Whose captions to learn from.
+
+    Raises:
+        DataError: If the file is no vocabulary, or there is no word to learn from.
+    """
+
+    def __new__(
+        cls,
+        *,
+        source: Source | str | Path,
+        vocabulary: str | Path | None = None,
+        size: int = 2000,
+        split: str = "train",
+    ) -> CaptionWords:
+        """See the class; a tuple is made here."""
+        if vocabulary is not None:
+            return super().__new__(cls, Vocabulary.read(vocabulary).words)
+        manifest = Manifest.of(source).require("video")
+        captions = [caption for row in manifest.select(split=split) for caption in captions_of(row)]
+        if not captions:
+            raise DataError(
+                "no video of this split has a caption to learn words from",
+                path=manifest.path,
+                field="captions",
+                value=split,
+                remedy="prepare it again with medmae prep video --captions FILE, or a table with a column caption",
+            )
+        return super().__new__(cls, Vocabulary.learn(captions, size=size).words)

@@ -1,0 +1,1 @@
+"""Words and clips: what hidden words cost, and finding, asking and naming clips by words."""

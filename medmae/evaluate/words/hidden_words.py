@@ -1,0 +1,146 @@
+"""What hidden words cost a method: with their own clip, with another's, and by how often words occur alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from medmae.data.samples import Samples
+from medmae.data.video.captioned import CaptionedClips
+from medmae.evaluate.batches import each_batch
+from medmae.evaluate.left_out import write_left_out
+from medmae.evaluate.reconstruct.panels import choose
+from medmae.evaluate.statistics import summarise
+from medmae.evaluate.words.word_strips import WordStrips
+from medmae.files import write_text
+from medmae.masking.base import Masks
+from medmae.masking.words import between_ends
+from medmae.methods.base import MaskedMethod
+from medmae.objectives.matching import next_other
+from medmae.tokens.text import PAD, WORDS, Vocabulary
+
+RECORD = "hidden_words.json"
+OWN, OTHER, COMMON = "own clip", "clip of other words", "how often words occur"
+Errors = dict[str, Tensor]  # of each sample, by what was read
+
+
+@torch.no_grad()
+def evaluate_hidden_words(
+    *,
+    method: MaskedMethod,
+    vocabulary: Vocabulary,
+    held_out: Samples,
+    train: Samples,
+    out: str | Path,
+    device: torch.device | str = "cpu",
+    batch_size: int = 16,
+    strips: int = 6,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Mean cross-entropy of hidden words, in nats, over subjects, and film strips with words to look at.
+
+    The same words are hidden and the same cubes whatever is read. A clip of other words is the next of the batch whose
+    caption is another; samples without one are left out of all figures. What occurs often is counted in ``train``, each
+    word once more than it was seen.
+
+    Args:
+        method: That hides words and finds them: its step has a term of words.
+        vocabulary: By which its words are read.
+        held_out: Clips with captions.
+        train: Those that it learnt from.
+        out: Receives ``hidden_words.json`` and ``word_strips.*``.
+        device: Where to compute.
+        batch_size: Samples at once; two at least.
+        strips: How many samples to draw.
+        seed: Of what is hidden.
+
+    Returns:
+        What ``hidden_words.json`` holds.
+    """
+    method.to(device).eval()
+    generator, failed = torch.Generator().manual_seed(seed), dict[int, str]()
+    abouts = {number: held_out.describe(number) for number in range(len(held_out))}
+    drawn = WordStrips(vocabulary, wanted=choose(abouts, count=strips))
+    common = _frequencies(train, vocabulary).to(device)
+    rows: list[dict[str, float]] = []
+    subjects: list[str] = []
+    for numbers, batch in each_batch(held_out, device=device, batch_size=batch_size, left_out=failed):
+        masks = method.draw_masks(batch, generator=generator)
+        found = _errors(method, batch, masks, common)
+        shown = method.show(batch, masks)
+        for place, number in enumerate(numbers):
+            drawn.add(number, about=abouts[number], shown=shown, place=place)
+        kept = [place for place in range(len(numbers)) if bool(found["counted"][place])]
+        rows += [{name: float(values[place]) for name, values in found.items()} for place in kept]
+        subjects += [abouts[numbers[place]].subject for place in kept]
+    write_left_out(out, failed, of=len(held_out))
+    record = {"samples": len(rows), "left_out": len(held_out) - len(rows), "scores": _summary(rows, subjects)}
+    write_text(Path(out) / RECORD, json.dumps(record, indent=2))
+    drawn.write(Path(out))
+    return record
+
+
+def _errors(method: MaskedMethod, batch: Mapping[str, Tensor], masks: Masks, common: Tensor) -> Errors:
+    """Of each sample: what its hidden words cost, and whether all of them can be compared."""
+    words, mask = batch[WORDS.name], masks[WORDS.name]
+    true = mask.hidden(words.unsqueeze(2)).squeeze(2)  # (B, M)
+    weight = torch.ones_like(true, dtype=torch.float) if mask.weight is None else mask.weight
+    other, differs = _next_of_other_words(words)
+    clips = {name: value for name, value in batch.items() if name in method.kinds and name != WORDS.name}
+    swapped = {**batch, **{name: value.index_select(0, other) for name, value in clips.items()}}
+
+    def mean(error: Tensor) -> Tensor:
+        return (error * weight).sum(dim=1) / weight.sum(dim=1).clamp(min=1)
+
+    logits = {name: _logits(method, data, masks) for name, data in ((OWN, batch), (OTHER, swapped))}
+    found = {name: mean(_cost(each, true)) for name, each in logits.items()}
+    found[COMMON] = mean(-common[true])
+    found["right"] = mean((logits[OWN].argmax(dim=2) == true).float())
+    found["right by chance"] = mean((common.argmax() == true).float())
+    return {**found, "counted": differs & (weight.sum(dim=1) > 0)}
+
+
+def _cost(logits: Tensor, true: Tensor) -> Tensor:
+    return -logits.float().log_softmax(dim=2).gather(2, true.unsqueeze(2)).squeeze(2)  # (B, M)
+
+
+def _logits(method: MaskedMethod, batch: Mapping[str, Tensor], masks: Masks) -> Tensor:
+    return method(batch, masks=masks, generator=torch.Generator().manual_seed(0)).prediction[WORDS.name]
+
+
+def _next_of_other_words(words: Tensor) -> tuple[Tensor, Tensor]:
+    ids = torch.unique(words, dim=0, return_inverse=True)[1]
+    return next_other(ids)
+
+
+def _frequencies(train: Samples, vocabulary: Vocabulary) -> Tensor:
+    """Logarithms of how often each word occurs in the captions of some samples ``(vocabulary,)``."""
+    view = train.view
+    assert isinstance(view, CaptionedClips)
+    captions = [view.caption(train.source, train.item(number)) for number in range(len(train))]
+    words = view.encoded(captions).words  # (N, L)
+    seen = words[between_ends(words != vocabulary.number(PAD))]
+    counts = 1 + torch.bincount(seen, minlength=len(vocabulary))
+    return (counts / counts.sum()).log()
+
+
+def _summary(rows: Sequence[Mapping[str, float]], subjects: Sequence[str]) -> dict[str, Any]:
+    if not rows:
+        return {}
+    figures: dict[str, Callable[[Mapping[str, float]], float]] = {
+        OWN: lambda row: row[OWN],
+        OTHER: lambda row: row[OTHER],
+        COMMON: lambda row: row[COMMON],
+        "gain of the own clip": lambda row: row[OTHER] - row[OWN],
+        "gain over how often words occur": lambda row: row[COMMON] - row[OWN],
+        "right": lambda row: row["right"],
+        "right by the most frequent word": lambda row: row["right by chance"],
+    }
+    values = {name: [of(row) for row in rows] for name, of in figures.items()}
+    return {name: summarise(each, subjects).as_dict() for name, each in values.items() if np.isfinite(each).all()}
