@@ -45,6 +45,6 @@ class CaptionWords(tuple[str, ...]):
                 path=manifest.path,
                 field="captions",
                 value=split,
-                remedy="prepare it again with medmae prep video --captions FILE, or a table with a column caption",
+                remedy="give medmae prep video a table with a column caption, or JSON {path: caption}",
             )
         return super().__new__(cls, Vocabulary.learn(captions, size=size).words)

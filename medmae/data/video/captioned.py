@@ -82,7 +82,7 @@ class CaptionedClips(Clips):
                 path=manifest.path,
                 field="captions",
                 value=0,
-                remedy="prepare it again with medmae prep video --captions FILE, or a table with a column caption",
+                remedy="give medmae prep video a table with a column caption, or JSON {path: caption}",
             )
         found = self.encoded(captions)
         if found.cut or found.unknown:
