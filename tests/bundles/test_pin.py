@@ -68,6 +68,7 @@ PINNED: dict[str, dict[str, Any]] = {
         "then": {"evaluate": {}, "few_labels": FEW_LABELS},
     },
     "video_mae_pretraining": {"batch": 4, "then": {"evaluate": {}, "downstream": {**PROTOCOL, "views": [2, 1]}}},
+    "video_text_simvtp_pretraining": {"batch": 4, "then": {"evaluate": {}}},
     "video_classification": {"batch": 4, "begins": "video_mae_pretraining", "then": {"evaluate": {}}},
 }
 
