@@ -22,7 +22,7 @@ LEAD = (
     "Cases from the best to the worst by PSNR in the foreground, evenly spaced in that order, not chosen by hand. "
     "Synthetic images are shown in the window of the real ones. Select a montage to fill the screen."
 )
-OUTLINE = " The blue line is the outline of the lesion label, which the network never sees."
+OUTLINE = " The blue line is the outline of the lesion label, which the network is not given."
 
 
 def montages(folder: RunFolder) -> Section | None:
