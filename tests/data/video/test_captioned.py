@@ -114,5 +114,5 @@ def test_without_captions_or_words_it_is_told_what_to_do(prepared):
         view(vocabulary=None)
     rows = [{**row, "captions": []} for row in Manifest.read(prepared)]
     write(prepared / "manifest.jsonl", rows)
-    with pytest.raises(DataError, match=r"no video of this data set has a caption.*--captions"):
+    with pytest.raises(DataError, match=r"no video of this data set has a caption.*a table with a column caption"):
         Samples(source=prepared, view=view())
