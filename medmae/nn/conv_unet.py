@@ -23,11 +23,9 @@ class ConvUNet(nn.Module):
     """Picture and tokens in, a picture with values in (0, 1) out; two or three axes.
 
     Each stage is two 3 x 3 convolutions with batch norm; a maximum halves, linear interpolation doubles (transposed
-    convolutions print a checkerboard in short trainings). On the way up what comes from below is added to what the way
-    down found there, which takes a quarter less time a step than putting both side by side. Tokens are laid on their
-    grid, projected, interpolated to the coarsest stage and added to it, whatever the extent of a patch is. A picture
-    may have any extents: to those that can be halved often enough it is padded with zeros behind, which the result is
-    cut from again.
+    convolutions print a checkerboard in short trainings). Tokens are laid on their grid, projected, interpolated to the
+    coarsest stage and added to it, whatever the extent of a patch is. A picture may have any extents: to those that can
+    be halved often enough it is padded with zeros behind, which the result is cut from again.
 
     Args:
         grid: Tokens along each axis, as they come from the encoder.
@@ -66,7 +64,8 @@ class ConvUNet(nn.Module):
         self.halve = pool(2)
         self.tokens = conv(embed_dim, channels[-1], 1)
         self.up = nn.ModuleList(
-            Upwards(coarse, fine, ndim=ndim) for coarse, fine in zip(channels[:0:-1], channels[-2::-1], strict=True)
+            convolutions(coarse + fine, fine, ndim=ndim)
+            for coarse, fine in zip(channels[:0:-1], channels[-2::-1], strict=True)
         )
         self.head = conv(channels[0], out_channels, 1)
 
@@ -80,10 +79,10 @@ class ConvUNet(nn.Module):
         for index, stage in enumerate(self.down):
             image = stage(self.halve(image) if index else image)
             found.append(image)
-        laid = self.tokens(tokens.transpose(1, 2).unflatten(2, self.grid))
-        image = image + F.interpolate(laid, size=image.shape[2:], mode=self.interpolation, align_corners=False)
+        image = image + self._resized(self.tokens(tokens.transpose(1, 2).unflatten(2, self.grid)), like=image)
         for index, stage in enumerate(self.up):  # the coarsest first
-            image = stage(image, found[-2 - index])
+            fine = found[-2 - index]
+            image = stage(torch.cat([fine, self._resized(image, like=fine)], dim=1))
         picture = self.head(image).float().sigmoid()  # of a logit in bfloat16, too, a fine picture
         for axis, extent in enumerate(size):
             picture = picture.narrow(axis + 2, 0, extent)
@@ -98,27 +97,9 @@ class ConvUNet(nn.Module):
             pads += [0, (self.coarsest - image.shape[axis] % self.coarsest) % self.coarsest]
         return F.pad(image, pads) if max(pads) > 0 else image
 
-
-class Upwards(nn.Module):
-    """What comes from a coarser stage, narrowed and interpolated, added to what was found at this one, and convolved.
-
-    Args:
-        coarse: Channels of the coarser stage.
-        fine: Channels of this one.
-        ndim: Axes of a picture.
-    """
-
-    def __init__(self, coarse: int, fine: int, *, ndim: int) -> None:
-        super().__init__()
-        conv, _, _, self.interpolation = _LAYERS[ndim]
-        self.narrow = conv(coarse, fine, 1)
-        self.convolutions = convolutions(fine, fine, ndim=ndim)
-
-    def forward(self, below: Tensor, beside: Tensor) -> Tensor:
-        """``(B, coarse, ...)`` and ``(B, fine, *size)`` -> ``(B, fine, *size)``."""
-        below = self.narrow(below)
-        below = F.interpolate(below, size=beside.shape[2:], mode=self.interpolation, align_corners=False)
-        return self.convolutions(beside + below)
+    def _resized(self, features: Tensor, like: Tensor) -> Tensor:
+        """``(B, C, ...)`` on the grid of ``like``."""
+        return F.interpolate(features, size=like.shape[2:], mode=self.interpolation, align_corners=False)
 
 
 def convolutions(before: int, after: int, *, ndim: int) -> nn.Sequential:

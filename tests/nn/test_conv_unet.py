@@ -49,7 +49,7 @@ def test_a_single_pixel_reaches_the_picture_and_so_does_a_token_far_from_it():
     before = unet(tokens, image)
     image[0, 0, 3, 5] += 0.5
     change = (unet(tokens, image) - before).abs()[0, 0]
-    assert change.argmax() // 32 < 3 + 5  # four convolutions at full resolution lie between
+    assert change.argmax() // 32 in (2, 3, 4)
     assert change[3, 5] > 5 * change[12:, 12:].max()
     tokens[0, -1] += 1
     assert ((unet(tokens, image) - before).abs()[0, 0, 24:, 24:] > 0).all()
@@ -70,9 +70,11 @@ def test_tokens_are_laid_on_their_grid_and_interpolated_to_the_coarsest_stage():
     with torch.no_grad():
         for row in (tokens, torch.zeros_like(tokens)):
             unet(row, image)
-    added = seen[0] - seen[1]  # (1, 8, 16, 8)
+    added = (seen[0] - seen[1])[:, SMALL["channels"][1] :]  # of what lies beside the skip: (1, 8, 32, 16)
     laid = torch.einsum("bnd,cd->bcn", tokens, unet.tokens.weight[..., 0, 0]).unflatten(2, (4, 4))
-    assert_close(added, F.interpolate(laid, size=(16, 8), mode="bilinear"), atol=1e-5, rtol=1e-4)
+    for size in ((16, 8), (32, 16)):  # the coarsest stage, the next one
+        laid = F.interpolate(laid, size=size, mode="bilinear")
+    assert_close(added, laid, atol=1e-5, rtol=1e-4)
 
 
 @pytest.mark.parametrize(
