@@ -22,7 +22,7 @@ from typing import Annotated, Any
 
 import torch
 import typer
-from document import table, write_section
+from document import DOCS, table, write_section
 from machine import describe
 
 import medmae.recipes.trainer as trainers
@@ -110,7 +110,7 @@ def main(dry: Annotated[bool, typer.Option("--dry", help="Print, and write nothi
     text += f"\n\n{describe()}; one thread, seconds of the processor."
     print(text)
     if not dry:
-        write_section("estimate", text, page=Path(__file__).resolve().parent.parent / "docs" / "scale.md")
+        write_section("estimate", text, page=DOCS / "scale.md")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ Each frame is of one of eight colours, the four of a clip differ, and the senten
 tiny network learns from scratch by its own four losses and is never told which frame it is. ``best`` is how often the
 highest score is that frame's, ``kept`` how often words read it; chance gives 0.25 and, of two of four, 0.5.
 
-    python benchmarks/frame_choice.py            # three seeds of each form, into docs/benchmarks.md
+    python benchmarks/frame_choice.py            # three seeds of each form, into docs/methods/smaug.md
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import torch
 import typer
-from document import table, write_section
+from document import DOCS, table, write_section
 from machine import describe
 from torch import Generator, Tensor
 
@@ -71,7 +71,7 @@ def chosen(method: SMAUG, *, count: int = 500) -> tuple[float, float]:
 def main(
     seeds: Annotated[int, typer.Option(help="Trainings of each form.")] = 3,
     steps: Annotated[int, typer.Option(help="Of each training.")] = 200,
-    dry: Annotated[bool, typer.Option("--dry", help="Leave docs/benchmarks.md alone.")] = False,
+    dry: Annotated[bool, typer.Option("--dry", help="Leave docs/methods/smaug.md alone.")] = False,
 ) -> None:
     """Prints one line a form."""
     torch.set_num_threads(1)
@@ -83,7 +83,8 @@ def main(
         print(rows[-1], flush=True)
     text = table(["selector", f"best, {seeds} seeds", "kept"], rows)
     if not dry:
-        write_section("frame_choice", f"{conditions} {steps} steps of 128 clips, 500 new clips.\n\n{text}")
+        lead = f"{conditions} {steps} steps of 128 clips, 500 new clips."
+        write_section("frame_choice", f"{lead}\n\n{text}", page=DOCS / "methods" / "smaug.md")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@
 ``smaug`` drops tokens besides and reads half of the frames. Losses on words and pairs are the same in all three. Arms
 alternate; seconds are those of the processor, of one thread, so that a busy machine changes them little.
 
-    python benchmarks/smaug_step.py --rounds 3         # ViT-B, 4 frames of 224 px, into docs/benchmarks.md
+    python benchmarks/smaug_step.py --rounds 3         # ViT-B, 4 frames of 224 px, into docs/methods/smaug.md
     python benchmarks/smaug_step.py --preset small_clips --dry
 """
 
@@ -18,7 +18,7 @@ from typing import Annotated, Any
 
 import torch
 import typer
-from document import write_section
+from document import DOCS, write_section
 from machine import describe
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -90,7 +90,7 @@ def main(
     words: Annotated[int, typer.Option(help="Of each sentence, ends included.")] = 32,
     rounds: Annotated[int, typer.Option(help="Of the three arms.")] = 3,
     out: Annotated[Path | None, typer.Option(help="Figures as JSON, after each round.")] = None,
-    dry: Annotated[bool, typer.Option("--dry", help="Leave docs/benchmarks.md alone.")] = False,
+    dry: Annotated[bool, typer.Option("--dry", help="Leave docs/methods/smaug.md alone.")] = False,
 ) -> None:
     """Prints one line an arm."""
     torch.set_num_threads(1)
@@ -112,7 +112,7 @@ def main(
     section = report(figures, preset=preset, batch_size=batch_size, words=words, rounds=rounds)
     print(section)
     if not dry:
-        write_section("smaug_step", f"{conditions}\n\n{section}")
+        write_section("smaug_step", f"{conditions}\n\n{section}", page=DOCS / "methods" / "smaug.md")
 
 
 def report(figures: dict[str, dict[str, Any]], *, preset: str, batch_size: int, words: int, rounds: int) -> str:

@@ -193,6 +193,13 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
     assert [link for link in links if not (page.parent / link).exists()] == []
 
 
+@pytest.mark.parametrize("script", sorted((ROOT / "benchmarks").glob("*.py")), ids=lambda script: script.stem)
+def test_figures_of_a_benchmark_have_a_place_on_a_page(script: Path) -> None:
+    pages = [page.read_text() for page in PAGES]
+    for name in re.findall(r"write_section\(\s*\"(\w+)\"", script.read_text()):
+        assert any(f"<!-- {name} -->" in page and f"<!-- /{name} -->" in page for page in pages), name
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_the_commands_that_pages_show_exist(page: Path) -> None:
     known = {*sources(), *(info.name or info.callback.__name__ for info in app.registered_commands)}

@@ -32,9 +32,10 @@ from medmae.methods.pixels import rebuilt
 from medmae.methods.registry import register
 from medmae.methods.shown import Shown, guessed_words
 from medmae.methods.videomae import VideoMAE
+from medmae.nn.encoder import mean_of
 from medmae.nn.init import initialise_linears
 from medmae.nn.sizes import BlockSizes
-from medmae.nn.video_text import VideoTextEncoder, mean_of
+from medmae.nn.video_text import VideoTextEncoder
 from medmae.nn.vit import MaskedViT
 from medmae.nn.word_head import WordHead
 from medmae.nn.words import WordEmbedding, example_sentences, sentence_ids

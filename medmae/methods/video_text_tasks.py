@@ -40,6 +40,8 @@ class Encoded:
 
 
 class _Task(Method):
+    """An encoder of frames and words, and whole clips."""
+
     encoder: FrameTextEncoder  # type: ignore[assignment]
 
     def __init__(self, encoder: FrameTextEncoder) -> None:
@@ -65,6 +67,9 @@ class VideoTextRetrieval(_Task):
     Args:
         encoder: Pre-trained.
         pair_head: Likewise, with a matching layer.
+
+    Raises:
+        ValueError: If the head has none.
     """
 
     def __init__(self, *, encoder: FrameTextEncoder, pair_head: PairHead) -> None:

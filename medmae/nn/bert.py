@@ -12,11 +12,10 @@ from medmae.kinds import Kind
 from medmae.nn.attention import Attention
 from medmae.nn.checkpointing import recomputed
 from medmae.nn.config import Configured
-from medmae.nn.encoder import Data, Pool, check_block, check_pool, data_of
+from medmae.nn.encoder import Data, Pool, check_block, check_pool, data_of, mean_of
 from medmae.nn.fresh import fresh_copy
 from medmae.nn.init import initialise_linears
 from medmae.nn.mlp import MLP
-from medmae.nn.video_text import mean_of
 from medmae.nn.words import WordEmbedding
 from medmae.tokens.text import WORDS
 

@@ -91,6 +91,14 @@ def check_block(block: int | None, *, depth: int) -> None:
         raise ValueError(f"block must lie in 1 to {depth}, the encoder's blocks, got {block}")
 
 
+def mean_of(tokens: Tensor, keys: Tensor | None) -> Tensor:
+    """The mean ``(B, D)`` of tokens ``(B, N, D)`` that ``keys`` ``(B, N)`` does not call padding; None: of all."""
+    if keys is None:
+        return tokens.mean(dim=1)
+    weight = keys.unsqueeze(2).to(tokens.dtype)  # (B, N, 1)
+    return (tokens * weight).sum(dim=1) / weight.sum(dim=1)
+
+
 def side_by_side(encoders: Sequence[list[list[nn.Parameter]]]) -> list[list[nn.Parameter]]:
     """The layers of several encoders of any depth, as those of one: their last ones together, below the head."""
     depth = max(map(len, encoders))

@@ -121,7 +121,10 @@ class FrameSelector(nn.Module):
     def _indicators(self, scores: Tensor, keep: int) -> Tensor:
         """How often noise chooses each frame as the first, second, ... in time: ``(B, K, F)``, rows add up to 1."""
         if scores.shape[1] != self.noise.shape[1]:
-            raise ValueError(f"a perturbed choice is trained on {self.noise.shape[1]} frames, got {scores.shape[1]}")
+            raise ValueError(
+                f"a perturbed choice is trained on {self.noise.shape[1]} frames, got {scores.shape[1]}: build it with "
+                "this num_frames, or with choice='straight_through'"
+            )
         noise = self.noise.to(scores.dtype)
         noisy = scores.detach().unsqueeze(1) + _DEVIATION * noise  # (B, S, F)
         order = noisy.topk(keep, dim=2).indices.sort(dim=2).values  # (B, S, K)

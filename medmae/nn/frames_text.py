@@ -10,11 +10,10 @@ from torch import Tensor, nn
 from medmae.kinds import Kind
 from medmae.nn.bert import BertEncoder
 from medmae.nn.config import Configured
-from medmae.nn.encoder import Data, Pool, check_pool, side_by_side
+from medmae.nn.encoder import Data, Pool, check_pool, mean_of, side_by_side
 from medmae.nn.frame_selection import Choice, FrameSelector, ScoreNorm, Selection
 from medmae.nn.frames import FrameEncoder
 from medmae.nn.fresh import fresh_copy
-from medmae.nn.video_text import mean_of
 
 
 class FrameTextEncoder(Configured, nn.Module):

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from medmae.kinds import Kind
 from medmae.masking.base import Masks
 from medmae.nn.config import Configured
-from medmae.nn.encoder import Data, Pool, check_block, check_pool
+from medmae.nn.encoder import Data, Pool, check_block, check_pool, mean_of
 from medmae.nn.fresh import fresh_copy
 from medmae.nn.vit import MaskedViT
 from medmae.nn.words import WordEmbedding
@@ -106,11 +106,3 @@ class VideoTextEncoder(Configured, nn.Module):
     def fresh(self, *, seed: int) -> VideoTextEncoder:
         """See :meth:`medmae.nn.encoder.Encoder.fresh`."""
         return fresh_copy(self, seed=seed, others=lambda twin: [*twin.video.draw_tables(), *twin.words.draw()])
-
-
-def mean_of(tokens: Tensor, keys: Tensor | None) -> Tensor:
-    """The mean ``(B, D)`` of tokens ``(B, N, D)`` that ``keys`` ``(B, N)`` does not call padding; None: of all."""
-    if keys is None:
-        return tokens.mean(dim=1)
-    weight = keys.unsqueeze(2).to(tokens.dtype)  # (B, N, 1)
-    return (tokens * weight).sum(dim=1) / weight.sum(dim=1)

@@ -108,7 +108,7 @@ class WordEmbedding(Configured, nn.Module):
 def sentence_ids(words: Tensor, real: Tensor) -> Tensor:
     """A number for each sentence of ``(B, L)``, equal where all real words are; comparable between processes: ``(B,)``.
 
-    Two different sentences share one by chance, about once in 2^64 pairs.
+    Two different sentences share one by chance only, and then are merely no negatives of each other.
     """
     place = torch.arange(1, words.shape[1] + 1, device=words.device, dtype=torch.int64)
     factor = place * 2654435761 % 2147483647 * (place * 40503 + 1)
