@@ -10,15 +10,15 @@ from medmae.weights.networks import read_networks
 
 
 class KeptWords(tuple[str, ...]):
-    """Words in the order of their numbers, from the header of weights; none of weights that say none or are not there.
-
-    Args:
-        model_dir: Folder of the weights.
-        file: Their name.
-    """
+    """Words in the order of their numbers, from the header of weights; none where it has none, or no file is there."""
 
     def __new__(cls, *, model_dir: str | Path, file: str = Training.weights) -> KeptWords:
-        """See the class; a tuple is made here."""
+        """Reads them.
+
+        Args:
+            model_dir: Folder of the weights.
+            file: Their name.
+        """
         path = Path(model_dir) / file
         said = read_networks(path).get("", {}) if path.is_file() else {}
         words: list[str] = plain(said.get("vocabulary")) or []

@@ -15,15 +15,6 @@ class CaptionWords(tuple[str, ...]):
     """Words in the order of their numbers: of a file, or learnt from captions; plain texts, which weights keep.
 
     They are learnt from one split alone, and the same captions give the same words.
-
-    Args:
-        source: Prepared videos with captions.
-        vocabulary: A ``vocab.txt``, such as BERT's, in the place of learning.
-        size: Words at most.
-        split: Whose captions to learn from.
-
-    Raises:
-        DataError: If the file is no vocabulary, or there is no word to learn from.
     """
 
     def __new__(
@@ -34,7 +25,17 @@ class CaptionWords(tuple[str, ...]):
         size: int = 2000,
         split: str = "train",
     ) -> CaptionWords:
-        """See the class; a tuple is made here."""
+        """Reads or learns them.
+
+        Args:
+            source: Prepared videos with captions.
+            vocabulary: A ``vocab.txt``, such as BERT's, in the place of learning.
+            size: Words at most.
+            split: Whose captions to learn from.
+
+        Raises:
+            DataError: If the file is no vocabulary, or there is no word to learn from.
+        """
         if vocabulary is not None:
             return super().__new__(cls, Vocabulary.read(vocabulary).words)
         manifest = Manifest.of(source).require("video")
