@@ -9,37 +9,19 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
+from medmae.axes import Axis, Role
 from medmae.errors import check_choice
 
-Role = Literal["time", "depth", "row", "column", "frequency", "joint", "point", "word"]
+__all__ = ["RGB", "SCALES", "Axis", "Kind", "Role", "Scale", "ScaleLike", "ScaleName"]
+
 ScaleName = Literal["identity", "imagenet", "half"]
 
 RGB = ("red", "green", "blue")
-_NUMBERED = ("joint", "point", "word")  # neighbouring numbers along these mean nothing
-
-
-@dataclass(frozen=True)
-class Axis:
-    """One axis of a tensor behind batch and channels.
-
-    Attributes:
-        role: What runs along it.
-    """
-
-    role: Role
-
-    def __post_init__(self) -> None:
-        check_choice(self.role, get_args(Role), name="role")
-
-    @property
-    def smooth(self) -> bool:
-        """Whether neighbours along it resemble each other, so that a hole may be filled from its sides."""
-        return self.role not in _NUMBERED
 
 
 @dataclass(frozen=True)
@@ -186,12 +168,19 @@ class Kind:
         self.scale.check(len(self.channels))
 
     @classmethod
-    def of(cls, name: str, roles: Sequence[Role], *, channels: int | Sequence[str] = 1, **options: Any) -> Kind:
-        """Of axes by their roles; ``channels`` as a number means RGB for 3, and numbers as names otherwise.
+    def of(
+        cls,
+        name: str,
+        axes: Sequence[Role | Axis | Mapping[str, Any]],
+        *,
+        channels: int | Sequence[str] = 1,
+        **options: Any,
+    ) -> Kind:
+        """Of axes, or their roles; ``channels`` as a number means RGB for 3, and numbers as names otherwise.
 
-        ``Kind.of("sound", ["frequency", "time"])``, ``Kind.of("skeleton", ["time", "joint"], channels=["x", "y"])``.
+        ``Kind.of("sound", ["time", "frequency"])``, ``Kind.of("skeleton", ["time", "joint"], channels=["x", "y"])``.
         """
-        return cls(name, tuple(Axis(role) for role in roles), _channels(channels), **options)
+        return cls(name, tuple(map(Axis.of, axes)), _channels(channels), **options)
 
     @classmethod
     def image(cls, name: str = "image", *, channels: int | Sequence[str] = 3, **options: Any) -> Kind:
@@ -214,6 +203,14 @@ class Kind:
     def clip(cls, name: str = "image", *, channels: int | Sequence[str] = 3, **options: Any) -> Kind:
         """``(B, C, T, H, W)``, RGB if nothing is said."""
         return cls.of(name, ["time", "row", "column"], channels=channels, **options)
+
+    @classmethod
+    def spectrogram(cls, name: str = "audio", *, channels: int | Sequence[str] = 1, **options: Any) -> Kind:
+        """``(B, C, frames, bands)`` of a sound: where these lie, its unit and peak are said by what made it.
+
+        See :meth:`medmae.tokens.spectrogram.LogMel.kind`; a network knows no more than this.
+        """
+        return cls.of(name, ["time", "frequency"], channels=channels, **{"peak": None, **options})
 
     @property
     def roles(self) -> tuple[Role, ...]:
@@ -240,6 +237,17 @@ class Kind:
             raise ValueError(f"{self.name} has no axis of {role}, but {', '.join(self.roles)}")
         return 2 + self.roles.index(role)
 
+    def measured(self, data: Kind | None) -> Kind:
+        """As a network calls it, with what only its data knows: places along axes, a peak, a unit.
+
+        What the network says itself stands; None, or a kind of other axes or channels, says nothing of it.
+        """
+        if data is None or (data.roles, data.channels) != (self.roles, self.channels):
+            return self
+        axes = tuple(own if own.unit else known for own, known in zip(self.axes, data.axes, strict=True))
+        peak = data.peak if self.peak is None else self.peak
+        return replace(self, axes=axes, peak=peak, unit=self.unit or data.unit)
+
     def scaled(self, scale: Scale) -> Kind:
         """The same, as a network expects it.
 
@@ -262,7 +270,7 @@ class Kind:
         """For JSON."""
         return {
             "name": self.name,
-            "axes": list(self.roles),
+            "axes": [axis.as_json() for axis in self.axes],
             "channels": list(self.channels),
             "peak": self.peak,
             "unit": self.unit,

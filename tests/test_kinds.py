@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 
 import pytest
 import torch
 from timm.data import constants
 
 from medmae.kinds import SCALES, Axis, Kind, Scale
+from medmae.tokens.spectrogram import av_mae, kaldi
 
 
 @pytest.mark.parametrize("size", [(5,), (4, 6), (16, 4, 6), (3, 4, 6)])
@@ -67,6 +69,8 @@ def test_published_scales_have_names_and_are_those_of_timm():
         Kind.volume(unit="HU", peak=None),
         Kind.clip(),
         Kind.of("sound", ["frequency", "time"]),
+        Kind.spectrogram(),
+        kaldi().kind(),
         Kind.of("skeleton", ["time", "joint"], channels=["x", "y", "z"], unit="m", peak=None),
         Kind.of("cloud", ["point"], channels=["x", "y", "z"]),
         Kind.of("caption", ["word"], channels=["token"], peak=None),
@@ -113,3 +117,38 @@ def test_what_cannot_be_is_refused():
         Kind.image(channels=0)
     with pytest.raises(ValueError, match="3 channels"):
         Kind.image(channels=1).scaled(SCALES["imagenet"])
+
+
+@pytest.mark.parametrize("front", [kaldi(), av_mae()])
+def test_entries_of_a_spectrogram_lie_where_its_front_end_says(front):
+    kind = front.kind("heart")
+    time, frequency = kind.axes
+    assert (kind.name, kind.roles, time.unit, frequency.unit) == ("heart", ("time", "frequency"), "s", "Hz")
+    assert [time.place(index) for index in range(5)] == pytest.approx(front.seconds(5).tolist())
+    assert [frequency.place(index) for index in range(128)] == pytest.approx(front.hertz().tolist(), rel=1e-5)
+    assert [frequency.index(frequency.place(index)) for index in range(128)] == pytest.approx(range(128))
+
+
+def test_the_peak_of_a_spectrogram_lies_between_silence_and_a_sine_of_full_scale():
+    front = kaldi()
+    middle = float(front.hertz()[60])
+    sine = torch.sin(2 * math.pi * middle * torch.arange(16_000) / 16_000).unsqueeze(0)
+    loudest = front(sine)[0, 0].max().item()
+    assert front.kind().peak == pytest.approx(loudest - front.silence, rel=0.05)
+    assert front.kind().unit == "ln of energy"
+
+
+def test_a_network_learns_of_its_data_what_it_does_not_say_itself():
+    network, data = Kind.spectrogram(scale=Scale((-4.0,), (9.0,))), kaldi().kind()
+    measured = network.measured(data)
+    assert (measured.axes, measured.peak, measured.unit) == (data.axes, data.peak, data.unit)
+    assert measured.scale == network.scale
+    assert network.measured(None) is network
+    assert network.measured(Kind.image(channels=1)) is network
+    assert Kind.image().measured(Kind.image(peak=255.0, unit="HU")).peak == 1.0
+
+
+@pytest.mark.parametrize("options", [{"step": 0.01}, {"unit": "s", "step": 0.0}, {"unit": "s", "start": float("nan")}])
+def test_places_without_a_unit_or_without_an_order_are_refused(options):
+    with pytest.raises(ValueError, match=r"unit|positive step"):
+        Axis("time", **options)

@@ -22,7 +22,15 @@ from medmae.nn.sizes import EncoderSizes
 TARGET = "_target_"  # MONAI's word for the class that is built
 TUPLE = "_tuple_"  # how a header tells one from a list
 # Only what is a network, or describes one, is ever built from a file.
-ROOMS = ("medmae.kinds", "medmae.masking", "medmae.methods", "medmae.nn", "medmae.objectives", "medmae.tokens")
+ROOMS = (
+    "medmae.axes",
+    "medmae.kinds",
+    "medmae.masking",
+    "medmae.methods",
+    "medmae.nn",
+    "medmae.objectives",
+    "medmae.tokens",
+)
 
 
 _ASKED: ContextVar[list[dict[str, Any]] | None] = ContextVar("asked", default=None)

@@ -69,7 +69,7 @@ class Pretraining(Training):
         if self.pictures is not None:
             data: dict[str, Any] = {"held_out": self.held_out, "train": self.samples}
             self.pictures.write(method=method, **data, out=out, device=self.device)
-        if reason := not_scorable(method):
+        if reason := not_scorable(method, getattr(self.held_out, "kinds", None)):
             log.warning("nothing is reconstructed: %s", reason)
         elif len(self.held_out):
             with suppress(SomeFailedError):  # none could be read: told below, when the report is written

@@ -2,29 +2,40 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from torch import Tensor
 
 from medmae.data.evenly import evenly
 from medmae.kinds import Kind, Role
+from medmae.report.ticks import ticks_of
 
 MAX_FRAMES = 8
 _PLANES: tuple[tuple[Role, Role], ...] = (("row", "column"), ("frequency", "time"))
 
 
-def frames_told(kind: Kind, data: Tensor) -> dict[str, int]:
-    """``{"frames": N}`` of what :func:`draw` makes a film strip, for the lines between them; nothing of all else."""
-    if not {"time", "row", "column"} <= set(kind.roles):
-        return {}
-    return {"frames": len(evenly(data.shape[1 + kind.roles.index("time")], MAX_FRAMES))}
+def facts(kind: Kind, data: Tensor) -> dict[str, Any]:
+    """What a page needs to know of the picture that :func:`draw` makes, for JSON.
+
+    ``frames``, how many stand side by side in a film strip; ``axes``, of a plane of frequency and time along which
+    something is measured, the ticks ``across`` and ``up``; nothing of all else.
+    """
+    roles = set(kind.roles)
+    if {"time", "row", "column"} <= roles:
+        return {"frames": len(evenly(data.shape[1 + kind.roles.index("time")], MAX_FRAMES))}
+    if roles == set(_PLANES[1]) and all(axis.unit for axis in kind.axes):
+        ticks = {axis.role: ticks_of(axis, count) for axis, count in zip(kind.axes, data.shape[1:], strict=True)}
+        return {"axes": {"across": ticks["time"], "up": ticks["frequency"]}}
+    return {}
 
 
 def draw(kind: Kind, data: Tensor) -> np.ndarray:
     """One picture of ``(C, *size)``: ``(H, W, 3)`` of colours, else the first channel ``(H, W)``.
 
-    Rows and columns are a plane, and so are frequency and time; of other axes the last two are, one alone is a line.
-    Time before a plane is a film strip of up to 8 frames, evenly spread; of depth, and of what else there is, the
-    middle is shown.
+    Rows and columns are a plane, and so are frequency, low ones below, and time; of other axes the last two are, one
+    alone is a line. Time before a plane is a film strip of up to 8 frames, evenly spread; of depth, and of what else
+    there is, the middle is shown.
 
     Args:
         kind: What it is.
@@ -39,6 +50,8 @@ def draw(kind: Kind, data: Tensor) -> np.ndarray:
             roles.remove(role)
     if len(plane) == 1:
         return picture[0][None]
+    if plane[0] == "frequency":
+        picture = np.flip(picture, 1 + roles.index("frequency"))
     strip = [1 + roles.index("time")] if len(roles) > len(plane) else []
     picture = picture.transpose([0, *strip, *(1 + roles.index(role) for role in plane)])  # (C[, T], H, W)
     if strip:

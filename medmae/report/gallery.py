@@ -27,6 +27,7 @@ from medmae.report.folder import Panel, RunFolder, as_float
 from medmae.report.metrics import KNOWN, families, label_of
 from medmae.report.page import Section, join, note
 from medmae.report.text import NOTHING, number, plain, slug, words
+from medmae.report.ticks import with_axes
 
 KEYS = ("case", "contrast", "slice")  # what names a row
 # Slices are those of stored volumes, which are axial and seen from the feet (LPS): patient's right, patient's left.
@@ -109,6 +110,8 @@ def _encode(row: Panel, info: Mapping[str, Any], limit: float, path: Path) -> di
     pictures, frames = render_row(row, limit=limit), int(as_float(info.get("frames")) or 1)
     if frames > 1:
         pictures = {name: film(picture, frames=frames) for name, picture in pictures.items()}
+    if axes := info.get("axes"):
+        pictures = {name: with_axes(picture, axes) for name, picture in pictures.items()}
     if pictures:
         with atomic_write(path) as file:
             file.write(encode_png(strip(list(pictures.values()), sides=_sides(info))))

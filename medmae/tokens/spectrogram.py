@@ -14,15 +14,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from medmae.axes import Axis, mel
 from medmae.errors import check_choice
-from medmae.kinds import Axis
+from medmae.kinds import Kind
 from medmae.tokens.patches import check_floating
 
 Window = Literal["hann", "povey", "hamming"]
 
 KALDI_FLOOR = 2.0**-23  # the least difference of float32 from 1
 _GROUP = 32  # bands: most frequencies are weighed by none of them
-AXES = (Axis("time"), Axis("frequency"))
 
 
 class LogMel(nn.Module):
@@ -51,7 +51,6 @@ class LogMel(nn.Module):
 
     window: Tensor
     bank: Tensor
-    axes = AXES
 
     def __init__(
         self,
@@ -77,6 +76,8 @@ class LogMel(nn.Module):
             raise ValueError(f"bands from {low} to {high} Hz do not lie between 0 and {rate / 2} Hz, half the rate")
         if floor <= 0 and offset <= 0:
             raise ValueError("silence has no logarithm: give floor or offset a positive value")
+        self.band = (mel(high) - mel(low)) / (bins + 1)  # from one middle to the next, in mel
+        self.lowest = mel(low) + self.band
         self.rate, self.frame, self.hop = rate, round(rate * frame_s), round(rate * hop_s)
         self.points = 2 ** math.ceil(math.log2(self.frame))
         self.preemphasis, self.centred, self.whole_frames = preemphasis, centred, whole_frames
@@ -95,6 +96,20 @@ class LogMel(nn.Module):
     def silence(self) -> float:
         """What a band without energy has."""
         return math.log(max(self.floor, 0.0) + self.offset)
+
+    @property
+    def loudest(self) -> float:
+        """What a band has in whose middle a sine of full scale sounds."""
+        return math.log(max(float(self.window.sum() / 2) ** self.power, self.floor) + self.offset)
+
+    def kind(self, name: str = "audio") -> Kind:
+        """What it makes of sounds: its axes in seconds and Hz; the peak is what lies between silence and full scale."""
+        axes = (
+            Axis("time", unit="s", start=self.frame / 2 / self.rate, step=self.hop / self.rate),
+            Axis("frequency", unit="Hz", start=self.lowest, step=self.band, spacing="mel"),
+        )
+        unit = "ln of energy" if self.power == 2 else "ln of magnitude"
+        return Kind.of(name, axes, peak=self.loudest - self.silence, unit=unit)
 
     @property
     def empty(self) -> tuple[int, ...]:
@@ -197,11 +212,6 @@ def av_mae(*, low: float = 0.0, high: float | None = None, offset: float = 1e-3,
         power=power,
         offset=offset,
     )
-
-
-def mel(hertz: float) -> float:
-    """HTK's formula."""
-    return 1127.0 * math.log1p(hertz / 700.0)
 
 
 def mel_bank(*, bins: int, low: float, high: float, rate: int, points: int) -> tuple[Tensor, Tensor]:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
+from PIL import Image
 
 from medmae.kinds import Kind
-from medmae.report.draw import MAX_FRAMES, draw
+from medmae.report.draw import MAX_FRAMES, draw, facts
+from medmae.report.ticks import with_axes
+from medmae.tokens.spectrogram import kaldi
 
 
 def test_colours_are_shown_together_and_neighbouring_slices_are_not():
@@ -42,10 +46,40 @@ def test_a_series_of_volumes_is_a_strip_of_middle_slices():
     np.testing.assert_array_equal(draw(kind, data), np.concatenate(list(data[0, :, 2].numpy()), axis=1))
 
 
-def test_a_spectrogram_stands_upright_whatever_its_order_of_axes():
+def test_a_spectrogram_has_low_bands_below_and_time_across_whatever_its_order_of_axes():
     data = torch.rand(1, 4, 6)
-    np.testing.assert_array_equal(draw(Kind.of("sound", ["frequency", "time"]), data), data[0].numpy())
-    np.testing.assert_array_equal(draw(Kind.of("sound", ["time", "frequency"]), data), data[0].T.numpy())
+    upright = data[0].flip(0).numpy()
+    np.testing.assert_array_equal(draw(Kind.of("sound", ["frequency", "time"]), data), upright)
+    np.testing.assert_array_equal(draw(Kind.spectrogram("sound"), data.mT), upright)
+
+
+def test_of_a_spectrogram_the_page_is_told_seconds_and_hertz_where_they_are_known():
+    front, frames = kaldi(), 998
+    data = torch.zeros(1, frames, 128)
+    axes = facts(front.kind(), data)["axes"]
+    across, up = axes["across"], axes["up"]
+    assert (across["unit"], up["unit"]) == ("s", "Hz")
+    assert [text for _, text in across["marks"]] == ["2", "4", "6", "8"]
+    share = {text: share for share, text in across["marks"]}["4"]
+    assert front.seconds(frames)[round(share * frames - 0.5)] == pytest.approx(4.0, abs=0.006)
+    share = {text: share for share, text in up["marks"]}["1k"]
+    assert front.hertz()[round(share * 128 - 0.5)] == pytest.approx(1000, abs=20)
+    assert facts(Kind.spectrogram(), data) == {}
+    assert facts(Kind.clip(), torch.zeros(3, 4, 5, 6)) == {"frames": 4}
+
+
+def test_ticks_stand_where_entries_lie_and_small_pictures_are_enlarged():
+    axes = facts(kaldi().kind(), torch.zeros(1, 200, 128))["axes"]
+    picture = Image.fromarray(np.full((128, 200), 255, dtype=np.uint8))
+    drawn = np.asarray(with_axes(picture, axes))
+    white = (drawn[..., 3] == 255) & (drawn[..., :3] == 255).all(axis=2)
+    rows, columns = np.flatnonzero(white.any(axis=1)), np.flatnonzero(white.any(axis=0))
+    assert (len(rows), len(columns)) == (256, 400)
+    ink = (drawn[..., 3] == 255) & ~white
+    below = ink[rows[-1] + 1]  # the first row of ticks across
+    shares = (np.flatnonzero(below) - columns[0]) / 400
+    np.testing.assert_allclose(shares, [share for share, _ in axes["across"]["marks"]], atol=0.004)
+    assert not ink[: rows[0], columns[0] :].any()
 
 
 def test_what_has_no_plane_is_a_map_of_its_last_axes_or_a_line():

@@ -17,7 +17,7 @@ from medmae.evaluate.reconstruct.panels import choose, write_panels
 from medmae.evaluate.reconstruct.reconstruction import DescribedDataset
 from medmae.nn.blocks import Block
 from medmae.nn.vit import MaskedViT
-from medmae.report.draw import draw, frames_told
+from medmae.report.draw import draw, facts
 
 FOLDER = "attention"  # below the evaluation folder
 _HEADS = 4  # shown one by one
@@ -73,7 +73,7 @@ def write_attention(
             found = class_attention(encoder, batch[name]).cpu()  # (B, H, *grid)
             heads = evenly(found.shape[1], _HEADS).tolist()
             for number, image, maps in zip(read, batch[name].cpu(), found, strict=True):
-                about = {**_about(dataset.describe(number)), **frames_told(kind, image)}
+                about = {**_about(dataset.describe(number)), **facts(kind, image)}
                 rows.append((about, _pictures(encoder, image, maps, heads)))
     if rows:
         write_panels(Path(out) / FOLDER, rows)

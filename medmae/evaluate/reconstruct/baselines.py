@@ -23,6 +23,17 @@ def mean_fill(image: Tensor, hidden: Tensor) -> Tensor:
     return torch.where(hidden, torch.where(count > 0, mean, 0.5), image)
 
 
+def mean_fill_of(kind: Kind, image: Tensor, hidden: Tensor) -> Tensor:
+    """As :func:`mean_fill`; of a spectrogram the mean of each band over the frames in which it is visible."""
+    filled = mean_fill(image, hidden)
+    if not {"time", "frequency"} <= set(kind.roles):
+        return filled
+    time, visible = kind.axis("time"), ~hidden
+    count = visible.sum(time, keepdim=True)
+    mean = (image * visible).sum(time, keepdim=True) / count.clamp_min(1)
+    return torch.where(hidden & (count > 0), mean, filled)
+
+
 def neighbour_fill(image: Tensor, hidden: Tensor, *, sweeps: int = 200) -> Tensor:
     """Hidden pixels from their visible neighbours: the harmonic surface that the visible pixels span.
 

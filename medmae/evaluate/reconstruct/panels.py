@@ -13,7 +13,7 @@ from torch import Tensor
 
 from medmae.files import atomic_write, write_text
 from medmae.kinds import Kind
-from medmae.report.draw import draw, frames_told
+from medmae.report.draw import draw, facts
 
 Maps = Mapping[str, Tensor]
 TRUE_STATISTICS = "true_mean_and_deviation"  # the column of what was given those of each hidden patch back
@@ -46,7 +46,7 @@ class Panels:
                 of every other aspect its ``_target`` and ``_prediction``; ``(B, C, *size)``.
             position: Its place in the batch.
         """
-        about = {**about, **frames_told(kind, maps["input"][position])}
+        about = {**about, **facts(kind, maps["input"][position])}
         self._rows.setdefault(self._order[index], []).append((about, _pictures(kind, maps, position)))
 
     def write(self, out: Path) -> None:

@@ -13,7 +13,7 @@ import torch
 from medmae.errors import DataError, SomeFailedError
 from medmae.evaluate.batches import each_batch
 from medmae.evaluate.left_out import write_left_out
-from medmae.evaluate.reconstruct.baselines import mean_fill, neighbour_fill_of
+from medmae.evaluate.reconstruct.baselines import mean_fill_of, neighbour_fill_of
 from medmae.evaluate.reconstruct.panels import Maps, Panels, choose
 from medmae.evaluate.reconstruct.reconstruction_scores import Errors, Figures, summary_of, write_tables
 from medmae.kinds import Kind
@@ -73,7 +73,7 @@ def evaluate_reconstruction(
             nothing of it was hidden.
         SomeFailedError: If none of it can be read.
     """
-    method = _require_scorable(method)
+    method = _require_scorable(method, _kinds(dataset))
     if not len(dataset):
         raise DataError("no held-out samples to evaluate on", remedy="put at least one subject in the test split")
     method.to(device).eval()
@@ -89,7 +89,7 @@ def evaluate_reconstruction(
         description="Evaluating",
     )
     for indices, batch in batches:
-        parts = _reconstruct(method, batch, generator=generator)
+        parts = _reconstruct(method, batch, kinds=_kinds(dataset), generator=generator)
         if panels is None:
             panels = Panels(wanted=choose(abouts, count=-(-num_panels // len(parts))))
         for position, index in enumerate(indices):
@@ -145,25 +145,28 @@ def _score(
 
 
 @torch.no_grad()
-def _reconstruct(method: MaskedMethod, batch: Maps, *, generator: torch.Generator) -> dict[str, Part]:
-    """Each kind of data by its name, with other aspects of it."""
+def _reconstruct(
+    method: MaskedMethod, batch: Maps, *, kinds: Mapping[str, Kind], generator: torch.Generator
+) -> dict[str, Part]:
+    """Each kind of data by its name, with other aspects of it; ``kinds`` is what the data says of itself."""
     shown, parts = method.show(batch, method.draw_masks(batch, generator=generator)), dict[str, Part]()
     for name, one in shown.items():
-        if one.beside is not None or _why_not(one.kind):
+        kind = one.kind.measured(kinds.get(name))
+        if one.beside is not None or _why_not(kind):
             continue
         image = one.given
         hidden = one.hidden & batch["real"] if "real" in batch else one.hidden  # nobody is graded on padding
         maps = {"input": image, "hidden": hidden}
         if one.made is not None:
             maps["model"] = one.made
-            maps["mean_fill"] = mean_fill(image, one.hidden)
-            maps["neighbour"] = neighbour_fill_of(one.kind, image, one.hidden)
+            maps["mean_fill"] = mean_fill_of(kind, image, one.hidden)
+            maps["neighbour"] = neighbour_fill_of(kind, image, one.hidden)
         if one.by_patch is not None:
             maps["by_patch"] = one.by_patch
         for other, aspect in shown.items():
             if aspect.beside == name and aspect.made is not None:
                 maps |= {f"{other}_target": aspect.given, f"{other}_prediction": aspect.made}
-        parts[name] = Part(one.kind, maps)
+        parts[name] = Part(kind, maps)
     return parts
 
 
@@ -174,27 +177,34 @@ def _why_not(kind: Kind) -> str | None:
     return None if kind.peak is not None else "it has no peak, which decibels are counted from"
 
 
-def not_scorable(method: Method) -> str | None:
-    """Why nothing that the method rebuilds can be scored, or None if something can."""
+def not_scorable(method: Method, kinds: Mapping[str, Kind] | None = None) -> str | None:
+    """Why nothing that the method rebuilds can be scored, or None if something can.
+
+    ``kinds`` is what the data says of itself, such as the peak of a spectrogram, which no network knows.
+    """
     if not isinstance(method, MaskedMethod):
         return f"{type(method).__name__} hides nothing, so that it rebuilds nothing"
     if not method.rebuilds:
         return f"{type(method).__name__} rebuilds nothing of what it hides"
-    reasons = _not_scored(method)
+    reasons = _not_scored(method, kinds or {})
     return "; ".join(reasons.values()) if reasons.keys() == method.rebuilds else None
 
 
-def _not_scored(method: MaskedMethod) -> dict[str, str]:
-    kinds = {name: kind for name, kind in method.kinds.items() if name in method.rebuilds}
-    return {name: f"{name} is not scored: {why}" for name, kind in kinds.items() if (why := _why_not(kind))}
+def _not_scored(method: MaskedMethod, kinds: Mapping[str, Kind]) -> dict[str, str]:
+    rebuilt = {name: kind.measured(kinds.get(name)) for name, kind in method.kinds.items() if name in method.rebuilds}
+    return {name: f"{name} is not scored: {why}" for name, kind in rebuilt.items() if (why := _why_not(kind))}
 
 
-def _require_scorable(method: Method) -> MaskedMethod:
+def _kinds(dataset: object) -> Mapping[str, Kind]:
+    return getattr(dataset, "kinds", {})
+
+
+def _require_scorable(method: Method, kinds: Mapping[str, Kind]) -> MaskedMethod:
     """Refuses a method of which nothing can be scored, and says what of another cannot."""
-    if reason := not_scorable(method):
+    if reason := not_scorable(method, kinds):
         raise DataError(reason, remedy="evaluate its features: neighbours, a linear probe, few labels")
     assert isinstance(method, MaskedMethod)
-    for reason in _not_scored(method).values():
+    for reason in _not_scored(method, kinds).values():
         log.warning(reason)
     return method
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from medmae.data.views import About
 from medmae.evaluate.reconstruct.panels import write_panels
 from medmae.methods.shown import Shown
-from medmae.report.draw import draw, frames_told
+from medmae.report.draw import draw, facts
 from medmae.tokens.text import CLS, PAD, SEP, WORDS, Vocabulary
 
 FOLDER = "word_strips"
@@ -47,7 +47,7 @@ class WordStrips:
             if name == WORDS.name:
                 told["words"] = self._words(one, place)
             elif one.beside is None:
-                told |= frames_told(one.kind, one.given[place])
+                told |= facts(one.kind, one.given[place])
                 pictures |= _pictures(one, place)
         self._found[number] = (told, pictures)
 

@@ -5,7 +5,13 @@ import time
 import pytest
 import torch
 
-from medmae.evaluate.reconstruct.baselines import _mean_of_neighbours, mean_fill, neighbour_fill, neighbour_fill_of
+from medmae.evaluate.reconstruct.baselines import (
+    _mean_of_neighbours,
+    mean_fill,
+    mean_fill_of,
+    neighbour_fill,
+    neighbour_fill_of,
+)
 from medmae.kinds import Kind
 
 
@@ -107,3 +113,18 @@ def test_of_a_kind_without_neighbours_only_the_mean_is_known():
 def test_a_picture_is_filled_as_ever():
     image, hidden = torch.rand(1, 1, 16, 16), torch.rand(1, 1, 16, 16) > 0.5
     assert torch.equal(neighbour_fill_of(Kind.slice(), image, hidden), neighbour_fill(image, hidden))
+
+
+def test_the_mean_of_a_spectrogram_is_that_of_each_band_over_the_time_in_which_it_is_visible():
+    sound = torch.linspace(-9, 3, 4).expand(2, 1, 10, 4).clone()  # four bands, steady
+    hidden = torch.zeros(2, 1, 10, 4, dtype=torch.bool)
+    hidden[:, :, 3:7] = True
+    heard = torch.where(hidden, 50.0, sound)
+    assert torch.allclose(mean_fill_of(Kind.spectrogram(), heard, hidden), sound)
+    turned = Kind.of("audio", ["frequency", "time"])
+    assert torch.allclose(mean_fill_of(turned, heard.mT, hidden.mT), sound.mT)
+    hidden[..., 3] = True  # a band that is never heard: the mean of all others
+    filled = mean_fill_of(Kind.spectrogram(), heard, hidden)
+    assert torch.allclose(filled[..., :3], sound[..., :3])
+    assert torch.allclose(filled[..., 3], sound[..., :3].mean().expand(2, 1, 10))
+    assert torch.equal(mean_fill_of(Kind.image(channels=1), heard, hidden), mean_fill(heard, hidden))
