@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from medmae.evaluate.classify.protocol_tables import RECORD as PROTOCOL
+from medmae.evaluate.retrieval.evaluation import RECORD as RETRIEVAL
 from medmae.files import read_object
 from medmae.report.evaluations import read_run
 from medmae.report.metrics import comparisons
@@ -22,10 +23,10 @@ def found_in(folder: Path, **about: Any) -> list[Quality]:
         folder: The run directory.
         about: What all have in common: ``data``, ``split``, ``how``, ``run``.
     """
-    protocol = folder / "evaluation" / PROTOCOL
-    if protocol.is_file():
-        tasks = read_object(protocol, remedy=_REMEDY).get("tasks", {})
-        return [Quality(**figure, **about) for name, record in tasks.items() for figure in _of_task(name, record)]
+    records = [path for name in (RETRIEVAL, PROTOCOL) if (path := folder / "evaluation" / name).is_file()]
+    if records:
+        tasks = [task for path in records for task in read_object(path, remedy=_REMEDY).get("tasks", {}).items()]
+        return [Quality(**figure, **about) for name, record in tasks for figure in _of_task(name, record)]
     if not (folder / "evaluation" / "summary.json").is_file():
         return []
     return list(_of_scores(folder, about))

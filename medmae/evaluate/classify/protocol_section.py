@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from medmae.data.names import file_name_of
 from medmae.evaluate.classify.protocol_tables import FOLDER, RECORD
+from medmae.evaluate.classify.retrieval import RECALLS
 from medmae.report.cells import interval_of, mean_of, p_of, signed_of
 from medmae.report.confusion import confusion_chart
 from medmae.report.dots import DotRow, dot_chart
@@ -28,6 +29,7 @@ POOLED = (
 )
 PAIRED = "Paired differences of {figure}, signed-rank tests over {units}, not corrected for their number ({rows})"
 NAMES = {"auroc": "AUROC", "macro_f1": "Macro F1", "map": "mAP", "mae": "MAE", "r2": "R\u00b2", "r": "r"}
+NAMES |= {f"r_at_{k}": f"R@{k}" for k in RECALLS}
 MAX_ROWS = 1000
 
 
@@ -42,7 +44,7 @@ def protocol(folder: RunFolder) -> Section | None:
     if paired:
         title = PAIRED.format(figure=paired[0]["figure"], units=f"{first['unit']}s", rows=count(len(paired), "row"))
         blocks.append(details(title, _paired(paired)))
-    blocks.append(note(" ".join(f"{_metric(name)}: {text}." for name, text in first["definitions"].items())))
+    blocks.append(note(" ".join(f"{metric_name(name)}: {text}." for name, text in first["definitions"].items())))
     if first["pooled"]:
         blocks.append(note(POOLED))
     classes, views = first["task"].get("classes"), first["views"]
@@ -67,23 +69,24 @@ def protocol_cards(folder: RunFolder) -> list[list[Card]]:
 def protocol_notes(folder: RunFolder) -> list[str]:
     """What a reader must know before believing a figure."""
     tasks = folder.record(RECORD).get("tasks", {})
-    return list(dict.fromkeys(text for name, record in tasks.items() for text in _notes(name, record)))
+    return list(dict.fromkeys(text for name, record in tasks.items() for text in notes_of(name, record)))
 
 
 def protocol_verdict(folder: RunFolder) -> str:
     """In words, whether anything that was trained is better than what needs no such training."""
     tasks = folder.record(RECORD).get("tasks", {})
-    return " ".join(filter(None, (_verdict(name, record) for name, record in tasks.items())))
+    return " ".join(filter(None, (verdict_of(name, record) for name, record in tasks.items())))
 
 
-def _verdict(name: str, record: Mapping[str, Any]) -> str:
-    ours, theirs = _best(record)
+def verdict_of(name: str, record: Mapping[str, Any]) -> str:
+    """In words, of one evaluation."""
+    ours, theirs = best_of(record)
     headline = record["task"]["headline"]
     gain = record["scores"][ours].get("gains", {}).get(headline)
     if gain is None or gain["mean"] is None:
         return ""
     own, other = (mean_of(record["scores"][who]["metrics"][headline], "mean") for who in (ours, theirs))
-    figures = f"{_metric(headline).lower()} {own} against {other}"
+    figures = f"{metric_in_text(headline)} {own} against {other}"
     if gain["mean"] <= 0:
         return f"With {name}, nothing that was trained is better than {words(theirs)} ({figures})."
     if gain["ci_low"] is None or gain["ci_low"] <= 0:
@@ -108,11 +111,11 @@ def _evaluation(folder: RunFolder, name: str, record: Mapping[str, Any]) -> list
     """Chart and tables of one evaluation."""
     where = f"{FOLDER}/{file_name_of(name)}"
     blocks = [
-        Markup('<div class="charts">{}</div>').format(_chart(name, record, folder.rows(f"{where}/fits.csv"))),
+        Markup('<div class="charts">{}</div>').format(chart_of(name, record, folder.rows(f"{where}/fits.csv"))),
         _headlines(name, record),
-        details(f"All figures, {name}", _numbers(record)),
+        details(f"All figures, {name}", figures_table(record)),
     ]
-    best = _best(record)
+    best = best_of(record)
     if "confusion" in record["scores"][best[0]]:
         drawn = (_confusion(record, each) for each in dict.fromkeys(best))
         blocks.append(Markup('<div class="charts">{}</div>').format(Markup("").join(drawn)))
@@ -123,7 +126,8 @@ def _evaluation(folder: RunFolder, name: str, record: Mapping[str, Any]) -> list
     return blocks
 
 
-def _chart(name: str, record: Mapping[str, Any], fits: Sequence[Mapping[str, str]]) -> Markup:
+def chart_of(name: str, record: Mapping[str, Any], fits: Sequence[Mapping[str, str]] = ()) -> Markup:
+    """The headline of every estimator with its interval; a dot is a fit."""
     headline = record["task"]["headline"]
     rows = []
     for each, found in record["scores"].items():
@@ -137,7 +141,7 @@ def _chart(name: str, record: Mapping[str, Any], fits: Sequence[Mapping[str, str
         if figure["mean"] is not None:
             rows.append(DotRow(label=words(each), dots=dots, ours=each not in record["baselines"], **ends))
     unit = "higher is better" if record["task"]["higher_is_better"] else "lower is better"
-    return dot_chart(rows, title=f"{_metric(headline)}, {name}", unit=unit, digits=3)
+    return dot_chart(rows, title=f"{metric_name(headline)}, {name}", unit=unit, digits=3)
 
 
 def _headlines(name: str, record: Mapping[str, Any]) -> Markup:
@@ -157,10 +161,15 @@ def _cell(record: Mapping[str, Any], found: Mapping[str, Any] | None) -> str | M
     return NOTHING if found is None else _two_lines(found["metrics"][record["task"]["headline"]])
 
 
-def _numbers(record: Mapping[str, Any]) -> Markup:
-    """Estimators down, figures across."""
+def figures_table(record: Mapping[str, Any], *, spread: bool = True) -> Markup:
+    """Estimators down, figures across.
+
+    Args:
+        record: Of one evaluation.
+        spread: Whether to tell the deviation over fits.
+    """
     headline = record["task"]["headline"]
-    head = ["", *map(_metric, record["definitions"]), "Gain over the best baseline", "SD over fits"]
+    head = ["", *map(metric_name, record["definitions"]), "Gain over the best baseline", *(["SD over fits"] * spread)]
     rows = []
     for name, found in record["scores"].items():
         baseline = name in record["baselines"]
@@ -168,8 +177,8 @@ def _numbers(record: Mapping[str, Any]) -> Markup:
         gain = None if baseline else found["gains"][headline]
         shown: str | Markup = "" if gain is None else NOTHING if gain["mean"] is None else _two_lines(gain, sign=True)
         cells = (_two_lines(found["metrics"][metric]) for metric in record["definitions"])
-        spread = number(as_float(found["metrics"][headline]["fits"]["std"]), digits=3)
-        rows.append([label.format(words(name)), *cells, shown, spread])
+        told = [number(as_float(found["metrics"][headline]["fits"]["std"]), digits=3)] if spread else []
+        rows.append([label.format(words(name)), *cells, shown, *told])
     return table(head, rows, numeric=range(1, len(head)))
 
 
@@ -206,7 +215,7 @@ def _paired(rows: Sequence[Mapping[str, Any]]) -> Markup:
 
 
 def _cards(name: str, record: Mapping[str, Any]) -> list[Card]:
-    ours, theirs = _best(record)
+    ours, theirs = best_of(record)
     headline = record["task"]["headline"]
     gain, own = record["scores"][ours].get("gains", {}).get(headline), record["scores"][ours]["metrics"]
     other = record["scores"][theirs]["metrics"]
@@ -216,14 +225,14 @@ def _cards(name: str, record: Mapping[str, Any]) -> list[Card]:
     second = list(record["definitions"])[1:3][-1]
     known = record["task"].get("classes") or record["task"].get("names") or ()
     return [
-        Card(label=f"{_metric(headline)}, {name}", value=mean_of(own[headline], "mean"), detail=below, wide=True),
+        Card(label=f"{metric_name(headline)}, {name}", value=mean_of(own[headline], "mean"), detail=below, wide=True),
         Card(
             label=words(theirs).capitalize(),
             value=mean_of(other[headline], "mean"),
             detail=f"Best baseline{shown}",
         ),
         Card(
-            label=_metric(second),
+            label=metric_name(second),
             value=mean_of(own[second], "mean"),
             detail=f"{words(theirs)} {mean_of(other[second], 'mean')}",
         ),
@@ -231,8 +240,9 @@ def _cards(name: str, record: Mapping[str, Any]) -> list[Card]:
     ]
 
 
-def _notes(name: str, record: Mapping[str, Any]) -> Iterator[str]:
-    ours, theirs = _best(record)
+def notes_of(name: str, record: Mapping[str, Any]) -> Iterator[str]:
+    """What a reader must know before believing a figure of one evaluation."""
+    ours, theirs = best_of(record)
     headline = record["task"]["headline"]
     gain = record["scores"][ours].get("gains", {}).get(headline)
     if gain is not None and gain["mean"] is not None:
@@ -250,10 +260,10 @@ def _notes(name: str, record: Mapping[str, Any]) -> Iterator[str]:
     elif units < FEW_SUBJECTS:
         yield f"Only {count(units, 'patient')} to test on: figures and intervals are rough."
     if units > 1 and own["mean"] is not None and own["ci_low"] is None:
-        yield f"No interval of {_metric(headline).lower()} ({name}): too few {record['unit']}s have one of the classes."
+        yield f"No interval of {metric_in_text(headline)} ({name}): too few {record['unit']}s have one of the classes."
 
 
-def _best(record: Mapping[str, Any]) -> tuple[str, str]:
+def best_of(record: Mapping[str, Any]) -> tuple[str, str]:
     """The best estimator, and the best baseline."""
     headline, sign = record["task"]["headline"], 1 if record["task"]["higher_is_better"] else -1
     means = {name: as_float(found["metrics"][headline]["mean"]) for name, found in record["scores"].items()}
@@ -273,8 +283,14 @@ def _ends(figure: Mapping[str, Any]) -> str:
     return "no interval" if as_float(figure["ci_low"]) is None else interval_of(figure)
 
 
-def _metric(name: str) -> str:
-    return NAMES.get(name, words(name).capitalize())
+def metric_name(name: str) -> str:
+    """Of a figure, as a heading."""
+    return metric_in_text(name) if name in NAMES else words(name).capitalize()
+
+
+def metric_in_text(name: str) -> str:
+    """Of a figure, within a sentence."""
+    return NAMES.get(name, words(name))
 
 
 register(

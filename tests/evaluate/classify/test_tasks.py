@@ -14,7 +14,7 @@ from medmae.evaluate.classify.folds import Fold
 from medmae.evaluate.classify.lars_probe import LarsProbe
 from medmae.evaluate.classify.multi_label import MultiLabel
 from medmae.evaluate.classify.regression import Regression
-from medmae.evaluate.classify.retrieval import Retrieval, ranks
+from medmae.evaluate.classify.retrieval import Retrieval, expected_ranks, found_within, standings
 from medmae.evaluate.classify.single_label import SingleLabel
 
 LABELS, EF = MultiLabel(classes=("effusion", "nodule", "mass")), Regression(names=("ef",), unit="%")
@@ -106,16 +106,26 @@ def test_networks_learn_standardised_numbers_and_answer_in_the_unit():
 
 
 # ----------------------------------------------------------------------------------------------------- retrieval
-def test_ranks_count_what_is_more_similar_and_share_ties():
-    similarity = np.array([[0.9, 0.5, 0.1], [0.5, 0.5, 0.9], [0.2, 0.9, 0.9]])
-    belongs = np.array([[0, 1, 0], [1, 0, 0], [0, 1, 1]], dtype=bool)
-    assert ranks(similarity, belongs).tolist() == [[2, 0], [2.5, 1], [1, 0]]
+def test_ranks_count_what_is_more_similar_and_ties_are_in_random_order():
+    similarity = np.array([[0.9, 0.5, 0.1], [0.5, 0.5, 0.9], [0.2, 0.9, 0.9], [0.5, 0.5, 0.5]])
+    belongs = np.array([[0, 1, 0], [1, 0, 0], [0, 1, 1], [1, 1, 0]], dtype=bool)
+    found = standings(similarity, belongs)
+    assert found.tolist() == [[1, 0, 1], [1, 1, 1], [0, 0, 2], [0, 1, 2]]
+    assert expected_ranks(found).tolist() == pytest.approx([2, 2.5, 1, 4 / 3])
+    assert found_within(found, 1).tolist() == pytest.approx([0, 0, 1, 2 / 3])
+    assert found_within(found, 2).tolist() == pytest.approx([1, 0.5, 1, 1])
 
 
-def test_recall_and_median_rank_of_weighted_queries():
-    task, answers = Retrieval(labels="abc"), np.array([[1, 0], [3, 0], [12, 1], [7, 0]], dtype=float)
+def test_similarities_that_are_no_numbers_are_refused_and_not_ranked_first():
+    with pytest.raises(ValueError, match="1 of 2 similarities are no numbers"):
+        standings(np.array([[np.nan, 0.5]]), np.array([[True, False]]))
+
+
+def test_recall_and_ranks_of_weighted_queries():
+    task, answers = Retrieval(labels="abc"), np.array([[0, 0, 1], [2, 0, 1], [11, 2, 1], [6, 0, 1]], dtype=float)
     found = task.scores(np.zeros(4, int), answers)
-    assert found == {"r_at_1": 0.25, "r_at_5": 0.5, "r_at_10": 0.75, "median_rank": 5.0, "tied": 0.25}
+    wanted = {"r_at_1": 0.25, "r_at_5": 0.5, "r_at_10": 0.75, "median_rank": 5.0, "mean_rank": 6.0, "tied": 0.25}
+    assert found == wanted
     twice = task.weighted(np.zeros(4, int), answers, np.array([[2.0, 0, 1, 0]]))
     assert twice["median_rank"].tolist() == [1]
     assert twice["r_at_1"].tolist() == [pytest.approx(2 / 3)]
@@ -124,11 +134,12 @@ def test_recall_and_median_rank_of_weighted_queries():
 def test_features_that_know_the_label_find_it_and_those_that_do_not_are_tied():
     labels = np.arange(200) % 4
     task = Retrieval(labels="abcd")
-    for features, wanted in ((np.eye(4)[labels], [1, 0]), (np.ones((200, 4)), [46, 1])):
+    for features, wanted in ((np.eye(4)[labels], [0, 0, 30]), (np.ones((200, 4)), [0, 90, 30])):
         (model,) = task.models(neighbours=5).values()
         said = OnFeatures(features=features, model=model)(FOLD, labels, task=task, seed=0)
         assert said[0].tolist() == wanted
-    assert Constant()(FOLD, labels, task=task, seed=0)[0].tolist() == [46, 1]
+    assert Constant()(FOLD, labels, task=task, seed=0)[0].tolist() == [0, 90, 30]
+    assert task.each(labels[:1], np.array([[0.0, 90, 30]])).tolist() == pytest.approx([0.25])
 
 
 # ------------------------------------------------------------------------------------------------ attentive probe
