@@ -5,8 +5,7 @@ Not a paper's systems but what follows each of them, so they are in no list of m
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 import torch
 from torch import Generator, Tensor
@@ -14,29 +13,13 @@ from torch import Generator, Tensor
 from medmae.masking.base import Masks
 from medmae.methods.base import Batch, Method, StepOutput, entry
 from medmae.methods.pairs import Pairs, pair_ids, pair_terms
+from medmae.methods.retrieval import CLIPS, SENTENCES, Encoded
 from medmae.nn.answers import AnswerDecoder
 from medmae.nn.frames_text import FrameTextEncoder
 from medmae.nn.pair_head import PairHead
 from medmae.nn.tied_words import TiedWordHead
 from medmae.nn.words import example_sentences
 from medmae.tokens.text import WORDS
-
-Match = Callable[[Tensor, Tensor], Tensor]  # match(rows (K,), columns (K,)) -> scores (K,)
-
-
-@dataclass(frozen=True)
-class Encoded:
-    """Clips, or sentences, for retrieval.
-
-    Attributes:
-        points: In the common space, ``(B, P)``.
-        tokens: ``(B, F, n, D)`` of clips, ``(B, L, D)`` of sentences.
-        real: Which words are no padding, ``(B, L)``; None of clips.
-    """
-
-    points: Tensor
-    tokens: Tensor
-    real: Tensor | None = None
 
 
 class _Task(Method):
@@ -78,6 +61,18 @@ class VideoTextRetrieval(_Task):
             raise ValueError("retrieval ranks by a matching layer, and this head has none: pre-train with matching")
         self.pair_head = pair_head
 
+    matches = True
+
+    @property
+    def temperature(self) -> float:
+        """Of contrast, as it was learnt."""
+        return float(self.pair_head.warmth())
+
+    @property
+    def begins(self) -> Mapping[str, str]:
+        """Which parts of a pre-training it begins with, by its own parts."""
+        return {"encoder": "encoder", "pair_head": "pair_head"}
+
     def forward(
         self, batch: Batch, *, generator: Generator | None = None, masks: Masks | None = None, progress: float = 1.0
     ) -> StepOutput:
@@ -87,8 +82,8 @@ class VideoTextRetrieval(_Task):
         pairs = Pairs(frames, text(words, keys=real), real, pair_ids(batch, real))
         terms = pair_terms(pairs, encoder=self.encoder, head=self.pair_head, contrast=1.0, matching=1.0)
         points = {
-            "clips": self.pair_head.of_frames(frames[:, :, 0]),
-            "words": self.pair_head.of_words(pairs.states[:, 0]),
+            CLIPS: self.pair_head.of_frames(frames[:, :, 0]),
+            SENTENCES: self.pair_head.of_words(pairs.states[:, 0]),
         }
         return StepOutput.of(terms=terms, prediction=points)
 
@@ -103,6 +98,10 @@ class VideoTextRetrieval(_Task):
         states = self.encoder.text(words, keys=real)
         return Encoded(self.pair_head.of_words(states[:, 0]), states, real)
 
+    def likeness(self, sentences: Tensor, clips: Tensor) -> Tensor:
+        """See :meth:`medmae.methods.retrieval.Retriever.likeness`: the mean cosine of frames."""
+        return sentences @ clips.T
+
     def match(self, clips: Encoded, sentences: Encoded, rows: Tensor, columns: Tensor) -> Tensor:
         """Logits that sentences ``rows`` ``(K,)`` belong to clips ``columns`` ``(K,)``: ``(K,)``."""
         assert self.pair_head.matcher is not None
@@ -115,27 +114,6 @@ class VideoTextRetrieval(_Task):
         clips, texts = self.encode_clips(clip), self.encode_words(sentences.flatten(0, 1))
         rows = torch.arange(len(texts.points), device=clip.device)
         return self.match(clips, texts, rows, rows // sentences.shape[1]).unflatten(0, sentences.shape[:2])
-
-
-def rerank(likeness: Tensor, match: Match, *, top: int = 128, at_once: int = 64) -> Tensor:
-    """Scores by matching of the candidates that are likest; all others stay behind these, in their own order.
-
-    Args:
-        likeness: ``(Q, N)``.
-        match: Gives scores of pairs; see :meth:`VideoTextRetrieval.match`.
-        top: Candidates of each query that are matched; N or more ranks all of them by matching.
-        at_once: Pairs that are matched at once.
-
-    Returns:
-        ``(Q, N)``, for ranking: within a row, and no further.
-    """
-    keep = min(top, likeness.shape[1])
-    columns = likeness.topk(keep, dim=1).indices  # (Q, K)
-    rows = torch.arange(len(likeness), device=likeness.device).unsqueeze(1).expand_as(columns)
-    pairs = zip(rows.flatten().split(at_once), columns.flatten().split(at_once), strict=True)
-    matched = torch.cat([match(row, column) for row, column in pairs]).unflatten(0, columns.shape).to(likeness.dtype)
-    behind = likeness - likeness.amax(dim=1, keepdim=True) - 1 + matched.amin(dim=1, keepdim=True)
-    return behind.scatter(1, columns, matched)
 
 
 class VideoQuestionAnswering(_Task):

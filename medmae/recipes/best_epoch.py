@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import chain
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pytorch_lightning as pl
@@ -16,26 +18,64 @@ from medmae.methods.base import Batch
 from medmae.training.module import MaskedModule
 
 
+class Judge(Protocol):
+    """Says how good an epoch was."""
+
+    @property
+    def name(self) -> str:
+        """Of the first figure of :meth:`score`."""
+
+    def said(self, outputs: Mapping[str, Tensor], batch: Batch) -> tuple[np.ndarray, ...]:
+        """What is kept of a batch: arrays of a row a sample, of what the method predicts and of what is right."""
+
+    def score(self, *said: np.ndarray) -> tuple[float, float]:
+        """Of all batches together: the greater, the better; the second where the first is equal."""
+
+
+@dataclass(frozen=True)
+class ByTask:
+    """Logits judged by :meth:`~medmae.evaluate.classify.task.Task.validation`.
+
+    Args:
+        task: What is learnt.
+    """
+
+    task: Task
+
+    @property
+    def name(self) -> str:
+        """The headline."""
+        return self.task.headline.replace("_", " ")
+
+    def said(self, outputs: Mapping[str, Tensor], batch: Batch) -> tuple[np.ndarray, ...]:
+        """Labels and predictions."""
+        return batch["label"].cpu().numpy(), self.task.link(outputs["logits"].float()).cpu().numpy()
+
+    def score(self, *said: np.ndarray) -> tuple[float, float]:
+        """See :class:`Judge`."""
+        return self.task.validation(*said)
+
+
 class BestEpoch(Callback):
-    """Keeps the weights after the epoch of the best :meth:`~medmae.evaluate.classify.task.Task.validation`.
+    """Keeps the weights after the best epoch.
 
     They lie in checkpoints, so that a resumed run knows them, and training goes on from the last ones. Samples that are
     tested choose nothing.
 
     Args:
-        task: What is learnt.
+        judge: Says how good each was, on the validation samples.
 
     Attributes:
         epoch: The best, counted from 1; None before a validation, and without validation samples.
         score: Its validation.
     """
 
-    def __init__(self, task: Task) -> None:
-        self.task = task
+    def __init__(self, judge: Judge) -> None:
+        self.judge = judge
         self.epoch: int | None = None
         self.score = (-np.inf, 0.0)
         self._weights: dict[str, Tensor] = {}
-        self._seen: list[tuple[np.ndarray, np.ndarray]] = []
+        self._seen: list[tuple[np.ndarray, ...]] = []
 
     def on_validation_epoch_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Forgets what was said an epoch ago."""
@@ -50,8 +90,7 @@ class BestEpoch(Callback):
         *places: int,
     ) -> None:
         """Notes what is said of a batch."""
-        said = self.task.link(outputs["logits"].float()).cpu().numpy()  # (B, K)
-        self._seen.append((batch["label"].cpu().numpy(), said))
+        self._seen.append(self.judge.said(outputs, batch))
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Keeps the weights if none were better; all processes see what all have said, and decide alike."""
@@ -61,8 +100,7 @@ class BestEpoch(Callback):
         everyone = [self._seen] * trainer.world_size
         if trainer.world_size > 1:
             torch.distributed.all_gather_object(everyone, self._seen)
-        targets, said = (np.concatenate(rows) for rows in zip(*chain(*everyone), strict=True))
-        score = self.task.validation(targets, said)
+        score = self.judge.score(*(np.concatenate(rows) for rows in zip(*chain(*everyone), strict=True)))
         if score > self.score:
             self.epoch, self.score = trainer.current_epoch + 1, score
             self._weights = {key: value.detach().cpu().clone() for key, value in module.whole().state_dict().items()}
@@ -81,5 +119,5 @@ class BestEpoch(Callback):
         if self.epoch is None:
             return {"selected_epoch": "the last, without validation samples"}
         module.method.load_state_dict(self._weights)
-        by = f"{self.task.headline.replace('_', ' ')} {self.score[0]:.3f} of validation"
+        by = f"{self.judge.name} {self.score[0]:.3f} of validation"
         return {"selected_epoch": self.epoch, "selected_by": by}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -15,36 +14,31 @@ from medmae.errors import check_choice
 from medmae.evaluate.classify.predictions import TABLE, predict_images
 from medmae.evaluate.classify.single_label import SingleLabel
 from medmae.evaluate.classify.trained import evaluate_trained, require_classes
-from medmae.evaluate.leakage import require_unseen
 from medmae.evaluate.provenance import write_made_by
 from medmae.evaluate.slides.class_maps import map_trained
 from medmae.methods.classification import Classification
 from medmae.nn.init import initialise_truncated
-from medmae.recipes.best_epoch import BestEpoch
+from medmae.recipes.best_epoch import ByTask
 from medmae.recipes.classifier_file import WEIGHTS, load_classifier
 from medmae.recipes.evaluation import Evaluation
 from medmae.recipes.task_file import RUN, write_record
-from medmae.recipes.training import Training
+from medmae.recipes.task_training import TaskTraining
 from medmae.weights.pretrained import load_encoder
 from medmae.weights.quality import made_by, sentence
 
 FromScratch = Literal["as_built", "truncated_normal"]
 
 
-class FineTuning(Training):
+class FineTuning(TaskTraining):
     """Trains a classifier, all of its encoder, and tests it on held-out patients beside what colour alone says.
-
-    The epoch that is best on the validation samples counts, the last one where there are none: see
-    :class:`medmae.recipes.best_epoch.BestEpoch`. The record of the run says which.
 
     Args:
         pretrained: ``pretraining.safetensors``; None trains from scratch.
         from_scratch: How linear layers of the encoder begin then: ``as_built``, Xavier-uniform in the MAE family, or
             ``truncated_normal`` of deviation 0.02 (VideoMAE's fine-tuning).
         train: Samples to learn from, as they are: baselines learn from them, too.
-        held_out: Of test patients; if there are none, evaluation is left out and the report says so.
         classes: In the order of the outputs.
-        training: Arguments of :class:`Training`.
+        training: Arguments of :class:`medmae.recipes.task_training.TaskTraining`.
     """
 
     weights = WEIGHTS
@@ -54,23 +48,14 @@ class FineTuning(Training):
         *,
         pretrained: str | Path | None,
         train: Samples,
-        held_out: Samples,
         classes: Sequence[str],
         from_scratch: FromScratch = "as_built",
         **training: Any,
     ) -> None:
-        super().__init__(**training)
+        super().__init__(pretrained=pretrained, judge=ByTask(SingleLabel(classes=list(classes))), **training)
         check_choice(from_scratch, get_args(FromScratch), name="from_scratch")
-        self.from_scratch = from_scratch
-        self.pretrained, self.train, self.held_out, self.classes = pretrained, train, held_out, list(classes)
-        self.record = {"classes": self.classes, "pretrained": pretrained, **self.record}
-        self.best = BestEpoch(SingleLabel(classes=self.classes))
-        self.trainer.callbacks.append(self.best)  # type: ignore[attr-defined]
-
-    def run(self) -> None:
-        """Trains, and takes the best epoch."""
-        super().run()
-        self.record |= self.best.restore(self.module)
+        self.from_scratch, self.train, self.classes = from_scratch, train, list(classes)
+        self.record = {"classes": self.classes, **self.record}
 
     def initialize(self) -> None:
         """Loads the pre-trained encoder.
@@ -79,13 +64,16 @@ class FineTuning(Training):
             DataError: If a class has nothing to learn from, or the weights do not fit or have seen a test patient.
         """
         require_classes(self.train)
-        if self.pretrained is None:
-            warnings.warn("no pre-trained encoder: training from scratch", stacklevel=2)
-            if self.from_scratch == "truncated_normal":
-                initialise_truncated(self.method.encoder)
-        else:
-            require_unseen(model_dir=Path(self.pretrained).parent, manifest=self.data)
-            load_encoder(self.method, self.pretrained)
+        super().initialize()
+
+    def begin(self, path: str | Path) -> None:
+        """Takes the encoder alone, of a file of any layout."""
+        load_encoder(self.method, path)
+
+    def begin_from_scratch(self) -> None:
+        """See ``from_scratch``."""
+        if self.from_scratch == "truncated_normal":
+            initialise_truncated(self.method.encoder)
 
     def purpose(self) -> Mapping[str, Any]:
         """Which classes, in the order of the outputs."""

@@ -71,11 +71,11 @@ def load_encoder(
     key_map = key_map_of(key_map)
     parts = _chosen(encoder, into=into)
     state, others = _encoder_of(load_state(path, sha256=sha256), part, key_map=key_map)
-    said = {} if key_map else _said_of(path, part)
+    said = {} if key_map else said_of(path, part)
     scales: dict[InputScale, Scale] = {}
     for one in parts.values():
         refuse_others(one, published_unseen(one, path, eps=key_map.eps) if key_map else said, path=path)
-        known = published(one, key_map.scale) if key_map else _own(read_scales(path), part)
+        known = published(one, key_map.scale) if key_map else own_of(read_scales(path), part)
         scales |= settle(one, known, path=path)
     targets = Encoders({name.replace(".", "/") or "encoder": one for name, one in parts.items()})
     everything = {(name, key): value for name in targets for key, value in state.items()}
@@ -120,7 +120,7 @@ def _below(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(f"{name}." for name in names if name)
 
 
-def _own(names: Mapping[str, T], part: str) -> dict[str, T]:
+def own_of(names: Mapping[str, T], part: str) -> dict[str, T]:
     """Of things by name in a file those of one part, by the part's own names; all of them in a file of it alone."""
     own = {name.removeprefix(part).removeprefix("."): thing for name, thing in names.items() if _is_of(name, part)}
     return own or dict(names)
@@ -130,7 +130,7 @@ def _is_of(name: str, part: str) -> bool:
     return name == part or name.startswith(f"{part}.")
 
 
-def _said_of(path: str | Path, part: str) -> Unseen:
+def said_of(path: str | Path, part: str) -> Unseen:
     """What the file says of an encoder, by the encoder's own names."""
     said = read_unseen(path)
     if not any(_is_of(name, part) for parts in said.values() for name in parts):  # a file of the encoder alone
@@ -150,4 +150,4 @@ def _encoder_of(state: State, part: str, *, key_map: KeyMap | None) -> tuple[Sta
     state, others = key_map.apply(state) if key_map else (state, [])
     if not any(_is_of(key, part) for key in state):  # a file of the encoder alone
         return state, others
-    return _own(state, part), [*others, *(key for key in state if not _is_of(key, part))]
+    return own_of(state, part), [*others, *(key for key in state if not _is_of(key, part))]

@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch.testing import assert_close
 
+from medmae.methods.retrieval import rerank
 from medmae.methods.smaug import smaug_tiny
-from medmae.methods.video_text_tasks import VideoQuestionAnswering, VideoTextRetrieval, rerank
+from medmae.methods.video_text_tasks import VideoQuestionAnswering, VideoTextRetrieval
 
 
 def seeded(seed=0):

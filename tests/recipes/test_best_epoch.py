@@ -14,10 +14,10 @@ from medmae.evaluate.classify.single_label import SingleLabel
 from medmae.methods.classification import Classification
 from medmae.methods.mae import mae_tiny
 from medmae.nn.heads import Classifier
-from medmae.recipes.best_epoch import BestEpoch
+from medmae.recipes.best_epoch import BestEpoch, ByTask
 from medmae.training import MaskedModule
 
-TWO = SingleLabel(classes=("a", "b"))
+TWO = ByTask(SingleLabel(classes=("a", "b")))
 LABELS = torch.tensor([0, 1, 0, 1])
 
 
