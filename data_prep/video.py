@@ -4,7 +4,7 @@ What is written to ``out``::
 
     manifest.jsonl   one JSON object a video, or a part of one, sorted by case (keys below)
     splits.csv       subject,split
-    summary.csv      case,subject,split,label,frames,size,fps,status,flags,seconds
+    summary.csv      case,subject,split,label,frames,size,fps,status,captions,questions,flags,seconds
     quarantine.csv   case,file,field,value,reason,remedy of every video or class folder that could not be used
     left_out.csv     file,reason of every other file that is not read
     prep.json        options, versions, counts
@@ -15,9 +15,10 @@ A row of the manifest has ``case``, ``subject``, ``session`` (null), ``split``, 
 ``count`` (its frames in the shard), ``size`` (H, W), ``channels`` (1 grey, 3 RGB), ``fps`` (or null), ``times``
 (seconds of each frame from the first where the rate varies, else null: then frame i stands at i / fps), ``label``,
 ``value``,
-``captions``, ``container``, ``codec``, ``status`` (``ok`` or ``damaged``) and ``reason``, ``box`` (top, left, bottom,
-right of what moves), ``static`` (share of a frame that never moves), ``regions`` (of ultrasound, in pixels of the
-file), ``options_sha256`` and ``flags`` (docs/data.md says what each means).
+``captions``, ``questions`` (where there are any; see :mod:`medmae.data.video.questions`), ``container``, ``codec``,
+``status`` (``ok`` or ``damaged``) and ``reason``, ``box`` (top, left, bottom, right of what moves), ``static`` (share
+of a frame that never moves), ``regions`` (of ultrasound, in pixels of the file), ``options_sha256`` and ``flags``
+(docs/data.md says what each means).
 """
 
 from __future__ import annotations
@@ -52,13 +53,17 @@ class VideoPreparation(Preparation[VideoSource]):
     Where folders (or the table) name splits these are kept, and a missing val is drawn from train.
 
     Args:
-        source: Folder with ``[split/]class/video``, or a table (csv, tsv, txt, json) with ``path`` and some of
-            ``label,value,caption,start,end,split,subject,fps``. A folder of frames is a video, too.
+        source: Folder with ``[split/]class/video``, or a table (csv, tsv, txt, json, jsonl) with ``path`` and some of
+            ``label,value,caption,question,answer,choices,start,end,split,subject,fps``. A folder of frames is a video,
+            too.
         root: Where the paths of a table start; None takes the folder of the table.
         subject_column: Column of the table that must not be cut in two, such as a site; None takes ``subject``,
             ``patient`` or ``group``.
         label_column: Column of the table that is the class; None takes ``label`` or ``class``.
         value_column: Column of the table to predict by regression; None takes ``value`` or ``ef``.
+        reports: Folder of texts (.txt) that are called as a video, or as the folder of a study (or report.txt in it);
+            may be the source itself.
+        report_as: Each of a report's ``sentences`` is a caption, or the ``whole`` of it.
         short_side: Frames whose shorter side is larger are reduced to it; 0 leaves sizes as they are.
         fps: Most frames a second that are kept; 0 keeps all.
         channels: ``auto`` stores grey where all frames of a video are grey, else RGB; ``1`` and ``3`` decide for all.
@@ -69,7 +74,7 @@ class VideoPreparation(Preparation[VideoSource]):
     """
 
     what = "video"
-    columns = ("label", "frames", "size", "fps", "status")
+    columns = ("label", "frames", "size", "fps", "status", "captions", "questions")
     packages = ("numpy", "pillow", "av", "pydicom", "scipy", "distributed")
     work = staticmethod(prepare_video)
 
@@ -77,6 +82,8 @@ class VideoPreparation(Preparation[VideoSource]):
     subject_column: str | None = None
     label_column: str | None = None
     value_column: str | None = None
+    reports: str | Path | None = None
+    report_as: Literal["sentences", "whole"] = "sentences"
     short_side: int = 256
     fps: float = 0.0
     channels: Literal["auto", "1", "3"] = "auto"
@@ -101,6 +108,7 @@ class VideoPreparation(Preparation[VideoSource]):
         """Raises ValueError for options out of range."""
         check_choice(self.channels, ("auto", "1", "3"), name="channels")
         check_choice(self.damaged, ("keep", "refuse"), name="damaged")
+        check_choice(self.report_as, ("sentences", "whole"), name="report_as")
         # Not the other way round: nan is neither, and would switch a limit off.
         if not (self.short_side >= 0 and self.fps >= 0 and self.limit_gb > 0 and self.limit_s > 0):
             raise ValueError(
@@ -118,8 +126,10 @@ class VideoPreparation(Preparation[VideoSource]):
             salt=None if self.dry_run else Path(self.out) / SALT,
             columns={ours: theirs for ours, theirs in named.items() if theirs is not None},
             out=Path(self.out),
+            reports=None if self.reports is None else Path(self.reports),
+            report_as=self.report_as,
         )
-        return FoundUnits(units=found.videos, left_out=found.left_out, notes=found.notes)
+        return FoundUnits(units=found.videos, left_out=found.left_out, failed=found.failed, notes=found.notes)
 
     def owners(self, unit: VideoSource) -> Mapping[Path, str]:
         """Of each file its class where folders are those of classes, else whose it is."""
@@ -155,11 +165,13 @@ class VideoPreparation(Preparation[VideoSource]):
             "size": "x".join(str(n) for n in (*row["size"], row["channels"])),
             "fps": "" if row["fps"] is None else f"{row['fps']:.4g}",
             "status": row["status"],
+            "captions": len(row["captions"]),
+            "questions": len(row.get("questions", ())),
         }
 
     def notes(self, found: FoundUnits[VideoSource], rows: Sequence[Row]) -> list[str]:
         """Whether patients are known, what is damaged, and what is left out."""
-        notes = list(found.notes)
+        notes = [*found.notes, *_said(rows)]
         if any(NO_PATIENT in row["flags"] for row in rows):
             notes.append(
                 "no patient is known, so videos of one patient may be in train and in test, and held-out figures too "
@@ -173,6 +185,20 @@ class VideoPreparation(Preparation[VideoSource]):
         if timeless:
             notes.append(f"nothing tells the rate of {timeless} videos: they cannot be sampled by seconds")
         return notes
+
+
+def _said(rows: Sequence[Row]) -> list[str]:
+    """How much is said and asked, and of how many videos nothing is."""
+    lengths = sorted(len(caption.split()) for row in rows for caption in row["captions"])
+    asked = sum(len(row.get("questions", ())) for row in rows)
+    if not lengths and not asked:
+        return []
+    words = f" of {lengths[0]} to {lengths[-1]} words, {lengths[len(lengths) // 2]} in the middle" if lengths else ""
+    notes = [f"{len(lengths)} captions{words}, and {asked} questions"]
+    silent = [row["case"] for row in rows if not row["captions"] and not row.get("questions")]
+    if silent:
+        notes.append(f"{len(silent)} of {len(rows)} videos have neither caption nor question, the first: {silent[0]}")
+    return notes
 
 
 prepare = prepare_with(VideoPreparation)

@@ -118,13 +118,15 @@ def _rows(stored: Row, source: VideoSource, key: str) -> tuple[list[Row], list[R
     rows, failures = [], []
     for segment in source.segments:
         case = source.case if segment.name is None else f"{source.case}_{segment.name}"
-        about = {"label": segment.label, "value": segment.value, "captions": list(segment.captions)}
+        about: Row = {"label": segment.label, "value": segment.value, "captions": list(segment.captions)}
+        if segment.questions:
+            about["questions"] = [question.as_row() for question in segment.questions]
         try:
             part = _part(stored, segment, source.path)
         except DataError as error:
             failures.append(failure_row(case, error))
             continue
-        rows.append({"case": case, **named, **part, **about, **told, "flags": flags})
+        rows.append({"case": case, **named, **part, **about, **told, "flags": [*flags, *segment.flags]})
     return rows, failures
 
 

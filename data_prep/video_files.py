@@ -7,7 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from data_prep.video_line import SPLIT_WORDS, nfc
+from data_prep.identifying import FLAG, signs_in, spoken
+from data_prep.reports import ReportAs, with_reports
+from data_prep.said import nfc
+from data_prep.video_line import SPLIT_WORDS
 from data_prep.video_lines import videos_of_table
 from data_prep.video_patients import with_patients
 from data_prep.video_source import FoundVideos, Segment, VideoSource, stem_of, video_at
@@ -29,6 +32,8 @@ def find_videos(
     salt: Path | None = None,
     columns: Mapping[str, str] | None = None,
     out: Path | None = None,
+    reports: Path | None = None,
+    report_as: ReportAs = "sentences",
 ) -> FoundVideos:
     """The videos below a folder or in a table, with patients.
 
@@ -39,6 +44,8 @@ def find_videos(
         salt: See :func:`medmae.data.identity.headers.salt_of`.
         columns: Our name of a column -> the table's.
         out: Where frames will be written; if that lies below the source, what is there is no source.
+        reports: Folder of texts that belong to videos by their names; see :func:`data_prep.reports.with_reports`.
+        report_as: See there.
 
     Raises:
         DataError: No video; a table that is not one; a pattern that misses some; patients or splits of some only.
@@ -48,14 +55,31 @@ def find_videos(
     if source.is_dir() or source.suffix.lower() not in TABLES:
         paths, left = videos_below(source, out=out)
         videos = [_from_folder(path, source) for path in paths]
-        found = FoundVideos(tuple(videos), tuple(left), _deep(paths, source))
+        found = FoundVideos(tuple(videos), tuple(left), notes=_deep(paths, source))
     else:
         found = videos_of_table(source, root or source.parent, columns or {})
     if not found.videos:
         raise DataError("no video is here", path=source, field="videos", value=0, remedy=LAYOUT)
     videos = with_patients(found.videos, source, given=given or Given(by_name=True), salt=salt)
     all_or_none("split", {video.name: video.split for video in videos}, source)
-    return replace(found, videos=tuple(sorted(_named(videos), key=lambda video: video.case)))
+    found = replace(found, videos=tuple(sorted(_named(videos), key=lambda video: video.case)))
+    if reports is not None:
+        base = source if source.is_dir() else root or source.parent
+        found = with_reports(found, base, reports, how=report_as)
+    return _looked_through(found)
+
+
+def _looked_through(found: FoundVideos) -> FoundVideos:
+    """With a flag where texts may say who somebody is."""
+    videos = [(video, signs_in(text for one in video.segments for text in one.texts)) for video in found.videos]
+    flagged = [
+        replace(video, segments=tuple(replace(one, flags=(*one.flags, FLAG)) for one in video.segments))
+        if signs
+        else video
+        for video, signs in videos
+    ]
+    told = spoken((video.case, signs) for video, signs in videos)
+    return replace(found, videos=tuple(flagged), notes=(*found.notes, *told))
 
 
 def _from_folder(path: Path, source: Path) -> VideoSource:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from data_prep.said import cleaned, texts_of
+from data_prep.video_questions import chosen_captions, questions_of_line
 from medmae.data.table_files import MISSING
+from medmae.data.video.questions import Question
 from medmae.data.video.times import plausible
 from medmae.errors import DataError
 
@@ -16,6 +18,9 @@ SPLIT_WORDS = {
     **dict.fromkeys(("val", "valid", "validation", "dev"), "val"),
     **dict.fromkeys(("test", "testing"), "test"),
 }
+
+
+_SAID = ("caption", "question", "answer", "choices", "right", "question_type", "question_id", "questions")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +33,8 @@ class Line:
         label: Class, if named.
         value: To be predicted by regression, if named.
         captions: What is said of it.
+        missing: Captions that are empty, or say that they are missing.
+        questions: What is asked of it.
         start: Seconds from the first frame, of a part.
         end: Likewise.
         split: ``train``, ``val`` or ``test``, if named.
@@ -40,16 +47,13 @@ class Line:
     label: str | None = None
     value: float | None = None
     captions: tuple[str, ...] = ()
+    missing: int = 0
+    questions: tuple[Question, ...] = ()
     start: float | None = None
     end: float | None = None
     split: str | None = None
     subject: str | None = None
     fps: float | None = None
-
-
-def nfc(text: str) -> str:
-    """Letters in their composed form, so that a name is the same on every system."""
-    return unicodedata.normalize("NFC", text)
 
 
 def line_of(number: int, entry: Mapping[str, object], path: Path, *, remedy: str) -> Line:
@@ -64,8 +68,7 @@ def line_of(number: int, entry: Mapping[str, object], path: Path, *, remedy: str
     Raises:
         DataError: With the number of the line.
     """
-    _check_plain(entry, number, path)
-    values = {name: _cleaned(value) for name, value in entry.items() if name not in ("caption",)}
+    values = {name: cleaned(value) for name, value in entry.items() if name not in _SAID}
     values |= {name: None for name in ("label", "subject", "split") if values.get(name) in MISSING}
     name = values.get("path")
     if not name:
@@ -93,12 +96,15 @@ def line_of(number: int, entry: Mapping[str, object], path: Path, *, remedy: str
             value=fps,
             remedy="give frames a second, or leave it empty",
         )
+    captions, questions, missing = _said(entry, number, path)
     return Line(
         number=number,
         name=name,
         label=values.get("label"),
         value=_number(values.get("value"), "value", number, path),
-        captions=tuple(_captions(entry.get("caption"))),
+        captions=captions,
+        missing=missing,
+        questions=questions,
         start=start,
         end=end,
         split=None if split is None else SPLIT_WORDS[split.lower()],
@@ -107,27 +113,19 @@ def line_of(number: int, entry: Mapping[str, object], path: Path, *, remedy: str
     )
 
 
-def _check_plain(entry: Mapping[str, object], number: int, path: Path) -> None:
-    """Refuses what JSON nests, which is no text: of captions a list, of all else nothing."""
-    for name, value in entry.items():
-        items = value if name == "caption" and isinstance(value, list) else [value]
-        if any(isinstance(item, list | dict) for item in items):
-            raise DataError(
-                f"entry {number} holds more than a text",
-                path=path,
-                field=name,
-                value=str(value)[:100],
-                remedy="write {path: caption or list of captions}, or a list of objects with plain values",
-            )
-
-
-def _cleaned(value: object) -> str | None:
-    return nfc(str(value)).strip() or None if value is not None else None
-
-
-def _captions(value: object) -> Iterable[str]:
-    some = value if isinstance(value, list) else [value]
-    return (text for text in map(_cleaned, some) if text)
+def _said(entry: Mapping[str, object], number: int, path: Path) -> tuple[tuple[str, ...], tuple[Question, ...], int]:
+    """Captions, questions, and how many captions are missing: of a line that asks, an empty field is none."""
+    try:
+        questions = questions_of_line(entry, number, path)
+        captions, missing = ((), 0) if chosen_captions(entry) else texts_of(entry.get("caption"))
+    except DataError as error:
+        if error.path is not None:
+            raise
+        raise DataError(
+            f"line {number}: {error.reason}", path=path, field="text", value=error.value, remedy=error.remedy
+        ) from error
+    silent = "caption" not in entry or (questions and not cleaned(entry["caption"]))
+    return captions, questions, 0 if silent else missing
 
 
 def _number(text: str | None, field: str, number: int, path: Path) -> float | None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
-from data_prep.video_line import Line, nfc
+from data_prep.said import nfc
+from data_prep.video_line import Line
 from data_prep.video_source import FoundVideos, Segment, VideoSource, video_at
 from data_prep.video_table import read_table
 from data_prep.video_walk import videos_below
+from medmae.data.left_out import LeftOut
 from medmae.data.names import file_name_of
 from medmae.errors import DataError
 
@@ -21,6 +24,11 @@ class _Index:
 
     root: Path
     _by_name: dict[str, list[Path]] | None = field(default=None, repr=False)
+
+    @cached_property
+    def walked(self) -> list[Path]:
+        """All videos below the root."""
+        return videos_below(self.root)[0]
 
     def __call__(self, name: str) -> Path | None:
         return next(iter(self.all(name)), None)
@@ -34,7 +42,7 @@ class _Index:
             return []
         if self._by_name is None:
             self._by_name = defaultdict(list)
-            for path in videos_below(self.root)[0]:
+            for path in self.walked:
                 below = nfc(path.relative_to(self.root).as_posix())
                 stem = below.removesuffix(path.suffix) if path.is_file() else below
                 for called in dict.fromkeys((below, stem, nfc(path.name), stem.rpartition("/")[2])):
@@ -55,7 +63,16 @@ def videos_of_table(table: Path, root: Path, columns: Mapping[str, str]) -> Foun
         lines[line.name].append(line)
     videos = [_of_lines(name, some, index, table) for name, some in lines.items()]
     _check_once(videos, table)
-    return FoundVideos(tuple(videos), (), read.notes)
+    left, notes = _unnamed(videos, index) if any(line.captions or line.questions for line in read.lines) else ([], [])
+    return FoundVideos(tuple(videos), tuple(left), notes=(*read.notes, *notes))
+
+
+def _unnamed(videos: Iterable[VideoSource], index: _Index) -> tuple[list[LeftOut], list[str]]:
+    """Videos beside those of a table with captions, of which it says nothing: they are not prepared."""
+    named = {video.path.resolve() for video in videos}
+    others = [path for path in index.walked if path.resolve() not in named]
+    left = [LeftOut(path, "the table says nothing of this video") for path in others]
+    return left, [f"the table says nothing of {len(left)} videos beside the others: {left[0].path}"] if left else []
 
 
 def _of_lines(name: str, lines: list[Line], index: _Index, table: Path) -> VideoSource:
@@ -82,8 +99,9 @@ def _of_lines(name: str, lines: list[Line], index: _Index, table: Path) -> Video
 
 
 def _whole(lines: list[Line]) -> Segment:
-    captions = tuple(caption for line in lines for caption in line.captions)
-    return Segment(label=lines[0].label, value=lines[0].value, captions=captions)
+    captions = tuple(dict.fromkeys(caption for line in lines for caption in line.captions))
+    questions = tuple(question for line in lines for question in line.questions)
+    return Segment(label=lines[0].label, value=lines[0].value, captions=captions, questions=questions)
 
 
 def _parts(name: str, lines: list[Line], table: Path) -> tuple[Segment, ...]:
@@ -113,10 +131,19 @@ def _agreed(name: str, lines: list[Line], table: Path, *, also: Sequence[str] = 
                 value=sorted(map(str, values)),
                 remedy="correct them",
             )
-    same = Counter((line.start, line.end, line.captions) for line in lines)
+    same = Counter((line.start, line.end, line.captions, line.questions) for line in lines)
     if max(same.values()) > 1:
         raise DataError(
             f"lines {numbers} say the same of {name}", path=table, field="path", value=name, remedy="keep one of them"
+        )
+    asked = Counter((line.start, line.end, question.asked) for line in lines for question in line.questions)
+    if twice := [question[0] for (_, _, question), times in asked.items() if times > 1]:
+        raise DataError(
+            f"lines {numbers} ask the same of {name} twice",
+            path=table,
+            field="question",
+            value=twice[0],
+            remedy="ask it once, and give all answers that count as a list",
         )
     return lines[0]
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from data_prep.video_line import nfc
+from data_prep.said import nfc
 from medmae.data.left_out import LeftOut
 from medmae.data.video.frame_folder import frames_in
+from medmae.data.video.questions import Question
 from medmae.errors import DataError
 
 
@@ -20,6 +21,8 @@ class Segment:
         label: Class, if known.
         value: Of regression, if known.
         captions: What is said of it.
+        questions: What is asked of it.
+        flags: What else to know of these.
         start: Seconds from the first frame.
         end: Likewise.
     """
@@ -28,8 +31,16 @@ class Segment:
     label: str | None = None
     value: float | None = None
     captions: tuple[str, ...] = ()
+    questions: tuple[Question, ...] = ()
+    flags: tuple[str, ...] = ()
     start: float | None = None
     end: float | None = None
+
+    @property
+    def texts(self) -> list[str]:
+        """All that is said, asked and answered."""
+        asked = [text for one in self.questions for text in (one.text, *(one.choices or one.answers))]
+        return [*self.captions, *asked]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,11 +86,13 @@ class FoundVideos:
     Args:
         videos: Sorted by case.
         left_out: Files that are no videos, with the reason.
+        failed: Name and error of what is said of videos that are not there.
         notes: What a user should be told.
     """
 
     videos: tuple[VideoSource, ...]
     left_out: tuple[LeftOut, ...] = ()
+    failed: tuple[tuple[str, DataError], ...] = ()
     notes: tuple[str, ...] = ()
 
 

@@ -14,7 +14,7 @@ from medmae.data.volumes.dicom import is_dicom
 from medmae.errors import DataError
 from medmae.reading import reading
 
-TABLES = (".csv", ".tsv", ".txt", ".json")
+TABLES = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson")
 _ALWAYS = (*CONTAINERS, ".gif", ".apng", *DICOM, *ARRAYS)
 _JUNK = {"__macosx", "$recycle.bin", "@eadir"}
 

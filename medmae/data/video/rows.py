@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from medmae.data.rows import Row, RowKind
+from medmae.data.video.questions import fault_in
 
 
 def _fault(row: Row) -> str | None:
@@ -11,7 +12,7 @@ def _fault(row: Row) -> str | None:
     times = row.get("times")
     if times is not None and (not isinstance(times, list) or len(times) != row["count"]):
         return f"'times' must be null or have {row['count']} entries"
-    return None
+    return fault_in(row)
 
 
 KINDS = (
