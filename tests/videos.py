@@ -9,6 +9,8 @@ from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, UltrasoundMultiFrameImageStorage, generate_uid
 
 from data_prep.tiny.clips import write_video as write_video
+from data_prep.video_files import find_videos
+from data_prep.video_source import FoundVideos
 
 STEP = 6  # grey levels from frame to frame: more than coding changes
 
@@ -30,6 +32,15 @@ def textured(count: int = 20, *, size: tuple[int, int] = (64, 96), seed: int = 0
     wide = np.random.default_rng(seed).integers(0, 256, (size[0] // 4, size[1] // 4 + count, 3), dtype=np.uint8)
     wide = np.kron(wide, np.ones((4, 4, 1), dtype=np.uint8))
     return np.stack([wide[:, 4 * number : 4 * number + size[1]] for number in range(count)])
+
+
+def found_in_table(
+    folder: Path, text: str | bytes, name: str = "table.csv", *, encoding: str = "utf-8", **options: object
+) -> FoundVideos:
+    """The videos of a table of this text, which is written into the folder."""
+    path = folder / name
+    path.write_bytes(text if isinstance(text, bytes) else text.encode(encoding))
+    return find_videos(path, **options)
 
 
 def corners(size: tuple[int, int] = (32, 48)) -> np.ndarray:

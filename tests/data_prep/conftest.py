@@ -37,3 +37,15 @@ def cohort(tmp_path, save):
         return tmp_path / folder
 
     return make
+
+
+@pytest.fixture
+def clips(tmp_path):
+    """Empty files of these names."""
+
+    def make(*names):
+        for name in names:
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).touch()
+
+    return make

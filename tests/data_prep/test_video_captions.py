@@ -11,28 +11,10 @@ from rich.console import Console
 from data_prep import video_case
 from data_prep.identifying import signs_in
 from data_prep.video import prepare
-from data_prep.video_files import find_videos
 from medmae.data.manifest import Manifest
 from medmae.errors import DataError
+from tests.videos import found_in_table as found
 from tests.videos import numbered, write_video
-
-
-@pytest.fixture
-def clips(tmp_path):
-    """Empty files of these names."""
-
-    def make(*names):
-        for name in names:
-            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-            (tmp_path / name).touch()
-
-    return make
-
-
-def found(tmp_path, text, name="table.csv", *, encoding="utf-8", **options):
-    path = tmp_path / name
-    path.write_bytes(text if isinstance(text, bytes) else text.encode(encoding))
-    return find_videos(path, **options)
 
 
 def captions_of(result):

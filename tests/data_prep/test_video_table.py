@@ -11,9 +11,9 @@ from rich.console import Console
 
 from data_prep import video_case
 from data_prep.video import prepare
-from data_prep.video_files import find_videos
 from medmae.data.manifest import Manifest
 from medmae.errors import DataError, ExitCode
+from tests.videos import found_in_table as found
 from tests.videos import numbered, numbers_of, write_video
 
 
@@ -21,24 +21,6 @@ from tests.videos import numbered, numbers_of, write_video
 def here(monkeypatch):
     """The work of the child in this process, which saves the start of another one."""
     monkeypatch.setattr(video_case, "run_in_child", lambda _, task, **__: video_case.store_video(task))
-
-
-@pytest.fixture
-def clips(tmp_path):
-    """Empty files of these names."""
-
-    def make(*names):
-        for name in names:
-            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-            (tmp_path / name).touch()
-
-    return make
-
-
-def found(tmp_path, text, name="table.csv", *, encoding="utf-8", **options):
-    path = tmp_path / name
-    path.write_bytes(text.encode(encoding))
-    return find_videos(path, **options)
 
 
 def labels_of(result):
