@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -28,6 +29,7 @@ class Shown:
             without such an output.
         beside: Name of the thing of which this is another aspect, drawn with it and not scored: ``image`` for the
             edges of an image. None of data that the batch holds.
+        said: What no picture of it shows, a sentence a sample; empty where there is nothing to say.
     """
 
     kind: Kind
@@ -36,6 +38,7 @@ class Shown:
     made: Tensor | None = None
     by_patch: Tensor | None = None
     beside: str | None = None
+    said: tuple[str, ...] = ()
 
 
 def guessed_words(words: Tensor, mask: Mask, logits: Tensor) -> Shown:
@@ -47,8 +50,8 @@ def guessed_words(words: Tensor, mask: Mask, logits: Tensor) -> Shown:
     return Shown(WORDS, words.unsqueeze(1), hidden.unsqueeze(1), made.unsqueeze(1))  # (B, 1, L) each
 
 
-def left_over(kind: Kind, patches: Patches, data: Tensor, index: Tensor) -> Shown:
+def left_over(kind: Kind, patches: Patches, data: Tensor, index: Tensor, *, said: Iterable[str] = ()) -> Shown:
     """Data ``(B, C, *size)`` of which only the patches ``index`` ``(B, K)``, -1 for none, are left; the rest is 0."""
     table = torch.ones(len(data), patches.num_tokens + 1, dtype=torch.bool, device=data.device)
     dropped = patches.paint(table.scatter(1, index.where(index >= 0, patches.num_tokens), False)[:, :-1])
-    return Shown(kind, data, dropped, data.masked_fill(dropped, 0.0), beside=kind.name)
+    return Shown(kind, data, dropped, data.masked_fill(dropped, 0.0), beside=kind.name, said=tuple(said))

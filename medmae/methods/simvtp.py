@@ -27,11 +27,12 @@ from torch import Generator, Tensor, nn
 from medmae.errors import check_choice
 from medmae.masking.base import Mask, Masking, Masks
 from medmae.masking.words import WordMasking
-from medmae.methods.base import Batch, MaskedMethod, StepOutput, count_samples, entry
+from medmae.methods.base import Batch, StepOutput
 from medmae.methods.pixels import rebuilt
 from medmae.methods.registry import register
 from medmae.methods.shown import Shown, guessed_words
 from medmae.methods.videomae import VideoMAE
+from medmae.methods.words import MaskedWords, numbers_of_learnt
 from medmae.nn.encoder import mean_of
 from medmae.nn.init import initialise_linears
 from medmae.nn.sizes import BlockSizes
@@ -44,7 +45,7 @@ from medmae.objectives.cube import CubeNorm
 from medmae.objectives.matching import matching_loss, next_other
 from medmae.objectives.pixel import TargetNorm, masked_mse
 from medmae.objectives.words import masked_words
-from medmae.tokens.text import WORDS, Vocabulary, WordNumbers
+from medmae.tokens.text import WORDS
 
 Read = Literal["masked", "whole"]
 
@@ -58,7 +59,7 @@ def simvtp_small_clips(**options: Any) -> SimVTP:
     """On ``videomae_small_clips``, for 1,000 words (ours): for a CPU."""
     sizes = {"image_size": 64, "patch_size": 8, "embed_dim": 192, "depth": 6, "num_heads": 6}
     decoder = {"decoder_dim": 96, "decoder_depth": 2, "decoder_heads": 3}
-    words = {"max_words": 64, **_vocabulary_of(1000, options)}
+    words = {"max_words": 64, **numbers_of_learnt(1000, options)}
     return SimVTP(**{**sizes, **decoder, **words, **options})
 
 
@@ -66,13 +67,8 @@ def simvtp_tiny(**options: Any) -> SimVTP:
     """4 frames of 32 px and 30 words, for tests."""
     sizes = {"num_frames": 4, "image_size": 32, "patch_size": 8, "embed_dim": 48, "depth": 2, "num_heads": 4}
     decoder = {"decoder_dim": 32, "decoder_depth": 2, "decoder_heads": 2, "mask_ratio": 0.75}
-    words = {"max_words": 16, "word_dropout": 0.0, "word_ratio": 0.5, **_vocabulary_of(30, options)}
+    words = {"max_words": 16, "word_dropout": 0.0, "word_ratio": 0.5, **numbers_of_learnt(30, options)}
     return SimVTP(**{**sizes, **decoder, **words, "contrast": 1.0, "matching": 1.0, **options})
-
-
-def _vocabulary_of(size: int, options: Mapping[str, Any]) -> dict[str, int]:
-    """Numbers of a vocabulary that was learnt, unless a vocabulary says its own."""
-    return {} if options.get("vocabulary") else {"vocab_size": size, "mask_word": 4}
 
 
 @register(
@@ -81,7 +77,7 @@ def _vocabulary_of(size: int, options: Mapping[str, Any]) -> dict[str, int]:
     paper="Ma et al., SimVTP: Simple Video Text Pre-training with Masked Autoencoders, arXiv 2212.03490, 2022",
     presets={"tiny": simvtp_tiny, "base": simvtp_base, "small_clips": simvtp_small_clips},
 )
-class SimVTP(MaskedMethod):
+class SimVTP(MaskedWords):
     """The reference composition, on ``{"image": (B, C, T, H, W), "words": (B, L) int64}``.
 
     Sentences begin with ``[CLS]``, end with ``[SEP]`` and are padded behind.
@@ -165,18 +161,13 @@ class SimVTP(MaskedMethod):
             mask_ratio=mask_ratio,
             **clip,
         )
-        dim, numbers = clips.encoder.dim, WordNumbers.of(vocabulary, size=vocab_size, pad=pad_word, mask=mask_word)
-        words = WordEmbedding(
-            vocab_size=numbers.size,
-            dim=dim,
-            max_words=max_words,
-            dropout=word_dropout,
-            pad=numbers.pad,
-            mask=numbers.mask,
-        )
+        dim, numbers = clips.encoder.dim, {"vocab_size": vocab_size, "pad": pad_word, "mask": mask_word}
+        words = WordEmbedding(vocabulary=vocabulary, dim=dim, max_words=max_words, dropout=word_dropout, **numbers)
         self.encoder = VideoTextEncoder(video=clips.encoder, words=words)
         self.decoder, self.head = clips.decoder, clips.head
-        self.word_head = WordHead(clips.encoder, vocab_size=numbers.size, max_words=max_words, depth=word_decoder_depth)
+        self.word_head = WordHead(
+            clips.encoder, vocab_size=words.vocab_size, max_words=max_words, depth=word_decoder_depth
+        )
         self.matcher = nn.Linear(dim, 2) if matching else None
         if self.matcher is not None:
             initialise_linears(nn.ModuleList([self.matcher]))
@@ -184,13 +175,12 @@ class SimVTP(MaskedMethod):
         self.word_masking = WordMasking(max_words=max_words, ratio=word_ratio, spare=spare_words)
         self.target_norm, self.temperature = target_norm, temperature
         self.contrast, self.matching, self.contrast_words = contrast, matching, contrast_words
-        self._vocabulary, self.vocabulary_sha256 = numbers.vocabulary, numbers.sha256
         self.equal_words, self.pool_padding = equal_words, pool_padding
 
     @property
-    def vocabulary(self) -> Vocabulary | None:
-        """By which sentences become numbers; None where nobody said it."""
-        return self._vocabulary
+    def sentences(self) -> WordEmbedding:
+        """See :attr:`ReadsWords.sentences`."""
+        return self.encoder.words
 
     @property
     def clip(self) -> MaskedViT:
@@ -201,15 +191,6 @@ class SimVTP(MaskedMethod):
     def maskings(self) -> Mapping[str, Masking]:  # type: ignore[override]
         """See :attr:`MaskedMethod.maskings`."""
         return {self.clip.kind.name: self.clip_masking, WORDS.name: self.word_masking}
-
-    def draw_masks(self, batch: Batch, *, generator: Generator | None = None) -> Masks:
-        """See :meth:`MaskedMethod.draw_masks`."""
-        words, count = entry(batch, WORDS.name), count_samples(batch)
-        real = {WORDS.name: self.encoder.words.real(words)}
-        return {
-            name: how.sample(count, generator=generator, real=real.get(name)).to(words.device)
-            for name, how in self.maskings.items()
-        }
 
     def forward(
         self, batch: Batch, *, generator: Generator | None = None, masks: Masks | None = None, progress: float = 1.0

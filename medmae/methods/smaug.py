@@ -24,11 +24,13 @@ from medmae.errors import check_choice
 from medmae.masking.base import Mask, Masking, Masks, gather_tokens
 from medmae.masking.frames import FrameMasking, frame_by_frame
 from medmae.masking.words import WordMasking
-from medmae.methods.base import Batch, MaskedMethod, StepOutput, count_samples, entry
+from medmae.methods.base import Batch, StepOutput, entry
+from medmae.methods.frames_shown import frames_left, frames_read
 from medmae.methods.pairs import Pairs, pair_ids, pair_terms
 from medmae.methods.pixels import rebuilt
 from medmae.methods.registry import register
-from medmae.methods.shown import Shown, guessed_words, left_over
+from medmae.methods.shown import Shown, guessed_words
+from medmae.methods.words import MaskedWords, numbers_of_learnt
 from medmae.nn.bert import BertEncoder
 from medmae.nn.decoder import MaskedDecoder
 from medmae.nn.frame_selection import Choice, ScoreNorm
@@ -60,7 +62,7 @@ def smaug_small_clips(**options: Any) -> SMAUG:
     """4 frames of 64 px, an encoder of 6 blocks of width 192, 1,000 words (ours): for a CPU."""
     sizes = {"image_size": 64, "patch_size": 8, "embed_dim": 192, "depth": 6, "num_heads": 6, "thinned": (2, 4, 5)}
     decoder = {"decoder_dim": 96, "decoder_depth": 2, "decoder_heads": 3}
-    words = {"vocab_size": 1000, "max_words": 64, "mask_word": 4, "text_depth": 3, "cross_depth": 2, "projected": 64}
+    words = {"max_words": 64, "text_depth": 3, "cross_depth": 2, "projected": 64, **numbers_of_learnt(1000, options)}
     return SMAUG(**{**sizes, **decoder, **words, **options})
 
 
@@ -68,7 +70,7 @@ def smaug_tiny(**options: Any) -> SMAUG:
     """4 frames of 32 px and 30 words, for tests."""
     sizes = {"image_size": 32, "patch_size": 8, "embed_dim": 48, "depth": 2, "num_heads": 4, "thinned": (1,)}
     decoder = {"decoder_dim": 32, "decoder_depth": 2, "decoder_heads": 2, "mask_ratio": 0.5, "keep_warmup": 0.0}
-    words = {"vocab_size": 30, "max_words": 16, "mask_word": 4, "dropout": 0.0, "text_depth": 1, "cross_depth": 1}
+    words = {"max_words": 16, "dropout": 0.0, "text_depth": 1, "cross_depth": 1, **numbers_of_learnt(30, options)}
     return SMAUG(**{**sizes, **decoder, **words, "projected": 16, **options})
 
 
@@ -78,7 +80,7 @@ def smaug_tiny(**options: Any) -> SMAUG:
     paper="after Lin et al., SMAUG: Sparse Masked Autoencoder for Efficient Video-Language Pre-training, ICCV 2023",
     presets={"tiny": smaug_tiny, "base": smaug_base, "small_clips": smaug_small_clips},
 )
-class SMAUG(MaskedMethod):
+class SMAUG(MaskedWords):
     """The composition, on ``{"image": (B, C, F, H, W), "words": (B, L) int64}``.
 
     Sentences begin with ``[CLS]``, end with ``[SEP]`` and are padded behind. A batch may number its clips, ``"pair"``
@@ -105,7 +107,8 @@ class SMAUG(MaskedMethod):
         keep_frames: Share of the frames that words read; 1 has no selector.
         choice: See :class:`medmae.nn.frame_selection.FrameSelector`;
         score_norm: likewise.
-        vocab_size: Words of the vocabulary.
+        vocabulary: Words in the order of their numbers; see :class:`medmae.nn.words.WordEmbedding`.
+        vocab_size: How many words it has; None, here and below: as the vocabulary has it, without one BERT's.
         max_words: The longest sentence, ends included.
         pad_word: Number of ``[PAD]``;
         mask_word: of ``[MASK]``.
@@ -126,6 +129,7 @@ class SMAUG(MaskedMethod):
     Raises:
         ValueError: If patches do not tile a frame, matching has no contrast to find its negatives by, or a choice is
             not known.
+        DataError: If the words are no vocabulary.
     """
 
     encoder: FrameTextEncoder  # type: ignore[assignment]
@@ -152,10 +156,11 @@ class SMAUG(MaskedMethod):
         keep_frames: float = 0.5,
         choice: Choice = "perturbed",
         score_norm: ScoreNorm = "softmax",
-        vocab_size: int = 30522,
+        vocabulary: Sequence[str] | None = None,
+        vocab_size: int | None = None,
         max_words: int = 512,
-        pad_word: int = 0,
-        mask_word: int = 103,
+        pad_word: int | None = None,
+        mask_word: int | None = None,
         word_ratio: float = 0.5,
         spare_words: bool = True,
         replaced: Replaced = "mask",
@@ -182,9 +187,8 @@ class SMAUG(MaskedMethod):
             positions=SinCos() if positions == "sinusoid" else LearnedPositions(),
             **sized(picture),
         )
-        words = WordEmbedding(
-            vocab_size=vocab_size, dim=frame.dim, max_words=max_words, dropout=dropout, pad=pad_word, mask=mask_word
-        )
+        numbers = {"vocab_size": vocab_size, "pad": pad_word, "mask": mask_word}
+        words = WordEmbedding(vocabulary=vocabulary, dim=frame.dim, max_words=max_words, dropout=dropout, **numbers)
         thin: dict[str, Any] = {"keep_rate": keep_rate, "thinned": thinned, "fuse": fuse, "weigh": weigh}
         layers: dict[str, Any] = {"num_heads": frame.num_heads, "mlp_ratio": frame.mlp_ratio, "dropout": dropout}
         self.encoder = FrameTextEncoder(
@@ -197,7 +201,7 @@ class SMAUG(MaskedMethod):
         sizes: dict[str, Any] = {"dim": decoder_dim, "depth": decoder_depth, "num_heads": decoder_heads}
         self.decoder = MaskedDecoder(frame, positions=SinCos(), **sizes)
         self.head = PatchHead(dim=decoder_dim, num_values=frame.patches.num_values, norm_eps=frame.norm_eps)
-        self.word_head = TiedWordHead(frame.dim, vocab_size=vocab_size)
+        self.word_head = TiedWordHead(frame.dim, vocab_size=words.vocab_size)
         pairs: dict[str, Any] = {"projected": projected, "temperature": temperature, "matching": bool(matching)}
         self.pair_head = PairHead(frame.dim, **pairs) if contrast else None
         self.frame_masking = FrameMasking(grid=self.encoder.frames.patches.grid, ratio=mask_ratio)
@@ -205,6 +209,11 @@ class SMAUG(MaskedMethod):
         self.target_norm, self.keep_warmup, self.decode_from = target_norm, keep_warmup, decode_from
         self.replaced, self.contrast, self.matching = replaced, contrast, matching
         self.pixel_weight, self.word_weight = pixel_weight, word_weight
+
+    @property
+    def sentences(self) -> WordEmbedding:
+        """See :attr:`ReadsWords.sentences`."""
+        return self.encoder.text.words
 
     @property
     def picture(self) -> MaskedViT:
@@ -216,14 +225,10 @@ class SMAUG(MaskedMethod):
         """See :attr:`MaskedMethod.maskings`."""
         return {self.encoder.frames.kind.name: self.frame_masking, WORDS.name: self.word_masking}
 
-    def draw_masks(self, batch: Batch, *, generator: Generator | None = None) -> Masks:
-        """See :meth:`MaskedMethod.draw_masks`."""
-        words, count = entry(batch, WORDS.name), count_samples(batch)
-        real = {WORDS.name: self.encoder.text.words.real(words)}
-        if "real" in batch:
-            real[self.encoder.frames.kind.name] = self.encoder.frames.patches.touched(batch["real"])
-        drawn = {n: m.sample(count, generator=generator, real=real.get(n)) for n, m in self.maskings.items()}
-        return {name: mask.to(words.device) for name, mask in drawn.items()}
+    def real_tokens(self, batch: Batch) -> dict[str, Tensor]:
+        """See :meth:`MaskedWords.real_tokens`."""
+        frames, real = self.encoder.frames, super().real_tokens(batch)
+        return {**real, frames.kind.name: frames.patches.touched(batch["real"])} if "real" in batch else real
 
     def forward(
         self, batch: Batch, *, generator: Generator | None = None, masks: Masks | None = None, progress: float = 1.0
@@ -261,16 +266,11 @@ class SMAUG(MaskedMethod):
         found = self._words(words, masks[WORDS.name], timed, replaced="mask")
         image = rebuilt(frames, clip, mask, pixels, target_norm=self.target_norm, scaled=True)
         shown = {name: image, WORDS.name: guessed_words(words, masks[WORDS.name], found)}
-        visible = mask.visible.sort(dim=1).values.unflatten(1, (frames.num_frames, -1))  # (B, F, V)
-        for block, places in seen.stages.items():
-            left = visible.gather(2, places.clamp(max=visible.shape[2] - 1)).where(places < visible.shape[2], -1)
-            shown[f"after block {block}"] = left_over(frames.kind, frames.patches, clip, left.flatten(1))
+        shown |= frames_left(frames, clip, mask, seen)
         if self.encoder.selector is not None:
             hidden, keys = masks[WORDS.name].decoded(), masks[WORDS.name].key_mask()
-            index = self.encoder.select(timed, self.encoder.text(words, hidden, keys)[:, 0]).index  # (B, K)
-            last = left if seen.stages else visible
-            rows = torch.arange(len(index), device=index.device).unsqueeze(1)
-            shown["read with the words"] = left_over(frames.kind, frames.patches, clip, last[rows, index].flatten(1))
+            chosen = self.encoder.select(timed, self.encoder.text(words, hidden, keys)[:, 0])
+            shown["read with the words"] = frames_read(frames, clip, mask, seen, chosen)
         return shown
 
     def example_batch(self, batch_size: int = 2, *, generator: Generator | None = None) -> dict[str, Tensor]:

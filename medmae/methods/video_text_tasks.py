@@ -14,15 +14,16 @@ from medmae.masking.base import Masks
 from medmae.methods.base import Batch, Method, StepOutput, entry
 from medmae.methods.pairs import Pairs, pair_ids, pair_terms
 from medmae.methods.retrieval import CLIPS, SENTENCES, Encoded
+from medmae.methods.words import ReadsWords
 from medmae.nn.answers import AnswerDecoder
 from medmae.nn.frames_text import FrameTextEncoder
 from medmae.nn.pair_head import PairHead
 from medmae.nn.tied_words import TiedWordHead
-from medmae.nn.words import example_sentences
+from medmae.nn.words import WordEmbedding, example_sentences
 from medmae.tokens.text import WORDS
 
 
-class _Task(Method):
+class _Task(ReadsWords, Method):
     """An encoder of frames and words, and whole clips."""
 
     encoder: FrameTextEncoder  # type: ignore[assignment]
@@ -30,6 +31,11 @@ class _Task(Method):
     def __init__(self, encoder: FrameTextEncoder) -> None:
         super().__init__()
         self.encoder = encoder
+
+    @property
+    def sentences(self) -> WordEmbedding:
+        """See :attr:`ReadsWords.sentences`."""
+        return self.encoder.text.words
 
     def frames(self, clip: Tensor) -> Tensor:
         """Tokens of whole frames, with their times: ``(B, F, n, D)``."""

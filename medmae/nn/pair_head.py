@@ -6,12 +6,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from medmae.nn.config import Configured
 from medmae.nn.init import initialise_linears
 
 _COLDEST, _WARMEST = 0.001, 0.5  # temperatures
 
 
-class PairHead(nn.Module):
+class PairHead(Configured, nn.Module):
     """Projections of class tokens, their learned temperature, and the matching layer (Singularity, ALBEF).
 
     Args:

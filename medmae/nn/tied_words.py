@@ -7,11 +7,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from medmae.nn.bert import EPS
+from medmae.nn.config import Configured
 from medmae.nn.init import initialise_linears
 from medmae.nn.words import WordEmbedding
 
 
-class TiedWordHead(nn.Module):
+class TiedWordHead(Configured, nn.Module):
     """BERT's head of masked language modelling: a layer, a norm, and the table of word embeddings once more.
 
     Args:

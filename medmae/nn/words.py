@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
 from medmae.errors import DataError
 from medmae.nn.config import Configured
+from medmae.tokens.text import Vocabulary, WordNumbers
 
 
 class WordEmbedding(Configured, nn.Module):
@@ -15,36 +18,51 @@ class WordEmbedding(Configured, nn.Module):
     Source: Devlin et al., "BERT", NAACL 2019; sizes and names of ``bert-base-uncased``.
 
     Args:
-        vocab_size: Words of the vocabulary.
+        vocabulary: Words in the order of their numbers: whoever has the weights reads and writes sentences with it.
+            None knows numbers alone.
+        vocab_size: How many words it has. None takes this, and the last two numbers, of the vocabulary, and without
+            one those of BERT's.
         dim: D.
         max_words: The longest sentence, ends included.
         dropout: Share of values that is dropped in training.
         pad: Number of ``[PAD]``.
         mask: Number of ``[MASK]``.
 
+    Attributes:
+        vocabulary_sha256: Of the vocabulary, if it is known; weight files say it, and none of another one is loaded.
+
     Raises:
-        ValueError: If one of these numbers is none of the vocabulary.
+        ValueError: If a number is another than the vocabulary's, or none of it.
+        DataError: If the words are no vocabulary.
     """
 
     def __init__(
         self,
         *,
-        vocab_size: int = 30522,
+        vocabulary: Sequence[str] | None = None,
+        vocab_size: int | None = None,
         dim: int = 768,
         max_words: int = 512,
         dropout: float = 0.1,
-        pad: int = 0,
-        mask: int = 103,
+        pad: int | None = None,
+        mask: int | None = None,
     ) -> None:
         super().__init__()
-        for name, number in (("pad", pad), ("mask", mask)):
-            if not 0 <= number < vocab_size:
-                raise ValueError(f"{name}={number} is no word of a vocabulary of {vocab_size}: say its number in yours")
-        self.vocab_size, self.max_words, self.pad, self.mask = vocab_size, max_words, pad, mask
-        self.word, self.position, self.token_type = (nn.Embedding(count, dim) for count in (vocab_size, max_words, 2))
+        known = WordNumbers.of(vocabulary, size=vocab_size, pad=pad, mask=mask)
+        for name, number in (("pad", known.pad), ("mask", known.mask)):
+            if not 0 <= number < known.size:
+                raise ValueError(f"{name}={number} is no word of a vocabulary of {known.size}: say its number in yours")
+        self._vocabulary, self.vocabulary_sha256 = known.vocabulary, known.sha256
+        self.vocab_size, self.max_words, self.pad, self.mask = known.size, max_words, known.pad, known.mask
+        self.word, self.position, self.token_type = (nn.Embedding(count, dim) for count in (known.size, max_words, 2))
         self.norm = nn.LayerNorm(dim, eps=1e-12)
         self.dropout = nn.Dropout(dropout)
         self.draw()
+
+    @property
+    def vocabulary(self) -> Vocabulary | None:
+        """By which sentences become numbers; None where nobody said it."""
+        return self._vocabulary
 
     def draw(self) -> list[nn.Parameter]:
         """Draws the tables as BERT does, with a deviation of 0.02, and gives them."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from medmae.nn.arguments import plain
 from medmae.recipes.training import Training
@@ -20,6 +22,13 @@ class KeptWords(tuple[str, ...]):
             file: Their name.
         """
         path = Path(model_dir) / file
-        said = read_networks(path).get("", {}) if path.is_file() else {}
-        words: list[str] = plain(said.get("vocabulary")) or []
-        return super().__new__(cls, words)
+        return super().__new__(cls, _words_in(plain(read_networks(path))) if path.is_file() else ())
+
+
+def _words_in(config: Mapping[str, Any]) -> Sequence[str]:
+    """Of the first network with a vocabulary, however deep it lies."""
+    for name, value in config.items():
+        found = value if name == "vocabulary" else _words_in(value) if isinstance(value, Mapping) else ()
+        if found:
+            return found
+    return ()

@@ -10,6 +10,7 @@ from torch import nn
 
 from medmae.errors import DataError
 from medmae.nn.scaling import InputScale
+from medmae.nn.words import WordEmbedding
 
 # Settings that may change: they change when a run ends, or how fast it gets there, not what it does until then.
 _FREE = frozenset({"epochs", "recompute", "compiled"})
@@ -35,10 +36,15 @@ def describe(value: object) -> Any:  # noqa: ANN401
 
 
 def describe_method(method: nn.Module) -> dict[str, Any]:
-    """The settings of a method and of its parts: encoder, decoder, heads, ...; and the scales of their input."""
+    """The settings of a method and of its parts: encoder, decoder, heads, ...; of input its scales and vocabulary."""
     parts = {name: describe(part) for name, part in method.named_children()}
-    scales = {name: part.scale.as_dict() for name, part in method.named_modules() if isinstance(part, InputScale)}
-    return {**describe(method), "parts": {name: part for name, part in parts.items() if len(part) > 1}, **scales}
+    inputs: dict[str, Any] = {}
+    for name, part in method.named_modules():
+        if isinstance(part, InputScale):
+            inputs[name] = part.scale.as_dict()
+        elif isinstance(part, WordEmbedding):
+            inputs[name] = {"vocabulary_sha256": part.vocabulary_sha256}
+    return {**describe(method), "parts": {name: part for name, part in parts.items() if len(part) > 1}, **inputs}
 
 
 def _is_plain(value: object) -> bool:

@@ -1,6 +1,7 @@
-"""What tensors cannot tell: heads and epsilons. Our files say them in their headers; loading compares where they do.
+"""What tensors cannot tell: heads, epsilons, and which number means which word.
 
-A network with other heads has the same shapes and other outputs, and would be loaded without a word.
+Our files say them in their headers; loading compares where they do. A network with other heads, or other words, has the
+same shapes and other outputs, and would be loaded without a word.
 """
 
 from __future__ import annotations
@@ -16,19 +17,22 @@ from medmae.weights.header import entry, read_entry
 from medmae.weights.networks import networks_header
 from medmae.weights.scales import scale_header
 
-Unseen = dict[str, dict[str, float]]  # {"num_heads": {"encoder.blocks.0.attn": 12}, "eps": {"encoder.norm": 1e-6}}
+Unseen = dict[
+    str, dict[str, float | str]
+]  # {"num_heads": {"encoder.blocks.0.attn": 12}, "eps": {"encoder.norm": 1e-6}}
 
 _FIELD = "unseen"
-_NAMES: dict[str, type[int] | type[float]] = {"num_heads": int, "eps": float}
+_NAMES: dict[str, type[int] | type[float] | type[str]] = {"num_heads": int, "eps": float, "vocabulary_sha256": str}
 _SAME = "that it was trained with: the same --method::_target_, or for `medmae import` --set"
 _REMEDY = {
     "num_heads": f"build the network with the num_heads (and decoder_heads) {_SAME} num_heads=",
     "eps": f"build the network with the norm_eps {_SAME} norm_eps=",
+    "vocabulary_sha256": "build the network with the vocabulary of the weights, which their header has; theirs is ",
 }
 
 
 def unseen_of(module: nn.Module, *, prefix: str = "") -> Unseen:
-    """Heads of every attention and epsilon of every norm, by the names of their modules behind ``prefix``."""
+    """Heads of attentions, epsilons of norms, hashes of vocabularies, by the names of modules behind ``prefix``."""
     return {
         name: {
             prefix + path: value
@@ -69,8 +73,8 @@ def published_unseen(encoder: nn.Module, path: str | Path, *, eps: float | None)
     return {name: dict.fromkeys(unseen_of(encoder)[name], value) for name, value in said.items()}
 
 
-def refuse_others(module: nn.Module, said: Mapping[str, Mapping[str, float]], *, path: str | Path) -> None:
-    """Refuses weights of a network with other heads or epsilons.
+def refuse_others(module: nn.Module, said: Mapping[str, Mapping[str, float | str]], *, path: str | Path) -> None:
+    """Refuses weights of a network with other heads, epsilons or words.
 
     Args:
         module: Is to receive the weights.
@@ -85,13 +89,21 @@ def refuse_others(module: nn.Module, said: Mapping[str, Mapping[str, float]], *,
             theirs = said.get(name, {}).get(part, value)
             if theirs != value:
                 raise DataError(
-                    f"the weights were trained with {name}={theirs:g} in {part}, and this network has {value:g}",
+                    f"the weights were trained with {name}={_told(theirs)} in {part}, and this network has "
+                    f"{_told(value)}",
                     path=path,
                     field=name,
-                    value=f"{theirs:g}",
-                    remedy=f"{_REMEDY[name]}{theirs:g}",
+                    value=_told(theirs),
+                    remedy=f"{_REMEDY[name]}{_told(theirs)}",
                 )
 
 
-def _parsed(said: Mapping[str, Mapping[str, float]]) -> Unseen:
-    return {name: {key: float(value) for key, value in said.get(name, {}).items()} for name in _NAMES}
+def _told(value: float | str) -> str:
+    return value[:12] if isinstance(value, str) else f"{value:g}"
+
+
+def _parsed(said: Mapping[str, Mapping[str, float | str]]) -> Unseen:
+    return {
+        name: {key: value if kind is str else float(value) for key, value in said.get(name, {}).items()}
+        for name, kind in _NAMES.items()
+    }

@@ -16,6 +16,7 @@ from medmae.masking.base import gather_tokens
 from medmae.masking.frames import frame_by_frame
 from medmae.methods.mae import mae_tiny
 from medmae.methods.smaug import SMAUG, smaug_base, smaug_tiny
+from medmae.nn.config import build, config_of
 from medmae.weights.io import import_state
 from medmae.weights.maps.smaug import SMAUG as LAYOUT
 
@@ -304,6 +305,62 @@ def test_what_is_left_is_shown_beside_the_clip(method, batch, masks):
     read = ~shown["read with the words"].hidden
     assert (read.flatten(3).any(dim=3).sum(dim=2) == 2).all()
     assert not (read & ~left).any()
+
+
+def test_each_stage_says_which_patches_are_left_and_how_many_tokens_hold_the_rest():
+    method = built(depth=3, thinned=(1, 2, 3))
+    batch = method.example_batch(2, generator=seeded(1))
+    masks = method.draw_masks(batch, generator=seeded(2))
+    seen = frames_of(method, batch, masks)
+    shown = method.show(batch, masks)
+    before = ~method.encoder.frames.patches.paint(masks["image"].as_bool())
+    for block, keep in ((1, 6), (2, 5), (3, 5)):  # of 8, of 6 + 1, of 5 + 1 tokens
+        stage, places = shown[f"after block {block}"], seen.stages[block]
+        assert places.shape == (2, 4, keep + 1)
+        left = ~stage.hidden
+        assert not (left & ~before).any()  # what was dropped does not come back
+        assert torch.equal(stage.given, batch["image"])
+        assert torch.equal(stage.made, batch["image"].where(left, 0.0))
+        for row, said in enumerate(stage.said):
+            patches, fused = int((places[row] < 8).sum()), int((places[row] == 8).sum())
+            assert left[row].sum() == patches * 64
+            assert said.startswith(f"{patches} of 32 patches that are seen; the others are in {fused} fused tokens")
+        before = left
+
+
+def test_without_fused_tokens_what_was_dropped_is_said_to_be_gone(batch):
+    method = built(fuse=False)
+    masks = method.draw_masks(batch, generator=seeded(2))
+    assert (
+        method.show(batch, masks)["after block 1"].said == ("24 of 32 patches that are seen; the others are gone",) * 3
+    )
+
+
+def test_frames_that_words_read_are_said_with_the_scores_of_all(method, batch, masks):
+    chosen, shown = joint_of_hidden(method, batch, masks), method.show(batch, masks)["read with the words"]
+    for row, said in enumerate(shown.said):
+        first, second = chosen.index[row].tolist()
+        assert said.startswith(f"frames {first + 1}, {second + 1} of 4; scores of all, in time: ")
+        assert sum(float(score) for score in said.rpartition(": ")[2].split(", ")) == pytest.approx(1, abs=0.03)
+        assert (~shown.hidden[row]).flatten(2).any(dim=2).squeeze(0).nonzero().flatten().tolist() == [first, second]
+
+
+def joint_of_hidden(method, batch, masks):
+    timed = method.encoder.frames.timed(frames_of(method, batch, masks).tokens)
+    words = masks["words"]
+    return method.encoder.select(timed, method.encoder.text(batch["words"], words.decoded(), words.key_mask())[:, 0])
+
+
+def test_words_of_a_vocabulary_are_kept_and_give_their_numbers(batch):
+    words = ("[MASK]", "[PAD]", "[UNK]", "[CLS]", "[SEP]", "left")
+    method = built(vocabulary=words)
+    text = method.encoder.text.words
+    assert method.vocabulary.words == words
+    assert (text.vocab_size, text.pad, text.mask) == (6, 1, 0)
+    assert method.word_head.bias.shape == (6,)
+    assert build(config_of(method)).vocabulary == method.vocabulary
+    with pytest.raises(ValueError, match="the vocabulary has"):
+        built(vocabulary=words, vocab_size=30)
 
 
 def test_weights_of_a_picture_s_mae_fill_the_encoder_of_frames(method):

@@ -11,8 +11,11 @@ from torch import nn
 from medmae.errors import DataError
 from medmae.methods.bootmae import bootmae_tiny
 from medmae.methods.mae import mae_tiny
+from medmae.methods.simvtp import simvtp_tiny
+from medmae.methods.smaug import smaug_tiny
 from medmae.nn.heads import Classifier, FeatureMap
 from medmae.recipes.finish import save_models
+from medmae.tokens.text import SPECIAL
 from medmae.weights.exchange import export_file, import_file
 from medmae.weights.io import load_weights, save_safetensors
 from medmae.weights.pretrained import load_encoder
@@ -59,6 +62,18 @@ def test_the_same_encoder_is_taken_whatever_stands_on_it(file, folder):
     classifier = Classifier(encoder=mae_tiny().encoder, num_classes=2, pool="mean")
     assert load_encoder(classifier, folder / file).matched
     assert load_encoder(mae_tiny(decoder_heads=2), folder / file).matched
+
+
+def test_weights_of_other_words_are_refused_though_they_are_as_many(tmp_path):
+    words = (*SPECIAL, "left", "right")
+    others = {"vocabulary": (*SPECIAL, "right", "left")}
+    for make, part in ((simvtp_tiny, "encoder.words"), (smaug_tiny, "encoder.text.words")):
+        method = make(vocabulary=words)
+        save_models(method=method, network=FeatureMap(encoder=mae_tiny().encoder), model_dir=tmp_path)
+        assert read_unseen(tmp_path / FILES[1])["vocabulary_sha256"] == {part: method.vocabulary.sha256}
+        assert_refused(load_weights, make(**others), tmp_path / FILES[1], "vocabulary_sha256")
+        assert_refused(load_encoder, make(**others), tmp_path / FILES[1], "vocabulary_sha256")
+        load_weights(make(vocabulary=words), tmp_path / FILES[1])
 
 
 def test_imported_and_exported_encoders_say_it_too(folder, tmp_path):

@@ -52,17 +52,21 @@ def _figures(scores: Mapping[str, Mapping[str, Any]]) -> Markup:
 def _strip(told: Mapping[str, Any], pictures: Panel) -> Markup:
     frames = int(as_float(told.get("frames")) or 1)
     shown = {name: film(picture, frames=frames) for name, picture in render_row(pictures, limit=1.0).items()}
+    said = told.get("said", {})
     figures = join(
         Markup('<figure><img src="{}" width={} height={} alt="{}"><figcaption>{}</figcaption></figure>').format(
-            data_uri(encode_png(picture)), *picture.size, spoken(name), spoken(name)
+            data_uri(encode_png(picture)),
+            *picture.size,
+            spoken(name),
+            f"{spoken(name)}: {plain(said[name])}" if name in said else spoken(name),
         )
         for name, picture in shown.items()
     )
-    said = join(_word(word, first=not place) for place, word in enumerate(told.get("words", ())))
+    sentence = join(_word(word, first=not place) for place, word in enumerate(told.get("words", ())))
     return Markup(
         '<article><header><h3><b>{}</b></h3></header><div class="panels strips" style="--n:1">{}</div>'
         "<p>{}</p></article>"
-    ).format(plain(told.get("case")), figures, said)
+    ).format(plain(told.get("case")), figures, sentence)
 
 
 def _word(word: Mapping[str, str], *, first: bool) -> Markup:

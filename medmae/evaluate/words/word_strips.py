@@ -41,7 +41,7 @@ class WordStrips:
         """
         if number not in self._wanted:
             return
-        told: dict[str, Any] = {"case": about.case, "subject": about.subject}
+        told: dict[str, Any] = {"case": about.case, "subject": about.subject, "said": {}}
         pictures: dict[str, np.ndarray] = {}
         for name, one in shown.items():
             if name == WORDS.name:
@@ -49,6 +49,9 @@ class WordStrips:
             elif one.beside is None:
                 told |= facts(one.kind, one.given[place])
                 pictures |= _pictures(one, place)
+            else:  # what is left of a clip on its way
+                pictures[name] = _visible(one, place)
+                told["said"] |= {name: one.said[place]} if one.said else {}
         self._found[number] = (told, pictures)
 
     def write(self, out: Path) -> None:
@@ -75,7 +78,11 @@ def _row(tensor: Tensor, place: int) -> list[int]:
 
 
 def _pictures(one: Shown, place: int) -> dict[str, np.ndarray]:
-    given, hidden = draw(one.kind, one.given[place]), draw(one.kind, one.hidden[place]) > 0
-    visible = np.where(hidden[..., None] if given.ndim > hidden.ndim else hidden, np.nan, given)
-    found = {"input": given, "visible": visible}
+    found = {"input": draw(one.kind, one.given[place]), "visible": _visible(one, place)}
     return found if one.made is None else {**found, "reconstruction": draw(one.kind, one.made[place])}
+
+
+def _visible(one: Shown, place: int) -> np.ndarray:
+    """What was given, NaN where it was hidden."""
+    given, hidden = draw(one.kind, one.given[place]), draw(one.kind, one.hidden[place]) > 0
+    return np.where(hidden[..., None] if given.ndim > hidden.ndim else hidden, np.nan, given)
