@@ -8,6 +8,9 @@ from medmae.data.volumes.grid import Grid
 from medmae.data.volumes.intensity import Normalisation
 
 if TYPE_CHECKING:
+    from medmae.data.audio.clips import AudioClips
+    from medmae.data.audio.cut import SoundCut
+    from medmae.data.audio.sounded import SoundedClips
     from medmae.data.images.pictures import Pictures
     from medmae.data.samples import Samples
     from medmae.data.slides.tiles import Tiles
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
     from medmae.data.volumes.stacks import Stacks
 
 __all__ = [
+    "AudioClips",
     "CaptionWords",
     "CaptionedClips",
     "Clips",
@@ -31,11 +35,14 @@ __all__ = [
     "Pictures",
     "Samples",
     "Slices",
+    "SoundCut",
+    "SoundedClips",
     "Stacks",
     "Tiles",
 ]
 
 _WITH_TORCH = {  # name -> module
+    "AudioClips": "audio.clips",
     "CaptionWords": "video.caption_words",
     "CaptionedClips": "video.captioned",
     "Clips": "video.clips",
@@ -44,6 +51,8 @@ _WITH_TORCH = {  # name -> module
     "Pictures": "images.pictures",
     "Samples": "samples",
     "Slices": "volumes.slices",
+    "SoundCut": "audio.cut",
+    "SoundedClips": "audio.sounded",
     "Stacks": "volumes.stacks",
     "Tiles": "slides.tiles",
 }

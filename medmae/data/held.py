@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 TILES = ("tiles", "slide")
+SOUNDS = ("sound",)
 VIDEOS = ("video",)
 VOLUMES = ("volume",)
 OF_VIEW: Mapping[str, tuple[str, ...]] = {  # those that read manifests; the other one reads tables of pictures
+    "AudioClips": SOUNDS,
     "Clips": VIDEOS,
     "Crops": VOLUMES,
     "Pairs": VOLUMES,
     "Slices": VOLUMES,
+    "SoundedClips": VIDEOS,
     "Stacks": VOLUMES,
     "Tiles": TILES,
 }

@@ -93,6 +93,7 @@ def files_of(row: Row) -> list[tuple[object, object]]:
     """Path below the manifest's folder, and sha256, of each file of a row."""
     entries = [(row.get("shard"), row.get("shard_sha256"))]
     entries += [(label.get("shard"), label.get("shard_sha256")) for label in row.get("labels", ())]
+    entries += [(row["sound"].get("shard"), row["sound"].get("shard_sha256"))] if row.get("sound") else []
     return entries + ([(row["coords"], row["coords_sha256"])] if "coords" in row else [])
 
 

@@ -17,18 +17,12 @@ import numpy as np
 
 from medmae.data.video.deinterlace import Deinterlacer
 from medmae.data.video.display import orientation_of, rotation_of
-from medmae.data.video.listening import Listener
+from medmae.data.video.ffmpeg import STRICT, Undamaged, load_av, open_container, text_of
 from medmae.data.video.times import plausible
 from medmae.data.video.video import Video
 from medmae.errors import DataError
 
-# FFmpeg also opens playlists, text and URLs, which a file of a data set must not make it do.
-_FORMATS = (
-    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,mpegvideo,m4v,h264,hevc,av1,obu,ivf,asf,flv,ogg,mxf,dv,"
-    "mjpeg,nut,rm,yuv4mpegpipe,wtv,mp3,wav,flac,aac"
-)
 _BARE = {"h264", "hevc", "m4v", "mpegvideo", "mjpeg", "av1", "obu"}  # streams without times: FFmpeg makes them up
-_STRICT = {"err_detect": "crccheck+bitstream+buffer+explode"}
 _ASPECTS = (1 / 8, 8.0)  # plausible width over height of a pixel
 _UNKNOWN_MATRIX = "colour_matrix_unknown"
 _UNSPECIFIED = 2  # FFmpeg's number of a colour matrix, primaries or curve that is not told
@@ -48,7 +42,6 @@ class ContainerVideo(Video):
         super().__init__(path, short_side=short_side)
         self._handle = handle
         self._timeless = False
-        self._leading: str | None = None  # what was damaged before the first frame
 
     def _decoded(self) -> Iterator[tuple[np.ndarray, float | None]]:
         av = load_av()
@@ -56,7 +49,7 @@ class ContainerVideo(Video):
             handle = self._handle or stack.enter_context(self.path.open("rb"))
             number = self._best(av, handle)
             handle.seek(0)
-            container = stack.enter_context(self._opened(av, handle))
+            container = stack.enter_context(open_container(av, handle, self.path, what="video"))
             stream = container.streams[number]
             context = stream.codec_context
             if context is None:
@@ -64,29 +57,17 @@ class ContainerVideo(Video):
                     "no decoder for its pictures", path=self.path, field="codec", remedy="convert it to mp4"
                 )
             self._describe(container, stream)
-            context.options, context.thread_count = dict(_STRICT), 1
+            context.options, context.thread_count = dict(STRICT), 1
             yield from self._frames(av, container, stream)
 
     def stored(self) -> Iterator[tuple[np.ndarray, float | None]]:
         """Frames as they are stored, for what holds such a stream inside."""
         return self._decoded()
 
-    def _opened(self, av: ModuleType, handle: IO[bytes]) -> Any:  # noqa: ANN401 - PyAV is untyped
-        try:
-            # A handle, not a name: names can be patterns, lists or addresses to FFmpeg.
-            return av.open(handle, metadata_errors="replace", container_options={"format_whitelist": _FORMATS})
-        except (av.FFmpegError, ValueError, OSError) as error:
-            raise DataError(
-                f"FFmpeg cannot open it as a video ({_text(error)})",
-                path=self.path,
-                field="format",
-                remedy="look whether it is one; if its end is missing, copy or export it again",
-            ) from error
-
     def _best(self, av: ModuleType, handle: IO[bytes]) -> int:
         """Number of the stream of moving pictures with most pixels; never a cover picture or thumbnail."""
         handle.seek(0)
-        with self._opened(av, handle) as container:
+        with open_container(av, handle, self.path, what="video") as container:
             still = {"attached_pic", "timed_thumbnails", "still_image"}
             moving = [stream for stream in container.streams.video if not still & _dispositions(stream)]
             if not moving:
@@ -128,20 +109,20 @@ class ContainerVideo(Video):
 
     def _frames(self, av: ModuleType, container: Any, stream: Any) -> Iterator[tuple[np.ndarray, float | None]]:  # noqa: ANN401
         deinterlacer = Deinterlacer(av, stream)
-        number = 0
+        number, undamaged = 0, Undamaged(av, container, stream)
         try:
-            for frame in self._undamaged(av, container, stream):
+            for frame in undamaged:
                 for shown in deinterlacer(frame):
                     yield self._pixels(shown), None if self._timeless else shown.time
                     number += 1
         except av.FFmpegError as error:
-            self.damage = f"damaged after {number} frames: {_text(error)}"
+            self.damage = f"damaged after {number} frames: {text_of(error)}"
         for shown in deinterlacer(None):
             yield self._pixels(shown), None if self._timeless else shown.time
             number += 1
         if not number:
             raise DataError(
-                f"no frame can be decoded: {self.damage or self._leading or 'it holds none from a key frame on'}",
+                f"no frame can be decoded: {self.damage or undamaged.leading or 'it holds none from a key frame on'}",
                 path=self.path,
                 field="frames",
                 value=0,
@@ -149,35 +130,10 @@ class ContainerVideo(Video):
             )
         if deinterlacer.used:
             self.flag("deinterlaced")
-        if self._leading:
+        if undamaged.leading:
             self.flag("start_damaged")
         if self.declared is not None and self.declared != number:
             self.flag(f"header_frames:{self.declared}")
-
-    def _undamaged(self, av: ModuleType, container: Any, stream: Any) -> Iterator[Any]:  # noqa: ANN401
-        """Decoded frames, until one is damaged; what is damaged before the first is passed over to the next key frame.
-
-        The last packet of a container is empty and makes the decoder give what it holds back.
-        """
-        listener = Listener(av, self.container)
-        packets = container.demux(stream)
-        found = waiting = False
-        while (packet := listener(lambda: next(packets, None))) is not None:
-            if waiting and packet.size and not packet.is_keyframe:
-                continue
-            try:
-                if packet.is_corrupt:
-                    raise av.InvalidDataError(0, "the file ends within a frame, or its container marks it as damaged")
-                for frame in listener(packet.decode):
-                    if frame.is_corrupt:
-                        raise av.InvalidDataError(0, "the decoder marks a frame as damaged")
-                    found, waiting = True, False
-                    yield frame
-            except av.FFmpegError as error:
-                if found:
-                    raise
-                waiting, self._leading = True, _text(error)
-                stream.codec_context.flush_buffers()
 
     def _pixels(self, frame: Any) -> np.ndarray:  # noqa: ANN401
         """uint8 ``(H, W, 1)`` of grey formats, else RGB ``(H, W, 3)``, by the stream's own matrix and range."""
@@ -218,21 +174,3 @@ class ContainerVideo(Video):
 
 def _dispositions(stream: Any) -> set[str]:  # noqa: ANN401
     return {flag.name for flag in stream.disposition if flag.name}
-
-
-def _text(error: Exception) -> str:
-    """What an error of PyAV says, without its number and without the name of a file."""
-    return str(getattr(error, "strerror", None) or error)
-
-
-def load_av() -> ModuleType:
-    """PyAV, on first use.
-
-    Raises:
-        ModuleNotFoundError: With how to install it.
-    """
-    try:
-        import av
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError("video files need the package av: pip install 'av>=17'", name="av") from error
-    return av
