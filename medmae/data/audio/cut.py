@@ -56,7 +56,7 @@ class SoundCut:
     @property
     def kind(self) -> Kind:
         """What it is."""
-        return Kind.of("audio", ["time", "frequency"], peak=None, unit="ln of energy")
+        return self.front.kind("audio")
 
     @property
     def options(self) -> dict[str, Any]:
