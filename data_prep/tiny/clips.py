@@ -56,7 +56,7 @@ def write_video(
         options: Of the encoder.
         context: Attributes of the codec context, such as ``max_b_frames``.
     """
-    from medmae.data.video.container import load_av
+    from medmae.data.video.ffmpeg import load_av
 
     av = load_av()
     path.parent.mkdir(parents=True, exist_ok=True)
