@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import ClassVar, Protocol
 
 import torch
@@ -32,7 +32,14 @@ class Cut(Protocol):
 
 
 def rebuilt(
-    encoder: Cut, data: Tensor, mask: Mask, predicted: Tensor, *, target_norm: TargetNorm | None, scaled: bool
+    encoder: Cut,
+    data: Tensor,
+    mask: Mask,
+    predicted: Tensor,
+    *,
+    target_norm: TargetNorm | None,
+    scaled: bool,
+    seen_as: Callable[[Tensor], Tensor] = lambda rows: rows,
 ) -> Shown:
     """What a network made of hidden patches, with what was visible pasted; see :meth:`PatchMethod.shown`.
 
@@ -43,6 +50,7 @@ def rebuilt(
         predicted: ``(B, M, P)``, in the order of ``mask.masked``.
         target_norm: By which the target was normalised.
         scaled: Whether it was in the units that the encoder expects, or in the data's own.
+        seen_as: What of patches ``(B, K, P)`` the normalisation saw, such as their grey.
     """
     patches, hidden = encoder.patches, encoder.patches.paint(mask.as_bool())
     cut = encoder if scaled else patches
@@ -54,9 +62,9 @@ def rebuilt(
 
     if target_norm is None:
         return Shown(encoder.kind, data, hidden, pasted(predicted))
-    statistics = target_norm.statistics(seen, channels=channels)
+    statistics = target_norm.statistics(seen_as(seen), channels=channels)
     expected = (from_visible(part, mask, grid=patches.grid) for part in statistics)  # (B, M, 1 or C) each
-    true = target_norm.statistics(mask.hidden(rows), channels=channels)
+    true = target_norm.statistics(seen_as(mask.hidden(rows)), channels=channels)
     made, by_patch = (pasted(target_norm.invert(predicted, *some, channels=channels)) for some in (expected, true))
     return Shown(encoder.kind, data, hidden, made, by_patch)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 from medmae.nn.attention import Attention, QKVBias, QueryValueLinear
 from medmae.nn.checkpointing import recomputed
 from medmae.nn.drop_path import DropPath
-from medmae.nn.mlp import MLP
+from medmae.nn.mlp import MLP, Gelu, gelu
 
 
 class Block(nn.Module):
@@ -25,6 +26,7 @@ class Block(nn.Module):
         qkv_bias: See :class:`medmae.nn.attention.Attention`.
         norm_eps: LayerNorm epsilon.
         drop_path: Stochastic depth.
+        form: Of GELU; see :func:`medmae.nn.mlp.gelu`.
     """
 
     recompute = False  # see medmae.nn.checkpointing.checkpoint_activations
@@ -38,13 +40,14 @@ class Block(nn.Module):
         qkv_bias: QKVBias = True,
         norm_eps: float = 1e-6,
         drop_path: float = 0.0,
+        form: Gelu = "exact",
     ) -> None:
         super().__init__()
         self.norm1 = nn.LayerNorm(dim, eps=norm_eps)
         self.attn = Attention(dim, num_heads=num_heads, qkv_bias=qkv_bias)
         self.drop_path1 = _drop(drop_path)
         self.norm2 = nn.LayerNorm(dim, eps=norm_eps)
-        self.mlp = MLP(dim, hidden=int(dim * mlp_ratio))
+        self.mlp = MLP(dim, hidden=int(dim * mlp_ratio), activation=gelu(form))
         self.drop_path2 = _drop(drop_path)
 
     def forward(
@@ -128,6 +131,7 @@ def make_blocks(
     norm_eps: float = 1e-6,
     qkv_bias: QKVBias = True,
     drop_path: float = 0.0,
+    form: Gelu = "exact",
 ) -> nn.ModuleList:
     """``depth`` pre-norm blocks of width ``dim``; drop path grows linearly from 0 to ``drop_path``.
 
@@ -143,7 +147,15 @@ def make_blocks(
     if depth < 0:
         raise ValueError(f"a network has no {depth} blocks")
     return nn.ModuleList(
-        Block(dim, num_heads=num_heads, mlp_ratio=mlp_ratio, qkv_bias=qkv_bias, norm_eps=norm_eps, drop_path=rate)
+        Block(
+            dim,
+            num_heads=num_heads,
+            mlp_ratio=mlp_ratio,
+            qkv_bias=qkv_bias,
+            norm_eps=norm_eps,
+            drop_path=rate,
+            form=form,
+        )
         for rate in _drop_rates(depth, drop_path)
     )
 
@@ -154,14 +166,17 @@ def biases_of(block: Block) -> QKVBias:
     return "query_value" if isinstance(qkv, QueryValueLinear) else qkv.bias is not None
 
 
-def set_drop_path(blocks: nn.ModuleList, rate: float) -> None:
-    """Stochastic depth that grows linearly from 0 to ``rate``, in blocks that were built with another."""
+def set_drop_path(blocks: Sequence[nn.Module] | nn.ModuleList, rate: float, *, rescale: bool = True) -> None:
+    """Stochastic depth that grows linearly from 0 to ``rate``, in blocks that were built with another.
+
+    ``rescale`` is that of :class:`medmae.nn.drop_path.DropPath`.
+    """
     for block, own in zip(blocks, _drop_rates(len(blocks), rate), strict=True):
-        block.drop_path1, block.drop_path2 = (_drop(own) for _ in range(2))
+        block.drop_path1, block.drop_path2 = (_drop(own, rescale=rescale) for _ in range(2))
 
 
-def _drop(rate: float) -> nn.Module:
-    return DropPath(rate) if rate else nn.Identity()
+def _drop(rate: float, *, rescale: bool = True) -> nn.Module:
+    return DropPath(rate, rescale=rescale) if rate else nn.Identity()
 
 
 def _drop_rates(depth: int, last: float) -> list[float]:

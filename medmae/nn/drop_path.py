@@ -12,11 +12,13 @@ class DropPath(nn.Module):
 
     Args:
         drop_prob: 0 to below 1; only in training.
+        rescale: False leaves branches that stay as they are (flax's in AV-MAE's fine-tuning), so that in training less
+            comes through than in use.
     """
 
-    def __init__(self, drop_prob: float) -> None:
+    def __init__(self, drop_prob: float, *, rescale: bool = True) -> None:
         super().__init__()
-        self.drop_prob = drop_prob
+        self.drop_prob, self.rescale = drop_prob, rescale
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, ...)`` -> the same shape."""
@@ -24,4 +26,4 @@ class DropPath(nn.Module):
             return x
         keep = 1 - self.drop_prob
         kept = x.new_empty((x.shape[0],) + (1,) * (x.ndim - 1)).bernoulli_(keep)  # (B, 1, ...)
-        return x * kept.div_(keep)
+        return x * (kept.div_(keep) if self.rescale else kept)

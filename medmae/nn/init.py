@@ -6,6 +6,8 @@ import math
 
 from torch import nn
 
+from medmae.nn.mlp import MLP
+
 _PACKED = {"qkv": 3, "kv": 2}
 
 
@@ -24,6 +26,15 @@ def initialise_linears(module: nn.Module, *, unpack: bool = False) -> None:
                 nn.init.xavier_uniform_(matrix)
             if child.bias is not None:
                 nn.init.zeros_(child.bias)
+
+
+def initialise_flax(module: nn.Module) -> None:
+    """As flax's ViT: Xavier-uniform weights, of queries, keys and values one by one; biases of MLPs next to zero."""
+    initialise_linears(module, unpack=True)
+    for child in module.modules():
+        if isinstance(child, MLP):
+            nn.init.normal_(child.fc1.bias, std=1e-6)
+            nn.init.normal_(child.fc2.bias, std=1e-6)
 
 
 def initialise_truncated(module: nn.Module) -> None:

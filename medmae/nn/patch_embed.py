@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from medmae.errors import check_choice
 
-PatchInit = Literal["linear", "convolution"]
+_CUT_AT_TWO = 0.87962566103423978  # the deviation of a standard normal that is cut at two of them
+PatchInit = Literal["linear", "convolution", "lecun"]
 
 
 class PatchProjection(nn.Module):
@@ -23,7 +24,8 @@ class PatchProjection(nn.Module):
         channels: C.
         patch: Extent of a patch along each axis.
         dim: D.
-        init: ``linear`` draws the flattened matrix Xavier-uniform (MAE), ``convolution`` as torch draws one (VideoMAE).
+        init: ``linear`` draws the flattened matrix Xavier-uniform (MAE), ``convolution`` as torch draws one (VideoMAE),
+            ``lecun`` as flax does (AV-MAE), without a bias.
     """
 
     def __init__(self, *, channels: int, patch: Sequence[int], dim: int, init: PatchInit = "linear") -> None:
@@ -41,6 +43,11 @@ class PatchProjection(nn.Module):
         dim, fan_in = len(self.weight), math.prod(self.weight.shape[1:])
         if self.init == "linear":
             nn.init.xavier_uniform_(self.weight.view(dim, -1))
+        elif self.init == "lecun":
+            std = fan_in**-0.5 / _CUT_AT_TWO
+            nn.init.trunc_normal_(self.weight, std=std, a=-2 * std, b=2 * std)
+            nn.init.zeros_(self.bias)
+            return
         else:
             nn.init.uniform_(self.weight, -(fan_in**-0.5), fan_in**-0.5)
         nn.init.uniform_(self.bias, -(fan_in**-0.5), fan_in**-0.5)

@@ -17,6 +17,7 @@ from medmae.nn.config import Configured
 from medmae.nn.encoder import Data, Pool, check_block, check_pool, data_of, kind_of
 from medmae.nn.fresh import fresh_copy
 from medmae.nn.init import initialise_linears
+from medmae.nn.mlp import Gelu
 from medmae.nn.patch_embed import PatchEmbed, PatchInit
 from medmae.nn.positions import Positions, SinCos, hold_positions, spread_axes
 from medmae.nn.scaling import InputScale
@@ -46,6 +47,7 @@ class MaskedViT(Configured, nn.Module):
         trainable_positions: False in pre-training; True when the encoder is fine-tuned.
         last_norm: False builds no norm after the last block (MultiMAE, whose heads have their own).
         kind: What the data is; None is a signal, a picture or a volume called ``image``, by the number of axes.
+        gelu: Its form in the MLPs; see :func:`medmae.nn.mlp.gelu`.
         patch_init: How the patch projection is drawn; see :class:`PatchProjection`.
         scale: What it expects of data in its own units, applied here and nowhere else: a
             :class:`medmae.kinds.Scale` or the name of a published one. None leaves data as it is until weights are
@@ -75,6 +77,7 @@ class MaskedViT(Configured, nn.Module):
         trainable_positions: bool = False,
         last_norm: bool = True,
         kind: Kind | None = None,
+        gelu: Gelu = "exact",
         patch_init: PatchInit = "linear",
         scale: ScaleLike | None = None,
     ) -> None:
@@ -88,20 +91,15 @@ class MaskedViT(Configured, nn.Module):
         self.scaling = InputScale(scale, channels=in_channels, ndim=self.patches.ndim)
         self.num_tokens = self.patches.num_tokens
         self.dim = embed_dim
-        self.num_heads, self.mlp_ratio, self.norm_eps, self.qkv_bias = num_heads, mlp_ratio, norm_eps, qkv_bias
+        self.num_heads, self.mlp_ratio, self.norm_eps = num_heads, mlp_ratio, norm_eps
+        self.qkv_bias, self.gelu = qkv_bias, gelu
         self.positions = positions
         self.class_token_place = class_token
-        self.num_positions_prefix = int(class_token == "first")
+        self.num_positions_prefix = prefix = int(class_token == "first")
         self.patch_embed = PatchEmbed(channels=in_channels, patch=self.patches.patch, dim=embed_dim, init=patch_init)
         self.cls_token = None if class_token == "none" else nn.Parameter(torch.empty(1, 1, embed_dim))
-        hold_positions(
-            self,
-            positions,
-            grid=self.patches.grid,
-            dim=embed_dim,
-            prefix=self.num_positions_prefix,
-            trainable=trainable_positions,
-        )
+        grid = self.patches.grid
+        hold_positions(self, positions, grid=grid, dim=embed_dim, prefix=prefix, trainable=trainable_positions)
         self.blocks = make_blocks(
             dim=embed_dim,
             depth=depth,
@@ -110,6 +108,7 @@ class MaskedViT(Configured, nn.Module):
             norm_eps=norm_eps,
             qkv_bias=qkv_bias,
             drop_path=drop_path,
+            form=gelu,
         )
         self.norm: nn.Module = nn.LayerNorm(embed_dim, eps=norm_eps) if last_norm else nn.Identity()
         initialise_linears(self)

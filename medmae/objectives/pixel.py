@@ -79,3 +79,21 @@ def masked_mse(prediction: Tensor, target: Tensor, *, weight: Tensor | None = No
     if weight is None:
         return error.mean()
     return (error.mean(dim=2) * weight).mean()
+
+
+def batch_mse(prediction: Tensor, target: Tensor, *, counted: Tensor | None = None) -> Tensor:
+    """Mean over the counted tokens of the whole batch, not sample by sample, of their mean squared error (AV-MAE).
+
+    Args:
+        prediction: ``(B, M, P)``.
+        target: ``(B, M, P)``.
+        counted: ``(B,)`` bool, False for samples that do not count; None: all do.
+
+    Returns:
+        A scalar; 0 where nothing counts.
+    """
+    if counted is None:
+        return masked_mse(prediction, target)
+    error = (prediction - target).square().mean(dim=2)  # (B, M)
+    weight = counted.to(error.dtype).unsqueeze(1)
+    return (error * weight).sum() / (weight.sum() * error.shape[1]).clamp(min=1)

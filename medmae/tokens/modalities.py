@@ -45,17 +45,7 @@ class ModalityPatches:
         Raises:
             ValueError: If none of the modalities is in the batch, or ``available`` has another shape.
         """
-        given = self.given(batch)
-        first = next(iter(given.values()))
-        there = torch.tensor([name in given for name in self.names], device=first.device).expand(len(first), -1)
-        if "available" not in batch:
-            return there
-        if batch["available"].shape != there.shape:
-            raise ValueError(
-                f'"available" must be {tuple(there.shape)}, a column each for {", ".join(self.names)}, '
-                f"got {tuple(batch['available'].shape)}"
-            )
-        return there & batch["available"].bool()
+        return available(self.names, {**batch, **self.given(batch)})
 
     def patchify(self, batch: Mapping[str, Tensor]) -> list[Tensor]:
         """Patches of each modality ``(B, n, P_t)``; zeros where a sample lacks it, whatever the batch holds there."""
@@ -90,3 +80,23 @@ class ModalityPatches:
                 f"got {held}"
             )
         return dict(zip(self.names, batch["image"].split(channels, dim=1), strict=True))
+
+
+def available(names: Sequence[str], batch: Mapping[str, Tensor]) -> Tensor:
+    """Which kinds of data each sample has, ``(B, T)`` bool; see :meth:`ModalityPatches.available`.
+
+    Raises:
+        ValueError: If the batch has none of these names, or ``available`` has another shape.
+    """
+    first = next((batch[name] for name in names if name in batch), None)
+    if first is None:
+        raise ValueError(f"a batch needs one of {', '.join(names)}, got {', '.join(batch) or 'nothing'}")
+    there = torch.tensor([name in batch for name in names], device=first.device).expand(len(first), -1)
+    if "available" not in batch:
+        return there
+    if batch["available"].shape != there.shape:
+        raise ValueError(
+            f'"available" must be {tuple(there.shape)}, a column each for {", ".join(names)}, '
+            f"got {tuple(batch['available'].shape)}"
+        )
+    return there & batch["available"].bool()

@@ -24,9 +24,12 @@ class SinCos(Positions):
 
     Attributes:
         axis_order: Whose axis fills the first channels.
+        turned: The table of the grid with its axes in reverse order, row by row: what published weights of AudioMAE
+            carry, where it tells tokens apart and no more.
     """
 
     axis_order: AxisOrder = "last_first"
+    turned: bool = False
     trained: ClassVar[Trained] = "fine_tuning"
 
     def __post_init__(self) -> None:
@@ -34,11 +37,15 @@ class SinCos(Positions):
 
     def table(self, *, grid: Sequence[int], dim: int, prefix: int = 0) -> Tensor:
         """See :func:`sincos_table`."""
-        return sincos_table(grid=grid, dim=dim, axis_order=self.axis_order, prefix=prefix)
+        return sincos_table(grid=self._grid(grid), dim=dim, axis_order=self.axis_order, prefix=prefix)
 
     def resize(self, table: Tensor, *, old_grid: Sequence[int], new_grid: Sequence[int], prefix: int) -> Tensor:
         """Interpolated: it may have been trained. See :func:`medmae.nn.positions.resize_positions`."""
-        return resize_positions(table, old_grid=old_grid, new_grid=new_grid, prefix=prefix)
+        old, new = self._grid(old_grid), self._grid(new_grid)
+        return resize_positions(table, old_grid=old, new_grid=new, prefix=prefix)
+
+    def _grid(self, grid: Sequence[int]) -> Sequence[int]:
+        return tuple(reversed(grid)) if self.turned else grid
 
 
 def sincos_table(*, grid: Sequence[int], dim: int, axis_order: AxisOrder = "last_first", prefix: int = 0) -> Tensor:
