@@ -9,9 +9,18 @@ if TYPE_CHECKING:
     from medmae.training.loader import ResumableLoader
     from medmae.training.module import MaskedModule
     from medmae.training.optim import OptimizerSpec
-    from medmae.training.schedule import WarmupCosine, WarmupStep
+    from medmae.training.schedule import WarmupCosine, WarmupStep, WarmupTimesCosine
 
-__all__ = ["Checkpoints", "MaskedModule", "OptimizerSpec", "ResumableLoader", "WarmupCosine", "WarmupStep", "fit"]
+__all__ = [
+    "Checkpoints",
+    "MaskedModule",
+    "OptimizerSpec",
+    "ResumableLoader",
+    "WarmupCosine",
+    "WarmupStep",
+    "WarmupTimesCosine",
+    "fit",
+]
 
 _HOMES = {  # name -> module
     "Checkpoints": "checkpoints",
@@ -20,6 +29,7 @@ _HOMES = {  # name -> module
     "ResumableLoader": "loader",
     "WarmupCosine": "schedule",
     "WarmupStep": "schedule",
+    "WarmupTimesCosine": "schedule",
     "fit": "fitting",
 }
 

@@ -36,6 +36,22 @@ class WarmupCosine:
 
 
 @dataclass(frozen=True)
+class WarmupTimesCosine:
+    """Half a cosine over all of training, times a linear warm-up: the peak itself is never reached (AV-MAE).
+
+    Attributes:
+        warmup_epochs: Length of the linear part, during which the cosine falls, too.
+    """
+
+    warmup_epochs: float = 4.0
+
+    def value(self, epoch: float, *, peak: float, epochs: float) -> float:
+        """See :class:`Schedule`."""
+        warm = min(1.0, epoch / self.warmup_epochs) if self.warmup_epochs else 1.0
+        return peak * warm * 0.5 * (1.0 + math.cos(math.pi * min(epoch / max(epochs, 1e-12), 1.0)))
+
+
+@dataclass(frozen=True)
 class WarmupStep:
     """Linear warm-up, then a factor ``gamma`` at each milestone (Edge-MAE in MT-Net: 0.1 at epoch 50).
 

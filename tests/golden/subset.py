@@ -101,6 +101,11 @@ SUBSETS = {
         exact=r"mask\..*|in\.(?!video).*|out\.(?!pred_pixels$).*|state\.(text_.*|vtm_head.*|encoder\.norm\..*)|state_ft\..*",
         halved=r"state\.encoder\.blocks\..*",
     ),
+    "av_mae": Subset(
+        source="av_mae",
+        exact=r"mask\..*|out\.(posemb.*|[^.]*\.loss.*)",
+        halved=r"in\..*|state\.mid_sepdec_modtok\..*|out\.mid_sepdec_modtok\.pred.*",
+    ),
     "smaug": Subset(source="smaug_components", exact=r".*"),
 }
 

@@ -38,14 +38,13 @@ class FlaxMap(KeyMap):
 
 
 def _turned(key: str, value: Tensor) -> Tensor:
+    """In our shape; of other axes than such a tensor has, as it is: it is refused where it is to be loaded."""
     if _ATTENTION in key:
-        if key.endswith("out.kernel"):
+        if key.endswith("out.kernel") and value.ndim == 3:
             return value.flatten(0, 1).t()  # (heads, d, D) -> (D, D)
-        if key.endswith(".kernel"):
+        if key.endswith(".kernel") and value.ndim == 3:
             return value.flatten(1).t()  # (D, heads, d) -> (D, D)
         return value.flatten()
-    if not key.endswith(".kernel"):
+    if not key.endswith(".kernel") or value.ndim < 2:
         return value
-    return (
-        value.t() if value.ndim == 2 else value.permute(-1, -2, *range(value.ndim - 2))
-    )  # (*patch, C, D) -> (D, C, *)
+    return value.permute(-1, -2, *range(value.ndim - 2))  # (in, out), (*patch, C, D) -> (out, in), (D, C, *patch)
