@@ -85,7 +85,15 @@ def cut_in_its_directory(path):
     return "the slide is truncated"
 
 
-FILES = [unsupported, stripped, empty, missing, folder, truncated, cut_in_its_directory]
+def huge_tiles(path):
+    """OpenSlide would ask for 70 TB, and GLib ends the process that gets less."""
+    with tifffile.TiffFile(path, mode="r+b") as tiff:
+        tiff.pages.first.tags["TileWidth"].overwrite(1 << 28)
+        tiff.pages.first.tags["TileLength"].overwrite(1 << 16)
+    return "a tile of .* has more than 64 million pixels"
+
+
+FILES = [unsupported, stripped, empty, missing, folder, truncated, cut_in_its_directory, huge_tiles]
 
 
 @pytest.mark.parametrize("harm", FILES)

@@ -68,6 +68,13 @@ DOUBTFUL = {
     "slices": (("vol12_slice33", "vol12_slice34", "vol13_slice1"), "2 subjects, such as vol12, or 3 subjects"),
     "a second copy": (("X12", "X12 (2)", "X13"), "2 subjects, with several visits, or 3 subjects"),
     "folders": (("tumour/x1", "tumour/x2", "normal/x3"), "2 subjects, such as tumour, or 3 subjects, such as x1"),
+    "padding beside names of nobody": (("patient1_a", "patient01_b", "IMG_1234"), "1 subject, patient01"),
+    "case of folders": (("Meier/left", "meier/left", "Novak/left"), "1 subject, Meier"),
+    "visits beside names of nobody": (
+        ("patient1pre/a", "patient1post/a", "patient2pre/a", "x"),
+        "2 subjects, with several",
+    ),
+    "two scripts": (("Ivanov/a", "\u0418\u0432\u0430\u043d\u043e\u0432/a"), "2 subjects, as they are written"),
     "padding": (("patient1_a", "patient01_b", "patient2_a"), "1 subject, patient01"),
 }
 

@@ -436,6 +436,42 @@ SCHEMES = {
         visits=("1", "2"),
         refused=("3 subjects, such as Meier", "6 subjects, one a name"),
     ),
+    "series as dcm2niix numbers them": Scheme(
+        "{c}.nii.gz",
+        contrasts={"t1_mprage_sag_3": "T1", "t1_mprage_sag_4a": "T1", "t2_flair_501": "FLAIR"},
+        patients=("",),
+        refused=("1 subject, with several series", "3 subjects, one a number", "T1 3, T1 4a, FLAIR 501"),
+    ),
+    "series of one contrast": Scheme(
+        "nifti/{c}_{p}.nii.gz", contrasts=one("t1_mprage_sag"), refused=("1 subject", "4 subjects, one a number")
+    ),
+    "series of two days": Scheme(
+        "{c}.nii.gz",
+        contrasts={
+            f"{name}_{day}_{n}": kind
+            for day in (20200131, 20200201)
+            for name, n, kind in (("t1", 3, "T1"), ("t2", 4, "T2"))
+        },
+        patients=("",),
+        refused=("2 subjects, with several series", "2 subjects, one a number"),
+    ),
+    "numbers behind two contrasts": Scheme("{c}_{p}.nii.gz", "{p}", contrasts={"T1": "T1", "T2": "T2"}),
+    "padded numbers behind a contrast": Scheme("{c}_{p:02d}.nii.gz", "{p:02d}", contrasts=one("T1")),
+    "more numbers than one study has series": Scheme(
+        "{c}_{p}.nii.gz", "{p}", contrasts=one("T1"), patients=tuple(range(1, 23))
+    ),
+    "UIDs": Scheme(
+        "1.2.840.113619.2.{p}.77/{c}.nii.gz",
+        refused=("names are UIDs", "1 subject, or some more", "4 subjects, one a UID"),
+    ),
+    "two scripts": Scheme(
+        "{p}/{c}.nii.gz",
+        patients=("Ivanov", "\u0418\u0432\u0430\u043d\u043e\u0432", "Petrova"),
+        refused=("CYRILLIC", "LATIN", "2 subjects, or some more", "3 subjects, as they are written"),
+    ),
+    "a word and a name of two scripts": Scheme(
+        "Klinik {p}/{c}.nii.gz", "Klinik {p}", patients=("\u738b\u4f1f", "\u674e\u5a1c", "\u5f20\u654f")
+    ),
     "groups that are numbered": Scheme(
         "{p}_{v:02d}/{c}.nii.gz", "{p}_{v:02d}", patients=("AD", "HC"), visits=(1, 2, 3)
     ),

@@ -132,6 +132,24 @@ def numbered(subjects: Iterable[str], depths: Mapping[str, int]) -> list[Doubt]:
     return [Doubt(kind="ending", why=why, shown=", ".join(shown[:3]), readings=readings)]
 
 
+def uids(subjects: Iterable[str], depths: Mapping[str, int]) -> list[Doubt]:
+    """Subjects that are called as DICOM calls studies, series and images, of which a patient has several.
+
+    Args:
+        subjects: Names.
+        depths: Place of names in their paths.
+    """
+    names = sorted(name for name in set(subjects) if _UID.fullmatch(name))
+    if len(names) < 2:
+        return []
+    readings = (
+        Choice(1, "or some more, with several studies or series each: only a table knows"),
+        Choice(len(names), "one a UID", f"^(?:[^/]+/){{{depths.get(names[0], 0)}}}([\\d.]+)"),
+    )
+    why = "names are UIDs, which name studies, series and images, and no patients"
+    return [Doubt(kind="ending", why=why, shown=", ".join(names[:3]), readings=readings)]
+
+
 def renamed(subjects: Iterable[str], depths: Mapping[str, int], *, digits: int = 3) -> list[Doubt]:
     """Subjects whose names differ only by a number or letter at the end, after a number that differs, too.
 

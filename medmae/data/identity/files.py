@@ -5,12 +5,14 @@ from __future__ import annotations
 import warnings
 from collections import defaultdict
 from collections.abc import Sequence
+from itertools import compress
+from operator import not_
 from pathlib import Path
 
 from medmae.data.identity.doubts import Doubt, checked, refuse
 from medmae.data.identity.endings import dated, renamed, repeated
 from medmae.data.identity.given import Given, identify
-from medmae.data.identity.tree import Identity, Unit, read_tree
+from medmae.data.identity.tree import Identity, Reading, Unit, depths_of, doubts_among, read_tree
 
 _COUNTER = 6  # digits of a number that counts images
 
@@ -32,14 +34,14 @@ def patients_of(
     if given is not None and given.says:
         return [one.subject for one in identify(units, source=source, given=given)]
     reading = read_tree(units, root=source.resolve().name)
-    unclear = [unit for unit, one in zip(units, reading.identities, strict=True) if not one.clear]
-    doubts = _of_files(unclear, reading.doubts) if unclear else list(reading.doubts)
+    folders = _folders_of_patients(units, reading.identities)
+    known = [one.clear or one.subject in folders for one in reading.identities]
+    doubts = list(reading.doubts) if all(known) else _of_some(units, reading, known)
     if strict:
         refuse(doubts, path=source)
     elif doubts:
         warnings.warn(f"{source}: images of one patient may be split: {doubts[0]}; {doubts[0].remedy}", stacklevel=3)
-    folders = _folders_of_patients(units, reading.identities)
-    return [one.subject if one.clear or one.subject in folders else None for one in reading.identities]
+    return [one.subject if clear else None for one, clear in zip(reading.identities, known, strict=True)]
 
 
 def _folders_of_patients(units: Sequence[Unit], identities: Sequence[Identity]) -> set[str]:
@@ -51,10 +53,17 @@ def _folders_of_patients(units: Sequence[Unit], identities: Sequence[Identity]) 
     return {subject for some in inside.values() if len(some) > 1 for subject in some}
 
 
-def _of_files(units: Sequence[Unit], doubts: Sequence[Doubt]) -> list[Doubt]:
-    """Doubts about units of which no patient is known: levels of folders, and numbers at the end of names."""
+def _of_some(units: Sequence[Unit], reading: Reading, known: Sequence[bool]) -> list[Doubt]:
+    """Doubts where some names tell no patient: about levels of folders, about known patients, and about other names."""
+    levels = [doubt for doubt in reading.doubts if doubt.kind == "level"]
+    patients = doubts_among(list(compress(reading.identities, known)), depths_of(units))
+    others = _of_files(list(compress(units, map(not_, known))))
+    return [*levels, *checked([*patients, *others], [unit.path for unit in units])]
+
+
+def _of_files(units: Sequence[Unit]) -> list[Doubt]:
+    """Doubts about units of which no patient is known: numbers at the end of names."""
     names = {unit.path: unit.names[-1] for unit in units if unit.names}
     depths = {name: path.count("/") for path, name in names.items()}
     last = set(names.values())
-    own = dated(last, depths, alone=False) or renamed(last, depths, digits=_COUNTER) or repeated(last, depths)
-    return [*(doubt for doubt in doubts if doubt.kind == "level"), *checked(own, [unit.path for unit in units])]
+    return dated(last, depths, alone=False) or renamed(last, depths, digits=_COUNTER) or repeated(last, depths)

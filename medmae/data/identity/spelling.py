@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import unicodedata
 from collections import defaultdict
@@ -67,6 +68,44 @@ def alike(subjects: Iterable[str]) -> list[Doubt]:
         )
         for why, some in twins[:3]
     ]
+
+
+def scripts(subjects: Iterable[str]) -> list[Doubt]:
+    """Subjects of whom some are named in Latin letters and some in others: one patient may be there in both.
+
+    >>> len(scripts(["Ivanov", "\u0418\u0432\u0430\u043d\u043e\u0432"])), len(scripts(["Ivanov", "M\u00fcller"]))
+    (1, 0)
+    """
+    names = sorted(set(subjects))
+    found = {name: {_script(word) for word in re.findall(r"[^\W\d_]{2,}", name)} - {None} for name in names}
+    written = {frozenset(some): name for name, some in reversed(found.items()) if some}
+    pairs = itertools.combinations(sorted(written, key=sorted), 2)
+    apart = next(((one, other) for one, other in pairs if not one & other), None)
+    if apart is None:
+        return []
+    shown = ", ".join(f"{written[some]!r} ({' and '.join(sorted(map(str, some)))})" for some in apart)
+    fewest = min(sum(bool(some & here) for here in found.values()) for some in apart)
+    return [
+        Doubt(
+            kind="spelling",
+            why="names are written in several scripts, and one patient may be there in two",
+            shown=shown,
+            readings=(
+                Choice(len(names) - fewest, "or some more: give each patient one name"),
+                Choice(len(names), "as they are written", "^([^/]+)"),
+            ),
+        )
+    ]
+
+
+def _script(word: str) -> str | None:
+    """The script of a word's letters; None of a word that mixes them, as ``TNF\u03b1`` does, or has none.
+
+    Han and the syllables that Japanese and Korean mix with it are one.
+    """
+    found = {unicodedata.name(letter, "").partition(" ")[0] for letter in unicodedata.normalize("NFKC", word)}
+    found = {"CJK" if script in ("HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA", "HANGUL") else script for script in found}
+    return found.pop() if len(found) == 1 else None
 
 
 def _shown(name: str) -> str:

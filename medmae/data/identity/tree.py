@@ -13,8 +13,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from medmae.data.identity.doubts import Choice, Doubt, checked, restarted
-from medmae.data.identity.endings import endings, numbered
-from medmae.data.identity.spelling import alike
+from medmae.data.identity.endings import endings, numbered, uids
+from medmae.data.identity.file_numbers import Numbered, series_numbers
+from medmae.data.identity.spelling import alike, scripts
 from medmae.data.identity.words import Role, role_of, split_visit, without_shelf
 
 Names = tuple[str, ...]
@@ -60,6 +61,7 @@ class Unit:
         counts: Whether it counts in a doubt; a mask, which follows its image, does not.
         patient: Hash of the identifier that the file itself has, if any.
         study: The same of the visit.
+        shows: What a file shows of which nothing else but a number behind that is named, which tells nobody for sure.
     """
 
     path: str
@@ -67,6 +69,7 @@ class Unit:
     counts: bool = True
     patient: str | None = None
     study: str | None = None
+    shows: str | None = None
 
 
 def read_tree(units: Sequence[Unit], *, root: str) -> Reading:
@@ -77,10 +80,13 @@ def read_tree(units: Sequence[Unit], *, root: str) -> Reading:
         root: Name of the source: the patient of units that have no name.
     """
     parts = [_with_roles(unit.names) for unit in units]
-    depths = _depths(units)
+    depths = depths_of(units)
     outer, doubts = _outer_level([part for part, unit in zip(parts, units, strict=True) if unit.counts], depths)
     found = [_identity(part, outer, root) for part in parts]
-    doubts += _doubts([one for one, unit in zip(found, units, strict=True) if unit.counts], depths)
+    counted = [(one, unit) for one, unit in zip(found, units, strict=True) if unit.counts]
+    doubts += doubts_among([one for one, _ in counted], depths)
+    files = [Numbered(one.subject, unit.shows, one.session) for one, unit in counted if unit.shows]
+    doubts += series_numbers(files, total=len(counted))
     paths = [unit.path for unit in units if unit.counts]
     return Reading(tuple(found), tuple(checked(doubts, paths)))
 
@@ -91,7 +97,7 @@ def _with_roles(names: Names) -> _Parts:
     return [part for part in parts if part[1] is not Role.SHELF] or [(name, Role.OTHER) for name in names[-1:]]
 
 
-def _depths(units: Iterable[Unit]) -> dict[str, int]:
+def depths_of(units: Iterable[Unit]) -> dict[str, int]:
     """At which place of its path each name stands, for the patterns that a message offers."""
     depths: dict[str, int] = {}
     for unit in units:
@@ -196,11 +202,18 @@ def _joined(names: Iterable[str | None]) -> str | None:
     return "_".join(dict.fromkeys(name for name in names if name)) or None
 
 
-def _doubts(found: Sequence[Identity], depths: Mapping[str, int]) -> list[Doubt]:
+def doubts_among(found: Sequence[Identity], depths: Mapping[str, int]) -> list[Doubt]:
+    """What could be one patient among several, or several visits of nobody that is named.
+
+    Args:
+        found: Of each unit.
+        depths: Place of names in their paths.
+    """
     above: dict[str, set[Names]] = defaultdict(set)
     for one in found:
         above[one.subject].add(one.above)
-    doubts = [*alike(above), *(endings(above, depths) or numbered(above, depths)), *restarted(above, depths)]
+    doubts = [*alike(above), *scripts(above), *uids(above, depths)]
+    doubts += [*(endings(above, depths) or numbered(above, depths)), *restarted(above, depths)]
     alone = len(above) == 1 and not any(one.clear or any(map(str.isdigit, one.subject)) for one in found)
     visits = sorted({str(one.session) for one in found if (alone or not one.known) and one.session})
     if len(visits) > 1:

@@ -14,7 +14,7 @@ from PIL import Image, ImageChops
 
 from medmae.data.slides.slide_grid import Box
 from medmae.data.slides.wsi_direct import VENDORS, TiledJpeg, direct_levels
-from medmae.data.slides.wsi_faults import UNPARSABLE, check_whole
+from medmae.data.slides.wsi_faults import UNPARSABLE, check_tiles, check_whole
 from medmae.data.slides.wsi_handle import Handle
 from medmae.data.slides.wsi_metadata import bounds_in, levels_of, mpp_in, objective_in
 from medmae.errors import DataError
@@ -72,6 +72,7 @@ class Slide:
                 value=slide.level_dimensions,
                 remedy="copy the slide again",
             )
+        check_tiles(self.path, slide.properties, limit_mp=limit_mp)
         self.levels = levels_of(slide.level_dimensions)
         self.vendor: str = slide.properties[openslide.PROPERTY_NAME_VENDOR]
         self.mpp = mpp_in(slide.properties)

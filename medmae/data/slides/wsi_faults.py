@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import re
+from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 
 import tifffile
@@ -41,6 +45,28 @@ def explained(path: Path, error: Exception) -> DataError:
     return _tiff_fault(path) or DataError(
         f"this TIFF is of no kind that OpenSlide reads ({error})", path=path, remedy="convert it to a tiled pyramid"
     )
+
+
+def check_tiles(path: Path, properties: Mapping[str, str], *, limit_mp: float) -> None:
+    """Refuses tiles that no scanner writes: OpenSlide takes the memory of one whole, and ends the process without it.
+
+    Args:
+        path: The slide.
+        properties: OpenSlide's.
+        limit_mp: Largest tile, in 10^6 pixels.
+
+    Raises:
+        DataError: With the size of such a tile.
+    """
+    sides: dict[str, dict[str, int]] = defaultdict(dict)
+    for name, value in properties.items():
+        if match := re.fullmatch(r"openslide\.level\[(\d+)\]\.tile-(width|height)", name):
+            sides[match[1]][match[2]] = int(value)
+    size = max((tuple(some.values()) for some in sides.values()), key=math.prod, default=())
+    if math.prod(size) > limit_mp * 1e6:
+        shown = " x ".join(map(str, size))
+        why = f"a tile of {shown} has more than {limit_mp:g} million pixels"
+        raise DataError(why, path=path, field="tile", value=shown, remedy="copy the slide again")
 
 
 def check_whole(path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from medmae.data.contrast_words import TEMPLATE_FOLDER
@@ -31,6 +32,7 @@ _ACQUISITION = re.compile(
     re.IGNORECASE,
 )
 _DATES = re.compile(rf"(?<!\d){DATE}|(?<!\d)(?:19|20)\d{{12}}(?!\d)")
+_NUMBER = re.compile(r"\d{1,4}[a-h]?")  # as converters add it: dcm2niix has t1_mprage_sag_3a for a part of series 3
 _DERIVED = {"derivatives", "sourcedata"}
 _UNREAD = (".mnc", ".par", ".rec", ".brik", ".head", ".gipl", ".img")  # volumes elsewhere
 _Folder = tuple[str, ...]
@@ -69,7 +71,26 @@ def walk(root: Path, *, salt: Path | None) -> Walked:
     volumes, no_images = nifti_volumes(nifti)
     found.volumes += volumes
     found.left += no_images
+    _part_derived(found)
     return found
+
+
+def _part_derived(found: Walked) -> None:
+    """Leaves out what other programs keep, under names of their own, in the derivatives or sources of a BIDS set.
+
+    FreeSurfer's label maps are as its images are, in a space of its own; others may well be lesions, and stay.
+    """
+    roots = {one.bids[0] for one in found.volumes if one.bids and one.unit.counts}
+    kept = []
+    for one in found.volumes:
+        shelf = next((part for part in one.parts if part in _DERIVED), None)
+        foreign = one.named.kind == "contrast" or (one.source.path.suffix in (".mgz", ".mgh"))
+        if one.bids is None and shelf and foreign and one.parts[: one.parts.index(shelf)] in roots:
+            kind = "an image" if one.named.kind == "contrast" else "a label map"
+            found.left += [LeftOut(path, f"{kind} of BIDS {shelf}") for path in one.source.files or (one.source.path,)]
+        else:
+            kept.append(one)
+    found.volumes = kept
 
 
 def left_out(path: Path, *, dicom: Collection[Path], shapes: Collection[str], alone: bool) -> LeftOut:
@@ -180,8 +201,10 @@ def _nifti_volume(path: Path, parts: tuple[str, ...], names_of: Mapping[tuple[st
     folders = [name for end in range(1, len(parts) + 1) if (name := names_of[parts[:end]])]
     whole = read_name(stem).before
     alone = not any(role_of(part) is not Role.SHELF for part in folders)
-    names = (*folders, *([whole] if published(whole) else _own_names(named, alone=alone)))
-    unit = _unit(parts, stem, names, counts=named.kind == "contrast")
+    own_names = [whole] if published(whole) else _own_names(named, alone=alone)
+    unit = _unit(parts, stem, (*folders, *own_names), counts=named.kind == "contrast")
+    if alone and not _without_acquisition(named.before) and _NUMBER.fullmatch(next(iter(own_names), "")):
+        unit = replace(unit, shows=named.name)
     return FoundVolume(parts, named, Source(named.name, path), unit)
 
 
