@@ -88,7 +88,7 @@ def _notes(lines: Sequence[Line]) -> list[str]:
 
 
 def _with_header(text: str, path: Path, columns: Mapping[str, str]) -> tuple[Entries, Ignored] | None:
-    first = next((line for line in text.splitlines() if line.strip()), "")
+    first = next((line for line in io.StringIO(text, newline=None) if line.strip()), "")
     for delimiter in (",", ";", "\t"):
         names = _names(first, delimiter)
         lower = {name.lower() for name in names}
@@ -131,7 +131,7 @@ def _names(line: str, delimiter: str) -> list[str]:
 
 def _without_header(text: str, path: Path, resolve: Resolve) -> list[tuple[int, dict[str, Any]]]:
     entries = []
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(io.StringIO(text, newline=None), 1):
         if not line.strip():
             continue
         entry = next(filter(None, (_split_off(line.strip(), count, resolve) for count in range(4))), None)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,8 @@ from medmae.data.source import Source
 from medmae.data.splits import SPLITS
 from medmae.data.table import Table
 from medmae.errors import DataError
+from medmae.files import from_json
+from medmae.reading import reading
 
 
 def summarise_data(data: str | Path | Source) -> dict[str, Any]:
@@ -47,7 +48,8 @@ def summarise_data(data: str | Path | Source) -> dict[str, Any]:
     if not manifest.is_file():
         raise DataError("no manifest.jsonl here", path=root, remedy="give the folder that `medmae prep` wrote")
     content = manifest.read_bytes()
-    rows = [json.loads(line) for line in content.decode().splitlines() if line.strip()]
+    with reading(manifest):
+        rows = [from_json(line) for line in content.split(b"\n") if line.strip()]  # lines as Manifest has them
     slices = {row["case"]: len(row.get("foreground", [])) * len(row.get("contrasts", [])) for row in rows}
     cases = [{**row, "slices": slices.get(row["case"], 0)} for row in _rows(root / "summary.csv")]
     names = dict.fromkeys(contrast["name"] for row in rows for contrast in row.get("contrasts", []))

@@ -54,6 +54,8 @@ def test_lists_without_header_have_a_path_and_a_label_and_paths_may_have_blanks(
     result = found(tmp_path, "a.mp4 0\nmy clip 2.mp4 12\nc,d.mp4 3\n", "train.csv")
     assert labels_of(result) == {"a.mp4": "0", "my clip 2.mp4": "12", "c,d.mp4": "3"}
     assert labels_of(found(tmp_path, "a.mp4,7\n", "commas.csv")) == {"a.mp4": "7"}
+    clips("a\u2028b.mp4")  # str.splitlines() would end the line within
+    assert labels_of(found(tmp_path, "a\u2028b.mp4 4\r\na.mp4 5\n", "odd.txt")) == {"a\u2028b.mp4": "4", "a.mp4": "5"}
     assert labels_of(found(tmp_path, "a.mp4\nmy clip 2.mp4\n", "bare.txt")) == {"a.mp4": None, "my clip 2.mp4": None}
 
 

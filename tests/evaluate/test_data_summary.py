@@ -29,6 +29,14 @@ def test_a_prepared_folder_is_summed_up_per_case(tmp_path):
     assert len(summary["manifest_sha256"]) == 64
 
 
+def test_lines_end_where_those_of_the_manifest_do(tmp_path):
+    """str.splitlines() knows other ends of lines, which may stand in a name."""
+    row = {"case": "s1", "subject": "a\x0b\u2028\x85b", "split": "train"}
+    text = json.dumps(row, ensure_ascii=False).replace("\\u000b", "\u2029")
+    (tmp_path / "manifest.jsonl").write_text(text + "\n", encoding="utf-8")
+    assert summarise_data(tmp_path)["subjects"]["train"] == ["a\u2029\u2028\x85b"]
+
+
 def test_a_folder_without_manifest_is_refused(tmp_path):
     with pytest.raises(DataError, match=r"manifest\.jsonl"):
         summarise_data(tmp_path)
