@@ -35,6 +35,14 @@ _AGENT = (
 )
 AGENT_WORD = re.compile(_AGENT)
 T1_WITH_AGENT = re.compile(rf"(t1w?)(?:{_AGENT})+")
+REFORMAT = "mpr"  # beside another contrast a multiplanar reformat of it; alone, as in OASIS, an MPRAGE
+# What an image may have been taken after: "post" before one of these is a visit, and no agent.
+EVENT = re.compile(
+    r"op|opera\w*|surg\w*|treat\w*|thera\w*|c?rt|rct|radi\w*|chemo\w*|resect\w*|stroke|ictal|seizure|biops\w*|implant\w*|"
+    r"transplant\w*|injur\w*|trauma\w*|tbi|partum|mortem|covid\w*|train(?:ing)?|interven\w*|stimul\w*|dbs|tms|ect"
+)
+T2STAR_WORDS = {"hemo", "haemo", "ffe", "fl2d", "medic", "me2d"}  # sequences of T2* that are called T2
+DIFFUSION = {"diff", "epi", "dti"}  # of which an ADC is a part: ep2d_diff_3scan_trace_ADC
 DENIED = {
     *("pre", "non", "no", "without", "wo", "w/o", "native", "nativ", "unenhanced", "precontrast", "noncontrast"),
     *("ohne", "vor", "sans", "avant", "sin", "senza", "zonder"),
@@ -95,7 +103,7 @@ DERIVED: tuple[tuple[Kind, re.Pattern[str]], ...] = (
     (
         "other",
         re.compile(
-            r"pred|preds|predict(?:ion|ed)|synth|synthetic|synthsr|fake|gan|generated|overlay|snapshot|thumbnail|preview|rgb|"
+            r"subtr(?:act)?|minus|delta|pred|preds|predict(?:ion|ed)|synth|synthetic|synthsr|fake|gan|generated|overlay|snapshot|thumbnail|preview|rgb|"
             r"montage|qc|figure|surf(?:ace)?|mesh|atlas|templates?"
         ),
     ),

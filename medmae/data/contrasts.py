@@ -11,7 +11,9 @@
    fields of SPM and CAT12 are maps (``c1P01_T1``, ``y_P01_T1``). Of several contrasts the last counts, but one after
    ``to``, ``in``, ``on``, ``reg`` or in ``space-`` is the grid, not the image.
 3. ``T1`` with a word for an agent (``gd``, ``ce``, ``post``, ``contrast``, ``km``) is ``T1CE``, unless that is denied
-   (``pre``, ``without``, ``ohne``, ``C-``). ``T2 FLAIR`` and dark-fluid T2 are ``FLAIR``; ``T1 FLAIR`` is ``T1``.
+   (``pre``, ``without``, ``ohne``, ``C-``) or it is of an event (``post_op``, ``post_treatment``). ``T2 FLAIR`` and
+   dark-fluid T2 are ``FLAIR``, that of a gradient echo (``hemo``) is ``T2STAR``; ``T1 FLAIR`` is ``T1``. ``MPR`` is
+   an MPRAGE where nothing else is named, and else a reformat of what is.
 4. A DICOM series is read by its words, then by its tags: an agent in ContrastBolusAgent makes a T1 a ``T1CE``, and
    ImageType tells localisers, projections and maps.
 
@@ -34,6 +36,7 @@ from medmae.data.contrast_words import (
     CONTRASTS,
     CORRECTED,
     DERIVED,
+    DIFFUSION,
     FIELDS,
     LABEL,
     LAST,
@@ -108,6 +111,8 @@ def _read(stem: str, *, regions: bool = True) -> Named:
     for kind, pattern in patterns:
         place = next((place for place in range(len(words)) if _names(pattern, words, place)), None)
         # Before the contrast a short word is more likely part of a name.
+        if contrast == "ADC" and place is not None and place < span[0] and words[place] in DIFFUSION:
+            continue
         if place is not None and (contrast is None or place > span[0] or len(words[place]) > 3):
             return Named(kind, words[place], _trimmed(stem[: found[place].start()]))
     if contrast is None:
@@ -150,6 +155,8 @@ def _derived(words: list[str], last: int, *, regions: bool) -> tuple[Kind, int] 
     patterns = [(kind, pattern) for kind, pattern in DERIVED if regions or kind != "label"]
     pairs = itertools.product(patterns, places)
     named = next(((kind, place) for (kind, pattern), place in pairs if _names(pattern, words, place)), None)
+    if named is None and len(words) > last and words[-1] == "sub":  # T1_sub-01 is a subject's
+        return "other", len(words) - 1
     if named is None and regions and len(words) > last and LAST.fullmatch(words[-1]):
         return "label", len(words) - 1
     return named
@@ -180,7 +187,7 @@ def contrast_of(name: str) -> str | None:
 
 def contrast_in(text: str) -> str | None:
     """The contrast that a free text mentions, or None."""
-    named = read_name("_".join(re.findall(r"[A-Za-z0-9+*]+", text)))
+    named = read_name(_joined(text))
     return named.name if named.kind == "contrast" else None
 
 
@@ -239,7 +246,12 @@ def _read_bids(stem: str) -> Named | None:
 
 
 def _in_text(text: str) -> Named:
-    return _read("_".join(re.findall(r"[A-Za-z0-9+*]+", text)), regions=False)
+    return _read(_joined(text), regions=False)
+
+
+def _joined(text: str) -> str:
+    """The words of a text; the hyphen of ``C-`` denies an agent, and stays."""
+    return "_".join(re.findall(r"(?i:(?<![a-z0-9])(?:c|gd|gad|km|ce)-(?![a-z0-9]))|[A-Za-z0-9+*]+", text))
 
 
 def _first_label(words: list[str]) -> int | None:

@@ -54,6 +54,19 @@ from medmae.data.names import file_name_of
         ("T1_C+", "T1CE", ""),
         ("T2_TSE_cor_hippocampus", "T2", ""),
         ("atlas_01_T1", "T1", "atlas_01"),
+        ("T2_SPACE_MPR_tra", "T2", ""),
+        ("P1_FLAIR_mpr", "FLAIR", "P1"),
+        ("3D_T1_POST_MPR", "T1CE", "3D"),
+        ("OAS1_0001_MR1_mpr-1", "T1", "OAS1_0001_MR1"),
+        ("t1_post_op", "T1", ""),
+        ("P01_T1_post_treatment", "T1", "P01"),
+        ("T1_6months_post_surgery", "T1", ""),
+        ("T1_post_op_gd", "T1CE", ""),
+        ("T1_post_injection", "T1CE", ""),
+        ("t2_fl2d_tra_hemo", "T2STAR", ""),
+        ("T2W_FFE", "T2STAR", ""),
+        ("ep2d_diff_3scan_trace_p2_ADC", "ADC", "ep2d_diff_3scan_trace_p2"),
+        ("T1_sub-01", "T1", ""),
     ],
 )
 def test_contrasts_get_one_name(stem, name, prefix):
@@ -104,6 +117,9 @@ def test_what_says_nothing_stays_unknown(stem):
         ("mIP_SWI", "other"),
         ("3_PLANE_T1", "other"),
         ("T1_subtraction", "other"),
+        ("AX_T1_SUB", "other"),
+        ("T1_post_minus_pre", "other"),
+        ("ep2d_diff_TRACEW", "other"),
         ("ep2d_diff", "other"),
         ("PTV_T1", "label"),
         ("T1_tissues", "label"),
@@ -163,6 +179,8 @@ def test_a_dicom_series_is_read_by_its_words_and_then_by_its_tags():
     assert dicom_contrast(["Ax T1 FSE", "brain"]).name == "T1"
     assert dicom_contrast(["Ax T1 FSE"], agent="Gadovist").name == "T1CE"
     assert dicom_contrast(["Ax T1 FSE"], agent="NO").name == "T1"
+    assert dicom_contrast(["Ax T1 C-"]).name == dicom_contrast(["T1 SE (C-)"]).name == "T1"
+    assert dicom_contrast(["Ax T1 C+"]).name == dicom_contrast(["T1 post-op"], agent="Dotarem").name == "T1CE"
     assert dicom_contrast(["", "t2_tse_dark-fluid"]).name == "FLAIR"
     assert dicom_contrast(["T2"], image_type="DERIVED\\PRIMARY\\T2MAP").kind == "map"
     assert dicom_contrast(["T1"], image_type="ORIGINAL\\PRIMARY\\LOCALIZER").kind == "other"
