@@ -3,11 +3,12 @@
 For each fold, held-out patients are seen by nothing. Edge-MAE pre-trains on all contrasts of all training patients;
 then, for each share of *paired* training patients, every network learns source -> target for the same time with the
 same batches, optimiser and loss: the practical form of MT-UNet on the pre-trained encoder (trained on, or frozen),
-with a fresh one, and without any; and MONAI's U-Net. Time is that of one thread of the process itself on a CPU, whose
-cores others may use, and of the clock on a GPU. What needs no network stands beside them: a table of grey values and a
-regression on neighbourhoods. Scores are of the packed slices of held-out patients (8 bits), pooled to one row a patient
-and region; of every contestant's pictures what is background in the source is background, as in inference. Nothing is
-augmented. Blockiness is the larger one of the encoder's patches and of the coarsest pixels of convolutions.
+with a fresh one (trained, or frozen as it was drawn), and without any; and MONAI's U-Net. Time is that of one thread of
+the process itself on a CPU, whose cores others may use, and of the clock on a GPU. What needs no network stands beside
+them: a table of grey values and a regression on neighbourhoods. Scores are of the packed slices of held-out patients
+(8 bits), pooled to one row a patient and region; of every contestant's pictures what is background in the source is
+background, as in inference. Nothing is augmented. Blockiness is the larger one of the encoder's patches and of the
+coarsest pixels of convolutions.
 
     python benchmarks/synthesis.py real.npz --fold 0 --out results.csv        # leave one patient out; resumes
     python benchmarks/synthesis.py cohort.npz --folds 3 --fold 0 --seeds 0,1,2 --out results.csv

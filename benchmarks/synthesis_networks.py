@@ -27,6 +27,7 @@ VARIANTS = (
     f"{FORM}, from scratch",
     f"{FORM}, pre-trained",
     f"{FORM}, pre-trained and frozen",
+    f"{FORM}, untrained and frozen",
     f"{FORM}, no ViT",
     RIVAL,
 )

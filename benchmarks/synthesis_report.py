@@ -3,7 +3,7 @@
 A figure of a patient is the mean over seeds; intervals are over patients. What is paired with what stands in the head
 of the column, and a share of pairs is paired with the same share.
 
-python benchmarks/synthesis_report.py results.csv [MORE ...]
+python benchmarks/synthesis_report.py results.csv [MORE ...] [--reference "practical, pre-trained and frozen"]
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def difference(mine: Figures, theirs: Figures, digits: int) -> str:
     return interval(list(means.values()), list(means), digits) if means else ""
 
 
-def section(rows: list[dict[str, str]], *, region: str) -> str:
+def section(rows: list[dict[str, str]], *, region: str, reference: str) -> str:
     """A table of one data set and region."""
     rows = [row for row in rows if row["region"] == region]
     shown = [figure for figure in FIGURES if any(row[figure[0]] for row in rows)]  # blockiness is of no lesion
@@ -73,21 +73,24 @@ def section(rows: list[dict[str, str]], *, region: str) -> str:
             values = figures[name].get(key)
             cells.append(averaged(values, digits) if values else "")
         for name, _, digits in FIGURES[: len(PAIRED)]:
-            reference = figures[name].get((REFERENCE, share), {})
-            cells.append("" if variant == REFERENCE else difference(reference, figures[name][key], digits))
+            ours = figures[name].get((reference, share), {})
+            cells.append("" if variant == reference else difference(ours, figures[name][key], digits))
         lines.append(cells)
-    paired = [f"{REFERENCE}, minus this: {label}" for name, label, _ in FIGURES if name in PAIRED]
+    paired = [f"{reference}, minus this: {label}" for name, label, _ in FIGURES if name in PAIRED]
     heads = [label for _, label, _ in shown]
     return table([REGIONS[region], "pairs used", "seeds", "patients", "steps", *heads, *paired], lines)
 
 
-def main(results: Annotated[list[Path], typer.Argument(help="What runs wrote.")]) -> None:
+def main(
+    results: Annotated[list[Path], typer.Argument(help="What runs wrote.")],
+    reference: Annotated[str, typer.Option(help="The variant that all others are paired with.")] = REFERENCE,
+) -> None:
     """Prints a table for each data set, source and region."""
     rows = [row for path in results for row in csv.DictReader(path.open())]
     for data, source in dict.fromkeys((row["data"], row["source"]) for row in rows):
         own = [row for row in rows if (row["data"], row["source"]) == (data, source)]
         for region in REGIONS:
-            print(f"**{data}, from {source}**\n\n{section(own, region=region)}\n")
+            print(f"**{data}, from {source}**\n\n{section(own, region=region, reference=reference)}\n")
 
 
 if __name__ == "__main__":
