@@ -50,6 +50,10 @@ class Subset:
 
 
 SUBSETS = {
+    "pair_emotion": Subset(
+        source="mer_contrastive",
+        exact=r"in\.(z_.*|tcn_x|wacc.*)|out\..*|state\.tcn\..*",
+    ),
     "fbank_kaldi": Subset(
         source="fbank_kaldi",
         exact=r"in\..*|out\.(fbank_(chirp|chirp_povey|noise|impulse|silence)|window_.*|mel_centers_hz)",
