@@ -56,9 +56,7 @@ def pair_emotion_tiny(**options: Any) -> PairEmotion:
         options["encoders"] = (
             TemporalConvNet(bins=16, channels=8, hidden=12, blocks=3, **plain),
             GraphTimeNet(num_nodes=5, edges=((0, 1), (1, 2), (2, 3), (3, 4)), frames=14, width=8, mixed=6, **plain),
-            MaskedViT(
-                image_size=(4, 16, 16), patch_size=(2, 8, 8), embed_dim=24, depth=2, num_heads=2, kind=kind
-            ),
+            MaskedViT(image_size=(4, 16, 16), patch_size=(2, 8, 8), embed_dim=24, depth=2, num_heads=2, kind=kind),
             WordVectorEncoder(width=12, depth=1, num_heads=2, hidden=24, **plain),
         )
     return PairEmotion(**{"projector_dim": 32, "projection_dim": 16, **options})
@@ -116,7 +114,7 @@ class PairEmotion(Method):
                 name: nn.Sequential(
                     nn.Linear(part.dim, projector_dim), nn.ReLU(), nn.Linear(projector_dim, projection_dim)
                 )
-                for name, part in self.encoder.parts.items()
+                for name, part in self.encoder.of.items()
             }
         )
         self.temperature, self.contrast, self.loss, self.supervised = temperature, contrast, loss, supervised
@@ -176,7 +174,9 @@ class PairEmotion(Method):
         }
         terms = {name: loss for name, (loss, count) in found.items() if count > 0}
         if not terms:
-            raise ValueError("no sample of the batch has two kinds of data, and there is no pair to be told from others")
+            raise ValueError(
+                "no sample of the batch has two kinds of data, and there is no pair to be told from others"
+            )
         return {name: loss / len(terms) for name, loss in terms.items()}
 
     def _concatenated(self, points: Mapping[str, Tensor], there: Tensor) -> dict[str, Tensor]:

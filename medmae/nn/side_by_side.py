@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from medmae.kinds import Kind
 from medmae.nn.config import Configured
 from medmae.nn.encoder import Data, Encoder, Pool, side_by_side
-from medmae.tokens.available import AVAILABLE, available
+from medmae.tokens.modalities import available
 
 
 class SideBySide(Configured, nn.Module):
@@ -41,25 +41,27 @@ class SideBySide(Configured, nn.Module):
         self.dim = sum(encoder.dim for encoder in encoders)
 
     @property
+    def of(self) -> dict[str, Encoder]:
+        """:attr:`parts` as what they are."""
+        return dict(self.parts.items())  # type: ignore[arg-type]
+
+    @property
     def kinds(self) -> Mapping[str, Kind]:
         """See :attr:`medmae.nn.encoder.Encoder.kinds`."""
-        return {name: part.kinds[name] for name, part in self.parts.items()}
+        return {name: part.kinds[name] for name, part in self.of.items()}
 
     def available(self, batch: Mapping[str, Tensor]) -> Tensor:
-        """Which kinds each sample has, ``(B, K)`` bool; see :func:`medmae.tokens.available.available`.
+        """Which kinds each sample has, ``(B, K)`` bool; see :func:`medmae.tokens.modalities.available`.
 
         Raises:
             ValueError: If the batch has none of the kinds.
         """
-        given = [name for name in self.parts if name in batch]
-        if not given:
-            raise ValueError(f"the encoders take {', '.join(self.parts)}, and the batch has {sorted(batch)}")
-        return available(given, list(self.parts), batch[given[0]], batch.get(AVAILABLE))
+        return available(list(self.parts), batch)
 
     def each(self, batch: Mapping[str, Tensor], *, pool: Pool = "mean", block: int | None = None) -> dict[str, Tensor]:
         """Features ``(B, D)`` by kind, of what the batch has; zeros where a sample lacks it, which is not encoded."""
         there, found = self.available(batch), {}
-        for column, (name, part) in zip(there.unbind(dim=1), self.parts.items(), strict=True):
+        for column, (name, part) in zip(there.unbind(dim=1), self.of.items(), strict=True):
             if name in batch:
                 has = column.nonzero().squeeze(1)
                 whole = len(has) == len(column)
@@ -80,14 +82,14 @@ class SideBySide(Configured, nn.Module):
             batch = {next(iter(self.parts)): batch}
         found = self.each(batch, pool=pool, block=block)
         like = next(iter(found.values()))
-        empty = {name: like.new_zeros(len(like), part.dim) for name, part in self.parts.items()}
+        empty = {name: like.new_zeros(len(like), part.dim) for name, part in self.of.items()}
         return torch.cat([found.get(name, empty[name]) for name in self.parts], dim=1)
 
     def layers(self) -> list[list[nn.Parameter]]:
         """See :meth:`medmae.nn.encoder.Encoder.layers`; last layers of all stand together."""
-        return side_by_side([part.layers() for part in self.parts.values()])
+        return side_by_side([part.layers() for part in self.of.values()])
 
     def fresh(self, *, seed: int) -> SideBySide:
         """See :meth:`medmae.nn.encoder.Encoder.fresh`."""
-        parts = [part.fresh(seed=seed + place) for place, part in enumerate(self.parts.values())]
+        parts = [part.fresh(seed=seed + place) for place, part in enumerate(self.of.values())]
         return SideBySide(encoders=parts).train(self.training)

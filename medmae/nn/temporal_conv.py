@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from medmae.kinds import Kind, ScaleLike
 from medmae.nn.whole import WholeEncoder
 
-SPECTROGRAM = Kind.of("audio", ["time", "frequency"], peak=None, unit="dB")
+SPECTROGRAM = Kind.spectrogram()
 
 
 class GlobalNorm(nn.Module):
@@ -49,9 +49,7 @@ class DilatedBlock(nn.Module):
             nn.Conv1d(channels, hidden, 1),
             nn.PReLU(),
             GlobalNorm(hidden),
-            nn.Conv1d(
-                hidden, hidden, kernel, padding=dilation * (kernel - 1) // 2, dilation=dilation, groups=hidden
-            ),
+            nn.Conv1d(hidden, hidden, kernel, padding=dilation * (kernel - 1) // 2, dilation=dilation, groups=hidden),
             nn.PReLU(),
             GlobalNorm(hidden),
         )

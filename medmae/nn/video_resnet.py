@@ -36,7 +36,7 @@ class VideoResNet(WholeEncoder):
         kind: Kind = Kind.clip(),  # noqa: B008 - frozen
         scale: ScaleLike | None = KINETICS,
     ) -> None:
-        from torchvision.models.video import r2plus1d_18  # noqa: PLC0415 - seconds of imports
+        from torchvision.models.video import r2plus1d_18
 
         super().__init__(kind=kind, dim=dim, example=(3, 8, 112, 112), scale=scale)
         self.model = r2plus1d_18(weights=None)

@@ -42,10 +42,16 @@ class WholeEncoder(Configured, nn.Module):
         """
         check_pool(pool, has_class_token=False)
         if block is not None:
-            raise ValueError(f"{type(self).__name__} has no blocks of one width to stop at: leave block out, got {block}")
+            raise ValueError(
+                f"{type(self).__name__} has no blocks of one width to stop at: leave block out, got {block}"
+            )
         data = data_of(batch, self)
         self.kind.check(data)
         return self(self.scaling(data))
+
+    def layers(self) -> list[list[nn.Parameter]]:
+        """See :meth:`medmae.nn.encoder.Encoder.layers`."""
+        raise NotImplementedError
 
     def fresh(self, *, seed: int) -> Self:
         """See :meth:`medmae.nn.encoder.Encoder.fresh`."""

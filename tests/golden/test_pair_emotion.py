@@ -12,7 +12,7 @@ from medmae.nn.graph_time import GraphTimeNet, normalised_adjacency
 from medmae.nn.landmarks import FACE_EDGES
 from medmae.nn.temporal_conv import TemporalConvNet
 from medmae.objectives.pairwise import pair_contrast
-from medmae.weights.maps.pair_emotion import GRAPH, SOUND
+from medmae.weights.maps.pair_emotion import PAIR_EMOTION
 
 
 @pytest.fixture(scope="module")
@@ -23,26 +23,26 @@ def reference(golden):
 @pytest.fixture
 def points(reference):
     """Of each kind, two windows: ``(B, 2, D)``."""
-    return [
-        torch.stack([reference[f"in.z_view{window}_mod{kind}"] for window in (1, 2)], dim=1) for kind in range(4)
-    ]
+    return [torch.stack([reference[f"in.z_view{window}_mod{kind}"] for window in (1, 2)], dim=1) for kind in range(4)]
 
 
-def loaded(network, key_map, state):
-    found, dead = key_map.apply(state)
+def loaded(network, name, state):
+    """With what their whole file would hold of it."""
+    part = {"audio_encoder": "audio", "stgcn": "landmarks"}[name]
+    found, dead = PAIR_EMOTION.apply({f"{name}.{key}": value for key, value in state.items()})
     assert dead == []
-    network.load_state_dict(found)
+    network.load_state_dict({key.removeprefix(f"encoder.parts.{part}."): value for key, value in found.items()})
     return network.eval()
 
 
 def test_sound_is_encoded_as_theirs(reference):
     network = TemporalConvNet(bins=16, dim=24, channels=8, hidden=12, blocks=3)
-    loaded(network, SOUND, reference.part("state.tcn."))
+    loaded(network, "audio_encoder", reference.part("state.tcn."))
     reference.compare(network.features({"audio": reference["in.tcn_x"].unsqueeze(1)}), reference["out.tcn"])
 
 
 def test_landmarks_are_encoded_as_theirs(reference):
-    network = loaded(GraphTimeNet(dim=8, node_dim=6), GRAPH, reference.part("state.stgcn."))
+    network = loaded(GraphTimeNet(dim=8, node_dim=6), "stgcn", reference.part("state.stgcn."))
     landmarks = reference["in.stgcn_x"].permute(0, 3, 1, 2)  # (B, 2, T, J)
     reference.compare(network.features({"landmarks": landmarks}), reference["out.stgcn"])
 

@@ -13,7 +13,7 @@ from torch.testing import assert_close
 
 from medmae.objectives.contrastive import chance_level, info_nce
 from tests.conftest import ROOT
-from tests.objectives.two_processes import FORMS, IDS, SAMPLES, contrast, rows
+from tests.objectives.two_processes import FORMS, IDS, SAMPLES, WINDOWED, contrast, rows, windowed
 
 
 @pytest.fixture
@@ -85,9 +85,11 @@ def test_two_processes_learn_what_one_learns_from_both_halves(pair, tmp_path):
     errors = [process.communicate(timeout=600)[1] for process in running]
     assert [process.returncode for process in running] == [0, 0], errors
     halves = [torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2)]
-    for symmetric, told in FORMS:
-        alone = contrast(*pair, symmetric=symmetric, ids=torch.tensor(IDS) if told else None)
-        parts = [half[symmetric, told] for half in halves]
+    whole = {form: contrast(*pair, symmetric=form[0], ids=torch.tensor(IDS) if form[1] else None) for form in FORMS}
+    whole |= {name: windowed(*pair, **how) for name, how in WINDOWED.items()}
+    for form, alone in whole.items():
+        parts = [half[form] for half in halves]
         assert_close(sum(part["loss"] for part in parts) / 2, alone["loss"])
+        assert {int(part.get("count", 0)) for part in parts} == {int(alone.get("count", 0))}
         for name in ("query", "key"):  # the mean of gradients, as DistributedDataParallel takes it
             assert_close(torch.cat([part[name] for part in parts]) / 2, alone[name])

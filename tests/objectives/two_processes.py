@@ -13,10 +13,17 @@ import torch.distributed as dist
 from torch import Tensor
 
 from medmae.objectives.contrastive import info_nce
+from medmae.objectives.pairwise import pair_contrast
 
 SAMPLES, DIM = 6, 5
 IDS = [7, 8, 9, 8, 7, 3]  # equal ones within a process and in both
 FORMS = [(symmetric, told) for symmetric in (False, True) for told in (False, True)]
+WINDOWED = {  # two windows a sample
+    "all": {},
+    "gaps": {"there": torch.tensor([True, False, True, True, False, False])},
+    "groups": {"groups": torch.tensor(IDS)},
+    "release": {"release": True},
+}
 
 
 def rows() -> tuple[Tensor, Tensor]:
@@ -33,6 +40,15 @@ def contrast(query: Tensor, key: Tensor, *, symmetric: bool, ids: Tensor | None 
     return {"loss": loss.detach(), "query": query.grad, "key": key.grad}
 
 
+def windowed(query: Tensor, key: Tensor, **how: Tensor | bool) -> dict[str, Tensor]:
+    query, key = query.clone().requires_grad_(), key.clone().requires_grad_()
+    loss, count = pair_contrast(
+        *(torch.stack([each, each.flip(1)], dim=1) for each in (query, key)), temperature=0.2, **how
+    )
+    loss.backward()
+    return {"loss": loss.detach(), "query": query.grad, "key": key.grad, "count": count}
+
+
 def main() -> None:
     rank, folder = int(sys.argv[1]), Path(sys.argv[2])
     dist.init_process_group("gloo", init_method=f"file://{folder / 'meeting'}", rank=rank, world_size=2)
@@ -41,6 +57,9 @@ def main() -> None:
     results = {
         (symmetric, told): contrast(*mine, symmetric=symmetric, ids=ids if told else None) for symmetric, told in FORMS
     }
+    for name, how in WINDOWED.items():
+        half = {key: value.chunk(2)[rank] if isinstance(value, Tensor) else value for key, value in how.items()}
+        results[name] = windowed(*mine, **half)
     torch.save(results, folder / f"{rank}.pt")
     dist.barrier()
     dist.destroy_process_group()
