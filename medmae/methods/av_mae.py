@@ -195,7 +195,8 @@ class AVMAE(StreamMethod):
     @torch.no_grad()
     def show(self, batch: Batch, masks: Masks) -> dict[str, Shown]:
         """See :meth:`MaskedMethod.show`; what is never predicted in place is shown as 0 for the network."""
-        masks, given = self.masks(batch, masks), self.encoder.given(batch)
+        masks = {name: mask.complete() for name, mask in self.masks(batch, masks).items()}
+        given = self.encoder.given(batch)
         found = self._predict(given, masks)
         if self.objective == "inpainting_in_place":
             for name, late in found.items():

@@ -21,6 +21,7 @@ from medmae.methods.shown import Shown
 from medmae.nn.fused_encoder import FusedEncoder, Given
 from medmae.nn.vit import MaskedViT
 from medmae.objectives.target import PatchTarget
+from medmae.tokens.modalities import available
 
 V = TypeVar("V")
 Hiding = Literal["random", "tube"]
@@ -72,7 +73,9 @@ class StreamMethod(MaskedMethod):
     """A masked method of several kinds of data, of which a sample may lack some.
 
     ``batch["available"]``, ``(B, T)`` bool, a column a kind in their order, says which samples have which; a kind that
-    is not in the batch, none has. What a sample lacks is read by nobody and enters no loss.
+    is not in the batch, none has. What a sample lacks is read by nobody and enters no loss. ``batch["heard"]``, bool
+    ``(B, 1, frames, bands)``, says which frames of a spectrogram there were: patches without any are neither seen nor
+    decoded.
 
     Attributes:
         encoder: Of all kinds.
@@ -93,16 +96,31 @@ class StreamMethod(MaskedMethod):
         """See :meth:`MaskedMethod.draw_masks`: of the kinds that are in the batch.
 
         Raises:
-            ValueError: If samples are padded.
+            ValueError: If samples are padded otherwise than by frames that were not heard.
         """
         if "real" in batch:
             raise ValueError("padded samples are not known here: cut or resize, and leave 'real' out of the batch")
-        count = count_samples(batch)
-        return {
-            name: how.sample(count, generator=generator).to(batch[name].device)
-            for name, how in self.maskings.items()
-            if name in batch
-        }
+        count, drawn = count_samples(batch), {}
+        for name, how in self.maskings.items():
+            if name in batch:
+                heard = self.heard(batch, name)
+                real = None if heard is None else self.encoder.vits[name].patches.touched(heard)  # (B, N)
+                drawn[name] = how.sample(count, generator=generator, real=real).to(batch[name].device)
+        return drawn
+
+    def heard(self, batch: Batch, name: str) -> Tensor | None:
+        """Which values of whole patches of a spectrogram were heard, ``(B, 1, *whole)`` bool; None: all.
+
+        All of a sample that has no sound at all, of which another word says so.
+        """
+        stream = self.encoder.given_as[name]
+        if "heard" not in batch or "frequency" not in stream.kind.roles:
+            return None
+        lacking = ~available(list(self.kinds), batch)[:, list(self.kinds).index(name)]  # (B,)
+        heard = batch["heard"] | lacking.reshape(-1, *(1,) * (batch["heard"].ndim - 1))
+        for axis, extent in enumerate(stream.whole, start=2):
+            heard = heard.narrow(axis, 0, extent)
+        return None if bool(heard.all()) else heard
 
     def masks(self, batch: Batch, masks: Masks | None, *, generator: Generator | None = None) -> Masks:
         """Those that are replayed, or else drawn.
@@ -126,7 +144,7 @@ class StreamMethod(MaskedMethod):
 
     def shown(self, batch: Batch, given: Given, masks: Masks, predicted: Mapping[str, Tensor]) -> dict[str, Shown]:
         """What was predicted of the hidden patches of each kind, ``(B, M, values)``, beside what was visible."""
-        return {name: self._shown(name, batch[name], given, masks[name], predicted[name]) for name in given.names}
+        return {name: self._shown(name, batch, given, masks[name], predicted[name]) for name in given.names}
 
     def example_batch(self, batch_size: int = 2, *, generator: Generator | None = None) -> dict[str, Tensor]:
         """See :meth:`Method.example_batch`: every sample has all kinds."""
@@ -135,9 +153,10 @@ class StreamMethod(MaskedMethod):
             for name, stream in self.encoder.given_as.items()
         }
 
-    def _shown(self, name: str, data: Tensor, given: Given, mask: Mask, predicted: Tensor) -> Shown:
+    def _shown(self, name: str, batch: Batch, given: Given, mask: Mask, predicted: Tensor) -> Shown:
         vit, stream, target = self.encoder.vits[name], self.encoder.given_as[name], self.targets[name]
-        cut, patches = stream.cut(data), vit.patches
+        data = batch[name]
+        cut, patches, heard = stream.cut(data), vit.patches, self.heard(batch, name)
         shown = rebuilt(
             vit,
             cut,
@@ -147,6 +166,8 @@ class StreamMethod(MaskedMethod):
             scaled=True,
             seen_as=lambda rows: target.spread(target.plain(rows, patches), patches),
         )
+        if heard is not None:
+            shown = replace(shown, hidden=shown.hidden & heard)
         return _placed(shown, data, given.there[name])
 
 

@@ -376,3 +376,25 @@ def test_a_file_that_lacks_a_tensor_or_holds_another_is_refused_and_nothing_is_l
     with pytest.raises(ValueError, match=r"no place for|unexpected"):
         import_state(method, {**theirs_of(method), "embedding_spec/kernel": torch.zeros(2)}, key_map=AV_MAE)
     assert all(torch.equal(value, before[key]) for key, value in method.state_dict().items())
+
+
+@pytest.mark.parametrize("objective", ["reconstruction", "inpainting"])
+def test_what_was_not_heard_is_neither_seen_nor_a_target(objective):
+    method = built(objective=objective)
+    batch = batch_of(method, 3)
+    heard = torch.ones(3, 1, 50, 32, dtype=torch.bool)
+    heard[0, :, 24:], heard[1] = False, False  # half of a sound; none, which "available" says
+    batch |= {"heard": heard, "available": torch.tensor([[True, True], [True, False], [True, True]])}
+    masks = method.draw_masks(batch, generator=seeded(2))
+    counts = (masks["audio"].num_visible, masks["audio"].num_masked, masks["audio"].skipped)
+    assert counts == (6, 6, 12)
+    rows = masks["audio"].visible[0], masks["audio"].masked[0]
+    assert all(bool((index < 12).all()) for index in rows)  # 3 of 6 rows of 4 patches
+    other = {**batch, "audio": batch["audio"].clone()}
+    other["audio"][0, :, 24:] = 9.0
+    with pytest.warns(UserWarning, match="without audio"):
+        before, after = (method(some, masks=masks) for some in (batch, other))
+    assert torch.equal(before.loss, after.loss)
+    shown = method.show(batch, masks)["audio"]
+    assert not shown.hidden[0, :, 24:].any()
+    assert shown.hidden[0, :, :24].any()
