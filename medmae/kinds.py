@@ -19,7 +19,7 @@ from medmae.errors import check_choice
 
 __all__ = ["RGB", "SCALES", "Axis", "Kind", "Role", "Scale", "ScaleLike", "ScaleName"]
 
-ScaleName = Literal["identity", "imagenet", "half"]
+ScaleName = Literal["identity", "imagenet", "half", "audiomae", "cav_mae"]
 
 RGB = ("red", "green", "blue")
 
@@ -137,6 +137,9 @@ SCALES: Mapping[str, Scale] = {
     "imagenet": Scale((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
     # [0, 1] to [-1, 1], any channels; ViT of A. Dosovitskiy et al., arXiv 2010.11929, and timm's "inception" figures.
     "half": Scale((0.5,), (0.5,)),
+    # Kaldi's log-mel of AudioSet: AudioMAE and MAViL divide by two deviations, CAV-MAE by one of its own figures.
+    "audiomae": Scale((-4.2677393,), (2 * 4.5689974,)),
+    "cav_mae": Scale((-5.081,), (4.4849,)),
 }
 
 

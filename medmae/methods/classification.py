@@ -9,7 +9,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
-from medmae.masking.base import Masks
+from medmae.masking.base import Masking, Masks
 from medmae.methods.base import Batch, Method, StepOutput, entry
 from medmae.nn.vit import MaskedViT
 from medmae.tokens.patches import Patches
@@ -22,14 +22,16 @@ class Classification(Method):
         network: ``(B, C, *size)`` in its own units -> logits ``(B, K)``, around a :class:`MaskedViT`: a
             :class:`medmae.nn.heads.Classifier`.
         part: Name of the masked ViT in a network of several, such as ``encoder``.
+        masking: Hides tokens in training, as an augmentation, such as times and frequencies of a sound (AudioMAE's
+            fine-tuning: :class:`medmae.masking.lines.LineMasking`); the network takes ``visible`` then. None: none.
 
     Raises:
         ValueError: If the network has no masked ViT of this name, or several and none is named.
     """
 
-    def __init__(self, *, network: nn.Module, part: str | None = None) -> None:
+    def __init__(self, *, network: nn.Module, part: str | None = None, masking: Masking | None = None) -> None:
         super().__init__()
-        self.network = network
+        self.network, self.masking = network, masking
         found = [name for name, own in network.named_modules() if isinstance(own, MaskedViT)]
         if part not in (None, *found) or (part is None and len(found) != 1):
             known = f"masked ViTs {', '.join(found)}: name one, part={found[0]!r}" if found else "no masked ViT"
@@ -50,7 +52,12 @@ class Classification(Method):
         self, batch: Batch, *, generator: Generator | None = None, masks: Masks | None = None, progress: float = 1.0
     ) -> StepOutput:
         """One step on data and ``label`` ``(B,)``; ``target`` ``(B, K)``, if given, goes before."""
-        logits = self.network(entry(batch, self.encoder.kind.name))  # (B, K)
+        data = entry(batch, self.encoder.kind.name)
+        if self.masking is not None and self.training:
+            drawn = self.masking.sample(len(data), generator=generator).to(data.device)
+            logits = self.network(data, visible=drawn.visible)  # (B, K)
+        else:
+            logits = self.network(data)
         target = batch["target"] if "target" in batch else F.one_hot(batch["label"].long(), logits.shape[1])
         loss = F.cross_entropy(logits.float(), target.float())
         return StepOutput.of(terms={"label": loss}, prediction={"logits": logits})

@@ -80,13 +80,13 @@ class Classifier(Configured, nn.Module):
         nn.init.trunc_normal_(self.head.weight, std=2e-5)
         nn.init.zeros_(self.head.bias)
 
-    def features(self, data: Tensor) -> Tensor:
-        """``(B, C, *size)`` -> ``(B, D)``."""
-        return self.fc_norm(self.encoder.pool(self.encoder(data), self.pool))
+    def features(self, data: Tensor, visible: Tensor | None = None) -> Tensor:
+        """``(B, C, *size)`` -> ``(B, D)``; of the tokens ``visible`` ``(B, V)`` alone, if they are given."""
+        return self.fc_norm(self.encoder.pool(self.encoder(data, visible), self.pool))
 
-    def forward(self, data: Tensor) -> Tensor:
-        """``(B, C, *size)`` -> logits ``(B, K)``."""
-        return self.head(self.dropout(self.features(data)))
+    def forward(self, data: Tensor, visible: Tensor | None = None) -> Tensor:
+        """``(B, C, *size)`` -> logits ``(B, K)``; ``visible`` as in :meth:`features`."""
+        return self.head(self.dropout(self.features(data, visible)))
 
 
 class FeatureMap(Configured, nn.Module):

@@ -65,7 +65,7 @@ def adapt_positions(
             f"{'equal edges' if file_grid is None else old}: name its grid, file_grid=(rows, columns), or take the "
             "model's own table, adapt=['positions_own']"
         )
-    if origin is not None and origin.grid != old:
+    if origin is not None and origin.grid != positions.laid(old):
         raise ValueError(f"{key} is the fixed table of a grid of {origin.grid}, not of {old}: file_grid={origin.grid}")
     resized = positions.resize(table, old_grid=old, new_grid=plane, prefix=prefix)
     if plane == grid:
@@ -91,7 +91,7 @@ def belongs_elsewhere(
         return flat
     origin = _origin(positions, table, prefix=prefix, grid=grid)
     if origin is not None:
-        return origin.grid != grid
+        return origin.grid != positions.laid(grid)
     return file_grid is not None and tuple(file_grid) != grid
 
 
@@ -99,7 +99,7 @@ def _origin(positions: Positions, table: Tensor, *, prefix: int, grid: tuple[int
     """What a fixed table was made for; learned ones of our kind may begin as anything."""
     if not isinstance(positions, SinCos):
         return None
-    return origin_of(table, prefix=prefix, likely=Origin(grid, positions.axis_order))
+    return origin_of(table, prefix=prefix, likely=Origin(positions.laid(grid), positions.axis_order))
 
 
 def _refuse_other_order(origin: Origin | None, positions: Positions, *, key: str) -> None:

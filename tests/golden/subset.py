@@ -110,6 +110,11 @@ SUBSETS = {
         exact=r"mask\..*|out\.(posemb.*|[^.]*\.loss.*)",
         halved=r"in\..*|state\.mid_sepdec_modtok\..*|out\.mid_sepdec_modtok\.pred.*",
     ),
+    "audio_mae": Subset(
+        source="audiomae",
+        exact=r"mask\..*",
+        halved=r"out\.(latent|pred|posemb_grid_8x64)|state\.(decoder_.*|mask_token)",
+    ),
     "smaug": Subset(source="smaug_components", exact=r".*"),
 }
 

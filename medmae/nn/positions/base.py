@@ -45,6 +45,10 @@ class Positions(ABC):
         """Rows of a table for this grid, without a prefix: one a token, unless a kind says otherwise."""
         return math.prod(grid)
 
+    def laid(self, grid: Sequence[int]) -> tuple[int, ...]:
+        """The grid whose rows a table of ``grid`` holds, in their order: itself, unless a kind says otherwise."""
+        return tuple(grid)
+
     def axis_rows(self, grid: Sequence[int]) -> Tensor | None:
         """Which rows add up to the position of a token, ``(N, A)`` int64; None where row i is that of token i."""
         return None

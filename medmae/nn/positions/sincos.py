@@ -37,15 +37,16 @@ class SinCos(Positions):
 
     def table(self, *, grid: Sequence[int], dim: int, prefix: int = 0) -> Tensor:
         """See :func:`sincos_table`."""
-        return sincos_table(grid=self._grid(grid), dim=dim, axis_order=self.axis_order, prefix=prefix)
+        return sincos_table(grid=self.laid(grid), dim=dim, axis_order=self.axis_order, prefix=prefix)
 
     def resize(self, table: Tensor, *, old_grid: Sequence[int], new_grid: Sequence[int], prefix: int) -> Tensor:
         """Interpolated: it may have been trained. See :func:`medmae.nn.positions.resize_positions`."""
-        old, new = self._grid(old_grid), self._grid(new_grid)
+        old, new = self.laid(old_grid), self.laid(new_grid)
         return resize_positions(table, old_grid=old, new_grid=new, prefix=prefix)
 
-    def _grid(self, grid: Sequence[int]) -> Sequence[int]:
-        return tuple(reversed(grid)) if self.turned else grid
+    def laid(self, grid: Sequence[int]) -> tuple[int, ...]:
+        """See :meth:`Positions.laid`."""
+        return tuple(reversed(grid)) if self.turned else tuple(grid)
 
 
 def sincos_table(*, grid: Sequence[int], dim: int, axis_order: AxisOrder = "last_first", prefix: int = 0) -> Tensor:
