@@ -8,7 +8,7 @@ What is written to ``out``::
     quarantine.csv   case,file,field,value,reason,remedy of every video or class folder that could not be used
     left_out.csv     file,reason of every other file that is not read
     prep.json        options, versions, counts
-    shards/          <case>.npy uint8 (T, H, W, C); <case>.json lets a run go on
+    shards/          <case>.npy uint8 (T, H, W, C); <case>.sound.npy int16 (T, C); <case>.json lets a run go on
 
 A row of the manifest has ``case``, ``subject``, ``session`` (null), ``split``, ``kind`` (``video``), ``source``,
 ``source_sha256``, ``content_sha256`` (of the frames as decoded), ``shard``, ``shard_sha256``, ``dtype``, ``first`` and
@@ -18,18 +18,21 @@ A row of the manifest has ``case``, ``subject``, ``session`` (null), ``split``, 
 ``captions``, ``questions`` (where there are any; see :mod:`medmae.data.video.questions`), ``container``, ``codec``,
 ``status`` (``ok`` or ``damaged``) and ``reason``, ``box`` (top, left, bottom, right of what moves), ``static`` (share
 of a frame that never moves), ``regions`` (of ultrasound, in pixels of the file), ``options_sha256`` and ``flags``
-(docs/data.md says what each means).
+(docs/data.md says what each means). With ``--sound`` also ``sound`` (as rows of :mod:`data_prep.audio` have it, its
+``start`` in seconds from the first frame; null without any) and ``sound_reason``.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from data_prep.audio_track import SoundOptions
 from data_prep.command import main_of, prepare_with
+from data_prep.media_splits import splits_of
 from data_prep.outcome import NO_PATIENT, Row
 from data_prep.preparation import Preparation
 from data_prep.unit import FoundUnits
@@ -37,10 +40,9 @@ from data_prep.video_case import VideoTask, prepare_video
 from data_prep.video_files import find_videos
 from data_prep.video_source import VideoSource
 from data_prep.video_store import Options
-from data_prep.work import given_split
-from medmae.data import splits
+from medmae.data.audio.mix import MIXES, Mix
 from medmae.data.identity.headers import SALT
-from medmae.errors import DataError, check_choice
+from medmae.errors import check_choice
 
 EXAMPLE = "videos/ prepared/ --subject-from '^(p[0-9]+)_'"
 LIMIT_S = 3600.0
@@ -70,12 +72,15 @@ class VideoPreparation(Preparation[VideoSource]):
         mask_static: Blacken what never moves: borders, text, scales.
         damaged: ``keep`` stores what precedes the damage, ``refuse`` quarantines the video.
         limit_gb: Most that the frames of one video may take up, in 10^9 bytes.
+        sound: Keep the sound of each video beside its frames; one without stays a video, and is counted.
+        sound_rate: Samples a second of sound that are kept; 0 keeps each video's own.
+        sound_mix: ``mean`` of all channels of sound, the ``first``, or ``all`` of them.
         limit_s: Seconds after which a video's decoder is taken to hang.
     """
 
     what = "video"
     columns = ("label", "frames", "size", "fps", "status", "captions", "questions")
-    packages = ("numpy", "pillow", "av", "pydicom", "scipy", "distributed")
+    packages = ("numpy", "pillow", "av", "pydicom", "scipy", "soundfile", "distributed")
     work = staticmethod(prepare_video)
 
     root: str | Path | None = None
@@ -90,6 +95,9 @@ class VideoPreparation(Preparation[VideoSource]):
     mask_static: bool = False
     damaged: Literal["keep", "refuse"] = "keep"
     limit_gb: float = 16.0
+    sound: bool = False
+    sound_rate: int = 16_000
+    sound_mix: Mix = "mean"
     limit_s: float = LIMIT_S
 
     @property
@@ -102,12 +110,16 @@ class VideoPreparation(Preparation[VideoSource]):
             mask_static=self.mask_static,
             damaged=self.damaged,
             limit_gb=self.limit_gb,
+            sound=SoundOptions(rate=self.sound_rate, mix=self.sound_mix) if self.sound else None,
         )
 
     def check(self) -> None:
         """Raises ValueError for options out of range."""
         check_choice(self.channels, ("auto", "1", "3"), name="channels")
         check_choice(self.damaged, ("keep", "refuse"), name="damaged")
+        check_choice(self.sound_mix, MIXES, name="sound_mix")
+        if self.sound_rate != 0 and not 100 <= self.sound_rate <= 768_000:
+            raise ValueError(f"sound_rate must be 0 or from 100 to 768000, got {self.sound_rate}")
         check_choice(self.report_as, ("sentences", "whole"), name="report_as")
         # Not the other way round: nan is neither, and would switch a limit off.
         if not (self.short_side >= 0 and self.fps >= 0 and self.limit_gb > 0 and self.limit_s > 0):
@@ -137,21 +149,7 @@ class VideoPreparation(Preparation[VideoSource]):
 
     def splits_of(self, units: Sequence[VideoSource]) -> Mapping[str, str]:
         """Of the file, else of folders or table, else drawn; without patients, in each class."""
-        splits.check_disjoint(((video.subject, video.split) for video in units if video.split), path=self.source)
-        own = {video.subject: video.split for video in units}
-        if self.split is not None:
-            if any(own.values()):
-                raise DataError(
-                    "folders (or the table) and --split both name splits", field="--split", remedy="drop one"
-                )
-            return given_split(self.split, own)
-        shelves: dict[str, dict[str, str | None]] = defaultdict(dict)
-        for video in units:
-            shelves["" if video.known else video.segments[0].label or ""][video.subject] = video.split
-        found: dict[str, str] = {}
-        for _, some in sorted(shelves.items()):
-            found |= splits.completed(some, fractions=self.fractions, seed=self.seed)
-        return found
+        return splits_of(units, given=self.split, source=self.source, fractions=self.fractions, seed=self.seed)
 
     def task(self, unit: VideoSource) -> VideoTask:
         """What a worker needs for one video."""
@@ -184,6 +182,10 @@ class VideoPreparation(Preparation[VideoSource]):
         timeless = sum(row["fps"] is None for row in rows)
         if timeless:
             notes.append(f"nothing tells the rate of {timeless} videos: they cannot be sampled by seconds")
+        why = Counter(row["sound_reason"] for row in rows if "sound" in row and not row["sound"])
+        if why:
+            told = ", ".join(f"{count}: {reason}" for reason, count in why.most_common(5))
+            notes.append(f"{sum(why.values())} of {len(rows)} videos have no sound ({told})")
         return notes
 
 

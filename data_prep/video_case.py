@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import time
-from dataclasses import asdict, dataclass
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from data_prep.outcome import NO_PATIENT, CaseResult, Row
-from data_prep.resume import Finished, finished, key_of, stamp_of, write_finished
-from data_prep.tables import failure_row
+from data_prep.media_case import described, prepare_media
+from data_prep.outcome import CaseResult, Row
+from data_prep.video_sound import sound_of_part, with_sound
 from data_prep.video_source import Segment, VideoSource
 from data_prep.video_store import Options, Stored, store
 from medmae.child import run_in_child
 from medmae.data.video.times import seconds_of
 from medmae.errors import DataError
-from medmae.files import sha256_of
 
 FORMAT = 2  # of shards and rows; a new number makes everything be prepared anew
 
@@ -39,31 +36,7 @@ def prepare_video(task: VideoTask) -> CaseResult:
     Raises:
         DataError: Whatever is wrong with it, also that its decoder crashed or did not come to an end.
     """
-    start = time.perf_counter()
-    source = task.source
-    if source.fault is not None:
-        raise source.fault
-    key = key_of(FORMAT, asdict(task.options), source.case, source.rate)
-    record = task.shards / f"{source.case}.json"
-    done, kept = finished(record, key=key, sources=source.files, make=partial(_prepared, task, key, record))
-    rows, failures = _rows(done.rows[0], source, key)
-    return CaseResult(rows=tuple(rows), kept=kept, seconds=time.perf_counter() - start, failures=tuple(failures))
-
-
-def _prepared(task: VideoTask, key: str, record: Path) -> Finished:
-    shard = task.shards / f"{task.source.case}.npy"
-    argument = {
-        "path": str(task.source.path),
-        "shard": str(shard),
-        "rate": task.source.rate,
-        "files": [str(file) for file in task.source.files],
-        "options": asdict(task.options),
-    }
-    answer = run_in_child("data_prep.video_case:store_video", argument, path=task.source.path, limit_s=task.limit_s)
-    made = Finished(rows=(answer["row"],))
-    stamps = [stamp_of(file, sha256) for file, sha256 in zip(task.source.files, answer["hashes"], strict=True)]
-    write_finished(record, made, key=key, sources=stamps, shards=[shard])
-    return made
+    return prepare_media(task, version=FORMAT, work="data_prep.video_case:store_video", child=run_in_child, part=_part)
 
 
 def store_video(task: dict[str, Any]) -> dict[str, Any]:
@@ -76,14 +49,12 @@ def store_video(task: dict[str, Any]) -> dict[str, Any]:
         DataError: See :func:`data_prep.video_store.store`.
     """
     path, shard = Path(task["path"]), Path(task["shard"])
-    stored = store(path, shard, Options(**task["options"]), rate=task["rate"])
-    hashes = [sha256_of(file) for file in task["files"]]
-    row = _described(stored) | {
-        "shard": f"{shard.parent.name}/{shard.name}",
-        "shard_sha256": sha256_of(shard),
-        "source_sha256": hashes[0] if len(hashes) == 1 else key_of(hashes),
-    }
-    return {"row": row, "hashes": hashes}
+    options = Options.of(task["options"])
+    stored = store(path, shard, options, rate=task["rate"])
+    row = _described(stored)
+    if options.sound is not None:
+        row = with_sound(row, path, shard, options.sound, first_frame=stored.start)
+    return described(row, shard, task["files"])
 
 
 def _described(stored: Stored) -> Row:
@@ -110,26 +81,6 @@ def _described(stored: Stored) -> Row:
     }
 
 
-def _rows(stored: Row, source: VideoSource, key: str) -> tuple[list[Row], list[Row]]:
-    """Rows of the segments of a video (of the whole, where none are named), and failures of segments."""
-    flags = [*stored["flags"], *([] if source.known else [NO_PATIENT])]
-    named = {"subject": source.subject, "session": None}
-    told = {"source": str(source.path), "options_sha256": key}
-    rows, failures = [], []
-    for segment in source.segments:
-        case = source.case if segment.name is None else f"{source.case}_{segment.name}"
-        about: Row = {"label": segment.label, "value": segment.value, "captions": list(segment.captions)}
-        if segment.questions:
-            about["questions"] = [question.as_row() for question in segment.questions]
-        try:
-            part = _part(stored, segment, source.path)
-        except DataError as error:
-            failures.append(failure_row(case, error))
-            continue
-        rows.append({"case": case, **named, **part, **about, **told, "flags": [*flags, *segment.flags]})
-    return rows, failures
-
-
 def _part(stored: Row, segment: Segment, path: Path) -> Row:
     if segment.start is None and segment.end is None:
         return stored
@@ -154,4 +105,5 @@ def _part(stored: Row, segment: Segment, path: Path) -> Row:
         )
     first, last = int(inside[0]), int(inside[-1])
     times = None if stored["times"] is None else np.round(seconds[first : last + 1] - seconds[first], 6).tolist()
-    return stored | {"first": first, "count": last - first + 1, "times": times}
+    part = stored | {"first": first, "count": last - first + 1, "times": times}
+    return sound_of_part(part, start=float(seconds[first]), end=end)

@@ -11,7 +11,10 @@ from data_prep.video_questions import CHOICE, NAMES, NESTED
 from medmae.errors import DataError
 
 KNOWN = {
-    "path": ("path", "file", "filename", "file_name", "video", "video_path", "videoid", "video_id", "youtube_id", "id"),
+    "path": (
+        *("path", "file", "filename", "file_name", "video", "video_path", "videoid", "video_id", "youtube_id", "id"),
+        *("sound", "audio", "audio_path"),
+    ),
     "label": ("label", "class", "template"),
     "value": ("value", "ef"),
     "caption": ("caption", "captions", "sentence", "text"),
@@ -20,6 +23,8 @@ KNOWN = {
     "split": ("split",),
     "subject": ("subject", "patient", "patient_id", "group"),
     "fps": ("fps",),
+    "classes": ("classes", "labels", "tags"),
+    "fold": ("fold",),
 }
 ALL = {**KNOWN, **NAMES, "questions": NESTED}
 REMEDY = "the first line must be: path, and some of label,value,caption,question,answer,start,end,split,subject,fps"

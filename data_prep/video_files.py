@@ -54,22 +54,37 @@ def find_videos(
         raise DataError("there is no such file or folder", path=source, remedy="check the path")
     if source.is_dir() or source.suffix.lower() not in TABLES:
         paths, left = videos_below(source, out=out)
-        videos = [_from_folder(path, source) for path in paths]
+        videos = [from_folder(path, source) for path in paths]
         found = FoundVideos(tuple(videos), tuple(left), notes=_deep(paths, source))
     else:
         found = videos_of_table(source, root or source.parent, columns or {})
     if not found.videos:
         raise DataError("no video is here", path=source, field="videos", value=0, remedy=LAYOUT)
-    videos = with_patients(found.videos, source, given=given or Given(by_name=True), salt=salt)
-    all_or_none("split", {video.name: video.split for video in videos}, source)
-    found = replace(found, videos=tuple(sorted(_named(videos), key=lambda video: video.case)))
+    found = settled(found, source, given=given, salt=salt)
     if reports is not None:
         base = source if source.is_dir() else root or source.parent
         found = with_reports(found, base, reports, how=report_as)
-    return _looked_through(found)
+    return looked_through(found)
 
 
-def _looked_through(found: FoundVideos) -> FoundVideos:
+def settled(found: FoundVideos, source: Path, *, given: Given | None, salt: Path | None) -> FoundVideos:
+    """What was found, with patients and names of cases, sorted by these.
+
+    Args:
+        found: Videos, or sounds.
+        source: Of them.
+        given: What the user says of patients.
+        salt: See :func:`medmae.data.identity.headers.salt_of`.
+
+    Raises:
+        DataError: If patients or splits are known of some only, or several names could be one patient's.
+    """
+    videos = with_patients(found.videos, source, given=given or Given(by_name=True), salt=salt)
+    all_or_none("split", {video.name: video.split for video in videos}, source)
+    return replace(found, videos=tuple(sorted(_named(videos), key=lambda video: video.case)))
+
+
+def looked_through(found: FoundVideos) -> FoundVideos:
     """With a flag where texts may say who somebody is."""
     videos = [(video, signs_in(text for one in video.segments for text in one.texts)) for video in found.videos]
     flagged = [
@@ -82,7 +97,8 @@ def _looked_through(found: FoundVideos) -> FoundVideos:
     return replace(found, videos=tuple(flagged), notes=(*found.notes, *told))
 
 
-def _from_folder(path: Path, source: Path) -> VideoSource:
+def from_folder(path: Path, source: Path, *, what: str = "video") -> VideoSource:
+    """A file, or folder of frames, by the folders that it lies in: ``[split/]class/video``."""
     parts = list(path.relative_to(source).parts) if source.is_dir() else [path.name]
     if path.is_dir() and len(parts) > 1 and parts[-1].lower() in _INSIDE:
         parts.pop()
@@ -90,7 +106,7 @@ def _from_folder(path: Path, source: Path) -> VideoSource:
     shelves = parts[1 if split else 0 : -1]
     label = nfc(shelves[0]) if len(shelves) == 1 else None
     name = "/".join(parts) or path.name
-    return video_at(path, name, split=split, segments=(Segment(label=label),))
+    return video_at(path, name, split=split, segments=(Segment(label=label),), what=what)
 
 
 def _deep(paths: Sequence[Path], source: Path) -> tuple[str, ...]:

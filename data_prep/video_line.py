@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +41,8 @@ class Line:
         split: ``train``, ``val`` or ``test``, if named.
         subject: Patient, or whatever must not be cut in two.
         fps: Frames a second of a video that does not tell them itself.
+        classes: Several classes, written with ``;`` or ``|`` between them; None where the table has no such column.
+        fold: Official fold.
     """
 
     number: int
@@ -54,6 +57,8 @@ class Line:
     split: str | None = None
     subject: str | None = None
     fps: float | None = None
+    classes: tuple[str, ...] | None = None
+    fold: int | None = None
 
 
 def line_of(number: int, entry: Mapping[str, object], path: Path, *, remedy: str) -> Line:
@@ -110,7 +115,22 @@ def line_of(number: int, entry: Mapping[str, object], path: Path, *, remedy: str
         split=None if split is None else SPLIT_WORDS[split.lower()],
         subject=values.get("subject"),
         fps=fps,
+        classes=_classes(values["classes"]) if "classes" in values else None,
+        fold=_fold(values.get("fold"), number, path),
     )
+
+
+def _classes(text: str | None) -> tuple[str, ...]:
+    """Of an empty field none."""
+    parts = re.split(r"[;|]", text or "")
+    return tuple(dict.fromkeys(part.strip() for part in parts if part.strip()))
+
+
+def _fold(text: str | None, number: int, path: Path) -> int | None:
+    value = _number(text, "fold", number, path)
+    if value is None or value.is_integer():
+        return None if value is None else int(value)
+    raise DataError(f"line {number} names no fold", path=path, field="fold", value=text, remedy="give a whole number")
 
 
 def _said(entry: Mapping[str, object], number: int, path: Path) -> tuple[tuple[str, ...], tuple[Question, ...], int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -17,18 +17,21 @@ from medmae.data.left_out import LeftOut
 from medmae.data.names import file_name_of
 from medmae.errors import DataError
 
+Below = Callable[[Path], tuple[list[Path], list[LeftOut]]]
+
 
 @dataclass
 class _Index:
     """Finds the video of a name in a table: as it stands, or exactly so with a suffix, or by file name alone."""
 
     root: Path
+    below: Below = videos_below
     _by_name: dict[str, list[Path]] | None = field(default=None, repr=False)
 
     @cached_property
     def walked(self) -> list[Path]:
         """All videos below the root."""
-        return videos_below(self.root)[0]
+        return self.below(self.root)[0]
 
     def __call__(self, name: str) -> Path | None:
         return next(iter(self.all(name)), None)
@@ -50,18 +53,27 @@ class _Index:
         return self._by_name.get(nfc(name), [])
 
 
-def videos_of_table(table: Path, root: Path, columns: Mapping[str, str]) -> FoundVideos:
-    """The videos of a table, see :mod:`data_prep.video_table`; those that are not there carry their fault.
+def videos_of_table(
+    table: Path, root: Path, columns: Mapping[str, str], *, below: Below = videos_below, what: str = "video"
+) -> FoundVideos:
+    """The videos (or sounds) of a table, see :mod:`data_prep.video_table`; those that are not there carry their fault.
+
+    Args:
+        table: The file.
+        root: Where its paths start.
+        columns: Our name of a column -> the table's.
+        below: Gives all that there are below a folder.
+        what: One of them is called.
 
     Raises:
         DataError: If lines disagree, repeat each other, or name one file in several ways.
     """
-    index = _Index(root)
+    index = _Index(root, below)
     read = read_table(table, resolve=index, columns=columns)
     lines: dict[str, list[Line]] = defaultdict(list)
     for line in read.lines:
         lines[line.name].append(line)
-    videos = [_of_lines(name, some, index, table) for name, some in lines.items()]
+    videos = [_of_lines(name, some, index, table, what) for name, some in lines.items()]
     _check_once(videos, table)
     left, notes = _unnamed(videos, index) if any(line.captions or line.questions for line in read.lines) else ([], [])
     return FoundVideos(tuple(videos), tuple(left), notes=(*read.notes, *notes))
@@ -75,13 +87,13 @@ def _unnamed(videos: Iterable[VideoSource], index: _Index) -> tuple[list[LeftOut
     return left, [f"the table says nothing of {len(left)} videos beside the others: {left[0].path}"] if left else []
 
 
-def _of_lines(name: str, lines: list[Line], index: _Index, table: Path) -> VideoSource:
+def _of_lines(name: str, lines: list[Line], index: _Index, table: Path, what: str) -> VideoSource:
     one = _agreed(name, lines, table)
     found = index.all(name)
     fault = None
     if len(found) != 1:
         fault = DataError(
-            "there is no such video" if not found else f"{len(found)} videos are called so: {found[0]}, {found[1]}",
+            f"there is no such {what}" if not found else f"{len(found)} {what}s are called so: {found[0]}, {found[1]}",
             path=index.root / name,
             field=f"line {lines[0].number} of {table.name}",
             value=name,
@@ -95,13 +107,16 @@ def _of_lines(name: str, lines: list[Line], index: _Index, table: Path) -> Video
         )
     segments = _parts(name, parts, table) if parts else (_whole(lines),)
     about = {"split": one.split, "subject": one.subject or "", "rate": one.fps, "fault": fault, "segments": segments}
+    about |= {"about": () if one.fold is None else (("fold", one.fold),), "what": what}
     return video_at(path, name, known=one.subject is not None, **about)
 
 
 def _whole(lines: list[Line]) -> Segment:
     captions = tuple(dict.fromkeys(caption for line in lines for caption in line.captions))
     questions = tuple(question for line in lines for question in line.questions)
-    return Segment(label=lines[0].label, value=lines[0].value, captions=captions, questions=questions)
+    first = lines[0]
+    about = {"label": first.label, "value": first.value, "classes": first.classes}
+    return Segment(captions=captions, questions=questions, **about)
 
 
 def _parts(name: str, lines: list[Line], table: Path) -> tuple[Segment, ...]:
@@ -110,7 +125,7 @@ def _parts(name: str, lines: list[Line], table: Path) -> tuple[Segment, ...]:
         spans[line.start, line.end].append(line)
     made = []
     for (start, end), some in spans.items():
-        _agreed(name, some, table, also=("label", "value"))
+        _agreed(name, some, table, also=("label", "value", "classes"))
         text = f"{start or 0:g}-{'end' if end is None else f'{end:g}'}"
         made.append(replace(_whole(some), name=file_name_of(text), start=start, end=end))
     return tuple(made)
@@ -119,7 +134,7 @@ def _parts(name: str, lines: list[Line], table: Path) -> tuple[Segment, ...]:
 def _agreed(name: str, lines: list[Line], table: Path, *, also: Sequence[str] = ()) -> Line:
     """What several lines of one video agree on; they may differ in captions, or in the part that they name."""
     whole = all(line.start is None and line.end is None for line in lines)
-    fields = ["split", "subject", "fps", *(also or (("label", "value") if whole else ()))]
+    fields = ["split", "subject", "fps", "fold", *(also or (("label", "value", "classes") if whole else ()))]
     numbers = ", ".join(str(line.number) for line in lines[:10])
     for column in fields:
         values = {getattr(line, column) for line in lines}

@@ -1,4 +1,4 @@
-"""What a video of a preparation is: where it lies, whose it is, what is said of it and of its parts."""
+"""What a video (or sound) of a preparation is: where it lies, whose it is, what is said of it and of its parts."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ class Segment:
         label: Class, if known.
         value: Of regression, if known.
         captions: What is said of it.
+        classes: Several classes, none of them if empty; None where nobody says them.
         questions: What is asked of it.
         flags: What else to know of these.
         start: Seconds from the first frame.
@@ -31,6 +32,7 @@ class Segment:
     label: str | None = None
     value: float | None = None
     captions: tuple[str, ...] = ()
+    classes: tuple[str, ...] | None = None
     questions: tuple[Question, ...] = ()
     flags: tuple[str, ...] = ()
     start: float | None = None
@@ -45,7 +47,7 @@ class Segment:
 
 @dataclass(frozen=True, kw_only=True)
 class VideoSource:
-    """One video on disk.
+    """One video, or sound, on disk.
 
     Args:
         case: Name of its shard.
@@ -56,8 +58,12 @@ class VideoSource:
         known: Whether the patient is known.
         split: As folders or the table have it.
         segments: At least one.
-        rate: Frames a second, as the table has it.
+        rate: Frames (or samples) a second, as the table or a header has it.
         fault: Why it cannot be used, if that is known before reading.
+        session: Of which visit.
+        about: What else its rows say: names and values.
+        longest: Seconds of the clip that a table names, where the file should be no longer.
+        what: What it is called where it has no class.
     """
 
     case: str
@@ -71,11 +77,18 @@ class VideoSource:
     rate: float | None = None
     fault: DataError | None = None
     session: str | None = None
+    about: tuple[tuple[str, object], ...] = ()
+    longest: float | None = None
+    what: str = "video"
 
     @property
     def content(self) -> str:
         """Its class, if it has one, and the number of its parts."""
-        words = [self.segments[0].label or "video", f"in {len(self.segments)} parts" if len(self.segments) > 1 else ""]
+        first = self.segments[0]
+        words = [
+            first.label or " ".join(first.classes or ()) or self.what,
+            f"in {len(self.segments)} parts" if len(self.segments) > 1 else "",
+        ]
         return " ".join(filter(None, words))
 
 

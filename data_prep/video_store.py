@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
+from data_prep.audio_track import SoundOptions
 from data_prep.growing import growing_shard
 from data_prep.video_static import StaticParts
 from medmae.data.video.opening import open_video
@@ -32,6 +34,7 @@ class Options:
         mask_static: Whether to blacken what never moves: borders, text, scales.
         damaged: ``keep`` stores what precedes the damage, ``refuse`` quarantines the video.
         limit_gb: Most that the frames of one video may take up, in 10^9 bytes.
+        sound: How its sound is kept; None leaves it out.
     """
 
     short_side: int = 256
@@ -40,6 +43,13 @@ class Options:
     mask_static: bool = False
     damaged: Literal["keep", "refuse"] = "keep"
     limit_gb: float = 16.0
+    sound: SoundOptions | None = None
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Options:
+        """Of what :func:`dataclasses.asdict` gave."""
+        sound = values["sound"]
+        return cls(**{**values, "sound": None if sound is None else SoundOptions(**sound)})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +62,7 @@ class Stored:
         video: As it is after its only pass.
         static: What never moves.
         flags: Of reading, times and content.
+        start: When its first frame is shown, on the clock of the file; None where nothing tells.
     """
 
     shape: tuple[int, int, int, int]
@@ -59,6 +70,7 @@ class Stored:
     video: Video
     static: StaticParts
     flags: tuple[str, ...]
+    start: float | None = None
 
 
 class _ColourFoundError(Exception):
@@ -116,7 +128,9 @@ def _store(
         _blacken(shard, static.mask())
         flags.append("static_masked")
     shape = (len(kept), H, W, channels)
-    return Stored(shape=shape, times=settled, video=video, static=static, flags=tuple(dict.fromkeys(flags)))
+    return Stored(
+        shape=shape, times=settled, video=video, static=static, flags=tuple(dict.fromkeys(flags)), start=times[0]
+    )
 
 
 class _Thinning:

@@ -35,7 +35,7 @@ def videos_below(source: Path, *, out: Path | None = None) -> tuple[list[Path], 
     below = {
         folder: files
         for folder, files in folders_below(source)
-        if not _hidden(folder, source) and (folder == source or not _written(folder, out))
+        if not is_hidden(folder, source) and (folder == source or not is_written(folder, out))
     }
     for folder in [source, *natural(path for path in below if path != source)]:
         pictures = frames_in(folder)
@@ -69,11 +69,12 @@ def _of_masks(path: Path, source: Path) -> bool:
     return is_mask(path) or (path.parent != source and is_mask(path.parent) and path.parent.name.isalpha())
 
 
-def _hidden(path: Path, source: Path) -> bool:
+def is_hidden(path: Path, source: Path) -> bool:
+    """Whether a folder, or one above it below the source, is hidden, or one that systems make."""
     return any(part.startswith(".") or part.lower() in _JUNK for part in path.relative_to(source).parts)
 
 
-def _written(path: Path, out: Path | None) -> bool:
+def is_written(path: Path, out: Path | None) -> bool:
     """Whether a folder, or what it lies in, holds the shards of this preparation or of another one."""
     return any(
         folder.name == "shards"

@@ -89,6 +89,7 @@ def _settled(decoded: Decoded, path: Path) -> Sound:
     return Sound(
         samples=samples,
         rate=clock.rate,
+        stated_rate=decoded.rate,
         start=clock.start,
         missing=missing,
         flags=(*decoded.flags, *clock.flags, *flags),

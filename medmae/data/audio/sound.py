@@ -52,6 +52,7 @@ class Sound:
     Attributes:
         samples: float32 ``(C, T)`` in [-1, 1], all finite.
         rate: Samples a second; of a sound whose clock drifts, what its time stamps say, to a fraction.
+        stated_rate: What the file says of it, a whole number.
         start: When its first sample sounds, in seconds on the clock of the file; negative where it begins before it.
         missing: First sample and count of each gap that its time stamps leave; what stands there is zero, and no sound.
         flags: What a user should know; see docs/data.md.
@@ -63,6 +64,7 @@ class Sound:
 
     samples: np.ndarray
     rate: float
+    stated_rate: int
     start: float
     missing: tuple[tuple[int, int], ...]
     flags: tuple[str, ...]

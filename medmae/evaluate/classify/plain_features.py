@@ -21,6 +21,7 @@ from medmae.training.reading import Items
 
 Describe = Callable[[Tensor], Tensor]
 RAW = "raw pixels"
+LOG_SPECTRUM = "log-spectrum"
 _POOLS: Mapping[int, Callable[..., Tensor]] = {
     1: F.adaptive_avg_pool1d,
     2: F.adaptive_avg_pool2d,
@@ -35,7 +36,9 @@ def plain_features(kind: Kind) -> dict[str, Describe]:
     found: dict[str, Describe] = {"mean colour" if kind.colour else "mean intensity": mean_intensity}
     if kind.colour:
         found["colour histogram"] = colour_histogram
-    if "time" in kind.roles and len(kind.axes) > 1:
+    if {"time", "frequency"} <= set(kind.roles):
+        found[LOG_SPECTRUM] = partial(spectrum, axis=kind.axis("time"))
+    elif "time" in kind.roles and len(kind.axes) > 1:
         found["mean frame"] = partial(mean_frame, axis=kind.axis("time"))
     return found | {RAW: partial(raw_pixels, most=_most(kind))}
 
@@ -57,6 +60,14 @@ def mean_frame(data: Tensor, *, axis: int) -> Tensor:
     """What does not move, at most 16 along each axis: ``(B, C, *size)`` -> ``(B, D)``."""
     still = data.mean(dim=axis)
     return raw_pixels(still, most=[_MORE] * (still.ndim - 2))
+
+
+def spectrum(data: Tensor, *, axis: int) -> Tensor:
+    """Mean and deviation of each band along time: ``(B, C, *size)`` -> ``(B, 2 D)``.
+
+    Of sounds of the surroundings they tell most classes already: 0.73 of ten in ESC-10, three of its folds (docs/data.md).
+    """
+    return torch.cat([data.mean(dim=axis).flatten(1), data.std(dim=axis, correction=0).flatten(1)], dim=1)
 
 
 def raw_pixels(data: Tensor, *, most: list[int]) -> Tensor:

@@ -1,0 +1,203 @@
+"""Sounds to a prepared data set: every file decoded once, mixed and resampled once, split by patient or speaker.
+
+What is written to ``out``::
+
+    manifest.jsonl   one JSON object a sound, or a part of one, sorted by case (keys below)
+    splits.csv       subject,split
+    summary.csv      case,subject,split,label,seconds,rate,channels,status,flags,seconds
+    quarantine.csv   case,file,field,value,reason,remedy of every sound or class folder that could not be used
+    left_out.csv     file,reason of every other file that is not read
+    prep.json        options, versions, counts
+    shards/          <case>.npy int16 (T, C); <case>.json lets a run go on
+
+A row of the manifest has ``case``, ``subject``, ``session``, ``split``, ``kind`` (``sound``), ``source``,
+``source_sha256``, ``content_sha256`` (of the samples as decoded), ``shard``, ``shard_sha256``, ``dtype``, ``first`` and
+``count`` (its samples in the shard), ``rate``, ``channels``, ``gain`` (full scale: a value is stored / 32767 * gain),
+``start`` (0), ``missing`` (first and count of gaps, where zeros stand), ``label``, ``classes`` (several; absent where
+nobody says them), ``value``, ``captions``, ``fold`` (of collections that have them), ``recorded`` (site, database,
+intensity: what else is known), ``source_rate``, ``source_channels``, ``peak``, ``decibels``, ``offset``, ``clipped``,
+``silent``, ``container``, ``codec``, ``status`` (``ok`` or ``damaged``) and ``reason``, ``options_sha256`` and
+``flags`` (docs/data.md says what each means).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from data_prep.audio_case import AudioTask, prepare_audio
+from data_prep.audio_files import LAYOUTS, Layout, find_sounds, with_folds
+from data_prep.audio_track import SoundOptions
+from data_prep.command import main_of, prepare_with
+from data_prep.media_splits import splits_of
+from data_prep.outcome import NO_PATIENT, Row
+from data_prep.preparation import Preparation
+from data_prep.unit import FoundUnits
+from data_prep.video_source import VideoSource
+from medmae.data.audio.mix import MIXES, Mix
+from medmae.data.identity.headers import SALT
+from medmae.errors import check_choice
+
+EXAMPLE = "sounds/ prepared/ --subject-from '^(p[0-9]+)_'"
+LIMIT_S = 600.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class AudioPreparation(Preparation[VideoSource]):
+    """Prepares a folder (or table) of sounds, or of videos whose sound is wanted.
+
+    Where folders (or the table) name splits these are kept, and a missing val is drawn from train.
+
+    Args:
+        source: Folder with ``[split/]class/sound``; a collection that is known by its names or tables (AudioSet,
+            VGGSound, ESC, RAVDESS, spoken digits, speech commands, PhysioNet, CMU-MOSEI); or a table with ``path`` and
+            some of ``label,classes,value,caption,start,end,split,subject,fold``.
+        layout: Which collection it is; ``auto`` looks, ``folder`` and ``table`` take the source as it lies.
+        root: Where the paths of a table start; None takes the folder of the table.
+        starts: Of AudioSet and VGGSound: ``clip`` where files are clips, ``file`` where they are whole recordings.
+        test_fold: Official fold that is the test.
+        val_fold: Official fold that is the validation; None draws one from train.
+        subject_column: Column of the table that must not be cut in two, such as a site; None takes ``subject``,
+            ``patient`` or ``group``.
+        label_column: Column of the table that is the class; None takes ``label`` or ``class``.
+        value_column: Column of the table to predict by regression; None takes ``value``.
+        rate: Samples a second that are kept; 0 keeps each sound's own.
+        mix: ``mean`` of all channels, the ``first``, or ``all`` of them.
+        damaged: ``keep`` stores what precedes the damage, ``refuse`` quarantines the sound.
+        limit_gb: Most memory that one sound may take, in 10^9 bytes.
+        limit_s: Seconds after which a sound's decoder is taken to hang.
+    """
+
+    what = "sound"
+    columns = ("label", "length", "rate", "channels", "status")
+    packages = ("numpy", "scipy", "soundfile", "av", "distributed")
+    work = staticmethod(prepare_audio)
+
+    layout: Layout = "auto"
+    root: str | Path | None = None
+    starts: Literal["clip", "file"] = "clip"
+    test_fold: int | None = None
+    val_fold: int | None = None
+    subject_column: str | None = None
+    label_column: str | None = None
+    value_column: str | None = None
+    rate: int = 16_000
+    mix: Mix = "mean"
+    damaged: Literal["keep", "refuse"] = "keep"
+    limit_gb: float = 4.0
+    limit_s: float = LIMIT_S
+
+    @property
+    def stored(self) -> SoundOptions:
+        """What shapes the shards."""
+        return SoundOptions(rate=self.rate, mix=self.mix, damaged=self.damaged, limit_gb=self.limit_gb)
+
+    def check(self) -> None:
+        """Raises ValueError for options out of range."""
+        check_choice(self.layout, LAYOUTS, name="layout")
+        check_choice(self.starts, ("clip", "file"), name="starts")
+        check_choice(self.damaged, ("keep", "refuse"), name="damaged")
+        check_choice(self.mix, MIXES, name="mix")
+        if not (self.rate == 0 or 100 <= self.rate <= 768_000) or not (self.limit_gb > 0 and self.limit_s > 0):
+            raise ValueError(
+                "rate must be 0 or from 100 to 768000, limit_gb and limit_s > 0, got "
+                f"{self.rate}, {self.limit_gb}, {self.limit_s}"
+            )
+
+    def find(self) -> FoundUnits[VideoSource]:
+        """The sounds of the source."""
+        named = {"subject": self.subject_column, "label": self.label_column, "value": self.value_column}
+        found = find_sounds(
+            Path(self.source),
+            root=None if self.root is None else Path(self.root),
+            given=self.given,
+            salt=None if self.dry_run else Path(self.out) / SALT,
+            columns={ours: theirs for ours, theirs in named.items() if theirs is not None},
+            out=Path(self.out),
+            layout=self.layout,
+            starts=self.starts,
+        )
+        sounds = with_folds(found.videos, test=self.test_fold, val=self.val_fold, source=Path(self.source))
+        return FoundUnits(units=tuple(sounds), left_out=found.left_out, notes=found.notes)
+
+    def owners(self, unit: VideoSource) -> Mapping[Path, str]:
+        """Of each file its class where folders are those of classes, else whose it is."""
+        return dict.fromkeys(unit.files, unit.segments[0].label or unit.subject)
+
+    def splits_of(self, units: Sequence[VideoSource]) -> Mapping[str, str]:
+        """Of the file, else of folds, folders or table, else drawn; without patients, in each class."""
+        return splits_of(units, given=self.split, source=self.source, fractions=self.fractions, seed=self.seed)
+
+    def task(self, unit: VideoSource) -> AudioTask:
+        """What a worker needs for one sound."""
+        return AudioTask(source=unit, shards=Path(self.out) / "shards", options=self.stored, limit_s=self.limit_s)
+
+    def line(self, row: Row) -> Row:
+        """Its columns of ``summary.csv``."""
+        return {
+            "label": row["label"] or " ".join(row.get("classes") or ()),
+            "length": f"{row['count'] / row['rate']:.2f}",
+            "rate": row["source_rate"],
+            "channels": row["source_channels"],
+            "status": row["status"],
+        }
+
+    def notes(self, found: FoundUnits[VideoSource], rows: Sequence[Row]) -> list[str]:
+        """Whether patients are known, what is damaged, clipped or upsampled, and which classes a split lacks."""
+        notes = list(found.notes)
+        if any(NO_PATIENT in row["flags"] for row in rows):
+            notes.append(
+                "no patient or speaker is known, so sounds of one may be in train and in test, and held-out figures "
+                "too good: name them by --subject-from, or in a table with path,label,subject"
+            )
+        folds = sorted({row["fold"] for row in rows if "fold" in row})
+        if folds and self.test_fold is None:
+            notes.append(
+                f"folds {', '.join(map(str, folds))} are kept in the manifest; --test-fold N tests on one of them"
+            )
+        damaged = [row for row in rows if row["status"] == "damaged"]
+        if damaged:
+            first = f"{damaged[0]['case']}: {damaged[0]['reason']}"
+            notes.append(f"{len(damaged)} sounds are damaged and end early ({first}): --damaged refuse leaves them out")
+        return [*notes, *_flagged(rows), *_without_positives(rows)]
+
+
+_WORDS = {  # flag -> what it means
+    "clipped": "are clipped",
+    "dc_offset": "have an offset",
+    "silent_share": "are silent in part",
+    "quiet": "are very quiet",
+    "upsampled": "had a lower rate, and nothing in their upper bands",
+    "drift": "drift against their clock, and were resampled by it",
+    "gaps": "have gaps",
+    "not_finite": "had samples that were no numbers",
+}
+
+
+def _flagged(rows: Sequence[Row]) -> list[str]:
+    """How many sounds have each flag that says something of their quality."""
+    counts = Counter(flag.partition(":")[0] for row in rows for flag in row["flags"])
+    return [f"{counts[name]} of {len(rows)} sounds {words}" for name, words in _WORDS.items() if counts[name]]
+
+
+def _without_positives(rows: Sequence[Row]) -> list[str]:
+    """Classes that a split has no example of, which no score can count."""
+    several = [row for row in rows if row.get("classes") is not None]
+    every = {name for row in several for name in row["classes"]}
+    notes = []
+    for split in sorted({row["split"] for row in several}):
+        lacking = sorted(every - {name for row in several if row["split"] == split for name in row["classes"]})
+        if lacking:
+            shown = ", ".join(lacking[:10]) + (", …" if len(lacking) > 10 else "")
+            notes.append(f"{split} has no example of {len(lacking)} of {len(every)} classes: {shown}")
+    return notes
+
+
+prepare = prepare_with(AudioPreparation)
+main = main_of(prepare, name="data_prep.audio", example=EXAMPLE)
+
+if __name__ == "__main__":
+    main()
