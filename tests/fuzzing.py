@@ -29,6 +29,7 @@ from safetensors.torch import save_file
 
 from data_prep.tiny.wsi import picture, write_pyramid
 from data_prep.video_files import find_videos
+from medmae.data.audio.read import read_sound
 from medmae.data.images.arrays import read_npz
 from medmae.data.images.decode import pixels_of, read_bytes
 from medmae.data.images.idx import read_idx_array
@@ -47,6 +48,7 @@ from medmae.evaluate.features.embedding_files import read_embeddings
 from medmae.training.resume import read_checkpoint
 from medmae.weights.read import load_state
 from tests.fuzzed_texts import TEXTS, spoilt
+from tests.sounds import in_blocks, noise, write_sound, write_track
 from tests.videos import dicom_video, textured, write_video
 
 HANG_S = 20  # of the processor; six times that by the clock, for a process that waits
@@ -139,6 +141,16 @@ def _video(path: Path) -> None:
     write_video(path, textured(4), codec="mpeg4")
 
 
+def _sound(path: Path) -> None:
+    write_sound(path, noise(seconds=0.5))
+
+
+def _track(path: Path) -> None:
+    codec, blocks = {".mkv": "flac", ".m4a": "aac", ".ts": "mp2"}[path.suffix], in_blocks(noise(seconds=0.5))
+    container = "mp4" if path.suffix == ".m4a" else None
+    write_track(path, blocks, times=[0.05 * n for n in range(len(blocks))], codec=codec, container=container)
+
+
 def _weights(path: Path) -> None:
     state = {"a.weight": torch.arange(24.0).reshape(4, 6), "a.bias": torch.zeros(4)}
     save_file(state, path) if path.suffix == ".safetensors" else torch.save(state, path)
@@ -173,6 +185,8 @@ READERS: dict[str, tuple[Callable[[Path], object], Callable[[Path], object]]] = 
     "a.ckpt": (lambda path: torch.save({"medmae": 1, "global_step": 2}, path), read_checkpoint),
     "slide.tif": (lambda path: write_pyramid(path, picture(160, 128), mpp=0.5), _whole_slide),
     **dict.fromkeys(("a.mp4", "a.avi", "a.mkv", "a.ts"), (_video, read_video)),
+    **dict.fromkeys(("a.wav", "a.flac", "a.ogg", "a.mp3", "a.aiff"), (_sound, read_sound)),
+    **dict.fromkeys(("track.mkv", "track.m4a", "track.ts"), (_track, read_sound)),
     **TEXTS,
 }
 

@@ -42,6 +42,7 @@ def write_track(
     frames: Sequence[np.ndarray] = (),
     fps: float = 25.0,
     first_frame: float = 0.0,
+    container: str | None = None,
 ) -> Path:
     """A file of blocks of sound ``(T,)`` that sound when they are told to, beside pictures ``(H, W, 3)`` if any.
 
@@ -50,7 +51,7 @@ def write_track(
     import av
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    with av.open(str(path), "w", options={"avoid_negative_ts": "disabled"}) as file:
+    with av.open(str(path), "w", format=container, options={"avoid_negative_ts": "disabled"}) as file:
         video = None
         if len(frames):
             video = file.add_stream("mpeg4", rate=Fraction(fps).limit_denominator(1001))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import signal
 import threading
 import time
@@ -13,6 +14,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from medmae.errors import DataError
+from medmae.training.balance import balanced_weights
 from medmae.training.reading import Failure, Key, Reader, collate
 from medmae.training.sampler import SeededSampler, process
 from medmae.training.unreadable import Unreadable
@@ -37,6 +39,8 @@ class ResumableLoader:
         shuffle: False reads from first to last, and the same in every epoch.
         replacement: Draws with replacement.
         num_samples: Length of an epoch, all processes together; None is that of the data set.
+        balanced: Draws samples of rare classes as often as those of frequent ones, by the ``labels`` of the data set;
+            see :func:`medmae.training.balance.balanced_weights`.
         drop_last: Leaves out a last batch that is not full; None does where samples are shuffled.
         num_workers: Processes that read ahead; any number gives the same batches.
         pin_memory: For fast copies to a GPU; None where there is one.
@@ -52,6 +56,7 @@ class ResumableLoader:
         shuffle: bool = True,
         replacement: bool = False,
         num_samples: int | None = None,
+        balanced: bool = False,
         drop_last: bool | None = None,
         num_workers: int = 0,
         pin_memory: bool | None = None,
@@ -67,7 +72,12 @@ class ResumableLoader:
         self.drop_last = shuffle if drop_last is None else drop_last
         self.num_workers, self.timeout = num_workers, timeout
         self.sampler = SeededSampler(
-            samples=samples, seed=seed, shuffle=shuffle, replacement=replacement, num_samples=num_samples
+            samples=samples,
+            seed=seed,
+            shuffle=shuffle,
+            replacement=replacement,
+            num_samples=num_samples,
+            weights=balanced_weights(dataset.labels) if balanced else None,  # type: ignore[attr-defined]
         )
         self.unreadable = Unreadable(dataset)
         self.batch_sampler = None  # Lightning looks for one when it asks whether validation is shuffled
@@ -115,6 +125,8 @@ class ResumableLoader:
         """All that the order of samples depends on."""
         order = self.sampler
         fields = {name: getattr(order, name) for name in ("samples", "seed", "shuffle", "replacement", "num_samples")}
+        if order.weights is not None:
+            fields["weights"] = hashlib.sha256(order.weights.tobytes()).hexdigest()
         return {**fields, "data": getattr(self.dataset, "order_sha256", None)}
 
     def close(self) -> None:

@@ -19,6 +19,8 @@ class SeededSampler:
         shuffle: False reads from first to last.
         replacement: Draws each sample anew from all; an epoch may then be of any length.
         num_samples: Length of an epoch; None is ``samples``. More than that needs ``replacement``.
+        weights: How often each is drawn, ``(samples,)``, over the others; without replacement those of larger weight
+            come first, mostly. None draws all alike.
 
     Raises:
         ValueError: If the arguments do not fit together.
@@ -32,11 +34,15 @@ class SeededSampler:
         shuffle: bool = True,
         replacement: bool = False,
         num_samples: int | None = None,
+        weights: np.ndarray | None = None,
     ) -> None:
         if num_samples is not None and (num_samples < 1 or (num_samples > samples and not replacement)):
             raise ValueError(f"an epoch of {num_samples} of {samples} samples is possible only with replacement=True")
         if replacement and not shuffle:
             raise ValueError("replacement=True draws at random; it cannot go with shuffle=False")
+        if weights is not None:
+            _check_weights(weights, samples, needed=1 if replacement else num_samples or samples, shuffle=shuffle)
+        self.weights = weights
         self.samples, self.seed, self.shuffle, self.replacement = samples, seed, shuffle, replacement
         self.num_samples = samples if num_samples is None else num_samples
         self.epoch = 0
@@ -53,9 +59,18 @@ class SeededSampler:
         if not self.shuffle or not self.samples:
             return np.arange(min(self.num_samples, self.samples))
         rng = np.random.default_rng((self.seed, epoch))
+        if self.weights is not None:
+            return self._weighted(rng, self.weights)
         if self.replacement:
             return rng.integers(0, self.samples, size=self.num_samples)
         return rng.permutation(self.samples)[: self.num_samples]
+
+    def _weighted(self, rng: np.random.Generator, weights: np.ndarray) -> np.ndarray:
+        """With replacement by their shares; without, by the first of waiting times of these rates."""
+        if self.replacement:
+            return rng.choice(self.samples, size=self.num_samples, p=weights / weights.sum())
+        times = rng.exponential(size=self.samples) / np.maximum(weights, np.finfo(np.float64).tiny)
+        return np.argsort(times, kind="stable")[: self.num_samples]
 
     def batches(self, *, batch_size: int, drop_last: bool, start: int = 0) -> list[np.ndarray]:
         """Places in this epoch's order of each of this process's batches, from global place ``start`` on."""
@@ -70,6 +85,15 @@ class SeededSampler:
         each = -(-count // world)
         places = first + rank * each + np.arange(each)
         return places % self.num_samples
+
+
+def _check_weights(weights: np.ndarray, samples: int, *, needed: int, shuffle: bool) -> None:
+    """Refuses weights that are not of these samples, or of which too few are positive."""
+    drawn = int((weights > 0).sum())
+    if weights.shape != (samples,) or not np.isfinite(weights).all() or weights.min(initial=0) < 0 or not shuffle:
+        raise ValueError(f"weights are {samples} finite numbers >= 0 for a shuffled order, got {weights.shape}")
+    if drawn < needed:
+        raise ValueError(f"{drawn} samples have a weight, and an epoch needs {needed}: take replacement=True")
 
 
 def process() -> tuple[int, int]:

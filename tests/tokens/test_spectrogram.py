@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from medmae.tokens.spectrogram import LogMel, av_mae, kaldi, mel_bank, window_of
+from medmae.tokens.spectrogram import LogMel, av_mae, body_sounds, kaldi, mel_bank, window_of
 
 
 def tone(hertz, *, seconds=0.2, rate=16_000):
@@ -141,3 +141,11 @@ def test_what_is_no_sound_is_refused(sound, message):
 def test_windows_begin_and_end_as_they_say():
     assert window_of("hann", length=400, periodic=False)[-1] == 0
     assert window_of("hann", length=400, periodic=True)[-1] > 0
+
+
+def test_the_front_end_of_hearts_and_lungs_has_no_band_without_a_frequency_and_lies_where_they_sound():
+    front = body_sounds()
+    assert front.empty == ()
+    assert 25 < front.hertz()[0] < 60
+    assert 900 < front.hertz()[-1] < 1000
+    assert front.kind().axes[1].unit == "Hz"

@@ -76,3 +76,13 @@ def test_the_mean_frame_is_blind_to_movement():
     describe = plain_features(Kind.clip())["mean frame"]
     torch.testing.assert_close(describe(clips), describe(clips[:, :, torch.randperm(6)]))
     assert describe(clips).shape == (2, 3 * 8 * 8)
+
+
+def test_a_spectrogram_is_described_by_mean_and_deviation_of_its_bands_along_time():
+    kind = Kind.of("audio", ["time", "frequency"], peak=None)
+    found = plain_features(kind)
+    assert list(found) == ["mean intensity", "log-spectrum", "raw pixels"]
+    sounds = torch.randn(3, 1, 50, 8)
+    described = found["log-spectrum"](sounds)
+    assert torch.allclose(described[:, :8], sounds[:, 0].mean(dim=1))
+    assert torch.allclose(described[:, 8:], sounds[:, 0].std(dim=1, correction=0))
