@@ -201,5 +201,5 @@ def with_folds(sounds: Sequence[VideoSource], *, test: int | None, val: int | No
             value=(test, val),
             remedy=f"choose among {known}" if known else "leave these options out",
         )
-    split = {test: "test", val: "val"} if val is not None else {test: "test"}
-    return [replace(sound, split=split.get(folds[sound.case], "train")) for sound in sounds]  # type: ignore[arg-type]
+    split: dict[object, str] = {val: "val"} | {test: "test"}
+    return [replace(sound, split=split.get(folds[sound.case], "train")) for sound in sounds]

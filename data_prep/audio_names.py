@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from data_prep.said import nfc
@@ -95,7 +95,7 @@ def _sound(
     label: str | None,
     *,
     split: str | None = None,
-    about: dict[str, object] | None = None,
+    about: Mapping[str, object] | None = None,
 ) -> VideoSource:
     name = path.relative_to(source).as_posix() if path.is_relative_to(source) else path.name
     segments = (Segment(label=None if label is None else nfc(label)),)

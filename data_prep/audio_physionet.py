@@ -65,22 +65,23 @@ def physionet(paths: Sequence[Path], source: Path, left: Sequence[LeftOut]) -> F
 
     The class is what the header says (``Normal``, ``Abnormal``), or in CirCor whether there is a murmur.
     """
-    sounds, used = [], set[Path]()
+    sounds: list[VideoSource] = []
+    used: set[Path] = set()
     for path in paths:
         found = _SITE.fullmatch(path.stem)
         patient = path.with_name(f"{found['patient']}.txt") if found else None
-        header, fault, rate, notes = path.with_suffix(".hea"), None, None, ()
+        header, told = path.with_suffix(".hea"), None
+        fault: DataError | None = None
         if header.is_file():
             used.add(header)
             try:
                 told = read_header(header)
-                rate, notes = told.rate, told.notes
             except DataError as error:
                 fault = error
         about = _of_patient(patient) if patient is not None and patient.is_file() else {}
         used |= {patient} if patient is not None and patient.is_file() else set()
         name = path.relative_to(source).as_posix()
-        label = about.pop("Murmur", None) or next((one for one in notes if one.lower() in ("normal", "abnormal")), None)
+        label = about.pop("Murmur", None) or _class_of(told)
         recorded = {"database": path.parent.name, **({"site": found["site"]} if found else {}), **about}
         sounds.append(
             video_at(
@@ -89,7 +90,7 @@ def physionet(paths: Sequence[Path], source: Path, left: Sequence[LeftOut]) -> F
                 subject=found["patient"] if found else "",
                 known=found is not None,
                 segments=(Segment(label=label),),
-                rate=rate,
+                rate=None if told is None else told.rate,
                 fault=fault,
                 about=(("recorded", recorded),),
                 what="sound",
@@ -98,9 +99,15 @@ def physionet(paths: Sequence[Path], source: Path, left: Sequence[LeftOut]) -> F
     return FoundVideos(tuple(sounds), tuple(_others(left, used)), notes=_told(sounds))
 
 
+def _class_of(header: Header | None) -> str | None:
+    """What a header of the challenge of 2016 says."""
+    notes = () if header is None else header.notes
+    return next((note for note in notes if note.lower() in ("normal", "abnormal")), None)
+
+
 def _of_patient(path: Path) -> dict[str, str]:
     """What the text of a patient of CirCor says of murmur and outcome, age group and sex."""
-    found = {}
+    found: dict[str, str] = {}
     for line in read_text(path, what="the text of a patient").splitlines():
         if (match := _ABOUT.fullmatch(line.strip())) and match["name"].strip() in ("Murmur", *_KEPT):
             value = match["value"].strip()

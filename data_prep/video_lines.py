@@ -107,16 +107,15 @@ def _of_lines(name: str, lines: list[Line], index: _Index, table: Path, what: st
         )
     segments = _parts(name, parts, table) if parts else (_whole(lines),)
     about = {"split": one.split, "subject": one.subject or "", "rate": one.fps, "fault": fault, "segments": segments}
-    about |= {"about": () if one.fold is None else (("fold", one.fold),), "what": what}
-    return video_at(path, name, known=one.subject is not None, **about)
+    fold = () if one.fold is None else (("fold", one.fold),)
+    return video_at(path, name, known=one.subject is not None, about=fold, what=what, **about)
 
 
 def _whole(lines: list[Line]) -> Segment:
     captions = tuple(dict.fromkeys(caption for line in lines for caption in line.captions))
     questions = tuple(question for line in lines for question in line.questions)
     first = lines[0]
-    about = {"label": first.label, "value": first.value, "classes": first.classes}
-    return Segment(captions=captions, questions=questions, **about)
+    return Segment(label=first.label, value=first.value, classes=first.classes, captions=captions, questions=questions)
 
 
 def _parts(name: str, lines: list[Line], table: Path) -> tuple[Segment, ...]:
