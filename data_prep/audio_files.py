@@ -201,5 +201,5 @@ def with_folds(sounds: Sequence[VideoSource], *, test: int | None, val: int | No
             value=(test, val),
             remedy=f"choose among {known}" if known else "leave these options out",
         )
-    split: dict[object, str] = {val: "val"} | {test: "test"}
+    split: dict[object, str] = {val: "val", test: "test"}
     return [replace(sound, split=split.get(folds[sound.case], "train")) for sound in sounds]
