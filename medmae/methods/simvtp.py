@@ -200,11 +200,8 @@ class SimVTP(MaskedWords):
         clip, words = masks[self.clip.kind.name], masks[WORDS.name]
         latent, keys = self.encoder(batch, masks)  # (B, V + L, D)
         cubes, found = self._decode(latent, masks)
-        target = clip.hidden(self.clip.patches.patchify(batch[self.clip.kind.name]))  # (B, M, P)
-        if self.target_norm is not None:
-            target = self.target_norm(target, channels=self.clip.patches.channels)
         terms = {
-            self.clip.kind.name: masked_mse(cubes, target),
+            self.clip.kind.name: masked_mse(cubes, self.target(batch, clip)),
             WORDS.name: masked_words(found, batch[WORDS.name], words),
         }
         if self.contrast:
@@ -215,6 +212,11 @@ class SimVTP(MaskedWords):
         elif self.matching:
             warnings.warn("a batch of one has no other pair: it is trained without matching", stacklevel=2)
         return StepOutput.of(terms=terms, prediction={self.clip.kind.name: cubes, WORDS.name: found}, masks=masks)
+
+    def target(self, batch: Batch, mask: Mask) -> Tensor:
+        """What hidden cubes are to become, ``(B, M, P)``."""
+        cubes = mask.hidden(self.clip.patches.patchify(batch[self.clip.kind.name]))
+        return cubes if self.target_norm is None else self.target_norm(cubes, channels=self.clip.patches.channels)
 
     @torch.no_grad()
     def show(self, batch: Batch, masks: Masks) -> dict[str, Shown]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from medmae.evaluate.words.hidden_words import COMMON, OTHER, OWN, RECORD
+from medmae.evaluate.words.hidden_words import COMMON, OTHER, OWN, RECORD, ROWS
 from medmae.evaluate.words.word_strips import FOLDER
 from medmae.report.cells import interval_of, mean_of
 from medmae.report.evaluations import Evaluation, register
@@ -20,8 +20,12 @@ from medmae.tokens.pieces import INSIDE
 
 LEAD = (
     "Mean cross-entropy of hidden words in nats: lower is better, 0 is certainty. The same words are hidden whatever "
-    "is read beside them; a clip of other words is what a caption costs that belongs to another clip. Where the own "
-    "clip gains nothing over that, words are guessed from words alone."
+    "is read beside them; a clip of other words is what a caption costs that belongs to another clip, and a blank one "
+    "is of one grey. Where the own clip gains nothing over these, words are guessed from words alone."
+)
+CUBES = (
+    "The other way round: squared error of hidden cubes in the units of the target. The same cubes are hidden, and the "
+    "words that are read are whole."
 )
 KEY = Markup('<p class="note">Hidden words: <ins>guessed rightly</ins>, or <ins>guess</ins> <del>hidden</del>.</p>')
 
@@ -32,6 +36,8 @@ def hidden_words(folder: RunFolder) -> Section | None:
     if not record:
         return None
     blocks = [_figures(record["scores"])] if record["scores"] else [note("No caption could be compared with another.")]
+    if cubes := record.get("cubes"):
+        blocks += [note(CUBES), _figures(cubes, "Words beside the clip")]
     if left := record["left_out"]:
         blocks.append(note(f"{count(left, 'sample')} left out: no word was hidden, or no clip of other words beside."))
     info, panels = read_panels(folder.path / "evaluation" / FOLDER)
@@ -41,12 +47,12 @@ def hidden_words(folder: RunFolder) -> Section | None:
     return Section(title="Hidden words", lead=LEAD, blocks=blocks)
 
 
-def _figures(scores: Mapping[str, Mapping[str, Any]]) -> Markup:
+def _figures(scores: Mapping[str, Mapping[str, Any]], what: str = "Read beside the caption, or instead") -> Markup:
     rows = [
         [name.capitalize(), mean_of(figure, "mean"), interval_of(figure), figure["n_subjects"]]
         for name, figure in scores.items()
     ]
-    return table(["Read beside the caption, or instead", "Mean", "95 % CI", "Subjects"], rows, numeric={1, 2, 3})
+    return table([what, "Mean", "95 % CI", "Subjects"], rows, numeric={1, 2, 3})
 
 
 def _strip(told: Mapping[str, Any], pictures: Panel) -> Markup:
@@ -97,7 +103,7 @@ def hidden_words_notes(folder: RunFolder) -> list[str]:
 register(
     Evaluation(
         name="hidden words",
-        files=(RECORD, f"{FOLDER}/panels.*"),
+        files=(RECORD, ROWS, f"{FOLDER}/panels.*"),
         sections={120: hidden_words},
         notes=hidden_words_notes,
     )

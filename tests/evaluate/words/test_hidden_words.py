@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 
 import numpy as np
@@ -11,7 +12,7 @@ import torch
 from medmae.data import CaptionedClips, Samples
 from medmae.data.manifest import write
 from medmae.data.video.sampling import DenseFrames
-from medmae.evaluate.words.hidden_words import COMMON, OTHER, OWN, evaluate_hidden_words
+from medmae.evaluate.words.hidden_words import BLANK, COMMON, OTHER, OWN, evaluate_hidden_words
 from medmae.files import sha256_of
 from medmae.methods.simvtp import simvtp_tiny
 from medmae.report import write_report
@@ -74,6 +75,35 @@ def test_who_reads_the_clip_finds_words_that_another_clip_hides(method, samples,
     assert scores[OWN]["mean"] < scores[COMMON]["mean"] < scores[OTHER]["mean"]
     assert scores["gain of the own clip"]["ci_low"] > 0
     assert scores["gain of the own clip"]["n_subjects"] == 4
+    assert scores["right"]["mean"] == 1
+    assert scores["right by a clip of other words"]["mean"] == 0
+
+
+def test_a_blank_clip_shows_nothing_of_its_own(method, samples, tmp_path, monkeypatch):
+    greys = []
+
+    def reads(_, batch, masks):
+        greys.append(batch["image"].amax(dim=(1, 2, 3, 4)) - batch["image"].amin(dim=(1, 2, 3, 4)))
+        greys.append(batch["image"].mean(dim=(1, 2, 3, 4)))
+        return Reads()(batch, masks)
+
+    monkeypatch.setattr("medmae.evaluate.words.hidden_words._logits", reads)
+    scores = evaluated(method, samples, tmp_path / "evaluation")["scores"]
+    assert greys[4].tolist() == [0] * 4
+    assert greys[5].tolist() == pytest.approx([60 / 255] * 4)
+    assert scores[OWN]["mean"] < scores[BLANK]["mean"]
+    assert scores["gain over a blank clip"]["mean"] == pytest.approx(scores[BLANK]["mean"] - scores[OWN]["mean"])
+
+
+def test_every_caption_has_a_row_of_its_own(method, samples, tmp_path):
+    record = evaluated(method, samples, tmp_path / "evaluation")
+    with (tmp_path / "evaluation" / "hidden_words.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["case"] for row in rows] == ["c4", "c5", "c6", "c7"]
+    assert np.mean([float(row[OWN]) for row in rows]) == pytest.approx(record["scores"][OWN]["mean"], rel=1e-6)
+    assert np.mean([float(row["its own words"]) for row in rows]) == pytest.approx(
+        record["cubes"]["its own words"]["mean"], rel=1e-6
+    )
 
 
 def test_who_does_not_read_it_gains_nothing(method, samples, tmp_path, monkeypatch):
@@ -90,6 +120,7 @@ def test_the_page_shows_strips_with_words_given_and_guessed(method, samples, tmp
     page = write_report(tmp_path).read_text(encoding="utf-8")
     assert "Hidden words" in page
     assert "<ins>" in page
+    assert "Words of another clip" in page
     told = json.loads((tmp_path / "evaluation" / "word_strips" / "panels.json").read_text())
     assert len(told) == 2
     assert all("guess" in word or word["given"] in WORDS.words for row in told for word in row["words"])
