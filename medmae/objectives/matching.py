@@ -18,10 +18,15 @@ def next_other(ids: Tensor) -> tuple[Tensor, Tensor]:
     Returns:
         Which one, ``(B,)``, and whether there is one, ``(B,)`` bool; where there is none it is the next sample.
     """
-    count = len(ids)
-    place = torch.arange(count, device=ids.device)
-    order = (place.unsqueeze(1) + torch.arange(1, max(count, 2), device=ids.device)) % count  # (B, B - 1)
-    another = ids[order] != ids.unsqueeze(1)
+    return next_where(ids.unsqueeze(1) != ids)
+
+
+def next_where(others: Tensor) -> tuple[Tensor, Tensor]:
+    """As :func:`next_other`, of a table that says which are others of each, ``(B, B)`` bool."""
+    count = len(others)
+    place = torch.arange(count, device=others.device)
+    order = (place.unsqueeze(1) + torch.arange(1, max(count, 2), device=others.device)) % count  # (B, B - 1)
+    another = others.gather(1, order)
     first = another.int().argmax(dim=1, keepdim=True)  # (B, 1)
     return order.gather(1, first).squeeze(1), another.any(dim=1)
 

@@ -24,7 +24,7 @@ from medmae.files import write_text
 from medmae.masking.base import Masks
 from medmae.masking.words import between_ends
 from medmae.methods.base import MaskedMethod
-from medmae.objectives.matching import next_other
+from medmae.objectives.matching import next_where
 from medmae.tokens.text import PAD, WORDS, Vocabulary
 
 RECORD, ROWS = "hidden_words.json", "hidden_words.csv"
@@ -48,10 +48,10 @@ def evaluate_hidden_words(
 ) -> dict[str, Any]:
     """Mean cross-entropy of hidden words, in nats, over subjects, and film strips with words to look at.
 
-    The same words are hidden and the same cubes whatever is read. A clip of other words is the next of the batch whose
-    caption is another; samples without one are left out of all figures. A blank clip is one grey, the mean of its
-    batch. What occurs often is counted in ``train``, each word once more than it was seen. Of a method that rebuilds
-    clips with words beside them also what hidden cubes cost, as :func:`cube_costs` says.
+    The same words are hidden and the same cubes whatever is read. A clip of other words is the next of the batch that
+    is of another video and whose caption is another; samples without one are left out of all figures. A blank clip is
+    one grey, the mean of its batch. What occurs often is counted in ``train``, each word once more than it was seen.
+    Of a method that rebuilds clips with words beside them also what hidden cubes cost; see :func:`cube_costs`.
 
     Args:
         method: That hides words and finds them: its step has a term of words.
@@ -77,7 +77,7 @@ def evaluate_hidden_words(
     told: list[dict[str, Any]] = []
     for numbers, batch in each_batch(held_out, device=device, batch_size=batch_size, left_out=failed):
         masks = method.draw_masks(batch, generator=generator)
-        other, differs = _next_of_other_words(batch[WORDS.name])
+        other, differs = _next_of_other_words(batch[WORDS.name], [abouts[number].case for number in numbers])
         found = _errors(method, batch, masks, common, other)
         cubes = dict[str, Tensor]()
         if isinstance(method, ToldOfClips):
@@ -135,9 +135,11 @@ def _logits(method: MaskedMethod, batch: Mapping[str, Tensor], masks: Masks) -> 
     return method(batch, masks=masks, generator=torch.Generator().manual_seed(0)).prediction[WORDS.name]
 
 
-def _next_of_other_words(words: Tensor) -> tuple[Tensor, Tensor]:
-    ids = torch.unique(words, dim=0, return_inverse=True)[1]
-    return next_other(ids)
+def _next_of_other_words(words: Tensor, cases: Sequence[str]) -> tuple[Tensor, Tensor]:
+    """Of each sample the next one of another video, ``cases``, and of other words, and whether there is one."""
+    same = torch.unique(words, dim=0, return_inverse=True)[1]  # (B,)
+    whose = torch.tensor([cases.index(case) for case in cases], device=words.device)
+    return next_where((same.unsqueeze(1) != same) & (whose.unsqueeze(1) != whose))
 
 
 def _frequencies(train: Samples, vocabulary: Vocabulary) -> Tensor:

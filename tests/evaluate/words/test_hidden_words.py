@@ -12,7 +12,7 @@ import torch
 from medmae.data import CaptionedClips, Samples
 from medmae.data.manifest import write
 from medmae.data.video.sampling import DenseFrames
-from medmae.evaluate.words.hidden_words import BLANK, COMMON, OTHER, OWN, evaluate_hidden_words
+from medmae.evaluate.words.hidden_words import BLANK, COMMON, OTHER, OWN, _next_of_other_words, evaluate_hidden_words
 from medmae.files import sha256_of
 from medmae.methods.simvtp import simvtp_tiny
 from medmae.report import write_report
@@ -93,6 +93,14 @@ def test_a_blank_clip_shows_nothing_of_its_own(method, samples, tmp_path, monkey
     assert greys[5].tolist() == pytest.approx([60 / 255] * 4)
     assert scores[OWN]["mean"] < scores[BLANK]["mean"]
     assert scores["gain over a blank clip"]["mean"] == pytest.approx(scores[BLANK]["mean"] - scores[OWN]["mean"])
+
+
+def test_another_caption_of_the_same_video_is_not_the_clip_of_other_words():
+    words = torch.tensor([[1], [2], [3], [1]])
+    other, differs = _next_of_other_words(words, ["a", "a", "b", "b"])
+    assert other.tolist() == [2, 2, 0, 1]
+    assert differs.all()
+    assert not _next_of_other_words(words[:2], ["a", "a"])[1].any()
 
 
 def test_every_caption_has_a_row_of_its_own(method, samples, tmp_path):
