@@ -12,7 +12,7 @@ from medmae.data.identity.files import patients_of
 from medmae.data.identity.given import Given
 from medmae.data.identity.tree import Unit
 from medmae.data.images.decode import SUFFIXES as PICTURES
-from medmae.data.left_out import OTHER_FILE, LeftOut, hidden_in, spoken
+from medmae.data.left_out import OTHER_FILE, LeftOut, passed_over_in, spoken
 from medmae.data.names import file_name_of
 from medmae.data.table_files import read_csv
 from medmae.data.tree import files_below
@@ -130,7 +130,7 @@ def _slide_files(source: Path) -> tuple[dict[Path, tuple[Path, ...]], list[LeftO
     found |= _dicom_slides(dicom) if dicom else {}
     found |= {path: (path,) for path in others if path.suffix.lower() not in _NO_SLIDES and _is_tiff(path)}
     parts = {part for some in found.values() for part in some}
-    hidden = hidden_in(source) if source.is_dir() else []
+    hidden = passed_over_in(source) if source.is_dir() else []
     return found, [*hidden, *(_left_out(path, path in dicom) for path in others if path not in parts)]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from medmae.data.left_out import OTHER_FILE, LeftOut, hidden_in
+from medmae.data.left_out import OTHER_FILE, LeftOut, passed_over_in
 from medmae.data.manifest import NAME
 from medmae.data.tree import folders_below
 from medmae.data.video.frame_folder import FRAMES, frames_in, is_mask, natural
@@ -31,7 +31,7 @@ def videos_below(source: Path, *, out: Path | None = None) -> tuple[list[Path], 
     if source.is_file():
         return [source], []
     videos: list[Path] = []
-    left = hidden_in(source)
+    left = passed_over_in(source)
     below = {
         folder: files
         for folder, files in folders_below(source)

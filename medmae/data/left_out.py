@@ -8,13 +8,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from medmae.data.tree import folders_below, hidden_below
+from medmae.data.tree import folders_below, hidden_below, unread_below
 from medmae.errors import DataError
 
 OTHER_FILE = "not of a format that is read here"
 SIDECAR = "it describes volumes beside it, and holds none"  # listed, and worth no line of a summary
 HIDDEN = "hidden, by the dot before its name"
 TOOLS = "a tool's own, and hidden"  # as sidecars
+LOST = "a link to nothing"
+SPECIAL = "a pipe, socket or device, and no file"
 _OF_TOOLS = re.compile(
     r"\.(?:git\w*|datalad|svn|hg|ds_store|bidsignore|ipynb_checkpoints|cache|salt|snakemake|dvc\w*|nfs\w+|_.*)",
     re.IGNORECASE,
@@ -67,9 +69,19 @@ def spoken(left: Sequence[LeftOut]) -> list[str]:
     return lines
 
 
-def hidden_in(root: Path) -> list[LeftOut]:
-    """What is hidden below a folder; a folder is one entry, whatever it holds."""
-    return [LeftOut(path, TOOLS if _OF_TOOLS.fullmatch(path.name) else HIDDEN) for path in hidden_below(root)]
+def passed_over_in(root: Path) -> list[LeftOut]:
+    """What no search below a folder sees: what is hidden (a folder is one entry), no file, or cannot be opened."""
+    special, errors = unread_below(root)
+    hidden = [LeftOut(path, TOOLS if _OF_TOOLS.fullmatch(path.name) else HIDDEN) for path in hidden_below(root)]
+    shut = [
+        LeftOut(Path(error.filename), f"a folder that cannot be opened: {error.strerror}", damaged=True)
+        for error in errors
+    ]
+    return [
+        *hidden,
+        *(LeftOut(path, *((SPECIAL, False) if path.exists() else (LOST, True))) for path in special),
+        *shut,
+    ]
 
 
 def damaged_in(left: Iterable[LeftOut]) -> list[DataError]:

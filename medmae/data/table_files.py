@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import csv
 import difflib
+import re
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from medmae.data.identity.columns import holds_identity, looks_like_identity
+from medmae.data.identity.doubts import refuse
+from medmae.data.identity.spelling import alike
 from medmae.errors import DataError
 
 # Columns whose names say the same; the first is ours.
@@ -21,6 +24,9 @@ ALIASES = {
 }
 # What R, pandas and spreadsheets write where they have no value.
 MISSING = {"NA", "N/A", "n/a", "nan", "NaN", "NAN", "null", "NULL", "None", "<NA>", "#N/A"}
+# What a spreadsheet makes of a long number, and of what it cannot compute.
+_SPOILT = re.compile(r"\d(?:[.,]\d+)?E\+?\d{1,2}|#(?:REF|NAME|VALUE|DIV/0|NUM|NULL)[!?]|#+", re.IGNORECASE)
+_PERSONS = ("subject", "patient")
 _IDENTITY = ("subject", "patient", "slide", "split", "session")
 
 
@@ -42,7 +48,8 @@ def read_csv(
         values (``NA``, ``nan``, ...) in columns of identity.
 
     Raises:
-        DataError: Missing file or columns, text that is no UTF-8, an empty field, a line of more fields than columns.
+        DataError: Missing file or columns, text that is no UTF-8, an empty field, a line of more fields than columns,
+            patients that differ in nothing but spelling, or that a spreadsheet has spoilt.
     """
     if not path.is_file():
         raise DataError("the table does not exist", path=path, remedy=remedy)
@@ -67,6 +74,8 @@ def read_csv(
     for number, line in lines:
         if not all(line[name] for name in rows):
             raise DataError(f"line {number} has an empty field", path=path, field="line", value=line, remedy=remedy)
+    for column in set(_PERSONS) & set(reader.fieldnames):
+        refuse(alike({line[column] for _, line in lines if line[column]}), path=path)
     return lines
 
 
@@ -148,6 +157,14 @@ def _checked(line: Mapping[Any, Any], number: int, path: Path) -> dict[str, str]
             remedy='put a field with a comma into quotes: "a, b"',
         )
     values = {key: (value or "").strip() for key, value in line.items() if key}
+    if spoilt := next((name for name in _PERSONS if _SPOILT.fullmatch(values.get(name, ""))), None):
+        raise DataError(
+            f"a spreadsheet has spoilt the {spoilt} of line {number}, and several may have become one",
+            path=path,
+            field=spoilt,
+            value=values[spoilt],
+            remedy="make the column one of texts, fill it in again, and export the table anew",
+        )
     marked = [column for column in _IDENTITY if values.get(column) in MISSING]
     # None and null may be classes.
     marked += ["label"] if values.get("label") in MISSING - {"None", "null", "NULL"} else []

@@ -84,3 +84,27 @@ def test_a_column_of_any_name_that_holds_splits_or_repeats_patients_is_refused(t
     table = f"subject,path,{name}\n" + "".join(f"p{n},{n},{value}\n" for n, value in enumerate(values))
     with pytest.raises(DataError, match="looks like") if whose else pytest.warns(UserWarning, match="not read"):
         read(tmp_path / "a.csv", table, known=[])
+
+
+@pytest.mark.parametrize("column", ["subject", "patient"])
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        (("7", "7.0", "8"), "names differ only in case, padding"),
+        (("p1", "P01", "p2"), "names differ only in case, padding"),
+        (("M\u00fcller Eva", "Eva Mueller", "x"), "letters of other alphabets"),
+        (("1.23457E+11", "1.23457E+11", "3"), "a spreadsheet has spoilt"),
+        (("1,2E11", "b", "c"), "a spreadsheet has spoilt"),
+        (("#NAME?", "b", "c"), "a spreadsheet has spoilt"),
+        (("########", "b", "c"), "a spreadsheet has spoilt"),
+    ],
+)
+def test_patients_that_differ_only_in_spelling_or_that_a_spreadsheet_spoilt_are_refused(column, values, told, tmp_path):
+    (tmp_path / "t.csv").write_text(f"{column};x\n".replace(";", ",") + "".join(f'"{value}",1\n' for value in values))
+    with pytest.raises(DataError, match=told):
+        read_csv(tmp_path / "t.csv", needs=(column,), known=("x",), remedy="")
+
+
+def test_patients_of_other_numbers_and_letters_are_others(tmp_path):
+    (tmp_path / "t.csv").write_text("patient,x\n7,1\n70,1\n7E,1\nE11,1\n7.5,1\n")
+    assert len(read_csv(tmp_path / "t.csv", needs=("patient",), known=("x",), remedy="")) == 5

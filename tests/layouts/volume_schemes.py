@@ -436,6 +436,25 @@ SCHEMES = {
         visits=("1", "2"),
         refused=("3 subjects, such as Meier", "6 subjects, one a name"),
     ),
+    **{
+        f"visits that few have, {v}": Scheme(
+            "P{p}/{c}.nii.gz",
+            patients=("01", f"01{v}", "02"),
+            refused=("2 subjects, with several visits", "3 subjects"),
+        )
+        for v in ("bis", "(1)", "_II", "_2nd", "R", "neu")
+    },
+    "days and months of one digit": Scheme(
+        "{p} {v}/{c}.nii.gz",
+        patients=("Meier", "Novak"),
+        visits=("3.4.19", "12.11.20"),
+        refused=("2 subjects, such as Meier, with several visits", "4 subjects, one a name"),
+    ),
+    "titles": Scheme(
+        "{p}/{c}.nii.gz",
+        patients=("Dr. Eva Meier", "Meier, Eva", "Novak"),
+        refused=("1 subject", "2 subjects, as they"),
+    ),
     "series as dcm2niix numbers them": Scheme(
         "{c}.nii.gz",
         contrasts={"t1_mprage_sag_3": "T1", "t1_mprage_sag_4a": "T1", "t2_flair_501": "FLAIR"},

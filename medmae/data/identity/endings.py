@@ -13,6 +13,7 @@ _Names = tuple[str, ...]
 _GLUED = (
     r"(?i:v|t|tp|ses|visit|(?:re)?(?:scan|test)|mr|pre|post|fu|bl|baseline|followup|week|month|day)\d{0,4}|[A-Za-z]"
 )
+_COUNTED = r"(?i:i{1,3}|iv|vi{0,3}|\d{1,2}(?:st|nd|rd|th|er|e|\u00e8me|eme))"  # P01_II, P01_2nd
 _UID = re.compile(r"\d+(?:\.\d+){3,}")
 _WORDS_AND_NUMBER = re.compile(r"(?P<stem>[^\W\d_]{2,}(?:[-_. ,^]+[^\W\d_]+)*)[-_. ]*\(?\d{0,2}\)?")
 _MOST_NUMBERED = 9  # visits that are counted, not dated
@@ -27,6 +28,7 @@ _DATES = {
     r"\d{6}": (rf"\d\d{_MONTH}{_DAY}", rf"{_DAY}{_MONTH}\d\d", rf"{_YEAR}{_MONTH}", rf"{_MONTH}{_YEAR}"),
     r"\d{8}": (rf"{_YEAR}{_MONTH}{_DAY}", rf"{_DAY}{_MONTH}{_YEAR}"),
     r"\d\d[-.]\d\d[-.]\d\d": (rf"\d\d[-.]{_MONTH}[-.]{_DAY}", rf"{_DAY}[-.]{_MONTH}[-.]\d\d"),
+    r"\d{1,2}[-.]\d{1,2}[-.]\d\d": (r"(?:0?[1-9]|[12]\d|3[01])[-.](?:0?[1-9]|1[0-2])[-.]\d\d",),
     r"\d{4}[-.]\d\d": (rf"{_YEAR}[-.]{_MONTH}",),
     rf"(?:\d{{1,2}}[-_. ]?)?(?<![a-z]){_MONTH_NAME}[-_. ]?(?:\d{{4}}|\d\d)": (".*",),
     r"(?<=[-_. ])\d{4}$|^\d{4}(?=[-_. ])": (_YEAR,),
@@ -158,13 +160,16 @@ def renamed(subjects: Iterable[str], depths: Mapping[str, int], *, digits: int =
         depths: Place of names in their paths.
         digits: Most of a number that counts visits or images; longer ones name patients.
     """
-    ending = rf"(?:[-_. ]+(?:\(?[A-Za-z]{{0,2}}\d{{1,{digits}}}\)?|[A-Za-z])|(?<=\d)(?:{_GLUED}))"
+    number = rf"\(?[A-Za-z]{{0,2}}\d{{1,{digits}}}\)?"
+    ending = rf"(?:[-_. ]+(?:{number}|[A-Za-z]|{_COUNTED})|\(\d{{1,2}}\)|(?<=\d)(?:{_GLUED}))"
     tail = re.compile(rf"(?P<stem>.*?\d.*?){ending}")
     names = sorted(set(subjects))
     stems: dict[str, list[str]] = defaultdict(list)
     for name in names:
         match = tail.fullmatch(name)
-        stems[match["stem"] if match else name].append(name)
+        added = re.fullmatch(r"(.*\d)[A-Za-z]{2,}", name)  # P01, P01bis
+        whole = added[1] if added and added[1] in names else name
+        stems[match["stem"] if match else whole].append(name)
     # One stem, or stems of the same digits (BraTS20_Training, BraTS20_Validation), only count patients.
     if len({tuple(re.findall(r"\d+", stem)) for stem in stems}) < 2:
         return []

@@ -17,6 +17,7 @@ _LOOKS = str.maketrans(
     | dict(zip("ıłøđðɑɡ", "iloddag", strict=True))
     | {"æ": "ae", "œ": "oe"}
 )
+_TITLES = {"dr", "med", "prof", "mr", "mrs", "ms", "herr", "hr", "frau", "fr", "mme", "mlle", "sr", "sra"}
 _WRITTEN = "names differ only in case, padding, blanks, Unicode form or - and _"
 _SEEN = "names differ only in letters of other alphabets that look alike, umlauts and accents, or the order of words"
 
@@ -24,19 +25,25 @@ _SEEN = "names differ only in letters of other alphabets that look alike, umlaut
 def normalised(name: str) -> str:
     """A name without what people write now so, now so: case, blanks, padding, Unicode form, ``-`` and ``_``.
 
+    So is ``.0``, which spreadsheets and pandas add to numbers.
+
     >>> normalised("Sub-007 ") == normalised("sub_7"), normalised("p10") == normalised("p1")
     (True, False)
+    >>> normalised("7.0") == normalised("7"), normalised("7.0") == normalised("70")
+    (True, False)
     """
-    text = unicodedata.normalize("NFKC", name).casefold()
+    text = re.sub(r"^(\d+)\.0+$", r"\1", unicodedata.normalize("NFKC", name).strip().casefold())
     return re.sub(r"[\W_]+", "", re.sub(r"(?<!\d)0+(?=\d)", "", text))
 
 
 def seen_as(name: str) -> str:
     """What a reader takes a name for: letters as they look, umlauts and accents as they are typed elsewhere.
 
-    The words of a name of letters alone come in one order.
+    The words of a name of letters alone come in one order, and titles are none of them.
 
     >>> len({seen_as(name) for name in ("M\u00fcller_Eva", "Eva Mueller", "MULLER^EVA")})
+    1
+    >>> len({seen_as(name) for name in ("Dr. Eva Meier", "Meier^Eva", "Frau Meier, Eva")})
     1
     >>> seen_as("\u0410O1") == seen_as("A01"), seen_as("A-1-2") == seen_as("A-2-1")
     (True, False)
@@ -47,6 +54,7 @@ def seen_as(name: str) -> str:
     text = re.sub(r"o(?=\d)|(?<=\d)o", "0", text)
     text = re.sub(r"[a-z]{4,}", lambda word: re.sub(r"([aou])e", r"\1", word[0]), text)
     words = re.findall(r"[^\W_]+", text)
+    words = [word for word in words if word not in _TITLES] or words
     return normalised("".join(sorted(words)) if all(word.isalpha() for word in words) else text)
 
 

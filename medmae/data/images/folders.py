@@ -11,10 +11,10 @@ from medmae.data.identity.files import patients_of
 from medmae.data.identity.given import Given
 from medmae.data.identity.tree import Unit
 from medmae.data.images.decode import SUFFIXES
-from medmae.data.left_out import OTHER_FILE, LeftOut, hidden_in, spoken
+from medmae.data.left_out import OTHER_FILE, LeftOut, passed_over_in, spoken
 from medmae.data.splits import SPLITS
 from medmae.data.table_files import read_csv
-from medmae.data.tree import files_below, require_there
+from medmae.data.tree import entries_of, files_below, require_there
 from medmae.data.volumes.dicom import is_dicom
 from medmae.errors import DataError
 
@@ -142,8 +142,7 @@ class _Images:
 
     def below(self, folder: Path) -> list[Path]:
         """Those that lie directly in a folder, also links to files that are not there: reading them tells."""
-        files = (path for path in folder.iterdir() if not path.name.startswith(".") and not path.is_dir())
-        return sorted(path for path in files if self(path))
+        return [path for path in entries_of(folder) if not path.is_dir() and self(path)]
 
 
 def _from_folders(root: Path, is_image: _Images) -> tuple[list[ImageFile], list[LeftOut]]:
@@ -156,7 +155,7 @@ def _from_folders(root: Path, is_image: _Images) -> tuple[list[ImageFile], list[
         for folder in _folders(shelf):
             files += [_image(path, root, folder.name, split) for path in is_image.below(folder)]
     found = {file.path for file in files}
-    return files, [*hidden_in(root), *(_left_out(path, is_image) for path in everything if path not in found)]
+    return files, [*passed_over_in(root), *(_left_out(path, is_image) for path in everything if path not in found)]
 
 
 def _left_out(path: Path, is_image: _Images) -> LeftOut:
@@ -166,7 +165,7 @@ def _left_out(path: Path, is_image: _Images) -> LeftOut:
 
 
 def _folders(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    return [path for path in entries_of(folder) if path.is_dir()]
 
 
 def _image(path: Path, root: Path, label: str | None, split: str | None) -> ImageFile:

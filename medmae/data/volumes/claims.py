@@ -1,10 +1,11 @@
 """Several files that claim to be one volume of a case: another space, a run again, raters, or a doubt.
 
 Of copies in several spaces the raw one counts, which has no ``space-``, ``desc-`` or ``res-`` in its name, and no
-ending of dcm2niix that says that it was cropped, straightened or spaced anew. Files that differ in nothing but a number
-are runs, of which a rule takes one, or each as a session of its own; without a rule the first is taken, and the others
-are told as failures. Label maps of one name get their folders' names as well. Any other two files of one contrast are a
-doubt, and that contrast is left out of the case.
+ending of dcm2niix that says that it was cropped, straightened or spaced anew. Of files that differ in nothing but the
+format (``T1.nii`` beside ``T1.nii.gz``) one is taken. Files that differ in nothing but a number are runs, of which a
+rule takes one, or each as a session of its own; without a rule the first is taken, and the others are told as failures.
+Label maps of one name get their folders' names as well. Any other two files of one contrast are a doubt, and that
+contrast is left out of the case.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ def settled(case: Case, *, run: RunRule | None = None) -> tuple[list[Case], list
             else:
                 _chosen(found, ordered, run, left)
     cases = _by_run(found, later)
-    for one, labels in zip(cases, _homes(cases, case.labels, spaces, left), strict=True):
+    for one, labels in zip(cases, _homes(cases, _in_one_format(case.labels, left), spaces, left), strict=True):
         one.labels = _told_apart(labels, one)
     return cases, left
 
@@ -138,7 +139,24 @@ def _raw(claims: list[Source], left: list[LeftOut]) -> list[Source]:
     left += [
         LeftOut(one.path, "a derived copy of an image, or one in another space") for one in claims if one not in kept
     ]
-    return kept
+    return _in_one_format(kept, left)
+
+
+def _in_one_format(claims: list[Source], left: list[LeftOut]) -> list[Source]:
+    """One of files that differ in nothing but the format or its compression: NIfTI, and compressed, if it is there."""
+    best: dict[object, Source] = {}
+    for source in sorted(claims, key=_format):
+        name = source.path.with_name(stem_of(source.path.name))
+        kept = best.setdefault(source.first if source.files else name, source)
+        if kept is not source:
+            left.append(LeftOut(source.path, f"the same name in another format is taken: {kept.path.name}"))
+    return [source for source in claims if source in best.values()]
+
+
+def _format(source: Source) -> int:
+    """The place of a file's format among those that it may have twice."""
+    name = source.path.name.lower()
+    return next((place for place, suffix in enumerate((".nii.gz", ".nii")) if name.endswith(suffix)), 2)
 
 
 def _numbers(claims: Sequence[Source]) -> list[int] | None:

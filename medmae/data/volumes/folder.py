@@ -12,7 +12,7 @@ import numpy as np
 from torch.utils.data import Dataset
 
 from medmae.data.contrasts import read_name
-from medmae.data.left_out import LeftOut, barren, damaged_in, hidden_in, nothing_in, spoken
+from medmae.data.left_out import LeftOut, barren, damaged_in, nothing_in, passed_over_in, spoken
 from medmae.data.names import is_synthetic, stem_of
 from medmae.data.tree import folders_below
 from medmae.data.volumes.bounding_box import bounding_box
@@ -132,7 +132,7 @@ def _sources(source: str | Path | Sequence[str | Path]) -> tuple[list[Source], l
 def _below(root: Path) -> tuple[list[Source], list[LeftOut]]:
     """Volumes of a folder, in the order of their paths, and all other files."""
     found: list[Source] = []
-    left = hidden_in(root)
+    left = passed_over_in(root)
     for folder, files in folders_below(root):
         own = {path: None for path in files if is_nifti(path)}
         for path in own:

@@ -12,7 +12,7 @@ from medmae.data.contrast_words import TEMPLATE_FOLDER
 from medmae.data.contrasts import Named, contrast_of, entities_of, read_name
 from medmae.data.identity.tree import Names, Unit
 from medmae.data.identity.words import DATE, Role, published, role_of, without_shelf
-from medmae.data.left_out import OTHER_FILE, SIDECAR, LeftOut, hidden_in
+from medmae.data.left_out import OTHER_FILE, SIDECAR, LeftOut, passed_over_in
 from medmae.data.names import is_synthetic, stem_of
 from medmae.data.tree import folders_below
 from medmae.data.volumes.dicom import is_dicom
@@ -50,7 +50,7 @@ def walk(root: Path, *, salt: Path | None) -> Walked:
         salt: See :func:`medmae.data.identity.headers.salt_of`.
     """
     nifti: list[tuple[Path, _Folder]] = []
-    found = Walked(left=hidden_in(root))
+    found = Walked(left=passed_over_in(root))
     for folder, files in folders_below(root):
         parts = folder.relative_to(root).parts
         own = {path: None for path in files if is_nifti(path)}

@@ -102,6 +102,17 @@ def test_two_files_for_one_contrast_are_a_fault_of_the_case(tmp_path):
     assert second.fault is None
 
 
+def test_of_one_name_in_several_formats_one_is_taken_and_the_others_are_told(tmp_path):
+    names = ("T1.nii", "T1.nii.gz", "T1.mgz", "FLAIR.nrrd", "FLAIR.nii", "seg.nii", "seg.nii.gz")
+    touch(tmp_path, *(f"p1/{name}" for name in names), "p1/ses/T1.nii")
+    (case, _) = found = find_cases(tmp_path).cases
+    assert [one.fault for one in found] == [None, None]
+    assert sorted(one.path.name for one in (*case.contrasts, *case.labels)) == ["FLAIR.nii", "T1.nii.gz", "seg.nii.gz"]
+    told = {one.path.name: one.why for one in find_cases(tmp_path).left_out}
+    taken = {"T1.nii": "T1.nii.gz", "T1.mgz": "T1.nii.gz", "FLAIR.nrrd": "FLAIR.nii", "seg.nii": "seg.nii.gz"}
+    assert told == {name: f"the same name in another format is taken: {other}" for name, other in taken.items()}
+
+
 def test_csv(tmp_path):
     touch(tmp_path, "x/1.nii.gz", "x/2.nii.gz", "x/3.nii.gz")
     table = tmp_path / "cases.csv"
