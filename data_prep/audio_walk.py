@@ -6,7 +6,7 @@ from pathlib import Path
 
 from data_prep.video_walk import is_hidden, is_written
 from medmae.data.audio.read import SUFFIXES
-from medmae.data.left_out import OTHER_FILE, LeftOut, hidden_in
+from medmae.data.left_out import OTHER_FILE, LeftOut, passed_over_in
 from medmae.data.tree import folders_below
 from medmae.data.video.opening import CONTAINERS
 
@@ -23,7 +23,7 @@ def sounds_below(source: Path, *, out: Path | None = None) -> tuple[list[Path], 
     if source.is_file():
         return [source], []
     sounds: list[Path] = []
-    left = hidden_in(source)
+    left = passed_over_in(source)
     for folder, files in sorted(folders_below(source)):
         if is_hidden(folder, source) or (folder != source and is_written(folder, out)):
             continue
