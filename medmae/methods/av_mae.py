@@ -30,8 +30,9 @@ from medmae.methods.base import Batch, StepOutput
 from medmae.methods.registry import register
 from medmae.methods.shown import Shown
 from medmae.methods.streams import Hiding, StreamMethod, masking_of, one_each
-from medmae.nn.fused_encoder import FusedEncoder, Fusion, Given
+from medmae.nn.fused_encoder import FusedEncoder, Fusion
 from medmae.nn.stream_decoder import Sharing, StreamDecoder
+from medmae.nn.stream_vits import Given
 from medmae.nn.streams import ClipStream, SpectrogramStream, Stream
 from medmae.objectives.pixel import batch_mse
 from medmae.objectives.target import PatchTarget

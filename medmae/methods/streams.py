@@ -18,7 +18,8 @@ from medmae.masking.tube import TubeMasking
 from medmae.methods.base import Batch, MaskedMethod, count_samples
 from medmae.methods.pixels import rebuilt
 from medmae.methods.shown import Shown
-from medmae.nn.fused_encoder import FusedEncoder, Given
+from medmae.nn.fused_encoder import FusedEncoder
+from medmae.nn.stream_vits import Given
 from medmae.nn.vit import MaskedViT
 from medmae.objectives.target import PatchTarget
 from medmae.tokens.modalities import available

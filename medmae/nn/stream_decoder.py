@@ -11,12 +11,12 @@ from torch import Tensor, nn
 from medmae.errors import check_choice
 from medmae.masking.base import Mask, Masks, gather_tokens
 from medmae.nn.decoder import DecoderTokens
-from medmae.nn.fused_encoder import FusedEncoder, keys_of
+from medmae.nn.fused_encoder import FusedEncoder
 from medmae.nn.init import initialise_flax, initialise_linears
+from medmae.nn.stream_vits import There, keys_of
 from medmae.nn.trunk import Trunk
 
 Sharing = Literal["shared", "separate", "joint"]
-There = Mapping[str, Tensor | None]
 _ALL = "all"
 
 
