@@ -22,7 +22,6 @@ from medmae.nn.fused_encoder import FusedEncoder
 from medmae.nn.stream_vits import Given
 from medmae.nn.vit import MaskedViT
 from medmae.objectives.target import PatchTarget
-from medmae.tokens.modalities import available
 
 V = TypeVar("V")
 Hiding = Literal["random", "tube"]
@@ -117,7 +116,7 @@ class StreamMethod(MaskedMethod):
         stream = self.encoder.given_as[name]
         if "heard" not in batch or "frequency" not in stream.kind.roles:
             return None
-        lacking = ~available(list(self.kinds), batch)[:, list(self.kinds).index(name)]  # (B,)
+        lacking = ~self.encoder.available(batch)[:, list(self.kinds).index(name)]  # (B,)
         heard = batch["heard"] | lacking.reshape(-1, *(1,) * (batch["heard"].ndim - 1))
         for axis, extent in enumerate(stream.whole, start=2):
             heard = heard.narrow(axis, 0, extent)

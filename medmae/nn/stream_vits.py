@@ -123,7 +123,7 @@ class StreamViTs(nn.Module):
         Raises:
             ValueError: If none of the kinds is there, or a sample lacks all of them.
         """
-        table = available(list(self.given_as), batch)  # (B, T)
+        table = self.available(batch)
         if not bool(table.any(dim=1).all()):
             raise ValueError(f"a sample has none of {', '.join(self.given_as)}: leave it out")
         rows, there = dict[str, Tensor](), dict[str, Tensor | None]()
@@ -135,6 +135,10 @@ class StreamViTs(nn.Module):
             there[name] = None if bool(has.all()) else has
             rows[name] = cut if there[name] is None else torch.where(has[:, None, None], cut, 0.0)
         return Given(rows, there)
+
+    def available(self, batch: Mapping[str, Tensor]) -> Tensor:
+        """Which samples have which kind, ``(B, T)`` bool; see :meth:`given`."""
+        return available(list(self.given_as), batch)
 
     def embed(self, given: Given, masks: Masks | None = None) -> dict[str, Tensor]:
         """Tokens that enter the first block of each kind, ``(B, prefix + V, D)`` by name; ``masks`` say which."""

@@ -7,11 +7,12 @@ import torch
 
 from medmae.masking import Mask
 from medmae.methods.av_mae import AVMAE
+from medmae.nn.bottleneck import BottleneckClassifier, BottleneckEncoder
 from medmae.nn.streams import ClipStream, SpectrogramStream
 from medmae.objectives.pixel import TargetNorm
 from medmae.objectives.target import PatchTarget
 from medmae.weights.io import import_state
-from medmae.weights.maps.av_mae import AV_MAE
+from medmae.weights.maps.av_mae import AV_MAE, AV_MAE_MBT
 
 CLIP = ClipStream(num_frames=4, image_size=32, patch_size=8, scale=None)  # theirs is scaled
 SIZES = {
@@ -133,3 +134,17 @@ def test_targets_of_sound_are_the_reference_s(reference, batch):
 def test_counts_of_parameters_are_the_reference_s(reference, method, variant):
     theirs = reference.part(f"state.{variant}.")
     assert sum(p.numel() for p in method.parameters()) == sum(value.numel() for value in theirs.values())
+
+
+def test_a_fine_tuned_network_gives_the_reference_s_logits_of_each_kind_and_of_both(reference, batch):
+    sizes = {name: SIZES[name] for name in ("streams", "embed_dim", "depth", "num_heads", "mlp_ratio")}
+    encoder = BottleneckEncoder(**sizes, fusion_layer=1, num_bottlenecks=2)
+    network = BottleneckClassifier(encoder=encoder, num_classes=5).eval()
+    theirs = reference.part("state.mbt.")
+    assert import_state(network, theirs, key_map=AV_MAE_MBT).fits
+    assert sum(p.numel() for p in network.parameters()) == sum(value.numel() for value in theirs.values())
+    apart, _ = network.apart(batch)
+    for name, own in THEIRS.items():
+        reference.compare(apart[name], reference[f"out.mbt.logits_train_{own}"])
+    reference.compare(network(batch), reference["out.mbt.logits_eval"])
+    torch.testing.assert_close(network(batch), (apart["image"] + apart["audio"]) / 2)

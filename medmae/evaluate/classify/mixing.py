@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
-from scipy.special import betaincinv
 from torch import Tensor
 from torch.nn import functional as F
 
 from medmae.methods.base import entry
+from medmae.objectives.mixing import beta_share
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +47,7 @@ class Mixing:
         alpha = self.cutmix if cut else self.mixup
         if alpha == 0:
             return images, targets
-        share = _beta(alpha, generator)
+        share = beta_share(alpha, generator)
         if cut:
             images, share = _cut(images, share, generator)
         else:
@@ -80,11 +80,6 @@ class LabelledAugment:
             entry(moved, self.name), moved["label"].long(), num_classes=self.num_classes, generator=generator
         )
         return {**moved, self.name: data, "target": target}
-
-
-def _beta(alpha: float, generator: torch.Generator) -> float:
-    """A draw of Beta(alpha, alpha), by inverse transform: torch's own distribution takes no generator."""
-    return float(betaincinv(alpha, alpha, float(torch.rand((), generator=generator, dtype=torch.float64))))
 
 
 def _cut(images: Tensor, share: float, generator: torch.Generator) -> tuple[Tensor, float]:

@@ -7,6 +7,11 @@ and ``shared`` have the same names: which one it was only its configuration says
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+
+from torch import Tensor
+
 from medmae.weights.maps.base import QKV, Pairs
 from medmae.weights.maps.flax import VIT_PARTS, FlaxMap
 
@@ -34,6 +39,33 @@ AV_MAE = FlaxMap(
         ("Transformer_concat.", "encoder.trunk."),
         ("Transformer.", "encoder.trunk."),
         ("Decoder.", "decoder.trunks.all."),
+    ),
+    joins=QKV,
+    eps=1e-6,
+)
+
+
+class BottleneckMap(FlaxMap):
+    """Also puts blocks of sound, which stand among those of the clip, by themselves."""
+
+    def apply(self, state: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], list[str]]:
+        """See :meth:`FlaxMap.apply`."""
+        block = re.compile(r"^(.*)Transformer([./]encoderblock_\d+)_spec")
+        return super().apply({block.sub(r"\1Transformer_spec\2", key): value for key, value in state.items()})
+
+
+AV_MAE_MBT = BottleneckMap(
+    source="google-research/scenic, av_mae (fine-tuned)",
+    parts=VIT_PARTS,
+    prefixes=(
+        ("embedding_spectrogram.", "encoder.streams.audio.patch_embed.proj."),
+        ("embedding_spec.", "encoder.streams.audio.patch_embed.proj."),  # of older files
+        ("embedding.", "encoder.streams.image.patch_embed.proj."),
+        ("Transformer_spec.", "encoder.streams.audio."),
+        ("Transformer.norm.", "encoder.norm."),
+        ("Transformer.", "encoder.streams.image."),
+        ("bottleneck", "encoder.bottleneck"),
+        ("ProjectionHeadAndClassifier_0.output_projection.", "head."),
     ),
     joins=QKV,
     eps=1e-6,
