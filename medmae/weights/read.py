@@ -14,6 +14,7 @@ from torch import Tensor
 
 from medmae.errors import DataError
 from medmae.reading import reading
+from medmae.weights.arrays import read_arrays
 from medmae.weights.damage import FETCH, damaged, refuse_other_files, refuse_wrong_hash
 from medmae.weights.folders import require_files
 from medmae.weights.wrappers import unwrapped
@@ -29,7 +30,7 @@ _CONVERT = (
 
 
 def load_state(path: str | Path, *, sha256: str | None = None) -> State:
-    """Reads ``.safetensors``, or a ``.pt``/``.pth``/``.ckpt``/``.bin`` that holds only tensors (code is never run).
+    """Reads ``.safetensors``, ``.npz``, or a ``.pt``/``.pth``/``.ckpt``/``.bin`` of tensors alone (code is never run).
 
     A published file's ``model``, ``model_state_dict``, ``state_dict``, (DeepSpeed) ``module`` or ``teacher`` entry is
     unpacked; training arguments in an ``argparse.Namespace`` beside it are the one thing besides tensors and plain
@@ -59,8 +60,10 @@ def load_state(path: str | Path, *, sha256: str | None = None) -> State:
         state = _read_safetensors(path)
     elif path.suffix in _PICKLED:
         state = _read_pickled(path)
+    elif path.suffix == ".npz":
+        state = read_arrays(path)
     else:
-        kinds = ", ".join([".safetensors", *sorted(_PICKLED)])
+        kinds = ", ".join([".safetensors", ".npz", *sorted(_PICKLED)])
         raise DataError(
             "no known kind of weight file", path=path, field="suffix", value=path.suffix, remedy=f"name it {kinds}"
         )
