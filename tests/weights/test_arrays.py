@@ -30,7 +30,7 @@ def test_arrays_are_read_by_their_names(save, arrays, tmp_path):
 
 def test_what_is_pickled_is_never_read(arrays, tmp_path):
     np.savez(tmp_path / "weights.npz", **arrays, tree=np.array([{"code": 1}], dtype=object))
-    with pytest.raises(DataError, match="cannot be read .*Object arrays"):
+    with pytest.raises(DataError, match=r"cannot be read .*Object arrays"):
         load_state(tmp_path / "weights.npz")
 
 
