@@ -24,6 +24,12 @@ from medmae.weights.sources import key_map_of
 from medmae.weights.unseen import Unseen, published_unseen, read_unseen, refuse_others
 
 T = TypeVar("T")
+_SIZES = "build the encoder with the sizes it was pre-trained with, or name the key_map of its source"
+_DISTILLED = "dist_token"
+_UNDISTILLED = (
+    "this encoder has no place for the second token of a distillation: take the weights of the same model that were "
+    "trained without it (in timm deit_base_patch16_224 beside deit_base_distilled_patch16_224)"
+)
 
 
 class Encoders(nn.ModuleDict):
@@ -84,8 +90,8 @@ def load_encoder(
     try:
         report = import_state(targets, wanted, adapt=adapt, file_grid=file_grid)
     except ValueError as error:
-        remedy = "build the encoder with the sizes it was pre-trained with, or name the key_map of its source"
-        raise DataError(str(error), path=path, remedy=remedy) from error
+        distilled = any(key.endswith(_DISTILLED) for key in state)
+        raise DataError(str(error), path=path, remedy=_UNDISTILLED if distilled else _SIZES) from error
     for entrance, scale in scales.items():
         entrance.take(scale)
     report.dead.extend([*others, *(f"{name}.{key}" for name, key in sorted(dropped))])

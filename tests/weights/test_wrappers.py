@@ -83,9 +83,20 @@ def test_the_token_of_a_distillation_is_never_left_behind(adapt, key_map, tmp_pa
     with pytest.raises(DataError, match=r"dist_token") as refused:
         load_encoder(mae_tiny(), tmp_path / "deit.pth", into=["encoder"], key_map=key_map, adapt=adapt)
     assert adapt or "would fit" not in str(refused.value)
+    assert "deit_base_patch16_224 beside deit_base_distilled_patch16_224" in refused.value.remedy
     with pytest.raises(DataError, match=r"dist_token"):
         import_file(tmp_path / "deit.pth", tmp_path / "out.safetensors", method=mae_tiny(), source="timm", adapt=adapt)
     assert not (tmp_path / "out.safetensors").exists()
+
+
+def test_the_model_that_the_advice_names_loads(tmp_path):
+    """timm's DeiT without distillation is its VisionTransformer."""
+    model = timm.create_model("deit_base_patch16_224", **SIZES)
+    assert not hasattr(model, "dist_token")
+    torch.save(model.state_dict(), tmp_path / "deit.pth")
+    report = load_encoder(mae_tiny(), tmp_path / "deit.pth", into=["encoder"], key_map=TIMM, adapt=[])
+    assert not report.unexpected
+    assert not report.missing
 
 
 # ------------------------------------------------------------------------------------------------- folders of others
