@@ -29,6 +29,8 @@ class Table:
         made_of: What tells this source from another one of the same names: hashes, or sizes of files.
         read: Gives a unit by its number; an image is ``(H, W, C)`` uint8, or float32 in [0, 1].
         hashes: Gives the hashes of a unit by its number: of its file, or of what it holds; None if nobody knows them.
+        constant: Says of a unit by its number whether it has one value, of which nothing can be learnt; None if nobody
+            has asked.
         targets: Several labels, or numbers, of each: what the one who reads the source asked for by name.
     """
 
@@ -40,6 +42,7 @@ class Table:
     made_of: str
     read: Callable[[int], Any]
     hashes: Callable[[int], Iterable[str]] | None = None
+    constant: Callable[[int], bool] | None = None
     targets: Labels | None = None
 
     def __len__(self) -> int:

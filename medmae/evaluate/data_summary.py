@@ -71,11 +71,13 @@ def _summarise_images(table: Table) -> dict[str, Any]:
     assert table.splits is not None, "data sets give every image its split"
     known = table.patients is not None
     cases: dict[tuple[str, str], Counter[str]] = {}
+    flat: Counter[tuple[str, str]] = Counter()  # images of one value
     for place, split in enumerate(table.splits):
         label = table.labels[place] or "no class"
         name = table.owners[place] if known else f"{split} {label}"
         cases.setdefault((name, split), Counter())[label] += 1
-    flags = "" if known else "no_patient split_by_image"
+        flat[name, split] += table.constant is not None and table.constant(place)
+    flags = [] if known else ["no_patient", "split_by_image"]
     return {
         "manifest_sha256": table.sha256,
         "made_of": table.made_of,
@@ -89,7 +91,7 @@ def _summarise_images(table: Table) -> dict[str, Any]:
                 "split": split,
                 "images": counts.total(),
                 "classes": " ".join(f"{label}:{number}" for label, number in sorted(counts.items())),
-                "flags": flags,
+                "flags": " ".join([*flags, *([f"constant:{flat[name, split]}"] if flat[name, split] else [])]),
             }
             for (name, split), counts in sorted(cases.items())
         ],

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
+from PIL import Image
 
+from medmae.data.images.source import read_images
 from medmae.errors import DataError
 from medmae.evaluate.data_summary import summarise_data
 
@@ -49,3 +52,23 @@ def test_tiles_have_no_slices_and_keep_what_the_summary_says(tmp_path):
     summary = summarise_data(tmp_path)
     assert summary["contrasts"] == []
     assert summary["cases"] == [{"case": "s1", "subject": "p1", "split": "train", "tiles": "12", "slices": 0}]
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".bmp", ".tif", ".webp"])
+def test_images_of_one_value_are_counted_in_the_flags_of_a_plain_folder(suffix, tmp_path):
+    rng = np.random.default_rng(0)
+    for name, flat in (("p1_a", True), ("p1_b", False), ("p2_a", False), ("p3_a", True), ("p3_b", True)):
+        pixels = np.full((90, 120, 3), 77, np.uint8) if flat else rng.integers(0, 256, (90, 120, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"{name}{suffix}")
+    (tmp_path / "p2_b.png").write_bytes(b"no image")
+    cases = summarise_data(read_images(tmp_path, subject_from=r"^(p\d)"))["cases"]
+    assert {case["subject"]: case["flags"] for case in cases} == {"p1": "constant:1", "p2": "", "p3": "constant:2"}
+    alone = summarise_data(read_images(tmp_path, fractions=(1, 0, 0)))["cases"]
+    assert [case["flags"] for case in alone] == ["no_patient split_by_image constant:3"]
+
+
+def test_a_large_compressed_image_is_not_decoded_to_ask_for_its_value(tmp_path, monkeypatch):
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (600, 600), dtype=np.uint8)).save(tmp_path / "a.png")
+    table = read_images(tmp_path, fractions=(1, 0, 0))
+    monkeypatch.setattr("medmae.data.images.source.pixels_of", None)
+    assert summarise_data(table)["cases"][0]["flags"] == "no_patient split_by_image"

@@ -16,6 +16,7 @@ from medmae.data.identity.given import Given
 from medmae.data.images.arrays import idx_files, read_idx, read_npz
 from medmae.data.images.decode import SUFFIXES, pixels_of, read_bytes
 from medmae.data.images.folders import LAYOUT, ImageFile, find_images, with_patients
+from medmae.data.images.one_value import is_constant, may_be_constant
 from medmae.data.labels import Labels, Task
 from medmae.data.left_out import OTHER_FILE, LeftOut, barren, spoken
 from medmae.data.manifest import NAME, Manifest, Row
@@ -97,9 +98,20 @@ class FileReader:
             pixels = load_image(path)
         else:
             pixels = pixels_of(read_bytes(path), path=path)  # whatever its name says; refused if it is none
-        if (pixels[0] == pixels.flat[0]).all() and (pixels == pixels.flat[0]).all():
+        if is_constant(pixels):
             warnings.warn(f"{path}: all pixels have one value, of which nothing can be learnt", stacklevel=2)
         return pixels
+
+    def constant(self, number: int) -> bool:
+        """Whether an image has one value; one that cannot be read is told when it is read."""
+        if not may_be_constant(self.paths[number]):
+            return False
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # it is what is asked
+                return is_constant(self(number))
+        except DataError:
+            return False
 
     def hashes(self, number: int) -> tuple[str, ...]:
         """Of the file; none of one that is not there, which is told when it is read."""
@@ -152,6 +164,7 @@ def _files(path: Path, subject_from: str | None, *, task: Task, columns: Sequenc
         made_of=_sizes(files),
         read=reader,
         hashes=reader.hashes,
+        constant=reader.constant,
         targets=None if task == "single_label" else _targets(files, columns, task, path),
     )
     return check_columns(table)
