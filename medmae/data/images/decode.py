@@ -23,6 +23,7 @@ SUFFIXES = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".tif", ".tiff", ".bmp", ".webp"),
     *(".pgm", ".ppm", ".pnm"),
 )
+_ANIMATED = {"PNG", "WEBP"}  # of the formats below
 _FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP", "PPM")
 _SIXTEEN_BITS = ("I;16", "I;16L", "I;16B")
 _MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", *_SIXTEEN_BITS)
@@ -109,6 +110,9 @@ def _decoded(data: bytes, convert: Callable[[Image.Image], np.ndarray], *, path:
             raise _too_large(path, "pixels", str(error)) from error
     if image.width * image.height > _most_pixels():
         raise _too_large(path, "pixels", (image.width, image.height))
+    if image.format in _ANIMATED and (frames := getattr(image, "n_frames", 1)) > 1:
+        remedy = "export the frame that is meant, or read it as a video: medmae prep video"
+        raise DataError("this is an animation, and no image", path=path, field="frames", value=frames, remedy=remedy)
     if image.mode not in _MODES:
         raise DataError(
             "pixels of this kind have no one meaning as colours",

@@ -80,6 +80,15 @@ def test_pages_that_are_no_channels_are_refused():
         decoded(content(pages[0], "TIFF", save_all=True, append_images=pages[1:]))
 
 
+@pytest.mark.parametrize("kind", ["PNG", "WEBP"])
+def test_an_animation_is_refused_and_not_read_as_its_first_frame(kind):
+    first, second = (Image.new("RGB", (8, 8), colour) for colour in ("red", "blue"))
+    file = io.BytesIO()
+    first.save(file, kind, save_all=True, append_images=[second])
+    with pytest.raises(DataError, match=r"this is an animation, and no image \[frames = 2\]"):
+        pixels_of(file.getvalue(), path=Path("a"))
+
+
 def test_smaller_copies_of_a_page_are_no_pages():
     pages = [Image.fromarray(RGB), Image.fromarray(RGB[::2, ::2].copy())]
     np.testing.assert_array_equal(decoded(content(pages[0], "TIFF", save_all=True, append_images=pages[1:])), RGB)
