@@ -22,8 +22,10 @@ class Shown:
         kind: What it is.
         given: All of it, hidden parts too, ``(B, C, *size)``.
         hidden: True where it was hidden, bool ``(B, 1, *size)``; nowhere in a sample that lacks this kind.
-        made: What the method made of it. Of the shape of ``given`` what was visible is pasted; a method that pastes
-            nothing (a cloud of other points) gives another shape. None where it does not rebuild this.
+        made: What the method made of it, of the shape of ``given``, with what was visible pasted. None where it does
+            not rebuild this.
+        anew: Whether ``made`` is something of its own, of any size, into which nothing is pasted: a whole cloud of
+            other points.
         by_patch: As ``made``, of an output that knows patches only as normalised each by itself, with the true mean and
             deviation of what was hidden, as authors draw it: for the eye, captioned so, and in no figure of merit. None
             without such an output.
@@ -39,6 +41,7 @@ class Shown:
     by_patch: Tensor | None = None
     beside: str | None = None
     said: tuple[str, ...] = ()
+    anew: bool = False
 
 
 def guessed_words(words: Tensor, mask: Mask, logits: Tensor) -> Shown:

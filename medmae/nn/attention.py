@@ -49,15 +49,31 @@ class Attention(nn.Module):
         num_heads: H.
         qkv_bias: Whether queries, keys and values have a bias; ``query_value``: all but keys.
         dropout: Share of attention weights that is dropped in training, where a source is read (BERT).
+        head_dim: Width of a head; None: D / H.
+
+    Raises:
+        ValueError: If heads of a width of their own are asked for with ``query_value``.
     """
 
-    def __init__(self, dim: int, *, num_heads: int, qkv_bias: QKVBias = True, dropout: float = 0.0) -> None:
+    def __init__(
+        self,
+        dim: int,
+        *,
+        num_heads: int,
+        qkv_bias: QKVBias = True,
+        dropout: float = 0.0,
+        head_dim: int | None = None,
+    ) -> None:
         super().__init__()
-        self.num_heads, self.head_dim, self.dropout = num_heads, dim // num_heads, dropout
+        self.num_heads, self.dropout = num_heads, dropout
+        self.head_dim = dim // num_heads if head_dim is None else head_dim
+        inner = self.num_heads * self.head_dim
+        if qkv_bias == "query_value" and inner != dim:
+            raise ValueError(f"{num_heads} heads of {head_dim} for a width of {dim} take qkv_bias true or false")
         self.qkv: nn.Linear = (
-            QueryValueLinear(dim) if qkv_bias == "query_value" else nn.Linear(dim, 3 * dim, bias=qkv_bias)
+            QueryValueLinear(dim) if qkv_bias == "query_value" else nn.Linear(dim, 3 * inner, bias=qkv_bias)
         )
-        self.proj = nn.Linear(dim, dim)
+        self.proj = nn.Linear(inner, dim)
 
     def forward(self, x: Tensor) -> Tensor:
         """Every token reads every token, ``(B, N, D)`` -> ``(B, N, D)``."""
@@ -105,10 +121,10 @@ class Attention(nn.Module):
         Returns:
             ``(B, M, D)``.
         """
-        dim = x.shape[2]
-        weight_q, weight_kv = self.qkv.weight.split([dim, 2 * dim])
+        inner = self.num_heads * self.head_dim
+        weight_q, weight_kv = self.qkv.weight.split([inner, 2 * inner])
         bias = self.qkv.packed_bias() if isinstance(self.qkv, QueryValueLinear) else self.qkv.bias
-        bias_q, bias_kv = (None, None) if bias is None else bias.split([dim, 2 * dim])
+        bias_q, bias_kv = (None, None) if bias is None else bias.split([inner, 2 * inner])
         query = F.linear(x, weight_q, bias_q)  # (B, M, D)
         key, value = F.linear(source, weight_kv, bias_kv).chunk(2, dim=2)  # (B, L, D) each
         query, key, value = (part.unflatten(2, (self.num_heads, -1)).transpose(1, 2) for part in (query, key, value))

@@ -27,6 +27,7 @@ class Block(nn.Module):
         norm_eps: LayerNorm epsilon.
         drop_path: Stochastic depth.
         form: Of GELU; see :func:`medmae.nn.mlp.gelu`.
+        head_dim: See :class:`medmae.nn.attention.Attention`.
     """
 
     recompute = False  # see medmae.nn.checkpointing.checkpoint_activations
@@ -41,10 +42,11 @@ class Block(nn.Module):
         norm_eps: float = 1e-6,
         drop_path: float = 0.0,
         form: Gelu = "exact",
+        head_dim: int | None = None,
     ) -> None:
         super().__init__()
         self.norm1 = nn.LayerNorm(dim, eps=norm_eps)
-        self.attn = Attention(dim, num_heads=num_heads, qkv_bias=qkv_bias)
+        self.attn = Attention(dim, num_heads=num_heads, qkv_bias=qkv_bias, head_dim=head_dim)
         self.drop_path1 = _drop(drop_path)
         self.norm2 = nn.LayerNorm(dim, eps=norm_eps)
         self.mlp = MLP(dim, hidden=int(dim * mlp_ratio), activation=gelu(form))
@@ -132,17 +134,19 @@ def make_blocks(
     qkv_bias: QKVBias = True,
     drop_path: float = 0.0,
     form: Gelu = "exact",
+    head_dim: int | None = None,
 ) -> nn.ModuleList:
     """``depth`` pre-norm blocks of width ``dim``; drop path grows linearly from 0 to ``drop_path``.
 
-    ``qkv_bias`` gives queries, keys and values a bias, or none of them, or (``"query_value"``) all but keys.
+    ``qkv_bias`` gives queries, keys and values a bias, or none of them, or (``"query_value"``) all but keys. Heads are
+    ``dim / num_heads`` wide, or ``head_dim``.
 
     Raises:
         ValueError: If ``dim`` is not a multiple of ``num_heads``, or ``qkv_bias`` is something else.
     """
     if not isinstance(qkv_bias, bool) and qkv_bias != "query_value":
         raise ValueError(f"qkv_bias must be true, false or 'query_value', got {qkv_bias!r}")
-    if dim < 1 or num_heads < 1 or dim % num_heads:
+    if dim < 1 or num_heads < 1 or (head_dim is None and dim % num_heads):
         raise ValueError(f"width {dim} is not a multiple of {num_heads} heads")
     if depth < 0:
         raise ValueError(f"a network has no {depth} blocks")
@@ -155,6 +159,7 @@ def make_blocks(
             norm_eps=norm_eps,
             drop_path=rate,
             form=form,
+            head_dim=head_dim,
         )
         for rate in _drop_rates(depth, drop_path)
     )

@@ -50,6 +50,9 @@ class Subset:
 
 
 SUBSETS = {
+    "point_mae": Subset(source="point_mae", exact=r"in\..*|mask\..*|out\.(centers|neighborhood)"),
+    "mae3d": Subset(source="mae3d", exact=r"in\..*|mask\..*|out\.(fps|knn|block\.gt).*"),
+    "points": Subset(source="pointcloud_blocks", exact=r".*"),
     "pair_emotion": Subset(
         source="mer_contrastive",
         exact=r"in\.(z_.*|tcn_x|wacc.*)|out\..*|state\.tcn\..*",

@@ -60,7 +60,7 @@ class Cloud(MaskedMethod):
         made = gather_tokens(made, mask.masked.argsort(dim=1)).unflatten(2, (-1, 3)).flatten(1, 2).transpose(1, 2)
         seen, where = mask.keep(batch["groups"]).flatten(1), mask.hidden(batch["groups"]).flatten(1)
         hidden = torch.zeros_like(batch["points"][:, 0], dtype=torch.bool).scatter(1, where, True)
-        return {"points": Shown(POINTS, batch["points"], hidden.scatter(1, seen, False).unsqueeze(1), made)}
+        return {"points": Shown(POINTS, batch["points"], hidden.scatter(1, seen, False).unsqueeze(1), made, anew=True)}
 
     def example_batch(self, batch_size=2, *, generator=None):
         points = torch.rand(batch_size, 3, 40, generator=generator)

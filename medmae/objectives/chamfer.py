@@ -1,0 +1,104 @@
+"""How far two clouds of points are apart; each convention by its own name, for they differ by factors.
+
+Fan, Su, Guibas, "A Point Set Generation Network", CVPR 2017, arXiv 1612.00603.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from medmae.tokens.points import squared_distances
+
+Reduction = Literal["mean", "sum"]
+
+
+def nearest_squared(one: Tensor, other: Tensor, *, real: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """Squared distance of each point to the nearest of the other cloud: ``(B, M)``, and ``(B, N)`` or fewer.
+
+    Args:
+        one: ``(B, M, 3)``.
+        other: ``(B, N, 3)``.
+        real: ``(B, N)`` bool, False where ``other`` is padded: near nothing, and left out of the second, which then is
+            one row of all clouds.
+    """
+    distance = squared_distances(one, other)  # (B, M, N)
+    if real is None:
+        return distance.amin(dim=2), distance.amin(dim=1)
+    return distance.masked_fill(~real.unsqueeze(1), torch.inf).amin(dim=2), distance.amin(dim=1)[real]
+
+
+def chamfer_l2(one: Tensor, other: Tensor, *, reduction: Reduction = "mean", real: Tensor | None = None) -> Tensor:
+    """Squared distances in both directions, added.
+
+    Args:
+        one: ``(B, M, 3)``.
+        other: ``(B, N, 3)``.
+        reduction: ``mean`` of points of each direction and of the batch (Point-MAE's ``cdl2``, PyTorch3D's default);
+            or their ``sum``, over the batch too (MAE3D), which for M = N is B * N times the mean.
+        real: See :func:`nearest_squared`.
+    """
+    there, back = nearest_squared(one, other, real=real)
+    return there.mean() + back.mean() if reduction == "mean" else there.sum() + back.sum()
+
+
+def chamfer_l1(one: Tensor, other: Tensor) -> Tensor:
+    """Half of the sum of both mean distances, not squared, of clouds ``(B, M, 3)`` and ``(B, N, 3)``.
+
+    Point-MAE's ``cdl1``; tables of completion (PCN, PoinTr) print it times 1000.
+    """
+    there, back = (_root(each) for each in nearest_squared(one, other))
+    return (there.mean() + back.mean()) / 2
+
+
+def f_score(one: Tensor, other: Tensor, *, within: float) -> Tensor:
+    """Harmonic mean of the shares of points that have one of the other cloud within a distance, ``(B,)``.
+
+    Args:
+        one: What was made, ``(B, M, 3)``: its share is the precision.
+        other: The truth, ``(B, N, 3)``: its share is the recall.
+        within: In the unit of the points, such as 1 mm.
+
+    Source: Knapitsch et al., "Tanks and Temples", ACM TOG 2017.
+    """
+    precision, recall = ((each <= within**2).float().mean(dim=1) for each in nearest_squared(one, other))
+    return 2 * precision * recall / (precision + recall).clamp(min=1e-12)
+
+
+def earth_mover(one: Tensor, other: Tensor, *, squared: bool = False) -> Tensor:
+    """Mean distance between points that an optimal assignment, one to one, pairs: exact, ``(B,)``.
+
+    Args:
+        one: ``(B, N, 3)``.
+        other: ``(B, N, 3)``.
+        squared: Assigns and averages squared distances.
+
+    The assignment is SciPy's, on the CPU, in O(N^3); gradients flow through the distances of what is paired.
+
+    Raises:
+        ValueError: If the clouds have different numbers of points.
+    """
+    if one.shape != other.shape:
+        raise ValueError(f"an assignment one to one needs as many points of both, got {one.shape} and {other.shape}")
+    pairs = best_assignment(one, other, squared=squared)  # (B, N)
+    paired = (one - other.gather(1, pairs.unsqueeze(2).expand_as(other))).square().sum(dim=2)
+    return (paired if squared else _root(paired)).mean(dim=1)
+
+
+@torch.no_grad()
+def best_assignment(one: Tensor, other: Tensor, *, squared: bool = False) -> Tensor:
+    """The point of ``other`` that each of ``one`` gets, ``(B, N)`` int64; see :func:`earth_mover`."""
+    from scipy.optimize import linear_sum_assignment
+
+    cost = squared_distances(one.double(), other.double())
+    cost = cost if squared else cost.sqrt()
+    found = [torch.from_numpy(linear_sum_assignment(each.cpu().numpy())[1]) for each in cost]
+    return torch.stack(found).to(one.device)
+
+
+def _root(squared: Tensor) -> Tensor:
+    """With a gradient of 0 where points meet, which the root itself does not have."""
+    there = squared > 0
+    return torch.where(there, torch.where(there, squared, 1.0).sqrt(), 0.0)
