@@ -112,7 +112,7 @@ class PointMAE(MaskedMethod):
         )
         self.decoder_place = CoordinateEmbedding(dim=embed_dim)
         self.norm = nn.LayerNorm(embed_dim)
-        self.head = nn.Linear(embed_dim, 3 * patch_points)
+        self.head = nn.Conv1d(embed_dim, 3 * patch_points, 1)  # as the authors' files have it
         self.mask_token = nn.Parameter(torch.empty(1, 1, embed_dim))
         initialise_linears(self.decoder)
         nn.init.trunc_normal_(self.mask_token, std=0.02)
@@ -156,7 +156,7 @@ class PointMAE(MaskedMethod):
         asked = self.mask_token.expand(len(latent), mask.num_masked, -1)
         centres = torch.cat([mask.keep(patches.centres), mask.hidden(patches.centres)], dim=1)
         tokens = self.decoder(torch.cat([latent, asked], dim=1), self.decoder_place(centres))
-        return self.head(self.norm(tokens[:, mask.num_visible :]))
+        return self.head(self.norm(tokens[:, mask.num_visible :]).transpose(1, 2)).transpose(1, 2)
 
     @torch.no_grad()
     def show(self, batch: Batch, masks: Masks) -> dict[str, Shown]:

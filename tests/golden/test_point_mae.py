@@ -26,7 +26,6 @@ def method(request, reference):
     names = ("MAE_encoder.", "MAE_decoder.", "decoder_pos_embed.", "increase_dim.", "mask_token")
     state, dead = maps.POINT_MAE.apply(reference.part("state.", only=names))
     assert dead == []
-    state["head.weight"] = state["head.weight"].squeeze(2)  # theirs is a convolution of width 1
     found.load_state_dict(state)
     return found.eval()
 
