@@ -159,10 +159,10 @@ class MAE3D(MaskedMethod):
         rows, patches = self.cut(batch)
         masks = masks or self.draw_masks(batch, generator=generator)
         cloud, centres = self.complete(rows, patches, masks[self.kind.name])
-        far = {"reduction": self.reduction}
+        how, real = self.reduction, batch.get("real")
         terms = {
-            self.kind.name: self.points_weight * chamfer_l2(cloud, rows, real=batch.get("real"), **far),
-            "centres": chamfer_l2(centres, patches.centres, **far),
+            self.kind.name: self.points_weight * chamfer_l2(cloud, rows, reduction=how, real=real),
+            "centres": chamfer_l2(centres, patches.centres, reduction=how),
         }
         return StepOutput.of(terms=terms, prediction={self.kind.name: cloud, "centres": centres}, masks=masks)
 

@@ -172,6 +172,6 @@ class PointMAE(MaskedMethod):
     def example_batch(self, batch_size: int = 2, *, generator: Generator | None = None) -> dict[str, Tensor]:
         """See :meth:`Method.example_batch`; with patches, as preparation finds them."""
         points = torch.rand(batch_size, 3, self.num_points, generator=generator) * 2 - 1
-        sizes = {"count": self.encoder.num_patches, "size": self.encoder.patch_points}
-        patches = PointPatches.cut(points.transpose(1, 2), **sizes)
+        count, size = self.encoder.num_patches, self.encoder.patch_points
+        patches = PointPatches.cut(points.transpose(1, 2), count=count, size=size)
         return {self.kind.name: points, "centres": patches.centres, "members": patches.members}
