@@ -34,7 +34,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 from video_clips import CLASSES, Clips, TuningClips
-from video_training import ARMS, Run, Training
+from video_training import ARMS, Run
 
 from medmae.evaluate.classify.fine_tune import FineTune
 from medmae.evaluate.classify.folds import Fold
@@ -63,10 +63,10 @@ def train(
     clips = Clips(prepared, labels)
     out.mkdir(parents=True, exist_ok=True)
     for seed, fold, arm in product(_numbers(seeds), _numbers(folds), arms.split(",")):
-        training = Training(Run(arm, fold, seed, size), clips, out)
+        training = Run(arm, fold, seed, size).training(clips, out)
         if training.seconds >= seconds:
             continue
-        training.run(seconds)
+        training.run(seconds=seconds)
         row = {
             "arm": arm,
             "fold": fold,

@@ -1,17 +1,20 @@
-"""Pre-training of one arm of ``video_methods.py`` on one fold, by a clock of CPU seconds."""
+"""Training by a clock of CPU seconds, or by steps; and an arm of ``video_methods.py`` on one fold."""
 
 from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Generator
 from video_clips import Clips
 
 from medmae.files import atomic_write
+from medmae.methods.base import Batch, MaskedMethod
 from medmae.methods.videomae import VideoMAE, videomae_small_clips
 
 ARMS: dict[str, dict[str, Any]] = {
@@ -60,34 +63,50 @@ class Run:
         torch.manual_seed(self.number)
         return videomae_small_clips(in_channels=1, **SIZES[self.size], **ARMS.get(self.arm, {}))
 
+    def training(self, clips: Clips, out: Path) -> Training:
+        """Of the clips that are not held out, at its beginning or where it was stopped."""
+        members = clips.folds()[self.fold][0]
+
+        def draw(order: Generator) -> dict[str, torch.Tensor]:
+            picked = members[torch.randint(len(members), (BATCH,), generator=order).numpy()]
+            return {"image": torch.stack([clips.crop(int(n), order) for n in picked])}
+
+        return Training(self.network(), draw, number=self.number, path=self.path(out))
+
 
 class Training:
-    """One run, with a clock of its own, stopped and continued exactly."""
+    """One training with a clock of its own, stopped and continued exactly.
 
-    def __init__(self, run: Run, clips: Clips, out: Path) -> None:
-        self.clips, self.members = clips, clips.folds()[run.fold][0]
-        self.state_path = run.path(out)
-        self.method = run.network()
+    Args:
+        method: As it begins.
+        draw: Gives a batch of what the generator chooses.
+        number: What clips and masks are drawn by.
+        path: The file that keeps it.
+        peak: The highest rate.
+    """
+
+    def __init__(
+        self, method: MaskedMethod, draw: Callable[[Generator], Batch], *, number: int, path: Path, peak: float = PEAK
+    ) -> None:
+        self.method, self.draw, self.state_path, self.peak = method.train(), draw, path, peak
         self.optimizer = torch.optim.AdamW(
-            self.method.parameters(), lr=PEAK, betas=(0.9, 0.95), weight_decay=0.05, fused=True
+            self.method.parameters(), lr=peak, betas=(0.9, 0.95), weight_decay=0.05, fused=True
         )
-        self.order = torch.Generator().manual_seed(run.number)
-        self.masks = torch.Generator().manual_seed(run.number + 1000)
+        self.order = torch.Generator().manual_seed(number)
+        self.masks = torch.Generator().manual_seed(number + 1000)
         self.seconds, self.steps, self.losses = 0.0, 0, []
         if self.state_path.exists():
             self._restore()
 
-    def run(self, budget: float, *, keep_every: float = 30.0) -> None:
-        """Until the clock shows ``budget`` CPU seconds; a cosine over that budget."""
+    def run(self, *, seconds: float = math.inf, steps: float = math.inf, keep_every: float = 30.0) -> None:
+        """Until the clock shows so many CPU seconds, or steps; a cosine over what was said."""
         kept = self.seconds
-        while self.seconds < budget:
+        while (done := max(self.seconds / seconds, self.steps / steps)) < 1:
             started = time.process_time()
-            rate = min((self.steps + 1) / WARMUP, 1.0) * 0.5 * (1 + math.cos(math.pi * min(self.seconds / budget, 1.0)))
+            rate = min((self.steps + 1) / WARMUP, 1.0) * 0.5 * (1 + math.cos(math.pi * done))
             for group in self.optimizer.param_groups:
-                group["lr"] = PEAK * max(rate, 1e-3)
-            picked = self.members[torch.randint(len(self.members), (BATCH,), generator=self.order).numpy()]
-            batch = {"image": torch.stack([self.clips.crop(int(n), self.order) for n in picked])}
-            loss = self.method(batch, generator=self.masks).loss
+                group["lr"] = self.peak * max(rate, 1e-3)
+            loss = self.method(self.draw(self.order), generator=self.masks).loss
             loss.backward()
             self.optimizer.step()
             self.optimizer.zero_grad(set_to_none=True)
