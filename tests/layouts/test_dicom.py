@@ -6,6 +6,7 @@ import pytest
 
 from medmae.data.identity.given import Given
 from medmae.data.volumes.layouts import find_cases
+from medmae.data.volumes.series import find_series
 from medmae.errors import DataError
 
 pydicom = pytest.importorskip("pydicom", reason="writing DICOM needs pydicom, of the prep extra")
@@ -156,6 +157,34 @@ def test_a_broken_slice_at_the_end_of_a_series_is_told_where_no_gap_shows_it(bro
     assert flags_of(tmp_path) == {"T1": ("unreadable_slices:1",), "T2": ()}
     (damaged,) = [one for one in find_cases(tmp_path).left_out if one.damaged]
     assert damaged.path == last
+
+
+def test_copies_of_slices_are_left_out_and_told_and_others_of_one_uid_are_not(tmp_path):
+    series(tmp_path / "P1" / "T1", patient="a", study=1, number=3, words="T1", slices=5)
+    for path in sorted((tmp_path / "P1" / "T1").iterdir()):
+        (path.parent / f"copy of {path.name}").write_bytes(path.read_bytes())
+    (source,) = find_cases(tmp_path).cases[0].contrasts
+    assert (len(source.files), source.flags) == (5, ())
+    told = {one.path.name: one.why for one in find_cases(tmp_path).left_out}
+    assert told == {f"1-3-{n}.dcm": f"a copy of an image beside it: copy of 1-3-{n}.dcm" for n in range(5)} or told == {
+        f"copy of 1-3-{n}.dcm": f"a copy of an image beside it: 1-3-{n}.dcm" for n in range(5)
+    }
+    other = tmp_path / "P1" / "T1" / "copy of 1-3-0.dcm"
+    other.write_bytes(other.read_bytes()[:-1] + b"\1")  # the same UID, another image
+    assert len(find_cases(tmp_path).cases[0].contrasts[0].files) == 6
+
+
+def test_a_slice_of_another_patient_is_not_of_the_series(tmp_path):
+    series(tmp_path / "P1" / "T1", patient="a", study=1, number=3, words="T1", slices=5)
+    series(tmp_path / "x", patient="b", study=1, number=3, words="T1", slices=5)
+    (tmp_path / "x" / "1-3-4.dcm").replace(tmp_path / "P1" / "T1" / "1-3-4.dcm")
+    for path in (tmp_path / "x").iterdir():
+        path.unlink()
+    found = find_cases(tmp_path)
+    assert [(one.path.name, one.damaged) for one in found.left_out] == [("1-3-4.dcm", True)]
+    assert found.cases[0].contrasts[0].flags == ("unreadable_slices:1",)
+    with pytest.raises(DataError, match="its PatientID is another one than that of its series"):
+        find_series(tmp_path / "P1" / "T1")
 
 
 def test_slices_that_are_not_there_at_all_are_told_by_their_numbers(tmp_path):

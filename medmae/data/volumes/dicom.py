@@ -167,12 +167,17 @@ def _by_position(headers: list[sitk.ImageFileReader], paths: list[Path]) -> list
     uneven = np.abs(steps - step) > max(_SPACING_TOLERANCE * step, 1e-3)
     if step <= 1e-3 or uneven.any():
         place = int(np.argmax(uneven)) if uneven.any() else 0
+        why = f"slices are not evenly spaced: {steps[place]:.3f} mm where {step:.3f} mm is usual (missing or repeated?)"
+        remedy = "complete the series"
+        if step <= 1e-3:
+            why = "all slices have one position" if np.ptp(along) <= 1e-3 else "several slices have one position"
+            remedy = "export echoes, times and b-values as series of their own, with positions"
         raise DataError(
-            f"slices are not evenly spaced: {steps[place]:.3f} mm where {step:.3f} mm is usual (missing or repeated?)",
+            why,
             path=paths[order[place + 1]],
             field="ImagePositionPatient",
             value=np.round(origins[order[place + 1]], 3).tolist(),
-            remedy="complete the series",
+            remedy=remedy,
         )
     drift = origins[order[-1]] - origins[order[0]]
     if np.linalg.norm(drift - (drift @ normal) * normal) > 0.5 * step:

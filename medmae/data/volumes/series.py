@@ -5,6 +5,7 @@ Of identifiers only salted hashes are seen.
 
 from __future__ import annotations
 
+import filecmp
 import itertools
 import re
 from collections.abc import Collection, Iterable
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     import SimpleITK as sitk  # noqa: N813
 
 # Tags that are read.
-_SERIES, _STUDY, _PATIENT = "0020|000e", "0020|000d", "0010|0020"
+_SERIES, _STUDY, _PATIENT, _IMAGE = "0020|000e", "0020|000d", "0010|0020", "0008|0018"
 _WORDS = ("0008|103e", "0018|1030", "0018|0024", "0008|0060")  # series description, protocol, sequence, modality
 _AGENT, _IMAGE_TYPE = "0018|0010", "0008|0008"
 _NUMBER, _INSTANCE, _IN_ACQUISITION = "0020|0011", "0020|0013", "0020|1002"
@@ -89,39 +90,61 @@ def find_series(
     dicom = [file for file in files if is_dicom(file)]
     shapes, known = shapes_of(dicom), set(dicom)
     broken = [file for file in files if file not in known and called_as(file, shapes)]
+    first: dict[tuple[str, str], Path] = {}
     for path in dicom:
         try:
             reader = header_of(path)
+            uid = tag_of(reader, _SERIES)
+            one = found.setdefault(uid, _series(reader, key))
+            stranger = _stranger(one, path, reader, key, first.setdefault((uid, tag_of(reader, _IMAGE)), path))
         except DataError as error:
             if left is None:
                 raise
             left.append(unusable(path, error))
             broken += [path] if left[-1].damaged else []
             continue
-        uid = tag_of(reader, _SERIES)
-        if uid not in found:
-            words = [tag_of(reader, tag) for tag in _WORDS]
-            named = dicom_contrast(words, agent=tag_of(reader, _AGENT), image_type=tag_of(reader, _IMAGE_TYPE))
-            if words[-1] == "CT" and named.kind == "contrast":
-                named = Named("contrast", "CT")  # "T1" is a vertebra there
-            patient, study = salted(tag_of(reader, _PATIENT), key), salted(tag_of(reader, _STUDY), key)
-            found[uid] = Series(
-                named,
-                patient,
-                study and study[:8],
-                words=" ".join(filter(None, words[:3])),
-                number=_whole(reader, _NUMBER) or 0,
-                promised=_whole(reader, _IN_ACQUISITION),
-            )
-        found[uid].files.append(path)
+        if stranger is not None:
+            if left is None and stranger.damaged:
+                raise DataError(stranger.why, path=path, field="PatientID", remedy="export the series again")
+            left = [] if left is None else left
+            left.append(stranger)
+            one.damaged.extend([path] if stranger.damaged else [])
+            continue
+        one.files.append(path)
         instance = _whole(reader, _INSTANCE)
-        found[uid].instances.extend([] if instance is None else [instance])
+        one.instances.extend([] if instance is None else [instance])
     for path in broken:
         own = _series_of_damaged(path)
         # Where the file does not tell, it may be a slice of any series that is not known to be complete.
         for uid in [own] if own in found else [uid for uid, one in found.items() if len(one.files) != one.promised]:
             found[uid].damaged.append(path)
     return found
+
+
+def _series(reader: sitk.ImageFileReader, key: bytes) -> Series:
+    """A series without files, as one of its headers tells it."""
+    words = [tag_of(reader, tag) for tag in _WORDS]
+    named = dicom_contrast(words, agent=tag_of(reader, _AGENT), image_type=tag_of(reader, _IMAGE_TYPE))
+    if words[-1] == "CT" and named.kind == "contrast":
+        named = Named("contrast", "CT")  # "T1" is a vertebra there
+    study = salted(tag_of(reader, _STUDY), key)
+    return Series(
+        named,
+        salted(tag_of(reader, _PATIENT), key),
+        study and study[:8],
+        words=" ".join(filter(None, words[:3])),
+        number=_whole(reader, _NUMBER) or 0,
+        promised=_whole(reader, _IN_ACQUISITION),
+    )
+
+
+def _stranger(series: Series, path: Path, reader: sitk.ImageFileReader, key: bytes, first: Path) -> LeftOut | None:
+    """Why a file is no further image of the series that it says it is of; ``first`` is the first of its own UID."""
+    if first != path and tag_of(reader, _IMAGE) and filecmp.cmp(first, path, shallow=False):
+        return LeftOut(path, f"a copy of an image beside it: {first.name}")
+    if salted(tag_of(reader, _PATIENT), key) != series.patient:
+        return LeftOut(path, "its PatientID is another one than that of its series", damaged=True)
+    return None
 
 
 def shapes_of(dicom: Iterable[Path]) -> set[str]:

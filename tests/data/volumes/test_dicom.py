@@ -91,7 +91,10 @@ def test_a_missing_slice_is_refused(tmp_path):
 
 def test_a_repeated_slice_is_refused(tmp_path):
     write_series(tmp_path / "s")
-    shutil.copy(tmp_path / "s" / "002.dcm", tmp_path / "s" / "copy.dcm")
+    pydicom = pytest.importorskip("pydicom")
+    again = pydicom.dcmread(tmp_path / "s" / "002.dcm")
+    again.SOPInstanceUID = again.file_meta.MediaStorageSOPInstanceUID = pydicom.uid.generate_uid()
+    again.save_as(tmp_path / "s" / "again.dcm")
     with pytest.raises(DataError, match="not evenly spaced"):
         load_series(only(tmp_path / "s")[1])
 
