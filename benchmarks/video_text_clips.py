@@ -60,6 +60,7 @@ class Pairs:
         self.domain, self.source = DOMAINS[domain], out / f"{domain}-{fold}"
         self.words = CaptionWords(source=self.source, size=2000)
         self.train, self.test = (self._samples(split, each_caption=True) for split in ("train", "test"))
+        self.told = self._samples("test")  # the first caption of each: other words are then of other things
         self._bank: dict[str, Tensor] | None = None
 
     @property

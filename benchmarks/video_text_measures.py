@@ -30,7 +30,7 @@ Row = dict[str, Any]
 
 
 def hidden_parts(method: SimVTP, pairs: Pairs, *, ratio: float) -> list[Row]:
-    """What hidden words and cubes of every held-out caption cost, by what was read beside them."""
+    """What hidden words and cubes of every held-out clip's first caption cost, by what was read beside them."""
     assert method.vocabulary is not None
     method.contrast = method.matching = 0.0  # nothing of them is asked here
     method.word_masking = WordMasking(max_words=MAX_WORDS, ratio=ratio)
@@ -38,7 +38,7 @@ def hidden_parts(method: SimVTP, pairs: Pairs, *, ratio: float) -> list[Row]:
         evaluate_hidden_words(
             method=method,
             vocabulary=method.vocabulary,
-            held_out=pairs.test,
+            held_out=pairs.told,
             train=pairs.train,
             out=out,
             batch_size=64,
