@@ -50,6 +50,10 @@ class Subset:
 
 
 SUBSETS = {
+    "skeleton_mae": Subset(
+        source="skeleton_mae",
+        exact=r"in\..*|mask\..*|out\.(mae|finetune|linprobe|prep|stt\.logits).*|state\.(mae|linprobe|finetune)\..*",
+    ),
     "point_mae": Subset(source="point_mae", exact=r"in\..*|mask\..*|out\.(centers|neighborhood)"),
     "mae3d": Subset(source="mae3d", exact=r"in\..*|mask\..*|out\.(fps|knn|block\.gt).*"),
     "points": Subset(source="pointcloud_blocks", exact=r".*"),

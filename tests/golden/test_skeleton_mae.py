@@ -1,0 +1,86 @@
+"""SkeletonMAE gives the numbers of the nearest public code: tokens, predictions, losses, classifiers."""
+
+from __future__ import annotations
+
+import pytest
+
+from medmae.masking.base import Mask
+from medmae.methods.skeleton_mae import SkeletonMAE
+from medmae.nn.positions import LearnedPositions
+from medmae.nn.skeleton_heads import SkeletonClassifier
+from medmae.nn.skeletons import SKELETON
+from medmae.nn.vit import MaskedViT
+from medmae.weights.maps import skeleton_mae as maps
+
+
+@pytest.fixture(scope="module")
+def reference(golden):
+    return golden("skeleton_mae")
+
+
+def build(reference, target):
+    method = SkeletonMAE(
+        frames=12,
+        joints=5,
+        embed_dim=16,
+        depth=2,
+        num_heads=2,
+        decoder_dim=12,
+        decoder_depth=1,
+        decoder_heads=2,
+        parts=None,
+        mask="random",
+        mask_ratio=0.6,
+        target=target,
+    )
+    state, dead = maps.SKELETON_MAE.apply(reference.part("state.mae."))
+    assert dead == []
+    method.load_state_dict(state)
+    return method.eval()
+
+
+@pytest.fixture
+def batch(reference):
+    persons = reference["in.mae.x"].permute(0, 4, 1, 2, 3)  # (N, M, C, T, V)
+    return {"skeleton": persons.flatten(0, 1)}
+
+
+@pytest.fixture
+def mask(reference):
+    noise = reference["mask.mae.noise"]
+    found = Mask.from_noise(noise, num_visible=6)
+    assert (found.as_bool().float() == reference["mask.mae.mask"]).all()
+    return found
+
+
+@pytest.mark.parametrize(("target", "name"), [("token", "loss_norm"), ("none", "loss_raw")])
+def test_predictions_and_losses_are_theirs(target, name, reference, batch, mask):
+    method = build(reference, target)
+    rows = method.rows(batch)
+    if target == "none":
+        reference.compare(method.targets(batch), reference["out.mae.target"])
+    reference.compare(method.encoder.forward_patches(rows, mask.visible), reference["out.mae.latent"])
+    out = method(batch, masks={"skeleton": mask})
+    reference.compare(out.prediction["skeleton"], mask.hidden(reference["out.mae.pred"]))
+    reference.compare(out.loss, reference[f"out.mae.{name}"].squeeze())
+
+
+@pytest.mark.parametrize(("name", "head"), [("linprobe", "linear"), ("finetune", "joints")])
+def test_classifiers_of_two_bodies_are_theirs(name, head, reference):
+    encoder = MaskedViT(
+        image_size=(12, 25),
+        patch_size=(4, 1),
+        embed_dim=16,
+        depth=2,
+        num_heads=2,
+        norm_eps=1e-5,
+        class_token="none",
+        positions=LearnedPositions(per_axis=True),
+        kind=SKELETON,
+    )
+    network = SkeletonClassifier(encoder=encoder, num_classes=4, head=head, hidden=32)
+    state, dead = maps.SKELETON_MAE_CLASSIFIER.apply(reference.part(f"state.{name}."))
+    assert dead == []
+    network.load_state_dict(state)
+    bodies = reference["in.cls.x"].permute(0, 1, 2, 4, 3).flatten(3)  # (N, C, T, M V)
+    reference.compare(network.eval()(bodies), reference[f"out.{name}.logits"])
