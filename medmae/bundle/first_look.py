@@ -22,8 +22,8 @@ T = TypeVar("T")
 
 _TARGET = "_target_"
 _USES = (  # of weights
-    *("ClassifierEvaluation", "Downstream", "Embedding", "FewLabels", "Prediction", "Reconstruction", "SlideMaps"),
-    *("Synthesis", "SynthesisEvaluation", "VolumeFeatures"),
+    *("ClassifierEvaluation", "Downstream", "Embedding", "FewLabels", "Lookup", "Prediction", "Reconstruction"),
+    *("RetrievalEvaluation", "SlideMaps", "Synthesis", "SynthesisEvaluation", "VolumeFeatures"),
 )
 
 
@@ -183,6 +183,7 @@ def _asked(argument: str, function: str) -> _Look:
 
 
 _Look = Callable[[str, Values], dict[str, Any]]
+_TUNES = ("FineTuning", "RetrievalTraining", "SynthesisTraining")
 _CHECKPOINT = _asked("checkpoint", "medmae.training.wanted:require_checkpoint")
 _PRETRAINED = _asked("pretrained", "medmae.weights.folders:require_files")
 _MODEL_DIR = _asked("model_dir", "medmae.weights.folders:require_model_dir")
@@ -191,7 +192,7 @@ _WORDS: Mapping[str, tuple[_Look, ...]] = {
     "medmae.data.Samples": (_asked("split", "medmae.data.splits:require_split"),),
     "medmae.recipes.Trainer": (_asked("logger", "medmae.recipes.loggers:require_logger"),),
     "medmae.recipes.Pretraining": (_CHECKPOINT,),
-    **dict.fromkeys(("medmae.recipes.FineTuning", "medmae.recipes.SynthesisTraining"), (_CHECKPOINT, _PRETRAINED)),
+    **{f"medmae.recipes.{name}": (_CHECKPOINT, _PRETRAINED) for name in _TUNES},
     **{f"medmae.recipes.{name}": (_MODEL_DIR,) for name in _USES},
 }
 _DATA: Mapping[str, tuple[_Look, ...]] = {

@@ -115,17 +115,24 @@ def _pretrained(parser: Any, training: Any) -> Path | None:  # noqa: ANN401
 
 def _holder(parser: Any, training: Any) -> str | None:  # noqa: ANN401
     """Id of what the encoder is taken out of: a method, or the encoder itself where that is part of a classifier."""
-    node = training
-    for name in ("module", "method", "network", "encoder"):
-        if not isinstance(node, dict) or name not in node:
-            break
-        id_ = re.fullmatch(r"\$?@(\w+)(?:\.encoder)?", str(node[name]))
-        if id_ is None:
+    method = _followed(parser, training, "module", "method")
+    node = parser.get(method) if method else None
+    if isinstance(node, dict) and "encoder" in node:
+        return _followed(parser, node, "encoder")
+    if isinstance(node, dict) and "network" in node:
+        return _followed(parser, node, "network", "encoder")
+    return method
+
+
+def _followed(parser: Any, node: Any, *names: str) -> str | None:  # noqa: ANN401
+    """Id of the last of some arguments, each of what the one before refers to; None where one is missing."""
+    found = None
+    for name in names:
+        known = re.fullmatch(r"\$?@(\w+)(?:\.encoder)?", str(node.get(name))) if isinstance(node, dict) else None
+        if known is None:
             return None
-        found, node = id_[1], parser.get(id_[1])
-    else:
-        return found
-    return found if name == "network" else None
+        found, node = known[1], parser.get(known[1])
+    return found
 
 
 def _sibling(target: str, preset: str) -> str:

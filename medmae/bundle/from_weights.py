@@ -19,12 +19,16 @@ from pydoc import locate
 from typing import Any
 
 from monai.bundle import ConfigParser
+from torch import nn
 
 from medmae.bundle.from_pretrained import from_pretrained, reading
 from medmae.errors import DataError
 from medmae.nn.arguments import changed, is_network, plain, same
 from medmae.nn.config import TARGET, build, config_by, config_of
+from medmae.nn.frames_text import FrameTextEncoder
+from medmae.nn.video_text import VideoTextEncoder
 from medmae.nn.vit import MaskedViT
+from medmae.tokens.patches import Patches
 from medmae.weights.about import task_in
 from medmae.weights.arguments import Wanted, contradiction, is_size, with_arguments
 from medmae.weights.networks import Config, read_networks
@@ -139,9 +143,9 @@ class Bound:
         """An encoder that the recipe takes out of a method, of which these weights know nothing but that encoder."""
         component = self.parser.get(id_)
         encoder = build(config)
-        assert isinstance(encoder, MaskedViT)
         self.settings[id_] = f"$@{self.root}"  # which has that encoder, and its patches
-        data = _sizes_of_data(encoder, clip="num_frames" in component)
+        patches, config = _of_data(encoder)
+        data = _sizes_of_data(patches, clip="num_frames" in component)
         for name, value in component.items():
             option = _option_of(value)
             if name.startswith("_"):
@@ -153,7 +157,7 @@ class Bound:
             elif name in config and self._is_given(f"{id_}::{name}"):
                 self.wanted[f"{at}.{name}"] = Wanted(self._value(f"{id_}::{name}"), f"{id_}::{name}")
         if f"{id_}::{TARGET}" in self.given and callable(make := locate(str(component[TARGET]))):
-            named = config_of(make(**{name: data[name] for name in data.keys() & component.keys()}).encoder)
+            named = _of_data(make(**{name: data[name] for name in data.keys() & component.keys()}).encoder)[1]
             apart = changed({name: value for name, value in config.items() if is_size(name)}, named)
             self._refuse(f"{id_}::{TARGET}", component[TARGET], apart, named)
 
@@ -218,10 +222,20 @@ def _option_of(value: object) -> str:
     return value[1:] if isinstance(value, str) and value.startswith("@") else ""
 
 
-def _sizes_of_data(encoder: MaskedViT, *, clip: bool) -> dict[str, Any]:
+def _of_data(encoder: nn.Module) -> tuple[Patches, Config]:
+    """Patches of what an encoder takes, and the arguments of its ViT; of one that reads words, too, those of clips."""
+    if isinstance(encoder, VideoTextEncoder):
+        return encoder.video.patches, config_of(encoder.video)
+    if isinstance(encoder, FrameTextEncoder):
+        return encoder.frames.patches, config_of(encoder.frames.picture)
+    assert isinstance(encoder, MaskedViT)
+    return encoder.patches, config_of(encoder)
+
+
+def _sizes_of_data(patches: Patches, *, clip: bool) -> dict[str, Any]:
     """What an encoder takes, by the names that methods have for it; one number where all axes are alike."""
-    size = list(encoder.patches.size)
+    size = list(patches.size)
     frames, plane = (size[:1], size[1:]) if clip else ([], size)
     sizes: dict[str, Any] = {"image_size": plane[0] if len(set(plane)) == 1 else plane}
     sizes |= {"num_frames": frames[0]} if frames else {}
-    return {**sizes, "in_channels": encoder.patches.channels}
+    return {**sizes, "in_channels": patches.channels}

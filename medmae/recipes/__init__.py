@@ -9,11 +9,12 @@ if TYPE_CHECKING:
     from medmae.recipes.embedding import Embedding
     from medmae.recipes.hidden_words import HiddenWords
     from medmae.recipes.images import Images
-    from medmae.recipes.kept_words import KeptWords
+    from medmae.recipes.kept_words import KeptWords, TaskWords
     from medmae.recipes.phenotyping import FewLabels
     from medmae.recipes.pictures import ImagePictures, StainPanels
     from medmae.recipes.pretraining import Pretraining
     from medmae.recipes.reconstruction import Reconstruction
+    from medmae.recipes.retrieval import Lookup, RetrievalEvaluation, RetrievalTraining
     from medmae.recipes.synthesis import Synthesis, SynthesisEvaluation, SynthesisTraining
     from medmae.recipes.trainer import Trainer
     from medmae.recipes.volumes import VolumeFeatures
@@ -28,14 +29,18 @@ __all__ = [
     "ImagePictures",
     "Images",
     "KeptWords",
+    "Lookup",
     "Prediction",
     "Pretraining",
     "Reconstruction",
+    "RetrievalEvaluation",
+    "RetrievalTraining",
     "SlideMaps",
     "StainPanels",
     "Synthesis",
     "SynthesisEvaluation",
     "SynthesisTraining",
+    "TaskWords",
     "Trainer",
     "VolumeFeatures",
 ]
@@ -50,14 +55,18 @@ _HOMES = {  # name -> module
     "ImagePictures": "pictures",
     "Images": "images",
     "KeptWords": "kept_words",
+    "Lookup": "retrieval",
     "Prediction": "classification",
     "Pretraining": "pretraining",
     "Reconstruction": "reconstruction",
+    "RetrievalEvaluation": "retrieval",
+    "RetrievalTraining": "retrieval",
     "SlideMaps": "classification",
     "StainPanels": "pictures",
     "Synthesis": "synthesis",
     "SynthesisEvaluation": "synthesis",
     "SynthesisTraining": "synthesis",
+    "TaskWords": "kept_words",
     "Trainer": "trainer",
     "VolumeFeatures": "volumes",
 }

@@ -6,6 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from medmae.data.source import Source
+from medmae.data.video.caption_words import CaptionWords
+from medmae.errors import DataError
 from medmae.nn.arguments import plain
 from medmae.recipes.training import Training
 from medmae.weights.networks import read_networks
@@ -23,6 +26,50 @@ class KeptWords(tuple[str, ...]):
         """
         path = Path(model_dir) / file
         return super().__new__(cls, _words_in(plain(read_networks(path))) if path.is_file() else ())
+
+
+class TaskWords(tuple[str, ...]):
+    """Words for what begins with a pre-training: those of its weights, and without one as captions have them."""
+
+    def __new__(
+        cls,
+        *,
+        pretrained: str | Path | None,
+        source: Source | str | Path,
+        vocabulary: str | Path | None = None,
+        size: int = 2000,
+    ) -> TaskWords:
+        """Reads or learns them.
+
+        Args:
+            pretrained: A weight file; None: there is none.
+            source: Prepared videos with captions, from which words are learnt where there are no weights.
+            vocabulary: A ``vocab.txt`` in the place of learning.
+            size: Words at most that are learnt.
+
+        Raises:
+            DataError: If the weights do not say their words and nobody else does, or ``vocabulary`` has others.
+        """
+        if pretrained is None:
+            return super().__new__(cls, CaptionWords(source=source, vocabulary=vocabulary, size=size))
+        kept = tuple(KeptWords(model_dir=Path(pretrained).parent, file=Path(pretrained).name))
+        given = None if vocabulary is None else tuple(CaptionWords(source=source, vocabulary=vocabulary))
+        if not (kept or given):
+            raise DataError(
+                "these weights do not say which words they know",
+                path=pretrained,
+                field="vocabulary",
+                remedy="name the vocab.txt that they were trained with: --vocabulary vocab.txt",
+            )
+        if kept and given and kept != given:
+            raise DataError(
+                "these weights were trained with other words",
+                path=pretrained,
+                field="vocabulary",
+                value=str(vocabulary),
+                remedy="leave --vocabulary out: weights know their words",
+            )
+        return super().__new__(cls, kept or given or ())
 
 
 def _words_in(config: Mapping[str, Any]) -> Sequence[str]:

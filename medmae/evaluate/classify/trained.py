@@ -31,6 +31,7 @@ def evaluate_trained(
     held_out: Samples,
     out: str | Path,
     task: Task | None = None,
+    by: str = TUNED,
     device: torch.device | str = "cpu",
     console: Console | None = None,
 ) -> dict[str, Any]:
@@ -43,6 +44,7 @@ def evaluate_trained(
         held_out: Labelled samples of other patients.
         out: Evaluation folder of a run; see :func:`medmae.evaluate.classify.protocol_tables.write_protocol`.
         task: What is asked; None asks what the labels are for.
+        by: How it came to what it says, for tables.
         device: Where to compute.
         console: Prints the table; None prints to the standard output.
 
@@ -60,7 +62,7 @@ def evaluate_trained(
             warnings.warn(f"{missing}: figures are of the other classes", stacklevel=2)
     plain, data = read_all(labelled(train, held_out), kind_of(train), out=out)
     found = compare_estimators(
-        {f"this network, {TUNED}": Trained(network=network, samples=data.samples, name=name, device=device)},
+        {f"this network, {by}": Trained(network=network, samples=data.samples, name=name, device=device)},
         baselines=plain_estimators(plain, task),
         data=data,
         task=task,

@@ -1,0 +1,52 @@
+"""Clips as points of the space that they share with sentences, as a plain network."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from medmae.nn.config import Configured
+from medmae.nn.vit import MaskedViT
+
+
+class HasTower(Protocol):
+    """What is trained to find clips by something else."""
+
+    @property
+    def tower(self) -> nn.Module:
+        """Clips ``(B, C, T, H, W)`` to points ``(B, D)``, of any length."""
+
+
+class MeanTower(nn.Module):
+    """The mean of a clip's tokens, and its norm.
+
+    Args:
+        encoder: Of clips.
+        norm: Of the mean.
+    """
+
+    def __init__(self, encoder: MaskedViT, norm: nn.Module) -> None:
+        super().__init__()
+        self.encoder, self.norm = encoder, norm
+
+    def forward(self, data: Tensor) -> Tensor:
+        """``(B, C, T, H, W)`` -> ``(B, D)``."""
+        return self.norm(self.encoder(data).mean(dim=1))
+
+
+class ClipPoints(Configured, nn.Module):
+    """One tensor in, one tensor out; what a bundle calls ``network_def`` and ``models/model.pt`` holds.
+
+    Args:
+        method: That finds clips.
+    """
+
+    def __init__(self, method: HasTower) -> None:
+        super().__init__()
+        self.tower = method.tower
+
+    def forward(self, data: Tensor) -> Tensor:
+        """``(B, C, T, H, W)`` -> ``(B, D)`` of length 1."""
+        return F.normalize(self.tower(data), dim=1)
