@@ -72,7 +72,7 @@ class VideoTextRetrieval(_Task):
     @property
     def temperature(self) -> float:
         """Of contrast, as it was learnt."""
-        return float(self.pair_head.warmth())
+        return float(self.pair_head.warmth().detach())
 
     @property
     def begins(self) -> Mapping[str, str]:

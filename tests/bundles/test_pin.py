@@ -69,6 +69,12 @@ PINNED: dict[str, dict[str, Any]] = {
     },
     "video_mae_pretraining": {"batch": 4, "then": {"evaluate": {}, "downstream": {**PROTOCOL, "views": [2, 1]}}},
     "video_text_simvtp_pretraining": {"batch": 4, "then": {"evaluate": {}}},
+    "video_text_retrieval": {
+        "batch": 4,
+        "begins": "video_text_simvtp_pretraining",
+        "own": {"matching": 0.0, "top": 0},
+        "then": {"evaluate": {}},
+    },
     "video_classification": {"batch": 4, "begins": "video_mae_pretraining", "then": {"evaluate": {}}},
 }
 
