@@ -145,6 +145,15 @@ def test_real_series_are_read(name, shape, codes):
     assert Grid.from_dict(volume.grid.to_dict()) == volume.grid
 
 
+@pytest.mark.parametrize(
+    "codec", ["RLE", "bigendian", "expb", "implicit", "jp2klossless", "jpeg_ls_lossless", "padded"]
+)
+def test_one_image_in_each_lossless_codec_is_the_same_image(codec):
+    pydicom = pytest.importorskip("pydicom")
+    folder = Path(pydicom.__file__).parent / "data" / "test_files"  # they come with pydicom
+    np.testing.assert_array_equal(load_image(folder / f"MR_small_{codec}.dcm"), load_image(folder / "MR_small.dcm"))
+
+
 def edited(folder, edit):
     """Changes the data sets of a series one by one: ``edit(data, number)``."""
     pydicom = pytest.importorskip("pydicom")
