@@ -1,4 +1,4 @@
-"""Damaged files for every reader: ``python -m tests.fuzzing 20000`` counts what comes of so many, reader by reader.
+"""Damaged files for every reader: ``python -m tests.fuzzing 20000 [SEED]`` counts what comes of so many, by reader.
 
 An input is a sound file with bytes cut, removed or changed. A reader may read it, or refuse it by DataError with its
 path; anything else, more than 20 s of the processor, or more memory than the budget is a fault.
@@ -251,11 +251,11 @@ def fuzz(name: str, *, count: int, seed: int, folder: Path) -> Counter[str]:
 
 def main() -> None:
     """Prints, for each reader, the outcomes, seconds, and peak memory of this process and its child."""
-    each = int(sys.argv[1]) // len(READERS) + 1
+    each, seed = int(sys.argv[1]) // len(READERS) + 1, int(sys.argv[2]) if len(sys.argv) > 2 else 1
     for name in READERS:
         start = time.monotonic()
         with TemporaryDirectory() as folder:
-            found = fuzz(name, count=each, seed=1, folder=Path(folder))
+            found = fuzz(name, count=each, seed=seed, folder=Path(folder))
         peaks = [resource.getrusage(who).ru_maxrss // 1024 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
         print(f"{name}: {dict(found)} {time.monotonic() - start:.0f} s, peak {peaks} MiB", flush=True)
 

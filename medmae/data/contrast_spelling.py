@@ -23,7 +23,7 @@ def last_contrast(words: list[str]) -> tuple[tuple[int, int], str | None]:
         # The longest spelling that ends here wins: "t2_flair" is not "flair" alone.
         for start in range(max(0, end - 3), end):
             spelled = "".join(words[start:end])
-            agent = T1_WITH_AGENT.fullmatch(spelled) and not _after_event(words, end - 1)
+            agent = T1_WITH_AGENT.fullmatch(spelled) and not after_event(words, end - 1)
             name = CONTRASTS.get(spelled) or ("T1CE" if agent else None)
             reformat = spelled == REFORMAT and last_contrast(words[:start])[1] is not None
             if name is not None and not reformat and not _is_grid(words, start):
@@ -37,7 +37,7 @@ def _is_grid(words: list[str], start: int) -> bool:
     return before in SPACE_WORDS or (before == "2" and last_contrast(words[: start - 1])[1] is not None)
 
 
-def _after_event(words: list[str], place: int) -> bool:
+def after_event(words: list[str], place: int) -> bool:
     """Whether a word says ``post`` of an operation or a treatment."""
     return words[place].endswith("post") and any(EVENT.fullmatch(word) for word in words[place + 1 : place + 2])
 
@@ -62,7 +62,7 @@ def _of_sequence(words: list[str], start: int, name: str) -> str:
 def has_agent(words: list[str], first: int, last: int) -> bool:
     """Whether a word beside a T1 names a contrast agent; ``post`` before it is more likely a visit."""
     named = [place for place in range(last, len(words)) if AGENT_WORD.fullmatch(words[place])]
-    after = [place for place in named if not _after_event(words, place)]
+    after = [place for place in named if not after_event(words, place)]
     clear = [word if word not in ("post", "c", "wc") else "" for word in words]
     before = [place for place in range(first) if AGENT_WORD.fullmatch(clear[place])]
     return any(not set(words[max(0, place - 2) : place]) & DENIED for place in (*before, *after))

@@ -49,7 +49,7 @@ DENIED = {
 }
 LABEL = re.compile(
     r"(?:.*(?:mask|masks|seg|segm|segmentations?|segmented|segmentierung|segmentacion|labels?|labelmap|lesions?|dseg|groundtruth|goldstandard)"
-    r"|gt|gold|ground|consensus|manual|roi|rois|aseg|aparc|wmparc|parc|parcellation|ribbon|tissues|tumou?r|tumeurs?|lae?sion(?:en)?|masque|mask[ae]n?|maschera|mascar(?:a|illa)|wmh|[gcp]tv"
+    r"|gt|gold|ground|consensus|manual|roi|rois|aseg|aparc|wmparc|parc|parcellation|ribbon|tissues|tumou?rs?|tumeurs?|l(?:ae?|e)sion(?:e[ns]?)?|masque|mask[ae]n?|maschera|mascar(?:a|illa)|wmh|[gcp]tv"
     r"|oars?|contours?|kontur(?:en)?|delineations?|annotations?|binary|thresh|thresholded)\d?"
 )
 MAP = re.compile(

@@ -29,7 +29,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from medmae.data.contrast_spelling import has_agent, last_contrast
+from medmae.data.contrast_spelling import after_event, has_agent, last_contrast
 from medmae.data.contrast_words import (
     ALWAYS_MAP,
     ALWAYS_OTHER,
@@ -151,7 +151,11 @@ def _of_nobody(stem: str, words: list[str], first: int, contrast: str | None) ->
 
 def _derived(words: list[str], last: int, *, regions: bool) -> tuple[Kind, int] | None:
     """What a word behind the contrast says was computed from the image, and which word it is."""
-    places = [place for place in range(last, len(words)) if words[place - 1] not in SPACE_WORDS]
+    places = [
+        place
+        for place in range(last, len(words))
+        if words[place - 1] not in SPACE_WORDS and not after_event(words, place - 1)
+    ]
     patterns = [(kind, pattern) for kind, pattern in DERIVED if regions or kind != "label"]
     pairs = itertools.product(patterns, places)
     named = next(((kind, place) for (kind, pattern), place in pairs if _names(pattern, words, place)), None)
