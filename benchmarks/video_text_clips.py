@@ -25,11 +25,12 @@ from medmae.data.video.sampling import DenseFrames
 from medmae.files import sha256_of, write_text
 
 FRAMES, MAX_WORDS, PATIENTS, EACH = 8, 16, 200, 5
+# Two words each: else their number alone, which hidden words keep, would tell the finding.
 FINDINGS = {
-    "healthy": "a healthy lung",
+    "healthy": "healthy lung",
     "bacterial_pneumonia": "bacterial pneumonia",
     "viral_pneumonia": "viral pneumonia",
-    "covid": "covid",
+    "covid": "covid pneumonia",
 }
 
 
