@@ -5,8 +5,10 @@ Self-supervised Skeleton Action Recognition", ICME Workshops 2023, arXiv 2209.02
 plain autoencoder of maoyunyao/MAMP (09e6252), which later papers evaluate under this name. Not the SkeletonMAE of Yan
 et al. (ICCV 2023), which has graphs of single poses.
 
-Deviations: shares of hidden moments and joints are ours, as the paper's were not at hand; targets are normalised over a
-sequence and not over a token (``target``); a sample is a person, and who is absent is no sample.
+Deviations: with STTFormer as a backbone, which the paper is said to have, hidden moments are left out and hidden joints
+replaced, and the decoder is of the same blocks (inferred); shares of hidden moments and joints are ours, as the paper's
+were not at hand; targets are normalised over a sequence and not over a token (``target``); a sample is a person, and
+who is absent is no sample.
 """
 
 from __future__ import annotations
@@ -31,12 +33,14 @@ from medmae.nn.heads import PatchHead
 from medmae.nn.positions import LearnedPositions
 from medmae.nn.sizes import BlockSizes, sized
 from medmae.nn.skeletons import NTU_PARTS, SKELETON
+from medmae.nn.sttformer import MaskedSTT, STTFormer
 from medmae.nn.vit import MaskedViT
 from medmae.objectives.pixel import TargetNorm, masked_mse
 from medmae.objectives.sequence import SequenceNorm, motion_of
 
 Target = Literal["sequence", "token", "none", "motion"]
 Choice = Literal["joints_and_frames", "random", "motion"]
+Backbone = Literal["vit", "sttformer"]
 
 
 def skeleton_mae_ntu60(**options: Any) -> SkeletonMAE:
@@ -47,6 +51,11 @@ def skeleton_mae_ntu60(**options: Any) -> SkeletonMAE:
 def skeleton_mae_ntu120(**options: Any) -> SkeletonMAE:
     """With a decoder of 5 blocks: 10,368,524 parameters."""
     return SkeletonMAE(**{"decoder_depth": 5, **options})
+
+
+def skeleton_mae_sttformer(**options: Any) -> SkeletonMAE:
+    """20 tuples of 6 frames of 25 joints, STTFormer's 8 blocks, and 3 to decode."""
+    return SkeletonMAE(**{"backbone": "sttformer", "token_frames": 6, **options})
 
 
 def skeleton_mae_small(**options: Any) -> SkeletonMAE:
@@ -70,6 +79,7 @@ def skeleton_mae_tiny(**options: Any) -> SkeletonMAE:
         "tiny": skeleton_mae_tiny,
         "ntu60": skeleton_mae_ntu60,
         "ntu120": skeleton_mae_ntu120,
+        "sttformer": skeleton_mae_sttformer,
         "small": skeleton_mae_small,
     },
 )
@@ -79,7 +89,8 @@ class SkeletonMAE(PatchMethod):
     Args:
         frames: T.
         joints: V.
-        token_frames: Frames of a token; they tile T.
+        token_frames: Frames of a token, or of a tuple of ``sttformer``; they tile T.
+        backbone: ``vit`` over tokens of one joint; or ``sttformer``, whose sizes are the published ones.
         decoder_dim: Width of the decoder.
         decoder_depth: Its blocks.
         decoder_heads: Its attention heads.
@@ -103,6 +114,7 @@ class SkeletonMAE(PatchMethod):
         frames: int = 120,
         joints: int = 25,
         token_frames: int = 4,
+        backbone: Backbone = "vit",
         decoder_dim: int = 256,
         decoder_depth: int = 3,
         decoder_heads: int = 8,
@@ -121,20 +133,29 @@ class SkeletonMAE(PatchMethod):
         super().__init__()
         check_choice(mask, get_args(Choice), name="mask")
         check_choice(target, get_args(Target), name="target")
+        check_choice(backbone, get_args(Backbone), name="backbone")
         sizes: dict[str, Any] = {"embed_dim": 256, "depth": 8, "num_heads": 8, "norm_eps": 1e-5, **sized(encoder)}
-        sizes["in_channels"] = len(kind.channels)
-        positions = LearnedPositions(per_axis=True)
-        self.encoder = MaskedViT(
-            **sizes,
-            image_size=(frames, joints),
-            patch_size=(token_frames, 1),
-            class_token="none",
-            positions=positions,
-            kind=kind,
-        )
+        if backbone == "sttformer":
+            if more := encoder.keys() - {"scale"}:
+                raise ValueError(f"STTFormer has sizes of its own: leave {', '.join(sorted(more))} out")
+            tuples = STTFormer(
+                frames=frames, joints=joints, tuple_frames=token_frames, kind=kind, scale=sizes.get("scale")
+            )
+            self.encoder: MaskedViT | STTFormer = tuples  # type: ignore[assignment]
+            self.decoder: MaskedDecoder | MaskedSTT = MaskedSTT(tuples)
+        else:
+            vit = MaskedViT(
+                **{**sizes, "in_channels": len(kind.channels)},
+                image_size=(frames, joints),
+                patch_size=(token_frames, 1),
+                class_token="none",
+                positions=LearnedPositions(per_axis=True),
+                kind=kind,
+            )
+            self.encoder, values = vit, vit.patches.num_values
+            self.decoder = MaskedDecoder(vit, dim=decoder_dim, depth=decoder_depth, num_heads=decoder_heads)
+            self.head = PatchHead(dim=decoder_dim, num_values=values, norm_eps=vit.norm_eps)
         self.patches = self.encoder.patches
-        self.decoder = MaskedDecoder(self.encoder, dim=decoder_dim, depth=decoder_depth, num_heads=decoder_heads)
-        self.head = PatchHead(dim=decoder_dim, num_values=self.patches.num_values, norm_eps=self.encoder.norm_eps)
         self.by_motion, self.motion_temperature, self.target = mask == "motion", motion_temperature, target
         self.masking = (
             JointFrameMasking(
@@ -166,6 +187,10 @@ class SkeletonMAE(PatchMethod):
 
     def predict(self, rows: Tensor, mask: Mask) -> Tensor:
         """Predictions of hidden tokens, ``(B, M, P)``, from patches ``(B, N, P)``."""
+        if isinstance(self.decoder, MaskedSTT):
+            assert isinstance(self.encoder, STTFormer)
+            return mask.hidden(self.decoder(self.encoder, self.patches.unpatchify(rows), mask))
+        assert isinstance(self.encoder, MaskedViT)
         return self.head(self.decoder(self.encoder.forward_patches(rows, mask.visible), mask))
 
     def targets(self, batch: Batch) -> Tensor:

@@ -10,6 +10,7 @@ from medmae.errors import check_choice
 from medmae.nn.blocks import set_drop_path
 from medmae.nn.config import Configured
 from medmae.nn.projector import SampleNorm
+from medmae.nn.sttformer import STTFormer
 from medmae.nn.vit import MaskedViT
 
 Head = Literal["linear", "joints"]
@@ -19,7 +20,7 @@ class SkeletonClassifier(Configured, nn.Module):
     """``(B, C, T, M V)``, M bodies one behind the other -> logits ``(B, K)``; means are over bodies that are there.
 
     Args:
-        encoder: Of one body, ``(T, V)``; left in place.
+        encoder: Of one body, ``(T, V)``; left in place. ``joints`` and ``drop_path`` need a masked ViT.
         num_classes: K.
         bodies: M.
         head: ``linear``: a layer on the mean of all tokens; ``joints``: means over time of each joint, side by side,
@@ -32,7 +33,7 @@ class SkeletonClassifier(Configured, nn.Module):
     def __init__(
         self,
         *,
-        encoder: MaskedViT,
+        encoder: MaskedViT | STTFormer,
         num_classes: int,
         bodies: int = 2,
         head: Head = "linear",
@@ -42,6 +43,8 @@ class SkeletonClassifier(Configured, nn.Module):
     ) -> None:
         super().__init__()
         check_choice(head, get_args(Head), name="head")
+        if not isinstance(encoder, MaskedViT) and (head == "joints" or drop_path is not None):
+            raise ValueError("STTFormer has neither a head of joints nor stochastic depth: head='linear', no drop_path")
         if drop_path is not None:
             set_drop_path(encoder.blocks, drop_path)
         self.encoder, self.bodies = encoder, bodies
@@ -67,14 +70,15 @@ class SkeletonClassifier(Configured, nn.Module):
         there = persons.flatten(2).any(dim=2)  # (B, M): who is absent is all zeros
         if not there.any(dim=1).all():
             raise ValueError("a sample has no body: all of its coordinates are 0")
-        tokens = self.encoder(persons[there])  # (persons, N, D)
-        found = self._of_person(tokens)
+        found = self._of_persons(persons[there])
         each = found.new_zeros(*there.shape, found.shape[1])
         each[there] = found
         return self.head(each.sum(dim=1) / there.sum(dim=1, keepdim=True))
 
-    def _of_person(self, tokens: Tensor) -> Tensor:
+    def _of_persons(self, data: Tensor) -> Tensor:
         if not self.by_joint:
-            return tokens.mean(dim=1)
+            return self.encoder.features(data)
+        assert isinstance(self.encoder, MaskedViT)
+        tokens = self.encoder(data)  # (persons, N, D)
         of_joints = self.dropout(tokens).unflatten(1, self.encoder.patches.grid).mean(dim=1)  # (persons, V, D)
         return of_joints.flatten(1)

@@ -9,6 +9,7 @@ from medmae.methods.skeleton_mae import SkeletonMAE
 from medmae.nn.positions import LearnedPositions
 from medmae.nn.skeleton_heads import SkeletonClassifier
 from medmae.nn.skeletons import SKELETON
+from medmae.nn.sttformer import STTFormer
 from medmae.nn.vit import MaskedViT
 from medmae.weights.maps import skeleton_mae as maps
 
@@ -84,3 +85,19 @@ def test_classifiers_of_two_bodies_are_theirs(name, head, reference):
     network.load_state_dict(state)
     bodies = reference["in.cls.x"].permute(0, 1, 2, 4, 3).flatten(3)  # (N, C, T, M V)
     reference.compare(network.eval()(bodies), reference[f"out.{name}.logits"])
+
+
+def test_sttformer_classifies_as_theirs(reference):
+    encoder = STTFormer(frames=12, tuple_frames=3, widths=((8, 8, 4), (8, 12, 4)), num_heads=2)
+    network = SkeletonClassifier(encoder=encoder, num_classes=4)
+    state, dead = maps.STTFORMER.apply(reference.part("state.stt."))
+    assert len(dead) == 2  # positions, which are computed
+    network.load_state_dict(state)
+    network.eval()
+    persons = reference["in.cls.x"].permute(0, 4, 1, 2, 3).flatten(0, 1)
+    embedded = encoder.input_map(encoder.tupled(persons))
+    reference.compare(embedded, reference["out.stt.input_map"])
+    reference.compare(encoder.blocks[0].places.expand(1, 8, 4, 75), reference["out.stt.pos_embed_c8_t4_v75"])
+    reference.compare(encoder.blocks[0](embedded), reference["out.stt.block0"])
+    bodies = reference["in.cls.x"].permute(0, 1, 2, 4, 3).flatten(3)
+    reference.compare(network(bodies), reference["out.stt.logits"])

@@ -5,11 +5,18 @@ from __future__ import annotations
 import pytest
 import torch
 
-from medmae.masking.base import visible_count
+from medmae.masking.base import Mask, visible_count
 from medmae.masking.joints import JointFrameMasking
-from medmae.methods.skeleton_mae import SkeletonMAE, skeleton_mae_ntu60, skeleton_mae_ntu120, skeleton_mae_tiny
+from medmae.methods.skeleton_mae import (
+    SkeletonMAE,
+    skeleton_mae_ntu60,
+    skeleton_mae_ntu120,
+    skeleton_mae_sttformer,
+    skeleton_mae_tiny,
+)
 from medmae.nn.skeleton_heads import SkeletonClassifier
 from medmae.nn.skeletons import NTU_BONES, NTU_PARTS, bones_of
+from medmae.nn.sttformer import STTFormer
 from medmae.objectives.sequence import SequenceNorm, motion_of
 
 
@@ -41,6 +48,53 @@ def test_sizes_are_the_published_ones():
         (60, "joints"): 19_572_284,
         (120, "joints"): 19_695_224,
     }
+
+
+def test_sizes_of_sttformer_are_the_published_ones():
+    with torch.device("meta"):
+        networks = [SkeletonClassifier(encoder=STTFormer(), num_classes=classes) for classes in (60, 120)]
+        method = skeleton_mae_sttformer()
+    assert [size(network) for network in networks] == [6_233_588, 6_249_008]
+    assert size(method.decoder.blocks) == 1_171_245
+
+
+@pytest.fixture
+def tuples():
+    torch.manual_seed(0)
+    return skeleton_mae_sttformer(frames=24, joints=5, parts=None).eval()
+
+
+def test_sttformer_sees_nothing_hidden_and_rebuilds_it(tuples):
+    batch = tuples.example_batch(2, generator=seeded())
+    masks = tuples.draw_masks(batch, generator=seeded(1))
+    table = masks["skeleton"].as_bool()
+    assert table.unflatten(1, (4, 5)).all(dim=2).sum(dim=1).tolist() == [2, 2]
+    where = tuples.patches.paint(table).expand(-1, 3, -1, -1)
+    data = batch["skeleton"]
+    for train in (False, True):
+        tuples.train(train)
+        found, hidden, seen = (
+            tuples({"skeleton": each}, masks=masks).prediction["skeleton"]
+            for each in (data, torch.where(where, data + 1, data), torch.where(where, data, data + 1))
+        )
+        assert torch.allclose(hidden, found, atol=1e-6)
+        assert not torch.allclose(seen, found, atol=1e-3)
+    tuples(batch, masks=masks).loss.backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in tuples.parameters())
+    made = tuples.show(batch, masks)["skeleton"].made
+    assert torch.equal(made[~where], data[~where])
+
+
+def test_what_sttformer_cannot_be_told_or_shown_is_refused(tuples):
+    with pytest.raises(ValueError, match="sizes of its own: leave depth out"):
+        skeleton_mae_sttformer(depth=3)
+    with pytest.raises(ValueError, match="neither a head of joints"):
+        SkeletonClassifier(encoder=tuples.encoder, num_classes=2, head="joints")
+    uneven = torch.zeros(2, 20, dtype=torch.bool)
+    uneven[0, :5] = True
+    uneven[1, [0, 5, 10, 15, 1]] = True
+    with pytest.raises(ValueError, match="equally many whole tuples"):
+        tuples(tuples.example_batch(2), masks={"skeleton": Mask.from_bool(uneven)})
 
 
 def test_120_frames_of_25_joints_are_750_tokens_moment_by_moment():

@@ -1,4 +1,4 @@
-"""maoyunyao/MAMP: its plain autoencoder, MAMP's own files (the same layout), and their classifiers."""
+"""maoyunyao/MAMP: its plain autoencoder, MAMP's own files, classifiers; and STTFormer's classifier."""
 
 from __future__ import annotations
 
@@ -49,4 +49,10 @@ SKELETON_MAE_CLASSIFIER = SkeletonMap(
         ("head.fc2.", "head.3."),
         ("head.fc.", "head."),
     ),
+)
+
+STTFORMER = KeyMap(
+    source="heleiqiu/STTFormer (classifier)",
+    prefixes=(("input_map.", "encoder.input_map."), ("blocks.", "encoder.blocks."), ("fc.", "head.")),
+    computed=(".pes.pe",),
 )
