@@ -70,33 +70,33 @@ def physionet(paths: Sequence[Path], source: Path, left: Sequence[LeftOut]) -> F
     for path in paths:
         found = _SITE.fullmatch(path.stem)
         patient = path.with_name(f"{found['patient']}.txt") if found else None
-        header, told = path.with_suffix(".hea"), None
-        fault: DataError | None = None
-        if header.is_file():
-            used.add(header)
-            try:
-                told = read_header(header)
-            except DataError as error:
-                fault = error
         about = _of_patient(patient) if patient is not None and patient.is_file() else {}
-        used |= {patient} if patient is not None and patient.is_file() else set()
-        name = path.relative_to(source).as_posix()
-        label = about.pop("Murmur", None) or _class_of(told)
-        recorded = {"database": path.parent.name, **({"site": found["site"]} if found else {}), **about}
-        sounds.append(
-            video_at(
-                path,
-                name,
-                subject=found["patient"] if found else "",
-                known=found is not None,
-                segments=(Segment(label=label),),
-                rate=None if told is None else told.rate,
-                fault=fault,
-                about=(("recorded", recorded),),
-                what="sound",
-            )
+        used |= {file for file in (path.with_suffix(".hea"), patient) if file is not None}
+        header, fault = _header_of(path)
+        label = about.pop("Murmur", None) or _class_of(header)
+        site = {"site": found["site"]} if found else {}
+        own = video_at(
+            path,
+            path.relative_to(source).as_posix(),
+            subject=found["patient"] if found else "",
+            known=found is not None,
+            segments=(Segment(label=label),),
+            rate=None if header is None else header.rate,
+            fault=fault,
+            about=(("recorded", {"database": path.parent.name, **site, **about}),),
+            what="sound",
         )
+        sounds.append(own)
     return FoundVideos(tuple(sounds), tuple(_others(left, used)), notes=_told(sounds))
+
+
+def _header_of(path: Path) -> tuple[Header | None, DataError | None]:
+    """The header beside a sound, if there is one; or what is wrong with it."""
+    beside = path.with_suffix(".hea")
+    try:
+        return (read_header(beside) if beside.is_file() else None), None
+    except DataError as error:
+        return None, error
 
 
 def _class_of(header: Header | None) -> str | None:
