@@ -102,6 +102,8 @@ def test_what_says_nothing_stays_unknown(stem):
     ("stem", "kind"),
     [
         ("sub-01_ce-gad_T1w", "contrast"),
+        ("sub-01_seg", "label"),
+        ("sub-01_desc-expert_roi", "label"),
         ("sub-01_T1map", "map"),
         ("sub-01_part-phase_T2starw", "map"),
         ("sub-01_task-rest_bold", "other"),
@@ -173,6 +175,11 @@ def test_what_says_nothing_stays_unknown(stem):
 )
 def test_masks_maps_and_localisers_are_never_images(stem, kind):
     assert read_name(stem).kind == kind
+
+
+def test_an_agent_of_a_bids_name_makes_a_t1_alone_one_with_contrast():
+    names = ("sub-01_ce-gad_T1w", "sub-01_T1w", "sub-01_ce-gad_T2w", "sub-01_ce-gad_FLAIR")
+    assert [read_name(name).name for name in names] == ["T1CE", "T1", "T2", "FLAIR"]
 
 
 def test_a_dicom_series_is_read_by_its_words_and_then_by_its_tags():
