@@ -2,10 +2,10 @@
 
 Of copies in several spaces the raw one counts, which has no ``space-``, ``desc-`` or ``res-`` in its name, and no
 ending of dcm2niix that says that it was cropped, straightened or spaced anew. Of files that differ in nothing but the
-format (``T1.nii`` beside ``T1.nii.gz``) one is taken. Files that differ in nothing but a number are runs, of which a
-rule takes one, or each as a session of its own; without a rule the first is taken, and the others are told as failures.
-Label maps of one name get their folders' names as well. Any other two files of one contrast are a doubt, and that
-contrast is left out of the case.
+format (``T1.nii`` beside ``T1.nii.gz``), or that are called copies, one is taken. Files that differ in nothing but a
+number are runs, of which a rule takes one, or each as a session of its own; without a rule the first is taken, and the
+others are told as failures. Label maps of one name get their folders' names as well. Any other two files of one
+contrast are a doubt, and that contrast is left out of the case.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Literal
 
 from medmae.data.contrasts import entities_of
 from medmae.data.left_out import LeftOut
-from medmae.data.names import file_name_of, stem_of
+from medmae.data.names import file_name_of, stem_of, without_copy
 from medmae.data.volumes.case import REMEDY, Case, Lost
 from medmae.data.volumes.volume_file import Source
 from medmae.errors import DataError
@@ -65,7 +65,7 @@ def settled(case: Case, *, run: RunRule | None = None) -> tuple[list[Case], list
             else:
                 _chosen(found, ordered, run, left)
     cases = _by_run(found, later)
-    for one, labels in zip(cases, _homes(cases, _in_one_format(case.labels, left), spaces, left), strict=True):
+    for one, labels in zip(cases, _homes(cases, _one_of_copies(case.labels, left), spaces, left), strict=True):
         one.labels = _told_apart(labels, one)
     return cases, left
 
@@ -139,24 +139,30 @@ def _raw(claims: list[Source], left: list[LeftOut]) -> list[Source]:
     left += [
         LeftOut(one.path, "a derived copy of an image, or one in another space") for one in claims if one not in kept
     ]
-    return _in_one_format(kept, left)
+    return _one_of_copies(kept, left)
 
 
-def _in_one_format(claims: list[Source], left: list[LeftOut]) -> list[Source]:
-    """One of files that differ in nothing but the format or its compression: NIfTI, and compressed, if it is there."""
+def _one_of_copies(claims: list[Source], left: list[LeftOut]) -> list[Source]:
+    """One of files that differ in nothing but the format or its compression, or of which some are called copies.
+
+    That is the original if it is there, of NIfTI, and compressed.
+    """
     best: dict[object, Source] = {}
-    for source in sorted(claims, key=_format):
-        name = source.path.with_name(stem_of(source.path.name))
+    for source in sorted(claims, key=_copied):
+        name = source.path.with_name(without_copy(stem_of(source.path.name)))
         kept = best.setdefault(source.first if source.files else name, source)
         if kept is not source:
-            left.append(LeftOut(source.path, f"the same name in another format is taken: {kept.path.name}"))
+            left.append(
+                LeftOut(source.path, f"a copy, or the same name in another format, of what is taken: {kept.path.name}")
+            )
     return [source for source in claims if source in best.values()]
 
 
-def _format(source: Source) -> int:
-    """The place of a file's format among those that it may have twice."""
-    name = source.path.name.lower()
-    return next((place for place, suffix in enumerate((".nii.gz", ".nii")) if name.endswith(suffix)), 2)
+def _copied(source: Source) -> tuple[bool, int]:
+    """Whether a name is that of a copy, and the place of the file's format among those that it may have twice."""
+    name, stem = source.path.name.lower(), stem_of(source.path.name)
+    place = next((place for place, suffix in enumerate((".nii.gz", ".nii")) if name.endswith(suffix)), 2)
+    return without_copy(stem) != stem, place
 
 
 def _numbers(claims: Sequence[Source]) -> list[int] | None:

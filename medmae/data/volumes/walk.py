@@ -13,7 +13,7 @@ from medmae.data.contrasts import Named, contrast_of, entities_of, read_name
 from medmae.data.identity.tree import Names, Unit
 from medmae.data.identity.words import DATE, Role, published, role_of, without_shelf
 from medmae.data.left_out import OTHER_FILE, SIDECAR, LeftOut, passed_over_in
-from medmae.data.names import is_synthetic, stem_of
+from medmae.data.names import is_synthetic, stem_of, without_copy
 from medmae.data.tree import folders_below
 from medmae.data.volumes.dicom import is_dicom
 from medmae.data.volumes.found import WHY, FoundVolume, Walked
@@ -184,7 +184,7 @@ def _series_folders(said: Mapping[_Folder, Named], shared: Mapping[_Folder, str]
 
 def _nifti_volume(path: Path, parts: tuple[str, ...], names_of: Mapping[tuple[str, ...], str]) -> FoundVolume | str:
     """The volume, or why it is none."""
-    stem = stem_of(path.name)
+    stem = without_copy(stem_of(path.name))
     if is_synthetic(path.name):
         return _SYNTHETIC
     if any(TEMPLATE_FOLDER.fullmatch(part) for part in parts):
@@ -202,7 +202,7 @@ def _nifti_volume(path: Path, parts: tuple[str, ...], names_of: Mapping[tuple[st
     whole = read_name(stem).before
     alone = not any(role_of(part) is not Role.SHELF for part in folders)
     own_names = [whole] if published(whole) else _own_names(named, alone=alone)
-    unit = _unit(parts, stem, (*folders, *own_names), counts=named.kind == "contrast")
+    unit = _unit(parts, stem_of(path.name), (*folders, *own_names), counts=named.kind == "contrast")
     if alone and not _without_acquisition(named.before) and _NUMBER.fullmatch(next(iter(own_names), "")):
         unit = replace(unit, shows=named.name)
     return FoundVolume(parts, named, Source(named.name, path), unit)

@@ -110,7 +110,20 @@ def test_of_one_name_in_several_formats_one_is_taken_and_the_others_are_told(tmp
     assert sorted(one.path.name for one in (*case.contrasts, *case.labels)) == ["FLAIR.nii", "T1.nii.gz", "seg.nii.gz"]
     told = {one.path.name: one.why for one in find_cases(tmp_path).left_out}
     taken = {"T1.nii": "T1.nii.gz", "T1.mgz": "T1.nii.gz", "FLAIR.nrrd": "FLAIR.nii", "seg.nii": "seg.nii.gz"}
-    assert told == {name: f"the same name in another format is taken: {other}" for name, other in taken.items()}
+    assert told == {
+        name: f"a copy, or the same name in another format, of what is taken: {other}" for name, other in taken.items()
+    }
+
+
+def test_what_a_file_manager_calls_a_copy_is_left_out_beside_its_original_and_else_an_image(tmp_path):
+    touch(tmp_path, "p1/T1.nii", "p1/Copy of T1.nii", "p1/T1 - Kopie.nii", "p1/T1 - Copy (2).nii.gz")
+    touch(tmp_path, "p2/Copy of T2.nii", "p2/T1.nii", "p2/seg.nii", "p2/seg - Copy.nii")
+    found = find_cases(tmp_path)
+    assert described(found) == {"p1": ("p1", None, ["T1"], []), "p2": ("p2", None, ["T1", "T2"], ["seg"])}
+    assert [case.fault for case in found.cases] == [None, None]
+    assert {source.path.name for case in found.cases for source in case.contrasts} == {"T1.nii", "Copy of T2.nii"}
+    told = sorted(one.path.name for one in found.left_out)
+    assert told == ["Copy of T1.nii", "T1 - Copy (2).nii.gz", "T1 - Kopie.nii", "seg - Copy.nii"]
 
 
 def test_csv(tmp_path):
