@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import warnings
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from medmae.data.identity.doubts import refuse
 from medmae.data.identity.files import patients_of
 from medmae.data.identity.given import Given
 from medmae.data.identity.tree import Unit
+from medmae.data.images.classes import MASK, check_classes, masks_among, patients_as_classes, refuse_splits
 from medmae.data.images.decode import SUFFIXES
 from medmae.data.left_out import OTHER_FILE, LeftOut, passed_over_in, spoken
 from medmae.data.splits import SPLITS
@@ -117,6 +121,11 @@ def with_patients(
     said = given is not None and given.says
     if not said and any(file.patient or file.slide for file in files):
         return list(files)
+    doubts = [] if said else patients_as_classes({file.label for file in files if file.label}, len(files))
+    if strict:
+        refuse(doubts, path=source)
+    elif doubts:
+        warnings.warn(f"{source}: images of one patient may be split: {doubts[0]}; {doubts[0].remedy}", stacklevel=3)
     units = [Unit(path=file.name.rpartition(".")[0] or file.name, names=(Path(file.name).stem,)) for file in files]
     found = patients_of(units, source=source, given=given, strict=strict)
     if None in found:
@@ -150,15 +159,26 @@ def _from_folders(root: Path, is_image: _Images) -> tuple[list[ImageFile], list[
     files: list[ImageFile] = []
     shelves: dict[Path, str | None] = {**splits} or {root: None}
     everything = files_below(root)  # first: it refuses links that lead back
+    masks: set[Path] = set()
     for shelf, split in shelves.items():
-        files += [_image(path, root, None, split) for path in is_image.below(shelf)]
-        for folder in _folders(shelf):
-            files += [_image(path, root, folder.name, split) for path in is_image.below(folder)]
+        own = {folder: is_image.below(folder) for folder in (shelf, *_folders(shelf))}
+        refuse_splits([folder for folder, images in own.items() if images and folder != shelf], root)
+        masks |= masks_among(own.values())
+        files += [
+            _image(path, root, None if folder == shelf else folder.name, split)
+            for folder, images in own.items()
+            for path in images
+            if path not in masks
+        ]
+    check_classes((file.label for file in files), root)
     found = {file.path for file in files}
-    return files, [*passed_over_in(root), *(_left_out(path, is_image) for path in everything if path not in found)]
+    left = (_left_out(path, is_image, masks) for path in everything if path not in found)
+    return files, [*passed_over_in(root), *left]
 
 
-def _left_out(path: Path, is_image: _Images) -> LeftOut:
+def _left_out(path: Path, is_image: _Images, masks: Collection[Path]) -> LeftOut:
+    if path in masks:
+        return LeftOut(path, MASK)
     if is_image(path):
         return LeftOut(path, ELSEWHERE)
     return LeftOut(path, UNREAD if path.suffix.lower() in OTHER_PICTURES else OTHER_FILE)
@@ -185,7 +205,8 @@ def _from_table(table: Path, labels: Sequence[str]) -> list[ImageFile]:
         files.append(
             ImageFile(name=line["path"], path=table.parent / line["path"], patient=patient, line=line, **known)
         )
-    twice = sorted(name for name, times in Counter(file.name for file in files).items() if times > 1)
+    check_classes((file.label for file in files), table)
+    twice = sorted(name for name, times in Counter(os.path.normpath(file.name) for file in files).items() if times > 1)
     if twice:
         raise DataError(f"{len(twice)} images stand twice in the table: {', '.join(twice[:10])}", path=table)
     return files

@@ -14,6 +14,7 @@ import numpy as np
 from medmae.data.held import TILES
 from medmae.data.identity.given import Given
 from medmae.data.images.arrays import idx_files, read_idx, read_npz
+from medmae.data.images.classes import check_classes
 from medmae.data.images.decode import SUFFIXES, pixels_of, read_bytes
 from medmae.data.images.folders import LAYOUT, ImageFile, find_images, with_patients
 from medmae.data.images.one_value import is_constant, may_be_constant
@@ -186,6 +187,7 @@ def _classes(files: Sequence[ImageFile], columns: Sequence[str], path: Path) -> 
     if len(columns) > 1:
         raise ValueError(f"an image has one class, in one column, unless task='multi_label': got {list(columns)}")
     known = [file.label if columns[0] == "label" else file.line.get(columns[0].lower()) or None for file in files]
+    check_classes(known, path)
     if columns[0] != "label" and not any(known):
         raise DataError("no image has a label", path=path, field=columns[0], remedy="name a column of the table")
     if path.suffix.lower() == ".csv" and any(known) and all(_is_fraction(label) for label in known if label):
