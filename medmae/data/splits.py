@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
+from medmae.data.identity.doubts import refuse
+from medmae.data.identity.spelling import alike, normalised, seen_as
 from medmae.data.table_files import read_csv
 from medmae.errors import DataError
 from medmae.files import write_text
@@ -89,10 +92,26 @@ def read(path: str | Path) -> dict[str, str]:
     """Reads ``splits.csv`` (columns ``subject``, ``split``).
 
     Raises:
-        DataError: Missing file or columns, an unknown split, a subject in two splits; all bad lines are named.
+        DataError: Missing file or columns, an unknown split, a subject in two splits, be it in two spellings; all bad
+            lines are named.
     """
-    lines = read_csv(Path(path), needs=("subject", "split"), known=(), remedy="the first line must be: subject,split")
-    return _checked([(number, line["subject"], line["split"]) for number, line in lines], Path(path))
+    remedy = "the first line must be: subject,split"
+    lines = read_csv(Path(path), needs=("subject", "split"), known=(), remedy=remedy, spelling=False)
+    split = _checked([(number, line["subject"], line["split"]) for number, line in lines], Path(path))
+    if len(set(split.values())) > 1:
+        _refuse_twins(split, Path(path))
+    return split
+
+
+def _refuse_twins(split: Mapping[str, str], path: Path) -> None:
+    """Refuses subjects that differ in nothing but spelling and are in two splits; within one they may be images."""
+    for form in (normalised, seen_as):
+        same: dict[str, list[str]] = defaultdict(list)
+        for subject in split:
+            same[form(subject)].append(subject)
+        for some in same.values():
+            if len({split[subject] for subject in some}) > 1:
+                refuse(alike(some), path=path)
 
 
 def _checked(pairs: list[tuple[int, str, str]], path: Path) -> dict[str, str]:

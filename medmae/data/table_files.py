@@ -31,7 +31,13 @@ _IDENTITY = ("subject", "patient", "slide", "split", "session")
 
 
 def read_csv(
-    path: Path, *, needs: Iterable[str], remedy: str, rows: Iterable[str] = (), known: Iterable[str] | None = None
+    path: Path,
+    *,
+    needs: Iterable[str],
+    remedy: str,
+    rows: Iterable[str] = (),
+    known: Iterable[str] | None = None,
+    spelling: bool = True,
 ) -> list[tuple[int, dict[str, str]]]:
     """Reads a table with a header; names of columns are taken in lower case, values without outer blanks.
 
@@ -42,6 +48,7 @@ def read_csv(
         rows: Columns that no line may leave empty.
         known: Further columns that are read; None reads all without a word. Others are warned of, and refused if they
             look like patients or splits.
+        spelling: Whether patients that differ in nothing but spelling are refused.
 
     Returns:
         ``(number of the line, values)``; a column that a line lacks is an empty string, as are the marks of missing
@@ -74,7 +81,7 @@ def read_csv(
     for number, line in lines:
         if not all(line[name] for name in rows):
             raise DataError(f"line {number} has an empty field", path=path, field="line", value=line, remedy=remedy)
-    for column in set(_PERSONS) & set(reader.fieldnames):
+    for column in set(_PERSONS) & set(reader.fieldnames) if spelling else ():
         refuse(alike({line[column] for _, line in lines if line[column]}), path=path)
     return lines
 

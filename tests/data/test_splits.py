@@ -73,3 +73,13 @@ def test_every_overlap_is_listed():
     with pytest.raises(DataError, match=r"a \(test, train\); c \(train, val\)"):
         splits.check_disjoint(pairs)
     splits.check_disjoint([("a", "train"), ("a", "train"), ("b", "test")])
+
+
+@pytest.mark.parametrize("twins", [("p1", "P1"), ("7", "7.0"), ("M\u00fcller", "Mueller")])
+def test_one_subject_in_two_spellings_is_in_one_split(twins, tmp_path):
+    path = tmp_path / "splits.csv"
+    path.write_text(f"subject,split\n{twins[0]},train\nx,test\n{twins[1]},train\n", encoding="utf-8")
+    assert len(splits.read(path)) == 3  # they may be images of those names
+    path.write_text(f"subject,split\n{twins[0]},train\nx,test\n{twins[1]},test\n", encoding="utf-8")
+    with pytest.raises(DataError, match="names differ only in"):
+        splits.read(path)
