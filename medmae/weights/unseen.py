@@ -1,4 +1,4 @@
-"""What tensors cannot tell: heads, epsilons, and which number means which word.
+"""What tensors cannot tell: heads, epsilons, the form of GELU, and which number means which word.
 
 Our files say them in their headers; loading compares where they do. A network with other heads, or other words, has the
 same shapes and other outputs, and would be loaded without a word.
@@ -22,17 +22,24 @@ Unseen = dict[
 ]  # {"num_heads": {"encoder.blocks.0.attn": 12}, "eps": {"encoder.norm": 1e-6}}
 
 _FIELD = "unseen"
-_NAMES: dict[str, type[int] | type[float] | type[str]] = {"num_heads": int, "eps": float, "vocabulary_sha256": str}
+_NAMES: dict[str, type[int] | type[float] | type[str]] = {
+    "num_heads": int,
+    "eps": float,
+    "approximate": str,  # of every GELU: none, or tanh
+    "vocabulary_sha256": str,
+}
 _SAME = "that it was trained with: the same --method::_target_, or for `medmae import` --set"
 _REMEDY = {
     "num_heads": f"build the network with the num_heads (and decoder_heads) {_SAME} num_heads=",
     "eps": f"build the network with the norm_eps {_SAME} norm_eps=",
+    "approximate": "build the network with the form of GELU of the weights: gelu='tanh' where theirs is tanh, else "
+    "'exact'; theirs is ",
     "vocabulary_sha256": "build the network with the vocabulary of the weights, which their header has; theirs is ",
 }
 
 
 def unseen_of(module: nn.Module, *, prefix: str = "") -> Unseen:
-    """Heads of attentions, epsilons of norms, hashes of vocabularies, by the names of modules behind ``prefix``."""
+    """Heads, epsilons, forms of GELU, hashes of vocabularies, by the names of modules behind ``prefix``."""
     return {
         name: {
             prefix + path: value
@@ -74,7 +81,7 @@ def published_unseen(encoder: nn.Module, path: str | Path, *, eps: float | None)
 
 
 def refuse_others(module: nn.Module, said: Mapping[str, Mapping[str, float | str]], *, path: str | Path) -> None:
-    """Refuses weights of a network with other heads, epsilons or words.
+    """Refuses weights of a network with other heads, epsilons, forms of GELU or words.
 
     Args:
         module: Is to receive the weights.

@@ -14,6 +14,7 @@ from medmae.methods.mae import mae_tiny
 from medmae.methods.simvtp import simvtp_tiny
 from medmae.methods.smaug import smaug_tiny
 from medmae.nn.heads import Classifier, FeatureMap
+from medmae.nn.vit import MaskedViT
 from medmae.recipes.finish import save_models
 from medmae.tokens.text import SPECIAL
 from medmae.weights.exchange import export_file, import_file
@@ -44,6 +45,17 @@ def assert_refused(load, module, path, field):
 @pytest.mark.parametrize(("options", "field"), OTHERS)
 def test_a_method_of_other_heads_or_epsilon_is_refused(options, field, folder):
     assert_refused(load_weights, mae_tiny(**options), folder / "pretraining.safetensors", field)
+
+
+def test_an_encoder_with_the_other_form_of_gelu_is_refused(tmp_path):
+    sizes = {"image_size": 16, "patch_size": 8, "embed_dim": 16, "depth": 1, "num_heads": 2}
+    for theirs, ours in (("exact", "tanh"), ("tanh", "exact")):
+        method = Classifier(encoder=MaskedViT(**sizes, gelu=theirs), num_classes=2)
+        path = tmp_path / f"{theirs}.safetensors"
+        save_safetensors(method.state_dict(), path, metadata=header(method))
+        other = Classifier(encoder=MaskedViT(**sizes, gelu=ours), num_classes=2)
+        assert_refused(load_weights, other, path, "approximate")
+        load_weights(Classifier(encoder=MaskedViT(**sizes, gelu=theirs), num_classes=2), path)
 
 
 def test_so_is_one_whose_decoder_alone_has_other_heads(folder):

@@ -11,6 +11,7 @@ from torch import nn
 
 from medmae.nn.attention import QKVBias, QueryValueLinear
 from medmae.nn.blocks import Block, biases_of
+from medmae.nn.mlp import Gelu
 from medmae.nn.positions import Positions
 from medmae.nn.vit import ClassToken, MaskedViT
 from medmae.weights.adapt import Adaptation
@@ -34,6 +35,7 @@ class Anatomy:
         class_token: Its place.
         final_norm: Whether there is a norm after the last block.
         positions: Of which kind.
+        gelu: Its form.
     """
 
     size: tuple[int, ...]
@@ -48,6 +50,7 @@ class Anatomy:
     class_token: ClassToken
     final_norm: bool
     positions: Positions
+    gelu: Gelu
 
     @classmethod
     def of(cls, encoder: MaskedViT) -> Anatomy:
@@ -67,6 +70,7 @@ class Anatomy:
             class_token=encoder.class_token_place,
             final_norm=not isinstance(encoder.norm, nn.Identity),
             positions=encoder.positions,
+            gelu=encoder.gelu,
         )
 
     def build(self, **changes: Any) -> MaskedViT:
@@ -85,6 +89,7 @@ class Anatomy:
                 "class_token": self.class_token,
                 "last_norm": self.final_norm,
                 "positions": self.positions,
+                "gelu": self.gelu,
                 **changes,
             }
         )
@@ -108,7 +113,12 @@ def resized(
 
 
 def plain_state(encoder: MaskedViT) -> State:
-    """Its tensors as packages hold them that know one kind of bias and a row of positions for each token; exact."""
+    """Its tensors as packages hold them that know one kind of bias and a row of positions for each token; exact.
+
+    Raises:
+        ValueError: If its GELU is the tanh form, which a file does not tell and those packages do not build.
+    """
+    refuse("another package", {"its GELU is the tanh form, and theirs the exact one": encoder.gelu != "exact"})
     state = dict(encoder.state_dict())
     for index, block in enumerate(encoder.blocks):
         qkv, name = cast(Block, block).attn.qkv, f"blocks.{index}.attn.qkv"

@@ -60,3 +60,9 @@ def test_what_comes_from_timm_goes_back_bit_for_bit(tmp_path):
 def test_what_timm_does_not_have_is_refused_with_the_reason(options, reason, make):
     with pytest.raises(ValueError, match=f"(?s)timm's VisionTransformer cannot hold this encoder.*- .*{reason}"):
         to_timm(make(**options))
+
+
+def test_an_encoder_whose_gelu_is_the_tanh_form_is_refused():
+    encoder = MaskedViT(image_size=16, patch_size=8, embed_dim=16, depth=1, num_heads=2, gelu="tanh")
+    with pytest.raises(ValueError, match="GELU is the tanh form"):
+        to_timm(encoder)
