@@ -18,15 +18,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal, Unpack, get_args
 
-from torch import Generator, Tensor
+from torch import Tensor
 
 from medmae.errors import check_choice
 from medmae.kinds import Kind
-from medmae.masking.base import Mask, Masks
+from medmae.masking.base import Mask
 from medmae.masking.lines import LineMasking
 from medmae.masking.random import RandomMasking
-from medmae.methods.base import Batch, StepOutput
-from medmae.methods.pixels import PixelMethod
+from medmae.methods.pixels import DecodedMethod
 from medmae.methods.registry import register
 from medmae.nn.decoder import MaskedDecoder
 from medmae.nn.heads import PatchHead
@@ -34,7 +33,7 @@ from medmae.nn.positions import SinCos
 from medmae.nn.sizes import BlockSizes, sized
 from medmae.nn.vit import MaskedViT
 from medmae.nn.window_decoder import WindowDecoder
-from medmae.objectives.pixel import TargetNorm, masked_mse
+from medmae.objectives.pixel import TargetNorm
 from medmae.tokens.patches import per_axis
 
 Reading = Literal["window", "global"]
@@ -79,7 +78,7 @@ def audio_mae_tiny(**options: Any) -> AudioMAE:
         "small_sounds": audio_mae_small_sounds,
     },
 )
-class AudioMAE(PixelMethod):
+class AudioMAE(DecodedMethod):
     """The reference composition, on ``{"audio": (B, C, frames, bands)}``.
 
     Args:
@@ -145,19 +144,6 @@ class AudioMAE(PixelMethod):
         )
         self.target_norm = target_norm
 
-    def forward(
-        self, batch: Batch, *, generator: Generator | None = None, masks: Masks | None = None, progress: float = 1.0
-    ) -> StepOutput:
-        """One step; see :meth:`Method.forward`."""
-        rows, name = self.rows(batch), self.kind.name  # (B, N, P)
-        mask = self.mask(batch, masks, generator=generator)
-        prediction = self.head(self._decode(rows, mask))  # (B, M, P)
-        loss = masked_mse(prediction, self.target(mask.hidden(rows)))
-        return StepOutput.of(terms={name: loss}, prediction={name: prediction}, masks={name: mask})
-
-    def predict(self, batch: Batch, mask: Mask) -> Tensor:
-        """Predictions for all tokens in raster order ``(B, N, P)``; those of visible tokens mean nothing."""
-        return self.head(self._decode(self.rows(batch), mask.complete(), masked_only=False))
-
-    def _decode(self, rows: Tensor, mask: Mask, *, masked_only: bool = True) -> Tensor:
+    def decoded(self, rows: Tensor, mask: Mask, *, masked_only: bool = True) -> Tensor:
+        """See :meth:`DecodedMethod.decoded`."""
         return self.decoder(self.encoder.forward_patches(rows, mask.visible), mask, masked_only=masked_only)

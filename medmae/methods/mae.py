@@ -15,13 +15,12 @@ from __future__ import annotations
 
 from typing import Any, Literal, Unpack, get_args
 
-from torch import Generator, Tensor
+from torch import Tensor
 
 from medmae.errors import check_choice
-from medmae.masking.base import Mask, Masks, Rounding
+from medmae.masking.base import Mask, Rounding
 from medmae.masking.random import RandomMasking
-from medmae.methods.base import Batch, StepOutput
-from medmae.methods.pixels import PixelMethod
+from medmae.methods.pixels import DecodedMethod
 from medmae.methods.registry import register
 from medmae.nn.cross_decoder import CrossDecoder
 from medmae.nn.decoder import MaskedDecoder
@@ -29,7 +28,7 @@ from medmae.nn.heads import PatchHead
 from medmae.nn.positions import AxisOrder, SinCos
 from medmae.nn.sizes import EncoderSizes, sized
 from medmae.nn.vit import ClassToken, MaskedViT
-from medmae.objectives.pixel import TargetNorm, masked_mse
+from medmae.objectives.pixel import TargetNorm
 
 Decoder = Literal["self", "cross", "cross_last"]
 
@@ -90,7 +89,7 @@ def mae_tiny(**options: Any) -> MAE:
         "small_decoder": mae_small_decoder,
     },
 )
-class MAE(PixelMethod):
+class MAE(DecodedMethod):
     """The reference composition.
 
     Args:
@@ -140,21 +139,8 @@ class MAE(PixelMethod):
         )
         self.target_norm = target_norm
 
-    def forward(
-        self, batch: Batch, *, generator: Generator | None = None, masks: Masks | None = None, progress: float = 1.0
-    ) -> StepOutput:
-        """One step on ``{"image": (B, C, *size)}``; see :meth:`Method.forward`."""
-        rows, name = self.rows(batch), self.kind.name  # (B, N, P)
-        mask = self.mask(batch, masks, generator=generator)
-        prediction = self.head(self._decode(rows, mask))  # (B, M, P)
-        loss = masked_mse(prediction, self.target(mask.hidden(rows)))
-        return StepOutput.of(terms={name: loss}, prediction={name: prediction}, masks={name: mask})
-
-    def predict(self, batch: Batch, mask: Mask) -> Tensor:
-        """Predictions for all tokens in raster order ``(B, N, P)``; those of visible tokens mean nothing."""
-        return self.head(self._decode(self.rows(batch), mask.complete(), masked_only=False))
-
-    def _decode(self, rows: Tensor, mask: Mask, *, masked_only: bool = True) -> Tensor:
+    def decoded(self, rows: Tensor, mask: Mask, *, masked_only: bool = True) -> Tensor:
+        """See :meth:`DecodedMethod.decoded`."""
         if isinstance(self.decoder, CrossDecoder):
             return self.decoder(self.encoder.forward_intermediates(rows, mask.visible), mask, masked_only=masked_only)
         latent = self.encoder.forward_patches(rows, mask.visible)  # (B, 1 + V, D)

@@ -7,14 +7,14 @@ from collections.abc import Callable, Mapping
 from typing import ClassVar, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from medmae.kinds import Kind
 from medmae.masking.base import Mask, Masking, Masks
 from medmae.masking.neighbours import from_visible
-from medmae.methods.base import Batch, MaskedMethod, count_samples, entry
+from medmae.methods.base import Batch, MaskedMethod, StepOutput, count_samples, entry
 from medmae.methods.shown import Shown
-from medmae.objectives.pixel import TargetNorm
+from medmae.objectives.pixel import TargetNorm, masked_mse
 from medmae.tokens.patches import Patches
 
 
@@ -164,3 +164,36 @@ class PixelMethod(PatchMethod):
         predicted = self.predict(batch, mask)
         predicted = predicted[name] if isinstance(predicted, dict) else predicted
         return {name: self.shown(batch, mask, mask.hidden(predicted))}
+
+
+class DecodedMethod(PixelMethod):
+    """A pixel method of one decoder and one head, whose loss is their error on hidden tokens: MAE, Audio-MAE.
+
+    Attributes:
+        head: From decoder tokens to patch values.
+    """
+
+    head: nn.Module
+
+    @abstractmethod
+    def decoded(self, rows: Tensor, mask: Mask, *, masked_only: bool = True) -> Tensor:
+        """Decoder tokens of hidden patches ``(B, M, dim)``, or of all in raster order, from patches ``(B, N, P)``."""
+
+    def forward(
+        self,
+        batch: Batch,
+        *,
+        generator: torch.Generator | None = None,
+        masks: Masks | None = None,
+        progress: float = 1.0,
+    ) -> StepOutput:
+        """One step on data ``(B, C, *size)`` by the name of its kind; see :meth:`Method.forward`."""
+        rows, name = self.rows(batch), self.kind.name  # (B, N, P)
+        mask = self.mask(batch, masks, generator=generator)
+        prediction = self.head(self.decoded(rows, mask))  # (B, M, P)
+        loss = masked_mse(prediction, self.target(mask.hidden(rows)))
+        return StepOutput.of(terms={name: loss}, prediction={name: prediction}, masks={name: mask})
+
+    def predict(self, batch: Batch, mask: Mask) -> Tensor:
+        """Predictions for all tokens in raster order ``(B, N, P)``; those of visible tokens mean nothing."""
+        return self.head(self.decoded(self.rows(batch), mask.complete(), masked_only=False))

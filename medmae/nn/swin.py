@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from medmae.nn.checkpointing import recomputed
 from medmae.nn.mlp import MLP
-from medmae.nn.windows import relative_positions, shift_mask, window_extents, window_order, window_shift
+from medmae.nn.windows import hold_windows, relative_positions, window_extents, window_shift
 
 
 class WindowAttention(nn.Module):
@@ -92,15 +92,10 @@ class SwinBlock(nn.Module):
         super().__init__()
         window = window_extents(grid, limit=window_size)
         shift = window_shift(grid, window) if shifted else (0,) * len(window)
-        order = window_order(grid, window, shift)  # (W, L)
-        self.window_length = order.shape[1]
-        # What follows from sizes is in no state dict.
         self.order: Tensor
         self.back: Tensor
         self.attn_mask: Tensor | None
-        self.register_buffer("order", order.flatten(), persistent=False)
-        self.register_buffer("back", order.flatten().argsort(), persistent=False)
-        self.register_buffer("attn_mask", shift_mask(grid, window, shift), persistent=False)
+        self.window_length = hold_windows(self, grid=grid, window=window, shift=shift)
         self.norm1 = nn.LayerNorm(dim, eps=norm_eps)
         self.attn = WindowAttention(dim=dim, num_heads=num_heads, window=window)
         self.norm2 = nn.LayerNorm(dim, eps=norm_eps)

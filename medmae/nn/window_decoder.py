@@ -20,7 +20,7 @@ from medmae.nn.init import initialise_linears
 from medmae.nn.mlp import MLP
 from medmae.nn.positions import Positions
 from medmae.nn.vit import MaskedViT
-from medmae.nn.windows import shift_mask, window_order
+from medmae.nn.windows import hold_windows
 
 _HIDDEN = 384  # of the network from offsets to biases
 _SHARPEST = math.log(100.0)
@@ -90,14 +90,10 @@ class CosineWindowBlock(nn.Module):
         norm_eps: float = 1e-6,
     ) -> None:
         super().__init__()
-        order = window_order(grid, window, shift)  # (W, L)
-        self.window_length = order.shape[1]
         self.order: Tensor
         self.back: Tensor
         self.attn_mask: Tensor | None
-        self.register_buffer("order", order.flatten(), persistent=False)
-        self.register_buffer("back", order.flatten().argsort(), persistent=False)
-        self.register_buffer("attn_mask", shift_mask(grid, window, shift), persistent=False)
+        self.window_length = hold_windows(self, grid=grid, window=window, shift=shift)
         self.attn = CosineWindowAttention(dim=dim, num_heads=num_heads, window=window)
         self.norm1 = nn.LayerNorm(dim, eps=norm_eps)
         self.mlp = MLP(dim, hidden=int(dim * mlp_ratio))

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from medmae.tokens.patches import patchify
 
@@ -58,6 +58,19 @@ def shift_mask(grid: Sequence[int], window: Sequence[int], shift: Sequence[int])
     assert isinstance(region, Tensor)
     regions = _windows(region, window, shift)  # (W, L)
     return torch.where(regions.unsqueeze(1) == regions.unsqueeze(2), 0.0, _APART)
+
+
+def hold_windows(module: nn.Module, *, grid: Sequence[int], window: Sequence[int], shift: Sequence[int]) -> int:
+    """Gives a module ``order``, ``back`` and ``attn_mask``, which follow from sizes and are in no state dict.
+
+    Returns:
+        L, tokens of a window.
+    """
+    order = window_order(grid, window, shift)  # (W, L)
+    module.register_buffer("order", order.flatten(), persistent=False)
+    module.register_buffer("back", order.flatten().argsort(), persistent=False)
+    module.register_buffer("attn_mask", shift_mask(grid, window, shift), persistent=False)
+    return order.shape[1]
 
 
 def relative_positions(window: Sequence[int]) -> Tensor:
