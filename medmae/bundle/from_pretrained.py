@@ -22,7 +22,7 @@ from medmae.weights.networks import read_networks
 
 _TRAINING = "training"
 _POSITIONS = frozenset({"image_size", "num_frames"})
-_READ = ("stride",)
+_READ = ("stride", "max_words")
 # What an encoder is built with, by the names that methods and the encoder itself have for it.
 _SIZES = (
     *("modalities", "outputs", "num_frames", "image_size", "tubelet_size", "patch_size", "in_channels"),

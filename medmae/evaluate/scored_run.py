@@ -15,6 +15,7 @@ from medmae.report.folder import Row, read_object, read_rows
 AGAIN = "evaluate both runs with the same settings"
 # Settings that decide how hard a reconstruction is, as run.json records them.
 _TASK = ("mask_ratio", "image_size", "patch_size", "samples_per_case")
+NOT_SET = "not set"
 Key = tuple[str, str]
 
 
@@ -80,10 +81,10 @@ def check_same_definitions(first: ScoredRun, second: ScoredRun, *, only: Sequenc
         theirs, ours = first.definitions[region], second.definitions[region]
         if theirs != ours and (only is None or region in ("scores", *only)):
             raise DataError(
-                f"the runs define their figures differently: {first.path} has {_only_in(theirs, ours)}",
+                f"the runs define their figures differently: {first.path} has {_apart(theirs, ours)}",
                 path=second.path,
                 field=region,
-                value=_only_in(ours, theirs),
+                value=_apart(ours, theirs),
                 remedy=f"{AGAIN}, or choose with --only the regions that agree",
             )
 
@@ -101,8 +102,9 @@ def _definitions(path: Path, scores: Path) -> dict[str, Any]:
     return {"config": {name: config[name] for name in _TASK if name in config}} if isinstance(config, dict) else {}
 
 
-def _only_in(these: object, those: object) -> object:
-    """What of a definition the other one lacks."""
-    if isinstance(these, dict) and isinstance(those, dict):
-        return {name: value for name, value in these.items() if those.get(name) != value}
-    return these
+def _apart(mine: object, others: object) -> object:
+    """What of a definition is not as in the other one; what is not there at all is told, too."""
+    if not (isinstance(mine, dict) and isinstance(others, dict)):
+        return mine
+    pairs = {name: (mine.get(name, NOT_SET), others.get(name, NOT_SET)) for name in {**mine, **others}}
+    return {name: own for name, (own, other) in pairs.items() if own != other}

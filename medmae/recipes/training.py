@@ -24,6 +24,7 @@ from medmae.recipes.start import clear_evaluation
 from medmae.recipes.trainer import Trainer
 from medmae.recipes.uses import data_for
 from medmae.report import write_report
+from medmae.report.text import spoken_count
 from medmae.training.fitting import fit
 from medmae.training.guard import require_batches
 from medmae.training.loader import ResumableLoader
@@ -130,12 +131,16 @@ class Training(ABC):
         held = {} if self.val_loader is None else {"validation": len(self.val_loader.dataset)}  # type: ignore[arg-type]
         told = {} if self.checkpoint else {"run": self.module.run_id}  # a resumed one has that of its checkpoint
         told |= {"data": str(self.data.path)}
-        train = f"{len(self.samples)} samples of {len(set(self.samples.subjects.tolist()))} subjects"
+        whose = spoken_count(len(set(self.samples.subjects.tolist())), "subject")
         tell_plan(
             trainer=self.trainer,
             module=self.module,
             loader=self.train_loader,
-            data={**told, "training": train, **{k: f"{n} samples" for k, n in held.items()}},
+            data={
+                **told,
+                "training": f"{spoken_count(len(self.samples), 'sample')} of {whose}",
+                **{name: spoken_count(number, "sample") for name, number in held.items()},
+            },
             smaller=self.smaller,
         )
 

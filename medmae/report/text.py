@@ -32,6 +32,11 @@ def count(value: int, noun: str, plural: str | None = None) -> str:
     return f"{value:,}\u00a0{noun if value == 1 else plural or noun + 's'}"  # a number stays with its noun
 
 
+def spoken_count(value: int, noun: str) -> str:
+    """The same for a terminal, where a line breaks anyway and a user may search for what it says."""
+    return count(value, noun).replace("\u00a0", " ")
+
+
 def duration(seconds: float | None) -> str:
     """Write seconds the way one says them: ``48 s``, ``4 min 12 s``, ``3 h 05 min``."""
     if seconds is None or not math.isfinite(seconds):

@@ -11,6 +11,7 @@ import pytorch_lightning as pl
 from pytorch_lightning.utilities import rank_zero_only
 
 from medmae.nn.checkpointing import recomputable_blocks
+from medmae.report.text import spoken_count
 from medmae.speed import matmul_gflops
 from medmae.training.cost import step_flops
 from medmae.training.loader import ResumableLoader
@@ -48,12 +49,13 @@ def tell_plan(
     if trainer.max_steps > 0:
         steps = min(steps, trainer.max_steps) or trainer.max_steps
     seconds, mebibytes = estimate(trainer, module, batch=loader.batch_size, steps=steps, gflops=matmul_gflops(device))
-    count = sum(each.numel() for each in module.method.parameters())
+    numbers = sum(each.numel() for each in module.method.parameters())
     lines = {
         **data,
-        "network": f"{type(module.method).__name__}, {count / 1e6:.2f} million parameters",
+        "network": f"{type(module.method).__name__}, {numbers / 1e6:.2f} million parameters",
         "device": f"{trainer.num_devices} x {device}, {trainer.precision}",
-        "length": f"{trainer.max_epochs} epochs, {steps} steps of {loader.batch_size} samples",
+        "length": f"{spoken_count(trainer.max_epochs or 0, 'epoch')}, {spoken_count(steps, 'step')} of "
+        f"{spoken_count(loader.batch_size, 'sample')}",
         "output": str(trainer.default_root_dir),
         "estimate": f"about {timedelta(seconds=math.ceil(seconds))} (h:mm:ss) and {mebibytes:,.0f} MiB, besides the "
         "data and what is evaluated at the end",

@@ -53,7 +53,7 @@ def test_a_page_shows_the_words_given_hidden_and_guessed_and_what_they_cost(trai
 
 
 def test_weights_know_their_words_and_are_evaluated_as_at_the_end_of_training(prepared, trained, tmp_path):
-    run("evaluate", prepared, tmp_path, model_dir=str(trained / "models"), max_words=TINY["max_words"])
+    run("evaluate", prepared, tmp_path, model_dir=str(trained / "models"))
     mine, then = figures(tmp_path), figures(trained)
     assert mine["samples"] == then["samples"] > 0
     assert mine["scores"]["own clip"]["mean"] == pytest.approx(then["scores"]["own clip"]["mean"], rel=1e-4)

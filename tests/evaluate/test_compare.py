@@ -133,6 +133,19 @@ def test_reconstructions_are_compared_too_if_their_tasks_are_alike(runs):
         compare_runs(a, b)
 
 
+@pytest.mark.parametrize("swap", [False, True])
+def test_a_setting_that_one_run_alone_has_is_told_of_both(runs, swap):
+    kind, sides = (
+        {"scores": shifted(0), "scored": "reconstruction.csv"},
+        [{"mask_ratio": 0.7, "image_size": 96}, {"image_size": 96}],
+    )
+    a, b = runs(*({"config": config, **kind} for config in (reversed(sides) if swap else sides)))
+    told = [r"\{'mask_ratio': 0\.7\}", r"\{'mask_ratio': 'not set'\}"]
+    first, second = reversed(told) if swap else told
+    with pytest.raises(DataError, match=rf"differently: \S*a has {first}.*config = {second}"):
+        compare_runs(a, b)
+
+
 def test_a_reconstruction_is_not_compared_with_a_synthesis(runs):
     a, b = runs({"scores": shifted(0)}, {"scores": shifted(0), "scored": "reconstruction.csv"})
     with pytest.raises(DataError, match=r"differently.*metrics\.csv.*reconstruction\.csv"):

@@ -36,6 +36,10 @@ def test_a_plan_counts_steps_and_parameters_and_says_where_it_runs(tmp_path, cap
     assert "cpu" in told["device"]
 
 
+def test_one_epoch_is_no_epochs(tmp_path, capsys, monkeypatch) -> None:
+    assert lines(tmp_path, capsys, monkeypatch, epochs=1)["length"] == "1 epoch, 4 steps of 4 samples"
+
+
 def test_what_is_long_on_a_cpu_is_told_with_what_is_short(tmp_path, capsys, monkeypatch) -> None:
     learner = module(method=mae_tiny(image_size=64, in_channels=1))
     quick = lines(tmp_path, capsys, monkeypatch, learner=learner)
