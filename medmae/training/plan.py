@@ -13,7 +13,7 @@ from pytorch_lightning.utilities import rank_zero_only
 from medmae.nn.checkpointing import recomputable_blocks
 from medmae.report.text import spoken_count
 from medmae.speed import matmul_gflops
-from medmae.training.cost import step_flops
+from medmae.training.duration import Load
 from medmae.training.loader import ResumableLoader
 from medmae.training.measure import count_sample
 from medmae.training.memory import Precision, memory
@@ -21,9 +21,6 @@ from medmae.training.module import MaskedModule
 from medmae.training.sizes import Sizes
 
 LONG_HOURS = 1.0  # from here on a CPU is the wrong device for a first look
-# Of the speed of a large product: whole steps of MT-UNet reach 35 to 50 % of it on a CPU (docs/scale.md); steps alone
-# of plain transformers 64 to 86 % on a quiet CPU, and 27 to 37 % on a GPU (docs/benchmarks.md).
-EFFICIENCY = 0.4
 
 
 @rank_zero_only
@@ -83,9 +80,9 @@ def estimate(
         sizes = Sizes.of(module.method)
         precision = cast(Precision, trainer.precision)
         needed = memory(sizes, batch=batch, checkpointing=recomputing, precision=precision).total
-        operations = step_flops(sizes, batch=batch, checkpointing=recomputing)
+        load = Load.of(sizes, batch=batch, checkpointing=recomputing)
     except ValueError:
         counted = count_sample(module.method)
-        needed, operations = counted.memory(batch=batch), batch * counted.operations
-    speed = gflops * 1e9 * EFFICIENCY * trainer.world_size
-    return steps * trainer.accumulate_grad_batches * operations / speed, needed / 2**20
+        needed, load = counted.memory(batch=batch), counted.load.times(batch)
+    batches = steps * trainer.accumulate_grad_batches
+    return batches * load.seconds(gflops=gflops * trainer.world_size), needed / 2**20

@@ -11,6 +11,7 @@ from medmae.methods.edge_mae import edge_mae_tiny
 from medmae.methods.mae import mae_tiny
 from medmae.methods.registry import create, methods
 from medmae.training.cost import step_flops
+from medmae.training.duration import Load
 from medmae.training.measure import count_sample
 from medmae.training.memory import memory
 from medmae.training.plan import tell_plan
@@ -66,8 +67,22 @@ def test_the_cost_of_every_method_is_told_and_nothing_of_it_changes(name, tmp_pa
     assert all(each.grad is None for each in learner.method.parameters())
 
 
+def test_narrow_heads_take_longer_though_their_operations_are_as_many() -> None:
+    loads = [Load.of(Sizes.of(edge_mae_tiny(num_heads=heads)), batch=2) for heads in (2, 4)]
+    assert loads[0].operations == loads[1].operations
+    assert loads[1].seconds(gflops=1.0) > loads[0].seconds(gflops=1.0)
+
+
+def test_attention_that_is_formed_again_takes_its_time_again() -> None:
+    sizes = Sizes.of(edge_mae_tiny())
+    once, twice = (Load.of(sizes, batch=2, checkpointing=again) for again in (False, True))
+    assert (twice.formed, twice.differentiated) == (2 * once.formed, once.differentiated)
+    assert twice.operations == step_flops(sizes, batch=2, checkpointing=True)
+
+
 def test_what_is_counted_on_a_sample_is_what_the_cost_model_says() -> None:
     method = edge_mae_tiny()
     counted, sizes = count_sample(method), Sizes.of(method)
-    assert counted.operations == step_flops(sizes, batch=1)
+    assert counted.load.operations == step_flops(sizes, batch=1)
+    assert counted.load == Load.of(sizes, batch=1)
     assert counted.memory(batch=8) == pytest.approx(memory(sizes, batch=8).total, rel=0.03)
