@@ -95,7 +95,9 @@ def measure(folder: Path, form: str) -> list[str]:
         warnings.simplefilter("ignore")
         run_bundle(bundle, config, options={key: str(value) for key, value in {**own, **options}.items()})
     taken = statistics.median(after - before for before, after in pairwise(_TIMES))
-    return [form, f"{_TOLD[0]:.3f}", f"{taken:.3f}", f"{_TOLD[0] / taken:.2f}"]
+    row = [form, f"{_TOLD[0]:.3f}", f"{taken:.3f}", f"{_TOLD[0] / taken:.2f}"]
+    print(*row, sep=" | ", flush=True)
+    return row
 
 
 def main(dry: Annotated[bool, typer.Option("--dry", help="Print, and write nothing.")] = False) -> None:
