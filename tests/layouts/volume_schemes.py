@@ -474,6 +474,13 @@ SCHEMES = {
         patients=("",),
         refused=("2 subjects, with several series", "2 subjects, one a number"),
     ),
+    "series whose numbers come first": Scheme(
+        "{c}.nii.gz",
+        contrasts={"3_t1_mprage_sag": "T1", "4_t2_tse": "T2", "5_t2_flair": "FLAIR"},
+        patients=("",),
+        refused=("1 subject, with several series", "3 subjects, one a number", "T1 3, T2 4, FLAIR 5"),
+    ),
+    "patients whose numbers come first": Scheme("{p}_{c}.nii.gz", "{p}", contrasts=one("T1")),
     "numbers behind two contrasts": Scheme("{c}_{p}.nii.gz", "{p}", contrasts={"T1": "T1", "T2": "T2"}),
     "padded numbers behind a contrast": Scheme("{c}_{p:02d}.nii.gz", "{p:02d}", contrasts=one("T1")),
     "more numbers than one study has series": Scheme(

@@ -14,24 +14,26 @@ _FOLDER = "put these files into one folder of the patient's name"
 
 @dataclass(frozen=True)
 class Numbered:
-    """A file that nothing names but what it shows and a number behind it: ``t1_mprage_sag_3``.
+    """A file that nothing names but what it shows and a number: ``t1_mprage_sag_3``, ``3_t1_mprage``.
 
     Args:
         number: The number.
         shows: What the file shows.
         session: The visit, if its name tells one.
+        behind: Whether the number stands behind what the file shows; before it, it is a patient's more often.
     """
 
     number: str
     shows: str
     session: str | None
+    behind: bool = True
 
 
 def series_numbers(files: Sequence[Numbered], *, total: int) -> list[Doubt]:
     """The doubt about numbers that a scanner may have counted, as its converters name series.
 
     Patients have a number for all that was taken of them, series one each: numbers with two contrasts of one visit are
-    patients'. Of a single contrast, numbers with leading zeros or of three digits and more count patients.
+    patients'. Of a single contrast, numbers before it, with leading zeros or of three digits and more count patients.
 
     Args:
         files: Those with a number.
@@ -47,12 +49,14 @@ def series_numbers(files: Sequence[Numbered], *, total: int) -> list[Doubt]:
     if not 1 < len(numbers) <= _MOST_SERIES or any(len(some) > 1 for some in shown.values()):
         return []
     padded = any(number.startswith("0") or len(number.rstrip("abcdefgh")) > 2 for number in numbers)
-    if len({one.shows for one in files}) == 1 and padded:
+    behind = all(one.behind for one in files)
+    if len({one.shows for one in files}) == 1 and (padded or not behind):
         return []
+    pattern = r"(\d+[a-h]?)$" if behind else r"(?:^|/)(\d+[a-h]?)[^/]*$"
     visits = len({one.session for one in files})
     readings = [
         Choice(visits, f"with several series: {_FOLDER}"),
-        Choice(len(numbers), "one a number", r"(\d+[a-h]?)$" if len(files) == total else None),
+        Choice(len(numbers), "one a number", pattern if len(files) == total else None),
     ]
     shown_first = ", ".join(f"{one.shows} {one.number}" for one in files[:3])
     return [Doubt("series", "files are told apart by numbers that may count series", shown_first, tuple(readings))]

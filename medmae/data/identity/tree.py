@@ -61,7 +61,8 @@ class Unit:
         counts: Whether it counts in a doubt; a mask, which follows its image, does not.
         patient: Hash of the identifier that the file itself has, if any.
         study: The same of the visit.
-        shows: What a file shows of which nothing else but a number behind that is named, which tells nobody for sure.
+        shows: What a file shows of which nothing else but a number is named, which tells nobody for sure.
+        behind: Whether that number stands behind what it shows.
     """
 
     path: str
@@ -70,6 +71,7 @@ class Unit:
     patient: str | None = None
     study: str | None = None
     shows: str | None = None
+    behind: bool = True
 
 
 def read_tree(units: Sequence[Unit], *, root: str) -> Reading:
@@ -85,7 +87,7 @@ def read_tree(units: Sequence[Unit], *, root: str) -> Reading:
     found = [_identity(part, outer, root) for part in parts]
     counted = [(one, unit) for one, unit in zip(found, units, strict=True) if unit.counts]
     doubts += doubts_among([one for one, _ in counted], depths)
-    files = [Numbered(one.subject, unit.shows, one.session) for one, unit in counted if unit.shows]
+    files = [Numbered(one.subject, unit.shows, one.session, unit.behind) for one, unit in counted if unit.shows]
     doubts += series_numbers(files, total=len(counted))
     paths = [unit.path for unit in units if unit.counts]
     return Reading(tuple(found), tuple(checked(doubts, paths)))

@@ -203,8 +203,9 @@ def _nifti_volume(path: Path, parts: tuple[str, ...], names_of: Mapping[tuple[st
     alone = not any(role_of(part) is not Role.SHELF for part in folders)
     own_names = [whole] if published(whole) else _own_names(named, alone=alone)
     unit = _unit(parts, stem_of(path.name), (*folders, *own_names), counts=named.kind == "contrast")
-    if alone and not _without_acquisition(named.before) and _NUMBER.fullmatch(next(iter(own_names), "")):
-        unit = replace(unit, shows=named.name)
+    before = _without_acquisition(named.before)
+    if alone and _NUMBER.fullmatch(before or next(iter(own_names), "")):
+        unit = replace(unit, shows=named.name, behind=not before)
     return FoundVolume(parts, named, Source(named.name, path), unit)
 
 
