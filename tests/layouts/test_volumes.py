@@ -58,6 +58,26 @@ def test_a_layout_of_two_readings_is_refused_with_both_and_with_what_chooses_one
         assert sum(len(case.contrasts) for case in chosen.cases) == len(files)
 
 
+@pytest.mark.parametrize("others", [(), ("P07_T1",)])
+def test_numbers_of_series_have_a_pattern_if_it_fits_all_files(others, tmp_path):
+    for name in ("t1_mprage_sag_3", "t2_4", *others):
+        (tmp_path / f"{name}.nii.gz").touch()
+    with pytest.raises(DataError, match="may count series") as caught:
+        find_cases(tmp_path)
+    assert ("--subject-from" in caught.value.remedy) == (not others)
+
+
+@pytest.mark.parametrize(("count", "refused"), [(20, True), (21, False)])
+def test_more_numbers_than_a_study_has_series_count_patients(count, refused, tmp_path):
+    for number in range(1, count + 1):
+        (tmp_path / f"t1_{number}.nii.gz").touch()
+    if refused:
+        with pytest.raises(DataError, match="20 subjects, one a number"):
+            find_cases(tmp_path)
+    else:
+        assert len(find_cases(tmp_path).cases) == count
+
+
 def test_a_table_says_who_is_who_and_what_a_file_shows(tmp_path):
     written(SCHEMES["endings"], tmp_path)
     lines = [f"X{p:03d}_{v},anna{p},v{v}," for p in range(1, 5) for v in (1, 2)] + ["X001_1/T2.nii.gz,anna1,v1,seg"]

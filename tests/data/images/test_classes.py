@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from medmae.data.identity.given import Given
+from medmae.data.images.classes import patients_as_classes
 from medmae.data.images.folders import find_images, with_patients
 from medmae.data.images.source import read_images
 from medmae.errors import DataError
@@ -101,6 +102,20 @@ def test_folders_called_as_patients_are_a_doubt_that_a_pattern_ends(tmp_path):
     assert [file.patient for file in with_patients(files, tmp_path, given=given)] == ["P001", "P001", "P002", "P002"]
     given = Given(subject_from=r"^(.+/.+)$", by_name=True)
     assert len({file.patient for file in with_patients(files, tmp_path, given=given)}) == 4
+
+
+@pytest.mark.parametrize(
+    ("folders", "doubts"),
+    [
+        (("tumour", "normal"), 0),
+        (("P001", "normal"), 0),
+        (("P001",), 0),
+        (("P001", "patient_2"), 1),
+        (("sub-1", "sub-2"), 1),
+    ],
+)
+def test_only_several_folders_that_are_all_called_as_patients_are_a_doubt(folders, doubts):
+    assert len(patients_as_classes(folders, 9)) == doubts
 
 
 def test_a_path_that_is_written_in_two_ways_stands_twice_in_a_table(tmp_path):
