@@ -50,6 +50,7 @@ class Subset:
 
 
 SUBSETS = {
+    "mavil": Subset(source="mavil", exact=r"in\.z.*|out\..*"),
     "skeleton_mae": Subset(
         source="skeleton_mae",
         exact=r"in\..*|mask\..*|out\.(mae|finetune|linprobe|prep|stt\.logits).*|state\.(mae|linprobe|finetune)\..*",

@@ -1,6 +1,7 @@
 """Where tokens stand: kinds of position tables, and positions from coordinates."""
 
 from medmae.nn.positions.base import Positions, hold_positions, spread_axes
+from medmae.nn.positions.clip import ClipSinCos
 from medmae.nn.positions.coordinates import CoordinateEmbedding
 from medmae.nn.positions.learned import LearnedPositions
 from medmae.nn.positions.resize import resize_positions
@@ -9,6 +10,7 @@ from medmae.nn.positions.sinusoid import FlatSinusoid
 
 __all__ = [
     "AxisOrder",
+    "ClipSinCos",
     "CoordinateEmbedding",
     "FlatSinusoid",
     "LearnedPositions",

@@ -1,0 +1,53 @@
+"""A classifier of several kinds of data that were fused, or of one of them alone (MAViL's fine-tuning)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from medmae.nn.config import Configured
+from medmae.nn.fused_encoder import FusedEncoder
+
+
+class FusedClassifier(Configured, nn.Module):
+    """Means of patch tokens of each kind, side by side, normalised, through a layer: logits ``(B, K)``.
+
+    Args:
+        encoder: Trained or not; left in place.
+        num_classes: K.
+        only: Reads this kind alone, by its own blocks: nothing is fused, and no weight of another kind is touched. None
+            reads all kinds, which every sample must have.
+    """
+
+    def __init__(self, *, encoder: FusedEncoder, num_classes: int, only: str | None = None) -> None:
+        super().__init__()
+        if only is not None and only not in encoder.vits:
+            raise ValueError(f"the encoder takes {', '.join(encoder.vits)}, and not {only!r}")
+        self.encoder, self.only = encoder, only
+        width = encoder.dim * (1 if only else len(encoder.vits))
+        self.norm = nn.LayerNorm(width, eps=encoder.norm_eps)
+        self.head = nn.Linear(width, num_classes)
+        nn.init.trunc_normal_(self.head.weight, std=2e-5)
+        nn.init.zeros_(self.head.bias)
+
+    def pooled(self, batch: Mapping[str, Tensor]) -> Tensor:
+        """``(B, D)``, or ``(B, kinds * D)``, normalised.
+
+        Raises:
+            ValueError: If a sample lacks a kind that is read.
+        """
+        names = [self.only] if self.only else list(self.encoder.vits)
+        given = self.encoder.given({name: batch[name] for name in batch if name in (*names, "available")})
+        if lacking := [name for name in names if name not in given.rows or given.there[name] is not None]:
+            raise ValueError(f"samples lack {', '.join(lacking)}: read the other kind alone, only=...")
+        tokens = self.encoder.apart(given)
+        if self.only is None:
+            tokens = self.encoder.fuse(tokens, given)
+        means = [self.encoder.vits[name].pool(tokens[name], "mean") for name in names]
+        return self.norm(torch.cat(means, dim=1))
+
+    def forward(self, batch: Mapping[str, Tensor]) -> Tensor:
+        """See the class."""
+        return self.head(self.pooled(batch))
