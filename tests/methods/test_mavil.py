@@ -64,6 +64,13 @@ def test_the_two_draws_of_a_kind_differ(masks):
         assert not torch.equal(masks[name].as_bool(), masks[name + AGAIN].as_bool())
 
 
+def test_the_second_draw_is_contrasted_and_nothing_else(method, batch, masks):
+    before = method(batch, masks=masks).terms
+    other = method(batch, masks={**masks, "audio_again": masks["audio"], "image_again": masks["image"]}).terms
+    assert not torch.isclose(other["intra"], before["intra"])
+    assert all(torch.equal(other[name], before[name]) for name in ("audio", "image", "inter"))
+
+
 def test_without_contrasts_it_is_a_plain_autoencoder_of_both(batch):
     plain = mavil_tiny(inter_weight=0.0, intra_weight=0.0).eval()
     masks = plain.draw_masks(batch, generator=seeded(2))
@@ -135,6 +142,14 @@ def test_a_sample_without_a_kind_is_in_no_pair_and_in_no_loss_of_it(method, batc
         first, second = (method({**each, "available": there}, masks=masks).terms for each in (batch, other))
     for name, term in first.items():
         assert_close(second[name], term)
+    others = torch.tensor([0, 2, 3])
+    rest = method(
+        {name: data[others] for name, data in batch.items()},
+        masks={name: mask.of_samples(others) for name, mask in masks.items()},
+    ).terms
+    assert_close(first["audio"], rest["audio"])
+    assert_close(first["inter"], rest["inter"])
+    assert not torch.isclose(first["image"], rest["image"])
 
 
 def test_a_teacher_gives_what_is_regressed_and_learns_nothing(method, batch):
