@@ -41,8 +41,7 @@ class Segment:
     @property
     def texts(self) -> list[str]:
         """All that is said, asked and answered."""
-        asked = [text for one in self.questions for text in (one.text, *(one.choices or one.answers))]
-        return [*self.captions, *asked]
+        return [*self.captions, *(text for one in self.questions for text in one.texts)]
 
 
 @dataclass(frozen=True, kw_only=True)

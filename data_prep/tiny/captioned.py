@@ -97,17 +97,29 @@ def _drawn(shape: str, edge: int, centre: np.ndarray, radius: float) -> np.ndarr
 
 def make(folder: Path) -> tuple[Path, Path]:
     """The prepared data set and the raw files; see :func:`data_prep.tiny.make`."""
+    return make_some(folder, patients=_PATIENTS, each=_EACH)
+
+
+def make_some(folder: Path, *, patients: int, each: int, asked: bool = False, seed: int = 0) -> tuple[Path, Path]:
+    """The same of any size.
+
+    Args:
+        folder: Receives both.
+        patients: How many.
+        each: Clips of each.
+        asked: Whether the questions are among what is said of a clip.
+        seed: Of all.
+    """
     from data_prep.video import prepare
 
     lines = []
-    for patient in range(_PATIENTS):
-        for number in range(_EACH):
-            rng = np.random.default_rng((patient, number))
+    for patient in range(patients):
+        for number in range(each):
+            rng = np.random.default_rng((patient, number, seed) if seed else (patient, number))
             scene, name = Scene.draw(rng), f"p{patient:02d}_{number}.mp4"
             write_video(folder / "raw" / name, scene.frames(rng))
-            lines.append(
-                {"path": name, "caption": list(scene.captions), "subject": f"p{patient:02d}", "label": scene.way}
-            )
+            line = {"path": name, "caption": list(scene.captions), "subject": f"p{patient:02d}", "label": scene.way}
+            lines.append({**line, "questions": list(scene.questions)} if asked else line)
     table = folder / "raw" / "videos.json"
     write_text(table, json.dumps(lines))
     prepare(source=table, out=folder / "prepared", workers=0, origin="simulated")

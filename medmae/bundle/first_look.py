@@ -22,7 +22,17 @@ T = TypeVar("T")
 
 _TARGET = "_target_"
 _USES = (  # of weights
-    *("ClassifierEvaluation", "Downstream", "Embedding", "FewLabels", "Lookup", "Prediction", "Reconstruction"),
+    *(
+        "AnswerEvaluation",
+        "Answers",
+        "ClassifierEvaluation",
+        "Downstream",
+        "Embedding",
+        "FewLabels",
+        "Lookup",
+        "Prediction",
+        "Reconstruction",
+    ),
     *("RetrievalEvaluation", "SlideMaps", "Synthesis", "SynthesisEvaluation", "VolumeFeatures"),
 )
 
@@ -183,7 +193,7 @@ def _asked(argument: str, function: str) -> _Look:
 
 
 _Look = Callable[[str, Values], dict[str, Any]]
-_TUNES = ("FineTuning", "RetrievalTraining", "SynthesisTraining")
+_TUNES = ("AnswerTraining", "FineTuning", "RetrievalTraining", "SynthesisTraining")
 _CHECKPOINT = _asked("checkpoint", "medmae.training.wanted:require_checkpoint")
 _PRETRAINED = _asked("pretrained", "medmae.weights.folders:require_files")
 _MODEL_DIR = _asked("model_dir", "medmae.weights.folders:require_model_dir")

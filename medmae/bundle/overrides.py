@@ -22,7 +22,9 @@ _PATHS = re.compile(r"manifest|(?!drop_path)\w+_(?:dir|root|file|path)")  # a dr
 # Paths and names that a recipe may leave out: it has null there, or an expression.
 _FILES = frozenset({"calibration", "checkpoint", "pretrained", "slides", "target_intensity", "vocabulary"})
 _TEXTS = _FILES | {"logger", "source", "split", "subject_from", "target"}
-_NAMES = frozenset({"classes", "contrasts", "shown", "targets"})  # lists of them, or null for all
+_NAMES = frozenset(
+    {"answers", "classes", "contrasts", "questions", "shown", "targets"}
+)  # lists of them, or null for all
 _SIZES = re.compile(r"(?!batch_)(?:\w+_)?size")  # one number for all axes, or a list of one an axis
 _NULLS = ("null", "None")
 _EXPECTED = {

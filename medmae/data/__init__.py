@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from medmae.data.images.pictures import Pictures
     from medmae.data.samples import Samples
     from medmae.data.slides.tiles import Tiles
+    from medmae.data.video.answer_list import AnswerList
+    from medmae.data.video.asked import AskedClips
     from medmae.data.video.caption_words import CaptionWords
     from medmae.data.video.captioned import CaptionedClips
     from medmae.data.video.clips import Clips
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from medmae.data.volumes.stacks import Stacks
 
 __all__ = [
+    "AnswerList",
+    "AskedClips",
     "AudioClips",
     "CaptionWords",
     "CaptionedClips",
@@ -43,6 +47,8 @@ __all__ = [
 
 _WITH_TORCH = {  # name -> module
     "AudioClips": "audio.clips",
+    "AnswerList": "video.answer_list",
+    "AskedClips": "video.asked",
     "CaptionWords": "video.caption_words",
     "CaptionedClips": "video.captioned",
     "Clips": "video.clips",

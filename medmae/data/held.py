@@ -10,6 +10,7 @@ VIDEOS = ("video",)
 VOLUMES = ("volume",)
 OF_VIEW: Mapping[str, tuple[str, ...]] = {  # those that read manifests; the other one reads tables of pictures
     "AudioClips": SOUNDS,
+    "AskedClips": VIDEOS,
     "Clips": VIDEOS,
     "Crops": VOLUMES,
     "Pairs": VOLUMES,

@@ -1,4 +1,4 @@
-"""What an encoder of frames and words is fine-tuned to: find the clip of a text, choose an answer, say one.
+"""What an encoder of frames and words is fine-tuned to: find the clip of a text, and the text of a clip.
 
 Not a paper's systems but what follows each of them, so they are in no list of methods. As Singularity does it.
 """
@@ -15,10 +15,8 @@ from medmae.methods.base import Batch, Method, StepOutput, entry
 from medmae.methods.pairs import Pairs, pair_ids, pair_terms
 from medmae.methods.retrieval import CLIPS, SENTENCES, Encoded
 from medmae.methods.words import ReadsWords
-from medmae.nn.answers import AnswerDecoder
 from medmae.nn.frames_text import FrameTextEncoder
 from medmae.nn.pair_head import PairHead
-from medmae.nn.tied_words import TiedWordHead
 from medmae.nn.words import WordEmbedding, example_sentences
 from medmae.tokens.text import WORDS
 
@@ -39,8 +37,7 @@ class _Task(ReadsWords, Method):
 
     def frames(self, clip: Tensor) -> Tensor:
         """Tokens of whole frames, with their times: ``(B, F, n, D)``."""
-        frames = self.encoder.frames
-        return frames.timed(frames(frames.patchify(clip)).tokens)
+        return self.encoder.timed(clip)
 
     def example_batch(self, batch_size: int = 2, *, generator: Generator | None = None) -> dict[str, Tensor]:
         """See :meth:`Method.example_batch`."""
@@ -120,40 +117,3 @@ class VideoTextRetrieval(_Task):
         clips, texts = self.encode_clips(clip), self.encode_words(sentences.flatten(0, 1))
         rows = torch.arange(len(texts.points), device=clip.device)
         return self.match(clips, texts, rows, rows // sentences.shape[1]).unflatten(0, sentences.shape[:2])
-
-
-class VideoQuestionAnswering(_Task):
-    """Questions that have read a clip, and a decoder that says answers: learnt by their likelihood, ranked by it.
-
-    Args:
-        encoder: Pre-trained.
-        word_head: Likewise: what the decoder begins with.
-    """
-
-    def __init__(self, *, encoder: FrameTextEncoder, word_head: TiedWordHead) -> None:
-        super().__init__(encoder)
-        self.decoder = AnswerDecoder(encoder.text, word_head)
-
-    def questions(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Questions of a batch that have read their clips, ``(B, L, D)``, and which words are no padding."""
-        words = entry(batch, WORDS.name)
-        real = self.encoder.text.words.real(words)
-        frames = self.frames(entry(batch, self.encoder.frames.kind.name))
-        return self.encoder.joint(self.encoder.text(words, keys=real), frames, real), real
-
-    def forward(
-        self, batch: Batch, *, generator: Generator | None = None, masks: Masks | None = None, progress: float = 1.0
-    ) -> StepOutput:
-        """One step on questions ``words`` and answers ``answer`` ``(B, L)``, and ``weight`` ``(B,)`` if given."""
-        found = self.decoder.log_likelihood(entry(batch, "answer"), *self.questions(batch))
-        weight = batch["weight"].to(found.dtype) if "weight" in batch else torch.ones_like(found)
-        return StepOutput.of(terms={"answer": -(weight * found).mean()}, prediction={"likelihood": found})
-
-    def rank(self, batch: Batch, answers: Tensor, *, top: int = 128) -> Tensor:
-        """Log-likelihoods ``(B, A)`` of a closed list of answers ``(A, L)``; see :meth:`AnswerDecoder.rank`."""
-        return self.decoder.rank(answers, *self.questions(batch), top=top)
-
-    def example_batch(self, batch_size: int = 2, *, generator: Generator | None = None) -> dict[str, Tensor]:
-        """See :meth:`Method.example_batch`; answers are sentences."""
-        answers = example_sentences(self.encoder.text.words, batch_size, generator=generator)
-        return {**super().example_batch(batch_size, generator=generator), "answer": answers}

@@ -65,6 +65,10 @@ class FrameTextEncoder(Configured, nn.Module):
         index = torch.arange(tokens.shape[1], device=tokens.device).expand(len(tokens), -1)
         return Selection(tokens, index, torch.ones_like(index, dtype=tokens.dtype))
 
+    def timed(self, clip: Tensor) -> Tensor:
+        """Tokens of the frames of whole clips, with their times: ``(B, F, n, D)``."""
+        return self.frames.timed(self.frames(self.frames.patchify(clip)).tokens)
+
     def joint(self, states: Tensor, tokens: Tensor, keys: Tensor | None = None) -> Tensor:
         """Encoded words that have read frames: ``(B, L, D)``, the first of which stands for the pair.
 
@@ -90,8 +94,7 @@ class FrameTextEncoder(Configured, nn.Module):
                 raise ValueError("features after a block are of a clip or of words, not of words that read a clip")
             real = self.text.words.real(batch[name])
             states = self.text(batch[name], keys=real)
-            tokens = self.frames.timed(self.frames(self.frames.patchify(batch[clip])).tokens)
-            joint = self.joint(states, tokens, real)
+            joint = self.joint(states, self.timed(batch[clip]), real)
             return joint[:, 0] if pool == "class_token" else mean_of(joint, real)
         if clip in batch:
             return self.frames.features(batch[clip], pool=pool, block=block)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from medmae.nn.config import Configured
+from medmae.nn.encoder import Encoder, Pool
 from medmae.nn.vit import MaskedViT
 
 
@@ -34,6 +35,24 @@ class MeanTower(nn.Module):
     def forward(self, data: Tensor) -> Tensor:
         """``(B, C, T, H, W)`` -> ``(B, D)``."""
         return self.norm(self.encoder(data).mean(dim=1))
+
+
+class FeatureTower(nn.Module):
+    """The features of a clip, of an encoder of any kind; not for export.
+
+    Args:
+        encoder: Of clips;
+        pool: of which tokens.
+    """
+
+    def __init__(self, encoder: Encoder, pool: Pool) -> None:
+        super().__init__()
+        self.encoder, self.pool = encoder, pool
+
+    def forward(self, data: Tensor) -> Tensor:
+        """``(B, C, T, H, W)`` -> ``(B, D)``."""
+        found: Tensor = self.encoder.features(data, pool=self.pool)
+        return found
 
 
 class ClipPoints(Configured, nn.Module):

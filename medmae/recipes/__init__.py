@@ -4,6 +4,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from medmae.recipes.answering import AnswerEvaluation, Answers, AnswerTraining
     from medmae.recipes.classification import ClassifierEvaluation, FineTuning, Prediction, SlideMaps
     from medmae.recipes.downstream import Downstream
     from medmae.recipes.embedding import Embedding
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from medmae.recipes.volumes import VolumeFeatures
 
 __all__ = [
+    "AnswerEvaluation",
+    "AnswerTraining",
+    "Answers",
     "ClassifierEvaluation",
     "Downstream",
     "Embedding",
@@ -46,6 +50,9 @@ __all__ = [
 ]
 
 _HOMES = {  # name -> module
+    "AnswerEvaluation": "answering",
+    "AnswerTraining": "answering",
+    "Answers": "answering",
     "ClassifierEvaluation": "classification",
     "Downstream": "downstream",
     "Embedding": "embedding",

@@ -8,6 +8,7 @@ from typing import Any
 
 from medmae.evaluate.classify.protocol_tables import RECORD as PROTOCOL
 from medmae.evaluate.retrieval.evaluation import RECORD as RETRIEVAL
+from medmae.evaluate.words.answers import RECORD as ANSWERS
 from medmae.files import read_object
 from medmae.report.evaluations import read_run
 from medmae.report.metrics import comparisons
@@ -23,7 +24,7 @@ def found_in(folder: Path, **about: Any) -> list[Quality]:
         folder: The run directory.
         about: What all have in common: ``data``, ``split``, ``how``, ``run``.
     """
-    records = [path for name in (RETRIEVAL, PROTOCOL) if (path := folder / "evaluation" / name).is_file()]
+    records = [path for name in (RETRIEVAL, ANSWERS, PROTOCOL) if (path := folder / "evaluation" / name).is_file()]
     if records:
         tasks = [task for path in records for task in read_object(path, remedy=_REMEDY).get("tasks", {}).items()]
         return [Quality(**figure, **about) for name, record in tasks for figure in _of_task(name, record)]

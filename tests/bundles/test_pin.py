@@ -75,6 +75,11 @@ PINNED: dict[str, dict[str, Any]] = {
         "own": {"matching": 0.0, "top": 0},
         "then": {"evaluate": {}},
     },
+    "video_question_answering": {
+        "batch": 8,
+        "begins": "video_text_simvtp_pretraining",
+        "then": {"evaluate": {}},
+    },
     "video_classification": {"batch": 4, "begins": "video_mae_pretraining", "then": {"evaluate": {}}},
 }
 

@@ -1,4 +1,4 @@
-"""Retrieval with re-ranking, multiple choice, and answers from a list, on an encoder of frames and words."""
+"""Retrieval with re-ranking, and multiple choice by it, on an encoder of frames and words."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch.testing import assert_close
 
 from medmae.methods.retrieval import rerank
 from medmae.methods.smaug import smaug_tiny
-from medmae.methods.video_text_tasks import VideoQuestionAnswering, VideoTextRetrieval
+from medmae.methods.video_text_tasks import VideoTextRetrieval
 
 
 def seeded(seed=0):
@@ -24,11 +24,6 @@ def pretrained():
 @pytest.fixture
 def retrieval(pretrained):
     return VideoTextRetrieval(encoder=pretrained.encoder, pair_head=pretrained.pair_head).eval()
-
-
-@pytest.fixture
-def answering(pretrained):
-    return VideoQuestionAnswering(encoder=pretrained.encoder, word_head=pretrained.word_head).eval()
 
 
 def trained(method, batch, steps=25):
@@ -88,40 +83,3 @@ def test_a_head_without_matching_is_refused():
     method = smaug_tiny(matching=0.0)
     with pytest.raises(ValueError, match="pre-train with matching"):
         VideoTextRetrieval(encoder=method.encoder, pair_head=method.pair_head)
-
-
-def test_an_answer_s_likelihood_is_that_of_its_words_one_after_the_other(answering):
-    batch = answering.example_batch(2, generator=seeded(1))
-    answer = torch.tensor([[2, 7, 9, 3, 0], [2, 8, 3, 0, 0]])
-    with torch.no_grad():
-        source, real = answering.questions(batch)
-        found = answering.decoder.log_likelihood(answer, source, real)
-        for row, length in ((0, 4), (1, 3)):
-            total = 0.0
-            for end in range(1, length):
-                logits = answering.decoder(answer[row : row + 1, :end], source[row : row + 1], real[row : row + 1])
-                total += logits[0, -1].log_softmax(0)[answer[row, end]].item()
-            assert found[row].item() == pytest.approx(total, rel=1e-4)
-
-
-def test_the_answer_that_was_learnt_is_the_likeliest_of_the_list(answering):
-    batch = answering.example_batch(2, generator=seeded(1))
-    answers = torch.tensor([[2, 7, 3, 0], [2, 8, 9, 3], [2, 8, 3, 0]])
-    losses = trained(answering, {**batch, "answer": answers[[1, 2]]}, steps=40)
-    assert losses[-1] < losses[0]
-    whole = answering.rank(batch, answers)
-    assert whole.argmax(dim=1).tolist() == [1, 2]
-    some = answering.rank(batch, answers, top=2)
-    assert (some == -torch.inf).sum(dim=1).tolist() == [1, 1]
-    kept = some > -torch.inf
-    assert_close(some[kept], whole[kept], atol=1e-4, rtol=1e-4)
-
-
-def test_the_decoder_begins_as_the_last_layers_and_answers_may_weigh_differently(pretrained, answering):
-    first = pretrained.encoder.text.blocks[1].cross.qkv.weight
-    assert torch.equal(answering.decoder.blocks[0].cross.qkv.weight, first)
-    assert answering.decoder.blocks[0].cross.qkv.weight is not first
-    batch = answering.example_batch(2, generator=seeded(1))
-    plain, none = answering(batch).loss, answering({**batch, "weight": torch.zeros(2)}).loss
-    assert plain > 0
-    assert none == 0

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from medmae.methods.answering import VideoQuestionAnswering
 from medmae.methods.mae import mae_tiny
 from medmae.methods.simvtp import simvtp_tiny
 from medmae.methods.smaug import smaug_tiny
-from medmae.methods.video_text_tasks import VideoQuestionAnswering, VideoTextRetrieval
+from medmae.methods.video_text_tasks import VideoTextRetrieval
 from medmae.recipes import KeptWords
 from medmae.tokens.text import SPECIAL
 from medmae.weights.io import save_safetensors
@@ -32,7 +33,7 @@ def test_so_does_a_task_that_was_built_of_its_encoder(tmp_path):
     task = VideoTextRetrieval(encoder=method.encoder, pair_head=method.pair_head)
     assert task.vocabulary == method.vocabulary
     assert kept(task, tmp_path) == WORDS
-    answers = VideoQuestionAnswering(encoder=method.encoder, word_head=method.word_head)
+    answers = VideoQuestionAnswering(encoder=method.encoder, by="words", answers=["left"])
     assert kept(answers, tmp_path) == kept(method.encoder, tmp_path) == WORDS
 
 

@@ -1,4 +1,4 @@
-"""The words of the captions at hand, for networks that have no vocabulary yet."""
+"""The words of the captions and questions at hand, for networks that have no vocabulary yet."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from medmae.data.manifest import Manifest
 from medmae.data.source import Source
 from medmae.data.video.captioned import captions_of
+from medmae.data.video.questions import questions_of
 from medmae.errors import DataError
 from medmae.tokens.text import Vocabulary
 
@@ -14,7 +15,7 @@ from medmae.tokens.text import Vocabulary
 class CaptionWords(tuple[str, ...]):
     """Words in the order of their numbers: of a file, or learnt from captions; plain texts, which weights keep.
 
-    They are learnt from one split alone, and the same captions give the same words.
+    They are learnt from one split alone, of its questions and answers, too, and the same texts give the same words.
     """
 
     def __new__(
@@ -28,7 +29,7 @@ class CaptionWords(tuple[str, ...]):
         """Reads or learns them.
 
         Args:
-            source: Prepared videos with captions.
+            source: Prepared videos with captions, or questions.
             vocabulary: A ``vocab.txt``, such as BERT's, in the place of learning.
             size: Words at most.
             split: Whose captions to learn from.
@@ -39,7 +40,9 @@ class CaptionWords(tuple[str, ...]):
         if vocabulary is not None:
             return super().__new__(cls, Vocabulary.read(vocabulary).words)
         manifest = Manifest.of(source).require("video")
-        captions = [caption for row in manifest.select(split=split) for caption in captions_of(row)]
+        rows = manifest.select(split=split)
+        captions = [caption for row in rows for caption in captions_of(row)]
+        captions += [text for row in rows for question in questions_of(row) for text in question.texts]
         if not captions:
             raise DataError(
                 "no video of this split has a caption to learn words from",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
+AnswerBy = Literal["classes", "words", "choices"]  # of a closed list; in words; one of those that the question has
 _KEYS = {"question", "answers", "choices", "right", "type", "id"}
 
 
@@ -33,6 +34,11 @@ class Question:
     def asked(self) -> tuple[str, tuple[str, ...]]:
         """What makes it another question of the same video."""
         return self.text.casefold(), self.choices
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """All that is asked and answered."""
+        return (self.text, *(self.choices or self.answers))
 
     def as_row(self) -> dict[str, Any]:
         """As JSON can hold it."""

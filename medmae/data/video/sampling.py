@@ -84,6 +84,37 @@ class DenseFrames(Sampling):
 
 
 @dataclass(frozen=True, kw_only=True)
+class StillFrame(Sampling):
+    """The middle frame of a clip of :class:`DenseFrames`, T times: a control, to which no order of frames is known.
+
+    Args:
+        frames: T;
+        stride: of the clip.
+    """
+
+    frames: int = 16
+    stride: int = 4
+
+    def __post_init__(self) -> None:
+        _check_positive(frames=self.frames, stride=self.stride)
+
+    def draw(self, video: Timeline, rng: np.random.Generator) -> np.ndarray:
+        """That of a clip that starts anywhere."""
+        return self._middle(self._dense.draw(video, rng))
+
+    def views(self, video: Timeline, clips: int) -> np.ndarray:
+        """Those of clips spread evenly."""
+        return np.stack([self._middle(clip) for clip in self._dense.views(video, clips)])
+
+    @property
+    def _dense(self) -> DenseFrames:
+        return DenseFrames(frames=self.frames, stride=self.stride)
+
+    def _middle(self, clip: np.ndarray) -> np.ndarray:
+        return clip[len(clip) // 2].repeat(len(clip))
+
+
+@dataclass(frozen=True, kw_only=True)
 class DenseSpan(Sampling):
     """T frames over a span of frames, its end included: VideoMAE's clips of fine-tuning.
 
