@@ -23,7 +23,7 @@ intensity: what else is known), ``source_rate``, ``source_channels``, ``peak``, 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -32,13 +32,11 @@ from data_prep.audio_case import AudioTask, prepare_audio
 from data_prep.audio_files import LAYOUTS, Layout, find_sounds, with_folds
 from data_prep.audio_track import SoundOptions
 from data_prep.command import main_of, prepare_with
-from data_prep.media_splits import splits_of
 from data_prep.outcome import NO_PATIENT, Row
-from data_prep.preparation import Preparation
+from data_prep.recordings import RecordingPreparation
 from data_prep.unit import FoundUnits
 from data_prep.video_source import VideoSource
 from medmae.data.audio.mix import MIXES, Mix
-from medmae.data.identity.headers import SALT
 from medmae.errors import check_choice
 
 EXAMPLE = "sounds/ prepared/ --subject-from '^(p[0-9]+)_'"
@@ -46,7 +44,7 @@ LIMIT_S = 600.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class AudioPreparation(Preparation[VideoSource]):
+class AudioPreparation(RecordingPreparation):
     """Prepares a folder (or table) of sounds, or of videos whose sound is wanted.
 
     Where folders (or the table) name splits these are kept, and a missing val is drawn from train.
@@ -77,13 +75,9 @@ class AudioPreparation(Preparation[VideoSource]):
     work = staticmethod(prepare_audio)
 
     layout: Layout = "auto"
-    root: str | Path | None = None
     starts: Literal["clip", "file"] = "clip"
     test_fold: int | None = None
     val_fold: int | None = None
-    subject_column: str | None = None
-    label_column: str | None = None
-    value_column: str | None = None
     rate: int = 16_000
     mix: Mix = "mean"
     damaged: Literal["keep", "refuse"] = "keep"
@@ -109,27 +103,18 @@ class AudioPreparation(Preparation[VideoSource]):
 
     def find(self) -> FoundUnits[VideoSource]:
         """The sounds of the source."""
-        named = {"subject": self.subject_column, "label": self.label_column, "value": self.value_column}
         found = find_sounds(
             Path(self.source),
-            root=None if self.root is None else Path(self.root),
+            root=self.table_root,
             given=self.given,
-            salt=None if self.dry_run else Path(self.out) / SALT,
-            columns={ours: theirs for ours, theirs in named.items() if theirs is not None},
+            salt=self.salt,
+            columns=self.named_columns,
             out=Path(self.out),
             layout=self.layout,
             starts=self.starts,
         )
         sounds = with_folds(found.videos, test=self.test_fold, val=self.val_fold, source=Path(self.source))
         return FoundUnits(units=tuple(sounds), left_out=found.left_out, notes=found.notes)
-
-    def owners(self, unit: VideoSource) -> Mapping[Path, str]:
-        """Of each file its class where folders are those of classes, else whose it is."""
-        return dict.fromkeys(unit.files, unit.segments[0].label or unit.subject)
-
-    def splits_of(self, units: Sequence[VideoSource]) -> Mapping[str, str]:
-        """Of the file, else of folds, folders or table, else drawn; without patients, in each class."""
-        return splits_of(units, given=self.split, source=self.source, fractions=self.fractions, seed=self.seed)
 
     def task(self, unit: VideoSource) -> AudioTask:
         """What a worker needs for one sound."""

@@ -25,23 +25,21 @@ of a frame that never moves), ``regions`` (of ultrasound, in pixels of the file)
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from data_prep.audio_track import SoundOptions
 from data_prep.command import main_of, prepare_with
-from data_prep.media_splits import splits_of
 from data_prep.outcome import NO_PATIENT, Row
-from data_prep.preparation import Preparation
+from data_prep.recordings import RecordingPreparation
 from data_prep.unit import FoundUnits
 from data_prep.video_case import VideoTask, prepare_video
 from data_prep.video_files import find_videos
 from data_prep.video_source import VideoSource
 from data_prep.video_store import Options
 from medmae.data.audio.mix import MIXES, Mix
-from medmae.data.identity.headers import SALT
 from medmae.errors import check_choice
 
 EXAMPLE = "videos/ prepared/ --subject-from '^(p[0-9]+)_'"
@@ -49,7 +47,7 @@ LIMIT_S = 3600.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class VideoPreparation(Preparation[VideoSource]):
+class VideoPreparation(RecordingPreparation):
     """Prepares a folder (or table) of videos.
 
     Where folders (or the table) name splits these are kept, and a missing val is drawn from train.
@@ -83,10 +81,6 @@ class VideoPreparation(Preparation[VideoSource]):
     packages = ("numpy", "pillow", "av", "pydicom", "scipy", "soundfile", "distributed")
     work = staticmethod(prepare_video)
 
-    root: str | Path | None = None
-    subject_column: str | None = None
-    label_column: str | None = None
-    value_column: str | None = None
     reports: str | Path | None = None
     report_as: Literal["sentences", "whole"] = "sentences"
     short_side: int = 256
@@ -130,26 +124,17 @@ class VideoPreparation(Preparation[VideoSource]):
 
     def find(self) -> FoundUnits[VideoSource]:
         """The videos of the source."""
-        named = {"subject": self.subject_column, "label": self.label_column, "value": self.value_column}
         found = find_videos(
             Path(self.source),
-            root=None if self.root is None else Path(self.root),
+            root=self.table_root,
             given=self.given,
-            salt=None if self.dry_run else Path(self.out) / SALT,
-            columns={ours: theirs for ours, theirs in named.items() if theirs is not None},
+            salt=self.salt,
+            columns=self.named_columns,
             out=Path(self.out),
             reports=None if self.reports is None else Path(self.reports),
             report_as=self.report_as,
         )
         return FoundUnits(units=found.videos, left_out=found.left_out, failed=found.failed, notes=found.notes)
-
-    def owners(self, unit: VideoSource) -> Mapping[Path, str]:
-        """Of each file its class where folders are those of classes, else whose it is."""
-        return dict.fromkeys(unit.files, unit.segments[0].label or unit.subject)
-
-    def splits_of(self, units: Sequence[VideoSource]) -> Mapping[str, str]:
-        """Of the file, else of folders or table, else drawn; without patients, in each class."""
-        return splits_of(units, given=self.split, source=self.source, fractions=self.fractions, seed=self.seed)
 
     def task(self, unit: VideoSource) -> VideoTask:
         """What a worker needs for one video."""

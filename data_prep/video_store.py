@@ -129,7 +129,7 @@ def _store(
         flags.append("static_masked")
     shape = (len(kept), H, W, channels)
     return Stored(
-        shape=shape, times=settled, video=video, static=static, flags=tuple(dict.fromkeys(flags)), start=times[0]
+        shape=shape, times=settled, video=video, static=static, flags=tuple(dict.fromkeys(flags)), start=_first(times)
     )
 
 
@@ -179,6 +179,11 @@ def _settled(times: list[float | None], kept: list[int], video: Video, rate: flo
     some = everything.seconds[kept]
     thinned = settle_times(some.tolist())
     return Times(thinned.seconds, thinned.fps, (*(flag for flag in flags if flag != "variable_rate"), *thinned.flags))
+
+
+def _first(times: list[float | None]) -> float | None:
+    """The earliest time that a frame has: jumbled ones are in no order."""
+    return min((time for time in times if time is not None), default=None)
 
 
 def _with_channels(pixels: np.ndarray, channels: int, *, only_grey: bool) -> np.ndarray:

@@ -155,6 +155,13 @@ def test_one_sound_under_two_speakers_is_refused(tmp_path):
         run(tmp_path / "raw", tmp_path / "out", subject_from=r"^(p\d)_")
 
 
+def test_a_speaker_in_two_splits_is_refused(tmp_path):
+    for number, split in enumerate(("train", "test")):
+        tone(tmp_path / "raw" / split / "dog" / f"p1_{number}.wav", number)
+    with pytest.raises(DataError, match=r"p1 \(test, train\)"):
+        run(tmp_path / "raw", tmp_path / "out", subject_from=r"^(p\d)_")
+
+
 def test_a_dry_run_shows_who_is_who_and_writes_nothing(tmp_path):
     tone(tmp_path / "raw" / "p1_a.wav")
     _, said = run(tmp_path / "raw", tmp_path / "out", subject_from=r"^(p\d)_", dry_run=True)

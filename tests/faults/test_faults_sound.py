@@ -119,6 +119,15 @@ def test_fault_22_lengths_that_differ_are_told(pairs):
     assert rows["both"]["flags"] == ["no_patient"]
 
 
+def test_fault_22_sound_is_placed_by_the_first_frame_wherever_the_clock_of_the_file_begins(tmp_path):
+    path, times = tmp_path / "raw" / "a.mkv", [0.05 * number for number in range(40)]
+    write_track(path, in_blocks(noise(seconds=2)), times=times, frames=numbered(25), first_frame=0.52)
+    run(prepare_videos, tmp_path / "raw", tmp_path / "out", sound=True)
+    row = rows_of(tmp_path / "out")["a"]
+    assert row["sound"]["start"] == pytest.approx(-0.52, abs=2e-3)
+    assert "sound_begins:-0.52" in row["flags"]
+
+
 def test_fault_22_other_rates_are_resampled_once_and_the_log_mel_of_silence_is_finite(tmp_path):
     sound = np.concatenate([noise(seconds=1, rate=44_100), np.zeros(44_100, np.float32)])
     write_sound(tmp_path / "raw" / "a.wav", sound, rate=44_100)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -82,9 +81,3 @@ class Sound:
     def seconds(self) -> float:
         """How long it is."""
         return float(self.samples.shape[1] / self.rate)
-
-
-def told(flags: Sequence[str], name: str) -> str | None:
-    """What a flag of this name says behind its colon; None if there is none."""
-    found = [flag.partition(":") for flag in flags]
-    return next((rest for head, _, rest in found if head == name), None)

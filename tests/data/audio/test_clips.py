@@ -14,6 +14,7 @@ from medmae.data.augment.sound import SoundAugment
 from medmae.data.samples import Samples
 from medmae.errors import DataError
 from medmae.evaluate.classify.labelled import labelled
+from medmae.evaluate.classify.plain_features import describe_images, plain_features
 from medmae.tokens.spectrogram import LogMel, av_mae, kaldi
 from tests.sounds import noise, prepared, sine
 
@@ -110,7 +111,11 @@ def test_several_classes_are_a_row_of_zeros_and_ones_and_unknown_where_nobody_sa
 
 def test_the_protocol_reads_cuts_like_any_other_samples(tmp_path):
     data = of(prepared(tmp_path / "s", {case: noise() for case in "abcd"}))
-    assert data.kinds["audio"].roles == ("time", "frequency")
+    kind = data.kinds["audio"]
+    assert kind.roles == ("time", "frequency")
+    described = describe_images([data], by=plain_features(kind), name="audio")
+    assert described["log-spectrum"].shape == (4, 256)
+    assert np.isfinite(described["log-spectrum"]).all()
     assert labelled(data).targets.tolist() == [0, 1, 0, 1]
 
 
@@ -132,6 +137,16 @@ def test_a_gain_shifts_the_logarithm_alone(tmp_path):
     heard = louder[0, :, 10:]
     assert heard.std() < 1e-3
     assert abs(heard.mean()) > 0.01
+
+
+def test_a_roll_turns_a_sound_that_was_heard_throughout_and_no_other():
+    change, rng = SoundAugment(roll=True), np.random.default_rng(0)
+    sound, heard = np.arange(100, dtype=np.float32), np.ones(100, dtype=bool)
+    rolled = change.sound(sound, heard, rng)
+    assert not np.array_equal(rolled, sound)
+    assert np.array_equal(np.roll(rolled, -int(rolled.argmin())), sound)
+    heard[50:] = False
+    assert np.array_equal(change.sound(sound, heard, rng), sound)
 
 
 def test_options_tell_what_a_sample_depends_on(tmp_path):

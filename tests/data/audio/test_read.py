@@ -14,6 +14,7 @@ from medmae.data.audio.mix import mixed
 from medmae.data.audio.read import read_sound
 from medmae.data.audio.resample import resampled
 from medmae.data.audio.sound import NoSoundError
+from medmae.data.audio.with_av import floats_of
 from medmae.errors import DataError
 from tests.sounds import in_blocks, noise, sine, write_sound, write_track
 from tests.videos import cut, numbered, write_video
@@ -71,6 +72,8 @@ def test_odd_2_mu_law_of_8_khz_is_expanded_and_its_coarse_peak_is_no_clipping(tm
     assert (sound.rate, sound.codec) == (8000, "ULAW")
     assert np.abs(sound.samples[0] - sine(rate=8000)).max() < 0.01
     assert levels_of(sound.samples, rate=8000).flags == ()
+    slow = read_sound(write_sound(tmp_path / "b.wav", sine(60, rate=8000), rate=8000, subtype="ULAW"))
+    assert levels_of(slow.samples, rate=8000).flags == ()
 
 
 def test_odd_3_six_channels_are_kept_and_their_mean_is_their_mean(tmp_path):
@@ -191,6 +194,24 @@ def test_time_stamps_that_go_back_move_no_sound_and_are_told():
     assert not clock.gaps
 
 
+@pytest.mark.parametrize(
+    ("form", "values"),
+    [
+        ("u8", np.array([[0, 255, 128, 64]], np.uint8)),
+        ("s16", np.array([[-32768, 32767, 0, -16384]], np.int16)),
+        ("s32p", np.array([[-(2**31), 0], [2**31 - 1, -(2**30)]], np.int32)),
+        ("flt", np.array([[-1, 1, 0, -0.5]], np.float32)),
+        ("dblp", np.array([[-1.0, 0.0], [1.0, -0.5]])),
+    ],
+)
+def test_every_form_of_samples_has_one_full_scale_and_its_own_channels(form, values):
+    import av
+
+    found = floats_of(av.AudioFrame.from_ndarray(values, format=form, layout="stereo"))
+    assert found.dtype == np.float32
+    assert np.allclose(found, [[-1, 0], [1, -0.5]], atol=0.01)
+
+
 # ------------------------------------------------------------------------------------------------------------ refused
 def test_a_video_without_a_sound_track_is_refused_by_a_name_of_its_own(tmp_path):
     with pytest.raises(NoSoundError, match="it has no sound"):
@@ -234,9 +255,10 @@ def test_channels_that_cancel_each_other_are_not_mixed_to_silence(tmp_path):
     assert flags == ("first_of:2",)
 
 
-def test_channels_of_which_one_is_silent_are_mixed(tmp_path):
-    mean, _ = mixed(np.stack([sine(), 0 * sine()]), mix="mean", path=tmp_path)
-    assert np.allclose(mean[0], sine() / 2)
+@pytest.mark.parametrize("count", [2, 8])
+def test_channels_of_which_one_alone_is_heard_are_mixed(tmp_path, count):
+    mean, _ = mixed(np.stack([sine(), *[0 * sine()] * (count - 1)]), mix="mean", path=tmp_path)
+    assert np.allclose(mean[0], sine() / count)
 
 
 @pytest.mark.parametrize(("rate", "to"), [(44_100, 16_000), (48_000, 16_000), (8000, 16_000), (22_050, 16_000)])
