@@ -46,7 +46,7 @@ FORMS: dict[
     "MT-UNet, paper, batch 2, from scratch": (UNET, "train", "", 4, {"feature_weight": 0, "batch_size": 2}),
     "MT-UNet, paper, batch 2, with feature consistency": (UNET, "train", "paper", 4, {"batch_size": 2}),
     "MT-UNet, volumes, batch 1, from scratch": (UNET, "train,volumes", "", 4, {"feature_weight": 0, "batch_size": 1}),
-    "Edge-MAE, demo, batch 32": (EDGE, "train,demo", "", 10, {}),
+    "Edge-MAE, demo, batch 16": (EDGE, "train,demo", "", 10, {}),
     "Edge-MAE, paper, batch 2": (EDGE, "train", "", 4, {"batch_size": 2}),
 }
 _TIMES: list[float] = []
