@@ -39,7 +39,7 @@ from medmae.nn.sizes import BlockSizes
 from medmae.nn.video_text import VideoTextEncoder
 from medmae.nn.vit import MaskedViT
 from medmae.nn.word_head import WordHead
-from medmae.nn.words import WordEmbedding, example_sentences, sentence_ids
+from medmae.nn.words import WordEmbedding, sentence_ids
 from medmae.objectives.contrastive import info_nce
 from medmae.objectives.cube import CubeNorm
 from medmae.objectives.matching import matching_loss, next_other
@@ -118,6 +118,7 @@ class SimVTP(MaskedWords):
 
     encoder: VideoTextEncoder  # type: ignore[assignment]
     no_weight_decay = VideoMAE.no_weight_decay
+    begins = {"encoder.video": "encoder", "decoder": "decoder", "head": "head"}  # noqa: RUF012 - of VideoMAE's weights
 
     def __init__(
         self,
@@ -227,13 +228,6 @@ class SimVTP(MaskedWords):
             self.clip, batch[name], masks[name], cubes, target_norm=self.target_norm, scaled=VideoMAE.target_scaled
         )
         return {name: clip, WORDS.name: guessed_words(batch[WORDS.name], masks[WORDS.name], found)}
-
-    def example_batch(self, batch_size: int = 2, *, generator: Generator | None = None) -> dict[str, Tensor]:
-        """See :meth:`Method.example_batch`: captions of different lengths."""
-        patches = self.clip.patches
-        words = example_sentences(self.encoder.words, batch_size, generator=generator)
-        clip = torch.rand(batch_size, patches.channels, *patches.size, generator=generator)
-        return {self.clip.kind.name: clip, WORDS.name: words}
 
     def _decode(self, latent: Tensor, masks: Masks) -> tuple[Tensor, Tensor]:
         """Hidden cubes ``(B, M, P)`` and logits of hidden words ``(B, K, vocabulary)``."""

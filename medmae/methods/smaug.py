@@ -43,7 +43,7 @@ from medmae.nn.sizes import BlockSizes, sized
 from medmae.nn.thinning import warmed
 from medmae.nn.tied_words import TiedWordHead
 from medmae.nn.vit import MaskedViT
-from medmae.nn.words import WordEmbedding, example_sentences
+from medmae.nn.words import WordEmbedding
 from medmae.objectives.pixel import TargetNorm, masked_mse
 from medmae.objectives.words import masked_words
 from medmae.tokens.text import WORDS
@@ -133,6 +133,7 @@ class SMAUG(MaskedWords):
     """
 
     encoder: FrameTextEncoder  # type: ignore[assignment]
+    begins = {"encoder.frames.picture": "encoder"}  # noqa: RUF012 - of weights of pictures
 
     def __init__(
         self,
@@ -204,7 +205,7 @@ class SMAUG(MaskedWords):
         self.word_head = TiedWordHead(frame.dim, vocab_size=words.vocab_size)
         pairs: dict[str, Any] = {"projected": projected, "temperature": temperature, "matching": bool(matching)}
         self.pair_head = PairHead(frame.dim, **pairs) if contrast else None
-        self.frame_masking = FrameMasking(grid=self.encoder.frames.patches.grid, ratio=mask_ratio)
+        self.frame_masking = FrameMasking(grid=self.clip.patches.grid, ratio=mask_ratio)
         self.word_masking = WordMasking(max_words=max_words, ratio=word_ratio, spare=spare_words)
         self.target_norm, self.keep_warmup, self.decode_from = target_norm, keep_warmup, decode_from
         self.replaced, self.contrast, self.matching = replaced, contrast, matching
@@ -216,6 +217,11 @@ class SMAUG(MaskedWords):
         return self.encoder.text.words
 
     @property
+    def clip(self) -> FrameEncoder:
+        """The part of the encoder that is of clips."""
+        return self.encoder.frames
+
+    @property
     def picture(self) -> MaskedViT:
         """The part of the encoder that is of single frames, which weights of pictures fit."""
         return self.encoder.frames.picture
@@ -223,18 +229,18 @@ class SMAUG(MaskedWords):
     @property
     def maskings(self) -> Mapping[str, Masking]:  # type: ignore[override]
         """See :attr:`MaskedMethod.maskings`."""
-        return {self.encoder.frames.kind.name: self.frame_masking, WORDS.name: self.word_masking}
+        return {self.clip.kind.name: self.frame_masking, WORDS.name: self.word_masking}
 
     def real_tokens(self, batch: Batch) -> dict[str, Tensor]:
         """See :meth:`MaskedWords.real_tokens`."""
-        frames, real = self.encoder.frames, super().real_tokens(batch)
+        frames, real = self.clip, super().real_tokens(batch)
         return {**real, frames.kind.name: frames.patches.touched(batch["real"])} if "real" in batch else real
 
     def forward(
         self, batch: Batch, *, generator: Generator | None = None, masks: Masks | None = None, progress: float = 1.0
     ) -> StepOutput:
         """One step; see :meth:`Method.forward`."""
-        name, frames = self.encoder.frames.kind.name, self.encoder.frames
+        name, frames = self.clip.kind.name, self.clip
         rows = frames.patchify(entry(batch, name))  # (B, F * N, P)
         masks = masks or self.draw_masks(batch, generator=generator)
         rate = warmed(frames.keep_rate, progress=progress, warmup=self.keep_warmup)
@@ -259,7 +265,7 @@ class SMAUG(MaskedWords):
     @torch.no_grad()
     def show(self, batch: Batch, masks: Masks) -> dict[str, Shown]:
         """See :meth:`MaskedMethod.show`; beside the clip, what is left of it after each block that drops some."""
-        name, frames = self.encoder.frames.kind.name, self.encoder.frames
+        name, frames = self.clip.kind.name, self.clip
         mask, words, clip = masks[name].complete(), batch[WORDS.name], batch[name]
         seen, pixels = self._pixels(frames.patchify(clip), mask, keep_rate=frames.keep_rate)
         timed = frames.timed(seen.tokens)
@@ -273,16 +279,9 @@ class SMAUG(MaskedWords):
             shown["read with the words"] = frames_read(frames, clip, mask, seen, chosen)
         return shown
 
-    def example_batch(self, batch_size: int = 2, *, generator: Generator | None = None) -> dict[str, Tensor]:
-        """See :meth:`Method.example_batch`: sentences of different lengths."""
-        patches, kind = self.encoder.frames.patches, self.encoder.frames.kind
-        words = example_sentences(self.encoder.text.words, batch_size, generator=generator)
-        clip = torch.rand(batch_size, patches.channels, *patches.size, generator=generator)
-        return {kind.name: clip, WORDS.name: words}
-
     def _pixels(self, rows: Tensor, mask: Mask, *, keep_rate: float) -> tuple[EncodedFrames, Tensor]:
         """Encoded frames of ``rows`` ``(B, F * N, P)``, and their hidden patches in the mask's order, ``(B, M, P)``."""
-        frames = self.encoder.frames
+        frames = self.clip
         single, order = frame_by_frame(mask, num_frames=frames.num_frames)
         seen = frames(rows, single, keep_rate=keep_rate)
         if self.decode_from == "last":

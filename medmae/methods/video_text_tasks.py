@@ -15,9 +15,10 @@ from medmae.methods.base import Batch, Method, StepOutput, entry
 from medmae.methods.pairs import Pairs, pair_ids, pair_terms
 from medmae.methods.retrieval import CLIPS, SENTENCES, Encoded
 from medmae.methods.words import ReadsWords
+from medmae.nn.frames import FrameEncoder
 from medmae.nn.frames_text import FrameTextEncoder
 from medmae.nn.pair_head import PairHead
-from medmae.nn.words import WordEmbedding, example_sentences
+from medmae.nn.words import WordEmbedding
 from medmae.tokens.text import WORDS
 
 
@@ -31,6 +32,11 @@ class _Task(ReadsWords, Method):
         self.encoder = encoder
 
     @property
+    def clip(self) -> FrameEncoder:
+        """See :attr:`ReadsWords.clip`."""
+        return self.encoder.frames
+
+    @property
     def sentences(self) -> WordEmbedding:
         """See :attr:`ReadsWords.sentences`."""
         return self.encoder.text.words
@@ -38,13 +44,6 @@ class _Task(ReadsWords, Method):
     def frames(self, clip: Tensor) -> Tensor:
         """Tokens of whole frames, with their times: ``(B, F, n, D)``."""
         return self.encoder.timed(clip)
-
-    def example_batch(self, batch_size: int = 2, *, generator: Generator | None = None) -> dict[str, Tensor]:
-        """See :meth:`Method.example_batch`."""
-        frames, words = self.encoder.frames, self.encoder.text.words
-        sentences = example_sentences(words, batch_size, generator=generator)
-        clip = torch.rand(batch_size, frames.patches.channels, *frames.patches.size, generator=generator)
-        return {frames.kind.name: clip, WORDS.name: sentences}
 
 
 class VideoTextRetrieval(_Task):

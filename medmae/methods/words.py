@@ -1,21 +1,42 @@
-"""What methods share that read sentences: the words that they know, and which of them are no padding."""
+"""What methods share that read clips and sentences: the words that they know, and which of them are no padding."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
+import torch
 from torch import Generator, Tensor
 
+from medmae.kinds import Kind
 from medmae.masking.base import Masks
 from medmae.methods.base import Batch, MaskedMethod, count_samples, entry
-from medmae.nn.words import WordEmbedding
+from medmae.nn.words import WordEmbedding, example_sentences
+from medmae.tokens.patches import Patches
 from medmae.tokens.text import WORDS, Vocabulary
 
 
+class Clip(Protocol):
+    """What reads clips: an encoder of cubes, or of frames."""
+
+    patches: Patches
+    kind: Kind
+
+
 class ReadsWords:
-    """A method with an embedding of words."""
+    """A method of clips and sentences, with an embedding of words.
+
+    Attributes:
+        begins: With which parts of other weights parts of it may begin, by name here what each is called there.
+    """
+
+    begins: Mapping[str, str] = {}
+
+    @property
+    @abstractmethod
+    def clip(self) -> Clip:
+        """The part of its encoder that is of clips."""
 
     @property
     @abstractmethod
@@ -26,6 +47,12 @@ class ReadsWords:
     def vocabulary(self) -> Vocabulary | None:
         """By which sentences become numbers; None where nobody said it."""
         return self.sentences.vocabulary
+
+    def example_batch(self, batch_size: int = 2, *, generator: Generator | None = None) -> dict[str, Tensor]:
+        """See :meth:`Method.example_batch`: sentences of different lengths."""
+        patches, sentences = self.clip.patches, example_sentences(self.sentences, batch_size, generator=generator)
+        clip = torch.rand(batch_size, patches.channels, *patches.size, generator=generator)
+        return {self.clip.kind.name: clip, WORDS.name: sentences}
 
 
 class MaskedWords(ReadsWords, MaskedMethod):

@@ -153,16 +153,7 @@ class FrameEncoder(Configured, nn.Module):
 
     def timed(self, tokens: Tensor) -> Tensor:
         """Tokens ``(B, F, n, D)`` with when their frames were."""
-        return tokens + self._times(tokens.shape[1])
-
-    def _times(self, count: int) -> Tensor:
-        """``(1, count, 1, D)``."""
-        if count == self.num_frames:
-            return self.time
-        if self.other_frames == "zeros":
-            return F.pad(self.time[:, :count], (0, 0, 0, 0, 0, max(0, count - self.num_frames)))
-        rows = self.time.squeeze(2).mT  # (1, D, F)
-        return F.interpolate(rows, size=count, mode="linear", align_corners=True).mT.unsqueeze(2)
+        return tokens + times_of(self.time, tokens.shape[1], self.other_frames)
 
     def features(self, batch: Data, *, pool: Pool = "mean", block: int | None = None) -> Tensor:
         """See :meth:`medmae.nn.encoder.Encoder.features`: means over frames of class tokens, or of what is left."""
@@ -185,3 +176,37 @@ class FrameEncoder(Configured, nn.Module):
     def fresh(self, *, seed: int) -> FrameEncoder:
         """See :meth:`medmae.nn.encoder.Encoder.fresh`."""
         return fresh_copy(self, seed=seed, others=FrameEncoder.draw_tables)
+
+
+class FrameFeatureMap(Configured, nn.Module):
+    """An encoder of frames as a plain network: clips in, dense features out, no patch dropped.
+
+    Its weights have the names of the encoder's.
+
+    Args:
+        encoder: The encoder to wrap.
+    """
+
+    def __init__(self, *, encoder: FrameEncoder) -> None:
+        super().__init__()
+        self.picture, self.time, self.other_frames = encoder.picture, encoder.time, encoder.other_frames
+        self.grid = list(encoder.picture.patches.grid)
+
+    def forward(self, clip: Tensor) -> Tensor:
+        """``(B, C, F, H, W)`` -> ``(B, D, F, h, w)``, of any number of frames."""
+        batch, frames = clip.shape[0], clip.shape[2]
+        tokens = self.picture(clip.transpose(1, 2).flatten(0, 1))  # (B * F, 1 + N, D)
+        patches = self.picture.patch_tokens(tokens, True).unflatten(0, [batch, frames])  # (B, F, N, D)
+        timed = patches + times_of(self.time, frames, self.other_frames)
+        return timed.permute(0, 3, 1, 2).unflatten(3, self.grid)
+
+
+def times_of(table: Tensor, count: int, other_frames: str) -> Tensor:
+    """When each of so many frames was, ``(1, count, 1, D)``, by a table ``(1, F, 1, D)``; see :class:`FrameEncoder`."""
+    known = table.shape[1]
+    if count == known:
+        return table
+    if other_frames == "zeros":
+        return F.pad(table[:, :count], [0, 0, 0, 0, 0, max(0, count - known)])
+    rows = table.squeeze(2).transpose(1, 2)  # (1, D, F)
+    return F.interpolate(rows, size=count, mode="linear", align_corners=True).transpose(1, 2).unsqueeze(2)

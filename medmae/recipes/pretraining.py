@@ -11,10 +11,12 @@ from typing import Any, Protocol
 import torch
 
 from medmae.errors import SomeFailedError
+from medmae.evaluate.leakage import require_unseen
 from medmae.evaluate.left_out import raise_left_out
 from medmae.evaluate.reconstruct.reconstruction import DescribedDataset, evaluate_reconstruction, not_scorable
 from medmae.methods.base import Method
 from medmae.recipes.training import Training
+from medmae.weights.parts import load_parts
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +51,7 @@ class Pretraining(Training):
         held_out: Samples of subjects that training never saw; if empty, evaluation is left out and the report says so.
         foreground: See :func:`~medmae.evaluate.reconstruct.reconstruction.evaluate_reconstruction`.
         pictures: What else is to be looked at.
+        pretrained: Weights that fill what the method ``begins`` with, of clips or pictures alone; None draws all anew.
         training: Arguments of :class:`Training`.
     """
 
@@ -58,10 +61,24 @@ class Pretraining(Training):
         held_out: DescribedDataset,
         foreground: bool = True,
         pictures: Pictures | None = None,
+        pretrained: str | Path | None = None,
         **training: Any,
     ) -> None:
         super().__init__(**training)
         self.held_out, self.foreground, self.pictures = held_out, foreground, pictures
+        self.pretrained = pretrained
+        self.record = {**({} if pretrained is None else {"pretrained": pretrained}), **self.record}
+
+    def initialize(self) -> None:
+        """Loads what it begins with.
+
+        Raises:
+            DataError: If the weights do not fit, or have seen a patient who is held out.
+        """
+        if self.pretrained is not None:
+            require_unseen(model_dir=Path(self.pretrained).parent, manifest=self.data)
+            parts: Any = self.method.begins
+            load_parts(self.method, self.pretrained, parts=parts)
 
     def evaluate(self, out: Path, hashes: Mapping[str, str]) -> None:
         """Pictures, reconstructions and the report."""

@@ -69,6 +69,7 @@ PINNED: dict[str, dict[str, Any]] = {
     },
     "video_mae_pretraining": {"batch": 4, "then": {"evaluate": {}, "downstream": {**PROTOCOL, "views": [2, 1]}}},
     "video_text_simvtp_pretraining": {"batch": 4, "then": {"evaluate": {}}},
+    "video_text_smaug_pretraining": {"batch": 4, "then": {"evaluate": {}}},
     "video_text_retrieval": {
         "batch": 4,
         "begins": "video_text_simvtp_pretraining",
