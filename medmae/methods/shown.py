@@ -54,7 +54,7 @@ def guessed_words(words: Tensor, mask: Mask, logits: Tensor) -> Shown:
 
 
 def left_over(kind: Kind, patches: Patches, data: Tensor, index: Tensor, *, said: Iterable[str] = ()) -> Shown:
-    """Data ``(B, C, *size)`` of which only the patches ``index`` ``(B, K)``, -1 for none, are left; the rest is 0."""
+    """Data ``(B, C, *size)`` of which only the patches ``index`` ``(B, K)``, -1 for none, are left; nothing is made."""
     table = torch.ones(len(data), patches.num_tokens + 1, dtype=torch.bool, device=data.device)
     dropped = patches.paint(table.scatter(1, index.where(index >= 0, patches.num_tokens), False)[:, :-1])
-    return Shown(kind, data, dropped, data.masked_fill(dropped, 0.0), beside=kind.name, said=tuple(said))
+    return Shown(kind, data, dropped, beside=kind.name, said=tuple(said))

@@ -63,6 +63,7 @@ def test_a_page_shows_the_words_given_hidden_and_guessed_and_what_they_cost(bund
         for row in rows:
             assert set(row["said"]) == {"after block 1", "read with the words"}
             assert all(said in page for said in row["said"].values())
+        assert "after block 1 prediction" not in page
 
 
 def test_weights_know_their_words_and_are_evaluated_as_at_the_end_of_training(bundle, prepared, trained, tmp_path):
