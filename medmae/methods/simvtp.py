@@ -118,7 +118,6 @@ class SimVTP(MaskedWords):
 
     encoder: VideoTextEncoder  # type: ignore[assignment]
     no_weight_decay = VideoMAE.no_weight_decay
-    begins = {"encoder.video": "encoder", "decoder": "decoder", "head": "head"}  # noqa: RUF012 - of VideoMAE's weights
 
     def __init__(
         self,
@@ -177,6 +176,11 @@ class SimVTP(MaskedWords):
         self.target_norm, self.temperature = target_norm, temperature
         self.contrast, self.matching, self.contrast_words = contrast, matching, contrast_words
         self.equal_words, self.pool_padding = equal_words, pool_padding
+
+    @property
+    def begins(self) -> Mapping[str, str]:
+        """See :attr:`ReadsWords.begins`: parts of VideoMAE's weights."""
+        return {"encoder.video": "encoder", "decoder": "decoder", "head": "head"}
 
     @property
     def sentences(self) -> WordEmbedding:

@@ -127,13 +127,11 @@ class SMAUG(MaskedWords):
         picture: Sizes of the encoder; see :class:`medmae.nn.sizes.BlockSizes`. Text has as many heads.
 
     Raises:
-        ValueError: If patches do not tile a frame, matching has no contrast to find its negatives by, or a choice is
-            not known.
+        ValueError: If patches do not tile a frame, matching has no contrast beside it, or a choice is not known.
         DataError: If the words are no vocabulary.
     """
 
     encoder: FrameTextEncoder  # type: ignore[assignment]
-    begins = {"encoder.frames.picture": "encoder"}  # noqa: RUF012 - of weights of pictures
 
     def __init__(
         self,
@@ -212,6 +210,11 @@ class SMAUG(MaskedWords):
         self.pixel_weight, self.word_weight = pixel_weight, word_weight
 
     @property
+    def begins(self) -> Mapping[str, str]:
+        """See :attr:`ReadsWords.begins`: the encoder of weights of pictures."""
+        return {"encoder.frames.picture": "encoder"}
+
+    @property
     def sentences(self) -> WordEmbedding:
         """See :attr:`ReadsWords.sentences`."""
         return self.encoder.text.words
@@ -284,10 +287,8 @@ class SMAUG(MaskedWords):
         frames = self.clip
         single, order = frame_by_frame(mask, num_frames=frames.num_frames)
         seen = frames(rows, single, keep_rate=keep_rate)
-        if self.decode_from == "last":
-            latent, there = seen.put_back(single.num_visible)
-        else:
-            latent, there = self.picture.norm(seen.before), None
+        whole = self.decode_from == "before_thinning"
+        latent, there = (self.picture.norm(seen.before), None) if whole else seen.put_back(single.num_visible)
         pixels = self.head(self.decoder(latent, single, there=there))  # (B * F, M / F, P)
         return seen, gather_tokens(pixels.unflatten(0, (len(rows), -1)).flatten(1, 2), order)
 

@@ -25,13 +25,12 @@ class Clip(Protocol):
 
 
 class ReadsWords:
-    """A method of clips and sentences, with an embedding of words.
+    """A method of clips and sentences, with an embedding of words."""
 
-    Attributes:
-        begins: With which parts of other weights parts of it may begin, by name here what each is called there.
-    """
-
-    begins: Mapping[str, str] = {}
+    @property
+    def begins(self) -> Mapping[str, str]:
+        """With which parts of other weights parts of it may begin, by name here what each is called there."""
+        return {}
 
     @property
     @abstractmethod
