@@ -36,6 +36,7 @@ from medmae.tokens.patches import check_floating
 SECOND = "second_"  # before the name of a kind: another window of the same sample
 Contrast = Literal["pairs", "concatenated"]
 Loss = Literal["paper", "release"]
+Encoders = Literal["mosei", "ravdess", "tiny"]
 
 
 def mosei(**options: Any) -> PairEmotion:
@@ -45,21 +46,28 @@ def mosei(**options: Any) -> PairEmotion:
 
 def ravdess(**options: Any) -> PairEmotion:
     """RAVDESS, windows of 90 steps: sound and landmarks."""
-    return PairEmotion(**{"encoders": (TemporalConvNet(), GraphTimeNet(frames=90)), **options})
+    return PairEmotion(**{"encoders": "ravdess", **options})
 
 
 def pair_emotion_tiny(**options: Any) -> PairEmotion:
     """Small networks, and a ViT for frames, for tests."""
-    if "encoders" not in options:
-        kind = Kind.clip()
-        plain: dict[str, Any] = {"dim": 24, "dropout": 0.0}
-        options["encoders"] = (
-            TemporalConvNet(bins=16, channels=8, hidden=12, blocks=3, **plain),
-            GraphTimeNet(num_nodes=5, edges=((0, 1), (1, 2), (2, 3), (3, 4)), frames=14, width=8, mixed=6, **plain),
-            MaskedViT(image_size=(4, 16, 16), patch_size=(2, 8, 8), embed_dim=24, depth=2, num_heads=2, kind=kind),
-            WordVectorEncoder(width=12, depth=1, num_heads=2, hidden=24, **plain),
-        )
-    return PairEmotion(**{"projector_dim": 32, "projection_dim": 16, **options})
+    return PairEmotion(**{"encoders": "tiny", "projector_dim": 32, "projection_dim": 16, **options})
+
+
+def encoders_of(name: Encoders) -> tuple[Encoder, ...]:
+    """The paper's for either data set, or small ones."""
+    if name == "mosei":
+        return TemporalConvNet(), GraphTimeNet(), VideoResNet(), WordVectorEncoder()
+    if name == "ravdess":
+        return TemporalConvNet(), GraphTimeNet(frames=90)
+    plain: dict[str, Any] = {"dim": 24, "dropout": 0.0}
+    sizes: dict[str, Any] = {"image_size": (4, 16, 16), "patch_size": (2, 8, 8), "embed_dim": 24, "depth": 2}
+    return (
+        TemporalConvNet(bins=16, channels=8, hidden=12, blocks=3, **plain),
+        GraphTimeNet(num_nodes=5, edges=((0, 1), (1, 2), (2, 3), (3, 4)), frames=14, width=8, mixed=6, **plain),
+        MaskedViT(**sizes, num_heads=2, kind=Kind.clip()),
+        WordVectorEncoder(width=12, depth=1, num_heads=2, hidden=24, **plain),
+    )
 
 
 @register(
@@ -73,7 +81,8 @@ class PairEmotion(Method):
     """An encoder and a projection for each kind of data; a contrast for each ordered pair of kinds; no fusion.
 
     Args:
-        encoders: Each of one kind; None are the paper's four, of sound, landmarks, frames and word vectors.
+        encoders: Each of one kind; or, by name, the paper's for CMU-MOSEI (sound, landmarks, frames, word vectors) or
+            RAVDESS (the first two), or small ones for tests.
         projector_dim: Hidden width of projections.
         projection_dim: Width in which kinds are compared.
         temperature: Of the contrast.
@@ -91,7 +100,7 @@ class PairEmotion(Method):
     def __init__(
         self,
         *,
-        encoders: Sequence[Encoder] | None = None,
+        encoders: Sequence[Encoder] | Encoders = "mosei",
         projector_dim: int = 1024,
         projection_dim: int = 512,
         temperature: float = 0.07,
@@ -104,8 +113,9 @@ class PairEmotion(Method):
         check_choice(loss, get_args(Loss), name="loss")
         if contrast == "concatenated" and (supervised or loss == "release"):
             raise ValueError("contrast='concatenated' has neither labels nor a released form")
-        if encoders is None:
-            encoders = (TemporalConvNet(), GraphTimeNet(), VideoResNet(), WordVectorEncoder())
+        if isinstance(encoders, str):
+            check_choice(encoders, get_args(Encoders), name="encoders")
+            encoders = encoders_of(encoders)
         self.encoder: SideBySide = SideBySide(encoders=encoders)  # type: ignore[assignment]
         if len(self.encoder.parts) < 2:
             raise ValueError(f"a contrast between kinds needs two of them, got {sorted(self.encoder.parts)}")

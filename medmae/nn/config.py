@@ -9,7 +9,7 @@ import functools
 import importlib
 import inspect
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import fields, is_dataclass
@@ -17,7 +17,7 @@ from typing import Any
 
 from torch import nn
 
-from medmae.nn.sizes import EncoderSizes
+from medmae.nn.sizes import BlockSizes, EncoderSizes
 
 TARGET = "_target_"  # MONAI's word for the class that is built
 TUPLE = "_tuple_"  # how a header tells one from a list
@@ -33,7 +33,7 @@ ROOMS = (
 )
 
 
-_ASKED: ContextVar[list[dict[str, Any]] | None] = ContextVar("asked", default=None)
+_ASKED: ContextVar[list[Any] | None] = ContextVar("asked", default=None)
 
 
 class _Answered(Exception):  # noqa: N818 (no error: all is known)
@@ -78,7 +78,7 @@ def config_by(make: Callable[..., nn.Module], **options: Any) -> dict[str, Any]:
         ValueError: If it makes nothing that remembers how it was built.
         TypeError: If it does not take these arguments.
     """
-    asked: list[dict[str, Any]] = []
+    asked: list[Any] = []  # the configuration, then which sizes are handed on
     before = _ASKED.set(asked)
     try:
         with suppress(_Answered):
@@ -87,9 +87,10 @@ def config_by(make: Callable[..., nn.Module], **options: Any) -> dict[str, Any]:
         _ASKED.reset(before)
     if not asked:
         raise ValueError(f"{make} makes nothing that remembers how it was built")
-    if "fault" in asked[0]:
-        raise ValueError(asked[0]["fault"])
-    return asked[0]
+    config: dict[str, Any] = asked[0]
+    if "fault" in config:
+        raise ValueError(config["fault"])
+    return config
 
 
 def build(config: Mapping[str, Any]) -> nn.Module:
@@ -121,7 +122,7 @@ def _remembering(init: Callable[..., None]) -> Callable[..., None]:
         if outermost:
             for name, parameter in signature.parameters.items():
                 if parameter.kind is inspect.Parameter.VAR_KEYWORD:
-                    _complete(self, part=getattr(self, name, None))
+                    _complete(self, part=getattr(self, name, None), sizes=handed_on(parameter))
 
     return wrapper
 
@@ -144,20 +145,30 @@ def _answer(config: dict[str, Any], signature: inspect.Signature) -> None:
     if asked is None:
         return
     if not asked:
-        asked.append(config)
-        if all(one.kind is not inspect.Parameter.VAR_KEYWORD for one in signature.parameters.values()):
+        rest = [one for one in signature.parameters.values() if one.kind is inspect.Parameter.VAR_KEYWORD]
+        asked += [config, handed_on(rest[0]) if rest else ()]
+        if not rest:
             raise _Answered
     elif EncoderSizes.__annotations__.keys() <= signature.parameters.keys():  # what it hands its sizes on to
-        asked[0] |= {name: config[name] for name in EncoderSizes.__annotations__ if name not in asked[0]}
+        asked[0] |= {name: config[name] for name in asked[1] if name not in asked[0]}
         raise _Answered
 
 
-def _complete(module: Any, *, part: object) -> None:  # noqa: ANN401 - any Configured
+def handed_on(parameter: inspect.Parameter) -> tuple[str, ...]:
+    """Sizes that a module hands on by ``**encoder: Unpack[...]``: of blocks alone, or of the data and its patches, too.
+
+    Of an annotation that is not evaluated there is no more than its text.
+    """
+    sizes = BlockSizes if BlockSizes.__name__ in str(parameter.annotation) else EncoderSizes
+    return tuple(sizes.__annotations__)
+
+
+def _complete(module: Any, *, part: object, sizes: Sequence[str]) -> None:  # noqa: ANN401 - any Configured
     """Sizes that a module hands on (``**encoder``) and was not told are those that this part was built with."""
     config, own = json.loads(module._config), json.loads(getattr(part, "_config", "{}"))
-    sizes = {name: own[name] for name in EncoderSizes.__annotations__ if name in own and name not in config}
+    more = {name: own[name] for name in sizes if name in own and name not in config}
     if "fault" not in config:
-        object.__setattr__(module, "_config", json.dumps({**config, **sizes}))
+        object.__setattr__(module, "_config", json.dumps({**config, **more}))
 
 
 def _encode(value: object, *, name: str) -> Any:  # noqa: ANN401

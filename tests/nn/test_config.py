@@ -11,10 +11,9 @@ import torch
 from medmae.kinds import Kind, Scale
 from medmae.methods.classification import Classification
 from medmae.methods.registry import create, methods
-from medmae.nn.config import build, config_of
+from medmae.nn.config import build, config_of, handed_on
 from medmae.nn.heads import Classifier, FeatureMap
 from medmae.nn.positions import FlatSinusoid
-from medmae.nn.sizes import EncoderSizes
 from medmae.nn.vit import MaskedViT
 
 
@@ -109,14 +108,15 @@ def test_arguments_of_another_version_are_named():
         build({**config, "unheard_of": 1})
 
 
-def hands_on(cls):
-    return any(one.kind is inspect.Parameter.VAR_KEYWORD for one in inspect.signature(cls).parameters.values())
+def handed(cls):
+    rest = [one for one in inspect.signature(cls).parameters.values() if one.kind is inspect.Parameter.VAR_KEYWORD]
+    return set(handed_on(rest[0])) if rest else set()
 
 
-@pytest.mark.parametrize("name", [name for name, spec in methods().items() if hands_on(spec.cls)])
+@pytest.mark.parametrize("name", [name for name, spec in methods().items() if handed(spec.cls)])
 def test_sizes_that_a_method_hands_on_and_was_not_told_are_remembered_too(name):
     config = config_of(create(name, preset="tiny"))
-    assert EncoderSizes.__annotations__.keys() <= config.keys()
+    assert handed(methods()[name].cls) <= config.keys()
     parts = create(name, preset="tiny").encoder.modules()
     encoder = config_of(next(part for part in parts if isinstance(part, MaskedViT)))
     assert all(config[key] == encoder[key] for key in ("depth", "mlp_ratio", "norm_eps"))
