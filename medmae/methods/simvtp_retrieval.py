@@ -31,7 +31,8 @@ from medmae.nn.encoder import Encoder, mean_of
 from medmae.nn.init import initialise_linears
 from medmae.nn.points import MeanTower
 from medmae.nn.video_text import VideoTextEncoder
-from medmae.nn.words import WordEmbedding, example_sentences, sentence_ids
+from medmae.nn.vit import MaskedViT
+from medmae.nn.words import WordEmbedding, sentence_ids
 from medmae.objectives.contrastive import info_nce
 from medmae.objectives.matching import matching_loss, next_other
 from medmae.tokens.text import WORDS
@@ -78,6 +79,11 @@ class _SimVTPRetrieval(ReadsWords, Method):
         return parts if self.matcher is None else {**parts, "matcher": "matcher"}
 
     @property
+    def clip(self) -> MaskedViT:
+        """See :attr:`ReadsWords.clip`."""
+        return self.sides().video.video
+
+    @property
     def sentences(self) -> WordEmbedding:
         """See :attr:`ReadsWords.sentences`."""
         return self.sides().text.words
@@ -97,7 +103,7 @@ class _SimVTPRetrieval(ReadsWords, Method):
         self, batch: Batch, *, generator: Generator | None = None, masks: Masks | None = None, progress: float = 1.0
     ) -> StepOutput:
         """One step; see :meth:`Method.forward`."""
-        clip, words = entry(batch, self.sides().video.video.kind.name), entry(batch, WORDS.name)
+        clip, words = entry(batch, self.clip.kind.name), entry(batch, WORDS.name)
         clips, sentences = self.tower(clip), self._sentences(words)
         real = self.sentences.real(words)
         ids = torch.arange(len(words), device=words.device) if self.equal_words else sentence_ids(words, real)
@@ -138,13 +144,6 @@ class _SimVTPRetrieval(ReadsWords, Method):
             )
         assert sentences.real is not None
         return self._matched(clips.tokens[columns], sentences.tokens[rows], sentences.real[rows])[:, 1]
-
-    def example_batch(self, batch_size: int = 2, *, generator: Generator | None = None) -> dict[str, Tensor]:
-        """See :meth:`Method.example_batch`."""
-        encoder = self.sides().video.video
-        words = example_sentences(self.sentences, batch_size, generator=generator)
-        clip = torch.rand(batch_size, encoder.patches.channels, *encoder.patches.size, generator=generator)
-        return {encoder.kind.name: clip, WORDS.name: words}
 
     def _sentences(self, words: Tensor) -> Tensor:
         sides = self.sides()
