@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
+import torch
 from torch import nn
 
 from medmae.masking.base import visible_count
@@ -100,7 +101,9 @@ class Sizes:
         sobel = any(isinstance(part, SobelEdges) and part.ndim == 2 for part in method.modules())
         return cls(
             tokens=patches.num_tokens,
-            visible=next(iter(method.maskings.values())).sample(1).num_visible,
+            visible=next(iter(method.maskings.values()))
+            .sample(1, generator=torch.Generator().manual_seed(0))
+            .num_visible,
             values=patches.num_values,
             class_tokens=int(encoder.cls_token is not None),
             class_positions=encoder.num_positions_prefix,

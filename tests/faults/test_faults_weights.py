@@ -177,7 +177,7 @@ def test_fault_41_a_torchscript_program_is_named_as_such(tmp_path):
 
 def test_fault_41_another_kind_of_file_is_refused_by_its_suffix(tmp_path):
     saved(tmp_path / "model.pt", {}).rename(tmp_path / "model.pkl")
-    with pytest.raises(DataError, match=r"suffix = '\.pkl'.*\.safetensors, \.bin, \.ckpt, \.pt, \.pth"):
+    with pytest.raises(DataError, match=r"suffix = '\.pkl'.*\.safetensors, \.npz, \.bin, \.ckpt, \.pt, \.pth"):
         load_state(tmp_path / "model.pkl")
 
 
