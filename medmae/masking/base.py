@@ -69,7 +69,7 @@ class Mask:
         masked: The other token indices, ``(B, M)`` int64: what is decoded and enters the loss.
         num_tokens: N = V + M + skipped. Indices count tokens only, never a class or global token.
         skipped: Tokens that are hidden from the encoder and not decoded either; 0 except where a method decodes a
-            random subset, or where samples are padded. :meth:`complete` gives the mask that decodes them too.
+            random subset; padding of a sample is not hidden. :meth:`complete` gives the mask that decodes them too.
         replaced: Masked tokens stay in the encoder's sequence as a learned token (words) instead of being dropped.
         real: ``(B, V)`` bool, False where an entry of ``visible`` is padding; None: none is.
         weight: ``(B, M)``, 1 for an entry of ``masked`` and 0 for padding: of its error in a loss. None: all count.
@@ -148,8 +148,8 @@ class Mask:
             _listed(table, count) for table, count in zip(tables, counts.unbind(dim=1), strict=True)
         )
         num_tokens = masked.shape[1]
-        if some and bool((counts == counts[0]).all()):
-            return cls(visible, hidden, num_tokens, num_tokens - int(counts[0].sum()), replaced)
+        if some and bool((counts == counts[0]).all()) and int(counts[0].sum()) == num_tokens:
+            return cls(visible, hidden, num_tokens, replaced=replaced)
         return cls(visible, hidden, num_tokens, replaced=replaced, real=there, weight=counted.float())
 
     @property

@@ -28,6 +28,11 @@ STAND_INS = {
 # What a page takes for granted: other pages say it.
 _MR = "medmae prep mr nifti prepared"
 _IMAGES = "medmae run image_mae_pretraining train --dataset_dir images"
+_CLIPS = ["medmae prep video clips before", "medmae run video_mae_pretraining train --dataset_dir before"]
+_SPOKEN = [
+    "medmae prep video captions.json before",
+    "medmae run video_text_simvtp_pretraining train --dataset_dir before --matching 1",
+]
 BEFORE = {
     "docs/bundles.md": [_MR],
     "docs/reproducibility.md": [_MR, "medmae run mr_edge_mae_pretraining train --dataset_dir prepared/"],
@@ -40,10 +45,11 @@ BEFORE = {
         "medmae prep wsi slides tiles --microns 112",
         "medmae run pathology_he_mmae_pretraining train --dataset_dir tiles",
     ],
-    "bundles/video_classification/docs/README.md": [
-        "medmae prep video clips before",
-        "medmae run video_mae_pretraining train --dataset_dir before",
-    ],
+    "bundles/video_classification/docs/README.md": _CLIPS,
+    "bundles/video_question_answering/docs/README.md": _SPOKEN,
+    "bundles/video_text_retrieval/docs/README.md": _SPOKEN,
+    "bundles/video_text_simvtp_pretraining/docs/README.md": _CLIPS,
+    "bundles/video_text_smaug_pretraining/docs/README.md": [_IMAGES],
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from data_prep.tiny import clips
+from data_prep.tiny import captioned, clips
 from data_prep.tiny.wsi import picture
 from medmae.bundle.check.metadata import SCHEMA
 from medmae.methods.mae import mae_base, mae_small_decoder
@@ -69,6 +70,16 @@ def _data_sets(folder: Path) -> None:
     _table(folder / "labels.csv", videos)
 
 
+def _spoken(folder: Path) -> None:
+    """Clips with captions, questions and answers, and the two tables that name them."""
+    _, raw = captioned.make_some(folder / "spoken", patients=10, each=1, asked=True)
+    lines = json.loads((raw / "videos.json").read_text(encoding="utf-8"))
+    lines = [{**line, "path": f"spoken/raw/{line['path']}"} for line in lines]
+    (folder / "questions.json").write_text(json.dumps(lines), encoding="utf-8")
+    said = [{name: value for name, value in line.items() if name != "questions"} for line in lines]
+    (folder / "captions.json").write_text(json.dumps(said), encoding="utf-8")
+
+
 def _schema(folder: Path) -> None:
     """That of MONAI, which its command takes from the network where it is not there."""
     shutil.copy(SCHEMA, folder / "schema.json")
@@ -94,6 +105,10 @@ def _transfer(folder: Path) -> None:
 
 
 FILES: Mapping[str, Sequence[Callable[[Path], None]]] = {
+    "bundles/video_question_answering/docs/README.md": [_spoken],
+    "bundles/video_text_retrieval/docs/README.md": [_spoken],
+    "bundles/video_text_simvtp_pretraining/docs/README.md": [_spoken],
+    "bundles/video_text_smaug_pretraining/docs/README.md": [_spoken],
     "docs/bundles.md": [_schema],
     "docs/ct.md": [_ct],
     "docs/data.md": [_data_sets],

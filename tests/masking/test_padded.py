@@ -49,15 +49,15 @@ def test_padding_is_hidden_but_not_decoded(mask):
     assert torch.equal(mask.decoded(), MASKED)
 
 
-def test_of_equal_counts_nothing_is_padded_and_what_is_not_real_is_skipped():
+def test_of_equal_counts_nothing_is_padded_unless_something_is_not_real():
     mask = Mask.from_bool(torch.tensor([[True, False, False], [False, True, False]]))
     assert not mask.padded
     assert mask.entries is None
     assert torch.equal(mask.decoded(), mask.as_bool())
     real = torch.tensor([[True, True, False]])
-    skipping = Mask.from_bool(torch.tensor([[True, False, False]]), real=real)
-    assert (skipping.padded, skipping.skipped) == (False, 1)
-    assert skipping.decoded().tolist() == [[True, False, False]]
+    shorter = Mask.from_bool(torch.tensor([[True, False, False]]), real=real)
+    assert (shorter.padded, shorter.skipped) == (True, 0)
+    assert shorter.decoded().tolist() == [[True, False, False]]
 
 
 def test_restoring_puts_every_row_back_and_zeros_on_padding(mask):
@@ -116,3 +116,14 @@ def test_padding_that_is_only_half_said_is_refused():
         Mask(visible, masked, 3, real=torch.ones(1, 1, dtype=torch.bool), weight=torch.ones(1, 1))
     with pytest.raises(ValueError, match="leave skipped at 0"):
         Mask(visible, masked, 4, 1, real=torch.ones(1, 2, dtype=torch.bool), weight=torch.ones(1, 1))
+
+
+def test_padding_of_samples_that_are_all_of_one_length_is_neither_hidden_nor_in_need_of_a_row():
+    real = torch.tensor([[True, True, True, False, False]] * 2)
+    mask = Mask.from_bool(torch.tensor([[False, True, False, False, False]] * 2), real=real, replaced=True)
+    rows = mask.restore(torch.ones(2, 2, 1), torch.full((2, 1, 1), 2.0))
+    assert rows[0, :, 0].tolist() == [1, 2, 1, 0, 0]
+    assert mask.complete().decoded().tolist() == mask.decoded().tolist() == [[False, True, False, False, False]] * 2
+    present = mask.key_mask()
+    assert present is not None
+    assert present.tolist() == real.tolist()
