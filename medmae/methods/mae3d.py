@@ -22,7 +22,7 @@ from medmae.methods.registry import register
 from medmae.methods.shown import Shown
 from medmae.nn.dgcnn import DGCNN
 from medmae.nn.folding import Folding
-from medmae.nn.point_blocks import PlacedBlocks
+from medmae.nn.point_blocks import PlacedBlocks, WithClassToken
 from medmae.nn.positions import CoordinateEmbedding
 from medmae.nn.projector import SampleNorm
 from medmae.objectives.chamfer import Reduction, chamfer_l2
@@ -208,23 +208,3 @@ class MAE3D(MaskedMethod):
         points = torch.rand(batch_size, 3, self.num_points, generator=generator) * 2 - 1
         patches = PointPatches.cut(points.transpose(1, 2), count=self.num_patches, size=self.patch_points)
         return {self.kind.name: points, "centres": patches.centres, "members": patches.members}
-
-
-class WithClassToken(nn.Module):
-    """Blocks with a class token of their own, which is thrown away behind them: a place to keep what is of all.
-
-    Args:
-        blocks: The blocks.
-        dim: D.
-    """
-
-    def __init__(self, blocks: PlacedBlocks, *, dim: int) -> None:
-        super().__init__()
-        self.inner = blocks
-        self.cls_token, self.cls_place = (nn.Parameter(torch.randn(1, 1, dim)) for _ in range(2))
-
-    def forward(self, tokens: Tensor, places: Tensor) -> Tensor:
-        """Both ``(B, N, D)`` -> ``(B, N, D)``."""
-        pairs = ((self.cls_token, tokens), (self.cls_place, places))
-        tokens, places = (torch.cat([first.expand(len(rest), -1, -1), rest], dim=1) for first, rest in pairs)
-        return self.inner(tokens, places)[:, 1:]

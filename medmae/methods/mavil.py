@@ -168,7 +168,12 @@ class MAViL(StreamMethod):
                 for name, count in values.items()
             }
         )
-        self.projections = nn.ModuleDict({name: _projection(embed_dim, projection_dim) for name in vits})
+        self.projections = nn.ModuleDict(
+            {
+                name: nn.Sequential(nn.Linear(embed_dim, embed_dim), nn.GELU(), nn.Linear(embed_dim, projection_dim))
+                for name in vits
+            }
+        )
         for part in (self.heads, self.projections):
             initialise_linears(part)
         drawn = {
@@ -220,7 +225,7 @@ class MAViL(StreamMethod):
             for name, found in prediction.items()
         }
         if count_samples(batch) > 1:
-            terms |= self._contrasts(apart, given, masks, groups=batch.get("group"))
+            terms |= self._contrasts(apart, given, masks, batch)
         elif self.inter_weight or self.intra_weight:
             warnings.warn("a batch of one has nothing to be told from: it is trained without contrast", stacklevel=2)
         return StepOutput.of(terms=terms, prediction=prediction, masks=masks)
@@ -249,12 +254,10 @@ class MAViL(StreamMethod):
         tokens = {name: self.decoders[name](self.norms[name](rows), masks[name]) for name, rows in latent.items()}
         return {name: self.heads[name](rows) for name, rows in tokens.items()}
 
-    def _contrasts(
-        self, apart: Mapping[str, Tensor], given: Given, masks: Masks, *, groups: Tensor | None
-    ) -> dict[str, Tensor]:
+    def _contrasts(self, apart: Mapping[str, Tensor], given: Given, masks: Masks, batch: Batch) -> dict[str, Tensor]:
         points, terms = {name: self._point(name, rows) for name, rows in apart.items()}, dict[str, Tensor]()
-        there = {name: _all_where_none(given.there[name], like=rows) for name, rows in points.items()}
-        how: dict[str, Any] = {"groups": groups}
+        there = dict(zip(self.kinds, self.encoder.available(batch).unbind(dim=1), strict=True))
+        how: dict[str, Any] = {"groups": batch.get("group")}
         if self.inter_weight and len(points) > 1:
             found = [
                 pair_contrast(
@@ -293,11 +296,3 @@ def _decoder(vit: MaskedViT, reading: Reading, *, dim: int, depth: int, num_head
     if reading == "window":
         return WindowDecoder(vit, dim=dim, depth=depth or 16, num_heads=num_heads)
     return MaskedDecoder(vit, dim=dim, depth=depth or 8, num_heads=num_heads)
-
-
-def _projection(dim: int, out: int) -> nn.Sequential:
-    return nn.Sequential(nn.Linear(dim, dim), nn.GELU(), nn.Linear(dim, out))
-
-
-def _all_where_none(there: Tensor | None, *, like: Tensor) -> Tensor:
-    return torch.ones(len(like), dtype=torch.bool, device=like.device) if there is None else there

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 from medmae.nn.blocks import make_blocks
@@ -48,3 +49,23 @@ class PlacedBlocks(nn.Module):
         for block in self.blocks:
             tokens = block(tokens + places)
         return tokens
+
+
+class WithClassToken(nn.Module):
+    """Blocks with a class token of their own, which is thrown away behind them: a place to keep what is of all.
+
+    Args:
+        blocks: The blocks.
+        dim: D.
+    """
+
+    def __init__(self, blocks: PlacedBlocks, *, dim: int) -> None:
+        super().__init__()
+        self.inner = blocks
+        self.cls_token, self.cls_place = (nn.Parameter(torch.randn(1, 1, dim)) for _ in range(2))
+
+    def forward(self, tokens: Tensor, places: Tensor) -> Tensor:
+        """Both ``(B, N, D)`` -> ``(B, N, D)``."""
+        pairs = ((self.cls_token, tokens), (self.cls_place, places))
+        tokens, places = (torch.cat([first.expand(len(rest), -1, -1), rest], dim=1) for first, rest in pairs)
+        return self.inner(tokens, places)[:, 1:]
