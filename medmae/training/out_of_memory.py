@@ -23,7 +23,11 @@ _MESSAGES = (
     "CUBLAS_STATUS_ALLOC_FAILED",
     "CUDA error: out of memory",
     "MPS backend out of memory",
+    "std::bad_alloc",
 )
+# oneDNN's word for whatever kept it from compiling a kernel. Under a limit of the address space (`ulimit -v`, batch
+# systems) that is memory; elsewhere it may be a system that runs no code made at run time.
+_OF_KERNELS = "could not create a primitive"
 
 
 class NotEnoughMemoryError(DataError):
@@ -34,7 +38,18 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether this is how memory ends: Python's, NumPy's, PyTorch's on CPU and GPU."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
-    return isinstance(error, RuntimeError) and any(message in str(error) for message in _MESSAGES)
+    if not isinstance(error, RuntimeError):
+        return False
+    said = str(error)
+    return any(message in said for message in _MESSAGES) or (_OF_KERNELS in said and _address_space_is_limited())
+
+
+def _address_space_is_limited() -> bool:
+    try:
+        import resource  # POSIX only
+    except ImportError:
+        return False
+    return resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY
 
 
 @contextmanager

@@ -15,10 +15,12 @@ from collections.abc import Callable
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
+import torch
 from pytorch_lightning.callbacks import Callback
 
-from medmae.training import Checkpoints
+from medmae.training import Checkpoints, ResumableLoader, fit
 from tests.faults.runs import Numbered, run
+from tests.training.toys import Blobs, module, trainer
 
 
 class Waiting(Callback):
@@ -50,6 +52,43 @@ def with_a_full_disk(folder: Path) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
     keeper = Checkpoints(folder=folder / "checkpoints", every_steps=1, tries=3)
     run(folder, Numbered(), keeper=keeper, epochs=3, checkpoint="newest")
+
+
+def without_memory(folder: Path, batch_size: int) -> None:
+    """Trains where the address space may grow by 300 MiB only; how that ends is in ``ended``.
+
+    A process of its own: once it was refused the memory for a kernel, oneDNN makes no other and may crash. The first
+    training makes the kernels, so that what the second one lacks is memory for tensors.
+    """
+    for limited in (False, True):
+        batches = ResumableLoader(dataset=Blobs(batch_size), batch_size=batch_size)
+        learner, made = module(), trainer(folder)
+        if limited:
+            kept = what_the_process_kept()
+            soft = address_space() + 300 * 2**20
+            resource.setrlimit(resource.RLIMIT_AS, (soft, resource.getrlimit(resource.RLIMIT_AS)[1]))
+            assert kept
+        try:
+            fit(trainer=made, module=learner, train_loader=batches)
+            ended = "it was trained"
+        except Exception as error:
+            ended = f"{type(error).__name__}: {error}"
+    (folder / "ended").write_text(ended)
+
+
+def address_space() -> int:
+    """Bytes of this process."""
+    return int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def what_the_process_kept() -> list[torch.Tensor]:
+    """Takes what was freed before and would serve again: nothing is given back to the system."""
+    taken = []
+    for size in (2**24, 2**20):
+        before = address_space()
+        while address_space() == before:
+            taken.append(torch.empty(size, dtype=torch.uint8))
+    return taken
 
 
 def start(target: Callable[..., None], *given: object) -> BaseProcess:

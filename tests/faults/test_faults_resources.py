@@ -27,6 +27,7 @@ from medmae.training.out_of_memory import (
 )
 from medmae.training.sizes import Sizes
 from tests.evaluate.test_infer import inference, write_head
+from tests.faults.children import start, without_memory
 from tests.training.toys import Blobs, module, trainer
 
 
@@ -207,33 +208,21 @@ def test_fault_36_a_method_or_precision_without_a_cost_model_is_advised_without_
     assert not any("MiB" in line for line in training_advice(method, batch_size=8))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="knows this process's memory from Linux only")
 def test_fault_36_a_training_step_that_really_runs_out_of_memory_is_explained(tmp_path):
-    learner, batch_size = module(), 2048
-    made = trainer(tmp_path)
-    loader = ResumableLoader(dataset=Blobs(batch_size), batch_size=batch_size)
-    kept = what_the_process_kept()
-    with (
-        limited(resource.RLIMIT_AS, address_space() + 300 * 2**20),
-        pytest.raises(NotEnoughMemoryError, match="--batch_size 1024 --accumulate 2"),
-    ):
-        fit(trainer=made, module=learner, train_loader=loader)
-    assert kept
+    process = start(without_memory, tmp_path, 2048)
+    process.join(timeout=600)
+    assert process.exitcode == 0
+    ended = (tmp_path / "ended").read_text()
+    assert ended.startswith("NotEnoughMemoryError: ")
+    assert "--batch_size 1024 --accumulate 2" in ended
 
 
-def address_space():
-    """Bytes of this process."""
-    return int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
-
-
-def what_the_process_kept():
-    """Takes what was freed by tests before and would serve this one: nothing is given back to the system."""
-    taken = []
-    for size in (2**24, 2**20):
-        before = address_space()
-        while address_space() == before:
-            taken.append(torch.empty(size, dtype=torch.uint8))
-    return taken
+@pytest.mark.parametrize(("limit", "is_memory"), [(2**40, True), (resource.RLIM_INFINITY, False)])
+def test_fault_36_kernels_that_cannot_be_made_are_memory_where_there_is_a_limit(monkeypatch, limit, is_memory):
+    monkeypatch.setattr(resource, "getrlimit", lambda what: (limit, resource.RLIM_INFINITY))
+    assert is_out_of_memory(RuntimeError("could not create a primitive")) == is_memory
 
 
 def test_fault_36_inference_without_memory_stops_at_once_and_keeps_only_what_is_whole(tmp_path, monkeypatch):
