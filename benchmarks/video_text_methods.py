@@ -6,8 +6,8 @@ many steps: 15, 50, 75 or 90 % of words hidden, and with 75 % the contrast, the 
 stopped and continued exactly; what is done is not done again.
 
     python benchmarks/video_text_methods.py prepare OUT --shared ../shared
-    python benchmarks/video_text_methods.py train OUT [--domains simulated,ultrasound] [--arms ...] [--seeds 0,1,2]
-    python benchmarks/video_text_methods.py evaluate OUT [--domains ...] [--arms ...] [--seeds ...]
+    python benchmarks/video_text_methods.py train OUT [--domains simulated,ultrasound] [--arms ...] [--seeds 0,1,2] [--longer 3]
+    python benchmarks/video_text_methods.py evaluate OUT [--domains ...] [--arms ...] [--seeds ...] [--longer 3]
 
 ``train`` leaves a ``.state`` for each arm, fold and seed and a row in ``OUT/training.csv``; ``evaluate`` writes a row a
 held-out caption into ``OUT/measured.csv``, and ``OUT/ranks.csv``. ``video_text_report.py OUT`` makes the tables.
@@ -52,6 +52,7 @@ UNTRAINED = "untrained"
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 Out = Annotated[Path, typer.Argument(help="Receives data, networks and tables.")]
+Longer = Annotated[int, typer.Option(help="For so many times the steps; a folder holds one such study.")]
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,12 @@ class Run:
     arm: str
     fold: int
     seed: int
+    longer: int = 1
+
+    @property
+    def steps(self) -> int:
+        """How many there are to be."""
+        return STEPS[self.domain] * self.longer
 
     @property
     def told(self) -> dict[str, Any]:
@@ -100,7 +107,7 @@ class Run:
             if not self.path(out).exists():
                 return None
             state = torch.load(self.path(out), weights_only=True)
-            if int(state["clock"][1]) < STEPS[self.domain]:
+            if int(state["clock"][1]) < self.steps:
                 return None
             method.load_state_dict(state["method"])
         return method.eval()
@@ -125,14 +132,21 @@ def prepare(out: Out, *, shared: Path = Path("../shared")) -> None:
 
 
 @app.command()
-def train(out: Out, *, domains: str = "simulated,ultrasound", arms: str = ";".join(ARMS), seeds: str = "0,1,2") -> None:
+def train(
+    out: Out,
+    *,
+    domains: str = "simulated,ultrasound",
+    arms: str = ";".join(ARMS),
+    seeds: str = "0,1,2",
+    longer: Longer = 1,
+) -> None:
     """Trains arms, those of a seed one after the other, and keeps their weights."""
     torch.set_num_threads(1)
-    for pairs, run in _runs(out, domains, arms, seeds):
+    for pairs, run in _runs(out, domains, arms, seeds, longer):
         training = run.training(pairs, out)
-        if training.steps >= STEPS[run.domain]:
+        if training.steps >= run.steps:
             continue
-        training.run(steps=STEPS[run.domain])
+        training.run(steps=run.steps)
         row = {
             **run.told,
             "cpu_seconds": round(training.seconds, 1),
@@ -146,13 +160,18 @@ def train(out: Out, *, domains: str = "simulated,ultrasound", arms: str = ";".jo
 
 @app.command()
 def evaluate(
-    out: Out, *, domains: str = "simulated,ultrasound", arms: str = ";".join(ARMS), seeds: str = "0,1,2"
+    out: Out,
+    *,
+    domains: str = "simulated,ultrasound",
+    arms: str = ";".join(ARMS),
+    seeds: str = "0,1,2",
+    longer: Longer = 1,
 ) -> None:
     """Hidden words and cubes, and retrieval, of all networks that are trained, of untrained ones, and of baselines."""
     torch.set_num_threads(1)
     measured, ranks = Sheet(out / "measured.csv"), Sheet(out / "ranks.csv")
     searched: dict[Path, Searched] = {}
-    for pairs, run in _runs(out, domains, f"{UNTRAINED};{arms}", seeds):
+    for pairs, run in _runs(out, domains, f"{UNTRAINED};{arms}", seeds, longer):
         method = run.trained(pairs, out)
         if method is None or ranks.has(run.told):
             continue
@@ -189,13 +208,13 @@ class Sheet:
             _append(self.path, {**told, **row})
 
 
-def _runs(out: Path, domains: str, arms: str, seeds: str) -> Iterator[tuple[Pairs, Run]]:
+def _runs(out: Path, domains: str, arms: str, seeds: str, longer: int) -> Iterator[tuple[Pairs, Run]]:
     known: dict[tuple[str, int], Pairs] = {}
     for seed, domain in product(map(int, seeds.split(",")), domains.split(",")):
         for fold, arm in product(range(DOMAINS[domain].folds), arms.split(";")):
             if (domain, fold) not in known:
                 known[domain, fold] = Pairs(out, domain, fold)
-            yield known[domain, fold], Run(domain, arm, fold, seed)
+            yield known[domain, fold], Run(domain, arm, fold, seed, longer)
 
 
 def _append(path: Path, row: dict[str, Any]) -> None:
