@@ -6,7 +6,8 @@ many steps: 15, 50, 75 or 90 % of words hidden, and with 75 % the contrast, the 
 stopped and continued exactly; what is done is not done again.
 
     python benchmarks/video_text_methods.py prepare OUT --shared ../shared
-    python benchmarks/video_text_methods.py train OUT [--domains simulated,ultrasound] [--arms ...] [--seeds 0,1,2] [--longer 3]
+    python benchmarks/video_text_methods.py train OUT [--domains simulated,ultrasound] [--arms ...] [--seeds 0,1,2]
+        [--longer 3]
     python benchmarks/video_text_methods.py evaluate OUT [--domains ...] [--arms ...] [--seeds ...] [--longer 3]
 
 ``train`` leaves a ``.state`` for each arm, fold and seed and a row in ``OUT/training.csv``; ``evaluate`` writes a row a

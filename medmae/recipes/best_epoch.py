@@ -13,7 +13,7 @@ import torch
 from pytorch_lightning.callbacks import Callback
 from torch import Tensor
 
-from medmae.evaluate.classify.task import Task
+from medmae.evaluate.classify.task import Trainable
 from medmae.methods.base import Batch
 from medmae.training.module import MaskedModule
 
@@ -34,13 +34,13 @@ class Judge(Protocol):
 
 @dataclass(frozen=True)
 class ByTask:
-    """Logits judged by :meth:`~medmae.evaluate.classify.task.Task.validation`.
+    """Logits judged by :meth:`~medmae.evaluate.classify.task.Trainable.validation`.
 
     Args:
         task: What is learnt.
     """
 
-    task: Task
+    task: Trainable
 
     @property
     def name(self) -> str:

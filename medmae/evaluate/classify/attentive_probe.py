@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from medmae.evaluate.classify.folds import Fold
-from medmae.evaluate.classify.task import Task
+from medmae.evaluate.classify.task import Task, trainable
 from medmae.nn.seeding import drawn_by
 from medmae.training.by_epoch import epoch_batches, take_step
 from medmae.training.schedule import WarmupCosine
@@ -73,11 +73,11 @@ class AttentiveProbe:
 
     def __call__(self, fold: Fold, targets: np.ndarray, *, task: Task, seed: int) -> np.ndarray:
         """Predictions of the fold's test samples ``(len(fold.test), K)``; ``fold.val`` is not used."""
-        task, dim = task.fitted(targets[fold.train]), self.tokens[0].shape[1]
+        learnt, dim = trainable(task).fitted(targets[fold.train]), self.tokens[0].shape[1]
         heads = max(count for count in range(1, self.num_heads + 1) if dim % count == 0)
         generator = torch.Generator().manual_seed(seed)
         with drawn_by(seed, device=self.device):
-            pool = AttentivePool(dim=dim, outputs=task.outputs, num_heads=heads).to(self.device)
+            pool = AttentivePool(dim=dim, outputs=learnt.outputs, num_heads=heads).to(self.device)
         optimizer = torch.optim.AdamW(pool.parameters(), lr=0.0, weight_decay=self.weight_decay)
         for epoch in range(self.epochs):
             batches = epoch_batches(
@@ -91,12 +91,12 @@ class AttentiveProbe:
                 generator=generator,
             )
             for batch in batches:
-                wanted = task.tensor(targets[batch]).to(self.device)
-                take_step(optimizer, task.loss(pool(self._rows(batch)), wanted))
+                wanted = learnt.tensor(targets[batch]).to(self.device)
+                take_step(optimizer, learnt.loss(pool(self._rows(batch)), wanted))
         with torch.no_grad():
             parts = np.array_split(fold.test, -(-len(fold.test) // self.batch_size))
             outputs = [pool.eval()(self._rows(part)).cpu() for part in parts]
-        return task.link(torch.cat(outputs)).numpy()
+        return learnt.link(torch.cat(outputs)).numpy()
 
     def _rows(self, places: np.ndarray) -> Tensor:
         return torch.from_numpy(np.stack([self.tokens[place] for place in places])).float().to(self.device)

@@ -13,7 +13,7 @@ from torch import nn
 
 from medmae.evaluate.classify.folds import Fold
 from medmae.evaluate.classify.predict import predict
-from medmae.evaluate.classify.task import Task
+from medmae.evaluate.classify.task import Task, trainable
 from medmae.training.reading import Items
 
 
@@ -91,7 +91,7 @@ class Trained:
             self.samples,
             fold.test.tolist(),
             name=self.name,
-            link=task.link,
+            link=trainable(task).link,
             device=self.device,
             batch_size=self.batch_size,
         )

@@ -15,7 +15,7 @@ from torch.utils.data import default_collate
 from medmae.evaluate.classify.folds import Fold
 from medmae.evaluate.classify.mixing import Mixing
 from medmae.evaluate.classify.predict import predict
-from medmae.evaluate.classify.task import Task
+from medmae.evaluate.classify.task import Task, Trainable, trainable
 from medmae.nn.encoder import Pool, data_of
 from medmae.nn.heads import Classifier
 from medmae.nn.seeding import drawn_by
@@ -32,9 +32,9 @@ State = dict[str, Tensor]
 class FineTune:
     """``fine_tune(fold, targets, ...)``: predictions of a network that was trained on the fold.
 
-    AdamW with a rate that falls from layer to layer, linear warm-up, cosine; the epoch of the best
-    :meth:`~medmae.evaluate.classify.task.Task.validation` on ``fold.val`` is kept, without validation the last one.
-    Every sample is used in every epoch. The defaults are MMAE's.
+    AdamW with a rate that falls from layer to layer, linear warm-up, cosine; the epoch that is best on ``fold.val``
+    by :meth:`~medmae.evaluate.classify.task.Trainable.validation` is kept, without validation the last one. Every
+    sample is used in every epoch. The defaults are MMAE's.
 
     Args:
         encoder: Copied for every fit, and left as it is.
@@ -83,13 +83,13 @@ class FineTune:
         Returns:
             ``(len(fold.test), K)`` float32.
         """
-        task = task.fitted(targets[fold.train])
+        learnt = trainable(task).fitted(targets[fold.train])
         # A new head and drop-path draw from torch's own generators, which are given back as they were.
         with drawn_by(seed, device=self.device):
-            model = self._fit(fold, targets, task=task, seed=seed)
-            return self._predict(model, fold.test, task)
+            model = self._fit(fold, targets, task=learnt, seed=seed)
+            return self._predict(model, fold.test, learnt)
 
-    def _fit(self, fold: Fold, targets: np.ndarray, *, task: Task, seed: int) -> Classifier:
+    def _fit(self, fold: Fold, targets: np.ndarray, *, task: Trainable, seed: int) -> Classifier:
         generator = torch.Generator().manual_seed(seed)
         model = self._model(task.outputs)
         optimizer = self._optimizer(model)
@@ -126,7 +126,7 @@ class FineTune:
         targets: np.ndarray,
         *,
         epoch: int,
-        task: Task,
+        task: Trainable,
         generator: torch.Generator,
     ) -> None:
         """One epoch."""
@@ -147,7 +147,7 @@ class FineTune:
             take_step(optimizer, task.loss(model(images), wanted))
 
     def _batch(
-        self, batch: np.ndarray, targets: np.ndarray, *, task: Task, generator: torch.Generator
+        self, batch: np.ndarray, targets: np.ndarray, *, task: Trainable, generator: torch.Generator
     ) -> tuple[Tensor, Tensor]:
         """Augmented images ``(B, C, H, W)`` and their targets, mixed where the task allows it."""
         name = self.encoder.kind.name
@@ -159,7 +159,7 @@ class FineTune:
             images, wanted = self.mixing(images, wanted, num_classes=task.outputs, generator=generator)
         return images.to(self.device), wanted.to(self.device)
 
-    def _predict(self, model: Classifier, numbers: np.ndarray, task: Task) -> np.ndarray:
+    def _predict(self, model: Classifier, numbers: np.ndarray, task: Trainable) -> np.ndarray:
         """Predictions ``(len(numbers), K)``, without augmentation."""
         _move_to(self.samples, 0)
         name = self.encoder.kind.name

@@ -18,7 +18,7 @@ from medmae.errors import DataError
 from medmae.evaluate.classify.multi_label import MultiLabel
 from medmae.evaluate.classify.regression import Regression
 from medmae.evaluate.classify.single_label import SingleLabel
-from medmae.evaluate.classify.task import Task
+from medmae.evaluate.classify.task import Trainable
 from medmae.evaluate.features.embedding_cases import rows_of
 from medmae.evaluate.features.views_of_units import ViewsOfUnits
 from medmae.kinds import Kind
@@ -147,7 +147,7 @@ def _with_values(data: Labelled, unknown: np.ndarray, *, path: Path) -> Labelled
     return data.without(np.flatnonzero(unknown).tolist())
 
 
-def task_of(train: Samples) -> Task:
+def task_of(train: Samples) -> Trainable:
     """What the labels of a data set are for.
 
     Raises:

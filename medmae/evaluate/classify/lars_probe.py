@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.utils import skip_init
 
 from medmae.evaluate.classify.folds import Fold
-from medmae.evaluate.classify.task import Task
+from medmae.evaluate.classify.task import Task, Trainable, trainable
 from medmae.training.by_epoch import epoch_batches, take_step
 from medmae.training.optim import LARS
 from medmae.training.schedule import WarmupCosine
@@ -47,12 +47,13 @@ class LarsProbe:
         nn.init.trunc_normal_(linear.weight, std=0.01, generator=generator)
         nn.init.zeros_(linear.bias)
         head = nn.Sequential(nn.BatchNorm1d(width, affine=False, eps=1e-6), linear)
-        self._train(head, self._rows(fold.train), task.tensor(targets[fold.train]), task, generator)
+        learnt = trainable(task)
+        self._train(head, self._rows(fold.train), learnt.tensor(targets[fold.train]), learnt, generator)
         with torch.no_grad():
-            return task.link(head.eval()(self._rows(fold.test))).numpy()
+            return learnt.link(head.eval()(self._rows(fold.test))).numpy()
 
     def _train(
-        self, head: nn.Module, features: Tensor, targets: Tensor, task: Task, generator: torch.Generator
+        self, head: nn.Module, features: Tensor, targets: Tensor, task: Trainable, generator: torch.Generator
     ) -> None:
         optimizer = LARS(head.parameters(), lr=self.lr)
         schedule = WarmupCosine(warmup_epochs=self.warmup_epochs)

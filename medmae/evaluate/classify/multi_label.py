@@ -18,11 +18,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from medmae.evaluate.classify.classification_scores import mean_over, weighted_areas
-from medmae.evaluate.classify.task import Row, Task
+from medmae.evaluate.classify.task import Row, Trainable
 
 
 @dataclass(frozen=True, kw_only=True)
-class MultiLabel(Task):
+class MultiLabel(Trainable):
     """Classes that do not exclude each other; targets are 0 or 1, predictions probabilities, ``(N, K)`` both.
 
     A class that no sample of a set has, or that all have, has no figure there: means are of the others, and the record
@@ -51,7 +51,7 @@ class MultiLabel(Task):
         }
 
     def weighted(self, targets: np.ndarray, predictions: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:
-        """See :class:`Task`."""
+        """See :class:`Trainable`."""
         with np.errstate(invalid="ignore", divide="ignore"):
             columns = list(zip((targets > 0.5).T, predictions.T, strict=True))
             precision = [_average_precision(there, score, weights) for there, score in columns]

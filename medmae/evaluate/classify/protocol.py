@@ -22,7 +22,7 @@ from medmae.evaluate.classify.lars_probe import LarsProbe
 from medmae.evaluate.classify.mixing import Mixing
 from medmae.evaluate.classify.plain_features import RAW, describe_images, plain_features
 from medmae.evaluate.classify.protocol_tables import print_scores, write_protocol
-from medmae.evaluate.classify.task import Task
+from medmae.evaluate.classify.task import Task, Trainable
 from medmae.evaluate.features.embedding_map import Layout, write_embedding_map
 from medmae.evaluate.features.extractor import FeatureExtractor
 from medmae.evaluate.features.features import features, tokens
@@ -157,6 +157,7 @@ class _Bench:
         cache: Path,
     ) -> None:
         self.encoders, self.data, self.task, self.how, self.plain = encoders, data, task, how, plain
+        self.taught = task if isinstance(task, Trainable) else None
         first = next(iter(encoders.values()))
         self.fresh = {
             seed: replace(first, encoder=first.encoder.fresh(seed=seed), name=f"{UNTRAINED} {seed}")
@@ -167,7 +168,7 @@ class _Bench:
         self.tokens = {
             each.name: [sample for some in data.sets for sample in tokens(each, some)]
             for each in everyone
-            if how.attentive and task.trains
+            if how.attentive and self.taught
         }
 
     def estimators(self, labels: int | None) -> dict[str, Estimator]:
@@ -177,7 +178,7 @@ class _Bench:
             for name in self.encoders
             for kind, each in self._frozen(name, self._voters(labels)).items()
         }
-        if self.how.fine_tune and self.task.trains:
+        if self.how.fine_tune and self.taught:
             found |= {f"{name}, {TUNED}": self._tuned(each) for name, each in self.encoders.items()}
         return found
 
@@ -189,7 +190,7 @@ class _Bench:
             f"{UNTRAINED}, {kind}": PerSeed(of={seed: some[kind] for seed, some in of.items()})
             for kind in next(iter(of.values()))
         }
-        if self.how.fine_tune and self.task.trains:
+        if self.how.fine_tune and self.taught:
             scratch = {seed: self._tuned(each) for seed, each in self.fresh.items()}
             found[f"{SCRATCH}, {TUNED}"] = PerSeed(of=scratch)
         return found | plain_estimators(self.plain, self.task, neighbours=voters)
@@ -213,7 +214,7 @@ class _Bench:
         own = self.features[name]
         models = self.task.models(neighbours=neighbours)
         found: dict[str, Estimator] = {kind: OnFeatures(features=own, model=model) for kind, model in models.items()}
-        if self.task.by_lars:
+        if self.taught and self.taught.by_lars:
             found[LARS] = LarsProbe(features=own)
         if name in self.tokens:
             found[ATTENTIVE] = AttentiveProbe(

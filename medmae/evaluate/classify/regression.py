@@ -16,11 +16,11 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 from torch.nn import functional as F
 
-from medmae.evaluate.classify.task import Row, Task
+from medmae.evaluate.classify.task import Row, Trainable
 
 
 @dataclass(frozen=True, kw_only=True)
-class Regression(Task):
+class Regression(Trainable):
     """Numbers such as an ejection fraction; targets and predictions are ``(N, K)`` in their own unit.
 
     Networks learn numbers that are standardised by those of the training set. Of several numbers figures are means.
@@ -64,7 +64,7 @@ class Regression(Task):
         return metric != "mae"
 
     def weighted(self, targets: np.ndarray, predictions: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:
-        """See :class:`Task`."""
+        """See :class:`Trainable`."""
         total = weights.sum(axis=1, keepdims=True)  # (R, 1)
 
         def mean(values: np.ndarray) -> np.ndarray:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from torch import Tensor
 
 from medmae.evaluate.classify.task import Row, Task
 
 RECALLS = (1, 5, 10)
-_NOT_TRAINED = "nothing is trained on labels in retrieval"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +28,7 @@ class Retrieval(Task):
 
     labels: Sequence[str]
 
-    kind, item, trains, by_lars = "retrieval", "found first", False, False
+    kind, item = "retrieval", "found first"
 
     @property
     def outputs(self) -> int:
@@ -85,18 +83,6 @@ class Retrieval(Task):
         """Everything is as similar: the label's samples lie anywhere in the gallery."""
         own = np.unique(targets, return_counts=True)[1].mean()
         return np.array([0.0, len(targets) - own, own])
-
-    def tensor(self, targets: np.ndarray) -> NoReturn:
-        """Nothing is trained."""
-        raise NotImplementedError(_NOT_TRAINED)
-
-    def loss(self, outputs: Tensor, targets: Tensor) -> NoReturn:
-        """Nothing is trained."""
-        raise NotImplementedError(_NOT_TRAINED)
-
-    def link(self, outputs: Tensor) -> NoReturn:
-        """Nothing is trained."""
-        raise NotImplementedError(_NOT_TRAINED)
 
 
 def standings(similarity: np.ndarray, belongs: np.ndarray) -> np.ndarray:

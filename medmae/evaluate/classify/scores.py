@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from medmae.evaluate.classify.task import Task
+from medmae.evaluate.classify.task import Question
 from medmae.evaluate.statistics import patient_draws, summarise
 
 _BLOCK = 20_000_000  # weights of a bootstrap at once
@@ -36,7 +36,7 @@ def score_all(
     fits: Mapping[str, Sequence[Fit]],
     targets: np.ndarray,
     *,
-    task: Task,
+    task: Question,
     groups: np.ndarray | None,
     pool_folds: bool,
     baselines: Sequence[str],
@@ -94,7 +94,7 @@ def runs_of(fits: Sequence[Fit], *, pool_folds: bool) -> tuple[np.ndarray, np.nd
 
 
 def _bootstrap(
-    task: Task, truth: np.ndarray, runs: np.ndarray, patients: np.ndarray, *, resamples: int
+    task: Question, truth: np.ndarray, runs: np.ndarray, patients: np.ndarray, *, resamples: int
 ) -> dict[str, np.ndarray]:
     """Mean over runs in each resample, ``(resamples,)`` by metric."""
     draws, member = patient_draws(patients, resamples=resamples)
@@ -106,7 +106,7 @@ def _bootstrap(
 
 
 def _metrics(
-    task: Task,
+    task: Question,
     truth: np.ndarray,
     runs: np.ndarray,
     fits: Sequence[Fit],

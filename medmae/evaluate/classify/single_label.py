@@ -14,12 +14,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from medmae.evaluate.classify.classification_scores import DEFINITIONS, weighted_scores
-from medmae.evaluate.classify.task import Row, Task
+from medmae.evaluate.classify.task import Row, Trainable
 from medmae.evaluate.features.probe import linear_probe, nearest_neighbours
 
 
 @dataclass(frozen=True, kw_only=True)
-class SingleLabel(Task):
+class SingleLabel(Trainable):
     """Classes that exclude each other; targets are their numbers ``(N,)``, predictions probabilities ``(N, K)``.
 
     Args:
@@ -49,7 +49,7 @@ class SingleLabel(Task):
         return DEFINITIONS
 
     def weighted(self, targets: np.ndarray, predictions: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:
-        """See :class:`Task`."""
+        """See :class:`Trainable`."""
         return weighted_scores(targets, predictions, weights)
 
     def each(self, targets: np.ndarray, predictions: np.ndarray) -> np.ndarray:

@@ -13,42 +13,17 @@ from torch import Tensor
 Row = dict[str, object]
 
 
-class Task(ABC):
-    """A kind of question, as a value; a sample's answer is a row of ``outputs`` numbers.
+class Question(ABC):
+    """What is asked and how answers are scored, as a value; a sample's answer is a row of numbers.
 
     Attributes:
-        kind: Of the task, in words.
+        kind: Of the question, in words.
         item: What :meth:`each` gives of one sample, in words; paired comparisons are of its mean.
-        mixes: Whether mixed samples have mixed targets, as mixup and CutMix suppose.
-        trains: Whether there is something to be trained on labels.
-        by_lars: Whether MAE's linear probe suits it, whose rate is one of cross-entropies.
     """
 
     kind: ClassVar[str]
     item: ClassVar[str]
-    mixes: ClassVar[bool] = False
-    trains: ClassVar[bool] = True
-    by_lars: ClassVar[bool] = True
 
-    # ------------------------------------------------------------------------------------------------ of the labels
-    @property
-    @abstractmethod
-    def outputs(self) -> int:
-        """K, numbers that answer for a sample."""
-
-    def strata(self, targets: np.ndarray) -> np.ndarray:
-        """Which samples folds and draws of few labels are to have alike, ``(N,)`` from 0; one stratum by default."""
-        return np.zeros(len(targets), dtype=np.int64)
-
-    def budget(self, labels: int | None) -> str:
-        """Name of an evaluation with so many labels a stratum; None is all of them."""
-        return "all labels" if labels is None else f"{labels} labels"
-
-    def fitted(self, targets: np.ndarray) -> Self:
-        """The task as one that learns from these targets needs it, such as with their scale."""
-        return self
-
-    # ------------------------------------------------------------------------------------------------------ scores
     @property
     @abstractmethod
     def definitions(self) -> Mapping[str, str]:
@@ -102,7 +77,23 @@ class Task(ABC):
         """For the record."""
         return {"kind": self.kind, "headline": self.headline, "higher_is_better": self.higher_is_better(self.headline)}
 
-    # ---------------------------------------------------------------------------------------------------- learning
+
+class Task(Question):
+    """A question that is asked of encoders: what learns from labels and an encoder's frozen features answers it."""
+
+    @property
+    @abstractmethod
+    def outputs(self) -> int:
+        """K, numbers that answer for a sample."""
+
+    def strata(self, targets: np.ndarray) -> np.ndarray:
+        """Which samples folds and draws of few labels are to have alike, ``(N,)`` from 0; one stratum by default."""
+        return np.zeros(len(targets), dtype=np.int64)
+
+    def budget(self, labels: int | None) -> str:
+        """Name of an evaluation with so many labels a stratum; None is all of them."""
+        return "all labels" if labels is None else f"{labels} labels"
+
     @abstractmethod
     def models(self, *, neighbours: int) -> dict[str, BaseEstimator]:
         """What learns from frozen features, by name: estimators of scikit-learn, cloned before they are fitted."""
@@ -115,6 +106,22 @@ class Task(ABC):
     @abstractmethod
     def constant(self, targets: np.ndarray) -> np.ndarray:
         """The best answer to samples that nobody looks at, ``(K,)``."""
+
+
+class Trainable(Task):
+    """A task that networks are trained for by gradients; ask with :func:`trainable`.
+
+    Attributes:
+        mixes: Whether mixed samples have mixed targets, as mixup and CutMix suppose.
+        by_lars: Whether MAE's linear probe suits it, whose rate is one of cross-entropies.
+    """
+
+    mixes: ClassVar[bool] = False
+    by_lars: ClassVar[bool] = True
+
+    def fitted(self, targets: np.ndarray) -> Self:
+        """The task as one that learns from these targets needs it, such as with their scale."""
+        return self
 
     @abstractmethod
     def tensor(self, targets: np.ndarray) -> Tensor:
@@ -132,3 +139,14 @@ class Task(ABC):
         """What the best epoch is chosen by: the greater, the better; the second where the first is equal."""
         value = self.scores(targets, predictions)[self.headline]
         return (value if self.higher_is_better(self.headline) else -value), 0.0
+
+
+def trainable(task: Task) -> Trainable:
+    """The same, for what trains a network.
+
+    Raises:
+        ValueError: If no network can be trained for it.
+    """
+    if not isinstance(task, Trainable):
+        raise ValueError(f"no network is trained for {task.kind}: compare frozen features, or pass fine_tune=False")
+    return task

@@ -20,7 +20,7 @@ from medmae.evaluate.classify.labelled import kind_of, labelled, task_of
 from medmae.evaluate.classify.protocol import TUNED, plain_estimators, read_all
 from medmae.evaluate.classify.protocol_tables import print_scores, write_protocol
 from medmae.evaluate.classify.single_label import SingleLabel
-from medmae.evaluate.classify.task import Task
+from medmae.evaluate.classify.task import Trainable
 
 
 def evaluate_trained(
@@ -30,7 +30,7 @@ def evaluate_trained(
     train: Samples,
     held_out: Samples,
     out: str | Path,
-    task: Task | None = None,
+    task: Trainable | None = None,
     by: str = TUNED,
     device: torch.device | str = "cpu",
     console: Console | None = None,

@@ -7,14 +7,8 @@ from typing import Any
 
 from markupsafe import Markup
 
-from medmae.evaluate.classify.protocol_section import (
-    best_of,
-    chart_of,
-    figures_table,
-    metric_name,
-    notes_of,
-    verdict_of,
-)
+from medmae.evaluate.classify.comparison_report import best_of, chart_of, figures_table, notes_of, verdict_of
+from medmae.evaluate.classify.metric_names import metric_name
 from medmae.evaluate.retrieval.evaluation import CHANCE, FOLDER, RECORD
 from medmae.report.cells import interval_of, mean_of
 from medmae.report.evaluations import Evaluation, register

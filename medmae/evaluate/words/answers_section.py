@@ -7,7 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from medmae.evaluate.classify.protocol_section import best_of, chart_of, figures_table, notes_of, verdict_of
+from medmae.evaluate.classify.comparison_report import best_of, chart_of, figures_table, notes_of, verdict_of
 from medmae.evaluate.words.answers import FOLDER, RECORD
 from medmae.evaluate.words.asked_cases import FOLDER as CASES
 from medmae.evaluate.words.said import OWN

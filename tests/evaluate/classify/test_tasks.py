@@ -16,6 +16,7 @@ from medmae.evaluate.classify.multi_label import MultiLabel
 from medmae.evaluate.classify.regression import Regression
 from medmae.evaluate.classify.retrieval import Retrieval, expected_ranks, found_within, standings
 from medmae.evaluate.classify.single_label import SingleLabel
+from medmae.evaluate.classify.task import trainable
 
 LABELS, EF = MultiLabel(classes=("effusion", "nodule", "mass")), Regression(names=("ef",), unit="%")
 FOLD = Fold(train=np.arange(120), val=np.empty(0, int), test=np.arange(120, 200))
@@ -140,6 +141,14 @@ def test_features_that_know_the_label_find_it_and_those_that_do_not_are_tied():
         assert said[0].tolist() == wanted
     assert Constant()(FOLD, labels, task=task, seed=0)[0].tolist() == [0, 90, 30]
     assert task.each(labels[:1], np.array([[0.0, 90, 30]])).tolist() == pytest.approx([0.25])
+
+
+def test_what_trains_a_network_refuses_a_task_that_no_network_is_trained_for():
+    features = np.ones((200, 4), np.float32)
+    for probe in (LarsProbe(features=features), AttentiveProbe(tokens=features[:, None])):
+        with pytest.raises(ValueError, match="no network is trained for retrieval"):
+            probe(FOLD, np.arange(200) % 4, task=Retrieval(labels="abcd"), seed=0)
+    assert trainable(EF) is EF
 
 
 # ------------------------------------------------------------------------------------------------ attentive probe
