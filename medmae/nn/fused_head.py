@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from medmae.nn.config import Configured
 from medmae.nn.fused_encoder import FusedEncoder
+from medmae.tokens.modalities import THERE
 
 
 class FusedClassifier(Configured, nn.Module):
@@ -39,7 +40,8 @@ class FusedClassifier(Configured, nn.Module):
             ValueError: If a sample lacks a kind that is read.
         """
         names = [self.only] if self.only else list(self.encoder.vits)
-        given = self.encoder.given({name: batch[name] for name in batch if name in (*names, "available")})
+        read = {*names, *(name + THERE for name in names), "available"}
+        given = self.encoder.given({name: value for name, value in batch.items() if name in read})
         if lacking := [name for name in names if name not in given.rows or given.there[name] is not None]:
             raise ValueError(f"samples lack {', '.join(lacking)}: read the other kind alone, only=...")
         tokens = self.encoder.apart(given)

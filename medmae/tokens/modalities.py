@@ -9,6 +9,8 @@ from torch import Tensor
 
 from medmae.tokens.patches import Patches
 
+THERE = "_there"  # behind the name of a kind: which samples have it
+
 
 class ModalityPatches:
     """Patches of each modality. Over their concatenation, token ``j`` of modality ``t`` is token ``t * n + j``.
@@ -85,6 +87,9 @@ class ModalityPatches:
 def available(names: Sequence[str], batch: Mapping[str, Tensor]) -> Tensor:
     """Which kinds of data each sample has, ``(B, T)`` bool; see :meth:`ModalityPatches.available`.
 
+    Views say it by name, ``<kind>_there`` ``(B,)`` bool, whatever the order in which a network has its kinds; a table
+    ``"available"`` has a column for each of ``names``, in their order.
+
     Raises:
         ValueError: If the batch has none of these names, or ``available`` has another shape.
     """
@@ -92,6 +97,8 @@ def available(names: Sequence[str], batch: Mapping[str, Tensor]) -> Tensor:
     if first is None:
         raise ValueError(f"a batch needs one of {', '.join(names)}, got {', '.join(batch) or 'nothing'}")
     there = torch.tensor([name in batch for name in names], device=first.device).expand(len(first), -1)
+    said = [batch[name + THERE].bool() if name + THERE in batch else there[:, n] for n, name in enumerate(names)]
+    there = there & torch.stack(said, dim=1)
     if "available" not in batch:
         return there
     if batch["available"].shape != there.shape:

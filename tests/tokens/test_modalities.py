@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from medmae.tokens.modalities import ModalityPatches
+from medmae.tokens.modalities import ModalityPatches, available
 
 
 @pytest.fixture
@@ -90,3 +90,16 @@ def test_data_of_another_size_and_no_modality_at_all_are_refused(tokens, batch):
         tokens.patchify({**batch, "h": torch.rand(2, 1, 8, 8)})
     with pytest.raises(ValueError, match="at least one modality"):
         ModalityPatches(size=8, patch=4, channels={})
+
+
+def test_who_has_what_is_said_by_name_whatever_the_order_of_the_kinds():
+    """Views know nothing of the order in which a network has its kinds: it may turn a table of theirs over."""
+    batch = {"image": torch.zeros(2, 1), "audio": torch.zeros(2, 1), "audio_there": torch.tensor([True, False])}
+    assert available(["image", "audio"], batch).tolist() == [[True, True], [True, False]]
+    assert available(["audio", "image"], batch).tolist() == [[True, True], [False, True]]
+    assert available(
+        ["audio", "image"], batch | {"available": torch.tensor([[True, False], [True, True]])}
+    ).tolist() == [
+        [True, False],
+        [False, True],
+    ]

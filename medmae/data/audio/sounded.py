@@ -24,15 +24,13 @@ from medmae.data.views import About, Item
 from medmae.errors import DataError
 from medmae.kinds import Kind
 
-NAMES = ("image", "audio")  # in the order of the columns of "available"
-
 
 @dataclass(frozen=True, kw_only=True)
 class SoundedClips(Clips):
     """As :class:`Clips`, with ``"audio"`` ``(1, frames, bands)`` around the middle of the clip's frames.
 
     A clip whose sound is not there (no track, silence, no overlap) is trained on as a picture that moves:
-    ``"available"`` ``(2,)`` bool, of image and audio, says so, and what stands in the place of its sound is NaN.
+    ``"audio_there"``, bool, says so, and what stands in the place of its sound is NaN.
     ``"heard"`` ``(1, frames, bands)`` bool says in which frames of the spectrogram there was sound.
 
     Args:
@@ -70,7 +68,7 @@ class SoundedClips(Clips):
                 path=manifest.path,
                 field="sound",
                 value=dict(why),
-                remedy="prepare it with medmae prep video --sound true, or take Clips",
+                remedy="prepare it with medmae prep video --sound, or take Clips",
             )
         if why:
             told = ", ".join(f"{count} {reason}" for reason, count in why.most_common())
@@ -87,7 +85,7 @@ class SoundedClips(Clips):
         return {**super().kinds(source), "audio": self.sound.kind}
 
     def read(self, source: Manifest, item: Item) -> dict[str, Tensor]:
-        """``{"image": (C, T, H, W), "audio": (1, frames, bands), "available": (2,), "heard": (1, frames, bands)}``."""
+        """``{"image": (C, T, H, W), "audio": (1, frames, bands), "audio_there": (), "heard": (1, frames, bands)}``."""
         row = source.rows[item.numbers[0]]
         bands = len(self.sound.front.bank)
         audio = torch.full((1, self.sound.frames, bands), torch.nan)
@@ -100,7 +98,7 @@ class SoundedClips(Clips):
         return {
             **super().read(source, item),
             "audio": audio if there else torch.full_like(audio, torch.nan),
-            "available": torch.tensor([True, there]),
+            "audio_there": torch.tensor(there),
             "heard": heard[None, :, None].expand(1, -1, bands).clone() & there,
         }
 

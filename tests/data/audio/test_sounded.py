@@ -112,9 +112,9 @@ def test_a_clip_without_sound_is_a_picture_that_moves_and_says_so(prepared_pair)
     with pytest.warns(UserWarning, match="2 of 3 videos have no sound and are read as pictures alone"):
         data = Samples(source=folder, view=VIEW)
     heard, mute = data[0], data[1]
-    assert heard["available"].tolist() == [True, True]
+    assert heard["audio_there"]
     assert torch.isfinite(heard["audio"]).all()
-    assert mute["available"].tolist() == [True, False]
+    assert not mute["audio_there"]
     assert mute["audio"].isnan().all()
     assert not mute["heard"].any()
     assert mute["image"].shape == heard["image"].shape
@@ -124,7 +124,7 @@ def test_a_clip_without_sound_is_a_picture_that_moves_and_says_so(prepared_pair)
 
 def test_a_sound_that_ends_before_the_clip_is_not_there_for_it(prepared_pair):
     data = Samples(source=prepared_pair({"a": (noise(seconds=0.1), 0.0)}), view=VIEW)
-    assert data[0]["available"].tolist() == [True, False]
+    assert not data[0]["audio_there"]
     assert data[0]["audio"].isnan().all()
     some = Samples(
         source=data.source,
@@ -132,7 +132,7 @@ def test_a_sound_that_ends_before_the_clip_is_not_there_for_it(prepared_pair):
             size=16, channels=1, sampling=DenseFrames(frames=4, stride=2), sound=SoundCut(frames=18), least=0.4
         ),
     )
-    assert some[0]["available"].tolist() == [True, True]
+    assert some[0]["audio_there"]
     assert some[0]["heard"][0, :, 0].tolist() == [True] * 8 + [False] * 10
 
 
