@@ -35,6 +35,7 @@ def test_the_input_influences_the_prediction_of_its_own_sample_alone(method, bat
     for key in method.kinds:
         changed[key] = batch[key].clone()
         changed[key][0] = torch.rand(batch[key][0].shape, generator=seeded(9))
+    method.eval()  # in training, batch norms (heads of action units) see the whole batch, and are to
     before, after = (method(some, generator=seeded(5)) for some in (batch, changed))
     for key, prediction in before.prediction.items():
         assert not torch.allclose(after.prediction[key][0], prediction[0], atol=1e-6)

@@ -50,6 +50,7 @@ class Subset:
 
 
 SUBSETS = {
+    "occlusion_au": Subset(source="fau_distill", exact=r".*"),
     "mavil": Subset(source="mavil", exact=r"in\.z.*|out\..*"),
     "skeleton_mae": Subset(
         source="skeleton_mae",

@@ -1,0 +1,232 @@
+"""Facial action units as a graph: a node a unit, a vector of many dimensions for each ordered pair of them.
+
+C. Luo, S. Song, W. Xie, L. Shen, H. Gunes, "Learning Multi-dimensional Edge Feature-based AU Relation Graph for Facial
+Action Unit Recognition", IJCAI 2022, pp. 1239-1246. Reference: CVI-SZU/ME-GraphAU (dda53cb).
+
+Edges are numbered ``end * N + start``. Nothing here minds how many tokens there are of a face: a head reads all patches
+of a whole one, or those that are visible of an occluded one.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from medmae.nn.config import Configured
+from medmae.nn.encoder import mean_of
+
+RELATIONS = 4  # classes of a pair of units: 2 * one of them + the other
+
+
+@dataclass(frozen=True)
+class UnitGraph:
+    """What a head says of faces.
+
+    Attributes:
+        units: Shares in [0, 1] that each unit is active, ``(B, N)``.
+        nodes: Features of units, no less than 0, ``(B, N, C)``.
+        edges: Of ordered pairs, ``(B, N * N, C)``; None of a head that has no edges.
+        relations: Logits of which of a pair are active, ``(B, N * N, 4)``; None likewise.
+        plain_nodes: Nodes before units were told of each other, ``(B, N, C)``.
+        plain_edges: Likewise.
+        intensities: From 0 to 5 where they were learnt, ``(B, N)``; None of a head without them.
+    """
+
+    units: Tensor
+    nodes: Tensor
+    edges: Tensor | None
+    relations: Tensor | None
+    plain_nodes: Tensor
+    plain_edges: Tensor | None
+    intensities: Tensor | None = None
+
+
+class TokenBlock(Configured, nn.Module):
+    """A linear layer, a batch norm over all tokens of all samples, and a ReLU.
+
+    Args:
+        dim: Of what goes in.
+        out: Of what comes out.
+    """
+
+    def __init__(self, *, dim: int, out: int) -> None:
+        super().__init__()
+        self.linear, self.norm = nn.Linear(dim, out), nn.BatchNorm1d(out)
+        _draw(self)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """``(B, V, dim)`` -> ``(B, V, out)``."""
+        return F.relu(self.norm(self.linear(tokens).transpose(1, 2)).transpose(1, 2))
+
+
+class CrossReading(nn.Module):
+    """Attention of one head, whose queries and keys are half as wide as what is read.
+
+    Args:
+        dim: C.
+    """
+
+    def __init__(self, *, dim: int) -> None:
+        super().__init__()
+        self.query, self.key, self.value = nn.Linear(dim, dim // 2), nn.Linear(dim, dim // 2), nn.Linear(dim, dim)
+
+    def forward(self, asking: Tensor, read: Tensor, keys: Tensor | None = None) -> Tensor:
+        """Each of the tokens ``(..., V, C)`` that ask gets a mean of those that are read, ``(..., W, C)``.
+
+        ``keys``, bool and broadcast to ``(..., V, W)``, is False for padding, which nobody reads.
+        """
+        query, key, value = self.query(asking), self.key(read), self.value(read)
+        return F.scaled_dot_product_attention(query, key, value, attn_mask=keys)
+
+
+class NeighbourGraph(nn.Module):
+    """A unit is told of those whose features are most like its own, in each face anew (the teacher's first stage).
+
+    Args:
+        units: N.
+        dim: C.
+        neighbours: K; more where several are equally like.
+    """
+
+    def __init__(self, *, units: int, dim: int, neighbours: int) -> None:
+        super().__init__()
+        self.neighbours = neighbours
+        self.own, self.other, self.norm = nn.Linear(dim, dim), nn.Linear(dim, dim), nn.BatchNorm1d(units)
+
+    def forward(self, nodes: Tensor) -> Tensor:
+        """``(B, N, C)`` -> the same, no less than 0."""
+        told = self.adjacency(nodes.detach()) @ self.other(nodes)
+        return F.relu(nodes + self.norm(told + self.own(nodes)))
+
+    def adjacency(self, nodes: Tensor) -> Tensor:
+        """Who is told of whom, normalised by the degrees of both, ``(B, N, N)``."""
+        likeness = nodes @ nodes.transpose(1, 2)
+        least = likeness.topk(self.neighbours, dim=2).values[:, :, -1:]  # (B, N, 1)
+        linked = (likeness >= least).to(nodes.dtype)
+        scale = linked.sum(dim=2).rsqrt()  # (B, N)
+        return scale.unsqueeze(2) * linked * scale.unsqueeze(1)
+
+
+class EdgeExtractor(nn.Module):
+    """Vectors of ordered pairs: units read the face, then each reads what each other found there.
+
+    Args:
+        units: N.
+        dim: C.
+    """
+
+    def __init__(self, *, units: int, dim: int) -> None:
+        super().__init__()
+        self.face, self.pair = CrossReading(dim=dim), CrossReading(dim=dim)
+        self.project, self.norm = nn.Linear(dim, dim), nn.BatchNorm2d(units * units)
+
+    def forward(self, units: Tensor, tokens: Tensor, keys: Tensor | None = None) -> Tensor:
+        """Tokens of units ``(B, N, V, C)`` and of the face ``(B, V, C)`` -> edges ``(B, N * N, C)``.
+
+        ``keys``, bool ``(B, V)``, is False for padding.
+        """
+        count, real = units.shape[1], None if keys is None else keys[:, None, None]  # (B, 1, 1, V)
+        found = self.face(units, tokens.unsqueeze(1), real)  # (B, N, V, C)
+        end, start = found.repeat_interleave(count, dim=1), found.repeat(1, count, 1, 1)  # (B, N * N, V, C)
+        edges = self.norm(self.project(self.pair(start, end, real)))
+        return edges.mean(dim=2) if keys is None else _mean(edges, keys)
+
+
+class GatedLayer(nn.Module):
+    """Edges are told of their two nodes; then nodes of all others, as far as edges let through.
+
+    Args:
+        units: N.
+        dim: C.
+    """
+
+    def __init__(self, *, units: int, dim: int) -> None:
+        super().__init__()
+        self.end, self.start, self.edge, self.own, self.other = (nn.Linear(dim, dim, bias=False) for _ in range(5))
+        self.node_norm, self.edge_norm = nn.BatchNorm1d(units), nn.BatchNorm1d(units * units)
+
+    def forward(self, nodes: Tensor, edges: Tensor) -> tuple[Tensor, Tensor]:
+        """``(B, N, C)`` and ``(B, N * N, C)`` -> the same."""
+        count = nodes.shape[1]
+        told = self.end(nodes).repeat_interleave(count, dim=1) + self.start(nodes).repeat(1, count, 1)
+        edges = edges + F.relu(self.edge_norm(told + self.edge(edges)))
+        gates = edges.sigmoid().unflatten(1, (count, count)).softmax(dim=2)  # (B, N of ends, N of starts, C)
+        heard = (gates * self.other(nodes).unsqueeze(1)).sum(dim=2) / count  # (B, N, C)
+        return F.relu(nodes + self.node_norm(self.own(nodes) + heard)), edges
+
+
+class UnitHead(Configured, nn.Module):
+    """Tokens of a face -> its action units.
+
+    Args:
+        units: N.
+        dim: C, of tokens and nodes.
+        edges: Of the teacher's second stage: edges, and nodes told by them in two layers. False: its first stage, which
+            has no edges.
+        neighbours: K of the first stage; 4 of BP4D, 3 of DISFA.
+        intensities: Whether the intensity of each unit is learnt, too (ours, as pain scores need it).
+
+    Raises:
+        ValueError: If there are no units, or more neighbours than units.
+    """
+
+    def __init__(
+        self, *, units: int, dim: int = 512, edges: bool = True, neighbours: int = 4, intensities: bool = False
+    ) -> None:
+        super().__init__()
+        if units < 1 or (not edges and not 1 <= neighbours <= units):
+            raise ValueError(f"{units} units cannot be told of {neighbours} neighbours: name 1 to {units}")
+        self.dim = dim
+        self.units = nn.ModuleList([TokenBlock(dim=dim, out=dim) for _ in range(units)])
+        self.neighbours = None if edges else NeighbourGraph(units=units, dim=dim, neighbours=neighbours)
+        self.extractor = EdgeExtractor(units=units, dim=dim) if edges else None
+        self.layers = nn.ModuleList([GatedLayer(units=units, dim=dim) for _ in range(2)] if edges else [])
+        _draw(self)
+        self.prototypes = nn.Parameter(nn.init.xavier_uniform_(torch.empty(units, dim)))
+        self.relation: nn.Linear | None = None
+        if edges:
+            self.relation = nn.Linear(dim, RELATIONS)
+            nn.init.xavier_uniform_(self.relation.weight)
+            nn.init.zeros_(self.relation.bias)
+        self.intensity = nn.Parameter(torch.full((units, dim), dim**-0.5)) if intensities else None
+
+    def forward(self, tokens: Tensor, keys: Tensor | None = None) -> UnitGraph:
+        """``(B, V, C)`` -> units, nodes and edges.
+
+        ``keys``, bool ``(B, V)``, is False for padding: it is read by nobody and enters no mean. In training it enters
+        the statistics of batch norms, which is why a padded entry repeats a token of its sample.
+        """
+        apart = torch.stack([unit(tokens) for unit in self.units], dim=1)  # (B, N, V, C)
+        nodes = plain = apart.mean(dim=2) if keys is None else _mean(apart, keys)
+        edges = plain_edges = relations = None
+        if self.extractor is not None:
+            assert self.relation is not None
+            edges = plain_edges = self.extractor(apart, tokens, keys)
+            for layer in self.layers:
+                nodes, edges = layer(nodes, edges)
+            relations = self.relation(edges)
+        else:
+            assert self.neighbours is not None
+            nodes = self.neighbours(nodes)
+        shares = F.cosine_similarity(nodes, F.relu(self.prototypes), dim=2).clamp(0, 1)  # rounding may give more
+        strength = None if self.intensity is None else (nodes * self.intensity).sum(dim=2)
+        return UnitGraph(shares, nodes, edges, relations, plain, plain_edges, strength)
+
+
+def _mean(tokens: Tensor, keys: Tensor) -> Tensor:
+    """The mean over those of V tokens ``(B, K, V, C)`` that are no padding, ``(B, K, C)``."""
+    count = tokens.shape[1]
+    return mean_of(tokens.flatten(0, 1), keys.repeat_interleave(count, dim=0)).unflatten(0, (-1, count))
+
+
+def _draw(module: nn.Module) -> None:
+    """Weights as the reference begins with: normal, by how many a layer gives."""
+    for layer in module.modules():
+        if isinstance(layer, nn.Linear):
+            nn.init.normal_(layer.weight, std=math.sqrt(2 / layer.out_features))
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
