@@ -23,6 +23,7 @@ from medmae.weights.networks import read_networks
 _TRAINING = "training"
 _POSITIONS = frozenset({"image_size", "num_frames"})
 _READ = ("stride", "max_words")
+_PARTS = ("front",)  # of a view, that remember their arguments
 # What an encoder is built with, by the names that methods and the encoder itself have for it.
 _SIZES = (
     *("modalities", "outputs", "num_frames", "image_size", "tubelet_size", "patch_size", "in_channels"),
@@ -47,7 +48,7 @@ def from_pretrained(parser: Any, *, given: Collection[str]) -> dict[str, Any]:  
         return {}
     networks = read_networks(path)
     settings = _sizes(parser, holder, networks.get("") or networks.get("encoder") or {}, path=path, given=given)
-    settings |= {id_: value for id_, value in reading(parser, path, given).items() if value != parser.get(id_)}
+    settings |= {id_: value for id_, value in reading(parser, path, given).items() if value != parser.get(id_, None)}
     if settings and os.environ.get("LOCAL_RANK", "0") == "0":
         print(f"as {path} has it: " + " ".join(f"--{id_} {as_yaml(value)}" for id_, value in settings.items()))
     return settings
@@ -61,8 +62,27 @@ def _compare(parser: Any, id_: str, theirs: object, *, name: str, path: Path) ->
 
 def reading(parser: Any, weights: Path, given: Collection[str]) -> dict[str, Any]:  # noqa: ANN401 (MONAI's parser)
     """How samples were read in training, where the network does not show it: who uses the weights may say otherwise."""
-    said = _leaves(read_about(weights).get("view", {}))
-    return {name: said[name] for name in _READ if name in said and name in parser and name not in given}
+    view = read_about(weights).get("view", {})
+    said = _leaves(view)
+    found = {name: said[name] for name in _READ if name in said and name in parser and name not in given}
+    for part in (part for part in _PARTS if isinstance(parser.get(part, None), dict) and part not in given):
+        own = parser.get(part)
+        found |= {
+            f"{part}::{argument}": value
+            for argument, value in _arguments(view, part).items()
+            if f"{part}::{argument}" not in given and not str(own.get(argument)).startswith("@")
+        }
+    return found
+
+
+def _arguments(options: Mapping[str, Any], part: str) -> dict[str, Any]:
+    """With which a part of a view was built, wherever it stands among its options."""
+    for name, value in options.items():
+        if isinstance(value, Mapping):
+            found = value.get("arguments") if name == part else _arguments(value, part)
+            if found:
+                return dict(found)
+    return {}
 
 
 def _leaves(options: Mapping[str, Any]) -> dict[str, Any]:

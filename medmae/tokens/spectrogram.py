@@ -8,7 +8,7 @@ logarithm, number of frames and range of values all differ.
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -71,6 +71,22 @@ class LogMel(nn.Module):
         offset: float = 0.0,
     ) -> None:
         super().__init__()
+        self.arguments: dict[str, Any] = {  # with which another one hears the same
+            "rate": rate,
+            "bins": bins,
+            "low": low,
+            "high": high,
+            "frame_s": frame_s,
+            "hop_s": hop_s,
+            "window": window,
+            "periodic": periodic,
+            "preemphasis": preemphasis,
+            "centred": centred,
+            "whole_frames": whole_frames,
+            "power": power,
+            "floor": floor,
+            "offset": offset,
+        }
         high = rate / 2 if high is None else high
         if not 0 <= low < high <= rate / 2:
             raise ValueError(f"bands from {low} to {high} Hz do not lie between 0 and {rate / 2} Hz, half the rate")

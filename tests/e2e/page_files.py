@@ -13,12 +13,15 @@ import numpy as np
 import torch
 from PIL import Image
 
-from data_prep.tiny import captioned, clips
+from data_prep.tiny import captioned, clips, sounds
 from data_prep.tiny.wsi import picture
 from medmae.bundle.check.metadata import SCHEMA
+from medmae.methods.audio_mae import audio_mae_base
 from medmae.methods.mae import mae_base, mae_small_decoder
 from medmae.methods.videomae import videomae_base
 from medmae.weights.io import save_safetensors
+from medmae.weights.maps.audio_mae import AUDIO_MAE
+from medmae.weights.maps.base import TwoWayMap
 from medmae.weights.maps.mae import MAE
 from medmae.weights.maps.videomae import VIDEOMAE
 from medmae.weights.unseen import header
@@ -80,6 +83,15 @@ def _spoken(folder: Path) -> None:
     (folder / "captions.json").write_text(json.dumps(said), encoding="utf-8")
 
 
+def _sounds(folder: Path) -> None:
+    """Heart sounds, one each of twelve patients, in folders of their classes."""
+    _, raw = sounds.make(folder / "made")
+    for path in raw.glob("*/*_0.wav"):
+        target = folder / "sounds" / path.parent.name / path.name.replace("_0", "")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(path, target)
+
+
 def _schema(folder: Path) -> None:
     """That of MONAI, which its command takes from the network where it is not there."""
     shutil.copy(SCHEMA, folder / "schema.json")
@@ -94,6 +106,12 @@ def _videomae(folder: Path) -> None:
     torch.save({"model": weights}, folder / "videomae_checkpoint_pretrain.pth")
 
 
+def _audio_mae(folder: Path) -> None:
+    names = TwoWayMap(source=AUDIO_MAE.source, prefixes=AUDIO_MAE.prefixes)
+    weights = names.write(audio_mae_base(turned_positions=True).state_dict())
+    torch.save({"model": weights}, folder / "pretrained.pth")
+
+
 def _transfer(folder: Path) -> None:
     """What the Python of docs/transfer.md writes before its commands; tests/docs/test_transfer.py runs all of it."""
     import timm
@@ -105,6 +123,7 @@ def _transfer(folder: Path) -> None:
 
 
 FILES: Mapping[str, Sequence[Callable[[Path], None]]] = {
+    "bundles/audio_mae_pretraining/docs/README.md": [_sounds],
     "bundles/video_question_answering/docs/README.md": [_spoken],
     "bundles/video_text_retrieval/docs/README.md": [_spoken],
     "bundles/video_text_simvtp_pretraining/docs/README.md": [_spoken],
@@ -112,6 +131,7 @@ FILES: Mapping[str, Sequence[Callable[[Path], None]]] = {
     "docs/bundles.md": [_schema],
     "docs/ct.md": [_ct],
     "docs/data.md": [_data_sets],
+    "docs/methods/audio_mae.md": [_sounds, _audio_mae],
     "docs/methods/simvtp.md": [_videomae],
     "docs/methods/videomae.md": [_videomae],
     "docs/transfer.md": [_transfer],

@@ -64,8 +64,7 @@ class SoundCut:
         front, shapes = self.front, hashlib.sha256()
         for table in (front.bank, front.window):
             shapes.update(table.numpy().tobytes())
-        names = ("rate", "frame", "hop", "preemphasis", "centred", "whole_frames", "power", "floor", "offset")
-        return {name: getattr(front, name) for name in names} | {"bands_and_window": shapes.hexdigest()[:16]}
+        return {"arguments": front.arguments, "bands_and_window": shapes.hexdigest()[:16]}
 
     def check(self, tracks: list[Track], *, path: object) -> None:
         """Refuses sounds of another rate, and without this channel.

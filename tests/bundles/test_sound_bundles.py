@@ -1,0 +1,56 @@
+"""Bundles of sounds, and of clips with sounds: pre-training, its evaluation, what weights know of their front end."""
+
+import json
+from pathlib import Path
+
+import h5py
+import pytest
+
+from data_prep.tiny.sounds import make
+from medmae.bundle.run import run_bundle
+from medmae.errors import DataError
+from medmae.weights.about import read_about
+
+AUDIO = "audio_mae_pretraining"
+HEARTS = {"rate": 4000, "low": 25.0, "high": 1000.0, "frame_s": 0.064, "preemphasis": 0.0}
+TINY = {"method::_target_": "medmae.methods.audio_mae.audio_mae_tiny", "frames": 64, "bands": 32}
+FRONT = {f"front::{name}": value for name, value in HEARTS.items()}
+QUICK = {"epochs": 2, "batch_size": 4, "warmup_epochs": 0}
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory) -> Path:
+    return make(tmp_path_factory.mktemp("sounds"))[0]
+
+
+@pytest.fixture(scope="module")
+def trained(prepared, tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("trained")
+    run("train", prepared, out, **TINY, **FRONT, **QUICK)
+    return out
+
+
+def run(config, data, out, **more):
+    run_bundle(AUDIO, config, overrides={"dataset_dir": str(data), "output_dir": str(out), **more})
+
+
+def test_weights_know_their_front_end_and_are_evaluated_as_at_the_end_of_training(prepared, trained, tmp_path):
+    said = read_about(trained / "models" / "pretraining.safetensors")["view"]["cut"]["front"]["arguments"]
+    assert HEARTS.items() <= said.items()
+    run("evaluate", prepared, tmp_path, model_dir=str(trained / "models"))
+    then, mine = (json.loads((folder / "evaluation" / "summary.json").read_text()) for folder in (trained, tmp_path))
+    assert mine["psnr_model"]["mean"] == pytest.approx(then["psnr_model"]["mean"], rel=1e-5)
+
+
+def test_a_front_end_that_is_said_again_stands_against_that_of_the_weights(prepared, trained, tmp_path):
+    with pytest.raises(RuntimeError) as caught:
+        run("inference", prepared, tmp_path, model_dir=str(trained / "models"), **{"front::rate": 8000})
+    assert isinstance(caught.value.__cause__, DataError)
+    assert "the front end takes 8000 Hz" in str(caught.value.__cause__)
+
+
+def test_every_sound_has_one_embedding(prepared, trained, tmp_path):
+    run("inference", prepared, tmp_path, model_dir=str(trained / "models"))
+    rows = (prepared / "manifest.jsonl").read_text().splitlines()
+    with h5py.File(tmp_path / "embeddings" / "all.h5") as file:
+        assert file["features"].shape == (len(rows), 48)
