@@ -31,7 +31,7 @@ from medmae.nn.vit import MaskedViT
 Judged = dict[str, Any]
 GIVEN: dict[str, tuple[str, ...]] = {"sound": ("audio",), "pictures": ("image",), "both": ("audio", "image")}
 FEW = 5
-STEPS, BATCH, RATE = 200, 32, 1e-3
+STEPS, BATCH, RATE = 150, 32, 1e-3
 Describe = Callable[[Mapping[str, Tensor]], Tensor]
 
 

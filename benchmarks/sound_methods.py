@@ -69,7 +69,7 @@ ARMS: dict[str, dict[str, dict[str, Any]]] = {
     },
 }
 FINE_TUNED = {"AV-MAE, untrained", "AV-MAE", "AV-MAE, inpainting", "Audio-MAE, untrained", "Audio-MAE"}
-STEPS = {"digits": 800, "esc10": 1000, "grid": 300}
+STEPS = {"digits": 500, "esc10": 600, "grid": 200}
 BATCH, RATE = 32, 1.5e-3
 SIZE: dict[str, Any] = {"embed_dim": 64, "depth": 3, "num_heads": 4, "decoder_dim": 48, "decoder_heads": 4}
 HIDDEN = {"audio": 0.75, "image": 0.75}

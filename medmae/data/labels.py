@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Task = Literal["single_label", "multi_label", "regression"]
+Target = Literal["label", "classes", "value"]
+Row = Mapping[str, Any]
 UNLABELLED = -1
 
 
@@ -89,8 +91,26 @@ class Labels:
             )
         return cls(task=task, names=tuple(names), values=values.astype(np.float32))
 
+    @classmethod
+    def of_rows(cls, rows: Sequence[Row], *, every: Iterable[Row], target: Target) -> Labels:
+        """Of rows of a manifest: their ``label``, their ``classes`` (several), or their ``value``.
+
+        Args:
+            rows: A row a sample.
+            every: All rows of the manifest, so that numbers of classes are alike in every split.
+            target: Which of the three; NaN of a row of which nobody says its value, or its classes.
+        """
+        if target == "value":
+            values = [np.nan if row.get("value") is None else row["value"] for row in rows]
+            return cls(task="regression", names=("value",), values=np.array(values, dtype=np.float32)[:, None])
+        if target == "classes":
+            names = tuple(sorted({name for row in every for name in row.get("classes") or ()}))
+            return cls(task="multi_label", names=names, values=_several(rows, names))
+        known = sorted({row["label"] for row in every if row.get("label") is not None})
+        return cls.of_classes([row.get("label") for row in rows], known=known)
+
     def chosen(self, classes: Sequence[str], *, path: Path) -> Labels:
-        """The same with these classes only, in this order; -1 for samples of others.
+        """The same with these classes only, in this order; -1 for samples of others. Several are but put in order.
 
         Raises:
             DataError: If one is not known, or labels are not of one class each.
@@ -104,6 +124,9 @@ class Labels:
                 value=list(self.names),
                 remedy="choose among these",
             )
+        if self.task == "multi_label" and sorted(classes) == sorted(self.names):
+            order = [self.names.index(name) for name in classes]
+            return replace(self, names=tuple(classes), values=self.values[:, order])
         if self.task != "single_label":
             raise DataError(
                 f"classes cannot be left out of {self.task} labels",
@@ -132,3 +155,15 @@ class Labels:
         import torch  # seconds, which who only lists samples does not pay
 
         return torch.tensor(self.values[sample])
+
+
+def _several(rows: Sequence[Row], names: Sequence[str]) -> np.ndarray:
+    """0 and 1 ``(N, K)``; NaN of a row of which nobody says its classes."""
+    number = {name: place for place, name in enumerate(names)}
+    values = np.zeros((len(rows), len(names)), dtype=np.float32)
+    for line, row in zip(values, rows, strict=True):
+        if row.get("classes") is None:
+            line[:] = np.nan
+        else:
+            line[[number[name] for name in row["classes"]]] = 1
+    return values

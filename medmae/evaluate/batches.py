@@ -11,9 +11,10 @@ from rich.progress import track
 from torch import Tensor
 from torch.utils.data import ConcatDataset, DataLoader, Dataset, Subset, default_collate
 
+from medmae.tokens.modalities import THERE
 from medmae.training.reading import Items, attempt, name_of
 
-Batch = dict[str, Tensor]
+Batch = Mapping[str, Tensor]
 _Read = tuple[int, Any, str | None]  # number, sample, why it cannot be read
 
 
@@ -64,7 +65,7 @@ def each_batch(
             yield list(found), {name: value.to(device) for name, value in batch.items() if isinstance(value, Tensor)}
 
 
-def over_views(batch: Mapping[str, Tensor], of: Callable[[Tensor], Tensor], *, name: str) -> Tensor:
+def over_views(batch: Batch, of: Callable[[Tensor], Tensor], *, name: str) -> Tensor:
     """What ``of`` gives for data of one name, ``(B, K)``; the mean over the views of a sample where it has several.
 
     A sample of several views, such as clips from several places of a video, has ``(views, C, *size)`` and says how many
@@ -73,12 +74,23 @@ def over_views(batch: Mapping[str, Tensor], of: Callable[[Tensor], Tensor], *, n
     Raises:
         ValueError: If samples have no such data.
     """
-    if name not in batch:
-        raise ValueError(f"{name!r} is taken, and samples have {', '.join(map(repr, batch))}")
+    return over_views_of_kinds(batch, lambda data: of(data[name]), names=[name])
+
+
+def over_views_of_kinds(batch: Batch, of: Callable[[Batch], Tensor], *, names: Sequence[str]) -> Tensor:
+    """The same of several kinds of data at once, which come by name, with what is said of who has which.
+
+    Raises:
+        ValueError: If samples have no such data.
+    """
+    if missing := [name for name in names if name not in batch]:
+        raise ValueError(f"{missing[0]!r} is taken, and samples have {', '.join(map(repr, batch))}")
+    data = {name: batch[name] for name in (*names, *(name + THERE for name in names)) if name in batch}
     if "views" not in batch:
-        return of(batch[name])
+        return of(data)
     views = int(batch["views"][0])
-    return of(batch[name].flatten(0, 1)).unflatten(0, (-1, views)).mean(dim=1)
+    flat = {name: value.flatten(0, 1) for name, value in data.items()}
+    return of(flat).unflatten(0, (-1, views)).mean(dim=1)
 
 
 def _views_of(samples: object) -> int:

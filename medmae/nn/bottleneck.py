@@ -17,6 +17,7 @@ from medmae.nn.encoder import Data, Pool, check_block, check_pool, data_of, side
 from medmae.nn.fresh import fresh_copy
 from medmae.nn.fused_encoder import FusedEncoder
 from medmae.nn.mlp import Gelu
+from medmae.nn.positions import FlatSinusoid
 from medmae.nn.stream_vits import Drawing, Given, StreamViTs, mean_of_kinds
 from medmae.nn.streams import Stream
 
@@ -92,8 +93,6 @@ class BottleneckEncoder(Configured, StreamViTs):
         Raises:
             ValueError: If the encoder has class tokens.
         """
-        if any(vit.cls_token is not None for vit in encoder.vits.values()):
-            raise ValueError("bottleneck tokens stand beside no class token: build the encoder with class_token='none'")
         new = cls(
             streams=list(encoder.given_as.values()),
             fusion_layer=fusion_layer,
@@ -107,19 +106,40 @@ class BottleneckEncoder(Configured, StreamViTs):
             kind_tokens=bool(encoder.kind_tokens),
             drawing=encoder.drawing,
         )
+        new.take(encoder)
+        return new
+
+    def take(self, encoder: FusedEncoder) -> None:
+        """Takes over the weights of a pre-trained encoder; see :meth:`of`.
+
+        Data may be longer or larger than it was trained on where places are a sinusoid, which has no end.
+
+        Raises:
+            ValueError: If it has class tokens, or is of other kinds, patches or sizes.
+        """
+        if any(vit.cls_token is not None for vit in encoder.vits.values()):
+            raise ValueError("bottleneck tokens stand beside no class token: build the encoder with class_token='none'")
+        own, theirs = (
+            {name: (vit.patches.patch, vit.patches.channels, *sizes_of(one)) for name, vit in one.vits.items()}
+            for one in (self, encoder)
+        )
+        if own != theirs or set(self.kind_tokens) != set(encoder.kind_tokens):
+            raise ValueError(f"weights are of patches, channels, depth, width and heads {theirs}, and not {own}")
         shared = [] if encoder.trunk is None else list(encoder.trunk.blocks)
         for name, vit in encoder.vits.items():
-            own = new.vits[name]
-            for theirs, ours in zip([*vit.blocks, *shared], own.blocks, strict=True):
-                ours.load_state_dict(theirs.state_dict())
-            own.patch_embed.load_state_dict(vit.patch_embed.state_dict())
-            own.scaling.take(vit.scaling.scale)
-            with torch.no_grad():
-                own.pos_embed.copy_(vit.pos_embed)
-        new.kind_tokens.load_state_dict(encoder.kind_tokens.state_dict())
+            mine = self.vits[name]
+            for known, new in zip([*vit.blocks, *shared], mine.blocks, strict=True):
+                new.load_state_dict(known.state_dict())
+            mine.patch_embed.load_state_dict(vit.patch_embed.state_dict())
+            mine.scaling.take(vit.scaling.scale)
+            if mine.patches.grid == vit.patches.grid:
+                with torch.no_grad():
+                    mine.pos_embed.copy_(vit.pos_embed)
+            elif not isinstance(encoder.given_as[name].positions, FlatSinusoid):
+                raise ValueError(f"places of {name} are those of a grid {vit.patches.grid}, not {mine.patches.grid}")
+        self.kind_tokens.load_state_dict(encoder.kind_tokens.state_dict())
         if encoder.trunk is not None and isinstance(encoder.trunk.norm, nn.LayerNorm):
-            new.norm.load_state_dict(encoder.trunk.norm.state_dict())
-        return new
+            self.norm.load_state_dict(encoder.trunk.norm.state_dict())
 
     def forward(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Encoded tokens of each kind that the batch has, ``(B, N, D)`` by name, bottleneck tokens left out."""
@@ -177,6 +197,11 @@ class BottleneckEncoder(Configured, StreamViTs):
         return drawn
 
 
+def sizes_of(encoder: BottleneckEncoder | FusedEncoder) -> tuple[int, int, int]:
+    """Depth, width and heads."""
+    return encoder.depth, encoder.dim, encoder.num_heads
+
+
 class BottleneckClassifier(Configured, nn.Module):
     """One linear layer for all kinds; what they say apart is averaged over the kinds that a sample has.
 
@@ -197,6 +222,12 @@ class BottleneckClassifier(Configured, nn.Module):
         self.head = nn.Linear(encoder.dim, num_classes)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
+
+    @property
+    def choices(self) -> list[tuple[str, ...]]:
+        """Kinds of which it says something when it is given no others: each, and all."""
+        names = tuple(self.encoder.given_as)
+        return [*((name,) for name in names), *([names] if len(names) > 1 else [])]
 
     def forward(self, batch: Mapping[str, Tensor]) -> Tensor:
         """Data by name, in its own units -> logits ``(B, K)``."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from medmae.nn.blocks import set_drop_path
 from medmae.nn.config import Configured
 from medmae.nn.fused_encoder import FusedEncoder
 from medmae.tokens.modalities import THERE
@@ -20,18 +21,30 @@ class FusedClassifier(Configured, nn.Module):
         num_classes: K.
         only: Reads this kind alone, by its own blocks: nothing is fused, and no weight of another kind is touched. None
             reads all kinds, which every sample must have.
+        drop_path: Stochastic depth of the last blocks, of each kind's own and of the fused ones.
     """
 
-    def __init__(self, *, encoder: FusedEncoder, num_classes: int, only: str | None = None) -> None:
+    def __init__(
+        self, *, encoder: FusedEncoder, num_classes: int, only: str | None = None, drop_path: float = 0.0
+    ) -> None:
         super().__init__()
         if only is not None and only not in encoder.vits:
             raise ValueError(f"the encoder takes {', '.join(encoder.vits)}, and not {only!r}")
         self.encoder, self.only = encoder, only
+        for vit in encoder.vits.values():
+            set_drop_path(vit.blocks, drop_path)
+        if encoder.trunk is not None:
+            set_drop_path(encoder.trunk.blocks, drop_path)
         width = encoder.dim * (1 if only else len(encoder.vits))
         self.norm = nn.LayerNorm(width, eps=encoder.norm_eps)
         self.head = nn.Linear(width, num_classes)
         nn.init.trunc_normal_(self.head.weight, std=2e-5)
         nn.init.zeros_(self.head.bias)
+
+    @property
+    def choices(self) -> list[tuple[str, ...]]:
+        """Kinds of which it says something when it is given no others: all, or the one that it reads."""
+        return [(self.only,) if self.only else tuple(self.encoder.vits)]
 
     def pooled(self, batch: Mapping[str, Tensor]) -> Tensor:
         """``(B, D)``, or ``(B, kinds * D)``, normalised.

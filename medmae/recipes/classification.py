@@ -10,13 +10,19 @@ import torch
 from torch import nn
 
 from medmae.data.samples import Samples
-from medmae.errors import check_choice
+from medmae.errors import DataError, check_choice
+from medmae.evaluate.classify.multi_label import MultiLabel
 from medmae.evaluate.classify.predictions import TABLE, predict_images
 from medmae.evaluate.classify.single_label import SingleLabel
+from medmae.evaluate.classify.task import Trainable
 from medmae.evaluate.classify.trained import evaluate_trained, require_classes
+from medmae.evaluate.classify.ways import ways_of
 from medmae.evaluate.provenance import write_made_by
 from medmae.evaluate.slides.class_maps import map_trained
 from medmae.methods.classification import Classification
+from medmae.methods.stream_classification import StreamClassification
+from medmae.nn.bottleneck import BottleneckEncoder
+from medmae.nn.fused_encoder import FusedEncoder
 from medmae.nn.init import initialise_truncated
 from medmae.recipes.best_epoch import ByTask
 from medmae.recipes.classifier_file import WEIGHTS, load_classifier
@@ -25,6 +31,7 @@ from medmae.recipes.task_file import RUN, write_record
 from medmae.recipes.task_training import TaskTraining
 from medmae.weights.pretrained import load_encoder
 from medmae.weights.quality import made_by, sentence
+from medmae.weights.trained import encoder_of
 
 FromScratch = Literal["as_built", "truncated_normal"]
 
@@ -52,7 +59,7 @@ class FineTuning(TaskTraining):
         from_scratch: FromScratch = "as_built",
         **training: Any,
     ) -> None:
-        super().__init__(pretrained=pretrained, judge=ByTask(SingleLabel(classes=list(classes))), **training)
+        super().__init__(pretrained=pretrained, judge=ByTask(_task(train, classes)), **training)
         check_choice(from_scratch, get_args(FromScratch), name="from_scratch")
         self.from_scratch, self.train, self.classes = from_scratch, train, list(classes)
         self.record = {"classes": self.classes, **self.record}
@@ -63,12 +70,22 @@ class FineTuning(TaskTraining):
         Raises:
             DataError: If a class has nothing to learn from, or the weights do not fit or have seen a test patient.
         """
-        require_classes(self.train)
+        if self.train.task == "single_label":
+            require_classes(self.train)
         super().initialize()
 
     def begin(self, path: str | Path) -> None:
         """Takes the encoder alone, of a file of any layout."""
-        load_encoder(self.method, path)
+        encoder = self.method.encoder
+        if not isinstance(encoder, BottleneckEncoder):
+            load_encoder(self.method, path)
+            return
+        try:
+            encoder.take(_fused(path))
+        except ValueError as error:
+            raise DataError(
+                str(error), path=path, remedy="build the network with the sizes of these weights"
+            ) from error
 
     def begin_from_scratch(self) -> None:
         """See ``from_scratch``."""
@@ -87,8 +104,7 @@ class FineTuning(TaskTraining):
         """Figures of held-out patients, and the report."""
         if len(self.held_out):
             evaluate_trained(
-                network=self.network,
-                name=self.method.encoder.kind.name,
+                **_asked(self.method, self.network),
                 train=self.train,
                 held_out=self.held_out,
                 out=out,
@@ -101,7 +117,7 @@ class _OfClassifier(Evaluation):
     """One of a trained classifier; ``network`` is what gives its logits, ``classes`` are those of its outputs."""
 
     weights = WEIGHTS
-    method: Classification
+    method: Classification | StreamClassification
 
     def __init__(self, *, network: nn.Module, classes: Sequence[str], dataset: Samples, **evaluation: Any) -> None:
         super().__init__(data=dataset.source, split=dataset.split, **evaluation)
@@ -129,8 +145,7 @@ class ClassifierEvaluation(_OfClassifier):
     def evaluate(self, out: Path) -> None:
         """Figures of each class."""
         evaluate_trained(
-            network=self.network,
-            name=self.method.encoder.kind.name,
+            **_asked(self.method, self.network),
             train=self.train,
             held_out=self.dataset,
             out=out,
@@ -184,7 +199,7 @@ class Prediction:
     def __init__(
         self,
         *,
-        method: Classification,
+        method: Classification | StreamClassification,
         network: nn.Module,
         dataset: Samples,
         classes: Sequence[str],
@@ -210,4 +225,27 @@ class Prediction:
         made = made_by(self.model_dir / self.weights)
         write_made_by(self.options["out"], {"made_by": made, "classes": self.classes, "table": TABLE})
         print(sentence(made))
-        predict_images(name=self.method.encoder.kind.name, classes=self.classes, **self.options)
+        kinds = tuple(self.method.encoder.kinds)
+        several = isinstance(self.method, StreamClassification) and self.method.labels == "several"
+        if isinstance(self.method, StreamClassification):
+            self.options["network"] = self.method.network
+        name = kinds if isinstance(self.method, StreamClassification) else kinds[0]
+        predict_images(name=name, classes=self.classes, several=several, **self.options)
+
+
+def _task(train: Samples, classes: Sequence[str]) -> Trainable:
+    return (MultiLabel if train.task == "multi_label" else SingleLabel)(classes=list(classes))
+
+
+def _asked(method: Any, network: nn.Module) -> dict[str, Any]:  # noqa: ANN401 - what both have is asked for
+    """What gives logits, and what it is given: its kind of data, or several, each choice by which it says something."""
+    if isinstance(method, StreamClassification):  # what is given out of it, ``network``, is of one kind
+        return {"network": method.network, "ways": ways_of(method.network.choices)}
+    return {"network": network, "name": method.encoder.kind.name}
+
+
+def _fused(path: str | Path) -> FusedEncoder:
+    encoder = encoder_of(path)
+    if not isinstance(encoder, FusedEncoder):
+        raise ValueError(f"these weights are of a {type(encoder).__name__}, of no encoder of several kinds of data")
+    return encoder

@@ -7,15 +7,16 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
+from torch import nn
+
 from medmae.errors import DataError
-from medmae.methods.classification import Classification
 from medmae.recipes.task_file import NAME, task_of
 from medmae.weights.io import load_weights
 
 WEIGHTS = "classifier.safetensors"
 
 
-def load_classifier(method: Classification, model_dir: str | Path, *, classes: Sequence[str]) -> None:
+def load_classifier(method: nn.Module, model_dir: str | Path, *, classes: Sequence[str]) -> None:
     """Loads a trained classifier, for the classes that it was trained for.
 
     Raises:

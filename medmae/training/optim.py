@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
+from medmae.errors import check_choice
 from medmae.nn.encoder import Encoder, side_by_side
 
 Group = dict[str, Any]
@@ -16,24 +17,31 @@ Group = dict[str, Any]
 
 @dataclass(frozen=True)
 class OptimizerSpec:
-    """AdamW as the MAE family uses it; with no weight decay it is Adam.
+    """AdamW as the MAE family uses it (with no weight decay it is Adam), or SGD with a momentum.
 
     Attributes:
+        name: ``adamw`` or ``sgd``, by which AV-MAE is fine-tuned and the pairwise contrast is trained.
         base_lr: Rate per 256 samples if ``scale_by_batch``, else the rate itself.
         scale_by_batch: Peak rate = base_lr * effective batch / 256.
         betas: AdamW's.
+        momentum: SGD's.
         weight_decay: Not applied to one-dimensional parameters, nor to what a method spares (``no_weight_decay``).
         decay_all: Applies it to all of them, too, as MMAE's pre-training does.
         layer_decay: Factor of the rate from layer to layer, down from the head, for fine-tuning; see
             :func:`layer_decay_groups`. None gives every layer the same rate.
     """
 
+    name: Literal["adamw", "sgd"] = "adamw"
     base_lr: float = 1.5e-4
     scale_by_batch: bool = True
     betas: tuple[float, float] = (0.9, 0.95)
+    momentum: float = 0.9
     weight_decay: float = 0.05
     decay_all: bool = False
     layer_decay: float | None = None
+
+    def __post_init__(self) -> None:
+        check_choice(self.name, ("adamw", "sgd"), name="name")
 
     def peak_lr(self, *, batch_size: int) -> float:
         """Peak learning rate for an effective batch (all devices, accumulated steps included)."""
@@ -44,6 +52,8 @@ class OptimizerSpec:
         groups, peak = self._groups(module), self.peak_lr(batch_size=batch_size)
         for group in groups:
             group["lr"] = peak * group.get("lr_scale", 1.0)
+        if self.name == "sgd":
+            return torch.optim.SGD(groups, lr=peak, momentum=self.momentum, fused=True)
         return torch.optim.AdamW(groups, lr=peak, betas=(self.betas[0], self.betas[1]), fused=True)
 
     def _groups(self, module: nn.Module) -> list[Group]:

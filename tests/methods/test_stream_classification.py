@@ -13,6 +13,9 @@ from torch.testing import assert_close
 from medmae.methods.av_mae import av_mae_tiny
 from medmae.methods.stream_classification import StreamClassification
 from medmae.nn.bottleneck import BottleneckClassifier, BottleneckEncoder
+from medmae.nn.fused_head import FusedClassifier
+from medmae.nn.one_kind import OneKind
+from medmae.objectives.mixing import beta_share
 from medmae.training.optim import OptimizerSpec
 
 
@@ -103,3 +106,37 @@ def test_rates_fall_from_layer_to_layer_and_bottleneck_tokens_learn_as_the_head_
     assert rates["network.head.weight"] == rates["network.encoder.bottleneck"] == 0.1
     assert rates["network.encoder.streams.audio.blocks.2.mlp.fc1.weight"] == pytest.approx(0.05)
     assert rates["network.encoder.streams.image.patch_embed.proj.weight"] == pytest.approx(0.1 * 0.5**4)
+
+
+def fused(**options):
+    torch.manual_seed(0)
+    network = FusedClassifier(encoder=av_mae_tiny().encoder, num_classes=4)
+    nn.init.normal_(network.head.weight)
+    return StreamClassification(network=network, **options)
+
+
+def test_what_says_one_thing_of_all_kinds_has_one_loss_and_one_share():
+    method = fused(smoothing=0.0, mixup=1.0).train()
+    batch = method.example_batch(4, generator=seeded(1))
+    out = method(batch, generator=seeded(2))
+    share = beta_share(1.0, seeded(2))
+    mixed = {name: share * batch[name] + (1 - share) * batch[name].flip(0) for name in ("image", "audio")}
+    hard = F.one_hot(batch["label"], 4).float()
+    assert set(out.terms) == {"label"}
+    assert_close(out.loss, F.cross_entropy(method.network(mixed), share * hard + (1 - share) * hard.flip(0)))
+
+
+def test_several_labels_of_a_sample_need_no_other_name():
+    method = built(labels="several", mixup=0.0).eval()
+    label = torch.tensor([[1.0, 1, 0, 0], [0, 0, 0, 0], [1, 1, 1, 1]])
+    batch = batch_of(method)
+    assert_close(method({**batch, "label": label}).loss, method({**batch, "target": label}).loss)
+
+
+def test_a_network_says_by_which_kinds_it_can_be_asked():
+    assert built().network.choices == [("image",), ("audio",), ("image", "audio")]
+    assert fused().network.choices == [("image", "audio")]
+    assert FusedClassifier(encoder=av_mae_tiny().encoder, num_classes=2, only="audio").choices == [("audio",)]
+    network = built().network.eval()
+    sound = torch.rand(2, 1, 50, 32, generator=seeded(3))
+    assert_close(OneKind(network=network, kind="audio")(sound), network({"audio": sound}))

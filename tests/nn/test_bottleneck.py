@@ -144,3 +144,24 @@ def test_paths_that_stay_are_not_scaled_up_unless_asked():
 def test_sizes_that_fuse_nothing_are_refused(options):
     with pytest.raises(ValueError, match="fusion_layer must lie in 0 to 2"):
         BottleneckEncoder.of(pretrained().encoder, **options)
+
+
+def test_weights_of_short_clips_are_taken_by_a_network_for_longer_ones_and_no_others():
+    """AV-MAE is pre-trained on 16 frames and fine-tuned on 32: its places are a sinusoid, which has no end."""
+    encoder, sizes = pretrained().encoder, {"embed_dim": 48, "depth": 3, "num_heads": 4, "fusion_layer": 1}
+
+    def of(frames, *, bands=32, **more):
+        streams = [
+            ClipStream(num_frames=frames, image_size=32, patch_size=8),
+            SpectrogramStream(frames=50, bands=bands, patch_size=8),
+        ]
+        return BottleneckEncoder(streams=streams, **{**sizes, **more})
+
+    new = of(8)
+    own = new.vits["image"].pos_embed.clone()
+    new.take(encoder)
+    assert_close(new.vits["image"].pos_embed, own)  # of its own length
+    assert_close(own[:, : encoder.vits["image"].num_tokens], encoder.vits["image"].pos_embed)
+    assert_close(new.vits["image"].patch_embed.state_dict(), encoder.vits["image"].patch_embed.state_dict())
+    with pytest.raises(ValueError, match="weights are of patches"):
+        of(4, depth=4).take(encoder)

@@ -65,6 +65,18 @@ def test_the_peak_rate_scales_with_the_effective_batch():
     assert OptimizerSpec(base_lr=3e-3, scale_by_batch=False).peak_lr(batch_size=4096) == 3e-3
 
 
+def test_sgd_has_a_momentum_and_falls_from_layer_to_layer_too():
+    method = mae_tiny()
+    spec = OptimizerSpec(name="sgd", base_lr=0.8, scale_by_batch=False, weight_decay=0.0)
+    optimizer = spec.build(method, batch_size=64)
+    assert isinstance(optimizer, torch.optim.SGD)
+    assert {(group["lr"], group["momentum"], group["weight_decay"]) for group in optimizer.param_groups} == {
+        (0.8, 0.9, 0.0)
+    }
+    with pytest.raises(ValueError, match="adam2"):
+        OptimizerSpec(name="adam2")
+
+
 def test_the_optimiser_is_fused():
     optimizer = OptimizerSpec().build(nn.Linear(2, 2), batch_size=256)
     assert optimizer.defaults["fused"] is True

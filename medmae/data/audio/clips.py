@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, get_args
 
 import numpy as np
 from torch import Tensor
@@ -13,7 +13,7 @@ from torch import Tensor
 from medmae.data.audio.cut import SoundCut
 from medmae.data.audio.stored import Track
 from medmae.data.held import SOUNDS
-from medmae.data.labels import Labels
+from medmae.data.labels import Labels, Target
 from medmae.data.manifest import Manifest
 from medmae.data.source import Source
 from medmae.data.views import About, Item, View
@@ -45,10 +45,10 @@ class AudioClips(View[Manifest]):
     cuts_per_sound: int = 1
     test_views: int | None = None
     seed: int = 0
-    target: Literal["label", "classes", "value"] = "label"
+    target: Target = "label"
 
     def __post_init__(self) -> None:
-        check_choice(self.target, ("label", "classes", "value"), name="target")
+        check_choice(self.target, get_args(Target), name="target")
         if self.cuts_per_sound < 1 or (self.test_views is not None and self.test_views < 1):
             raise ValueError(f"cuts must be positive, got {self.cuts_per_sound} and {self.test_views}")
 
@@ -81,15 +81,7 @@ class AudioClips(View[Manifest]):
 
     def labels(self, source: Manifest, items: np.ndarray) -> Labels | None:
         """Of each sound: its class, its classes, or its number; names are alike in every split."""
-        rows = [source.rows[place] for place in items[:, 0].tolist()]
-        if self.target == "value":
-            values = [np.nan if row.get("value") is None else row["value"] for row in rows]
-            return Labels(task="regression", names=("value",), values=np.array(values, dtype=np.float32)[:, None])
-        if self.target == "classes":
-            names = tuple(sorted({name for row in source for name in row.get("classes") or ()}))
-            return Labels(task="multi_label", names=names, values=_several(rows, names))
-        known = sorted({row["label"] for row in source if row.get("label") is not None})
-        return Labels.of_classes([row.get("label") for row in rows], known=known)
+        return Labels.of_rows([source.rows[place] for place in items[:, 0].tolist()], every=source, target=self.target)
 
     def kinds(self, source: Manifest) -> dict[str, Kind]:
         """One spectrogram."""
@@ -125,18 +117,6 @@ class AudioClips(View[Manifest]):
         if self.test_views is not None:
             return spare // 2 if self.test_views == 1 else item.numbers[1] * spare // (self.test_views - 1)
         return int(np.random.default_rng((self.seed, item.epoch, item.index)).integers(spare + 1))
-
-
-def _several(rows: Sequence[dict[str, Any]], names: Sequence[str]) -> np.ndarray:
-    """0 and 1 ``(N, K)``; NaN of a sound of which nobody says its classes."""
-    number = {name: place for place, name in enumerate(names)}
-    values = np.zeros((len(rows), len(names)), dtype=np.float32)
-    for line, row in zip(values, rows, strict=True):
-        if row.get("classes") is None:
-            line[:] = np.nan
-        else:
-            line[[number[name] for name in row["classes"]]] = 1
-    return values
 
 
 def with_front(options: dict[str, Any], name: str, cut: SoundCut) -> dict[str, Any]:

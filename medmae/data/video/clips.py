@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from torch import Tensor
@@ -13,7 +13,7 @@ from torch import Tensor
 from medmae.data.augment.clip import ClipAugment
 from medmae.data.held import VIDEOS
 from medmae.data.images.shapes import with_channels
-from medmae.data.labels import Labels
+from medmae.data.labels import Labels, Target
 from medmae.data.manifest import Manifest, Row
 from medmae.data.source import Source
 from medmae.data.video.clip_crops import Box, CentreCrop, ClipCrop
@@ -42,7 +42,7 @@ class Clips(View[Manifest]):
         test_views: Clips and crops of a test instead, the same in every epoch: ``(5, 3)`` gives 15 samples a video.
         seed: Of the draws.
         dtype: ``float32`` or ``uint8``, a quarter of the memory.
-        target: What is to be learnt: the ``label`` of a video, or its ``value`` (regression).
+        target: What is to be learnt: the ``label`` of a video, its ``classes`` (several), or its ``value``.
 
     Raises:
         ValueError: If a number is not positive, or ``dtype`` or ``target`` is another word.
@@ -59,11 +59,11 @@ class Clips(View[Manifest]):
     test_views: Sequence[int] | None = None
     seed: int = 0
     dtype: Literal["float32", "uint8"] = "float32"
-    target: Literal["label", "value"] = "label"
+    target: Target = "label"
 
     def __post_init__(self) -> None:
         check_choice(self.dtype, ("float32", "uint8"), name="dtype")
-        check_choice(self.target, ("label", "value"), name="target")
+        check_choice(self.target, get_args(Target), name="target")
         if self.channels not in (1, 3):
             raise ValueError(f"channels must be 1 or 3, got {self.channels}")
         for name, numbers in (("size", self.size), ("test_views", self.test_views)):
@@ -115,13 +115,8 @@ class Clips(View[Manifest]):
         return np.stack([rows.ravel(), numbers.ravel()], axis=1)
 
     def labels(self, source: Manifest, items: np.ndarray) -> Labels | None:
-        """The class of each video, numbered alike in every split; or its number."""
-        rows = [source.rows[place] for place in items[:, 0].tolist()]
-        if self.target == "value":
-            values = [np.nan if row["value"] is None else row["value"] for row in rows]
-            return Labels(task="regression", names=("value",), values=np.array(values, dtype=np.float32)[:, None])
-        known = sorted({row["label"] for row in source if row["label"] is not None})
-        return Labels.of_classes([row["label"] for row in rows], known=known)
+        """Of each video: its class, its classes, or its number; names are alike in every split."""
+        return Labels.of_rows([source.rows[place] for place in items[:, 0].tolist()], every=source, target=self.target)
 
     def kinds(self, source: Manifest) -> dict[str, Kind]:
         """One clip."""

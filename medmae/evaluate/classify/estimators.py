@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -71,16 +71,16 @@ class Trained:
     """A network that has learnt already: what a fold offers to learn from, it does not look at.
 
     Args:
-        network: ``(B, C, *size)`` -> outputs ``(B, K)``.
+        network: ``(B, C, *size)``, or several kinds by name, -> outputs ``(B, K)``.
         samples: By number, items with data of the name.
-        name: Of the kind of data that the network takes.
+        name: Of the kind of data that the network takes; names, if it takes them by name.
         device: Where to compute.
         batch_size: Samples at once.
     """
 
     network: nn.Module
     samples: Items[Mapping[str, Any]]
-    name: str
+    name: str | Sequence[str]
     device: torch.device | str = "cpu"
     batch_size: int = 64
 

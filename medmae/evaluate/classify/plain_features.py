@@ -15,8 +15,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from medmae.evaluate.batches import each_batch, over_views
+from medmae.evaluate.batches import Batch, each_batch, over_views
 from medmae.kinds import Kind
+from medmae.tokens.modalities import THERE
 from medmae.training.reading import Items
 
 Describe = Callable[[Tensor], Tensor]
@@ -87,7 +88,6 @@ def _most(kind: Kind) -> list[int]:
     ]
 
 
-@torch.no_grad()
 def describe_images(
     sets: Sequence[Items[Mapping[str, Any]]],
     *,
@@ -108,14 +108,67 @@ def describe_images(
     Returns:
         ``(N, D)`` float32 by name.
     """
-    parts: dict[str, list[Tensor]] = {key: [] for key in by}
+    return describe_kinds(sets, by={name: by}, batch_size=batch_size, left_out=left_out).get(name, {})
+
+
+@torch.no_grad()
+def describe_kinds(
+    sets: Sequence[Items[Mapping[str, Any]]],
+    *,
+    by: Mapping[str, Mapping[str, Describe]],
+    batch_size: int = 64,
+    left_out: dict[int, str] | None = None,
+) -> dict[str, dict[str, np.ndarray]]:
+    """The same of several kinds of data, of samples that have all of them.
+
+    Args:
+        sets: Data sets, counted through; items with data of each kind.
+        by: Descriptions by kind and name.
+        batch_size: Samples at once.
+        left_out: Receives why a sample was left out, by its number: it cannot be read, or lacks a kind.
+
+    Returns:
+        ``(N, D)`` float32 by kind and name; empty if no sample has all kinds.
+    """
+    parts: dict[str, dict[str, list[Tensor]]] = {name: {key: [] for key in own} for name, own in by.items()}
+    wanted = [(name, key, describe) for name, own in by.items() for key, describe in own.items()]
     first = 0
-    for images in sets:  # one by one: a test set may have several views of a sample
+    for some in sets:  # one by one: a test set may have several views of a sample
         lost: dict[int, str] = {}
-        for _, batch in each_batch(images, batch_size=batch_size, left_out=lost):
-            for key, describe in by.items():
-                parts[key].append(over_views(batch, describe, name=name).float())
+        for numbers, batch in each_batch(some, batch_size=batch_size, left_out=lost):
+            whole = _with_all(numbers, batch, list(by), lost)
+            for name, key, describe in wanted if any(map(len, whole.values())) else ():
+                parts[name][key].append(over_views(whole, describe, name=name).float())
         if left_out is not None:
             left_out.update({first + number: reason for number, reason in lost.items()})
-        first += len(images)
-    return {key: torch.cat(some).numpy() for key, some in parts.items() if some}
+        first += len(some)
+    return {
+        name: {key: torch.cat(rows).numpy() for key, rows in own.items()}
+        for name, own in parts.items()
+        if all(own.values())
+    }
+
+
+def plain_of_kinds(described: Mapping[str, Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """By one name each: of one kind as they are called; of several by kind, and what is most telling of all together.
+
+    That is the last before raw data.
+    """
+    if len(described) < 2:
+        return {key: rows for own in described.values() for key, rows in own.items()}
+    found = {f"{key} of {name}": rows for name, own in described.items() for key, rows in own.items()}
+    told = {name: list(own)[-2] for name, own in described.items()}
+    together = np.concatenate([described[name][key] for name, key in told.items()], axis=1)
+    return found | {" + ".join(f"{key} of {name}" for name, key in told.items()): together}
+
+
+def _with_all(numbers: Sequence[int], batch: Batch, names: Sequence[str], lost: dict[int, str]) -> Batch:
+    """Samples of a batch that have all kinds; why the others are left out goes to ``lost``."""
+    keep = []
+    for place, number in enumerate(numbers):
+        lacking = [name for name in names if name + THERE in batch and not bool(batch[name + THERE][place].all())]
+        if lacking:
+            lost[number] = f"it has no {' and no '.join(lacking)}"
+        else:
+            keep.append(place)
+    return batch if len(keep) == len(numbers) else {name: rows[keep] for name, rows in batch.items()}

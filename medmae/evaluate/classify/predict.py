@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from medmae.errors import DataError
-from medmae.evaluate.batches import each_batch, over_views
+from medmae.evaluate.batches import each_batch, over_views, over_views_of_kinds
 from medmae.training.reading import Items
 
 Link = Callable[[Tensor], Tensor]
@@ -26,7 +26,7 @@ def each_prediction(
     network: nn.Module,
     samples: Items[Mapping[str, Any]],
     *,
-    name: str,
+    name: str | Sequence[str],
     link: Link = probabilities,
     numbers: Sequence[int] | None = None,
     device: torch.device | str = "cpu",
@@ -40,9 +40,9 @@ def each_prediction(
     What is predicted of several views of a sample is averaged; see :func:`medmae.evaluate.batches.over_views`.
 
     Args:
-        network: Data ``(B, C, *size)`` -> ``(B, K)``; put to evaluation mode and to ``device``.
+        network: Data ``(B, C, *size)``, or several kinds by name, -> ``(B, K)``; put to evaluation mode and ``device``.
         samples: Items with data of the name.
-        name: Of the kind of data that the network takes, such as ``image``.
+        name: Of the kind of data that the network takes, such as ``image``; names, if it takes them by name.
         link: From the network's outputs to predictions, before views are averaged.
         numbers: As the others, see there.
         device: Where to compute.
@@ -64,7 +64,10 @@ def each_prediction(
         left_out=left_out,
         description=description,
     ):
-        yield found, over_views(batch, lambda data: link(network(data).float().cpu()), name=name)
+        if isinstance(name, str):
+            yield found, over_views(batch, lambda data: link(network(data).float().cpu()), name=name)
+        else:
+            yield found, over_views_of_kinds(batch, lambda data: link(network(data).float().cpu()), names=name)
 
 
 def predict(
@@ -72,7 +75,7 @@ def predict(
     samples: Items[Mapping[str, Any]],
     numbers: Sequence[int],
     *,
-    name: str,
+    name: str | Sequence[str],
     link: Link = probabilities,
     device: torch.device | str = "cpu",
     batch_size: int = 64,

@@ -10,7 +10,7 @@ from torch import nn
 
 from medmae.data.samples import Samples
 from medmae.errors import DataError, SomeFailedError
-from medmae.evaluate.classify.predict import each_prediction
+from medmae.evaluate.classify.predict import each_prediction, probabilities
 from medmae.evaluate.features.views_of_units import ViewsOfUnits
 from medmae.evaluate.tables import write_csv
 
@@ -22,9 +22,10 @@ def predict_images(
     *,
     images: Samples,
     network: nn.Module,
-    name: str,
+    name: str | Sequence[str],
     classes: Sequence[str],
     out: str | Path,
+    several: bool = False,
     batch_size: int = 64,
     num_workers: int = 0,
     device: torch.device | str = "cpu",
@@ -35,10 +36,11 @@ def predict_images(
 
     Args:
         images: Float32, of the size and channels that the network takes; they need no class.
-        network: ``(B, C, *size)`` -> logits ``(B, K)``.
-        name: Of the kind of data that the network takes.
+        network: ``(B, C, *size)``, or several kinds by name, -> logits ``(B, K)``.
+        name: Of the kind of data that the network takes; names, if it takes them by name.
         classes: K names, in the order of the outputs.
         out: Folder.
+        several: Whether classes do not exclude each other: all above one half are predicted, none perhaps.
         batch_size: Images at once.
         num_workers: Processes that read images.
         device: Where to compute.
@@ -54,23 +56,26 @@ def predict_images(
         network,
         units,
         name=name,
+        link=torch.sigmoid if several else probabilities,
         device=device,
         batch_size=batch_size,
         workers=num_workers,
         left_out=failed,
         description="Classifying",
     )
-    for numbers, probabilities in found:
-        if probabilities.shape[1] != len(classes):
+    for numbers, said in found:
+        if said.shape[1] != len(classes):
             raise DataError(
-                f"the network knows {probabilities.shape[1]} classes",
+                f"the network knows {said.shape[1]} classes",
                 field="classes",
                 value=list(classes),
                 remedy="name the classes of its training",
             )
-        for number, shares in zip(numbers, probabilities.tolist(), strict=True):
+        for number, shares in zip(numbers, said.tolist(), strict=True):
             named = {f"p_{name}": share for name, share in zip(classes, shares, strict=True)}
-            predicted = classes[max(range(len(shares)), key=shares.__getitem__)]
+            likeliest = classes[max(range(len(shares)), key=shares.__getitem__)]
+            above = [name for name, share in zip(classes, shares, strict=True) if share > 0.5]
+            predicted = ", ".join(above) if several else likeliest
             rows.append({"image": units.describe(number)["case"], "predicted": predicted, **named})
     left_out = [f"{units.describe(number)['case']} ({reason})" for number, reason in failed.items()]
     if not rows:

@@ -20,7 +20,7 @@ from medmae.evaluate.classify.fine_tune import FineTune
 from medmae.evaluate.classify.labelled import Labelled, kind_of, labelled, task_of
 from medmae.evaluate.classify.lars_probe import LarsProbe
 from medmae.evaluate.classify.mixing import Mixing
-from medmae.evaluate.classify.plain_features import RAW, describe_images, plain_features
+from medmae.evaluate.classify.plain_features import RAW, describe_kinds, plain_features, plain_of_kinds
 from medmae.evaluate.classify.protocol_tables import print_scores, write_protocol
 from medmae.evaluate.classify.task import Task, Trainable
 from medmae.evaluate.features.embedding_map import Layout, write_embedding_map
@@ -243,23 +243,25 @@ class _Bench:
 
 
 def read_all(
-    data: Labelled, kind: Kind, *, out: str | Path, batch_size: int = 64
+    data: Labelled, kind: Kind | Sequence[Kind], *, out: str | Path, batch_size: int = 64
 ) -> tuple[dict[str, np.ndarray], Labelled]:
     """What can be said of all samples without a network, by name; and those of them that can be read.
 
-    The others are written to ``left_out.json``.
+    The others are written to ``left_out.json``; of several kinds, those, too, that lack one of them. What is said of
+    several kinds is said of each, and of all together.
 
     Raises:
         DataError: If none can be read.
     """
     lost: dict[int, str] = {}
-    by = plain_features(kind)
-    described = describe_images(data.sets, by=by, name=kind.name, batch_size=batch_size, left_out=lost)
+    kinds = [kind] if isinstance(kind, Kind) else list(kind)
+    by = {each.name: plain_features(each) for each in kinds}
+    described = describe_kinds(data.sets, by=by, batch_size=batch_size, left_out=lost)
     write_left_out(out, lost, of=len(data))
     if not described:
         reason = next(iter(lost.values()))
         raise DataError(f"none of {len(data)} {data.item}s can be read: {reason}", remedy="prepare them again")
-    return described, data.without(sorted(lost))
+    return plain_of_kinds(described), data.without(sorted(lost))
 
 
 def plain_estimators(

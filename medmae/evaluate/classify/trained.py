@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +21,14 @@ from medmae.evaluate.classify.protocol import TUNED, plain_estimators, read_all
 from medmae.evaluate.classify.protocol_tables import print_scores, write_protocol
 from medmae.evaluate.classify.single_label import SingleLabel
 from medmae.evaluate.classify.task import Trainable
+from medmae.evaluate.classify.ways import Ways
 
 
 def evaluate_trained(
     *,
     network: nn.Module,
-    name: str,
+    name: str | None = None,
+    ways: Ways | None = None,
     train: Samples,
     held_out: Samples,
     out: str | Path,
@@ -39,7 +41,9 @@ def evaluate_trained(
 
     Args:
         network: Trained on ``train``; takes data in its own units.
-        name: Of the kind of data that it takes.
+        name: Of the kind of data that it takes; None of one that takes several by name.
+        ways: Of that one, each by what it is called: kinds that are given to it, and nothing else. All are asked of
+            the same samples, which have all kinds.
         train: What it learnt from.
         held_out: Labelled samples of other patients.
         out: Evaluation folder of a run; see :func:`medmae.evaluate.classify.protocol_tables.write_protocol`.
@@ -60,9 +64,15 @@ def evaluate_trained(
         if absent := _absent(held_out.labels, train.classes):
             missing = f"no held-out {held_out.view.noun} of {', '.join(absent)}"
             warnings.warn(f"{missing}: figures are of the other classes", stacklevel=2)
-    plain, data = read_all(labelled(train, held_out), kind_of(train), out=out)
+    given: Mapping[str, str | Sequence[str]] = {"this network": name} if name is not None else dict(ways or {})
+    named = {one for some in (ways or {}).values() for one in some}
+    kinds = kind_of(train) if name is not None else [kind for one, kind in train.kinds.items() if one in named]
+    plain, data = read_all(labelled(train, held_out), kinds, out=out)
     found = compare_estimators(
-        {f"this network, {by}": Trained(network=network, samples=data.samples, name=name, device=device)},
+        {
+            f"{way}, {by}": Trained(network=network, samples=data.samples, name=names, device=device)
+            for way, names in given.items()
+        },
         baselines=plain_estimators(plain, task),
         data=data,
         task=task,

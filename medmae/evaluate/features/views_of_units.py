@@ -13,10 +13,13 @@ from torch.utils.data import Dataset
 from medmae.data.samples import Samples
 from medmae.data.views import About
 from medmae.errors import DataError
+from medmae.tokens.modalities import THERE
 
 
 class ViewsOfUnits(Dataset[dict[str, Tensor | int]]):
     """One item a unit: each kind of data of its views, such as ``image``, as ``(V, C, *size)``, and ``views``: V.
+
+    Where views say which kinds they have, that is handed on.
 
     Args:
         samples: Which say what ``view`` of their unit they are (:meth:`~medmae.data.samples.Samples.describe`).
@@ -68,9 +71,8 @@ class ViewsOfUnits(Dataset[dict[str, Tensor | int]]):
 
     def __getitem__(self, index: int) -> dict[str, Tensor | int]:
         views = [self.samples[number] for number in self.members[index]]
-        return {name: torch.stack([view[name] for view in views]) for name in self.samples.kinds} | {
-            "views": self.views
-        }
+        names = [name for kind in self.samples.kinds for name in (kind, kind + THERE) if name in views[0]]
+        return {name: torch.stack([view[name] for view in views]) for name in names} | {"views": self.views}
 
     def describe(self, index: int) -> About:
         """Of the first view."""
