@@ -1,7 +1,7 @@
 """Does the selector choose the frame that a sentence is about? Simulated clips, of whose four frames one matches.
 
 Each frame is of one of eight colours, the four of a clip differ, and the sentence names the colour of one of them. A
-tiny network learns from scratch by its own four losses and is never told which frame it is. ``best`` is how often the
+tiny network learns from scratch by its own losses and is never told which frame it is. ``best`` is how often the
 highest score is that frame's, ``kept`` how often words read it; chance gives 0.25 and, of two of four, 0.5.
 
     python benchmarks/frame_choice.py            # three seeds of each form, into docs/methods/smaug.md
@@ -23,6 +23,7 @@ from medmae.methods.smaug import SMAUG, smaug_tiny
 COLOURS = torch.tensor([[a, b, c] for a in (0.0, 1.0) for b in (0.0, 1.0) for c in (0.0, 1.0)])
 FORMS: dict[str, dict[str, Any]] = {
     "perturbed (default)": {},
+    "perturbed, scores taught by contrast": {"score_weight": 1.0},
     "straight through": {"choice": "straight_through"},
     "straight through, scores from 0 to 1": {"choice": "straight_through", "score_norm": "min_max"},
 }

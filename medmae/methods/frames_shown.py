@@ -7,8 +7,8 @@ from torch import Tensor
 
 from medmae.masking.base import Mask
 from medmae.methods.shown import Shown, left_over
-from medmae.nn.frame_selection import Selection
 from medmae.nn.frames import EncodedFrames, FrameEncoder
+from medmae.nn.frames_text import FrameTextEncoder
 
 
 def frames_left(frames: FrameEncoder, clip: Tensor, mask: Mask, seen: EncodedFrames) -> dict[str, Shown]:
@@ -36,8 +36,23 @@ def frames_left(frames: FrameEncoder, clip: Tensor, mask: Mask, seen: EncodedFra
     return found
 
 
-def frames_read(frames: FrameEncoder, clip: Tensor, mask: Mask, seen: EncodedFrames, chosen: Selection) -> Shown:
-    """Of what is left in the end the frames that words read; arguments as of :func:`frames_left`."""
+def frames_read(
+    encoder: FrameTextEncoder, clip: Tensor, mask: Mask, seen: EncodedFrames, words: Tensor, hidden: Mask
+) -> dict[str, Shown]:
+    """Of what is left in the end the frames that words ``(B, L)`` read; nothing of an encoder without a selector.
+
+    Args:
+        encoder: Encoded both.
+        clip: See :func:`frames_left`;
+        mask: likewise;
+        seen: likewise.
+        words: Sentences.
+        hidden: Their mask.
+    """
+    if encoder.selector is None:
+        return {}
+    frames, sentence = encoder.frames, encoder.text(words, hidden.decoded(), hidden.key_mask())[:, 0]
+    chosen = encoder.select(frames.timed(seen.tokens), sentence)
     left = _numbered(_visible(frames, mask), seen.places)
     rows = torch.arange(len(left), device=left.device).unsqueeze(1)
     said = [
@@ -45,7 +60,8 @@ def frames_read(frames: FrameEncoder, clip: Tensor, mask: Mask, seen: EncodedFra
         + ", ".join(f"{score:.2f}" for score in scores)
         for index, scores in zip(chosen.index.tolist(), chosen.scores.tolist(), strict=True)
     ]
-    return left_over(frames.kind, frames.patches, clip, left[rows, chosen.index].flatten(1), said=said)
+    shown = left_over(frames.kind, frames.patches, clip, left[rows, chosen.index].flatten(1), said=said)
+    return {"read with the words": shown}
 
 
 def _visible(frames: FrameEncoder, mask: Mask) -> Tensor:

@@ -21,6 +21,9 @@ from medmae.objectives.contrastive import alike, gather_rows, info_nce
 from medmae.objectives.matching import hard_other, hard_weights, matching_loss
 from medmae.tokens.text import WORDS
 
+_SHARPNESS = 0.1  # temperature at which frames' cosines with a sentence become shares
+_TINY = 1e-12  # the least share whose logarithm is taken
+
 
 @dataclass(frozen=True)
 class Pairs:
@@ -46,9 +49,9 @@ def pair_ids(batch: Batch, real: Tensor) -> Tensor:
 
 
 def pair_terms(
-    pairs: Pairs, *, encoder: FrameTextEncoder, head: PairHead, contrast: float, matching: float
+    pairs: Pairs, *, encoder: FrameTextEncoder, head: PairHead, contrast: float, matching: float, scores: float = 0.0
 ) -> dict[str, Tensor]:
-    """Losses by name, times their weights; a weight of 0 leaves one out.
+    """Losses by name, times their weights; a weight of 0 leaves one out. ``scores`` is of :func:`taught_scores`.
 
     The negatives of matching are found by likeness among those of all processes, without a draw.
     """
@@ -61,7 +64,23 @@ def pair_terms(
         terms["matching"] = matching * _matching(pairs, clips, sentences, encoder=encoder, head=head)
     elif matching:
         warnings.warn("a batch of one has no other pair: it is trained without matching", stacklevel=2)
+    if scores:
+        terms["scores"] = scores * taught_scores(pairs, encoder=encoder, head=head)
     return terms
+
+
+def taught_scores(pairs: Pairs, *, encoder: FrameTextEncoder, head: PairHead) -> Tensor:
+    """Cross-entropy of the selector's scores with what contrast says: the mean over pairs.
+
+    Contrast says shares of frames: the softmax of each one's cosine with its sentence, over 0.1. They get no gradient,
+    so that a score follows contrast and contrast no score. Scores must be shares, too.
+    """
+    assert encoder.selector is not None
+    with torch.no_grad():
+        sentence = head.of_words(pairs.states[:, 0]).unsqueeze(2)  # (B, P, 1)
+        wanted = ((head.each_frame(pairs.frames[:, :, 0]) @ sentence).squeeze(2) / _SHARPNESS).softmax(dim=1)  # (B, F)
+    found = encoder.selector.scores(pairs.frames, pairs.states[:, 0])
+    return -(wanted * found.clamp(min=_TINY).log()).sum(dim=1).mean()
 
 
 def _matching(pairs: Pairs, clips: Tensor, sentences: Tensor, *, encoder: FrameTextEncoder, head: PairHead) -> Tensor:

@@ -123,7 +123,8 @@ class SMAUG(MaskedWords):
         pixel_weight: Weight of the pixels' error;
         word_weight: of the words';
         contrast: of contrast, 0 leaves it out, and matching with it;
-        matching: of matching, 0 leaves it out.
+        matching: of matching, 0 leaves it out;
+        score_weight: of teaching frames' scores by contrast; see :func:`medmae.methods.pairs.taught_scores`.
         picture: Sizes of the encoder; see :class:`medmae.nn.sizes.BlockSizes`. Text has as many heads.
 
     Raises:
@@ -172,6 +173,7 @@ class SMAUG(MaskedWords):
         word_weight: float = 1.0,
         contrast: float = 1.0,
         matching: float = 1.0,
+        score_weight: float = 0.0,
         **picture: Unpack[BlockSizes],
     ) -> None:
         super().__init__()
@@ -180,6 +182,8 @@ class SMAUG(MaskedWords):
         check_choice(decode_from, get_args(DecodeFrom), name="decode_from")
         if matching and not contrast:
             raise ValueError("matching takes its negatives from contrast: give contrast a weight, or matching none")
+        if score_weight and (not contrast or keep_frames == 1 or score_norm != "softmax"):
+            raise ValueError("scores are taught by contrast, as shares: contrast, keep_frames below 1, and softmax")
         frame = MaskedViT(
             image_size=image_size,
             patch_size=patch_size,
@@ -207,7 +211,7 @@ class SMAUG(MaskedWords):
         self.word_masking = WordMasking(max_words=max_words, ratio=word_ratio, spare=spare_words)
         self.target_norm, self.keep_warmup, self.decode_from = target_norm, keep_warmup, decode_from
         self.replaced, self.contrast, self.matching = replaced, contrast, matching
-        self.pixel_weight, self.word_weight = pixel_weight, word_weight
+        self.pixel_weight, self.word_weight, self.score_weight = pixel_weight, word_weight, score_weight
 
     @property
     def begins(self) -> Mapping[str, str]:
@@ -261,7 +265,7 @@ class SMAUG(MaskedWords):
             text, words = self.encoder.text, batch[WORDS.name]
             real = text.words.real(words)
             pairs = Pairs(timed, text(words, keys=real), real, pair_ids(batch, real))
-            weights = {"contrast": self.contrast, "matching": self.matching}
+            weights = {"contrast": self.contrast, "matching": self.matching, "scores": self.score_weight}
             terms |= pair_terms(pairs, encoder=self.encoder, head=self.pair_head, **weights)
         return StepOutput.of(terms=terms, prediction={name: pixels, WORDS.name: found}, masks=masks)
 
@@ -271,16 +275,11 @@ class SMAUG(MaskedWords):
         name, frames = self.clip.kind.name, self.clip
         mask, words, clip = masks[name].complete(), batch[WORDS.name], batch[name]
         seen, pixels = self._pixels(frames.patchify(clip), mask, keep_rate=frames.keep_rate)
-        timed = frames.timed(seen.tokens)
-        found = self._words(words, masks[WORDS.name], timed, replaced="mask")
+        found = self._words(words, masks[WORDS.name], frames.timed(seen.tokens), replaced="mask")
         image = rebuilt(frames, clip, mask, pixels, target_norm=self.target_norm, scaled=True)
         shown = {name: image, WORDS.name: guessed_words(words, masks[WORDS.name], found)}
         shown |= frames_left(frames, clip, mask, seen)
-        if self.encoder.selector is not None:
-            hidden, keys = masks[WORDS.name].decoded(), masks[WORDS.name].key_mask()
-            chosen = self.encoder.select(timed, self.encoder.text(words, hidden, keys)[:, 0])
-            shown["read with the words"] = frames_read(frames, clip, mask, seen, chosen)
-        return shown
+        return shown | frames_read(self.encoder, clip, mask, seen, words, masks[WORDS.name])
 
     def _pixels(self, rows: Tensor, mask: Mask, *, keep_rate: float) -> tuple[EncodedFrames, Tensor]:
         """Encoded frames of ``rows`` ``(B, F * N, P)``, and their hidden patches in the mask's order, ``(B, M, P)``."""

@@ -79,9 +79,15 @@ class Block(nn.Module):
         """
         if torch.jit.is_scripting():  # type: ignore[attr-defined]
             return self.whole(x)
-        if between is not None:
+        if between is not None:  # each use takes what it knows: a mask that is passed by would let padding be read
+            assert num_tail is None
+            assert source is None
+            assert key_mask is None
+            assert not causal
             return recomputed(self, self.reduced, x, between)
         if num_tail is not None:
+            assert source is None
+            assert not causal
             return recomputed(self, self.tail, x, num_tail, key_mask)
         if causal or source is not None or key_mask is not None:
             return recomputed(self, self.reading, x, source, causal, key_mask)

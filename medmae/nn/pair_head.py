@@ -29,9 +29,13 @@ class PairHead(Configured, nn.Module):
         self.temperature = nn.Parameter(torch.tensor(temperature))
         initialise_linears(self)
 
+    def each_frame(self, class_tokens: Tensor) -> Tensor:
+        """Frames ``(B, F, P)`` from class tokens ``(B, F, D)``, of length 1."""
+        return F.normalize(self.frames(class_tokens), dim=2)
+
     def of_frames(self, class_tokens: Tensor) -> Tensor:
         """Clips ``(B, P)`` from class tokens ``(B, F, D)``: the mean of frames, each of length 1."""
-        return F.normalize(self.frames(class_tokens), dim=2).mean(dim=1)
+        return self.each_frame(class_tokens).mean(dim=1)
 
     def of_words(self, class_tokens: Tensor) -> Tensor:
         """Sentences ``(B, P)`` from class tokens ``(B, D)``, of length 1."""

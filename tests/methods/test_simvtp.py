@@ -12,6 +12,7 @@ from medmae.masking import Mask
 from medmae.methods.simvtp import sentence_ids, simvtp_base, simvtp_tiny
 from medmae.methods.videomae import videomae_tiny
 from medmae.nn.video_text import VideoTextEncoder
+from medmae.objectives.words import masked_words
 from medmae.weights.io import import_state
 from medmae.weights.maps.simvtp import SIMVTP
 from medmae.weights.maps.videomae import VIDEOMAE
@@ -113,6 +114,15 @@ def test_where_no_word_is_hidden_they_cost_nothing_and_gradients_are_finite(meth
     assert not method.word_head.pred.weight.grad.any()
 
 
+def test_words_that_are_not_hidden_are_asked_of_nobody(method, batch, masks):
+    found = method(batch, masks=masks, generator=seeded()).prediction["words"]
+    shown = ~masks["words"].decoded()
+    other = torch.where(shown, 9, batch["words"])
+    assert not torch.equal(other, batch["words"])
+    costs = [masked_words(found, words, masks["words"]) for words in (batch["words"], other)]
+    assert torch.equal(*costs)
+
+
 def test_with_neither_contrast_nor_matching_there_is_one_pass(batch, monkeypatch):
     seen = passes(None, monkeypatch)
     out = simvtp_tiny(**PLAIN)(batch, generator=seeded())
@@ -193,6 +203,28 @@ def test_weights_of_videomae_fill_all_that_is_of_clips():
     }
     assert torch.equal(method.clip.blocks[1].mlp.fc1.weight, clips.encoder.blocks[1].mlp.fc1.weight)
     assert torch.equal(method.decoder.mask_token, clips.decoder.mask_token)
+
+
+def test_in_half_precision_padding_is_still_read_by_none(method, batch, masks):
+    """Where a large negative number is added for padding, float16 knows it as minus infinity, or not at all."""
+    encoder = method.encoder.half().eval()
+    padded = ~method.encoder.words.real(batch["words"])
+    one, two = (
+        encoder({"image": batch["image"].half(), "words": words}, masks)[0]
+        for words in (batch["words"], torch.where(padded, 7, batch["words"]))
+    )
+    real = torch.cat([torch.ones(3, one.shape[1] - padded.shape[1], dtype=torch.bool), ~padded], dim=1)
+    assert one.dtype == torch.float16
+    assert one.isfinite().all()
+    assert torch.equal(one[real], two[real])
+
+
+@pytest.mark.parametrize("scaled", ["gamma_1", "gamma_2"])
+def test_weights_with_a_scale_of_layers_are_refused_for_no_block_here_has_one(scaled, method):
+    theirs = SIMVTP.write(method.state_dict())
+    theirs[f"encoder.blocks.0.{scaled}"] = torch.ones(48)
+    with pytest.raises(ValueError, match=rf"unexpected +1  [^\n]*{scaled}"):
+        import_state(method, theirs, key_map=SIMVTP)
 
 
 def test_rates_that_fall_by_layer_reach_words_and_blocks(method):

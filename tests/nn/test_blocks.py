@@ -95,6 +95,12 @@ def test_tokens_behind_a_key_mask_are_read_by_none(block, use):
     assert not torch.allclose(block(changed, **use)[:, -1], masked[:, -1], atol=1e-3)
 
 
+@pytest.mark.parametrize("use", [{"key_mask": torch.ones(2, 6, dtype=torch.bool)}, {"num_tail": 2}, {"causal": True}])
+def test_a_block_that_drops_tokens_passes_by_no_mask_that_it_does_not_know(block, use):
+    with pytest.raises(AssertionError):
+        block(torch.randn(2, 6, 24), between=lambda tokens, importance: tokens, **use)
+
+
 def test_a_key_mask_that_hides_nothing_is_the_plain_block_and_one_of_padding_a_shorter_sequence(block):
     tokens = torch.randn(2, 6, 24)
     assert_close(block(tokens, key_mask=torch.ones(2, 6, dtype=torch.bool)), block(tokens), atol=1e-5, rtol=1e-5)
