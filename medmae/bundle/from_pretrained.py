@@ -1,7 +1,8 @@
 """A training on a pre-trained encoder takes that encoder's sizes: whoever names the file has to repeat none of them.
 
-Sizes that a user typed, or that a configuration merged over the first one brings, are compared with it, and refused by
-name where they contradict it.
+Where encoders of several methods serve (a recipe's ``of_any_method``), the method is that of the file, too, and frames
+are taken as in its training. Sizes that a user typed, or that a configuration merged over the first one brings, are
+compared with it, and refused by name where they contradict it.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from pathlib import Path
 from pydoc import locate
 from typing import Any
 
+from medmae.bundle.how_read import is_given, of_any_method, reading
 from medmae.bundle.kept import as_yaml
+from medmae.methods.registry import methods
 from medmae.nn.arguments import plain, same
 from medmae.nn.config import TARGET, config_by
 from medmae.weights.about import read_about
@@ -22,8 +25,6 @@ from medmae.weights.networks import read_networks
 
 _TRAINING = "training"
 _POSITIONS = frozenset({"image_size", "num_frames"})
-_READ = ("stride", "max_words")
-_PARTS = ("front",)  # of a view, that remember their arguments
 # What an encoder is built with, by the names that methods and the encoder itself have for it.
 _SIZES = (
     *("modalities", "outputs", "num_frames", "image_size", "tubelet_size", "patch_size", "in_channels"),
@@ -47,8 +48,10 @@ def from_pretrained(parser: Any, *, given: Collection[str]) -> dict[str, Any]:  
     if path is None or holder is None:
         return {}
     networks = read_networks(path)
-    settings = _sizes(parser, holder, networks.get("") or networks.get("encoder") or {}, path=path, given=given)
-    settings |= {id_: value for id_, value in reading(parser, path, given).items() if value != parser.get(id_, None)}
+    config, any_method = networks.get("") or networks.get("encoder") or {}, of_any_method(training)
+    settings = _sizes(parser, holder, config, path=path, given=given, any_method=any_method)
+    read = reading(parser, path, given, of=training)
+    settings |= {id_: value for id_, value in read.items() if value != parser.get(id_, None)}
     if settings and os.environ.get("LOCAL_RANK", "0") == "0":
         print(f"as {path} has it: " + " ".join(f"--{id_} {as_yaml(value)}" for id_, value in settings.items()))
     return settings
@@ -60,39 +63,6 @@ def _compare(parser: Any, id_: str, theirs: object, *, name: str, path: Path) ->
         raise contradiction(theirs, Wanted(wanted, id_), path=path)
 
 
-def reading(parser: Any, weights: Path, given: Collection[str]) -> dict[str, Any]:  # noqa: ANN401 (MONAI's parser)
-    """How samples were read in training, where the network does not show it: who uses the weights may say otherwise."""
-    view = read_about(weights).get("view", {})
-    said = _leaves(view)
-    found = {name: said[name] for name in _READ if name in said and name in parser and name not in given}
-    for part in (part for part in _PARTS if isinstance(parser.get(part, None), dict) and part not in given):
-        own = parser.get(part)
-        found |= {
-            f"{part}::{argument}": value
-            for argument, value in _arguments(view, part).items()
-            if f"{part}::{argument}" not in given and not str(own.get(argument)).startswith("@")
-        }
-    return found
-
-
-def _arguments(options: Mapping[str, Any], part: str) -> dict[str, Any]:
-    """With which a part of a view was built, wherever it stands among its options."""
-    for name, value in options.items():
-        if isinstance(value, Mapping):
-            found = value.get("arguments") if name == part else _arguments(value, part)
-            if found:
-                return dict(found)
-    return {}
-
-
-def _leaves(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Options of a view and its parts by their names."""
-    found: dict[str, Any] = {}
-    for name, value in options.items():
-        found |= _leaves(value) if isinstance(value, Mapping) else {name: value}
-    return found
-
-
 def _sizes(
     parser: Any,  # noqa: ANN401 (MONAI's)
     holder: str,
@@ -100,11 +70,12 @@ def _sizes(
     *,
     path: Path,
     given: Collection[str],
+    any_method: bool,
 ) -> dict[str, Any]:
     """Sizes by the ids that a recipe has for them, of those that are not as the recipe's own."""
-    component, preset, settings = parser.get(holder), str(read_about(path).get("preset")), {}
+    component, about, settings = parser.get(holder), read_about(path), {}
     target = str(component[TARGET])
-    if f"{holder}::{TARGET}" not in given and (sibling := _sibling(target, preset)) != target:
+    if f"{holder}::{TARGET}" not in given and (sibling := _sibling(target, about, any_method=any_method)) != target:
         target = settings[f"{holder}::{TARGET}"] = sibling
     make = locate(target)
     own = config_by(make) if callable(make) else {}
@@ -116,7 +87,7 @@ def _sizes(
         id_ = option or f"{holder}::{place}"
         if name not in config or (not option and place not in own):
             continue
-        if _is_given(id_, given):
+        if is_given(id_, given):
             _compare(parser, id_, config[name], name=name, path=path)
         elif option or not same(own[place], config[name]):
             settings[id_] = plain(config[name])
@@ -155,12 +126,14 @@ def _followed(parser: Any, node: Any, *names: str) -> str | None:  # noqa: ANN40
     return found
 
 
-def _sibling(target: str, preset: str) -> str:
-    """The preset of the same name as that of the weights, if there is one: the demo's on the demo's."""
-    known = _PRESET.fullmatch(target)
+def _sibling(target: str, about: Mapping[str, Any], *, any_method: bool) -> str:
+    """The preset of the same name as that of the weights, if there is one: the demo's on the demo's.
+
+    Of the same method or, where any serves, of that of the weights.
+    """
+    known, preset = _PRESET.fullmatch(target), str(about.get("preset"))
+    spec = methods().get(str(about.get("method"))) if any_method else None
+    if spec is not None and preset in spec.presets:
+        return f"{spec.presets[preset].__module__}.{spec.presets[preset].__qualname__}"
     sibling = f"{known[1]}.{known[2]}_{preset}" if known else target
     return sibling if callable(locate(sibling)) else target
-
-
-def _is_given(id_: str, given: Collection[str]) -> bool:
-    return any(each == id_ or each.startswith(f"{id_}::") for each in given)

@@ -21,7 +21,8 @@ from typing import Any
 from monai.bundle import ConfigParser
 from torch import nn
 
-from medmae.bundle.from_pretrained import from_pretrained, reading
+from medmae.bundle.from_pretrained import from_pretrained
+from medmae.bundle.how_read import is_given, reading
 from medmae.errors import DataError
 from medmae.nn.arguments import changed, is_network, plain, same
 from medmae.nn.config import TARGET, build, config_by, config_of
@@ -67,7 +68,7 @@ def from_weights(parser: Any, *, given: Collection[str]) -> dict[str, Any]:  # n
     if weights is None:
         return {}
     config = read_networks(weights).get("")
-    settings = {**reading(parser, weights, given), **_task_settings(parser, weights, given)}
+    settings = {**reading(parser, weights, given, of=parser.get(_EVALUATOR)), **_task_settings(parser, weights, given)}
     if config is None:
         if not read_networks(weights):  # an encoder alone says its own sizes when it is loaded
             _tell_unknown(parser, root, weights)
@@ -173,7 +174,7 @@ class Bound:
             )
 
     def _is_given(self, id_: str) -> bool:
-        return any(each == id_ or each.startswith(f"{id_}::") for each in self.given)
+        return is_given(id_, self.given)
 
     def _value(self, id_: str) -> object:
         return self.parser.get_parsed_content(id_)

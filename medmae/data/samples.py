@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ class Samples(Dataset[dict[str, Any]]):
     Args:
         source: A manifest or a table; or the path of one, which the view knows how to read.
         view: Which samples a unit gives, and what one looks like.
+        but: Options of the view that are others here, such as those of training beside a view of a test.
         split: ``train``, ``val`` or ``test``; None takes all.
         classes: Names to keep, in the order of their numbers; None takes all of the source, so that numbers are the
             same in every split. Samples of no named class are left out.
@@ -56,6 +58,7 @@ class Samples(Dataset[dict[str, Any]]):
         *,
         source: Source | str | Path,
         view: View[Any],
+        but: Mapping[str, Any] | None = None,
         split: str | None = "train",
         classes: Sequence[str] | None = None,
         fraction: float = 1.0,
@@ -67,6 +70,7 @@ class Samples(Dataset[dict[str, Any]]):
     ) -> None:
         if limit is not None and limit < 1:
             raise ValueError(f"limit must be positive or None, got {limit}")
+        view = replace(view, **but) if but else view  # type: ignore[type-var]  # each is a dataclass
         if in_memory and not isinstance(view, Keepable):
             raise ValueError(f"{type(view).__name__} draws its samples anew each time: in_memory has nothing to keep")
         kept_shape = view.kept_shape if in_memory and isinstance(view, Keepable) else None
@@ -105,6 +109,11 @@ class Samples(Dataset[dict[str, Any]]):
                 value=(*self._chosen.values(), view.options),
                 remedy=view.remedy(self.source, places),
             )
+
+    def part(self, split: str | None, *, source: Source | str | Path | None = None) -> Samples:
+        """All samples of another split, or of another source, that this view makes; there may be none."""
+        source = self.source if source is None else source
+        return Samples(source=source, view=self.view, split=split, may_be_empty=True)
 
     @property
     def labels(self) -> np.ndarray:

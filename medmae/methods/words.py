@@ -12,6 +12,7 @@ from torch import Generator, Tensor
 from medmae.kinds import Kind
 from medmae.masking.base import Masks
 from medmae.methods.base import Batch, MaskedMethod, count_samples, entry
+from medmae.nn.pair_head import PairHead
 from medmae.nn.words import WordEmbedding, example_sentences
 from medmae.tokens.patches import Patches
 from medmae.tokens.text import WORDS, Vocabulary
@@ -41,6 +42,13 @@ class ReadsWords:
     @abstractmethod
     def sentences(self) -> WordEmbedding:
         """What embeds its sentences, and knows by which vocabulary."""
+
+    @property
+    def projections(self) -> PairHead | None:
+        """What its contrast projects clips and sentences with; None where it has none."""
+        head = getattr(self, "pair_head", None)
+        assert head is None or isinstance(head, PairHead)
+        return head
 
     @property
     def vocabulary(self) -> Vocabulary | None:

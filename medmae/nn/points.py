@@ -9,6 +9,8 @@ from torch.nn import functional as F
 
 from medmae.nn.config import Configured
 from medmae.nn.encoder import Encoder, Pool
+from medmae.nn.frames import FrameEncoder
+from medmae.nn.pair_head import PairHead
 from medmae.nn.vit import MaskedViT
 
 
@@ -53,6 +55,24 @@ class FeatureTower(nn.Module):
         """``(B, C, T, H, W)`` -> ``(B, D)``."""
         found: Tensor = self.encoder.features(data, pool=self.pool)
         return found
+
+
+class FrameTower(nn.Module):
+    """The mean over frames of their projected class tokens, each of length 1; not for export.
+
+    Args:
+        frames: Encodes clips.
+        head: Projects them.
+    """
+
+    def __init__(self, frames: FrameEncoder, head: PairHead) -> None:
+        super().__init__()
+        self.frames, self.head = frames, head
+
+    def forward(self, data: Tensor) -> Tensor:
+        """``(B, C, F, H, W)`` -> ``(B, P)``."""
+        encoded = self.frames(self.frames.patchify(data))
+        return self.head.of_frames(self.frames.timed(encoded.tokens)[:, :, 0])
 
 
 class ClipPoints(Configured, nn.Module):

@@ -46,15 +46,17 @@ class AnswerTraining(TaskTraining):
     """Trains a method to answer, all of it, and tests it on held-out patients beside what needs no network.
 
     Args:
-        train: Questions to learn from as they are, of a view that draws nothing: baselines learn from them.
+        validation: Questions of a view that draws nothing; baselines learn from those of its training split.
         training: Arguments of :class:`medmae.recipes.task_training.TaskTraining`.
     """
 
     weights = WEIGHTS
 
-    def __init__(self, *, train: Samples, **training: Any) -> None:
-        super().__init__(judge=ByAnswers(), **training)
-        self.train = train
+    of_any_method = True
+
+    def __init__(self, *, validation: Samples, **training: Any) -> None:
+        super().__init__(judge=ByAnswers(), validation=validation, **training)
+        self.train = validation.part("train")
         method = _answering(self.method)
         self.record = {"answered by": method.by, "answers": len(method.answers), **self.record}
 
@@ -71,15 +73,16 @@ class AnswerEvaluation(Evaluation):
 
     Args:
         dataset: Held-out questions with known answers, of a view that draws nothing.
-        train: What baselines learn from, likewise.
+        train_dir: Prepared data, from whose training split baselines learn.
         evaluation: Arguments of :class:`medmae.recipes.evaluation.Evaluation`.
     """
 
     weights = WEIGHTS
+    of_any_method = True
 
-    def __init__(self, *, dataset: Samples, train: Samples, **evaluation: Any) -> None:
+    def __init__(self, *, dataset: Samples, train_dir: str | Path, **evaluation: Any) -> None:
         super().__init__(data=dataset.source, split=dataset.split, **evaluation)
-        self.dataset, self.train = dataset, train
+        self.dataset, self.train = dataset, dataset.part("train", source=train_dir)
 
     def load(self, path: Path) -> None:
         """All of the method."""
@@ -105,6 +108,7 @@ class Answers:
     """
 
     weights = WEIGHTS
+    of_any_method = True
 
     def __init__(
         self,

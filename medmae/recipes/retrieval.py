@@ -64,7 +64,7 @@ class RetrievalTraining(TaskTraining):
     """Trains a retriever, all of it, and tests it on held-out patients beside what needs no network.
 
     Args:
-        train: Clips to learn from as they are, of a view that draws nothing: baselines learn from them.
+        validation: Clips of a view that draws nothing; baselines learn from those of its training split.
         top: See :func:`medmae.evaluate.words.video_text.evaluate_video_text`.
         prompts: Sentences of each class, for naming clips without a label; None leaves that out.
         training: Arguments of :class:`medmae.recipes.task_training.TaskTraining`.
@@ -72,10 +72,12 @@ class RetrievalTraining(TaskTraining):
 
     weights = WEIGHTS
 
-    def __init__(self, *, train: Samples, top: int = 0, prompts: Prompts | None = None, **training: Any) -> None:
+    of_any_method = True
+
+    def __init__(self, *, validation: Samples, top: int = 0, prompts: Prompts | None = None, **training: Any) -> None:
         method = training["module"].method
-        super().__init__(judge=ByRecall(_retriever(method).likeness), **training)
-        self.train, self.top, self.prompts = train, top, prompts
+        super().__init__(judge=ByRecall(_retriever(method).likeness), validation=validation, **training)
+        self.train, self.top, self.prompts = validation.part("train"), top, prompts
         self.record = {"top": top, **self.record}
 
     def initialize(self) -> None:
@@ -96,7 +98,7 @@ class RetrievalEvaluation(Evaluation):
 
     Args:
         dataset: Held-out clips with captions, of a view that draws nothing.
-        train: What baselines learn from, likewise.
+        train_dir: Prepared data, from whose training split baselines learn.
         top: See :func:`medmae.evaluate.words.video_text.evaluate_video_text`.
         prompts: Sentences of each class, for naming clips without a label; None leaves that out.
         evaluation: Arguments of :class:`medmae.recipes.evaluation.Evaluation`.
@@ -104,11 +106,20 @@ class RetrievalEvaluation(Evaluation):
 
     weights = WEIGHTS
 
+    of_any_method = True
+
     def __init__(
-        self, *, dataset: Samples, train: Samples, top: int = 0, prompts: Prompts | None = None, **evaluation: Any
+        self,
+        *,
+        dataset: Samples,
+        train_dir: str | Path,
+        top: int = 0,
+        prompts: Prompts | None = None,
+        **evaluation: Any,
     ) -> None:
         super().__init__(data=dataset.source, split=dataset.split, **evaluation)
-        self.dataset, self.train, self.top, self.prompts = dataset, train, top, prompts
+        self.dataset, self.train = dataset, dataset.part("train", source=train_dir)
+        self.top, self.prompts = top, prompts
         self.record = {"top": top, **self.record}
 
     def load(self, path: Path) -> None:
@@ -138,6 +149,7 @@ class Lookup:
     """
 
     weights = WEIGHTS
+    of_any_method = True
 
     def __init__(
         self,

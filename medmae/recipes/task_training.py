@@ -22,13 +22,26 @@ class TaskTraining(Training):
     Args:
         pretrained: ``pretraining.safetensors``; None trains from scratch.
         judge: Says how good an epoch was.
-        held_out: Samples of test patients; if there are none, evaluation is left out and the report says so.
+        validation: Samples by which it is judged.
+        held_out: Samples of test patients; None: as ``validation`` reads them. If there are none, evaluation is left
+            out and the report says so.
         training: Arguments of :class:`Training`.
     """
 
-    def __init__(self, *, pretrained: str | Path | None, judge: Judge, held_out: Samples, **training: Any) -> None:
-        super().__init__(**training)
-        self.pretrained, self.held_out = pretrained, held_out
+    of_any_method = False  # whether encoders of several methods serve: see medmae.bundle.from_pretrained
+
+    def __init__(
+        self,
+        *,
+        pretrained: str | Path | None,
+        judge: Judge,
+        validation: Samples,
+        held_out: Samples | None = None,
+        **training: Any,
+    ) -> None:
+        super().__init__(validation=validation, **training)
+        self.pretrained = pretrained
+        self.held_out = validation.part("test") if held_out is None else held_out
         self.record = {"pretrained": pretrained, **self.record}
         self.best = BestEpoch(judge)
         self.trainer.callbacks.append(self.best)  # type: ignore[attr-defined]

@@ -10,12 +10,14 @@ if TYPE_CHECKING:
     from medmae.training.module import MaskedModule
     from medmae.training.optim import OptimizerSpec
     from medmae.training.schedule import WarmupCosine, WarmupStep, WarmupTimesCosine
+    from medmae.training.tuning import TunedModule
 
 __all__ = [
     "Checkpoints",
     "MaskedModule",
     "OptimizerSpec",
     "ResumableLoader",
+    "TunedModule",
     "WarmupCosine",
     "WarmupStep",
     "WarmupTimesCosine",
@@ -27,6 +29,7 @@ _HOMES = {  # name -> module
     "MaskedModule": "module",
     "OptimizerSpec": "optim",
     "ResumableLoader": "loader",
+    "TunedModule": "tuning",
     "WarmupCosine": "schedule",
     "WarmupStep": "schedule",
     "WarmupTimesCosine": "schedule",

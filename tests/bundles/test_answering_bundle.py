@@ -12,10 +12,7 @@ from safetensors.torch import load_file
 from data_prep.tiny.asked import make
 from medmae.bundle.run import run_bundle
 from medmae.errors import DataError
-from medmae.methods.smaug import smaug_tiny
-from medmae.recipes import KeptWords
-from medmae.weights.io import save_safetensors
-from medmae.weights.unseen import header
+from medmae.weights.about import read_about
 
 pytest.importorskip("av", reason="videos are read by PyAV")
 
@@ -34,6 +31,14 @@ def prepared(tmp_path_factory) -> Path:
 def pretrained(prepared, tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("pretrained")
     run("video_text_simvtp_pretraining", "train", prepared, out, **TINY, **QUICK)
+    return out / "models" / "pretraining.safetensors"
+
+
+@pytest.fixture(scope="module")
+def of_smaug(prepared, tmp_path_factory) -> Path:
+    out, tiny = tmp_path_factory.mktemp("smaug"), {"method::_target_": "medmae.methods.smaug.smaug_tiny"}
+    sizes = {name: value for name, value in SIZES.items() if name != "stride"}
+    run("video_text_smaug_pretraining", "train", prepared, out, **sizes, **tiny, **QUICK)
     return out / "models" / "pretraining.safetensors"
 
 
@@ -91,16 +96,19 @@ def test_choices_are_answered_by_number_and_weights_say_so(prepared, pretrained,
     assert task_of(then)["scores"] == task_of(out)["scores"]
 
 
-def test_smaug_s_weights_serve_and_say_answers_in_words(prepared, pretrained, tmp_path):
-    words = KeptWords(model_dir=pretrained.parent)
-    begun = smaug_tiny(in_channels=1, scale="imagenet", vocabulary=tuple(words))
-    path = tmp_path / "pretraining.safetensors"
-    save_safetensors(begun.state_dict(), path, metadata=header(begun))
-    own = {**SIZES, "by": "words", "pretrained": str(path), **QUICK}
+def test_smaug_s_weights_serve_without_a_word_of_their_method_and_say_answers_in_words(prepared, of_smaug, tmp_path):
     out, then = tmp_path / "train", tmp_path / "evaluate"
-    run(BUNDLE, "train", prepared, out, **own, **{"backbone::_target_": "medmae.methods.smaug.smaug_tiny"})
-    run(BUNDLE, "evaluate", prepared, then, model_dir=str(out / "models"), max_words=16)
+    run(BUNDLE, "train", prepared, out, channels=1, by="words", pretrained=str(of_smaug), **QUICK)
+    about = read_about(out / "models" / "answering.safetensors")
+    assert about["view"]["sampling"] == {"class": "Segments", "frames": 4}  # as in its pre-training
+    run(BUNDLE, "evaluate", prepared, then, model_dir=str(out / "models"))
     assert task_of(then)["scores"] == task_of(out)["scores"]
+
+
+def test_whoever_names_another_method_than_the_file_s_is_refused(prepared, of_smaug, tmp_path):
+    own = {"channels": 1, **QUICK, "pretrained": str(of_smaug), "backbone::_target_": TINY["method::_target_"]}
+    with pytest.raises((RuntimeError, DataError, ValueError)):
+        run(BUNDLE, "train", prepared, tmp_path, **own)
 
 
 def refused(*arguments, **options):

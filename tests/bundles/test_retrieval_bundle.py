@@ -125,6 +125,23 @@ def test_clips_are_looked_up_by_sentences(prepared, trained, tmp_path):
     assert likeness == sorted(likeness, reverse=True)
 
 
+@pytest.mark.slow
+def test_smaug_s_weights_serve_without_a_word_of_their_method(prepared, tmp_path):
+    begun, out, then = (tmp_path / name for name in ("pretrained", "train", "evaluate"))
+    sizes = {name: value for name, value in SIZES.items() if name != "stride"}
+    tiny = {"method::_target_": "medmae.methods.smaug.smaug_tiny"}
+    run("video_text_smaug_pretraining", "train", prepared, begun, **sizes, **tiny, **QUICK)
+    own = {"pretrained": str(begun / "models" / "pretraining.safetensors"), "channels": 1, **QUICK}
+    run(BUNDLE, "train", prepared, out, **own, matching=1.0, top=3)
+    run(BUNDLE, "evaluate", prepared, then, model_dir=str(out / "models"), top=3)
+    mine, trained = figures(then)["tasks"], figures(out)["tasks"]
+    for way in mine:
+        for name in ("likeness", "best 3 matched"):
+            assert mine[way]["scores"][name]["metrics"] == trained[way]["scores"][name]["metrics"], (way, name)
+    run(BUNDLE, "inference", prepared, tmp_path / "found", model_dir=str(out / "models"), queries=["to the left"])
+    assert (tmp_path / "found" / "found.csv").is_file()
+
+
 def refused(*arguments, **options):
     with pytest.raises((RuntimeError, DataError)) as caught:
         run(*arguments, **options)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch.nn import functional as F
 from torch.testing import assert_close
 
 from medmae.methods.retrieval import rerank
+from medmae.methods.simvtp import simvtp_tiny
+from medmae.methods.simvtp_retrieval import DualEncoder
 from medmae.methods.smaug import smaug_tiny
-from medmae.methods.video_text_tasks import VideoTextRetrieval
+from medmae.methods.video_text_tasks import VideoTextRetrieval, retriever
+from medmae.nn.points import ClipPoints
 
 
 def seeded(seed=0):
@@ -79,7 +83,38 @@ def test_of_several_sentences_each_is_matched_with_its_own_clip(retrieval):
     assert_close(logits[2], alone, atol=1e-5, rtol=1e-5)
 
 
-def test_a_head_without_matching_is_refused():
+def test_a_head_without_matching_is_refused_or_trained_without():
     method = smaug_tiny(matching=0.0)
     with pytest.raises(ValueError, match="pre-train with matching"):
         VideoTextRetrieval(encoder=method.encoder, pair_head=method.pair_head)
+    found = VideoTextRetrieval(encoder=method.encoder, pair_head=method.pair_head, matching=0.0)
+    assert not found.matches
+    assert set(found(found.example_batch(3, generator=seeded(1))).terms) == {"contrast"}
+
+
+def test_the_network_of_clips_gives_the_points_by_which_they_are_found(retrieval):
+    batch = retrieval.example_batch(3, generator=seeded(1))
+    with torch.no_grad():
+        points = retrieval.encode_clips(batch["image"]).points
+        assert torch.equal(retrieval.tower(batch["image"]), points)
+        assert_close(ClipPoints(retrieval)(batch["image"]), F.normalize(points, dim=1))
+
+
+def test_what_finds_clips_is_that_of_the_encoder():
+    simvtp, smaug = simvtp_tiny(), smaug_tiny()
+    assert isinstance(retriever(encoder=simvtp.encoder), DualEncoder)
+    found = retriever(encoder=smaug.encoder, pair_head=smaug.pair_head, matching=1.0, drop_path=0.3)
+    assert isinstance(found, VideoTextRetrieval)
+    assert found.encoder.frames.picture.blocks[-1].drop_path1.drop_prob == 0.3
+
+
+@pytest.mark.parametrize("option", [{"temperature": 0.1}, {"equal_words": True}, {"pool_padding": True}], ids=str)
+def test_options_of_another_encoder_are_refused(option):
+    smaug = smaug_tiny()
+    with pytest.raises(ValueError, match="are SimVTP's"):
+        retriever(encoder=smaug.encoder, pair_head=smaug.pair_head, **option)
+
+
+def test_an_encoder_of_frames_that_learnt_no_contrast_is_refused():
+    with pytest.raises(ValueError, match="this pre-training had none"):
+        retriever(encoder=smaug_tiny(contrast=0.0, matching=0.0).encoder)

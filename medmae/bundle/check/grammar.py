@@ -14,8 +14,8 @@ from medmae.bundle.check.targets import FORBIDDEN_ARGUMENTS
 MAX_LENGTH = 2000
 _REFS = "__local_refs"
 _METHODS = frozenset({"initialize", "run", "finalize"})  # of objects that a recipe made
-# Attributes that recipes read: the encoder of a method or its part of clips, the sizes of its patches, and of which
-# size it wants pictures.
+# Attributes that recipes read: the encoder of a method or its part of clips, what its contrast projects with, the sizes
+# of its patches, and of which size it wants pictures.
 # Any other leads further, as from a loader to its `multiprocessing_context`, and from there to `os`.
 ATTRIBUTES = frozenset(
     {
@@ -25,6 +25,7 @@ ATTRIBUTES = frozenset(
         ("frame", "size"),
         ("patches", "patch"),
         ("patches", "size"),
+        ("projections",),
     }
 )
 _METHOD = r"medmae\.methods\.\w+\.[a-z]\w*"  # what its builder made: its class takes parts of any kind
