@@ -1,0 +1,1 @@
+"""Skeletons: joints of bodies over time, whatever recorded them."""
