@@ -2,7 +2,8 @@
 
 Each is one ``.npz``: ``frames`` (F, 20, 3) in metres, ``offsets`` (N + 1), ``labels``, ``subjects``. Joints of MSR are
 brought into the order of the Kinect SDK by their names; frames in which nobody was found (all zeros) are filled from
-those before and after, and sequences that have no others are left out. The middle of the hip in the first frame is the origin.
+those before and after, and sequences that have no others are left out. The middle of the hip in the first frame is the
+origin.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from medmae.data.skeletons.cut import drawn_part, middle_of, resized, rotated, rotation
+from medmae.data.augment.skeleton import rotation, turned
+from medmae.data.skeletons.cut import drawn_part, middle_of, resized
 from medmae.data.skeletons.gaps import filled
 from medmae.data.skeletons.layouts import KINECT_20, MSR_20
 
@@ -61,7 +63,7 @@ class Recordings:
         """What training sees: half of the frames at least, turned by at most 0.3 about each axis."""
         data = self.sequences[number]
         start, count = drawn_part(data.shape[1], share=rng.uniform(0.5, 1), least=LEAST, start=rng.random())
-        return rotated(resized(data[:, start : start + count], FRAMES), rotation(rng.uniform(-0.3, 0.3, 3)))
+        return turned(resized(data[:, start : start + count], FRAMES), rotation(rng.uniform(-0.3, 0.3, 3)))
 
     def all_middles(self) -> Tensor:
         """``(N, 3, FRAMES, 20)``."""

@@ -25,9 +25,11 @@ class Axis:
         start: Where the middle of the first entry lies; in mel, where the spacing is.
         step: From one entry to the next, positive; likewise.
         spacing: Whether entries are evenly spaced in the unit, or (frequencies) in mel by HTK's formula.
+        links: Pairs of numbers of joints between which there is a bone: child and parent.
 
     Raises:
-        ValueError: If a word is not known, a number is not finite, or places are said without a unit.
+        ValueError: If a word is not known, a number is not finite, places are said without a unit, or links of what has
+            no joints.
     """
 
     role: Role
@@ -35,6 +37,7 @@ class Axis:
     start: float = 0.0
     step: float = 1.0
     spacing: Spacing = "linear"
+    links: tuple[tuple[int, int], ...] = ()
 
     def __post_init__(self) -> None:
         check_choice(self.role, get_args(Role), name="role")
@@ -43,6 +46,9 @@ class Axis:
             raise ValueError(f"an axis needs a start and a positive step, got {self.start} and {self.step}")
         if not self.unit and (self.start, self.step, self.spacing) != (0.0, 1.0, "linear"):
             raise ValueError(f"places along {self.role} are said without their unit: say unit='s' or 'Hz'")
+        object.__setattr__(self, "links", tuple((int(child), int(parent)) for child, parent in self.links))
+        if self.links and self.role != "joint":
+            raise ValueError(f"bones link joints, and this is an axis of {self.role}")
 
     @property
     def smooth(self) -> bool:
@@ -61,6 +67,8 @@ class Axis:
 
     def as_json(self) -> str | dict[str, Any]:
         """For JSON: its role alone where nothing is measured along it."""
+        if self.links:
+            return {"role": self.role, "links": [list(link) for link in self.links]}
         if not self.unit:
             return self.role
         return {

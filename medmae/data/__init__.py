@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from medmae.data.audio.sounded import SoundedClips
     from medmae.data.images.pictures import Pictures
     from medmae.data.samples import Samples
+    from medmae.data.skeletons.view import Skeletons
     from medmae.data.slides.tiles import Tiles
     from medmae.data.video.answer_list import AnswerList
     from medmae.data.video.asked import AskedClips
@@ -38,6 +39,7 @@ __all__ = [
     "Pairs",
     "Pictures",
     "Samples",
+    "Skeletons",
     "Slices",
     "SoundCut",
     "SoundedClips",
@@ -56,6 +58,7 @@ _WITH_TORCH = {  # name -> module
     "Pairs": "volumes.pairs",
     "Pictures": "images.pictures",
     "Samples": "samples",
+    "Skeletons": "skeletons.view",
     "Slices": "volumes.slices",
     "SoundCut": "audio.cut",
     "SoundedClips": "audio.sounded",

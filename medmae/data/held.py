@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 TILES = ("tiles", "slide")
+SKELETONS = ("skeleton",)
 SOUNDS = ("sound",)
 VIDEOS = ("video",)
 VOLUMES = ("volume",)
@@ -14,6 +15,7 @@ OF_VIEW: Mapping[str, tuple[str, ...]] = {  # those that read manifests; the oth
     "Clips": VIDEOS,
     "Crops": VOLUMES,
     "Pairs": VOLUMES,
+    "Skeletons": SKELETONS,
     "Slices": VOLUMES,
     "SoundedClips": VIDEOS,
     "Stacks": VOLUMES,

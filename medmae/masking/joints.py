@@ -32,8 +32,6 @@ class JointFrameMasking(NoiseMasking):
         ValueError: If there are not two axes, shares hide nothing or everything, or parts are not all joints once.
     """
 
-    cut_by_padding = "slots and joints"
-
     def __init__(
         self,
         *,
@@ -62,7 +60,14 @@ class JointFrameMasking(NoiseMasking):
         return self.slots + rows * self.joints + (0 if self.part_of is None else int(self.part_of.max()) + 1)
 
     def mask_of(self, noise: Tensor, real: Tensor | None = None) -> Mask:
-        """See :meth:`NoiseMasking.mask_of`: what has the least noise is hidden."""
+        """See :meth:`NoiseMasking.mask_of`: what has the least noise is hidden.
+
+        Tokens that are not real (joints that were not seen) are neither visible nor hidden; each sample has as many of
+        both as the one that has fewest, and what others have more is skipped, by the noise of their joints and slots.
+
+        Raises:
+            ValueError: If nothing real is left of a sample to see, or to find.
+        """
         rows = self.slots if self.joint_mode == "independent" else 1
         of_slots, of_joints, of_parts = noise.split(
             [self.slots, rows * self.joints, self.noise_width - self.slots - rows * self.joints], dim=1
@@ -73,7 +78,27 @@ class JointFrameMasking(NoiseMasking):
             joints = joints + order.unsqueeze(1)
         joint_hidden = _least(joints, self.hidden_joints).expand(-1, self.slots, -1)
         slot_hidden = _least(of_slots, self.hidden_slots).unsqueeze(2)
-        return Mask.from_bool((slot_hidden | joint_hidden).flatten(1))
+        hidden = (slot_hidden | joint_hidden).flatten(1)  # (B, N)
+        if real is None:
+            return Mask.from_bool(hidden)
+        rank = (of_slots.unsqueeze(2) + joints).flatten(1)  # (B, N): which are skipped first
+        return _equally_many(hidden, real.to(hidden.device), rank)
+
+
+def _equally_many(hidden: Tensor, real: Tensor, rank: Tensor) -> Mask:
+    """A mask of equally many visible and hidden tokens of each sample, all of them real."""
+    kinds = [~hidden & real, hidden & real]
+    counts = [int(kind.sum(dim=1).min()) for kind in kinds]
+    if not all(counts):
+        raise ValueError(
+            f"of some sample {counts[0]} tokens that were seen stay visible and {counts[1]} are hidden: hide fewer "
+            "moments and joints, or leave samples out of which hardly anything was seen"
+        )
+    visible, masked = (
+        torch.where(kind, rank, torch.inf).argsort(dim=1)[:, :count].sort(dim=1).values
+        for kind, count in zip(kinds, counts, strict=True)
+    )
+    return Mask(visible, masked, hidden.shape[1], skipped=hidden.shape[1] - sum(counts))
 
 
 def _least(noise: Tensor, count: int) -> Tensor:

@@ -217,7 +217,7 @@ class SkeletonMAE(PatchMethod):
     @torch.no_grad()
     def show(self, batch: Batch, masks: Masks) -> dict[str, Shown]:
         """See :meth:`MaskedMethod.show`; mean and deviation of a sequence are those of what was visible of it."""
-        mask, data = self.mask(batch, masks), self.data(batch)
+        mask, data = self.mask(batch, masks).complete(), self.data(batch)
         hidden = self.patches.paint(mask.as_bool())
         if self.target == "motion":
             return {self.kind.name: Shown(self.kind, data, hidden)}

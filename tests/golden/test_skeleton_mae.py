@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from medmae.data.augment.skeleton import rotation
+from medmae.data.skeletons.cut import drawn_part, middle_of, resized
 from medmae.masking.base import Mask
 from medmae.methods.skeleton_mae import SkeletonMAE
 from medmae.nn.positions import LearnedPositions
@@ -101,3 +103,18 @@ def test_sttformer_classifies_as_theirs(reference):
     reference.compare(encoder.blocks[0](embedded), reference["out.stt.block0"])
     bodies = reference["in.cls.x"].permute(0, 1, 2, 4, 3).flatten(3)
     reference.compare(network(bodies), reference["out.stt.logits"])
+
+
+def test_a_part_of_a_recording_is_cut_and_resized_as_theirs(reference):
+    data = reference["in.prep.seq73"]
+    start, count = middle_of(73, share=0.95)
+    assert count == 71
+    reference.compare(resized(data[:, start : start + count], 120), reference["out.prep.test_crop_p0.95_w120"])
+    share, length, first = reference["out.prep.train_crop_meta"].tolist()
+    start, count = drawn_part(73, share=share, least=64, start=(first + 0.5) / (73 - length + 1))
+    assert (start, count) == (5, 64)
+    reference.compare(resized(data[:, start : start + count], 64), reference["out.prep.train_crop_p0.5-1_w64_npseed0"])
+
+
+def test_bodies_are_turned_by_their_matrix(reference):
+    reference.compare(rotation(reference["in.prep.angles"].numpy()), reference["out.prep.rot_matrix"])

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 from medmae.errors import DataError
 
+_CENTRES = ("spine_mid", "spine_base", "neck")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
@@ -69,6 +71,11 @@ class Layout:
     def root_number(self) -> int:
         """Of the root."""
         return self.joints.index(self.root)
+
+    @property
+    def centre_number(self) -> int:
+        """Of the joint that is the origin: the middle of the spine (published), or what is nearest to it."""
+        return self.joints.index(next((name for name in _CENTRES if name in self.joints), self.root))
 
     @property
     def parts(self) -> tuple[tuple[int, ...], ...]:
@@ -147,9 +154,9 @@ def _both(names: str) -> str:
 
 NTU_25 = Layout.of(
     "ntu25",
-    "spine_base spine_mid neck head left_shoulder left_elbow left_wrist left_hand right_shoulder right_elbow right_wrist "
-    "right_hand left_hip left_knee left_ankle left_foot right_hip right_knee right_ankle right_foot spine_shoulder "
-    "left_hand_tip left_thumb right_hand_tip right_thumb",
+    "spine_base spine_mid neck head left_shoulder left_elbow left_wrist left_hand right_shoulder right_elbow "
+    "right_wrist right_hand left_hip left_knee left_ankle left_foot right_hip right_knee right_ankle right_foot "
+    "spine_shoulder left_hand_tip left_thumb right_hand_tip right_thumb",
     {"spine_base": "spine_mid", "spine_mid": "spine_shoulder", "neck": "spine_shoulder", "head": "neck"}
     | _sides(("shoulder", "=spine_shoulder"), ("elbow", "shoulder"), ("wrist", "elbow"), ("hand", "wrist"))
     | _sides(("hip", "=spine_base"), ("knee", "hip"), ("ankle", "knee"), ("foot", "ankle"))
@@ -187,22 +194,25 @@ COCO_17 = Layout.of(
     _COCO_BONES,
     root="nose",
 )
-_NECKED = (
-    {"nose": "neck", "left_eye": "nose", "right_eye": "nose", "left_ear": "left_eye", "right_ear": "right_eye"}
-    | _sides(("shoulder", "=neck"), ("elbow", "shoulder"), ("wrist", "elbow"), ("knee", "hip"), ("ankle", "knee"))
-)
+_NECKED = {
+    "nose": "neck",
+    "left_eye": "nose",
+    "right_eye": "nose",
+    "left_ear": "left_eye",
+    "right_ear": "right_eye",
+} | _sides(("shoulder", "=neck"), ("elbow", "shoulder"), ("wrist", "elbow"), ("knee", "hip"), ("ankle", "knee"))
 OPENPOSE_18 = Layout.of(
     "openpose18",
-    "nose neck right_shoulder right_elbow right_wrist left_shoulder left_elbow left_wrist right_hip right_knee right_ankle "
-    "left_hip left_knee left_ankle right_eye left_eye right_ear left_ear",
+    "nose neck right_shoulder right_elbow right_wrist left_shoulder left_elbow left_wrist right_hip right_knee "
+    "right_ankle left_hip left_knee left_ankle right_eye left_eye right_ear left_ear",
     {**_NECKED, "left_hip": "neck", "right_hip": "neck"},
     root="neck",
 )
 OPENPOSE_25 = Layout.of(
     "openpose25",
-    "nose neck right_shoulder right_elbow right_wrist left_shoulder left_elbow left_wrist spine_base right_hip right_knee "
-    "right_ankle left_hip left_knee left_ankle right_eye left_eye right_ear left_ear left_toe_big left_toe_small left_heel "
-    "right_toe_big right_toe_small right_heel",
+    "nose neck right_shoulder right_elbow right_wrist left_shoulder left_elbow left_wrist spine_base right_hip "
+    "right_knee right_ankle left_hip left_knee left_ankle right_eye left_eye right_ear left_ear left_toe_big "
+    "left_toe_small left_heel right_toe_big right_toe_small right_heel",
     _NECKED
     | {"spine_base": "neck"}
     | _sides(("hip", "=spine_base"), ("toe_big", "ankle"), ("toe_small", "toe_big"), ("heel", "ankle")),
@@ -219,10 +229,10 @@ H36M_17 = Layout.of(
 )
 MEDIAPIPE_33 = Layout.of(
     "mediapipe33",
-    "nose left_eye_inner left_eye left_eye_outer right_eye_inner right_eye right_eye_outer left_ear right_ear left_mouth "
-    "right_mouth left_shoulder right_shoulder left_elbow right_elbow left_wrist right_wrist left_pinky right_pinky "
-    "left_index right_index left_thumb right_thumb left_hip right_hip left_knee right_knee left_ankle right_ankle "
-    "left_heel right_heel left_toe_big right_toe_big",
+    "nose left_eye_inner left_eye left_eye_outer right_eye_inner right_eye right_eye_outer left_ear right_ear "
+    "left_mouth right_mouth left_shoulder right_shoulder left_elbow right_elbow left_wrist right_wrist "
+    "left_pinky right_pinky left_index right_index left_thumb right_thumb left_hip right_hip left_knee right_knee "
+    "left_ankle right_ankle left_heel right_heel left_toe_big right_toe_big",
     _sides(("eye_inner", "=nose"), ("eye", "eye_inner"), ("eye_outer", "eye"), ("ear", "eye_outer"), ("mouth", "=nose"))
     | _sides(("shoulder", "=nose"), ("elbow", "shoulder"), ("wrist", "elbow"))
     | _sides(("pinky", "wrist"), ("index", "wrist"), ("thumb", "wrist"))
@@ -230,6 +240,5 @@ MEDIAPIPE_33 = Layout.of(
     root="nose",
 )
 LAYOUTS: Mapping[str, Layout] = {
-    each.name: each
-    for each in (NTU_25, KINECT_20, MSR_20, COCO_17, OPENPOSE_18, OPENPOSE_25, H36M_17, MEDIAPIPE_33)
+    each.name: each for each in (NTU_25, KINECT_20, MSR_20, COCO_17, OPENPOSE_18, OPENPOSE_25, H36M_17, MEDIAPIPE_33)
 }
