@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from medmae.data.audio.clips import AudioClips
     from medmae.data.audio.cut import SoundCut
     from medmae.data.audio.sounded import SoundedClips
+    from medmae.data.faces.faces import Faces
     from medmae.data.images.pictures import Pictures
     from medmae.data.samples import Samples
     from medmae.data.skeletons.view import Skeletons
@@ -33,6 +34,7 @@ __all__ = [
     "CaptionedClips",
     "Clips",
     "Crops",
+    "Faces",
     "Grid",
     "Manifest",
     "Normalisation",
@@ -55,6 +57,7 @@ _WITH_TORCH = {  # name -> module
     "CaptionedClips": "video.captioned",
     "Clips": "video.clips",
     "Crops": "volumes.crops",
+    "Faces": "faces.faces",
     "Pairs": "volumes.pairs",
     "Pictures": "images.pictures",
     "Samples": "samples",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+FACES = ("face",)
 TILES = ("tiles", "slide")
 SKELETONS = ("skeleton",)
 SOUNDS = ("sound",)
@@ -14,6 +15,7 @@ OF_VIEW: Mapping[str, tuple[str, ...]] = {  # those that read manifests; the oth
     "AskedClips": VIDEOS,
     "Clips": VIDEOS,
     "Crops": VOLUMES,
+    "Faces": FACES,
     "Pairs": VOLUMES,
     "Skeletons": SKELETONS,
     "Slices": VOLUMES,

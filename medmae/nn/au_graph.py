@@ -131,9 +131,20 @@ class EdgeExtractor(nn.Module):
         """
         count, real = units.shape[1], None if keys is None else keys[:, None, None]  # (B, 1, 1, V)
         found = self.face(units, tokens.unsqueeze(1), real)  # (B, N, V, C)
-        end, start = found.repeat_interleave(count, dim=1), found.repeat(1, count, 1, 1)  # (B, N * N, V, C)
-        edges = self.norm(self.project(self.pair(start, end, real)))
-        return edges.mean(dim=2) if keys is None else _mean(edges, keys)
+        # Shares of a mean add up to 1: what is read may be projected first, for N units and not for N * N pairs.
+        query, key, value = self.pair.query(found), self.pair.key(found), self.project(self.pair.value(found))
+        start, end, read = query.repeat(1, count, 1, 1), *(_each(part, count) for part in (key, value))
+        pairs = F.scaled_dot_product_attention(start, end, read, attn_mask=real)  # (B, N * N, V, C)
+        if self.training:
+            pairs = self.norm(pairs)
+            return pairs.mean(dim=2) if keys is None else _mean(pairs, keys)
+        edges = pairs.mean(dim=2) if keys is None else _mean(pairs, keys)  # a norm of known statistics is linear
+        return self.norm(edges.unsqueeze(2)).squeeze(2)
+
+
+def _each(rows: Tensor, count: int) -> Tensor:
+    """Every entry of ``(B, N, V, C)`` so many times, one after the other: ``(B, N * count, V, C)``."""
+    return rows.unsqueeze(2).expand(-1, -1, count, -1, -1).flatten(1, 2)
 
 
 class GatedLayer(nn.Module):

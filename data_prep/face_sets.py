@@ -1,0 +1,143 @@
+"""BP4D and DISFA as their owners give them: codes of people, and pictures or videos beside them.
+
+Both are licensed by application, person by person, and not to be handed on: nothing here fetches them.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from data_prep.face_source import Coded, FaceSource, no_picture
+from data_prep.face_tables import activity, intensity_of
+from medmae.data.images.decode import SUFFIXES
+from medmae.data.tree import files_below
+from medmae.data.video.opening import CONTAINERS
+from medmae.errors import DataError
+
+BP4D_TABLE = re.compile(r"([FM]\d{3})_(T\d)\.csv")
+DISFA_TABLE = re.compile(r"(SN\d{3})_au(\d{1,2})\.txt")
+ACTIVE = 2  # of DISFA's intensities: from here on a unit is called active
+
+
+def bp4d(source: Path) -> list[FaceSource]:
+    """``AU_OCC/<person>_<task>.csv``, and pictures ``<person>/<task>/<frame>.jpg``, whose numbers may have zeros."""
+    files = files_below(source)
+    pictures: dict[tuple[str, str], dict[int, Path]] = {}
+    for path in files:
+        if path.suffix.lower() in SUFFIXES and path.stem.isdigit():
+            pictures.setdefault((path.parent.parent.name, path.parent.name), {})[int(path.stem)] = path
+    found = []
+    for table in sorted(path for path in files if BP4D_TABLE.fullmatch(path.name)):
+        match = BP4D_TABLE.fullmatch(table.name)
+        assert match is not None
+        known = FaceSource(case=table.stem, name=table.name, path=source, files=(table,), subject=match[1], known=True)
+        found.append(_of_bp4d(known, table, pictures.get((match[1], match[2]), {})))
+    return found
+
+
+def _of_bp4d(known: FaceSource, table: Path, pictures: dict[int, Path]) -> FaceSource:
+    try:
+        numbers, coded = bp4d_codes(table)
+    except DataError as error:
+        return replace(known, fault=error)
+    there = [place for place, number in enumerate(numbers) if number in pictures]
+    if not there:
+        return replace(known, fault=no_picture(table, f"{known.subject}/{table.stem[-2:]}/<frame>.jpg"))
+    paths = tuple(pictures[numbers[place]] for place in there)
+    names = tuple(path.relative_to(known.path).as_posix() for path in paths)
+    lacking = len(numbers) - len(there)
+    return replace(
+        known,
+        files=(table, *paths),
+        coded=Coded.of(names, units=coded.units, active=coded.active[there]),
+        flags=(f"without_picture:{lacking}",) if lacking else (),
+    )
+
+
+def bp4d_codes(path: Path) -> tuple[list[int], Coded]:
+    """Numbers of frames, and whether each unit is active: the first row names units, the first column frames.
+
+    Raises:
+        DataError: If the header is no list of units, or a cell is none of 0, 1 and 9.
+    """
+    rows = [line.split(",") for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+    if not rows or not all(cell.strip().isdigit() for cell in rows[0]) or {len(row) for row in rows} != {len(rows[0])}:
+        raise DataError(
+            "the first row of a table of BP4D names action units, and all rows are of one length",
+            path=path,
+            field="header",
+            value=rows[0][:5] if rows else None,
+            remedy="copy it again from AUCoding/AU_OCC",
+        )
+    units = tuple(f"AU{int(cell)}" for cell in rows[0][1:])
+    cells = [
+        [activity(cell, path=path, field=unit) for cell, unit in zip(row[1:], units, strict=True)] for row in rows[1:]
+    ]
+    numbers = [int(row[0]) for row in rows[1:]]
+    active = np.array(cells, dtype=np.float32).reshape(len(numbers), len(units))
+    return numbers, Coded.of(tuple(numbers), units=units, active=active)
+
+
+def disfa(source: Path) -> list[FaceSource]:
+    """``SN001/SN001_au1.txt``, and the left camera's video; or pictures 0.png, 1.png, ... in the order of lines."""
+    files = files_below(source)
+    by_person: dict[str, dict[int, Path]] = {}
+    for path in files:
+        if (match := DISFA_TABLE.fullmatch(path.name)) is not None:
+            by_person.setdefault(match[1], {})[int(match[2])] = path
+    found = []
+    for person, tables in sorted(by_person.items()):
+        ordered = dict(sorted(tables.items()))
+        own = tuple(ordered.values())
+        known = FaceSource(case=person, name=person, path=source, files=own, subject=person, known=True)
+        found.append(_of_disfa(known, ordered, files))
+    return found
+
+
+def _of_disfa(known: FaceSource, tables: dict[int, Path], files: list[Path]) -> FaceSource:
+    person = known.subject
+    try:
+        coded = disfa_codes(tables)
+    except DataError as error:
+        return replace(known, fault=error)
+    count = len(coded.frames)
+    videos = [path for path in files if path.suffix.lower() in CONTAINERS and f"LeftVideo{person}" in path.name]
+    if videos:
+        return replace(known, path=videos[0], files=(videos[0], *known.files), coded=coded, total=count)
+    own = [path for path in files if path.parent.name == person and path.suffix.lower() in SUFFIXES]
+    pictures = {int(path.stem): path for path in own if path.stem.isdigit()}
+    if sorted(pictures) != list(range(count)):
+        wanted = f"LeftVideo{person}_comp.avi, or {count} pictures 0.png to {count - 1}.png in a folder {person}"
+        return replace(known, fault=no_picture(known.files[0], wanted))
+    paths = [pictures[number] for number in range(count)]
+    names = tuple(path.relative_to(known.path).as_posix() for path in paths)
+    return replace(known, files=(*known.files, *paths), coded=replace(coded, frames=names))
+
+
+def disfa_codes(tables: dict[int, Path]) -> Coded:
+    """Intensities of frames, ``frame,intensity`` a line; active from 2 on. Line n is frame n of the video, from 0.
+
+    Raises:
+        DataError: If units have different numbers of frames, or an intensity is none.
+    """
+    columns = []
+    for unit, path in tables.items():
+        lines = [line.split(",") for line in path.read_text().split() if line.strip()]
+        columns.append([intensity_of(line[-1], path=path, field=f"AU{unit}") for line in lines])
+    lengths = {len(column) for column in columns}
+    if len(lengths) != 1:
+        raise DataError(
+            "units of one video have different numbers of frames",
+            path=next(iter(tables.values())).parent,
+            field="lines",
+            value=sorted(lengths),
+            remedy="copy the labels again",
+        )
+    intensity = np.array(columns, dtype=np.float32).T
+    active = np.where(np.isnan(intensity), np.nan, intensity >= ACTIVE)
+    units = tuple(f"AU{unit}" for unit in tables)
+    return Coded.of(tuple(range(len(intensity))), units=units, active=active, intensity=intensity)

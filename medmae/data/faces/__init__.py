@@ -1,0 +1,1 @@
+"""Faces: aligned crops of frames, action units and landmarks of each."""
