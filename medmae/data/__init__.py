@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from medmae.data.audio.sounded import SoundedClips
     from medmae.data.faces.faces import Faces
     from medmae.data.images.pictures import Pictures
+    from medmae.data.points.clouds import Clouds
     from medmae.data.samples import Samples
     from medmae.data.skeletons.view import Skeletons
     from medmae.data.slides.tiles import Tiles
@@ -33,6 +34,7 @@ __all__ = [
     "CaptionWords",
     "CaptionedClips",
     "Clips",
+    "Clouds",
     "Crops",
     "Faces",
     "Grid",
@@ -56,6 +58,7 @@ _WITH_TORCH = {  # name -> module
     "CaptionWords": "video.caption_words",
     "CaptionedClips": "video.captioned",
     "Clips": "video.clips",
+    "Clouds": "points.clouds",
     "Crops": "volumes.crops",
     "Faces": "faces.faces",
     "Pairs": "volumes.pairs",

@@ -8,12 +8,14 @@ FACES = ("face",)
 TILES = ("tiles", "slide")
 SKELETONS = ("skeleton",)
 SOUNDS = ("sound",)
+SHAPES = ("shape",)
 VIDEOS = ("video",)
 VOLUMES = ("volume",)
 OF_VIEW: Mapping[str, tuple[str, ...]] = {  # those that read manifests; the other one reads tables of pictures
     "AudioClips": SOUNDS,
     "AskedClips": VIDEOS,
     "Clips": VIDEOS,
+    "Clouds": SHAPES,
     "Crops": VOLUMES,
     "Faces": FACES,
     "Pairs": VOLUMES,

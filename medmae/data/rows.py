@@ -93,7 +93,8 @@ def files_of(row: Row) -> list[tuple[object, object]]:
     """Path below the manifest's folder, and sha256, of each file of a row."""
     entries = [(row.get("shard"), row.get("shard_sha256"))]
     entries += [(label.get("shard"), label.get("shard_sha256")) for label in row.get("labels", ())]
-    entries += [(row["sound"].get("shard"), row["sound"].get("shard_sha256"))] if row.get("sound") else []
+    parts = [part for part in row.values() if isinstance(part, dict) and "shard" in part]  # its sound, its patches
+    entries += [(part["shard"], part.get("shard_sha256")) for part in parts]
     return entries + ([(row["coords"], row["coords_sha256"])] if "coords" in row else [])
 
 

@@ -14,19 +14,19 @@ from typing import Any
 import torch
 from torch import Generator, Tensor, nn
 
-from medmae.kinds import Kind
+from medmae.kinds import Kind, ScaleLike
 from medmae.masking.base import Mask, Masks
 from medmae.masking.patches import Choice, PatchMasking
-from medmae.methods.base import Batch, MaskedMethod, StepOutput, entry
+from medmae.methods.base import Batch, MaskedMethod, StepOutput
 from medmae.methods.registry import register
 from medmae.methods.shown import Shown
+from medmae.nn.cut_clouds import cut_cloud
 from medmae.nn.dgcnn import DGCNN
 from medmae.nn.folding import Folding
 from medmae.nn.point_blocks import PlacedBlocks, WithClassToken
 from medmae.nn.positions import CoordinateEmbedding
 from medmae.nn.projector import SampleNorm
 from medmae.objectives.chamfer import Reduction, chamfer_l2
-from medmae.tokens.patches import check_floating
 from medmae.tokens.points import POINTS, PointPatches
 
 
@@ -75,6 +75,7 @@ class MAE3D(MaskedMethod):
         points_weight: Of the loss of the cloud; that of centres has 1.
         reduction: Of both; ``sum`` over points and batch, as published.
         kind: What it takes.
+        scale: What it expects of points: of millimetres about the radius of an organ; None takes them as they are.
 
     Raises:
         ValueError: If patches have no square number of points, or there are fewer than two.
@@ -103,6 +104,7 @@ class MAE3D(MaskedMethod):
         points_weight: float = 0.1,
         reduction: Reduction = "sum",
         kind: Kind = POINTS,
+        scale: ScaleLike | None = None,
     ) -> None:
         super().__init__()
         side = round(patch_points**0.5)
@@ -113,7 +115,7 @@ class MAE3D(MaskedMethod):
         self.num_points, self.patch_points = num_points, patch_points
         self.num_patches = num_points // patch_points if num_patches is None else num_patches
         self.points_weight, self.reduction = points_weight, reduction
-        self.encoder: DGCNN = DGCNN(out=embed_dim, neighbours=neighbours, kind=kind)  # type: ignore[assignment]
+        self.encoder: DGCNN = DGCNN(out=embed_dim, neighbours=neighbours, kind=kind, scale=scale)  # type: ignore[assignment]
         sizes: dict[str, Any] = {
             "dim": embed_dim,
             "num_heads": num_heads,
@@ -150,7 +152,7 @@ class MAE3D(MaskedMethod):
     def forward(
         self, batch: Batch, *, generator: Generator | None = None, masks: Masks | None = None, progress: float = 1.0
     ) -> StepOutput:
-        """One step on ``{"points": (B, 3, N)[, "centres": (B, G, 3), "members": (B, G, K)]}``.
+        """One step on ``{"points": (B, 3, N)[, "members": (B, G, K)[, "centres": (B, G, 3)]]}``.
 
         Patches that preparation has found are taken from the batch. ``"real"`` ``(B, N)`` tells which points are no
         padding. Predictions are the whole cloud ``(B, G K, 3)`` and the centres of its patches ``(B, G, 3)``. See
@@ -168,11 +170,9 @@ class MAE3D(MaskedMethod):
 
     def cut(self, batch: Batch) -> tuple[Tensor, PointPatches]:
         """Points ``(B, N, 3)`` and their patches."""
-        data = entry(batch, self.kind.name)
-        check_floating(data)
-        self.kind.check(data)
-        rows = self.encoder.scaling(data).transpose(1, 2)
-        return rows, PointPatches.of(batch, rows, count=self.num_patches, size=self.patch_points)
+        encoder = self.encoder
+        sizes = {"count": self.num_patches, "size": self.patch_points}
+        return cut_cloud(batch, kind=encoder.kind, scaling=encoder.scaling, **sizes)
 
     def draw_masks(self, batch: Batch, *, generator: Generator | None = None) -> Masks:
         """See :meth:`MaskedMethod.draw_masks`."""
@@ -207,4 +207,4 @@ class MAE3D(MaskedMethod):
         """See :meth:`Method.example_batch`; with patches, as preparation finds them."""
         points = torch.rand(batch_size, 3, self.num_points, generator=generator) * 2 - 1
         patches = PointPatches.cut(points.transpose(1, 2), count=self.num_patches, size=self.patch_points)
-        return {self.kind.name: points, "centres": patches.centres, "members": patches.members}
+        return {self.kind.name: points, "members": patches.members, "centres": patches.centres}

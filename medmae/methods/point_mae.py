@@ -15,7 +15,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from medmae.errors import check_choice
-from medmae.kinds import Kind
+from medmae.kinds import Kind, ScaleLike
 from medmae.masking.base import Mask, Masks
 from medmae.masking.patches import Choice, PatchMasking
 from medmae.methods.base import Batch, MaskedMethod, StepOutput
@@ -72,6 +72,7 @@ class PointMAE(MaskedMethod):
         mask_choice: ``random`` patches, or a ``block`` of neighbours.
         far: ``l2``, squared distances (``cdl2``), or ``l1`` (``cdl1``), of each hidden patch.
         kind: What it takes.
+        scale: What it expects of points: of millimetres about the radius of an organ; None takes them as they are.
     """
 
     no_weight_decay = frozenset({"mask_token"})
@@ -93,6 +94,7 @@ class PointMAE(MaskedMethod):
         mask_choice: Choice = "random",
         far: Far = "l2",
         kind: Kind = POINTS,
+        scale: ScaleLike | None = None,
     ) -> None:
         super().__init__()
         check_choice(far, get_args(Far), name="far")
@@ -106,6 +108,7 @@ class PointMAE(MaskedMethod):
             mlp_ratio=mlp_ratio,
             drop_path=drop_path,
             kind=kind,
+            scale=scale,
         )
         self.decoder = PlacedBlocks(
             dim=embed_dim, depth=decoder_depth, num_heads=decoder_heads, mlp_ratio=mlp_ratio, drop_path=drop_path
@@ -127,7 +130,7 @@ class PointMAE(MaskedMethod):
     def forward(
         self, batch: Batch, *, generator: Generator | None = None, masks: Masks | None = None, progress: float = 1.0
     ) -> StepOutput:
-        """One step on ``{"points": (B, 3, N)[, "centres": (B, G, 3), "members": (B, G, K)]}``.
+        """One step on ``{"points": (B, 3, N)[, "members": (B, G, K)[, "centres": (B, G, 3)]]}``.
 
         Patches that preparation has found are taken from the batch. The prediction is ``(B, M, 3 K)``, points of hidden
         patches from their centres. See :meth:`Method.forward`.
@@ -174,4 +177,4 @@ class PointMAE(MaskedMethod):
         points = torch.rand(batch_size, 3, self.num_points, generator=generator) * 2 - 1
         count, size = self.encoder.num_patches, self.encoder.patch_points
         patches = PointPatches.cut(points.transpose(1, 2), count=count, size=size)
-        return {self.kind.name: points, "centres": patches.centres, "members": patches.members}
+        return {self.kind.name: points, "members": patches.members, "centres": patches.centres}

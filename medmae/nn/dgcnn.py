@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from medmae.kinds import Kind
+from medmae.kinds import Kind, ScaleLike
 from medmae.nn.whole import WholeEncoder
 from medmae.tokens.points import POINTS, pick
 
@@ -38,10 +38,10 @@ class EdgeConv(nn.Module):
         count = min(self.neighbours, points.shape[1])
         with torch.no_grad():  # which points are near has no gradient
             near = torch.cdist(points, points).topk(count, dim=2, largest=False).indices  # (B, N, k)
-        others = pick(points, near)  # (B, N, k, C)
-        own = points.unsqueeze(2).expand_as(others)
-        edges = torch.cat([others - own, own], dim=3).permute(0, 3, 1, 2)  # (B, 2 C, N, k)
-        return F.leaky_relu(self.norm(self.conv(edges)), _SLOPE).amax(dim=3).transpose(1, 2)
+        other, own = self.conv.weight.flatten(1).chunk(2, dim=1)  # of x_j - x_i and of x_i, (C', C) each
+        # The layer is linear: what it says of a point is worked out once, not for each of its k neighbours.
+        edges = pick(F.linear(points, other), near) + F.linear(points, own - other).unsqueeze(2)  # (B, N, k, C')
+        return F.leaky_relu(self.norm(edges.permute(0, 3, 1, 2)), _SLOPE).amax(dim=3).transpose(1, 2)
 
 
 class DGCNN(WholeEncoder):
@@ -52,6 +52,7 @@ class DGCNN(WholeEncoder):
         widths: Of the layers.
         neighbours: See :class:`EdgeConv`.
         kind: What it takes.
+        scale: See :class:`~medmae.nn.whole.WholeEncoder`.
     """
 
     def __init__(
@@ -61,8 +62,9 @@ class DGCNN(WholeEncoder):
         widths: Sequence[int] = (64, 64, 128, 256),
         neighbours: int = 20,
         kind: Kind = POINTS,
+        scale: ScaleLike | None = None,
     ) -> None:
-        super().__init__(kind=kind, dim=2 * out, example=(len(kind.channels), 128))
+        super().__init__(kind=kind, dim=2 * out, example=(len(kind.channels), 128), scale=scale)
         ends = zip((len(kind.channels), *widths), widths, strict=False)
         self.edges = nn.ModuleList(EdgeConv(*pair, neighbours=neighbours) for pair in ends)
         self.conv = nn.Conv1d(sum(widths), out, 1, bias=False)

@@ -7,18 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from medmae.kinds import Kind, ScaleLike
 from medmae.nn.config import Configured, build, config_of
+from medmae.nn.cut_clouds import cut_cloud
 from medmae.nn.encoder import Data, Pool, check_block, check_pool
 from medmae.nn.point_blocks import PlacedBlocks
 from medmae.nn.positions import CoordinateEmbedding
 from medmae.nn.scaling import InputScale
 from medmae.nn.seeding import drawn_by
-from medmae.tokens.patches import check_floating
 from medmae.tokens.points import POINTS, PointPatches
 
 
@@ -38,8 +37,12 @@ class MiniPointNet(nn.Module):
     def forward(self, local: Tensor) -> Tensor:
         """See the class; points are seen from the centre of their patch."""
         own = self.first(local.flatten(0, 1).transpose(1, 2))  # (B G, 256, K)
-        whole = own.amax(dim=2, keepdim=True).expand_as(own)
-        return self.second(torch.cat([whole, own], dim=1)).amax(dim=2).unflatten(0, local.shape[:2])
+        mix = self.second[0]
+        assert isinstance(mix, nn.Conv1d)
+        of_whole, of_own = mix.weight.chunk(2, dim=1)
+        # What the layer says of the whole patch is worked out once, not for each of its points.
+        joined = F.conv1d(own, of_own, mix.bias) + F.conv1d(own.amax(dim=2, keepdim=True), of_whole)
+        return self.second[1:](joined).amax(dim=2).unflatten(0, local.shape[:2])
 
 
 class PointViT(Configured, nn.Module):
@@ -87,18 +90,13 @@ class PointViT(Configured, nn.Module):
         return {self.kind.name: self.kind.scaled(self.scaling.scale)}
 
     def cut(self, batch: Mapping[str, Tensor]) -> tuple[Tensor, PointPatches]:
-        """Points ``(B, N, 3)`` as the encoder expects them, and their patches; see :meth:`PointPatches.of`.
+        """Points ``(B, N, 3)``, scaled, and their patches; see :func:`medmae.nn.cut_clouds.cut_cloud`.
 
         Raises:
             ValueError: If the batch has no points, or of another form.
         """
-        if self.kind.name not in batch:
-            raise ValueError(f'this encoder needs "{self.kind.name}" in the batch, got {sorted(batch)}')
-        data = batch[self.kind.name]
-        check_floating(data)
-        self.kind.check(data)
-        rows = self.scaling(data).transpose(1, 2)
-        return rows, PointPatches.of(batch, rows, count=self.num_patches, size=self.patch_points)
+        sizes = {"count": self.num_patches, "size": self.patch_points}
+        return cut_cloud(batch, kind=self.kind, scaling=self.scaling, **sizes)
 
     def forward(self, local: Tensor, centres: Tensor) -> Tensor:
         """Some patches ``(B, V, K, 3)`` from their centres ``(B, V, 3)`` -> tokens ``(B, V, D)``."""

@@ -51,20 +51,25 @@ class PointPatches:
 
     @classmethod
     def of(cls, batch: Mapping[str, Tensor], points: Tensor, *, count: int, size: int) -> Self:
-        """Those that a batch brings, ``"centres"`` and ``"members"``, or else found; ``batch["real"]`` is padding.
+        """Those that a batch brings as ``"members"``, or else found; ``batch["real"]`` ``(B, N)`` is padding.
+
+        Centres are the first members, which move with the points whatever is done to these; or ``"centres"``
+        ``(B, G, 3)``, if they are brought, too.
 
         Raises:
-            ValueError: As :meth:`cut`; or if only one of them is brought, or of other sizes.
+            ValueError: As :meth:`cut`; or if patches of other numbers are brought, or of points that are not there.
         """
-        if "centres" not in batch and "members" not in batch:
+        members = batch.get("members")
+        if members is None:
             return cls.cut(points, count=count, size=size, real=batch.get("real"))
-        shapes = {"centres": (len(points), count, 3), "members": (len(points), count, size)}
-        got = {name: tuple(batch[name].shape) if name in batch else None for name in shapes}
-        if got != shapes:
+        if members.shape != (len(points), count, size):
             raise ValueError(
-                f"patches that a batch brings are {shapes}, got {got}: prepare them anew, or leave both out"
+                f"this network has {count} patches of {size} points, the batch brings {tuple(members.shape)}: prepare "
+                f"them with --patches {count} --patch-points {size}, or let it find its own (patches: false)"
             )
-        return cls(batch["centres"], batch["members"])
+        if int(members.max()) >= points.shape[1]:
+            raise ValueError(f"a patch has point {int(members.max())} of a cloud of {points.shape[1]}: prepare it anew")
+        return cls(batch["centres"] if "centres" in batch else pick(points, members[:, :, 0]), members)
 
     def of_points(self, points: Tensor) -> Tensor:
         """Points by patch, ``(B, N, C)`` -> ``(B, G, K, C)``."""

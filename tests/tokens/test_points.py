@@ -59,15 +59,15 @@ def test_too_small_clouds_are_refused(count, size, said, clouds):
         PointPatches.cut(clouds, count=count, size=size)
 
 
-def test_patches_that_a_batch_brings_are_taken_and_have_to_fit(clouds):
-    cut = PointPatches.cut(clouds, count=5, size=4)
-    brought = {"centres": cut.centres + 1, "members": cut.members.flip(2)}
-    taken = PointPatches.of(brought, clouds, count=5, size=4)
-    assert torch.equal(taken.members, brought["members"])
-    with pytest.raises(ValueError, match="prepare them anew, or leave both out"):
-        PointPatches.of(brought, clouds, count=5, size=8)
-    with pytest.raises(ValueError, match="prepare them anew, or leave both out"):
-        PointPatches.of({"centres": cut.centres}, clouds, count=5, size=4)
+def test_patches_that_a_batch_brings_are_taken_move_with_its_points_and_have_to_fit(clouds):
+    members = PointPatches.cut(clouds, count=5, size=4).members.flip(2)
+    taken = PointPatches.of({"members": members}, clouds + 1, count=5, size=4)
+    assert torch.equal(taken.members, members)
+    assert torch.equal(taken.centres, pick(clouds, members[:, :, 0]) + 1)
+    with pytest.raises(ValueError, match=r"5 patches of 8 points.*--patch-points 8"):
+        PointPatches.of({"members": members}, clouds, count=5, size=8)
+    with pytest.raises(ValueError, match="of a cloud of 20: prepare it anew"):
+        PointPatches.of({"members": members}, clouds[:, :20], count=5, size=4)
 
 
 def test_what_patches_cover_is_what_lies_in_them(clouds):

@@ -1,0 +1,1 @@
+"""Shapes: surfaces and clouds of points, from files of meshes and points or from segmentations."""
