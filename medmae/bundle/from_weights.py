@@ -24,7 +24,7 @@ from torch import nn
 from medmae.bundle.from_pretrained import from_pretrained
 from medmae.bundle.how_read import is_given, reading
 from medmae.errors import DataError
-from medmae.nn.arguments import changed, is_network, plain, same
+from medmae.nn.arguments import changed, is_network, networks_in, plain, same
 from medmae.nn.config import TARGET, build, config_by, config_of
 from medmae.nn.frames_text import FrameTextEncoder
 from medmae.nn.video_text import VideoTextEncoder
@@ -118,6 +118,9 @@ class Bound:
                 self.walk(option, config[name], at=place)
             elif option and self._is_given(option):
                 self.wanted[place] = Wanted(self._value(option), option)
+            elif listed := _listed(value, config.get(name)):
+                for number, part in enumerate(listed):
+                    self.walk(f"{id_}::{name}::{number}", part, at=f"{place}.{number}")
             elif option and name in config and not any(map(is_network, (config[name], self.parser.get(option)))):
                 self.settings[option] = plain(config[name])
             elif is_network(config.get(name)) and (part := _ENCODER.fullmatch(str(value))):
@@ -216,6 +219,12 @@ def _tell_unknown(parser: Any, root: str, weights: Path) -> None:  # noqa: ANN40
         + "".join(f" --{option} ..." for option in options),
         stacklevel=4,
     )
+
+
+def _listed(value: object, theirs: object) -> list[Any]:
+    """What weights say of each class that an argument lists; nothing of another argument, or if there are not as many."""
+    listed = networks_in(theirs)
+    return listed if isinstance(value, list) and len(networks_in(value)) == len(listed) else []
 
 
 def _option_of(value: object) -> str:

@@ -23,7 +23,7 @@ _PATHS = re.compile(r"manifest|(?!drop_path)\w+_(?:dir|root|file|path)")  # a dr
 _FILES = frozenset({"calibration", "checkpoint", "pretrained", "slides", "target_intensity", "vocabulary"})
 _TEXTS = _FILES | {"logger", "source", "split", "subject_from", "target"}
 _NAMES = frozenset(
-    {"answers", "classes", "contrasts", "questions", "shown", "targets"}
+    {"answers", "classes", "contrasts", "kinds", "questions", "shown", "targets"}
 )  # lists of them, or null for all
 _SIZES = re.compile(r"(?!batch_)(?:\w+_)?size")  # one number for all axes, or a list of one an axis
 _NULLS = ("null", "None")

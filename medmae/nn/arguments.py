@@ -34,3 +34,9 @@ def plain(value: object) -> Any:  # noqa: ANN401 - JSON
 def is_network(value: object) -> bool:
     """Whether an argument is itself a class with arguments."""
     return isinstance(value, Mapping) and TARGET in value
+
+
+def networks_in(value: object) -> list[Any]:
+    """The classes with arguments that an argument lists, such as kinds of data; none of another argument."""
+    listed = value[TUPLE] if isinstance(value, Mapping) and value.keys() == {TUPLE} else value
+    return list(listed) if isinstance(listed, list | tuple) and all(map(is_network, listed)) else []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -29,6 +30,8 @@ class Embedding:
         model_dir: Folder of ``pretraining.safetensors``.
         part: What of the method makes features, of one that reads several kinds; None takes its encoder.
         pool: See :class:`~medmae.nn.encoder.Encoder`.
+        kinds: Which of several kinds of data an encoder of them is given; see :class:`FeatureExtractor`. Samples that
+            lack one of them are left out, and told.
         name: What the files call the encoder.
         precision: Of features and tokens.
         patch_tokens: Also write the token of every patch.
@@ -48,6 +51,7 @@ class Embedding:
         model_dir: str | Path,
         part: Encoder | None = None,
         pool: Pool = "mean",
+        kinds: Sequence[str] | None = None,
         name: str = "encoder",
         precision: Precision = "float16",
         patch_tokens: bool = False,
@@ -58,6 +62,7 @@ class Embedding:
         self.method, self.dataset, self.part = method, dataset, part
         self.out, self.model_dir = Path(output_dir) / "embeddings", Path(model_dir)
         self.pool, self.name, self.precision, self.patch_tokens = pool, name, precision, patch_tokens
+        self.kinds = kinds
         self.batch_size, self.num_workers, self.device = batch_size, num_workers, device
 
     def initialize(self) -> None:
@@ -80,6 +85,7 @@ class Embedding:
         extract = FeatureExtractor(
             encoder=self.method.encoder if self.part is None else self.part,
             pool=self.pool,
+            kinds=self.kinds,
             name=self.name,
             device=self.device,
         )

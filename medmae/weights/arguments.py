@@ -8,17 +8,18 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from medmae.errors import DataError
-from medmae.nn.arguments import plain, same
+from medmae.nn.arguments import networks_in, plain, same
 from medmae.nn.sizes import EncoderSizes
 from medmae.weights.networks import Config
 
 # What decides which tensors there are, and what they mean; a scale is compared when weights are loaded.
 _SIZES = frozenset(EncoderSizes.__annotations__) - {"scale"}
 _SHAPING = re.compile(
-    r"(?:\w+_)?(?:channels|class_token|classes|contrasts|decoder|depths?|dim|frames|heads|modalities|neighbours|outputs"
-    r"|positions|size)"
+    r"(?:\w+_)?(?:bands|channels|class_token|classes|contrasts|decoder|depths?|dim|frames|heads|modalities|neighbours"
+    r"|outputs|positions|size)"
 )
 
 
@@ -50,9 +51,9 @@ def with_arguments(config: Config, wanted: Mapping[str, Wanted], *, path: str | 
     config = copy.deepcopy(config)
     for place, one in wanted.items():
         *above, last = place.split(".")
-        part = config
+        part: Any = config
         for name in above:
-            part = part[name]
+            part = networks_in(part)[int(name)] if name.isdigit() else part[name]
         if last in part and same(part[last], one.value):
             continue
         if shapes(last):

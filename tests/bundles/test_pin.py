@@ -68,6 +68,7 @@ PINNED: dict[str, dict[str, Any]] = {
         "then": {"evaluate": {}, "few_labels": FEW_LABELS},
     },
     "audio_mae_pretraining": {"batch": 6, "then": {"evaluate": {}, "downstream": PROTOCOL}},
+    "audio_visual_av_mae_pretraining": {"batch": 6, "then": {"evaluate": {}}},
     "video_mae_pretraining": {"batch": 4, "then": {"evaluate": {}, "downstream": {**PROTOCOL, "views": [2, 1]}}},
     "video_text_simvtp_pretraining": {"batch": 4, "then": {"evaluate": {}}},
     "video_text_smaug_pretraining": {"batch": 4, "then": {"evaluate": {}}},

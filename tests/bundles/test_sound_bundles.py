@@ -6,15 +6,18 @@ from pathlib import Path
 import h5py
 import pytest
 
+from data_prep.tiny import echoes
 from data_prep.tiny.sounds import make
 from medmae.bundle.run import run_bundle
-from medmae.errors import DataError
+from medmae.errors import DataError, SomeFailedError
 from medmae.weights.about import read_about
 
-AUDIO = "audio_mae_pretraining"
+AUDIO, AV_MAE = "audio_mae_pretraining", "audio_visual_av_mae_pretraining"
 HEARTS = {"rate": 4000, "low": 25.0, "high": 1000.0, "frame_s": 0.064, "preemphasis": 0.0}
 TINY = {"method::_target_": "medmae.methods.audio_mae.audio_mae_tiny", "frames": 64, "bands": 32}
 FRONT = {f"front::{name}": value for name, value in HEARTS.items()}
+CLIPS = {"image_size": 32, "frames": 4, "stride": 2, "channels": 1, "sound_frames": 50, "bands": 32, "patch_size": 8}
+CLIPS |= {"method::_target_": "medmae.methods.av_mae.av_mae_tiny"}
 QUICK = {"epochs": 2, "batch_size": 4, "warmup_epochs": 0}
 
 
@@ -30,8 +33,21 @@ def trained(prepared, tmp_path_factory) -> Path:
     return out
 
 
-def run(config, data, out, **more):
-    run_bundle(AUDIO, config, overrides={"dataset_dir": str(data), "output_dir": str(out), **more})
+@pytest.fixture(scope="module")
+def echo_clips(tmp_path_factory) -> Path:
+    pytest.importorskip("av", reason="videos are read by PyAV")
+    return echoes.make(tmp_path_factory.mktemp("echoes"))[0]
+
+
+@pytest.fixture(scope="module")
+def sounded(echo_clips, tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("sounded")
+    run("train", echo_clips, out, bundle=AV_MAE, **CLIPS, **QUICK)
+    return out
+
+
+def run(config, data, out, *, bundle=AUDIO, **more):
+    run_bundle(bundle, config, overrides={"dataset_dir": str(data), "output_dir": str(out), **more})
 
 
 def test_weights_know_their_front_end_and_are_evaluated_as_at_the_end_of_training(prepared, trained, tmp_path):
@@ -54,3 +70,30 @@ def test_every_sound_has_one_embedding(prepared, trained, tmp_path):
     rows = (prepared / "manifest.jsonl").read_text().splitlines()
     with h5py.File(tmp_path / "embeddings" / "all.h5") as file:
         assert file["features"].shape == (len(rows), 48)
+
+
+def test_sizes_of_clips_and_of_sounds_are_those_of_the_weights(echo_clips, sounded, tmp_path):
+    run("evaluate", echo_clips, tmp_path, bundle=AV_MAE, model_dir=str(sounded / "models"))
+    then, mine = (json.loads((folder / "evaluation" / "summary.json").read_text()) for folder in (sounded, tmp_path))
+    assert mine["psnr_model"]["mean"] == pytest.approx(then["psnr_model"]["mean"], rel=1e-5)
+    page = (tmp_path / "report.html").read_text()
+    assert " · audio" in page or ">audio<" in page
+    with pytest.raises(DataError, match=r"trained with bands = 32, and 64 is wanted"):
+        run("evaluate", echo_clips, tmp_path, bundle=AV_MAE, model_dir=str(sounded / "models"), bands=64)
+
+
+@pytest.mark.parametrize(("kinds", "rows"), [(None, 24), (["image"], 24), (["audio"], 22), (["image", "audio"], 22)])
+def test_one_checkpoint_gives_features_of_clips_of_sounds_or_of_both(kinds, rows, echo_clips, sounded, tmp_path):
+    def embed():
+        run("inference", echo_clips, tmp_path, bundle=AV_MAE, model_dir=str(sounded / "models"), kinds=kinds)
+
+    if rows < 24:
+        with pytest.raises(RuntimeError) as caught:
+            embed()
+        assert isinstance(caught.value.__cause__, SomeFailedError)
+        assert "all without 2 samples: it has no" in str(caught.value.__cause__)
+    else:
+        embed()
+    with h5py.File(tmp_path / "embeddings" / "all.h5") as file:
+        assert file["features"].shape == (rows, 48)
+        assert file.attrs["kinds"] == " ".join(kinds or ["whatever a sample has"])

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from data_prep.tiny import captioned, clips, sounds
+from data_prep.tiny import captioned, clips, echoes, sounds
 from data_prep.tiny.wsi import picture
 from medmae.bundle.check.metadata import SCHEMA
 from medmae.methods.audio_mae import audio_mae_base
@@ -92,6 +92,15 @@ def _sounds(folder: Path) -> None:
         shutil.move(path, target)
 
 
+def _sounded(folder: Path) -> None:
+    """Echo clips with their sound, one each of twelve patients, in folders of their classes."""
+    _, raw = echoes.make(folder / "made")
+    for path in raw.glob("*/*_0.mkv"):
+        target = folder / "videos" / path.parent.name / path.name.replace("_0", "")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(path, target)
+
+
 def _schema(folder: Path) -> None:
     """That of MONAI, which its command takes from the network where it is not there."""
     shutil.copy(SCHEMA, folder / "schema.json")
@@ -124,6 +133,7 @@ def _transfer(folder: Path) -> None:
 
 FILES: Mapping[str, Sequence[Callable[[Path], None]]] = {
     "bundles/audio_mae_pretraining/docs/README.md": [_sounds],
+    "bundles/audio_visual_av_mae_pretraining/docs/README.md": [_sounded],
     "bundles/video_question_answering/docs/README.md": [_spoken],
     "bundles/video_text_retrieval/docs/README.md": [_spoken],
     "bundles/video_text_simvtp_pretraining/docs/README.md": [_spoken],
@@ -132,6 +142,7 @@ FILES: Mapping[str, Sequence[Callable[[Path], None]]] = {
     "docs/ct.md": [_ct],
     "docs/data.md": [_data_sets],
     "docs/methods/audio_mae.md": [_sounds, _audio_mae],
+    "docs/methods/av_mae.md": [_sounded],
     "docs/methods/simvtp.md": [_videomae],
     "docs/methods/videomae.md": [_videomae],
     "docs/transfer.md": [_transfer],

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.progress import track
 
 from medmae.errors import DataError, SomeFailedError
-from medmae.evaluate.batches import each_batch
+from medmae.evaluate.batches import Batch, each_batch
 from medmae.evaluate.features.embedding_cases import EmbeddingCase
 from medmae.evaluate.features.embedding_files import Part, Precision, attributes_of, write_embeddings
 from medmae.evaluate.features.extractor import FeatureExtractor
@@ -81,6 +81,8 @@ class Embedder:
             "precision": self.precision,
             "patch_tokens": int(self.patch_tokens),
         }
+        if len(self.extract.encoder.kinds) > 1:
+            about["kinds"] = " ".join(self.extract.kinds or ["whatever a sample has"])
         if (about | {"left_out": 0}).items() <= attributes_of(path).items():
             return {}
         lost: dict[int, str] = {}
@@ -96,9 +98,24 @@ class Embedder:
         return lost
 
     def _parts(self, case: EmbeddingCase, lost: dict[int, str]) -> Iterator[Part]:
-        for places, batch in each_batch(case.samples, batch_size=self.batch_size, workers=self.workers, left_out=lost):
+        read = each_batch(case.samples, batch_size=self.batch_size, workers=self.workers, left_out=lost)
+        for places, batch in self._whole(read, lost):
             if not self.patch_tokens:
                 yield places, self.extract.of_batch(batch).cpu().numpy(), None
                 continue
             features, tokens = self.extract.with_tokens(data_of(batch, self.extract.encoder))
             yield places, features.cpu().numpy(), tokens.cpu().numpy()
+
+    def _whole(
+        self, read: Iterable[tuple[list[int], Batch]], lost: dict[int, str]
+    ) -> Iterator[tuple[list[int], Batch]]:
+        """Without samples that lack a kind of data that the encoder is given."""
+        for places, batch in read:
+            has = self.extract.has(batch)
+            if not bool(has.all()):
+                why = f"it has no {' or '.join(self.extract.given)}"
+                lost.update({place: why for place, there in zip(places, has.tolist(), strict=True) if not there})
+                places = [place for place, there in zip(places, has.tolist(), strict=True) if there]
+                batch = {name: value[has] for name, value in batch.items()}
+            if places:
+                yield places, batch

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 from medmae.evaluate.batches import over_views
 from medmae.nn.encoder import Data, Encoder, Pool, check_block, data_of
 from medmae.nn.vit import MaskedViT
+from medmae.tokens.modalities import THERE
 from medmae.weights.unseen import unseen_of
 
 
@@ -29,9 +31,13 @@ class FeatureExtractor:
         block: Likewise.
         name: What tables and files call it.
         device: Where to compute.
+        kinds: Which of the kinds of data that it takes it is given, of every sample the same: ``["audio"]`` asks what
+            an encoder of clips and sounds makes of sounds alone, and nothing of a clip is read; samples that lack one
+            of them are refused, see :meth:`has`. None gives what each sample has.
 
     Raises:
-        ValueError: If the class token is asked for and there is none, or there are not so many blocks.
+        ValueError: If the class token is asked for and there is none, there are not so many blocks, or the encoder does
+            not take one of the kinds.
     """
 
     encoder: Encoder
@@ -39,8 +45,11 @@ class FeatureExtractor:
     block: int | None = None
     name: str = "encoder"
     device: torch.device | str = "cpu"
+    kinds: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
+        if unknown := [name for name in self.kinds or () if name not in self.encoder.kinds]:
+            raise ValueError(f"kinds: the encoder takes {', '.join(self.encoder.kinds)}, and not {unknown[0]!r}")
         if isinstance(self.encoder, MaskedViT):  # others refuse with the first batch
             self.encoder.check_pool(self.pool)
             check_block(self.block, depth=len(self.encoder.blocks))
@@ -70,21 +79,41 @@ class FeatureExtractor:
         there = data.to(self.device) if isinstance(data, Tensor) else {k: v.to(self.device) for k, v in data.items()}
         return self.encoder.features(there, pool=self.pool, block=self.block).float()
 
+    @property
+    def given(self) -> tuple[str, ...]:
+        """Names of the kinds of data that the encoder is given, in its own order."""
+        return tuple(name for name in self.encoder.kinds if self.kinds is None or name in self.kinds)
+
+    def has(self, batch: Mapping[str, Tensor]) -> Tensor:
+        """Which samples ``(B,)`` bool have all of :attr:`kinds`; of several views, in each. None asks for none."""
+        names = self.given
+        there = torch.ones(len(batch[names[0]]), dtype=torch.bool, device=batch[names[0]].device)
+        for name in (name for name in self.kinds or () if name + THERE in batch):
+            there = there & batch[name + THERE].reshape(len(there), -1).all(dim=1)
+        return there
+
     def of_batch(self, batch: Mapping[str, Tensor]) -> Tensor:
         """Features ``(B, D)`` of samples of a data set; of several views of a sample their mean.
 
         Raises:
-            ValueError: If the batch has not all kinds that the encoder takes.
+            ValueError: If the batch has not all kinds that the encoder is given, or a sample has not all :attr:`kinds`.
         """
-        names = list(self.encoder.kinds)
+        names = self.given
         if missing := [name for name in names if name not in batch]:
             raise ValueError(
                 f"the encoder takes {', '.join(map(repr, names))}, and samples have no {missing[0]!r} but "
                 f"{', '.join(map(repr, batch))}: name the data so in the view, or take an encoder of what there is"
             )
-        if len(names) == 1:
+        if lacking := int((~self.has(batch)).sum()):
+            raise ValueError(f"{lacking} of {len(batch[names[0]])} samples lack {' or '.join(names)}: leave them out")
+        if len(self.encoder.kinds) == 1:
             return over_views(batch, self, name=names[0])
-        return self({name: batch[name] for name in names})
+        said = [name for name in names if name + THERE in batch]
+        if lacking := sum(int((~batch[name + THERE]).sum()) for name in said):
+            warnings.warn(
+                f"{lacking} samples lack {' or '.join(said)}: their features are of what else they have", stacklevel=2
+            )
+        return self({name: batch[name] for name in (*names, *(name + THERE for name in said))})
 
     def tokens_of_batch(self, batch: Mapping[str, Tensor]) -> Tensor:
         """Patch tokens ``(B, P, D)`` of samples of a data set; of several views ``(B, V * P, D)``.

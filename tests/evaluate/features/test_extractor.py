@@ -5,6 +5,7 @@ import torch
 from torch.nn import functional as F
 
 from medmae.evaluate.features.extractor import FeatureExtractor
+from medmae.methods.av_mae import av_mae_tiny
 from medmae.methods.he_mmae import he_mmae_tiny
 from medmae.methods.mae import mae_tiny
 
@@ -77,3 +78,41 @@ def test_samples_of_another_kind_are_refused_by_name_also_where_it_is_one_image(
         extract.tokens_of_batch({"rgb": views, "views": torch.tensor([2, 2])})[:, :16],
         extract.tokens_of_batch({"rgb": images}),
     )
+
+
+def pairs() -> dict[str, torch.Tensor]:
+    """Four clips with spectrograms; the second has no sound, and what stands in its place is no number."""
+    batch = av_mae_tiny().example_batch(4, generator=torch.Generator().manual_seed(2))
+    batch["audio_there"] = torch.tensor([True, False, True, True])
+    batch["audio"] = torch.where(batch["audio_there"][:, None, None, None], batch["audio"], torch.nan)
+    return batch
+
+
+def test_one_encoder_is_asked_for_features_of_a_kind_alone():
+    encoder, batch = av_mae_tiny().encoder, pairs()
+    seen = FeatureExtractor(encoder=encoder, kinds=["image"]).of_batch(batch)
+    torch.testing.assert_close(seen, encoder.features({"image": batch["image"]}))
+    extract = FeatureExtractor(encoder=encoder, kinds=["audio"])
+    assert extract.has(batch).tolist() == [True, False, True, True]
+    heard = {name: value[extract.has(batch)] for name, value in batch.items()}
+    torch.testing.assert_close(extract.of_batch(heard), encoder.features({"audio": heard["audio"]}))
+    assert not torch.allclose(extract.of_batch(heard), seen[[0, 2, 3]])
+
+
+def test_samples_that_lack_a_kind_that_is_asked_for_are_refused():
+    for kinds in (["audio"], ["audio", "image"]):
+        with pytest.raises(ValueError, match=r"1 of 4 samples lack .*audio"):
+            FeatureExtractor(encoder=av_mae_tiny().encoder, kinds=kinds).of_batch(pairs())
+
+
+def test_without_a_choice_each_sample_gives_what_it_has_and_who_lacks_is_told():
+    encoder, batch = av_mae_tiny().encoder, pairs()
+    with pytest.warns(UserWarning, match="1 samples lack audio"):
+        found = FeatureExtractor(encoder=encoder).of_batch(batch)
+    torch.testing.assert_close(found[1:2], encoder.features({"image": batch["image"][1:2]}))
+    assert found.isfinite().all()
+
+
+def test_a_kind_that_an_encoder_does_not_take_is_refused():
+    with pytest.raises(ValueError, match="takes image, audio, and not 'ecg'"):
+        FeatureExtractor(encoder=av_mae_tiny().encoder, kinds=["ecg"])
