@@ -222,7 +222,7 @@ def _tell_unknown(parser: Any, root: str, weights: Path) -> None:  # noqa: ANN40
 
 
 def _listed(value: object, theirs: object) -> list[Any]:
-    """What weights say of each class that an argument lists; nothing of another argument, or if there are not as many."""
+    """What weights say of each class that an argument lists; nothing of others, or if there are not as many."""
     listed = networks_in(theirs)
     return listed if isinstance(value, list) and len(networks_in(value)) == len(listed) else []
 

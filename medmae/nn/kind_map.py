@@ -26,7 +26,7 @@ class KindMap(Configured, nn.Module):
         if kind not in encoder.vits:
             raise ValueError(f"the encoder takes {', '.join(encoder.vits)}, and not {kind!r}")
         self.vit = encoder.vits[kind]
-        self.kind_token = encoder.kind_tokens[kind] if kind in encoder.kind_tokens else None
+        self.kind_token = encoder.kind_tokens.get(kind, None)
         trunk = encoder.trunk
         self.blocks = nn.ModuleList() if trunk is None else trunk.blocks
         self.norm: nn.Module = nn.Identity() if trunk is None else trunk.norm
