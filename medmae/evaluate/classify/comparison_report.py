@@ -102,7 +102,7 @@ def figures_table(record: Mapping[str, Any], *, spread: bool = True) -> Markup:
         cells = (two_lines(found["metrics"][metric]) for metric in record["definitions"])
         told = [number(as_float(found["metrics"][headline]["fits"]["std"]), digits=3)] if spread else []
         rows.append([label.format(words(name)), *cells, shown, *told])
-    return table(head, rows, numeric=range(1, len(head)))
+    return table(head, rows, numeric=range(1, len(head)), wrap={0})
 
 
 def two_lines(figure: Mapping[str, Any], *, sign: bool = False) -> Markup:

@@ -27,6 +27,10 @@ CONTROLS = (
     "Where the own clip gains nothing over one frame, no answer needs the order of frames, or the network does not see "
     "it; where it gains nothing over another clip, answers are guessed from questions."
 )
+SHOWN = (
+    "Clips with a question, its likeliest answer and how likely that is: the surest that are right, the surest that "
+    "are wrong, and the least sure."
+)
 
 _RIGHT, _WRONG = Markup("<ins>{}</ins>"), Markup("<del>{}</del>")
 
@@ -40,6 +44,7 @@ def answers(folder: RunFolder) -> Section | None:
     told, pictures = read_panels(folder.path / "evaluation" / CASES)
     cases = join(_case(one, row) for one, row in zip(told, pictures, strict=True))
     if told:
+        blocks.append(note(SHOWN))
         blocks.append(Markup('<div class="gallery">{}</div>').format(cases))
     return Section(title="Questions", lead=LEAD, blocks=blocks)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from medmae.report.draw import draw, facts
 
 FOLDER = "found_cases"
 SHOWN = 3  # of what was found first
+BELONGS = "belongs"  # a strip of what should have been found first, or of a clip that asks
 _ORDER = ("best", "typical", "worst")
 
 
@@ -62,7 +63,10 @@ def write_cases(
                 ],
                 "right": way.found.name(int(way.gallery[right])),
             }
-            clips = [int(way.gallery[one]) for one in (right, *first)] if way is to_clips else [int(way.asked[query])]
+            shown = {f"found_{place}": one for place, one in enumerate(first, start=1)}
+            shown |= {} if right in first else {BELONGS: right}  # which stands among the first, or beside them
+            clips = {name: int(way.gallery[one]) for name, one in shown.items()}
+            clips = clips if way is to_clips else {BELONGS: int(way.asked[query])}
             rows.append(_drawn(told, clips, units, places, kind=kind))
     write_panels(Path(out) / FOLDER, rows)
 
@@ -88,12 +92,11 @@ def _patient(way: Way, place: int) -> str:
 
 
 def _drawn(
-    told: dict[str, Any], clips: Sequence[int], units: CaptionedUnits, places: Sequence[int], *, kind: Kind
+    told: dict[str, Any], clips: Mapping[str, int], units: CaptionedUnits, places: Sequence[int], *, kind: Kind
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """Film strips of clips, the first of which is the one that belongs."""
-    names = ("belongs", *(f"found_{number}" for number in range(1, SHOWN + 1)))
+    """Film strips of clips, by their names."""
     pictures = {}
-    for name, clip in zip(names, clips, strict=False):
+    for name, clip in clips.items():
         sample = units.samples[places[clip]]
         image = sample[kind.name][0] if "views" in sample else sample[kind.name]
         told |= facts(kind, image)

@@ -7,7 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from medmae.evaluate.words.found_cases import FOLDER
+from medmae.evaluate.words.found_cases import BELONGS, FOLDER
 from medmae.report.evaluations import Evaluation, register
 from medmae.report.figures import data_uri, encode_png, film, render_row
 from medmae.report.folder import Panel, RunFolder, as_float, read_panels
@@ -15,8 +15,8 @@ from medmae.report.page import Section, join, note
 from medmae.report.text import number, plain
 
 LEAD = (
-    "Queries of the best, of typical and of the worst ranks, each way: what was found first, and what belongs to the "
-    "query. What is marked as right belongs to it, too."
+    "Queries of the best, of typical and of the worst ranks, each way: what was found first, right where it belongs to "
+    "the query, and what belongs to it where that is none of these."
 )
 
 
@@ -40,12 +40,11 @@ def _case(told: Mapping[str, Any], row: Panel) -> Markup:
     )
     frames = int(as_float(told.get("frames")) or 1)
     shown = {name: film(picture, frames=frames) for name, picture in render_row(row, limit=1.0).items()}
-    captions = {"belongs": f"belongs: {told['right']}"}
+    asks = set(shown) == {BELONGS}  # a clip: what it found are sentences
+    captions = {BELONGS: "the clip" if asks else f"belongs: {told['right']}"}
     captions |= {f"found_{place}": _found(place, one) for place, one in enumerate(told["first"], start=1)}
-    if len(shown) == 1:  # a clip asks: what it found are sentences
-        captions["belongs"] = "the clip"
     figures = join(_figure(picture, captions[name]) for name, picture in shown.items())
-    listed = Markup("") if len(shown) > 1 else _sentences(told)
+    listed = _sentences(told) if asks else Markup("")
     return Markup('<article>{}<div class="panels strips" style="--n:1">{}</div>{}</article>').format(
         head, figures, listed
     )
