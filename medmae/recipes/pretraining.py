@@ -16,6 +16,7 @@ from medmae.evaluate.left_out import raise_left_out
 from medmae.evaluate.reconstruct.reconstruction import DescribedDataset, evaluate_reconstruction, not_scorable
 from medmae.methods.base import Method
 from medmae.recipes.training import Training
+from medmae.weights.bert import load_bert
 from medmae.weights.parts import load_parts
 
 log = logging.getLogger(__name__)
@@ -52,6 +53,8 @@ class Pretraining(Training):
         foreground: See :func:`~medmae.evaluate.reconstruct.reconstruction.evaluate_reconstruction`.
         pictures: What else is to be looked at.
         pretrained: Weights that fill what the method ``begins`` with, of clips or pictures alone; None draws all anew.
+        bert: Weights of a BERT by Hugging Face's names, with which words begin; see
+            :func:`medmae.weights.bert.load_bert`. None draws them anew.
         training: Arguments of :class:`Training`.
     """
 
@@ -62,23 +65,29 @@ class Pretraining(Training):
         foreground: bool = True,
         pictures: Pictures | None = None,
         pretrained: str | Path | None = None,
+        bert: str | Path | None = None,
         **training: Any,
     ) -> None:
         super().__init__(**training)
         self.held_out, self.foreground, self.pictures = held_out, foreground, pictures
-        self.pretrained = pretrained
-        self.record = {**({} if pretrained is None else {"pretrained": pretrained}), **self.record}
+        self.pretrained, self.bert = pretrained, bert
+        begun = {"pretrained": pretrained, "bert": bert}
+        self.record = {**{name: path for name, path in begun.items() if path is not None}, **self.record}
 
     def initialize(self) -> None:
         """Loads what it begins with.
 
         Raises:
-            DataError: If the weights do not fit, or have seen a patient who is held out.
+            DataError: If weights do not fit, or have seen a patient who is held out.
+            ValueError: If a method that reads no words is to begin with a BERT.
         """
         if self.pretrained is not None:
             require_unseen(model_dir=Path(self.pretrained).parent, manifest=self.data)
             parts: Any = self.method.begins
             load_parts(self.method, self.pretrained, parts=parts)
+        if self.bert is not None:
+            report = load_bert(self.method, self.bert)
+            print(f"words begin with {self.bert}:\n{report.table()}")
 
     def evaluate(self, out: Path, hashes: Mapping[str, str]) -> None:
         """Pictures, reconstructions and the report."""

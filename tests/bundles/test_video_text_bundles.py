@@ -10,9 +10,12 @@ import torch
 
 from data_prep.tiny.captioned import make
 from medmae.bundle.run import run_bundle
+from medmae.data import CaptionWords
 from medmae.errors import DataError
 from medmae.methods.mae import mae_tiny
+from medmae.methods.smaug import smaug_tiny
 from medmae.methods.videomae import videomae_tiny
+from medmae.weights.bert import save_bert
 from medmae.weights.io import save_safetensors
 from medmae.weights.read import load_state
 from medmae.weights.unseen import header
@@ -97,12 +100,16 @@ BEGINS = {
 
 
 @pytest.mark.parametrize("bundle", [SIMVTP, SMAUG], indirect=True)
-def test_a_training_begins_with_weights_of_clips_or_pictures_alone(bundle, prepared, tmp_path):
+def test_a_training_begins_with_weights_of_clips_or_pictures_alone_and_words_of_a_bert(bundle, prepared, tmp_path):
     make_weights, parts, some = BEGINS[bundle]
     torch.manual_seed(5)
     method, path = make_weights(), tmp_path / "begun" / "pretraining.safetensors"
     save_safetensors(method.state_dict(), path, metadata=header(method))
-    still = {**TINY[bundle], **QUICK, "epochs": 1, "base_lr": 1e-12, "pretrained": str(path)}
+    torch.manual_seed(6)
+    bert = smaug_tiny(vocabulary=CaptionWords(source=prepared))
+    save_bert(bert, tmp_path / "bert.safetensors")
+    files = {"pretrained": str(path), "bert": str(tmp_path / "bert.safetensors")}
+    still = {**TINY[bundle], **QUICK, "epochs": 1, "base_lr": 1e-12, **files}
     run(bundle, "train", prepared, tmp_path / "out", **still)
     found = load_state(tmp_path / "out" / "models" / "pretraining.safetensors")
     state = method.state_dict()
@@ -113,6 +120,8 @@ def test_a_training_begins_with_weights_of_clips_or_pictures_alone(bundle, prepa
         if key.startswith(f"{their}.")
     }
     assert some <= begun.keys()
+    (table,) = (name for name in found if name.startswith("encoder.") and name.endswith("words.word.weight"))
+    begun[table] = bert.encoder.text.words.word.weight.detach()
     for name, value in begun.items():
         torch.testing.assert_close(found[name], value, atol=1e-6, rtol=0)
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from medmae.methods.mae import mae_tiny
+from medmae.methods.simvtp import simvtp_tiny
 from medmae.methods.smaug import smaug_tiny
 from medmae.weights.bert import load_bert, save_bert
 from medmae.weights.read import load_state
@@ -40,6 +41,22 @@ def test_a_plain_bert_leaves_cross_attention_as_it_was_and_says_so(tmp_path):
     assert report.dead == ["bert.pooler.dense.bias"]
     assert all(torch.equal(method.state_dict()[key], before[key]) for key in report.missing)
     assert not torch.equal(method.encoder.text.words.word.weight, before["encoder.text.words.word.weight"])
+
+
+def test_where_words_are_embedded_alone_its_layers_are_read_by_none(tmp_path):
+    torch.manual_seed(0)
+    method, theirs = simvtp_tiny(), built(seed=1)
+    save_bert(theirs, tmp_path / "bert.safetensors")
+    before = {key: value.clone() for key, value in method.state_dict().items()}
+    report = load_bert(method, tmp_path / "bert.safetensors")
+    assert not report.missing
+    assert any("blocks.0" in key for key in report.dead)
+    for key, value in method.state_dict().items():
+        name = key.replace("encoder.words.", "encoder.text.words.")
+        wanted = theirs.state_dict()[name] if key.startswith("encoder.words.") else before[key]
+        assert torch.equal(value, wanted), key
+    with pytest.raises(ValueError, match="no BERT of these sizes"):
+        load_bert(simvtp_tiny(vocab_size=31), tmp_path / "bert.safetensors")
 
 
 def test_a_bert_of_other_sizes_is_refused_and_so_is_a_method_without_one(tmp_path):

@@ -255,7 +255,7 @@ def test_too_few_labels_of_a_class_are_told_before_anything_is_trained(source, t
     def refuse(*_, **__):
         raise AssertionError("samples were read for an evaluation that cannot be held")
 
-    monkeypatch.setattr(protocol, "describe_images", refuse)
+    monkeypatch.setattr(protocol, "read_all", refuse)
     with pytest.raises(DataError, match="samples of class"):
         evaluate({"one": encoder()}, **sets(source), out=tmp_path / "evaluation", labels=[None, 60])
 
