@@ -24,11 +24,11 @@ from medmae.weights.arguments import Wanted, contradiction
 from medmae.weights.networks import read_networks
 
 _TRAINING = "training"
-_POSITIONS = frozenset({"image_size", "num_frames"})
+_POSITIONS = frozenset({"image_size", "num_frames", "frames"})
 # What an encoder is built with, by the names that methods and the encoder itself have for it.
 _SIZES = (
     *("modalities", "outputs", "num_frames", "image_size", "tubelet_size", "patch_size", "in_channels"),
-    *("embed_dim", "depth", "num_heads", "mlp_ratio", "norm_eps"),
+    *("frames", "joints", "token_frames", "embed_dim", "depth", "num_heads", "mlp_ratio", "norm_eps"),
 )
 _PRESET = re.compile(r"(medmae\.methods\.(\w+))\.\2_\w+")
 

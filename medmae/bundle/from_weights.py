@@ -149,7 +149,7 @@ class Bound:
         encoder = build(config)
         self.settings[id_] = f"$@{self.root}"  # which has that encoder, and its patches
         patches, config = _of_data(encoder)
-        data = _sizes_of_data(patches, clip="num_frames" in component)
+        data = _sizes_of_data(patches, names=component)
         for name, value in component.items():
             option = _option_of(value)
             if name.startswith("_"):
@@ -242,9 +242,11 @@ def _of_data(encoder: nn.Module) -> tuple[Patches, Config]:
     return encoder.patches, config_of(encoder)
 
 
-def _sizes_of_data(patches: Patches, *, clip: bool) -> dict[str, Any]:
-    """What an encoder takes, by the names that methods have for it; one number where all axes are alike."""
-    size = list(patches.size)
+def _sizes_of_data(patches: Patches, *, names: Collection[str]) -> dict[str, Any]:
+    """What an encoder takes, by the names that a method has for it; one number where all axes are alike."""
+    size, clip = list(patches.size), "num_frames" in names
+    if "joints" in names:
+        return {"frames": size[0], "joints": size[1]}
     frames, plane = (size[:1], size[1:]) if clip else ([], size)
     sizes: dict[str, Any] = {"image_size": plane[0] if len(set(plane)) == 1 else plane}
     sizes |= {"num_frames": frames[0]} if frames else {}

@@ -12,6 +12,7 @@ from medmae.nn.config import TARGET
 from medmae.weights.about import read_about
 
 _READ = ("stride", "max_words")
+_OF_VIEW = {"Skeletons": ("rate", "origin", "size", "stream", "layout")}  # words that mean other things elsewhere
 _PARTS = ("front",)  # of a view, that remember their arguments
 _SAMPLING = "sampling"
 
@@ -27,7 +28,8 @@ def reading(parser: Any, weights: Path, given: Collection[str], *, of: Any) -> d
     """
     view = read_about(weights).get("view", {})
     said = _leaves(view)
-    found = {name: said[name] for name in _READ if name in said and name in parser and name not in given}
+    read = (*_READ, *_OF_VIEW.get(str(view.get("class")), ()))
+    found = {name: said[name] for name in read if name in said and name in parser and name not in given}
     for part in (part for part in _PARTS if isinstance(parser.get(part, None), dict) and part not in given):
         own = parser.get(part)
         found |= {

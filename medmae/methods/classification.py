@@ -65,5 +65,6 @@ class Classification(Method):
     def example_batch(self, batch_size: int = 2, *, generator: Generator | None = None) -> dict[str, Tensor]:
         """See :meth:`Method.example_batch`; two classes, which every classifier has."""
         patches = self.encoder.patches
-        data = torch.rand(batch_size, patches.channels, *patches.size, generator=generator)
+        size = getattr(self.network, "size", patches.size)  # of several bodies, more than the encoder's
+        data = torch.rand(batch_size, patches.channels, *size, generator=generator)
         return {self.encoder.kind.name: data, "label": torch.randint(2, (batch_size,), generator=generator)}

@@ -61,6 +61,10 @@ class SampleNorm(nn.BatchNorm1d):
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - the name that torch gave it
         """``(B, D)`` -> the same shape."""
-        if self.training and len(input) == 1:
-            return F.batch_norm(input, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
-        return super().forward(input)
+        # Written out, for TorchScript knows no method of the class above.
+        by_batch = self.training and len(input) > 1
+        if by_batch and self.num_batches_tracked is not None:
+            self.num_batches_tracked.add_(1)
+        share = 0.1 if self.momentum is None else self.momentum
+        statistics = (self.running_mean, self.running_var)
+        return F.batch_norm(input, *statistics, self.weight, self.bias, by_batch, share, self.eps)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import ClassVar, Literal, get_args
 
+import torch
 from torch import Tensor, nn
 
 from medmae.errors import check_choice
@@ -20,7 +21,8 @@ class SkeletonClassifier(Configured, nn.Module):
     """``(B, C, T, M V)``, M bodies one behind the other -> logits ``(B, K)``; means are over bodies that are there.
 
     Args:
-        encoder: Of one body, ``(T, V)``; left in place. ``joints`` and ``drop_path`` need a masked ViT.
+        encoder: Of one body, ``(T, V)``, whose tokens are of one joint each; left in place. ``joints`` and
+            ``drop_path`` need a masked ViT.
         num_classes: K.
         bodies: M.
         head: ``linear``: a layer on the mean of all tokens; ``joints``: means over time of each joint, side by side,
@@ -29,6 +31,8 @@ class SkeletonClassifier(Configured, nn.Module):
         dropout: Share of values that is dropped in training, before ``joints``.
         drop_path: Stochastic depth of the encoder; None leaves it.
     """
+
+    __constants__: ClassVar = ["alone", "by_joint", "of_tokens"]  # what these rule out TorchScript does not look at
 
     def __init__(
         self,
@@ -47,10 +51,12 @@ class SkeletonClassifier(Configured, nn.Module):
             raise ValueError("STTFormer has neither a head of joints nor stochastic depth: head='linear', no drop_path")
         if drop_path is not None:
             set_drop_path(encoder.blocks, drop_path)
-        self.encoder, self.bodies = encoder, bodies
-        self.by_joint = head == "joints"
+        self.encoder, self.bodies, self.alone = encoder, bodies, bodies == 1
+        self.slots, self.joints = encoder.patches.grid
+        self.size = (encoder.patches.size[0], bodies * self.joints)  # of what it takes
+        self.by_joint, self.of_tokens = head == "joints", isinstance(encoder, MaskedViT)
         self.dropout = nn.Dropout(dropout)
-        wide = encoder.dim * encoder.patches.grid[1]
+        wide = encoder.dim * self.joints
         self.head: nn.Module = (
             nn.Sequential(nn.Linear(wide, hidden), SampleNorm(hidden), nn.ReLU(), nn.Linear(hidden, num_classes))
             if self.by_joint
@@ -63,22 +69,29 @@ class SkeletonClassifier(Configured, nn.Module):
         Raises:
             ValueError: If ``data`` has another number of joints, or a sample has no body at all.
         """
-        joints = self.encoder.patches.size[1]
-        if data.shape[3] != self.bodies * joints:
-            raise ValueError(f"{self.bodies} bodies of {joints} joints are asked for, got {data.shape[3]} joints")
-        persons = data.unflatten(3, (self.bodies, joints)).movedim(3, 1)  # (B, M, C, T, V)
+        if data.shape[3] != self.bodies * self.joints:
+            raise ValueError(f"{self.bodies} bodies of {self.joints} joints are asked for, got {data.shape[3]} joints")
+        if self.alone:
+            return self.head(self._of_persons(data))
+        return self.head(self._of_several(data))
+
+    @torch.jit.unused
+    def _of_several(self, data: Tensor) -> Tensor:
+        """Means over the bodies that are there."""
+        persons = data.unflatten(3, (self.bodies, self.joints)).movedim(3, 1)  # (B, M, C, T, V)
         there = persons.flatten(2).any(dim=2)  # (B, M): who is absent is all zeros
         if not there.any(dim=1).all():
             raise ValueError("a sample has no body: all of its coordinates are 0")
         found = self._of_persons(persons[there])
         each = found.new_zeros(*there.shape, found.shape[1])
         each[there] = found
-        return self.head(each.sum(dim=1) / there.sum(dim=1, keepdim=True))
+        return each.sum(dim=1) / there.sum(dim=1, keepdim=True)
 
     def _of_persons(self, data: Tensor) -> Tensor:
-        if not self.by_joint:
+        if not self.of_tokens:
             return self.encoder.features(data)
-        assert isinstance(self.encoder, MaskedViT)
         tokens = self.encoder(data)  # (persons, N, D)
-        of_joints = self.dropout(tokens).unflatten(1, self.encoder.patches.grid).mean(dim=1)  # (persons, V, D)
+        if not self.by_joint:
+            return tokens.mean(dim=1)
+        of_joints = self.dropout(tokens).unflatten(1, [self.slots, self.joints]).mean(dim=1)  # (persons, V, D)
         return of_joints.flatten(1)

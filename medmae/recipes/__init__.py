@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from medmae.recipes.classification import ClassifierEvaluation, FineTuning, Prediction, SlideMaps
     from medmae.recipes.downstream import Downstream
     from medmae.recipes.embedding import Embedding
+    from medmae.recipes.hidden_joints import HiddenJoints
     from medmae.recipes.hidden_words import HiddenWords
     from medmae.recipes.images import Images
     from medmae.recipes.kept_words import KeptWords, TaskWords
@@ -29,6 +30,7 @@ __all__ = [
     "Embedding",
     "FewLabels",
     "FineTuning",
+    "HiddenJoints",
     "HiddenWords",
     "ImagePictures",
     "Images",
@@ -58,6 +60,7 @@ _HOMES = {  # name -> module
     "Embedding": "embedding",
     "FewLabels": "phenotyping",
     "FineTuning": "classification",
+    "HiddenJoints": "hidden_joints",
     "HiddenWords": "hidden_words",
     "ImagePictures": "pictures",
     "Images": "images",

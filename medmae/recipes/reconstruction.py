@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
 from medmae.data.samples import Samples
-from medmae.evaluate.reconstruct.reconstruction import evaluate_reconstruction
+from medmae.errors import DataError
+from medmae.evaluate.reconstruct.reconstruction import evaluate_reconstruction, not_scorable
 from medmae.recipes.evaluation import Evaluation
 from medmae.recipes.pretraining import Pictures
 from medmae.weights.io import load_weights
+
+log = logging.getLogger(__name__)
 
 
 class Reconstruction(Evaluation):
@@ -46,17 +50,27 @@ class Reconstruction(Evaluation):
         load_weights(self.method, path)
 
     def evaluate(self, out: Path) -> None:
-        """Figures and panels, then pictures."""
-        evaluate_reconstruction(
-            method=self.method,
-            dataset=self.dataset,
-            out=out,
-            samples_per_case=self.samples_per_case,
-            batch_size=self.batch_size,
-            foreground=self.foreground,
-            device=self.device,
-            seed=self.seed,
-        )
+        """Figures and panels, then pictures.
+
+        Raises:
+            DataError: If nothing that the method rebuilds can be scored place by place, and nothing else is looked at.
+        """
+        reason = not_scorable(self.method, self.dataset.kinds)
+        if reason is None:
+            evaluate_reconstruction(
+                method=self.method,
+                dataset=self.dataset,
+                out=out,
+                samples_per_case=self.samples_per_case,
+                batch_size=self.batch_size,
+                foreground=self.foreground,
+                device=self.device,
+                seed=self.seed,
+            )
+        elif self.pictures is None:
+            raise DataError(reason, remedy="evaluate its features: neighbours, a linear probe, few labels")
+        else:
+            log.warning("nothing is reconstructed: %s", reason)
         if self.pictures is not None:
             self.pictures.write(
                 method=self.method, held_out=self.dataset, train=self.dataset, out=out, device=self.device

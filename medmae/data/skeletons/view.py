@@ -126,7 +126,8 @@ class Skeletons(View[Manifest]):
         unit = row["unit"] if self.cut.size == "kept" else "bones"
         number = self.bodies or 1
         firsts = [body * len(layout.joints) for body in range(number)]
-        links = tuple((child + first, parent + first) for first in firsts for child, parent in layout.bones)
+        bones = layout.bones if self.stream == "joint" else ()  # of what is no place nothing is drawn
+        links = tuple((child + first, parent + first) for first in firsts for child, parent in bones)
         joints = Axis("joint", links=links)
         kind = Kind("skeleton", (time, joints), tuple(row["coordinates"]), peak=None, unit=unit)
         return {"skeleton": kind}
@@ -158,6 +159,10 @@ class Skeletons(View[Manifest]):
         place: dict[str, str | int] = {"frame": self.cut.part(row, self._rng(item))[0]}
         place |= {"body": item.numbers[1]} if row["bodies"] > 1 and item.numbers[1] >= 0 else {}
         return About(row["case"], row["subject"], label=row.get("label"), place=place)
+
+    def joint_names(self, source: Manifest) -> tuple[str, ...]:
+        """Of the last axis, in order."""
+        return self._layout(source).joints * (self.bodies or 1)
 
     def _rng(self, item: Item) -> np.random.Generator | None:
         return None if self.test else np.random.default_rng((self.seed, item.epoch, item.index))

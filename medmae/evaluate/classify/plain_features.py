@@ -21,7 +21,7 @@ from medmae.tokens.modalities import THERE
 from medmae.training.reading import Items
 
 Describe = Callable[[Tensor], Tensor]
-RAW = "raw pixels"
+RAW, JOINTS = "raw pixels", "raw joints"
 LOG_SPECTRUM = "log-spectrum"
 _POOLS: Mapping[int, Callable[..., Tensor]] = {
     1: F.adaptive_avg_pool1d,
@@ -30,10 +30,14 @@ _POOLS: Mapping[int, Callable[..., Tensor]] = {
 }
 # Of each axis at most so much is kept of raw data: of pictures, and of what has more axes than two.
 _PICTURE, _MORE, _FRAMES = 32, 16, 8
+_POSES = 16  # moments of a skeleton
 
 
 def plain_features(kind: Kind) -> dict[str, Describe]:
     """Descriptions ``(B, C, *size)`` -> ``(B, D)`` that suit a kind of data, by name; raw data last."""
+    if set(kind.roles) == {"time", "joint"}:
+        raw = partial(raw_pixels, most=[_POSES, 2**31])
+        return {"mean pose": partial(mean_frame, axis=kind.axis("time")), "joint velocities": velocities, JOINTS: raw}
     found: dict[str, Describe] = {"mean colour" if kind.colour else "mean intensity": mean_intensity}
     if kind.colour:
         found["colour histogram"] = colour_histogram
@@ -61,6 +65,12 @@ def mean_frame(data: Tensor, *, axis: int) -> Tensor:
     """What does not move, at most 16 along each axis: ``(B, C, *size)`` -> ``(B, D)``."""
     still = data.mean(dim=axis)
     return raw_pixels(still, most=[_MORE] * (still.ndim - 2))
+
+
+def velocities(data: Tensor) -> Tensor:
+    """From each of 16 moments to the next: ``(B, C, T, V)`` -> ``(B, D)``."""
+    poses = raw_pixels(data, most=[_POSES, 2**31]).reshape(*data.shape[:2], -1, data.shape[3])
+    return poses.diff(dim=2).flatten(1)
 
 
 def spectrum(data: Tensor, *, axis: int) -> Tensor:

@@ -20,7 +20,7 @@ from medmae.evaluate.classify.fine_tune import FineTune
 from medmae.evaluate.classify.labelled import Labelled, kind_of, labelled, task_of
 from medmae.evaluate.classify.lars_probe import LarsProbe
 from medmae.evaluate.classify.mixing import Mixing
-from medmae.evaluate.classify.plain_features import RAW, describe_kinds, plain_features, plain_of_kinds
+from medmae.evaluate.classify.plain_features import JOINTS, RAW, describe_kinds, plain_features, plain_of_kinds
 from medmae.evaluate.classify.protocol_tables import print_scores, write_protocol
 from medmae.evaluate.classify.task import Task, Trainable
 from medmae.evaluate.features.embedding_map import Layout, write_embedding_map
@@ -278,6 +278,6 @@ def plain_estimators(
         f"{name}, {kind}": OnFeatures(features=own, model=model)
         for name, own in plain.items()
         for kind, model in task.models(neighbours=neighbours or 1).items()
-        if kind != NEIGHBOURS or (name == RAW and neighbours)
+        if kind != NEIGHBOURS or (name in (RAW, JOINTS) and neighbours)
     }
     return {f"{CONSTANT}, constant": Constant(), **found}
