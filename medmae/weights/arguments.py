@@ -18,8 +18,8 @@ from medmae.weights.networks import Config
 # What decides which tensors there are, and what they mean; a scale is compared when weights are loaded.
 _SIZES = frozenset(EncoderSizes.__annotations__) - {"scale"}
 _SHAPING = re.compile(
-    r"(?:\w+_)?(?:bands|channels|class_token|classes|contrasts|decoder|depths?|dim|frames|heads|modalities|neighbours"
-    r"|outputs|positions|size)"
+    r"(?:\w+_)?(?:bands|channels|class_token|classes|contrasts|decoder|depths?|dim|frames|heads|joints|modalities"
+    r"|neighbours|outputs|positions|size)"
 )
 
 
