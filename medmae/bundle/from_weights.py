@@ -118,6 +118,8 @@ class Bound:
                 self.walk(option, config[name], at=place)
             elif option and self._is_given(option):
                 self.wanted[place] = Wanted(self._value(option), option)
+            elif is_network(value) and is_network(config.get(name)):
+                self.walk(f"{id_}::{name}", config[name], at=place)
             elif listed := _listed(value, config.get(name)):
                 for number, part in enumerate(listed):
                     self.walk(f"{id_}::{name}::{number}", part, at=f"{place}.{number}")

@@ -11,7 +11,7 @@ from medmae.data.video import sampling
 from medmae.nn.config import TARGET
 from medmae.weights.about import read_about
 
-_READ = ("stride", "max_words")
+_READ = ("stride", "step", "max_words")
 _OF_VIEW = {"Skeletons": ("rate", "origin", "size", "stream", "layout")}  # words that mean other things elsewhere
 _PARTS = ("front",)  # of a view, that remember their arguments
 _SAMPLING = "sampling"

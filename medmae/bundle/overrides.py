@@ -20,7 +20,9 @@ Kind = Literal["path", "text", "scale", "names", "flag", "number", "list", "null
 
 _PATHS = re.compile(r"manifest|(?!drop_path)\w+_(?:dir|root|file|path)")  # a drop path is a rate
 # Paths and names that a recipe may leave out: it has null there, or an expression.
-_FILES = frozenset({"bert", "calibration", "checkpoint", "pretrained", "slides", "target_intensity", "vocabulary"})
+_FILES = frozenset(
+    {"bert", "calibration", "checkpoint", "pretrained", "slides", "target_intensity", "teacher", "vocabulary"}
+)
 _TEXTS = _FILES | {"logger", "source", "split", "subject_from", "target"}
 _NAMES = frozenset(
     {"answers", "classes", "contrasts", "kinds", "questions", "shown", "targets"}

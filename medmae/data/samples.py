@@ -46,6 +46,8 @@ class Samples(Dataset[dict[str, Any]]):
         limit: At most so many samples, evenly over the others.
         in_memory: Keeps what was read once, as uint8, in memory that worker processes share; for views of one size.
         may_be_empty: True for held-out splits, which a small source cannot fill.
+        grouped: Whether a sample says whose it is, ``"group"``, int64: contrasts take samples of one subject for no
+            negatives of each other.
 
     Raises:
         DataError: If nothing is left (unless ``may_be_empty``), a class is unknown, or the source does not suit the
@@ -67,6 +69,7 @@ class Samples(Dataset[dict[str, Any]]):
         limit: int | None = None,
         in_memory: bool = False,
         may_be_empty: bool = False,
+        grouped: bool = False,
     ) -> None:
         if limit is not None and limit < 1:
             raise ValueError(f"limit must be positive or None, got {limit}")
@@ -101,6 +104,7 @@ class Samples(Dataset[dict[str, Any]]):
         self._items, self._labels = items[kept], None if labels is None else labels[kept]
         self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()  # seen by workers that live on
         self._kept = None if kept_shape is None else _Kept(len(self), kept_shape)
+        self._groups = np.unique(self.subjects, return_inverse=True)[1] if grouped else None
         if not len(self) and not may_be_empty:
             raise DataError(
                 f"no {view.noun} is left to read",
@@ -176,7 +180,8 @@ class Samples(Dataset[dict[str, Any]]):
             assert isinstance(self.view, Keepable)
             data = self.view.finish(self._kept.get(item, self._raw))
         label = {} if self._labels is None else {"label": self._labels.tensor(item.index)}
-        return {**data, **label, "index": item.index}
+        group = {} if self._groups is None else {"group": int(self._groups[item.index])}
+        return {**data, **label, **group, "index": item.index}
 
     def describe(self, index: int) -> About:
         """Case, subject and what else tells a sample from others, for tables and pictures."""

@@ -198,14 +198,9 @@ class MAViL(StreamMethod):
         """See :attr:`MaskedMethod.rebuilds`: of a teacher's tokens no data can be made."""
         return frozenset(self.kinds) if self.teacher is None else frozenset()
 
-    def draw_masks(self, batch: Batch, *, generator: Generator | None = None) -> Masks:
-        """See :meth:`MaskedMethod.draw_masks`: of the kinds that are in the batch, twice where draws are contrasted."""
-        twice = {**batch, **{name + AGAIN: batch[name] for name in self.kinds if name in batch}}
-        return super().draw_masks(twice, generator=generator)
-
-    def heard(self, batch: Batch, name: str) -> Tensor | None:
-        """See :meth:`StreamMethod.heard`: a second draw is of the same sound."""
-        return super().heard(batch, name.removesuffix(AGAIN))
+    def hides(self, name: str) -> str:
+        """See :meth:`StreamMethod.hides`: each kind is drawn twice, where draws are contrasted."""
+        return name.removesuffix(AGAIN)
 
     def forward(
         self, batch: Batch, *, generator: Generator | None = None, masks: Masks | None = None, progress: float = 1.0

@@ -102,11 +102,16 @@ class StreamMethod(MaskedMethod):
             raise ValueError("padded samples are not known here: cut or resize, and leave 'real' out of the batch")
         count, drawn = count_samples(batch), {}
         for name, how in self.maskings.items():
-            if name in batch:
-                heard = self.heard(batch, name)
-                real = None if heard is None else self.encoder.vits[name].patches.touched(heard)  # (B, N)
-                drawn[name] = how.sample(count, generator=generator, real=real).to(batch[name].device)
+            kind = self.hides(name)
+            if kind in batch:
+                heard = self.heard(batch, kind)
+                real = None if heard is None else self.encoder.vits[kind].patches.touched(heard)  # (B, N)
+                drawn[name] = how.sample(count, generator=generator, real=real).to(batch[kind].device)
         return drawn
+
+    def hides(self, name: str) -> str:
+        """The kind of data that a mask of this name hides."""
+        return name
 
     def heard(self, batch: Batch, name: str) -> Tensor | None:
         """Which values of whole patches of a spectrogram were heard, ``(B, 1, *whole)`` bool; None: all.

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from medmae.recipes.hidden_joints import HiddenJoints
     from medmae.recipes.hidden_words import HiddenWords
     from medmae.recipes.images import Images
+    from medmae.recipes.kept_encoder import KeptEncoder
     from medmae.recipes.kept_words import KeptWords, TaskWords
     from medmae.recipes.phenotyping import FewLabels
     from medmae.recipes.pictures import ImagePictures, StainPanels
@@ -34,6 +35,7 @@ __all__ = [
     "HiddenWords",
     "ImagePictures",
     "Images",
+    "KeptEncoder",
     "KeptWords",
     "Lookup",
     "Prediction",
@@ -64,6 +66,7 @@ _HOMES = {  # name -> module
     "HiddenWords": "hidden_words",
     "ImagePictures": "pictures",
     "Images": "images",
+    "KeptEncoder": "kept_encoder",
     "KeptWords": "kept_words",
     "Lookup": "retrieval",
     "Prediction": "classification",

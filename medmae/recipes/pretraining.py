@@ -55,7 +55,11 @@ class Pretraining(Training):
         pretrained: Weights that fill what the method ``begins`` with, of clips or pictures alone; None draws all anew.
         bert: Weights of a BERT by Hugging Face's names, with which words begin; see
             :func:`medmae.weights.bert.load_bert`. None draws them anew.
+        teacher: Weights of the teacher that the method was given; whom they have seen, the student has seen, too.
         training: Arguments of :class:`Training`.
+
+    Raises:
+        ValueError: If a training begins with weights and has a teacher: only one of them could be recorded.
     """
 
     def __init__(
@@ -66,23 +70,28 @@ class Pretraining(Training):
         pictures: Pictures | None = None,
         pretrained: str | Path | None = None,
         bert: str | Path | None = None,
+        teacher: str | Path | None = None,
         **training: Any,
     ) -> None:
         super().__init__(**training)
+        if pretrained is not None and teacher is not None:
+            raise ValueError("a training begins with weights or has a teacher: of both nobody could tell whom they saw")
         self.held_out, self.foreground, self.pictures = held_out, foreground, pictures
-        self.pretrained, self.bert = pretrained, bert
-        begun = {"pretrained": pretrained, "bert": bert}
+        self.pretrained, self.begins = teacher if pretrained is None else pretrained, pretrained is not None
+        self.bert = bert
+        begun = {"pretrained": pretrained, "bert": bert, "teacher": teacher}
         self.record = {**{name: path for name, path in begun.items() if path is not None}, **self.record}
 
     def initialize(self) -> None:
         """Loads what it begins with.
 
         Raises:
-            DataError: If weights do not fit, or have seen a patient who is held out.
+            DataError: If weights do not fit, or they or the teacher have seen a patient who is held out.
             ValueError: If a method that reads no words is to begin with a BERT.
         """
         if self.pretrained is not None:
             require_unseen(model_dir=Path(self.pretrained).parent, manifest=self.data)
+        if self.begins:
             parts: Any = self.method.begins
             load_parts(self.method, self.pretrained, parts=parts)
         if self.bert is not None:

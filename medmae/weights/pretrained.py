@@ -104,6 +104,8 @@ def _chosen(module: nn.Module, *, into: Collection[str] | None) -> dict[str, nn.
     found = {name: part for name, part in parts.items() if isinstance(part, Encoder)}
     if not found:
         raise ValueError(f"{type(module).__name__} has no encoder that weights could be loaded into")
+    if into is None and "" in found:  # itself one, of several networks or of one
+        return {"": module}
     if into is not None:
         if unknown := sorted(set(into) - found.keys()):
             raise ValueError(f"{type(module).__name__} has no encoder {unknown[0]!r}, but {', '.join(found)}")

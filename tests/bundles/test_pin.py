@@ -71,6 +71,7 @@ PINNED: dict[str, dict[str, Any]] = {
     "audio_visual_av_mae_pretraining": {"batch": 6, "then": {"evaluate": {}}},
     "skeleton_mae_pretraining": {"batch": 4, "then": {"evaluate": {}, "downstream": PROTOCOL}},
     "skeleton_action_recognition": {"batch": 4, "begins": "skeleton_mae_pretraining", "then": {"evaluate": {}}},
+    "audio_visual_mavil_pretraining": {"batch": 6, "then": {"evaluate": {}}},
     "video_mae_pretraining": {"batch": 4, "then": {"evaluate": {}, "downstream": {**PROTOCOL, "views": [2, 1]}}},
     "video_text_simvtp_pretraining": {"batch": 4, "then": {"evaluate": {}}},
     "video_text_smaug_pretraining": {"batch": 4, "then": {"evaluate": {}}},

@@ -5,19 +5,23 @@ from pathlib import Path
 
 import h5py
 import pytest
+import torch
 
 from data_prep.tiny import echoes
 from data_prep.tiny.sounds import make
 from medmae.bundle.run import run_bundle
 from medmae.errors import DataError, SomeFailedError
 from medmae.weights.about import read_about
+from medmae.weights.read import load_state
 
-AUDIO, AV_MAE = "audio_mae_pretraining", "audio_visual_av_mae_pretraining"
+AUDIO, AV_MAE, MAVIL = "audio_mae_pretraining", "audio_visual_av_mae_pretraining", "audio_visual_mavil_pretraining"
 HEARTS = {"rate": 4000, "low": 25.0, "high": 1000.0, "frame_s": 0.064, "preemphasis": 0.0}
 TINY = {"method::_target_": "medmae.methods.audio_mae.audio_mae_tiny", "frames": 64, "bands": 32}
 FRONT = {f"front::{name}": value for name, value in HEARTS.items()}
 CLIPS = {"image_size": 32, "frames": 4, "stride": 2, "channels": 1, "sound_frames": 50, "bands": 32, "patch_size": 8}
 CLIPS |= {"method::_target_": "medmae.methods.av_mae.av_mae_tiny"}
+OF_MAVIL = {name: value for name, value in CLIPS.items() if name != "stride"}
+OF_MAVIL |= {"method::_target_": "medmae.methods.mavil.mavil_tiny", "step": 0.08, "sound_frames": 64}
 QUICK = {"epochs": 2, "batch_size": 4, "warmup_epochs": 0}
 
 
@@ -97,3 +101,52 @@ def test_one_checkpoint_gives_features_of_clips_of_sounds_or_of_both(kinds, rows
     with h5py.File(tmp_path / "embeddings" / "all.h5") as file:
         assert file["features"].shape == (rows, 48)
         assert file.attrs["kinds"] == " ".join(kinds or ["whatever a sample has"])
+
+
+@pytest.fixture(scope="module")
+def first_stage(echo_clips, tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("first")
+    run("train", echo_clips, out, bundle=MAVIL, **OF_MAVIL, **QUICK)
+    return out
+
+
+@pytest.fixture(scope="module")
+def second_stage(echo_clips, first_stage, tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("second")
+    teacher = str(first_stage / "models" / "pretraining.safetensors")
+    run("train", echo_clips, out, bundle=MAVIL, teacher=teacher, **OF_MAVIL, **QUICK)
+    return out
+
+
+def test_a_second_stage_learns_from_the_weights_of_a_first_and_says_so(first_stage, second_stage):
+    of = {name: load_state(out / "models" / "pretraining.safetensors") for name, out in both(first_stage, second_stage)}
+    patch = 2 * 8 * 8  # values of a cube, of one channel
+    assert of["first"]["heads.image.1.weight"].shape[0] == patch
+    assert of["second"]["heads.image.1.weight"].shape[0] == 48  # a teacher's token
+    assert not any(key.startswith("teacher") for key in of["second"])
+    key = "encoder.streams.image.blocks.0.attn.qkv.weight"
+    assert not torch.equal(of["first"][key], of["second"][key])  # it began anew
+    config = json.loads((second_stage / "run.json").read_text())["config"]
+    assert config["teacher"].endswith("pretraining.safetensors")
+    seen = {
+        name: read_about(out / "models" / "pretraining.safetensors")["seen"]
+        for name, out in both(first_stage, second_stage)
+    }
+    assert len(seen["second"]) > len(seen["first"])  # whom the teacher saw, too
+    assert "rebuilds nothing of what it hides" not in (first_stage / "report.html").read_text()
+
+
+def test_features_of_a_second_stage_are_taken_like_others(echo_clips, second_stage, tmp_path):
+    run("inference", echo_clips, tmp_path, bundle=MAVIL, model_dir=str(second_stage / "models"), kinds=["image"])
+    with h5py.File(tmp_path / "embeddings" / "all.h5") as file:
+        assert file["features"].shape == (24, 48)
+
+
+def test_what_a_second_stage_does_not_rebuild_is_not_scored(echo_clips, second_stage, tmp_path):
+    with pytest.raises(RuntimeError) as caught:
+        run("evaluate", echo_clips, tmp_path, bundle=MAVIL, model_dir=str(second_stage / "models"))
+    assert "MAViL rebuilds nothing of what it hides" in str(caught.value.__cause__)
+
+
+def both(first: Path, second: Path) -> list[tuple[str, Path]]:
+    return [("first", first), ("second", second)]

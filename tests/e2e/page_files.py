@@ -134,6 +134,7 @@ def _transfer(folder: Path) -> None:
 FILES: Mapping[str, Sequence[Callable[[Path], None]]] = {
     "bundles/audio_mae_pretraining/docs/README.md": [_sounds],
     "bundles/audio_visual_av_mae_pretraining/docs/README.md": [_sounded],
+    "bundles/audio_visual_mavil_pretraining/docs/README.md": [_sounded],
     "bundles/video_question_answering/docs/README.md": [_spoken],
     "bundles/video_text_retrieval/docs/README.md": [_spoken],
     "bundles/video_text_simvtp_pretraining/docs/README.md": [_spoken],
@@ -143,6 +144,7 @@ FILES: Mapping[str, Sequence[Callable[[Path], None]]] = {
     "docs/data.md": [_data_sets],
     "docs/methods/audio_mae.md": [_sounds, _audio_mae],
     "docs/methods/av_mae.md": [_sounded],
+    "docs/methods/mavil.md": [_sounded],
     "docs/methods/simvtp.md": [_videomae],
     "docs/methods/videomae.md": [_videomae],
     "docs/transfer.md": [_transfer],

@@ -194,3 +194,15 @@ def test_a_class_of_both_needs_both(method, batch):
         both({"audio": batch["audio"]})
     with pytest.raises(ValueError, match="and not 'words'"):
         FusedClassifier(encoder=method.encoder, num_classes=3, only="words")
+
+
+def test_both_draws_leave_out_what_was_not_heard_of_a_sound():
+    method, batch = mavil_tiny(), mavil_tiny().example_batch(3)
+    batch["heard"] = torch.ones(3, 1, 64, 32, dtype=torch.bool)
+    batch["heard"][1, :, 40:] = False  # patches of 8 frames: the last 3 rows of 4 were not heard
+    masks = method.draw_masks(batch, generator=seeded(3))
+    for name in ("audio", "audio_again"):
+        used = torch.cat([masks[name].visible[1], masks[name].masked[1]])
+        assert len(used) == 20, name
+        assert int(used.max()) < 20, name
+    assert method(batch, masks=masks).loss.isfinite()
