@@ -91,7 +91,7 @@ class Pretraining(Training):
         """
         if self.pretrained is not None:
             require_unseen(model_dir=Path(self.pretrained).parent, manifest=self.data)
-        if self.begins:
+        if self.begins and self.pretrained is not None:
             parts: Any = self.method.begins
             load_parts(self.method, self.pretrained, parts=parts)
         if self.bert is not None:
