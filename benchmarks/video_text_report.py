@@ -1,6 +1,6 @@
 """The tables of ``benchmarks/video_text_methods.py``, written into docs/methods/simvtp.md.
 
-    python benchmarks/video_text_report.py OUT
+    python benchmarks/video_text_report.py OUT [--longer]
 
 A figure of a caption or query is the mean over the seeds that are there; intervals (95 %) draw whole patients, of
 ultrasound whole sources. What an arm gains over another has the interval of the paired difference.
@@ -191,10 +191,11 @@ def trainings(path: Path, domain: str) -> str:
 
 def main(
     out: Annotated[Path, typer.Argument(help="What video_text_methods.py left.")],
+    longer: Annotated[bool, typer.Option("--longer", help="Of a study with --longer: a section of its own.")] = False,
     dry: Annotated[bool, typer.Option("--dry", help="Leave the page alone.")] = False,
 ) -> None:
     """Prints the tables, and writes them into the page."""
-    for domain, place in PLACES.items():
+    for domain, place in ({"simulated": _longer} if longer else PLACES).items():
         measured, ranks = (read(out / name, domain) for name in ("measured.csv", "ranks.csv"))
         if not measured:
             continue
@@ -215,6 +216,10 @@ TITLES = (
 
 def _simulated(text: str) -> None:
     write_section("video_text_simulated", text, page=PAGE)
+
+
+def _longer(text: str) -> None:
+    write_section("video_text_longer", text, page=PAGE)
 
 
 def _ultrasound(text: str) -> None:
