@@ -216,7 +216,7 @@ class SkeletonMAE(PatchMethod):
 
     @torch.no_grad()
     def show(self, batch: Batch, masks: Masks) -> dict[str, Shown]:
-        """See :meth:`MaskedMethod.show`; mean and deviation of a sequence are those of what was visible of it."""
+        """See :meth:`MaskedMethod.show`; mean and deviation of a sequence come of what is visible and what is said."""
         mask, data = self.mask(batch, masks).complete(), self.data(batch)
         hidden = self.patches.paint(mask.as_bool())
         if self.target == "motion":
@@ -224,7 +224,11 @@ class SkeletonMAE(PatchMethod):
         predicted = self.predict(self.rows(batch), mask)
         if self.target != "sequence":
             return {self.kind.name: self.shown(batch, mask, predicted)}
-        mean, deviation = SequenceNorm().statistics(self.encoder.scaling(data), real=~hidden)
         rows = mask.restore(mask.keep(torch.zeros_like(self.rows(batch))), predicted)
-        made = self.encoder.scaling.invert(self.patches.unpatchify(rows) * deviation + mean)
-        return {self.kind.name: Shown(self.kind, data, hidden, torch.where(hidden, made, data))}
+        normed = self.patches.unpatchify(rows)
+        scaled, norm = self.encoder.scaling(data), SequenceNorm()
+        made, told = (
+            torch.where(hidden, self.encoder.scaling.invert(normed * deviation + mean), data)
+            for mean, deviation in (norm.completed(scaled, normed, hidden), norm.statistics(scaled))
+        )
+        return {self.kind.name: Shown(self.kind, data, hidden, made, told)}

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+_LEAST = 0.02  # of the squares of a sequence, that are of what is seen
+
 
 @dataclass(frozen=True)
 class SequenceNorm:
@@ -28,6 +30,31 @@ class SequenceNorm:
         mean = (data * weight).sum(dim=(2, 3), keepdim=True) / count
         variance = ((data - mean).square() * weight).sum(dim=(2, 3), keepdim=True) / count
         return mean, (variance + self.eps).sqrt()
+
+    def completed(self, data: Tensor, normed: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and deviation of a whole sequence of which a part is known only as it is normalised.
+
+        A normalised sequence has a mean of 0 and a deviation of 1, so that what is seen and what a network says of the
+        rest give both: exactly, if it is right. Those of what is seen alone are off by as much as the joints that are
+        hidden lie elsewhere in the body.
+
+        Args:
+            data: ``(B, C, T, V)``, of which hidden values are not looked at.
+            normed: Likewise, of which hidden values alone are.
+            hidden: ``(B, 1, T, V)`` bool.
+
+        Returns:
+            ``(B, C, 1, 1)`` each. Where what is said contradicts what is seen, the deviation is bounded.
+        """
+        seen = (~hidden).to(data.dtype)
+        n_seen, n_hidden = (count.sum(dim=(2, 3), keepdim=True) for count in (seen, hidden.to(data.dtype)))
+        mean, deviation = self.statistics(data, real=~hidden)
+        said = torch.where(hidden, normed, 0.0).sum(dim=(2, 3), keepdim=True) / n_hidden.clamp(min=1)
+        squares = torch.where(hidden, normed, 0.0).square().sum(dim=(2, 3), keepdim=True)
+        total = n_seen + n_hidden
+        left = total - squares - n_hidden.square() / n_seen * said.square()  # of the squares of the whole sequence
+        whole = deviation * (n_seen / left.clamp(min=_LEAST * total)).sqrt()
+        return mean + n_hidden / n_seen * said * whole, whole
 
     def __call__(self, data: Tensor) -> Tensor:
         """``(B, C, T, V)`` -> the same shape."""

@@ -42,7 +42,7 @@ class Moving:
 
     @classmethod
     def of(cls, kind: Kind, given: np.ndarray, made: np.ndarray, hidden: np.ndarray) -> Moving:
-        """Of ``(C, T, V)`` twice and ``(T, V)`` bool: seen from the front, the longest axis up.
+        """Of ``(C, T, V)`` twice and ``(T, V)`` bool: the longest axis up, and that of most movement across.
 
         Which way is up is told by the unit: of pictures y runs down, of all else up.
         """

@@ -170,6 +170,22 @@ def test_coordinates_are_normalised_over_the_whole_sequence():
     assert torch.allclose(mean[..., 0, 0], data[:, :, :8].mean(dim=(2, 3)), atol=1e-5)
 
 
+def test_what_is_seen_and_what_is_said_give_the_mean_and_deviation_of_the_whole():
+    data = torch.randn(2, 3, 16, 5, generator=seeded()) + torch.arange(5) * torch.tensor([0.5, 2, -1])[:, None, None]
+    hidden = torch.zeros(2, 1, 16, 5, dtype=torch.bool)
+    hidden[:, :, 4:9], hidden[:, :, :, 3:] = True, True
+    norm = SequenceNorm(eps=0.0)
+    mean, deviation = norm.statistics(data)
+    normed = (data - mean) / deviation
+    found = norm.completed(torch.where(hidden, 99.0, data), torch.where(hidden, normed, 99.0), hidden)
+    assert torch.allclose(found[0], mean, atol=1e-4)
+    assert torch.allclose(found[1], deviation, rtol=1e-4)
+    alone = norm.statistics(data, real=~hidden)[0]
+    assert (alone - mean).abs().max() > 0.5  # what is seen alone says something else
+    wild = norm.completed(data, normed * 50, hidden)
+    assert all(each.isfinite().all() for each in wild)
+
+
 def test_only_hidden_targets_count():
     method = skeleton_mae_tiny(target="none").eval()
     batch = method.example_batch(2, generator=seeded())

@@ -28,6 +28,7 @@ from medmae.report.moving import Moving
 
 RECORD, ROWS, PICTURES = "hidden_joints.json", "hidden_joints.csv", "moving_skeletons.json"
 MODEL, LINE, STILL = "model", "straight in time", "mean of training"
+TOLD = "model told the mean and size of the whole"
 GAIN = f"gain over {LINE}"
 _LEARNT_FROM = 256  # training samples, of which the mean is taken
 
@@ -47,9 +48,10 @@ def evaluate_hidden_joints(
 ) -> dict[str, Any]:
     """Mean distance of hidden joints from where they were, in the unit of the data, over subjects.
 
-    Beside it: ``straight in time``, from where a joint was last seen to where it is seen next, and where a joint is
-    hidden at all times, and everywhere of ``mean of training``, the mean of that joint over training samples. Joints
-    that were not seen by whoever recorded them count nowhere.
+    A network that knows sequences only as they are normalised is also scored with the true mean and deviation of the
+    whole, which says how much of its error is these two. Beside it: ``straight in time``, from where a joint was last
+    seen to where it is seen next, and where a joint is hidden at all times, and everywhere of ``mean of training``, the
+    mean of that joint over training samples. Joints that were not seen by whoever recorded them count nowhere.
 
     Args:
         method: That hides joints and rebuilds them.
@@ -125,7 +127,8 @@ def _distances(shown: Shown, still: np.ndarray) -> dict[str, np.ndarray]:
     line = np.stack([filled(one.transpose(1, 2, 0), own) for one, own in zip(given, seen, strict=True)])
     line = line.transpose(0, 3, 1, 2)  # (B, C, T, V)
     never = ~seen.any(axis=1)[:, None, None]  # (B, 1, 1, V)
-    guesses = {MODEL: made, LINE: np.where(never, still, line), STILL: np.broadcast_to(still, given.shape)}
+    told = {} if shown.by_patch is None else {TOLD: shown.by_patch.float().cpu().numpy()}
+    guesses = {MODEL: made, **told, LINE: np.where(never, still, line), STILL: np.broadcast_to(still, given.shape)}
     return {name: np.linalg.norm(guess - given, axis=1) for name, guess in guesses.items()}
 
 
@@ -148,7 +151,11 @@ def _record(
     rows: Sequence[Mapping[str, Any]], joints: Mapping[str, np.ndarray], names: Sequence[str], unit: str
 ) -> dict[str, Any]:
     subjects = [row["subject"] for row in rows]
-    scores = {name: summarise([row[name] for row in rows], subjects).as_dict() for name in (MODEL, LINE, STILL)}
+    scores = {
+        name: summarise([row[name] for row in rows], subjects).as_dict()
+        for name in (MODEL, TOLD, LINE, STILL)
+        if name in rows[0]
+    }
     scores[GAIN] = summarise([row[LINE] - row[MODEL] for row in rows], subjects).as_dict()
     means = {name: sums[0] / np.maximum(sums[1], 1) for name, sums in joints.items()}
     each = [

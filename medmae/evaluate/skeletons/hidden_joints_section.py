@@ -21,7 +21,7 @@ LEAD = (
 )
 MOVING = (
     "What was given; what the network saw; what it made of it; and, as lines, how far each hidden joint was put from "
-    "its place. Seen from the front, the longest axis up."
+    "its place. The longest axis is up, and that along which bodies move most across."
 )
 
 
@@ -70,6 +70,10 @@ def hidden_joints_notes(folder: RunFolder) -> list[str]:
     if not gain or (gain["ci_low"] is not None and gain["ci_low"] > 0):
         return []
     own, line = (number(scores[name]["mean"], digits=4) for name in (MODEL, LINE))
+    if gain["ci_high"] is not None and gain["ci_high"] < 0:
+        return [
+            f"Hidden joints are {own} off, and {line} if each goes straight in time: that is better than the network."
+        ]
     return [
         f"Hidden joints are {own} off, and {line} if each goes straight in time: that the network helps may be chance."
     ]
@@ -80,6 +84,7 @@ register(
         name="hidden joints",
         files=(RECORD, ROWS, PICTURES),
         sections={125: hidden_joints},
+        stands_in=lambda folder: bool(folder.record(RECORD)),
         notes=hidden_joints_notes,
     )
 )
