@@ -39,7 +39,7 @@ LEVELS = (0.25, 0.5, 0.75)
 GRID, WIDTH, BATCH = (6, 6), 24, 24
 STEPS = {"mae": 1000, "teacher": 900, "student": 500}
 ARMS: dict[str, dict[str, Any]] = {
-    "undistilled": {"teacher": None},
+    "undistilled": {"node_weight": 0.0, "edge_weight": 0.0},
     "distilled": {},
     "nodes": {"edge_weight": 0.0},
     "edges": {"node_weight": 0.0},
@@ -179,10 +179,12 @@ def run(out: Path, seed: int, arms: Sequence[str]) -> None:
             names=UNITS,
             unit_dim=WIDTH,
             unit_weight=weight,
-            **{"teacher": teacher.network, **options},
+            **options,
             **SIZES,
             scale="imagenet",
         )
+        if arm != "undistilled":
+            student.learn_from(teacher.network)
         student.encoder.load_state_dict(mae.encoder.state_dict())
         steps = STEPS["student"]
         file = out / f"{arm.replace(' ', '_')}_{seed}.pt"

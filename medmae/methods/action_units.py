@@ -14,11 +14,43 @@ from torch import Generator, Tensor
 from medmae.kinds import Kind
 from medmae.masking.base import Masks
 from medmae.methods.base import Batch, Method, StepOutput, entry
-from medmae.nn.au_network import UnitNetwork, UnitShares
+from medmae.nn.au_network import UnitNetwork, resnet50, swin_base, swin_tiny, vit_base, vit_small_faces
 from medmae.nn.vit import MaskedViT
 from medmae.objectives.action_units import unit_terms, weight_tensor
 
+Names = Sequence[str]
+BP4D: tuple[str, ...] = tuple(f"AU{number}" for number in (1, 2, 4, 6, 7, 10, 12, 14, 15, 17, 23, 24))
+DISFA: tuple[str, ...] = tuple(f"AU{number}" for number in (1, 2, 4, 6, 9, 12, 25, 26))
 UNITS, INTENSITIES = "units", "intensities"  # of what methods predict
+
+
+def teacher_resnet50(*, names: Names = BP4D, intensities: bool = False, **options: Any) -> ActionUnits:
+    """ResNet-50, with nodes and edges: 31,666,132 parameters of 12 units."""
+    return ActionUnits(network=resnet50(units=len(names), intensities=intensities), names=names, **options)
+
+
+def teacher_swin_tiny(*, names: Names = BP4D, intensities: bool = False, **options: Any) -> ActionUnits:
+    """Swin-T, likewise: 31,819,534 parameters."""
+    return ActionUnits(network=swin_tiny(units=len(names), intensities=intensities), names=names, **options)
+
+
+def teacher_swin_base(*, names: Names = BP4D, intensities: bool = False, **options: Any) -> ActionUnits:
+    """Swin-B, likewise: 94,377,036 parameters."""
+    return ActionUnits(network=swin_base(units=len(names), intensities=intensities), names=names, **options)
+
+
+def teacher_vit_base(*, names: Names = BP4D, intensities: bool = False, **options: Any) -> ActionUnits:
+    """ViT-B/16, likewise, which may begin with the encoder of a masked autoencoder."""
+    return ActionUnits(network=vit_base(units=len(names), intensities=intensities), names=names, **options)
+
+
+def teacher_small_faces(
+    *, names: Names = BP4D, intensities: bool = False, image_size: int = 64, unit_dim: int = 96, **options: Any
+) -> ActionUnits:
+    """A small ViT for 64 px (ours)."""
+    sizes: dict[str, Any] = {"dim": unit_dim, "image_size": image_size}
+    network = vit_small_faces(units=len(names), intensities=intensities, **sizes)
+    return ActionUnits(network=network, names=names, **options)
 
 
 class ActionUnits(Method):
@@ -53,6 +85,10 @@ class ActionUnits(Method):
         self.register_buffer("unit_weight", weight_tensor(unit_weight, units=len(self.names)), persistent=False)
         self.unit_weight: Tensor | None
 
+    def weigh(self, weight: Sequence[float]) -> None:
+        """Weights units, from labels of training."""
+        self.unit_weight = weight_tensor(weight, units=len(self.names))
+
     @property
     def encoder(self) -> MaskedViT:  # type: ignore[override]
         """The network's, whatever it is."""
@@ -62,11 +98,6 @@ class ActionUnits(Method):
     def kinds(self) -> Mapping[str, Kind]:
         """See :attr:`Method.kinds`."""
         return self.network.encoder.kinds
-
-    @property
-    def shares(self) -> UnitShares:
-        """The network as a plain one, which is given out."""
-        return UnitShares(network=self.network)
 
     def forward(
         self, batch: Batch, *, generator: Generator | None = None, masks: Masks | None = None, progress: float = 1.0

@@ -21,12 +21,12 @@ from torch import Generator, Tensor, nn
 from medmae.errors import check_choice
 from medmae.masking.base import Mask, Masking, Masks
 from medmae.masking.occlusion import Occlusion, OcclusionMasking
-from medmae.methods.action_units import check_names, example_faces, said
+from medmae.methods.action_units import BP4D, check_names, example_faces, said
 from medmae.methods.base import Batch, MaskedMethod, StepOutput, count_samples, entry
 from medmae.methods.registry import register
 from medmae.methods.shown import Shown
 from medmae.nn.au_graph import TokenBlock, UnitGraph, UnitHead
-from medmae.nn.au_network import UnitNetwork, UnitShares, tokens_of, vit_small_faces
+from medmae.nn.au_network import UnitNetwork, tokens_of, vit_small_faces
 from medmae.nn.decoder import MaskedDecoder
 from medmae.nn.seeding import drawn_by
 from medmae.nn.sizes import EncoderSizes, sized
@@ -36,8 +36,6 @@ from medmae.objectives.action_units import Distance, distillation, unit_terms, w
 
 Latents = Literal["visible", "completed"]
 Taught = Literal["told", "plain"]
-BP4D = tuple(f"AU{number}" for number in (1, 2, 4, 6, 7, 10, 12, 14, 15, 17, 23, 24))
-DISFA = tuple(f"AU{number}" for number in (1, 2, 4, 6, 9, 12, 25, 26))
 
 
 def occlusion_au_base(**options: Any) -> OcclusionAU:
@@ -62,7 +60,9 @@ def occlusion_au_tiny(**options: Any) -> OcclusionAU:
     with drawn_by(11):  # as from one file, whatever the student begins with
         teacher = vit_small_faces(units=len(names), dim=24, image_size=32)
     sizes = {"image_size": 32, "patch_size": 4, "embed_dim": 48, "depth": 2, "num_heads": 4, "unit_dim": 16}
-    return OcclusionAU(**{**sizes, "names": names, "teacher": teacher, **options})
+    student = OcclusionAU(**{**sizes, "names": names, "teacher_dim": 24, **options})
+    student.learn_from(teacher)
+    return student
 
 
 @register(
@@ -83,13 +83,11 @@ class OcclusionAU(MaskedMethod):
     Args:
         names: Of units, in order.
         unit_dim: C, width of tokens and nodes of the head.
-        teacher: Trained on whole faces of the same people (:class:`medmae.methods.action_units.ActionUnits`); None:
-            labels alone.
+        teacher_dim: Width of the nodes of the teacher that it will be given (:meth:`learn_from`); None: the same.
         node_weight: Of the distillation of nodes; 0 leaves it out.
         edge_weight: Likewise of edges.
         distance: Between features of student and teacher.
         taught: Whether features are distilled after units were told of each other, or ``plain`` ones before.
-        from_teacher: Whether the head begins as the teacher's, where both are of one width.
         mapping: ``visible`` reads visible tokens alone; ``completed`` fills mask tokens and lets two blocks of a
             decoder see them all. Neither rebuilds a pixel.
         occlusions: What hides a face in training; each sample's is one of them.
@@ -116,12 +114,11 @@ class OcclusionAU(MaskedMethod):
         *,
         names: Sequence[str] = BP4D,
         unit_dim: int = 512,
-        teacher: UnitNetwork | None = None,
+        teacher_dim: int | None = None,
         node_weight: float = 1.0,
         edge_weight: float = 1.0,
         distance: Distance = "cosine",
         taught: Taught = "told",
-        from_teacher: bool = True,
         mapping: Latents = "visible",
         occlusions: Sequence[Occlusion] = ("patches", "block"),
         low: float = 0.25,
@@ -156,10 +153,39 @@ class OcclusionAU(MaskedMethod):
         self.register_buffer("unit_weight", weight_tensor(unit_weight, units=units), persistent=False)
         self.unit_weight: Tensor | None
         self.teacher: FrozenTeacher | None = None
-        self.node_map: nn.Module = nn.Identity()
-        self.edge_map: nn.Module = nn.Identity()
-        if teacher is not None:
-            self._take(teacher, begin=from_teacher)
+        self.node_map, self.edge_map = (
+            nn.Linear(unit_dim, teacher_dim) if weight and teacher_dim not in (None, unit_dim) else nn.Identity()
+            for weight in (node_weight, edge_weight)
+        )
+
+    def weigh(self, weight: Sequence[float]) -> None:
+        """Weights units, from labels of training."""
+        self.unit_weight = weight_tensor(weight, units=len(self.names))
+
+    def learn_from(self, teacher: UnitNetwork, *, begin: bool = True) -> None:
+        """Hands in a teacher that was trained on whole faces of the same people; without one labels alone teach.
+
+        Args:
+            teacher: Frozen, and no part of the state (:class:`medmae.methods.action_units.ActionUnits` trains one).
+            begin: Whether the head begins as the teacher's, where both are of one width.
+
+        Raises:
+            ValueError: If it reads other units, has no edges, or is of another width than was said.
+        """
+        theirs, ours = teacher.head, self.head
+        if len(theirs.units) != len(ours.units) or theirs.extractor is None:
+            raise ValueError(
+                f"the teacher reads {len(theirs.units)} units{'' if theirs.extractor else ' without edges'}, and the "
+                f"student {len(ours.units)} with edges: train one for the same units, in its second stage"
+            )
+        wanted = {part.out_features if isinstance(part, nn.Linear) else ours.dim for part in self._maps()}
+        if wanted - {theirs.dim}:
+            raise ValueError(
+                f"the teacher's nodes are {theirs.dim} wide: build the student with teacher_dim={theirs.dim}"
+            )
+        if begin and theirs.dim == ours.dim:
+            ours.load_state_dict(theirs.state_dict(), strict=ours.intensity is None)
+        self.teacher, self.needs = FrozenTeacher(teacher), frozenset({"target", "teacher"})
 
     @property
     def maskings(self) -> Mapping[str, Masking]:  # type: ignore[override]
@@ -172,11 +198,15 @@ class OcclusionAU(MaskedMethod):
         return {} if self.teacher is None else {"teacher": self.teacher}
 
     @property
-    def shares(self) -> nn.Module:
-        """The network as a plain one of whole faces, which is given out."""
+    def network(self) -> UnitNetwork:
+        """The one that reads whole faces, of the same weights.
+
+        Raises:
+            ValueError: If the mapping needs to know what is hidden.
+        """
         if self.decoder is not None:
             raise ValueError("mapping='completed' needs to know what is hidden, and gives no plain network out")
-        return UnitShares(network=UnitNetwork(encoder=self.encoder, mapper=self.mapper, head=self.head))
+        return UnitNetwork(encoder=self.encoder, mapper=self.mapper, head=self.head)
 
     def draw_masks(self, batch: Batch, *, generator: Generator | None = None) -> Masks:
         """See :meth:`MaskedMethod.draw_masks`; objects are put on ``"landmarks"`` ``(B, 68, 2)``, if a batch has them.
@@ -245,6 +275,11 @@ class OcclusionAU(MaskedMethod):
         size = self.encoder.patches.size
         return example_faces(size, units=len(self.names), count=batch_size, generator=generator)
 
+    def _maps(self) -> list[nn.Module]:
+        """Of what is distilled, what brings it to the teacher's width."""
+        pairs = ((self.node_weight, self.node_map), (self.edge_weight, self.edge_map))
+        return [part for weight, part in pairs if weight]
+
     def _distilled(self, graph: UnitGraph, face: Tensor) -> dict[str, Tensor]:
         """What the teacher makes of whole faces, and how far the student is from it."""
         if self.teacher is None or not (self.node_weight or self.edge_weight):
@@ -258,20 +293,6 @@ class OcclusionAU(MaskedMethod):
             found, right = (getattr(one, _EDGES[self.taught]) for one in (graph, wanted))
             terms["edges"] = self.edge_weight * distillation(self.edge_map(found), right, distance=self.distance)
         return terms
-
-    def _take(self, teacher: UnitNetwork, *, begin: bool) -> None:
-        theirs, ours = teacher.head, self.head
-        if len(theirs.units) != len(ours.units) or theirs.extractor is None:
-            raise ValueError(
-                f"the teacher reads {len(theirs.units)} units{'' if theirs.extractor else ' without edges'}, and the "
-                f"student {len(ours.units)} with edges: train one for the same units, in its second stage"
-            )
-        if theirs.dim != ours.dim:
-            self.node_map = nn.Linear(ours.dim, theirs.dim) if self.node_weight else self.node_map
-            self.edge_map = nn.Linear(ours.dim, theirs.dim) if self.edge_weight else self.edge_map
-        elif begin:
-            ours.load_state_dict(theirs.state_dict(), strict=ours.intensity is None)
-        self.teacher, self.needs = FrozenTeacher(teacher), frozenset({"target", "teacher"})
 
 
 _NODES = {"told": "nodes", "plain": "plain_nodes"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -55,16 +55,24 @@ def tokens_of(
     return encoder.forward_tokens(embedded, key_mask=real)[:, prefix:]
 
 
+class ReadsUnits(Protocol):
+    """What has a network that reads units of whole faces."""
+
+    @property
+    def network(self) -> UnitNetwork:
+        """It."""
+
+
 class UnitShares(Configured, nn.Module):
-    """A network as a plain one, which is given out: ``(B, C, H, W)`` -> shares of units ``(B, N)``.
+    """A plain network, which is given out: ``(B, C, H, W)`` -> shares of units ``(B, N)`` of whole faces.
 
     Args:
-        network: What it is of.
+        method: Whose network it is.
     """
 
-    def __init__(self, *, network: UnitNetwork) -> None:
+    def __init__(self, *, method: ReadsUnits) -> None:
         super().__init__()
-        self.network = network
+        self.network = method.network
 
     def forward(self, face: Tensor) -> Tensor:
         """See :class:`UnitShares`."""

@@ -4,6 +4,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from medmae.recipes.action_units import UnitEvaluation, UnitTimelines, UnitTraining
     from medmae.recipes.answering import AnswerEvaluation, Answers, AnswerTraining
     from medmae.recipes.classification import ClassifierEvaluation, FineTuning, Prediction, SlideMaps
     from medmae.recipes.downstream import Downstream
@@ -50,6 +51,9 @@ __all__ = [
     "SynthesisTraining",
     "TaskWords",
     "Trainer",
+    "UnitEvaluation",
+    "UnitTimelines",
+    "UnitTraining",
     "VolumeFeatures",
 ]
 
@@ -81,6 +85,9 @@ _HOMES = {  # name -> module
     "SynthesisTraining": "synthesis",
     "TaskWords": "kept_words",
     "Trainer": "trainer",
+    "UnitEvaluation": "action_units",
+    "UnitTimelines": "action_units",
+    "UnitTraining": "action_units",
     "VolumeFeatures": "volumes",
 }
 

@@ -13,7 +13,7 @@ import torch
 from medmae.errors import SomeFailedError
 from medmae.evaluate.leakage import require_unseen
 from medmae.evaluate.left_out import raise_left_out
-from medmae.evaluate.reconstruct.reconstruction import DescribedDataset, evaluate_reconstruction, not_scorable
+from medmae.evaluate.reconstruct.reconstruction import PANELS, DescribedDataset, evaluate_reconstruction, not_scorable
 from medmae.methods.base import Method
 from medmae.recipes.training import Training
 from medmae.weights.bert import load_bert
@@ -52,6 +52,7 @@ class Pretraining(Training):
         held_out: Samples of subjects that training never saw; if empty, evaluation is left out and the report says so.
         foreground: See :func:`~medmae.evaluate.reconstruct.reconstruction.evaluate_reconstruction`.
         pictures: What else is to be looked at.
+        shown: Whether reconstructions are kept as pictures; False where samples show people who did not agree to that.
         pretrained: Weights that fill what the method ``begins`` with, of clips or pictures alone; None draws all anew.
         bert: Weights of a BERT by Hugging Face's names, with which words begin; see
             :func:`medmae.weights.bert.load_bert`. None draws them anew.
@@ -68,6 +69,7 @@ class Pretraining(Training):
         held_out: DescribedDataset,
         foreground: bool = True,
         pictures: Pictures | None = None,
+        shown: bool = True,
         pretrained: str | Path | None = None,
         bert: str | Path | None = None,
         teacher: str | Path | None = None,
@@ -76,7 +78,7 @@ class Pretraining(Training):
         super().__init__(**training)
         if pretrained is not None and teacher is not None:
             raise ValueError("a training begins with weights or has a teacher: of both nobody could tell whom they saw")
-        self.held_out, self.foreground, self.pictures = held_out, foreground, pictures
+        self.held_out, self.foreground, self.pictures, self.shown = held_out, foreground, pictures, shown
         self.pretrained, self.begins = teacher if pretrained is None else pretrained, pretrained is not None
         self.bert = bert
         begun = {"pretrained": pretrained, "bert": bert, "teacher": teacher}
@@ -109,7 +111,12 @@ class Pretraining(Training):
         elif len(self.held_out):
             with suppress(SomeFailedError):  # none could be read: told below, when the report is written
                 evaluate_reconstruction(
-                    method=method, dataset=self.held_out, out=out, foreground=self.foreground, device=self.device
+                    method=method,
+                    dataset=self.held_out,
+                    out=out,
+                    foreground=self.foreground,
+                    num_panels=PANELS if self.shown else 0,
+                    device=self.device,
                 )
         self.report()
         raise_left_out(out)

@@ -8,7 +8,7 @@ from typing import Any
 
 from medmae.data.samples import Samples
 from medmae.errors import DataError
-from medmae.evaluate.reconstruct.reconstruction import evaluate_reconstruction, not_scorable
+from medmae.evaluate.reconstruct.reconstruction import PANELS, evaluate_reconstruction, not_scorable
 from medmae.recipes.evaluation import Evaluation
 from medmae.recipes.pretraining import Pictures
 from medmae.weights.io import load_weights
@@ -26,6 +26,7 @@ class Reconstruction(Evaluation):
         samples_per_case: Slices, crops or tiles of each case, evenly spread.
         foreground: See :func:`~medmae.evaluate.reconstruct.reconstruction.evaluate_reconstruction`.
         pictures: What else is to be looked at.
+        shown: Whether reconstructions are kept as pictures; see :class:`medmae.recipes.pretraining.Pretraining`.
         evaluation: Arguments of :class:`Evaluation`.
     """
 
@@ -38,11 +39,12 @@ class Reconstruction(Evaluation):
         samples_per_case: int = 12,
         foreground: bool = True,
         pictures: Pictures | None = None,
+        shown: bool = True,
         **evaluation: Any,
     ) -> None:
         super().__init__(data=dataset.source, split=dataset.split, **evaluation)
         self.dataset, self.seed, self.batch_size, self.pictures = dataset, seed, batch_size, pictures
-        self.samples_per_case, self.foreground = samples_per_case, foreground
+        self.samples_per_case, self.foreground, self.shown = samples_per_case, foreground, shown
         self.record = {"seed": seed, "samples_per_case": samples_per_case, **self.record}
 
     def load(self, path: Path) -> None:
@@ -64,6 +66,7 @@ class Reconstruction(Evaluation):
                 samples_per_case=self.samples_per_case,
                 batch_size=self.batch_size,
                 foreground=self.foreground,
+                num_panels=PANELS if self.shown else 0,
                 device=self.device,
                 seed=self.seed,
             )

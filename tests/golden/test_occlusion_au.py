@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from medmae.evaluate.faces.unit_scores import UnitScores
 from medmae.nn.au_graph import UnitHead
 from medmae.objectives.action_units import (
     distillation,
@@ -95,3 +96,13 @@ def test_their_cosine_is_the_share(reference, graph):
     head = head_of(reference, "mefl")
     cosine = F.cosine_similarity(graph.nodes, head.prototypes.relu(), dim=2)
     assert torch.equal(graph.units, cosine.clamp(0, 1))
+
+
+def test_f1_and_accuracy_are_theirs_and_a_unit_that_nobody_shows_gets_0(reference):
+    names = [f"AU{number}" for number in range(5)]
+    labels, shares = (reference[f"in.f1.{name}"].numpy() for name in ("label", "prob"))
+    found = UnitScores(names=names).scores(labels, shares)
+    reference.compare(torch.tensor([found[f"f1_{name}"] for name in names]).double(), reference["out.f1"])
+    assert found["f1_AU4"] == 0
+    assert found["f1"] == reference.approx(float(reference["out.f1_mean"]))
+    assert found["accuracy"] == reference.approx(float(reference["out.acc"].mean()))

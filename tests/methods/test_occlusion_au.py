@@ -11,12 +11,24 @@ from medmae.errors import DataError
 from medmae.masking.base import Mask
 from medmae.methods.action_units import ActionUnits
 from medmae.methods.occlusion_au import BP4D, OcclusionAU, occlusion_au_base, occlusion_au_large, occlusion_au_tiny
-from medmae.nn.au_network import vit_small_faces
+from medmae.nn.au_network import UnitShares, vit_small_faces
 from medmae.objectives.action_units import relation_classes, relation_loss, unit_loss, unit_weights
+
+TINY = {"image_size": 32, "patch_size": 4, "embed_dim": 48, "depth": 2, "num_heads": 4, "unit_dim": 16}
 
 
 def seeded(seed):
     return torch.Generator().manual_seed(seed)
+
+
+def untaught(**options):
+    return OcclusionAU(**{**TINY, "names": BP4D[:3], **options})
+
+
+def taught(teacher, *, begin=True, **options):
+    student = untaught(**options)
+    student.learn_from(teacher, begin=begin)
+    return student
 
 
 @pytest.fixture
@@ -60,7 +72,7 @@ def test_hidden_pixels_have_no_influence_to_the_bit(mapping, batch):
 def test_a_whole_face_is_read_too(student, batch):
     graph = student.eval().read(batch["image"])
     assert graph.units.shape == (3, 3)
-    torch.testing.assert_close(student.shares(batch["image"]), graph.units)
+    torch.testing.assert_close(UnitShares(method=student)(batch["image"]), graph.units)
 
 
 def test_faces_that_show_different_numbers_of_patches_are_read_as_each_alone(student, batch):
@@ -98,7 +110,7 @@ def test_a_student_that_is_its_teacher_has_nothing_to_learn_from_it(distance, ba
     torch.manual_seed(0)
     teacher = vit_small_faces(units=3, dim=16, image_size=32)
     sizes = {"image_size": 32, "patch_size": 8, "embed_dim": 96, "depth": 4, "num_heads": 4, "unit_dim": 16}
-    student = OcclusionAU(names=BP4D[:3], teacher=teacher, distance=distance, scale="imagenet", **sizes).eval()
+    student = taught(teacher, distance=distance, scale="imagenet", **sizes).eval()
     student.encoder.load_state_dict(teacher.encoder.state_dict())
     student.mapper.load_state_dict(teacher.mapper.state_dict())
     graph = student.read(batch["image"])
@@ -114,13 +126,16 @@ def test_a_student_that_is_its_teacher_has_nothing_to_learn_from_it(distance, ba
         ({}, {"units", "relations", "nodes", "edges"}),
         ({"node_weight": 0.0}, {"units", "relations", "edges"}),
         ({"edge_weight": 0.0}, {"units", "relations", "nodes"}),
-        ({"teacher": None}, {"units", "relations"}),
-        ({"teacher": None, "relation_weight": 0.0}, {"units"}),
         ({"taught": "plain"}, {"units", "relations", "nodes", "edges"}),
     ],
 )
 def test_each_term_can_be_left_out(options, terms, batch):
     assert set(occlusion_au_tiny(**options)(batch, generator=seeded(0)).terms) == terms
+
+
+def test_without_a_teacher_labels_alone_teach(batch):
+    assert set(untaught()(batch, generator=seeded(0)).terms) == {"units", "relations"}
+    assert set(untaught(relation_weight=0.0)(batch, generator=seeded(0)).terms) == {"units"}
 
 
 def test_intensities_are_learnt_where_they_were_coded(batch):
@@ -170,9 +185,11 @@ def test_an_inactive_unit_counts_the_less_the_surer_the_network_is():
 
 def test_what_does_not_fit_is_refused(batch):
     with pytest.raises(ValueError, match="the teacher reads 2 units"):
-        occlusion_au_tiny(teacher=vit_small_faces(units=2, dim=16, image_size=32))
+        taught(vit_small_faces(units=2, dim=16, image_size=32))
     with pytest.raises(ValueError, match="without edges"):
-        occlusion_au_tiny(teacher=vit_small_faces(units=3, dim=16, image_size=32, edges=False, neighbours=2))
+        taught(vit_small_faces(units=3, dim=16, image_size=32, edges=False, neighbours=2))
+    with pytest.raises(ValueError, match="build the student with teacher_dim=24"):
+        taught(vit_small_faces(units=3, dim=24, image_size=32))
     with pytest.raises(ValueError, match="unit_weight has a positive number"):
         occlusion_au_tiny(unit_weight=[1.0, 2.0])
     with pytest.raises(ValueError, match="have a name each"):
@@ -197,9 +214,9 @@ def test_objects_are_put_on_landmarks_of_the_batch(batch):
 
 def test_a_head_begins_as_its_teacher_s_where_widths_agree():
     teacher = vit_small_faces(units=3, dim=16, image_size=32)
-    student = occlusion_au_tiny(teacher=teacher)
+    student = taught(teacher)
     assert torch.equal(student.head.prototypes, teacher.head.prototypes)
-    other = occlusion_au_tiny(teacher=teacher, from_teacher=False)
+    other = taught(teacher, begin=False)
     assert not torch.equal(other.head.prototypes, teacher.head.prototypes)
 
 

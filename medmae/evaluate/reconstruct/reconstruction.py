@@ -22,6 +22,9 @@ from medmae.methods.base import MaskedMethod, Method
 log = logging.getLogger(__name__)
 
 
+PANELS = 8  # rows of pictures
+
+
 class DescribedDataset(Protocol):
     """A data set that can say whose item it gives."""
 
@@ -42,7 +45,7 @@ def evaluate_reconstruction(
     out: str | Path,
     samples_per_case: int = 12,
     batch_size: int = 8,
-    num_panels: int = 8,
+    num_panels: int = PANELS,
     foreground: bool = True,
     device: torch.device | str = "cpu",
     seed: int = 0,
