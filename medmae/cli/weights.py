@@ -57,13 +57,14 @@ def export(
     preset: Annotated[str | None, typer.Option(help="Likewise: its sizes.")] = None,
     settings: Annotated[list[str] | None, typer.Option("--set", help="Likewise: key=value; repeatable.")] = None,
     drop_class_token: Annotated[bool, typer.Option("--drop-class-token", help="For MONAI, which has none.")] = False,
+    kind: Annotated[str | None, typer.Option(help="Of several kinds of data the one to write: audio, image.")] = None,
 ) -> None:
     """Write weights as another package has them; what it cannot hold is refused with the reason."""
     from medmae.bundle.by_name import network_of_weights
     from medmae.weights.exchange import export_file
 
     network = network_of_weights(weights, method=method, preset=preset, settings=settings or [])
-    written = export_file(weights, out, method=network, to=to, drop_class_token=drop_class_token)
+    written = export_file(weights, out, method=network, to=to, drop_class_token=drop_class_token, kind=kind)
     typer.echo(f"weights: {written.path.resolve()}")
     typer.echo(f"sha256:  {written.sha256}")
     typer.echo(f"note:    {written.note}")

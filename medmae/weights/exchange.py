@@ -10,6 +10,8 @@ from typing import cast
 
 from torch import nn
 
+from medmae.nn.alone import alone
+from medmae.nn.fused_encoder import FusedEncoder
 from medmae.nn.vit import MaskedViT
 from medmae.weights.adapt import Adaptation
 from medmae.weights.io import load_weights, save_safetensors
@@ -78,7 +80,13 @@ def import_file(
 
 
 def export_file(
-    path: str | Path, out: str | Path, *, method: nn.Module, to: str, drop_class_token: bool = False
+    path: str | Path,
+    out: str | Path,
+    *,
+    method: nn.Module,
+    to: str,
+    drop_class_token: bool = False,
+    kind: str | None = None,
 ) -> Exported:
     """Reads weights of ours, strictly, and writes them as another package has them.
 
@@ -88,6 +96,8 @@ def export_file(
         method: Of the sizes of the weights.
         to: Whose layout, a name of :func:`medmae.weights.targets.targets`.
         drop_class_token: For MONAI; see :func:`medmae.weights.export.monai.to_monai`.
+        kind: Of an encoder of several kinds of data, which one is written, as a ViT of its own; see
+            :func:`medmae.nn.alone.alone`. None writes all of it, which ``encoder`` alone holds.
 
     Raises:
         DataError: If the file is damaged or does not fit the method.
@@ -105,14 +115,32 @@ def export_file(
         digest, note = write(method, Path(out))
     else:
         load_encoder(method, path, into=[part], part=part)
-        digest, note = write(method.get_submodule(part), Path(out))
-    scale = cast(MaskedViT, method.get_submodule(part)).scaling.scale
+        encoder = _of_kind(method.get_submodule(part), kind, to=to)
+        digest, note = write(encoder, Path(out))
+        if isinstance(encoder, FusedEncoder):
+            return Exported(Path(out), digest, note)
+    scale = cast(MaskedViT, method.get_submodule(part) if target.whole else encoder).scaling.scale
     if not target.scaled and not scale.identity:
         note += f"; their files hold no scale: give it data as (data - mean) / std, mean {scale.mean}, std {scale.std}"
     return Exported(Path(out), digest, note)
 
 
+def _of_kind(encoder: nn.Module, kind: str | None, *, to: str) -> nn.Module:
+    """The encoder, or of one of several kinds the ViT of the one that is wanted."""
+    if not isinstance(encoder, FusedEncoder):
+        if kind is not None:
+            raise ValueError(f"kind={kind!r} is of encoders of several kinds of data, and this one takes one")
+        return encoder
+    if kind is None and to != "encoder":
+        raise ValueError(
+            f"{to} holds one kind of data, and this encoder takes {', '.join(encoder.vits)}: say which, kind"
+        )
+    return encoder if kind is None else alone(encoder, kind)
+
+
 def _encoder_in(method: nn.Module) -> str:
     """Name of the encoder, in a method and its file: that of a classifier is a part of its network."""
+    if isinstance(getattr(method, "encoder", None), FusedEncoder):
+        return "encoder"
     found = [name for name, part in method.named_modules() if isinstance(part, MaskedViT)]
     return found[0] if len(found) == 1 else "encoder"

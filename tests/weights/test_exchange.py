@@ -11,9 +11,11 @@ from safetensors import safe_open
 
 from medmae import cli
 from medmae.errors import DataError, ExitCode
+from medmae.methods.av_mae import av_mae_tiny
 from medmae.methods.classification import Classification
 from medmae.methods.edge_mae import edge_mae_tiny
 from medmae.methods.mae import mae_tiny
+from medmae.methods.mavil import mavil_tiny
 from medmae.nn.heads import Classifier
 from medmae.nn.vit import MaskedViT
 from medmae.weights.exchange import export_file, import_file
@@ -21,6 +23,7 @@ from medmae.weights.export.monai import to_monai
 from medmae.weights.export.timm import to_timm
 from medmae.weights.io import load_state, load_weights, save_safetensors
 from medmae.weights.pretrained import load_encoder
+from medmae.weights.trained import encoder_of
 from medmae.weights.unseen import header
 
 TINY = ("--method", "mae", "--preset", "tiny")
@@ -246,3 +249,31 @@ def test_the_encoder_of_a_classifier_goes_out_as_any_other(tmp_path):
     other = Classification(network=Classifier(encoder=mae_tiny().encoder, num_classes=2))
     export_file(tmp_path / "classifier.safetensors", tmp_path / "encoder.safetensors", method=other, to="encoder")
     assert equal(load_state(tmp_path / "encoder.safetensors"), encoder.state_dict())
+
+
+def of_several(tmp_path, make):
+    torch.manual_seed(4)
+    method, path = make(), tmp_path / "of_several.safetensors"
+    save_safetensors(method.state_dict(), path, metadata=header(method))
+    return method, path
+
+
+def test_an_encoder_of_several_kinds_is_written_and_read_whole(tmp_path):
+    method, path = of_several(tmp_path, av_mae_tiny)
+    export_file(path, tmp_path / "encoder.safetensors", method=av_mae_tiny(), to="encoder")
+    for file in (path, tmp_path / "encoder.safetensors"):
+        found = encoder_of(file)
+        assert list(found.kinds) == ["image", "audio"]
+        for key, value in method.encoder.state_dict().items():
+            assert torch.equal(found.state_dict()[key], value)
+
+
+def test_one_of_several_kinds_is_written_as_a_vit_of_its_own(trained, tmp_path):
+    method, path = of_several(tmp_path, mavil_tiny)
+    written = export_file(path, tmp_path / "audio.safetensors", method=mavil_tiny(), to="encoder", kind="audio")
+    found, data = encoder_of(written.path), method.example_batch(2)["audio"]
+    torch.testing.assert_close(found.features(data), method.encoder.features({"audio": data}), atol=1e-5, rtol=1e-5)
+    with pytest.raises(ValueError, match="this encoder takes audio, image: say which, kind"):
+        export_file(path, tmp_path / "timm.safetensors", method=mavil_tiny(), to="timm")
+    with pytest.raises(ValueError, match="kind='image' is of encoders of several kinds"):
+        export_file(trained[0], tmp_path / "one.safetensors", method=mae_tiny(), to="timm", kind="image")
