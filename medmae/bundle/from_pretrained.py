@@ -16,6 +16,7 @@ from typing import Any
 
 from medmae.bundle.how_read import is_given, of_any_method, reading
 from medmae.bundle.kept import as_yaml
+from medmae.errors import DataError
 from medmae.methods.registry import methods
 from medmae.nn.arguments import plain, same
 from medmae.nn.config import TARGET, config_by
@@ -79,6 +80,14 @@ def _sizes(
         target = settings[f"{holder}::{TARGET}"] = sibling
     make = locate(target)
     own = config_by(make) if callable(make) else {}
+    if any_method and own and own[TARGET] != (theirs := config.get(TARGET)) and theirs in _classes():
+        raise DataError(
+            f"these weights are of {str(theirs).rpartition('.')[2]}, and {target} makes another method",
+            path=path,
+            field=f"{holder}::{TARGET}",
+            value=target,
+            remedy=f"leave --{holder}::{TARGET} out (and ,demo, if that brings it), for weights know what they are",
+        )
     for name in _SIZES:
         # A network that resizes pictures for its encoder has a size of its own besides.
         place = "encoder_size" if name == "image_size" and own.get("encoder_size") is not None else name
@@ -124,6 +133,11 @@ def _followed(parser: Any, node: Any, *names: str) -> str | None:  # noqa: ANN40
             return None
         found, node = known[1], parser.get(known[1])
     return found
+
+
+def _classes() -> set[str]:
+    """Of all methods, by their whole names."""
+    return {f"{spec.cls.__module__}.{spec.cls.__qualname__}" for spec in methods().values()}
 
 
 def _sibling(target: str, about: Mapping[str, Any], *, any_method: bool) -> str:
