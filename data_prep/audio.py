@@ -26,7 +26,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
 from data_prep.audio_case import AudioTask, prepare_audio
 from data_prep.audio_files import LAYOUTS, Layout, find_sounds, with_folds
@@ -70,9 +70,9 @@ class AudioPreparation(RecordingPreparation):
     """
 
     what = "sound"
-    columns = ("label", "length", "rate", "channels", "status")
+    columns: ClassVar[tuple[str, ...]] = ("label", "length", "rate", "channels", "status")
     packages = ("numpy", "scipy", "soundfile", "av", "distributed")
-    work = staticmethod(prepare_audio)
+    work: ClassVar[Any] = staticmethod(prepare_audio)
 
     layout: Layout = "auto"
     starts: Literal["clip", "file"] = "clip"

@@ -62,10 +62,14 @@ def prepare_with(kind: type[Preparation[Any]]) -> Prepare:
     first, *others = (parameter for name, parameter in base.items() if name != "out")
     prepare.__signature__ = inspect.Signature([first, base["out"], *own, *others], return_annotation=PrepResult)  # type: ignore[attr-defined]
     prepare.__annotations__ = get_type_hints(kind) | {"return": PrepResult}
-    about, shared = inspect.getdoc(kind) or "", inspect.getdoc(Preparation) or ""
-    head, _, texts = about.partition("Args:\n")
     # The last text of an option counts: a kind may say more of the source than all have in common.
-    prepare.__doc__ = f"{head}Args:\n{shared.partition('Args:')[2].strip(chr(10))}\n{texts}"
+    texts = [
+        inspect.cleandoc(one.__doc__ or "").partition("Args:\n")[2].strip("\n")
+        for one in reversed(kind.__mro__)
+        if issubclass(one, Preparation)
+    ]
+    head = (inspect.getdoc(kind) or "").partition("Args:\n")[0]
+    prepare.__doc__ = f"{head}Args:\n" + "\n".join(filter(None, texts))
     return prepare
 
 

@@ -13,6 +13,7 @@ from data_prep.outcome import NO_PATIENT, CaseResult, Row
 from data_prep.resume import Finished, finished, key_of, stamp_of, write_finished
 from data_prep.tables import failure_row
 from data_prep.video_source import Segment, VideoSource
+from medmae.data.rows import files_of
 from medmae.errors import DataError
 from medmae.files import sha256_of
 
@@ -83,7 +84,7 @@ def _made(task: MediaTask, key: str, record: Path, work: str, child: Callable[..
     }
     answer = child(work, argument, path=task.source.path, limit_s=task.limit_s)
     row = answer["row"]
-    shards = [shard, *([task.shards.parent / row["sound"]["shard"]] if row.get("sound") else [])]
+    shards = [task.shards.parent / str(path) for path, _ in files_of(row)]
     stamps = [stamp_of(file, sha256) for file, sha256 in zip(task.source.files, answer["hashes"], strict=True)]
     made = Finished(rows=(row,))
     write_finished(record, made, key=key, sources=stamps, shards=shards)

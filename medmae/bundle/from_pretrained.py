@@ -18,11 +18,12 @@ from medmae.bundle.how_read import is_given, of_any_method, reading
 from medmae.bundle.kept import as_yaml
 from medmae.errors import DataError
 from medmae.methods.registry import methods
-from medmae.nn.arguments import plain, same
-from medmae.nn.config import TARGET, config_by
+from medmae.nn.arguments import networks_in, plain, same
+from medmae.nn.config import TARGET, config_by, config_of
 from medmae.weights.about import read_about
 from medmae.weights.arguments import Wanted, contradiction
 from medmae.weights.networks import read_networks
+from medmae.weights.trained import encoder_of
 
 _TRAINING = "training"
 _POSITIONS = frozenset({"image_size", "num_frames", "frames"})
@@ -31,6 +32,8 @@ _SIZES = (
     *("modalities", "outputs", "num_frames", "image_size", "tubelet_size", "patch_size", "in_channels"),
     *("frames", "joints", "token_frames", "embed_dim", "depth", "num_heads", "mlp_ratio", "norm_eps"),
 )
+_KINDS = "streams"  # what encoders of several kinds of data list them by
+_CUT = ("patch_size", "bands", "channels", "scale")
 _PRESET = re.compile(r"(medmae\.methods\.(\w+))\.\2_\w+")
 
 
@@ -50,7 +53,11 @@ def from_pretrained(parser: Any, *, given: Collection[str]) -> dict[str, Any]:  
         return {}
     networks = read_networks(path)
     config, any_method = networks.get("") or networks.get("encoder") or {}, of_any_method(training)
-    settings = _sizes(parser, holder, config, path=path, given=given, any_method=any_method)
+    if networks_in(parser.get(holder).get(_KINDS)):  # an encoder of several kinds, whose method may count otherwise
+        config = config_of(encoder_of(path))
+    settings = _of_kinds(parser, holder, config, path=path, given=given) | _sizes(
+        parser, holder, config, path=path, given=given, any_method=any_method
+    )
     read = reading(parser, path, given, of=training)
     settings |= {id_: value for id_, value in read.items() if value != parser.get(id_, None)}
     if settings and os.environ.get("LOCAL_RANK", "0") == "0":
@@ -79,7 +86,7 @@ def _sizes(
     if f"{holder}::{TARGET}" not in given and (sibling := _sibling(target, about, any_method=any_method)) != target:
         target = settings[f"{holder}::{TARGET}"] = sibling
     make = locate(target)
-    own = config_by(make) if callable(make) else {}
+    own = config_by(make) if callable(make) and _KINDS not in component else {}
     if any_method and own and own[TARGET] != (theirs := config.get(TARGET)) and theirs in _classes():
         raise DataError(
             f"these weights are of {str(theirs).rpartition('.')[2]}, and {target} makes another method",
@@ -102,6 +109,28 @@ def _sizes(
             settings[id_] = plain(config[name])
     if f"{holder}::modalities" not in settings:
         settings.pop(f"{holder}::outputs", None)  # which only have to be among them
+    return settings
+
+
+def _of_kinds(
+    parser: Any,  # noqa: ANN401 (MONAI's)
+    holder: str,
+    config: Mapping[str, Any],
+    *,
+    path: Path,
+    given: Collection[str],
+) -> dict[str, Any]:
+    """Of each kind of data that an encoder lists, how it is cut and scaled; its length is a question of its own."""
+    known = {kind[TARGET]: kind for kind in networks_in(config.get(_KINDS))}
+    settings: dict[str, Any] = {}
+    for kind in networks_in(parser.get(holder).get(_KINDS)):
+        theirs = known.get(kind[TARGET], {})
+        for name in (name for name in _CUT if name in theirs and str(kind.get(name)).startswith("@")):
+            id_ = kind[name][1:]
+            if is_given(id_, given):
+                _compare(parser, id_, theirs[name], name=name, path=path)
+            else:
+                settings[id_] = plain(theirs[name])
     return settings
 
 

@@ -12,7 +12,10 @@ from medmae.nn.config import TARGET
 from medmae.weights.about import read_about
 
 _READ = ("stride", "step", "max_words")
-_OF_VIEW = {"Skeletons": ("rate", "origin", "size", "stream", "layout")}  # words that mean other things elsewhere
+_OF_VIEW = {  # words that mean other things elsewhere
+    "Moments": ("kinds_read", "steps", "pictures"),
+    "Skeletons": ("rate", "origin", "size", "stream", "layout"),
+}
 _PARTS = ("front",)  # of a view, that remember their arguments
 _SAMPLING = "sampling"
 

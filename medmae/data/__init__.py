@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from medmae.data.audio.sounded import SoundedClips
     from medmae.data.faces.faces import Faces
     from medmae.data.images.pictures import Pictures
+    from medmae.data.moments.windows import Moments
     from medmae.data.points.clouds import Clouds
     from medmae.data.samples import Samples
     from medmae.data.skeletons.view import Skeletons
@@ -39,6 +40,7 @@ __all__ = [
     "Faces",
     "Grid",
     "Manifest",
+    "Moments",
     "Normalisation",
     "Pairs",
     "Pictures",
@@ -61,6 +63,7 @@ _WITH_TORCH = {  # name -> module
     "Clouds": "points.clouds",
     "Crops": "volumes.crops",
     "Faces": "faces.faces",
+    "Moments": "moments.windows",
     "Pairs": "volumes.pairs",
     "Pictures": "images.pictures",
     "Samples": "samples",

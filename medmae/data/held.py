@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 FACES = ("face",)
+MOMENTS = ("moment",)
 TILES = ("tiles", "slide")
 SKELETONS = ("skeleton",)
-SOUNDS = ("sound",)
+SOUNDS = ("sound", "moment")
 SHAPES = ("shape",)
 VIDEOS = ("video",)
 VOLUMES = ("volume",)
@@ -18,6 +19,7 @@ OF_VIEW: Mapping[str, tuple[str, ...]] = {  # those that read manifests; the oth
     "Clouds": SHAPES,
     "Crops": VOLUMES,
     "Faces": FACES,
+    "Moments": MOMENTS,
     "Pairs": VOLUMES,
     "Skeletons": SKELETONS,
     "Slices": VOLUMES,

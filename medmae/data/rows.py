@@ -95,6 +95,7 @@ def files_of(row: Row) -> list[tuple[object, object]]:
     entries += [(label.get("shard"), label.get("shard_sha256")) for label in row.get("labels", ())]
     parts = [part for part in row.values() if isinstance(part, dict) and "shard" in part]  # its sound, its patches
     entries += [(part["shard"], part.get("shard_sha256")) for part in parts]
+    entries += [(series.get("shard"), series.get("shard_sha256")) for series in row.get("series", ())]
     return entries + ([(row["coords"], row["coords_sha256"])] if "coords" in row else [])
 
 

@@ -33,11 +33,20 @@ def read_some(read: Callable[[int], Item], numbers: Iterable[int]) -> dict[int, 
     return found
 
 
-def write_left_out(out: str | Path, failed: Mapping[int, str], *, of: int) -> None:
-    """Writes ``<out>/left_out.json``, or removes it if nothing was left out."""
+def write_left_out(
+    out: str | Path, failed: Mapping[int, str], *, of: int, lacking: Mapping[int, str] | None = None
+) -> None:
+    """Writes ``<out>/left_out.json``, or removes it if nothing was left out.
+
+    Args:
+        out: Folder.
+        failed: Why samples could not be read, by their number.
+        of: How many there are.
+        lacking: Which kind of data samples do not have that all need here: nothing is wrong with these.
+    """
     path = Path(out) / RECORD
-    if failed:
-        write_text(path, json.dumps({"of": of, "samples": dict(failed)}, indent=2))
+    if failed or lacking:
+        write_text(path, json.dumps({"of": of, "samples": dict(failed), "lacking": dict(lacking or {})}, indent=2))
     else:
         path.unlink(missing_ok=True)
 
@@ -46,10 +55,12 @@ def raise_left_out(out: str | Path) -> None:
     """The last step of a run, when record and report are written.
 
     Raises:
-        SomeFailedError: If the evaluation left samples out.
+        SomeFailedError: If the evaluation left samples out that could not be read.
     """
     path = Path(out) / RECORD
     if path.is_file():
         found = read_object(path, remedy="evaluate again")
+        if not found["samples"]:
+            return
         reasons = "; ".join(list(found["samples"].values())[:5])
         raise SomeFailedError(f"{len(found['samples'])} of {found['of']} samples were left out: {reasons}")

@@ -244,6 +244,11 @@ class MAViL(StreamMethod):
         shown = self.shown(batch, given, masks, empty)
         return {name: Shown(one.kind, one.given, one.hidden) for name, one in shown.items()}
 
+    def points(self, batch: Batch) -> dict[str, Tensor]:
+        """Points by kind in which samples are compared, ``(B, D)``, of all of their tokens."""
+        apart = self.encoder.apart(self.encoder.given(batch))
+        return {name: self._point(name, rows).squeeze(1) for name, rows in apart.items()}
+
     def _decode(self, latent: Mapping[str, Tensor], masks: Masks) -> dict[str, Tensor]:
         """Predictions of hidden tokens, ``(B, M, values)`` by name."""
         tokens = {name: self.decoders[name](self.norms[name](rows), masks[name]) for name, rows in latent.items()}

@@ -36,7 +36,7 @@ from medmae.tokens.patches import check_floating
 SECOND = "second_"  # before the name of a kind: another window of the same sample
 Contrast = Literal["pairs", "concatenated"]
 Loss = Literal["paper", "release"]
-Encoders = Literal["mosei", "ravdess", "tiny"]
+Encoders = Literal["mosei", "ravdess", "small", "tiny"]
 
 
 def mosei(**options: Any) -> PairEmotion:
@@ -55,11 +55,14 @@ def pair_emotion_tiny(**options: Any) -> PairEmotion:
 
 
 def encoders_of(name: Encoders) -> tuple[Encoder, ...]:
-    """The paper's for either data set, or small ones."""
+    """The paper's for either data set, small ones of sound (40 bands) and landmarks for a CPU, or those of tests."""
     if name == "mosei":
         return TemporalConvNet(), GraphTimeNet(), VideoResNet(), WordVectorEncoder()
     if name == "ravdess":
         return TemporalConvNet(), GraphTimeNet(frames=90)
+    if name == "small":
+        net = TemporalConvNet(bins=40, dim=64, channels=32, hidden=48, blocks=4)
+        return net, GraphTimeNet(dim=64, width=16, mixed=8)
     plain: dict[str, Any] = {"dim": 24, "dropout": 0.0}
     sizes: dict[str, Any] = {"image_size": (4, 16, 16), "patch_size": (2, 8, 8), "embed_dim": 24, "depth": 2}
     return (
@@ -82,7 +85,7 @@ class PairEmotion(Method):
 
     Args:
         encoders: Each of one kind; or, by name, the paper's for CMU-MOSEI (sound, landmarks, frames, word vectors) or
-            RAVDESS (the first two), or small ones for tests.
+            RAVDESS (the first two), or small ones.
         projector_dim: Hidden width of projections.
         projection_dim: Width in which kinds are compared.
         temperature: Of the contrast.
@@ -166,6 +169,11 @@ class PairEmotion(Method):
         both["available"] = self.encoder.available(batch).repeat(2, 1)
         found = self.encoder.each(both)
         return {name: torch.stack(self.projections[name](found[name]).chunk(2), dim=1) for name in names}
+
+    def points(self, batch: Batch) -> dict[str, Tensor]:
+        """Points by kind in which samples are compared, ``(B, D)``, of one window."""
+        own = {name: value for name, value in batch.items() if not name.startswith(SECOND)}
+        return {name: rows[:, 0] for name, rows in self.project(own).items()}
 
     def _pairs(self, points: Mapping[str, Tensor], batch: Batch) -> dict[str, Tensor]:
         has = dict(zip(self.encoder.parts, self.encoder.available(batch).unbind(dim=1), strict=True))

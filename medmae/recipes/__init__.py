@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from medmae.recipes.images import Images
     from medmae.recipes.kept_encoder import KeptEncoder
     from medmae.recipes.kept_words import KeptWords, TaskWords
+    from medmae.recipes.kinds import KindsDownstream, KindsFound, KindsRetrieval
     from medmae.recipes.phenotyping import FewLabels
     from medmae.recipes.pictures import ImagePictures, StainPanels
     from medmae.recipes.pretraining import Pretraining
@@ -38,6 +39,9 @@ __all__ = [
     "Images",
     "KeptEncoder",
     "KeptWords",
+    "KindsDownstream",
+    "KindsFound",
+    "KindsRetrieval",
     "Lookup",
     "Prediction",
     "Pretraining",
@@ -72,6 +76,9 @@ _HOMES = {  # name -> module
     "Images": "images",
     "KeptEncoder": "kept_encoder",
     "KeptWords": "kept_words",
+    "KindsDownstream": "kinds",
+    "KindsFound": "kinds",
+    "KindsRetrieval": "kinds",
     "Lookup": "retrieval",
     "Prediction": "classification",
     "Pretraining": "pretraining",

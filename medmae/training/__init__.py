@@ -9,11 +9,12 @@ if TYPE_CHECKING:
     from medmae.training.loader import ResumableLoader
     from medmae.training.module import MaskedModule
     from medmae.training.optim import OptimizerSpec
-    from medmae.training.schedule import WarmupCosine, WarmupStep, WarmupTimesCosine
+    from medmae.training.schedule import EveryEpochs, WarmupCosine, WarmupStep, WarmupTimesCosine
     from medmae.training.tuning import TunedModule
 
 __all__ = [
     "Checkpoints",
+    "EveryEpochs",
     "MaskedModule",
     "OptimizerSpec",
     "ResumableLoader",
@@ -26,6 +27,7 @@ __all__ = [
 
 _HOMES = {  # name -> module
     "Checkpoints": "checkpoints",
+    "EveryEpochs": "schedule",
     "MaskedModule": "module",
     "OptimizerSpec": "optim",
     "ResumableLoader": "loader",

@@ -70,3 +70,20 @@ class WarmupStep:
         if epoch < self.warmup_epochs:
             return peak * epoch / self.warmup_epochs
         return peak * self.gamma ** sum(epoch >= milestone for milestone in self.milestones)
+
+
+@dataclass(frozen=True)
+class EveryEpochs:
+    """A factor ``gamma`` after every so many epochs, without warm-up (torch's StepLR; the pairwise contrast's).
+
+    Attributes:
+        every: Epochs of one rate.
+        gamma: Factor from one rate to the next.
+    """
+
+    every: float = 5.0
+    gamma: float = 0.9
+
+    def value(self, epoch: float, *, peak: float, epochs: float) -> float:
+        """See :class:`Schedule`."""
+        return peak * self.gamma ** math.floor(epoch / self.every + 1e-9)

@@ -110,6 +110,8 @@ def _chosen(module: nn.Module, *, into: Collection[str] | None) -> dict[str, nn.
         if unknown := sorted(set(into) - found.keys()):
             raise ValueError(f"{type(module).__name__} has no encoder {unknown[0]!r}, but {', '.join(found)}")
         return {name: parts[name] for name in found if name in into}
+    if "" in found:  # the module is an encoder itself; what lies in it are parts of it
+        return {"": module}
     frozen = _below(name for name, part in parts.items() if isinstance(part, FrozenTeacher))
     inner = _below(found)  # parts of an encoder of several networks
     outer = [name for name in found if not name.startswith((*frozen, *inner))]

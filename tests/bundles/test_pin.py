@@ -69,6 +69,12 @@ PINNED: dict[str, dict[str, Any]] = {
     },
     "audio_mae_pretraining": {"batch": 6, "then": {"evaluate": {}, "downstream": PROTOCOL}},
     "audio_visual_av_mae_pretraining": {"batch": 6, "then": {"evaluate": {}}},
+    "audio_visual_classification": {
+        "batch": 6,
+        "begins": "audio_visual_av_mae_pretraining",
+        "then": {"evaluate": {}},
+    },
+    "emotion_pairwise_pretraining": {"batch": 6, "then": {"evaluate": {}, "emotion": {"seeds": [0]}}},
     "skeleton_mae_pretraining": {"batch": 4, "then": {"evaluate": {}, "downstream": PROTOCOL}},
     "skeleton_action_recognition": {"batch": 4, "begins": "skeleton_mae_pretraining", "then": {"evaluate": {}}},
     "audio_visual_mavil_pretraining": {"batch": 6, "then": {"evaluate": {}}},

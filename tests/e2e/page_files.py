@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from data_prep.tiny import captioned, clips, echoes, sounds
+from data_prep.tiny import captioned, clips, echoes, moments, sounds
 from data_prep.tiny.wsi import picture
 from medmae.bundle.check.metadata import SCHEMA
 from medmae.methods.audio_mae import audio_mae_base
@@ -101,6 +101,15 @@ def _sounded(folder: Path) -> None:
         shutil.move(path, target)
 
 
+def _acted(folder: Path) -> None:
+    """Simulated actors in RAVDESS' names, tables of their faces in a folder of their own."""
+    _, raw = moments.make(folder / "made")
+    for path in raw.iterdir():
+        target = folder / ("openface" if path.suffix == ".csv" else "RAVDESS") / path.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(path, target)
+
+
 def _schema(folder: Path) -> None:
     """That of MONAI, which its command takes from the network where it is not there."""
     shutil.copy(SCHEMA, folder / "schema.json")
@@ -135,6 +144,8 @@ FILES: Mapping[str, Sequence[Callable[[Path], None]]] = {
     "bundles/audio_mae_pretraining/docs/README.md": [_sounds],
     "bundles/audio_visual_av_mae_pretraining/docs/README.md": [_sounded],
     "bundles/audio_visual_mavil_pretraining/docs/README.md": [_sounded],
+    "bundles/audio_visual_classification/docs/README.md": [_sounded],
+    "bundles/emotion_pairwise_pretraining/docs/README.md": [_acted],
     "bundles/video_question_answering/docs/README.md": [_spoken],
     "bundles/video_text_retrieval/docs/README.md": [_spoken],
     "bundles/video_text_simvtp_pretraining/docs/README.md": [_spoken],

@@ -7,15 +7,19 @@ import torch
 from torch import nn
 from torch.testing import assert_close
 
+import medmae
 from medmae.errors import DataError
+from medmae.methods.av_mae import av_mae_tiny
 from medmae.methods.cmae import cmae_tiny
 from medmae.methods.edge_mae import edge_mae_tiny
 from medmae.methods.mt_unet import mt_unet_tiny
+from medmae.nn.fused_encoder import FusedEncoder
 from medmae.nn.heads import Classifier, FeatureMap
 from medmae.nn.teacher import FrozenTeacher
 from medmae.weights.io import save_pt, save_safetensors
 from medmae.weights.maps.edge_mae import EDGE_MAE
 from medmae.weights.pretrained import load_encoder
+from medmae.weights.unseen import header
 
 BOTH = ("encoder", "feature_extractor")
 
@@ -174,3 +178,14 @@ def test_a_teacher_that_was_handed_in_keeps_its_weights(pretrained, tmp_path):
     load_encoder(module, tmp_path / "pretraining.safetensors")
     assert same(pretrained.encoder, module["encoder"])
     assert all(torch.equal(value, before[key]) for key, value in module["teacher"].named_parameters())
+
+
+def test_an_encoder_of_several_kinds_is_loaded_as_a_whole(tmp_path):
+    """It holds encoders of one kind each, which are parts of it and none to choose from."""
+    torch.manual_seed(0)
+    method = av_mae_tiny()
+    save_safetensors(method.state_dict(), tmp_path / "av.safetensors", metadata=header(method))
+    found = medmae.load_encoder(tmp_path / "av.safetensors")
+    assert isinstance(found, FusedEncoder)
+    for name, value in found.state_dict().items():
+        assert torch.equal(value, method.encoder.state_dict()[name])

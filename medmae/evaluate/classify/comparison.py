@@ -106,6 +106,7 @@ def compare_estimators(
         "unit": data.item if data.groups is None else data.unit,
         "views": data.views,
         "unlabelled": data.unlabelled,
+        "lacking": data.lacking,
         "baselines": list(baselines),
         "scores": score_all(
             fits,

@@ -58,6 +58,8 @@ def notes_of(name: str, record: Mapping[str, Any]) -> Iterator[str]:
             )
     own = record["scores"][ours]["metrics"][headline]
     units = own["n_units"]
+    if lacking := record.get("lacking"):
+        yield f"{count(lacking, 'sample')} lack a kind of data, and are in no comparison: of these nothing is known."
     if record["unit"] != "patient":
         yield "No patient is known: one may be on both sides. Figures are too good then, intervals too narrow."
     elif units < FEW_SUBJECTS:

@@ -42,6 +42,7 @@ class Labelled:
         item: What a sample is, for tables.
         views: Of each sample that is tested; what is predicted of them is averaged.
         unlabelled: How many more there are, without a label, that were left out.
+        lacking: Likewise, without one of the kinds of data that are compared.
     """
 
     sets: Sequence[Items[Mapping[str, Any]]]
@@ -53,6 +54,7 @@ class Labelled:
     item: str = "sample"
     views: int = 1
     unlabelled: int = 0
+    lacking: int = 0
 
     def __len__(self) -> int:
         return len(self.targets)

@@ -5,7 +5,17 @@ from __future__ import annotations
 from medmae.evaluate.classify.retrieval import RECALLS
 from medmae.report.text import words
 
-NAMES = {"auroc": "AUROC", "macro_f1": "Macro F1", "map": "mAP", "mae": "MAE", "r2": "R\u00b2", "r": "r"}
+NAMES = {
+    "auroc": "AUROC",
+    "macro_f1": "Macro F1",
+    "map": "mAP",
+    "mae": "MAE",
+    "d_prime": "d\u2032",
+    "weighted_f1": "Weighted F1",
+    "r2": "R\u00b2",
+    "r": "r",
+}
+NAMES |= {"d_prime": "d\u2032", "weighted_f1": "Weighted F1"}
 NAMES |= {f"r_at_{k}": f"R@{k}" for k in RECALLS}
 
 

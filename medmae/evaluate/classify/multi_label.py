@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy.stats import norm
 from sklearn.base import BaseEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
@@ -47,6 +48,10 @@ class MultiLabel(Trainable):
         return {
             "map": "mean over classes of the average precision: of the precision at each sample that has the class",
             "auroc": "mean over classes of the area under the ROC curve",
+            "d_prime": "what AUROC tells as a distance of two normal distributions: sqrt(2) times its normal quantile",
+            "weighted_accuracy": "mean over classes of the mean of the shares that are right of those that have the "
+            "class and of the others, at one half",
+            "weighted_f1": "mean over classes of the F1 of having it and of not having it, by how many do, at one half",
             **{f"auroc_{name}": f"area under the ROC curve of {name}" for name in self.classes},
         }
 
@@ -61,6 +66,11 @@ class MultiLabel(Trainable):
                 "map": mean_over(told, np.stack(precision, axis=1)),
                 "auroc": mean_over(told, np.stack(areas, axis=1)),
             }
+            halves = np.array([at_half(there, score, weights) for there, score in columns])  # (K, 2, R)
+            means["weighted_accuracy"], means["weighted_f1"] = (
+                mean_over(told, part.T) for part in halves.swapaxes(0, 1)
+            )
+            means["d_prime"] = np.sqrt(2) * norm.ppf(means["auroc"])
         return means | {f"auroc_{name}": area for name, area in zip(self.classes, areas, strict=True)}
 
     def each(self, targets: np.ndarray, predictions: np.ndarray) -> np.ndarray:
@@ -106,6 +116,24 @@ class MultiLabel(Trainable):
     def link(self, outputs: Tensor) -> Tensor:
         """Sigmoid."""
         return outputs.sigmoid()
+
+
+def at_half(there: np.ndarray, score: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """For each weighting ``(R,)``: accuracy where both answers count alike; F1 of both answers by how many there are.
+
+    The first is CMU-MOSEI's weighted accuracy, ``(TP * N / P + TN) / (2 N)`` of P samples with the class and N without.
+    """
+    called = score > 0.5
+    cells = {(a, b): weights @ ((there == a) & (called == b)) for a in (True, False) for b in (True, False)}
+    recalls, scores, total = [], [], np.zeros(len(weights))
+    for own in (True, False):
+        hit, missed, other = cells[own, own], cells[own, not own], cells[not own, own]
+        recalls.append(hit / (hit + missed))
+        scores.append(
+            np.divide(2 * hit, 2 * hit + missed + other, out=np.zeros_like(hit), where=hit > 0) * (hit + missed)
+        )
+        total = total + hit + missed
+    return np.mean(recalls, axis=0), np.sum(scores, axis=0) / total
 
 
 def _average_precision(there: np.ndarray, score: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -128,6 +128,7 @@ def describe_kinds(
     by: Mapping[str, Mapping[str, Describe]],
     batch_size: int = 64,
     left_out: dict[int, str] | None = None,
+    lacking: dict[int, str] | None = None,
 ) -> dict[str, dict[str, np.ndarray]]:
     """The same of several kinds of data, of samples that have all of them.
 
@@ -135,7 +136,8 @@ def describe_kinds(
         sets: Data sets, counted through; items with data of each kind.
         by: Descriptions by kind and name.
         batch_size: Samples at once.
-        left_out: Receives why a sample was left out, by its number: it cannot be read, or lacks a kind.
+        left_out: Receives why a sample cannot be read, by its number.
+        lacking: Receives, likewise, which kind a sample does not have.
 
     Returns:
         ``(N, D)`` float32 by kind and name; empty if no sample has all kinds.
@@ -144,13 +146,14 @@ def describe_kinds(
     wanted = [(name, key, describe) for name, own in by.items() for key, describe in own.items()]
     first = 0
     for some in sets:  # one by one: a test set may have several views of a sample
-        lost: dict[int, str] = {}
+        lost, without = dict[int, str](), dict[int, str]()
         for numbers, batch in each_batch(some, batch_size=batch_size, left_out=lost):
-            whole = _with_all(numbers, batch, list(by), lost)
+            whole = _with_all(numbers, batch, list(by), without)
             for name, key, describe in wanted if any(map(len, whole.values())) else ():
                 parts[name][key].append(over_views(whole, describe, name=name).float())
-        if left_out is not None:
-            left_out.update({first + number: reason for number, reason in lost.items()})
+        for told, found in ((left_out, lost), (lacking, without)):
+            if told is not None:
+                told.update({first + number: reason for number, reason in found.items()})
         first += len(some)
     return {
         name: {key: torch.cat(rows).numpy() for key, rows in own.items()}

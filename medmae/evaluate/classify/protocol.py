@@ -256,12 +256,14 @@ def read_all(
     lost: dict[int, str] = {}
     kinds = [kind] if isinstance(kind, Kind) else list(kind)
     by = {each.name: plain_features(each) for each in kinds}
-    described = describe_kinds(data.sets, by=by, batch_size=batch_size, left_out=lost)
-    write_left_out(out, lost, of=len(data))
+    lacking: dict[int, str] = {}
+    described = describe_kinds(data.sets, by=by, batch_size=batch_size, left_out=lost, lacking=lacking)
+    write_left_out(out, lost, of=len(data), lacking=lacking)
     if not described:
-        reason = next(iter(lost.values()))
+        reason = next(iter((lost | lacking).values()))
         raise DataError(f"none of {len(data)} {data.item}s can be read: {reason}", remedy="prepare them again")
-    return plain_of_kinds(described), data.without(sorted(lost))
+    kept = data.without(sorted(lost | lacking))
+    return plain_of_kinds(described), replace(kept, lacking=len(lacking))
 
 
 def plain_estimators(

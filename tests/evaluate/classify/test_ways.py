@@ -84,7 +84,9 @@ def test_one_network_is_asked_by_each_kind_and_by_both_on_the_samples_that_have_
     assert "mean intensity of image, logistic regression" in scores
     lost = json.loads((tmp_path / "left_out.json").read_text())
     silent = [row["case"] for some in samples for row in some.source if row["split"] == some.split and not row["sound"]]
-    assert list(lost["samples"].values()) == ["it has no audio"] * len(silent)
+    assert list(lost["lacking"].values()) == ["it has no audio"] * len(silent)
+    assert lost["samples"] == {}  # nothing is wrong with them
+    assert record["tasks"]["all labels"]["lacking"] == len(silent)
     assert len(silent) >= 1
 
 
@@ -101,7 +103,7 @@ def test_of_a_set_in_which_nothing_has_all_kinds_nothing_is_said():
     silent = [{"image": torch.rand(1, 2, 4, 4), "audio": torch.rand(1, 8, 4), "audio_there": torch.tensor(False)}] * 3
     by = {name: plain_features(kind) for name, kind in VIEW.kinds(None).items()}
     lost = {}
-    assert describe_kinds([silent], by=by, left_out=lost) == {}
+    assert describe_kinds([silent], by=by, lacking=lost) == {}
     assert set(lost.values()) == {"it has no audio"}
 
 
