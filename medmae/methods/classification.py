@@ -5,12 +5,15 @@ Not a paper's system but what follows each of them, so it is in no list of metho
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from medmae.masking.base import Masking, Masks
 from medmae.methods.base import Batch, Method, StepOutput, entry
+from medmae.nn.classifiers import BringsClassifier
 from medmae.nn.vit import MaskedViT
 from medmae.tokens.patches import Patches
 
@@ -20,8 +23,9 @@ class Classification(Method):
 
     Args:
         network: ``(B, C, *size)`` in its own units -> logits ``(B, K)``, around a :class:`MaskedViT`: a
-            :class:`medmae.nn.heads.Classifier`.
-        part: Name of the masked ViT in a network of several, such as ``encoder``.
+            :class:`medmae.nn.heads.Classifier`; or around another encoder, the one that brings it
+            (:class:`medmae.nn.classifiers.BringsClassifier`).
+        part: Name of the encoder in a network of several, such as ``encoder``.
         masking: Hides tokens in training, as an augmentation, such as times and frequencies of a sound (AudioMAE's
             fine-tuning: :class:`medmae.masking.lines.LineMasking`); the network takes ``visible`` then. None: none.
 
@@ -32,7 +36,9 @@ class Classification(Method):
     def __init__(self, *, network: nn.Module, part: str | None = None, masking: Masking | None = None) -> None:
         super().__init__()
         self.network, self.masking = network, masking
-        found = [name for name, own in network.named_modules() if isinstance(own, MaskedViT)]
+        parts = dict(network.named_modules())
+        found = [name for name, own in parts.items() if isinstance(own, MaskedViT)]
+        found = found or [name for name, own in parts.items() if isinstance(own, BringsClassifier)]
         if part not in (None, *found) or (part is None and len(found) != 1):
             known = f"masked ViTs {', '.join(found)}: name one, part={found[0]!r}" if found else "no masked ViT"
             raise ValueError(f"{type(network).__name__} has {known}")
@@ -64,7 +70,11 @@ class Classification(Method):
 
     def example_batch(self, batch_size: int = 2, *, generator: Generator | None = None) -> dict[str, Tensor]:
         """See :meth:`Method.example_batch`; two classes, which every classifier has."""
-        patches = self.encoder.patches
-        size = getattr(self.network, "size", patches.size)  # of several bodies, more than the encoder's
-        data = torch.rand(batch_size, patches.channels, *size, generator=generator)
+        encoder: Any = self.encoder
+        if isinstance(encoder, BringsClassifier):
+            shape = encoder.example
+        else:  # of several bodies, more than the encoder's
+            size = getattr(self.network, "size", encoder.patches.size)
+            shape = (encoder.patches.channels, *size)
+        data = torch.rand(batch_size, *shape, generator=generator)
         return {self.encoder.kind.name: data, "label": torch.randint(2, (batch_size,), generator=generator)}

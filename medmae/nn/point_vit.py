@@ -74,7 +74,7 @@ class PointViT(Configured, nn.Module):
         scale: ScaleLike | None = None,
     ) -> None:
         super().__init__()
-        self.kind, self.dim = kind, embed_dim
+        self.kind, self.dim, self.example = kind, embed_dim, (len(kind.channels), max(num_patches, patch_points))
         self.num_patches, self.patch_points = num_patches, patch_points
         self.scaling = InputScale(scale, channels=len(kind.channels), ndim=1)
         self.embed = MiniPointNet(dim=embed_dim, channels=len(kind.channels))
@@ -113,6 +113,12 @@ class PointViT(Configured, nn.Module):
         if block is None:
             return self.norm(tokens).mean(dim=1)
         return F.layer_norm(tokens.mean(dim=1), (self.dim,))
+
+    def classifier(self, *, num_classes: int) -> nn.Module:
+        """See :class:`medmae.nn.classifiers.BringsClassifier`."""
+        from medmae.nn.point_heads import PointViTClassifier
+
+        return PointViTClassifier(encoder=self, num_classes=num_classes)
 
     def layers(self) -> list[list[nn.Parameter]]:
         """See :meth:`medmae.nn.encoder.Encoder.layers`."""

@@ -16,8 +16,8 @@ from medmae.evaluate.classify.folds import Fold
 from medmae.evaluate.classify.mixing import Mixing
 from medmae.evaluate.classify.predict import predict
 from medmae.evaluate.classify.task import Task, Trainable, trainable
+from medmae.nn.classifiers import BringsClassifier, classifier_of
 from medmae.nn.encoder import Pool, data_of
-from medmae.nn.heads import Classifier
 from medmae.nn.seeding import drawn_by
 from medmae.nn.vit import MaskedViT
 from medmae.training.by_epoch import epoch_batches, take_step
@@ -37,7 +37,7 @@ class FineTune:
     sample is used in every epoch. The defaults are MMAE's.
 
     Args:
-        encoder: Copied for every fit, and left as it is.
+        encoder: A masked ViT, or another that brings its classifier; copied for every fit, and left as it is.
         samples: By number, items with the encoder's kind of data, ``(C, *size)``; what draws anew in each epoch, such
             as clips, does so in training, and is tested as in the first.
         augment: Of batches of that kind by its name in training: ``augment(batch, generator=...)``.
@@ -50,12 +50,12 @@ class FineTune:
         layer_decay: Factor of the rate from layer to layer.
         weight_decay: AdamW's.
         mixing: Of images and classes, where the task mixes; None learns from plain ones.
-        drop_path: Stochastic depth of the last block; None keeps the encoder's own.
-        learn_positions: Whether position tables are trained, too, as in MAE's fine-tuning.
+        drop_path: Stochastic depth of the last block of a masked ViT; None, and others, keep the encoder's own.
+        learn_positions: Whether position tables of a masked ViT are trained, too, as in MAE's fine-tuning.
         device: Where to compute.
     """
 
-    encoder: MaskedViT
+    encoder: MaskedViT | BringsClassifier
     samples: Items[Mapping[str, Any]]
     augment: Callable[..., dict[str, Tensor]] | None = None
     pool: Pool = "mean"
@@ -89,7 +89,7 @@ class FineTune:
             model = self._fit(fold, targets, task=learnt, seed=seed)
             return self._predict(model, fold.test, learnt)
 
-    def _fit(self, fold: Fold, targets: np.ndarray, *, task: Trainable, seed: int) -> Classifier:
+    def _fit(self, fold: Fold, targets: np.ndarray, *, task: Trainable, seed: int) -> nn.Module:
         generator = torch.Generator().manual_seed(seed)
         model = self._model(task.outputs)
         optimizer = self._optimizer(model)
@@ -104,15 +104,14 @@ class FineTune:
             model.load_state_dict(kept)
         return model.eval()
 
-    def _model(self, outputs: int) -> Classifier:
-        encoder = copy.deepcopy(self.encoder)
-        if self.learn_positions:
+    def _model(self, outputs: int) -> nn.Module:
+        encoder: Any = copy.deepcopy(self.encoder)
+        if self.learn_positions and isinstance(encoder, MaskedViT):
             encoder.train_positions()
-        return Classifier(encoder=encoder, num_classes=outputs, pool=self.pool, drop_path=self.drop_path).to(
-            self.device
-        )
+        model = classifier_of(encoder, num_classes=outputs, pool=self.pool, drop_path=self.drop_path)
+        return model.to(self.device)
 
-    def _optimizer(self, model: Classifier) -> torch.optim.Optimizer:
+    def _optimizer(self, model: Any) -> torch.optim.Optimizer:  # noqa: ANN401 - with an encoder of its own
         groups = layer_decay_groups(
             model, model.encoder.layers(), layer_decay=self.layer_decay, weight_decay=self.weight_decay
         )
@@ -120,7 +119,7 @@ class FineTune:
 
     def _train(
         self,
-        model: Classifier,
+        model: nn.Module,
         optimizer: torch.optim.Optimizer,
         samples: np.ndarray,
         targets: np.ndarray,
@@ -150,8 +149,9 @@ class FineTune:
         self, batch: np.ndarray, targets: np.ndarray, *, task: Trainable, generator: torch.Generator
     ) -> tuple[Tensor, Tensor]:
         """Augmented images ``(B, C, H, W)`` and their targets, mixed where the task allows it."""
-        name = self.encoder.kind.name
-        images = default_collate([data_of(self.samples[number], self.encoder) for number in batch.tolist()])
+        name = self._name
+        encoder: Any = self.encoder
+        images = default_collate([data_of(self.samples[number], encoder) for number in batch.tolist()])
         wanted = task.tensor(targets[batch])
         if self.augment is not None:
             images = self.augment({name: images}, generator=generator)[name]
@@ -159,10 +159,16 @@ class FineTune:
             images, wanted = self.mixing(images, wanted, num_classes=task.outputs, generator=generator)
         return images.to(self.device), wanted.to(self.device)
 
-    def _predict(self, model: Classifier, numbers: np.ndarray, task: Trainable) -> np.ndarray:
+    @property
+    def _name(self) -> str:
+        """Of the encoder's kind of data."""
+        encoder: Any = self.encoder
+        return str(encoder.kind.name)
+
+    def _predict(self, model: nn.Module, numbers: np.ndarray, task: Trainable) -> np.ndarray:
         """Predictions ``(len(numbers), K)``, without augmentation."""
         _move_to(self.samples, 0)
-        name = self.encoder.kind.name
+        name = self._name
         return predict(model, self.samples, numbers.tolist(), name=name, link=task.link, device=self.device)
 
 

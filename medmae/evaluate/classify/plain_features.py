@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from medmae.evaluate.batches import Batch, each_batch, over_views
+from medmae.evaluate.classify.point_features import POINT_FEATURES
 from medmae.kinds import Kind
 from medmae.tokens.modalities import THERE
 from medmae.training.reading import Items
@@ -34,10 +35,15 @@ _POSES = 16  # moments of a skeleton
 
 
 def plain_features(kind: Kind) -> dict[str, Describe]:
-    """Descriptions ``(B, C, *size)`` -> ``(B, D)`` that suit a kind of data, by name; raw data last."""
+    """Descriptions ``(B, C, *size)`` -> ``(B, D)`` that suit a kind of data, by name; raw data last.
+
+    Clouds have no raw data to compare: their points are in any order.
+    """
     if set(kind.roles) == {"time", "joint"}:
         raw = partial(raw_pixels, most=[_POSES, 2**31])
         return {"mean pose": partial(mean_frame, axis=kind.axis("time")), "joint velocities": velocities, JOINTS: raw}
+    if kind.roles == ("point",):
+        return dict(POINT_FEATURES)
     found: dict[str, Describe] = {"mean colour" if kind.colour else "mean intensity": mean_intensity}
     if kind.colour:
         found["colour histogram"] = colour_histogram
