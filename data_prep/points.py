@@ -78,8 +78,8 @@ class PointPreparation(RecordingPreparation):
 
     layout: Layout = "auto"
     points: int = 2048
-    patches: int = 64
-    patch_points: int = 32
+    patches: int = 32
+    patch_points: int = 64
     size: Size = "kept"
     unit: Unit | None = None
     voxel_mm: float | None = None

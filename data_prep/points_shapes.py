@@ -41,8 +41,8 @@ class ShapeOptions:
     """
 
     points: int = 2048
-    patches: int = 64
-    patch_points: int = 32
+    patches: int = 32
+    patch_points: int = 64
     size: Size = "kept"
     unit: Unit | None = None
     voxel_mm: float | None = None

@@ -14,7 +14,7 @@ from scipy.spatial.transform import Rotation
 
 _PATIENTS = 6  # a class
 _SHAPE, _VOXEL = (36, 36, 30), (2.0, 2.0, 2.5)
-POINTS, PATCHES, PATCH_POINTS = 256, 16, 16
+POINTS = 256  # in as many patches as the bundles take
 
 
 def organ(seed: int, *, lobed: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -49,8 +49,6 @@ def make(folder: Path) -> tuple[Path, Path]:
         out=folder / "prepared",
         subject_from=r"^(p\d+)_",
         points=POINTS,
-        patches=PATCHES,
-        patch_points=PATCH_POINTS,
         workers=0,
         origin="simulated",
     )

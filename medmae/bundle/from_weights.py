@@ -25,6 +25,7 @@ from medmae.bundle.from_pretrained import from_pretrained
 from medmae.bundle.how_read import is_given, reading
 from medmae.errors import DataError
 from medmae.nn.arguments import changed, is_network, networks_in, plain, same
+from medmae.nn.classifiers import BringsClassifier
 from medmae.nn.config import TARGET, build, config_by, config_of
 from medmae.nn.frames_text import FrameTextEncoder
 from medmae.nn.video_text import VideoTextEncoder
@@ -36,6 +37,7 @@ from medmae.weights.networks import Config, read_networks
 
 _EVALUATOR, _MODEL_DIR = "evaluator", "model_dir"
 _ENCODER = re.compile(r"\$@(\w+)\.encoder")
+_OF_POINTS = ("num_patches", "patch_points")  # what encoders of clouds take, by the names that methods have for it
 _TASK = ("classes", "source", "target", "contrasts")
 
 
@@ -151,7 +153,9 @@ class Bound:
         encoder = build(config)
         self.settings[id_] = f"$@{self.root}"  # which has that encoder, and its patches
         patches, config = _of_data(encoder)
-        data = _sizes_of_data(patches, names=component)
+        data = {name: config[name] for name in _OF_POINTS if name in config}
+        if patches is not None:
+            data = _sizes_of_data(patches, names=component)
         for name, value in component.items():
             option = _option_of(value)
             if name.startswith("_"):
@@ -234,8 +238,13 @@ def _option_of(value: object) -> str:
     return value[1:] if isinstance(value, str) and value.startswith("@") else ""
 
 
-def _of_data(encoder: nn.Module) -> tuple[Patches, Config]:
-    """Patches of what an encoder takes, and the arguments of its ViT; of one that reads words, too, those of clips."""
+def _of_data(encoder: nn.Module) -> tuple[Patches | None, Config]:
+    """Patches of what an encoder takes, and the arguments of its ViT; of one that reads words, too, those of clips.
+
+    Encoders of clouds have no grid of patches.
+    """
+    if isinstance(encoder, BringsClassifier):
+        return None, config_of(encoder)
     if isinstance(encoder, VideoTextEncoder):
         return encoder.video.patches, config_of(encoder.video)
     if isinstance(encoder, FrameTextEncoder):

@@ -174,10 +174,12 @@ class MAE3D(MaskedMethod):
         sizes = {"count": self.num_patches, "size": self.patch_points}
         return cut_cloud(batch, kind=encoder.kind, scaling=encoder.scaling, **sizes)
 
-    def draw_masks(self, batch: Batch, *, generator: Generator | None = None) -> Masks:
-        """See :meth:`MaskedMethod.draw_masks`."""
+    def draw_masks(
+        self, batch: Batch, *, generator: Generator | None = None, masking: PatchMasking | None = None
+    ) -> Masks:
+        """See :meth:`MaskedMethod.draw_masks`; another ``masking`` hides another share, for tests."""
         centres = self.cut(batch)[1].centres
-        mask = self.masking.sample(len(centres), generator=generator, centres=centres)
+        mask = (masking or self.masking).sample(len(centres), generator=generator, centres=centres)
         return {self.kind.name: mask.to(centres.device)}
 
     def complete(self, points: Tensor, patches: PointPatches, mask: Mask) -> tuple[Tensor, Tensor]:

@@ -136,7 +136,7 @@ class PointMAE(MaskedMethod):
         patches from their centres. See :meth:`Method.forward`.
         """
         rows, patches = self.encoder.cut(batch)
-        masks = masks or self._draw(patches, generator)
+        masks = masks or self._draw(patches, generator, self.masking)
         mask = masks[self.kind.name]
         found = self.predict(rows, patches, mask)  # (B, M, 3 K)
         true = mask.hidden(patches.around_centres(rows).flatten(2))  # (B, M, 3 K)
@@ -144,12 +144,14 @@ class PointMAE(MaskedMethod):
         loss = chamfer_l2(made, wanted) if self.far == "l2" else chamfer_l1(made, wanted)
         return StepOutput.of(terms={self.kind.name: loss}, prediction={self.kind.name: found}, masks=masks)
 
-    def draw_masks(self, batch: Batch, *, generator: Generator | None = None) -> Masks:
-        """See :meth:`MaskedMethod.draw_masks`."""
-        return self._draw(self.encoder.cut(batch)[1], generator)
+    def draw_masks(
+        self, batch: Batch, *, generator: Generator | None = None, masking: PatchMasking | None = None
+    ) -> Masks:
+        """See :meth:`MaskedMethod.draw_masks`; another ``masking`` hides another share, for tests."""
+        return self._draw(self.encoder.cut(batch)[1], generator, masking or self.masking)
 
-    def _draw(self, patches: PointPatches, generator: Generator | None) -> Masks:
-        mask = self.masking.sample(len(patches.centres), generator=generator, centres=patches.centres)
+    def _draw(self, patches: PointPatches, generator: Generator | None, masking: PatchMasking) -> Masks:
+        mask = masking.sample(len(patches.centres), generator=generator, centres=patches.centres)
         return {self.kind.name: mask.to(patches.centres.device)}
 
     def predict(self, points: Tensor, patches: PointPatches, mask: Mask) -> Tensor:

@@ -12,6 +12,22 @@ from medmae.nn.point_vit import PointViT
 from medmae.nn.projector import SampleNorm
 
 
+class CloudFeatures(Configured, nn.Module):
+    """An encoder of clouds as a plain network: one tensor in, one tensor out; what a bundle calls ``network_def``.
+
+    Args:
+        encoder: To wrap.
+    """
+
+    def __init__(self, *, encoder: PointViT | DGCNN) -> None:
+        super().__init__()
+        self.encoder = encoder
+
+    def forward(self, data: Tensor) -> Tensor:
+        """Clouds ``(B, 3, N)`` in their own unit -> features ``(B, D)``."""
+        return self.encoder.features(data)
+
+
 class PointViTClassifier(Configured, nn.Module):
     """Clouds ``(B, 3, N)`` -> logits ``(B, K)``: a class token and the greatest of all others, then three layers.
 

@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from medmae.recipes.action_units import UnitEvaluation, UnitTimelines, UnitTraining
     from medmae.recipes.answering import AnswerEvaluation, Answers, AnswerTraining
     from medmae.recipes.classification import ClassifierEvaluation, FineTuning, Prediction, SlideMaps
+    from medmae.recipes.completion import CompletedClouds, CompletedFiles, Completion
     from medmae.recipes.downstream import Downstream
     from medmae.recipes.embedding import Embedding
     from medmae.recipes.hidden_joints import HiddenJoints
@@ -29,6 +30,9 @@ __all__ = [
     "AnswerTraining",
     "Answers",
     "ClassifierEvaluation",
+    "CompletedClouds",
+    "CompletedFiles",
+    "Completion",
     "Downstream",
     "Embedding",
     "FewLabels",
@@ -66,6 +70,9 @@ _HOMES = {  # name -> module
     "AnswerTraining": "answering",
     "Answers": "answering",
     "ClassifierEvaluation": "classification",
+    "CompletedClouds": "completion",
+    "CompletedFiles": "completion",
+    "Completion": "completion",
     "Downstream": "downstream",
     "Embedding": "embedding",
     "FewLabels": "phenotyping",

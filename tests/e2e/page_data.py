@@ -33,6 +33,10 @@ _SPOKEN = [
     "medmae prep video captions.json before",
     "medmae run video_text_simvtp_pretraining train --dataset_dir before --matching 1",
 ]
+_SHAPES = [
+    "medmae prep points masks before",
+    "medmae run points_mae3d_pretraining train --dataset_dir before --millimetres 20",
+]
 BEFORE = {
     "docs/bundles.md": [_MR],
     "docs/reproducibility.md": [_MR, "medmae run mr_edge_mae_pretraining train --dataset_dir prepared/"],
@@ -45,6 +49,7 @@ BEFORE = {
         "medmae prep wsi slides tiles --microns 112",
         "medmae run pathology_he_mmae_pretraining train --dataset_dir tiles",
     ],
+    "bundles/points_classification/docs/README.md": _SHAPES,
     "bundles/video_classification/docs/README.md": _CLIPS,
     "bundles/video_question_answering/docs/README.md": _SPOKEN,
     "bundles/video_text_retrieval/docs/README.md": _SPOKEN,

@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 
 from data_prep.tiny import captioned, clips, echoes, moments, sounds
+from data_prep.tiny.shapes import organ
 from data_prep.tiny.wsi import picture
 from medmae.bundle.check.metadata import SCHEMA
 from medmae.methods.audio_mae import audio_mae_base
@@ -140,12 +141,25 @@ def _transfer(folder: Path) -> None:
     save_safetensors(method.state_dict(), folder / "pretraining.safetensors", metadata=header(method))
 
 
+def _masks(folder: Path) -> None:
+    """Segmentations of simulated organs, in folders of two classes."""
+    for number in range(12):
+        label = ("enlarged", "normal")[number % 2]
+        path = folder / "masks" / label / f"p{number:02d}.nii.gz"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        mask, affine = organ(number, lobed=label == "enlarged")
+        nib.save(nib.Nifti1Image(mask, affine), path)
+
+
 FILES: Mapping[str, Sequence[Callable[[Path], None]]] = {
     "bundles/audio_mae_pretraining/docs/README.md": [_sounds],
     "bundles/audio_visual_av_mae_pretraining/docs/README.md": [_sounded],
     "bundles/audio_visual_mavil_pretraining/docs/README.md": [_sounded],
     "bundles/audio_visual_classification/docs/README.md": [_sounded],
     "bundles/emotion_pairwise_pretraining/docs/README.md": [_acted],
+    "bundles/points_classification/docs/README.md": [_masks],
+    "bundles/points_completion/docs/README.md": [_masks],
+    "bundles/points_mae3d_pretraining/docs/README.md": [_masks],
     "bundles/video_question_answering/docs/README.md": [_spoken],
     "bundles/video_text_retrieval/docs/README.md": [_spoken],
     "bundles/video_text_simvtp_pretraining/docs/README.md": [_spoken],

@@ -67,7 +67,7 @@ def test_what_brings_no_classifier_is_not_fine_tuned():
 def test_an_encoder_of_clouds_stands_beside_its_baselines(build, tmp_path):
     prepared, _ = make("shapes", tmp_path)
     train, test = (Samples(source=prepared, view=Clouds(), split=split) for split in ("train", "test"))
-    encoder = build(num_patches=16, patch_points=16, num_points=256, scale={"mean": 0, "std": 20}).encoder
+    encoder = build(num_patches=32, patch_points=64, scale={"mean": 0, "std": 20}).encoder
     how = Protocol(labels=(None,), seeds=(0,), validate=False, tuning={"epochs": 2, "warmup_epochs": 0})
     extract = FeatureExtractor(encoder=encoder, name="ours")
     found = evaluate_encoders(
