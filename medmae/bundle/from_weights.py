@@ -25,7 +25,7 @@ from medmae.bundle.from_pretrained import from_pretrained
 from medmae.bundle.how_read import is_given, reading
 from medmae.errors import DataError
 from medmae.nn.arguments import changed, is_network, networks_in, plain, same
-from medmae.nn.classifiers import BringsClassifier
+from medmae.nn.classifiers import CloudEncoder
 from medmae.nn.config import TARGET, build, config_by, config_of
 from medmae.nn.frames_text import FrameTextEncoder
 from medmae.nn.video_text import VideoTextEncoder
@@ -243,7 +243,7 @@ def _of_data(encoder: nn.Module) -> tuple[Patches | None, Config]:
 
     Encoders of clouds have no grid of patches.
     """
-    if isinstance(encoder, BringsClassifier):
+    if isinstance(encoder, CloudEncoder):
         return None, config_of(encoder)
     if isinstance(encoder, VideoTextEncoder):
         return encoder.video.patches, config_of(encoder.video)

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from medmae.masking.base import Masking, Masks
 from medmae.methods.base import Batch, Method, StepOutput, entry
-from medmae.nn.classifiers import BringsClassifier
+from medmae.nn.classifiers import CloudEncoder
 from medmae.nn.vit import MaskedViT
 from medmae.tokens.patches import Patches
 
@@ -23,8 +23,8 @@ class Classification(Method):
 
     Args:
         network: ``(B, C, *size)`` in its own units -> logits ``(B, K)``, around a :class:`MaskedViT`: a
-            :class:`medmae.nn.heads.Classifier`; or around another encoder, the one that brings it
-            (:class:`medmae.nn.classifiers.BringsClassifier`).
+            :class:`medmae.nn.heads.Classifier`; or around an encoder of clouds
+            (:mod:`medmae.nn.point_heads`).
         part: Name of the encoder in a network of several, such as ``encoder``.
         masking: Hides tokens in training, as an augmentation, such as times and frequencies of a sound (AudioMAE's
             fine-tuning: :class:`medmae.masking.lines.LineMasking`); the network takes ``visible`` then. None: none.
@@ -38,7 +38,7 @@ class Classification(Method):
         self.network, self.masking = network, masking
         parts = dict(network.named_modules())
         found = [name for name, own in parts.items() if isinstance(own, MaskedViT)]
-        found = found or [name for name, own in parts.items() if isinstance(own, BringsClassifier)]
+        found = found or [name for name, own in parts.items() if isinstance(own, CloudEncoder)]
         if part not in (None, *found) or (part is None and len(found) != 1):
             known = f"masked ViTs {', '.join(found)}: name one, part={found[0]!r}" if found else "no masked ViT"
             raise ValueError(f"{type(network).__name__} has {known}")
@@ -71,7 +71,7 @@ class Classification(Method):
     def example_batch(self, batch_size: int = 2, *, generator: Generator | None = None) -> dict[str, Tensor]:
         """See :meth:`Method.example_batch`; two classes, which every classifier has."""
         encoder: Any = self.encoder
-        if isinstance(encoder, BringsClassifier):
+        if isinstance(encoder, CloudEncoder):
             shape = encoder.example
         else:  # of several bodies, more than the encoder's
             size = getattr(self.network, "size", encoder.patches.size)

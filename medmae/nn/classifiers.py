@@ -1,35 +1,28 @@
-"""The classifier of an encoder: that of masked ViTs, or the one that an encoder of another kind brings."""
+"""The classifier of an encoder: that of masked ViTs, or the one under which encoders of clouds are fine-tuned."""
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
-
 from torch import nn
 
+from medmae.nn.dgcnn import DGCNN
 from medmae.nn.encoder import Encoder, Pool
 from medmae.nn.heads import Classifier
+from medmae.nn.point_heads import DGCNNClassifier, PointViTClassifier
+from medmae.nn.point_vit import PointViT
 from medmae.nn.vit import MaskedViT
 
-
-@runtime_checkable
-class BringsClassifier(Protocol):
-    """An encoder, of one kind of data, that is fine-tuned under a head of its own."""
-
-    example: tuple[int, ...]
-
-    def classifier(self, *, num_classes: int) -> nn.Module:
-        """Data ``(B, C, *size)`` in its own units -> logits ``(B, K)``; this encoder is its ``encoder``."""
+CloudEncoder = PointViT | DGCNN
 
 
 def classifier_of(
     encoder: Encoder, *, num_classes: int, pool: Pool = "mean", drop_path: float | None = None
 ) -> nn.Module:
-    """What is fine-tuned: data ``(B, C, *size)`` -> logits ``(B, K)``, around the encoder itself.
+    """What is fine-tuned: data ``(B, C, *size)`` -> logits ``(B, K)``, around the encoder itself, its ``encoder``.
 
     Args:
-        encoder: A masked ViT, or one that brings its classifier.
+        encoder: A masked ViT, or one of clouds.
         num_classes: K.
-        pool: Of a masked ViT, see :class:`medmae.nn.heads.Classifier`; others pool as they do.
+        pool: Of a masked ViT, see :class:`medmae.nn.heads.Classifier`; those of clouds pool as their authors do.
         drop_path: Likewise.
 
     Raises:
@@ -37,6 +30,8 @@ def classifier_of(
     """
     if isinstance(encoder, MaskedViT):
         return Classifier(encoder=encoder, num_classes=num_classes, pool=pool, drop_path=drop_path)
-    if isinstance(encoder, BringsClassifier):
-        return encoder.classifier(num_classes=num_classes)
+    if isinstance(encoder, PointViT):
+        return PointViTClassifier(encoder=encoder, num_classes=num_classes)
+    if isinstance(encoder, DGCNN):
+        return DGCNNClassifier(encoder=encoder, num_classes=num_classes)
     raise ValueError(f"a {type(encoder).__name__} is not fine-tuned here: fine_tune=False")

@@ -84,12 +84,6 @@ class DGCNN(WholeEncoder):
         features = self.of_points(data.transpose(1, 2))
         return torch.cat([features.amax(dim=1), features.mean(dim=1)], dim=1)
 
-    def classifier(self, *, num_classes: int) -> nn.Module:
-        """See :class:`medmae.nn.classifiers.BringsClassifier`."""
-        from medmae.nn.point_heads import DGCNNClassifier
-
-        return DGCNNClassifier(encoder=self, num_classes=num_classes)
-
     def layers(self) -> list[list[nn.Parameter]]:
         """See :meth:`medmae.nn.encoder.Encoder.layers`."""
         last = [*self.conv.parameters(), *self.norm.parameters()]

@@ -114,12 +114,6 @@ class PointViT(Configured, nn.Module):
             return self.norm(tokens).mean(dim=1)
         return F.layer_norm(tokens.mean(dim=1), (self.dim,))
 
-    def classifier(self, *, num_classes: int) -> nn.Module:
-        """See :class:`medmae.nn.classifiers.BringsClassifier`."""
-        from medmae.nn.point_heads import PointViTClassifier
-
-        return PointViTClassifier(encoder=self, num_classes=num_classes)
-
     def layers(self) -> list[list[nn.Parameter]]:
         """See :meth:`medmae.nn.encoder.Encoder.layers`."""
         first = [*self.embed.parameters(), *self.place.parameters()]

@@ -16,7 +16,7 @@ from medmae.evaluate.classify.folds import Fold
 from medmae.evaluate.classify.mixing import Mixing
 from medmae.evaluate.classify.predict import predict
 from medmae.evaluate.classify.task import Task, Trainable, trainable
-from medmae.nn.classifiers import BringsClassifier, classifier_of
+from medmae.nn.classifiers import CloudEncoder, classifier_of
 from medmae.nn.encoder import Pool, data_of
 from medmae.nn.seeding import drawn_by
 from medmae.nn.vit import MaskedViT
@@ -37,7 +37,7 @@ class FineTune:
     sample is used in every epoch. The defaults are MMAE's.
 
     Args:
-        encoder: A masked ViT, or another that brings its classifier; copied for every fit, and left as it is.
+        encoder: A masked ViT, or an encoder of clouds; copied for every fit, and left as it is.
         samples: By number, items with the encoder's kind of data, ``(C, *size)``; what draws anew in each epoch, such
             as clips, does so in training, and is tested as in the first.
         augment: Of batches of that kind by its name in training: ``augment(batch, generator=...)``.
@@ -55,7 +55,7 @@ class FineTune:
         device: Where to compute.
     """
 
-    encoder: MaskedViT | BringsClassifier
+    encoder: MaskedViT | CloudEncoder
     samples: Items[Mapping[str, Any]]
     augment: Callable[..., dict[str, Tensor]] | None = None
     pool: Pool = "mean"

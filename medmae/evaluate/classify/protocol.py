@@ -28,7 +28,7 @@ from medmae.evaluate.features.extractor import FeatureExtractor
 from medmae.evaluate.features.features import features, tokens
 from medmae.evaluate.left_out import write_left_out
 from medmae.kinds import Kind
-from medmae.nn.classifiers import BringsClassifier
+from medmae.nn.classifiers import CloudEncoder
 from medmae.nn.vit import MaskedViT
 
 SCRATCH, UNTRAINED, CONSTANT = "from scratch", "untrained", "same answer to all"
@@ -227,7 +227,7 @@ class _Bench:
         """The whole encoder, trained."""
         own = {"pool": extract.pool, "device": extract.device}
         options: dict[str, Any] = {**FINE_TUNING, **own, **(self.how.tuning or {})}
-        if not isinstance(extract.encoder, MaskedViT | BringsClassifier):
+        if not isinstance(extract.encoder, MaskedViT | CloudEncoder):
             raise ValueError(f"a {type(extract.encoder).__name__} is not fine-tuned here: fine_tune=False")
         if any("point" in kind.roles for kind in extract.encoder.kinds.values()):
             options["mixing"] = None  # points of two clouds are no pairs
