@@ -12,9 +12,10 @@ from medmae.nn.config import TARGET
 from medmae.weights.about import read_about
 
 _READ = ("stride", "step", "max_words")
-_OF_VIEW = {  # words that mean other things elsewhere
-    "Moments": ("kinds_read", "steps", "pictures"),
-    "Skeletons": ("rate", "origin", "size", "stream", "layout"),
+# Words that mean other things elsewhere, and the part whose options they are where a recipe has no id for them.
+_OF_VIEW = {
+    "Moments": dict.fromkeys(("kinds_read", "steps", "pictures")),
+    "Skeletons": {**dict.fromkeys(("rate", "origin", "size"), "cut"), **dict.fromkeys(("stream", "layout"), "view")},
 }
 _PARTS = ("front",)  # of a view, that remember their arguments
 _SAMPLING = "sampling"
@@ -31,8 +32,11 @@ def reading(parser: Any, weights: Path, given: Collection[str], *, of: Any) -> d
     """
     view = read_about(weights).get("view", {})
     said = _leaves(view)
-    read = (*_READ, *_OF_VIEW.get(str(view.get("class")), ()))
-    found = {name: said[name] for name in read if name in said and name in parser and name not in given}
+    parts: Mapping[str, str | None] = {**dict.fromkeys(_READ), **_OF_VIEW.get(str(view.get("class")), {})}
+    ids = {name: name if name in parser or not part else f"{part}::{name}" for name, part in parts.items()}
+    found = {
+        id_: said[name] for name, id_ in ids.items() if name in said and id_ in parser and not is_given(id_, given)
+    }
     for part in (part for part in _PARTS if isinstance(parser.get(part, None), dict) and part not in given):
         own = parser.get(part)
         found |= {
