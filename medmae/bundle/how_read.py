@@ -13,7 +13,7 @@ from medmae.weights.about import read_about
 
 _READ = ("stride", "step", "max_words")
 # Words that mean other things elsewhere, and the part whose options they are where a recipe has no id for them.
-_OF_VIEW = {
+_OF_VIEW: Mapping[str, Mapping[str, str | None]] = {
     "Moments": dict.fromkeys(("kinds_read", "steps", "pictures")),
     "Skeletons": {**dict.fromkeys(("rate", "origin", "size"), "cut"), **dict.fromkeys(("stream", "layout"), "view")},
 }
