@@ -163,20 +163,43 @@ def train(
     """The trained contestant's way to predict, and how many steps it took."""
     torch.manual_seed(seed)
     net = contestant(variant, given, pretrained).to(DEVICE)
-    steps, source, target = 0, *pairs
+    peak = PEAK[variant.split(", ")[0]]
+    steps = learn(net, pairs, given, name=variant, peak=peak, seconds=seconds, batch=batch, seed=seed, plain=plain)
+    return net, steps
+
+
+def learn(
+    net: nn.Module,
+    pairs: tuple[Tensor, Tensor],
+    given: Given,
+    *,
+    name: str,
+    peak: float,
+    seconds: float,
+    batch: int,
+    seed: int,
+    plain: bool,
+    weight: Tensor | None = None,
+) -> int:
+    """Squared error inside the head, weighted by ``(K, 1, S, S)`` where such are given; how many steps it took."""
+    source, target = pairs
 
     def loss(data: dict[str, Tensor]) -> Tensor:
         shown = given.own(data["image"]).ne(0).any(dim=1, keepdim=True)
         guess = net(data["image"]) * shown  # background stays background, whoever makes the rest
-        return SQUARED * F.mse_loss(guess, data["target"])
+        if "weight" not in data:
+            return SQUARED * F.mse_loss(guess, data["target"])
+        return SQUARED * (data["weight"] * (guess - data["target"]).square()).mean()
 
-    step, generator = Stepper(net, loss, plain=plain), torch.Generator().manual_seed(seed)
+    net.train()
+    step, generator, steps = Stepper(net, loss, plain=plain), torch.Generator().manual_seed(seed), 0
     order = batches(len(source), batch, generator=generator)
-    for rate, index in zip(rates(seconds, peak=PEAK[variant.split(", ")[0]]), order, strict=False):
+    for rate, index in zip(rates(seconds, peak=peak), order, strict=False):
         index = index.to(DEVICE)
-        step({"image": source[index], "target": target[index]}, lr=rate)
+        more = {} if weight is None else {"weight": weight[index]}
+        step({"image": source[index], "target": target[index], **more}, lr=rate)
         steps += 1
     net.eval()
     count = sum(p.numel() for p in net.parameters() if p.requires_grad)
-    print(f"{variant}: {count / 1e6:.1f} M parameters, {steps} steps, last loss {float(step.loss):.1f}", flush=True)
-    return net, steps
+    print(f"{name}: {count / 1e6:.1f} M parameters, {steps} steps, last loss {float(step.loss):.1f}", flush=True)
+    return steps
