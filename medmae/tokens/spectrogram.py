@@ -22,7 +22,7 @@ from medmae.tokens.patches import check_floating
 Window = Literal["hann", "povey", "hamming"]
 
 KALDI_FLOOR = 2.0**-23  # the least difference of float32 from 1
-_GROUP = 32  # bands: most frequencies are weighed by none of them
+_GROUP = 16  # bands: most frequencies are weighed by none of them
 
 
 class LogMel(nn.Module):
@@ -106,7 +106,7 @@ class LogMel(nn.Module):
             raise ValueError(
                 f"{window} does not begin with 0, as pre-emphasis of whole sounds needs: take hann or povey"
             )
-        self.register_buffer("window", F.pad(shape, (0, self.points - self.frame)), persistent=False)
+        self.register_buffer("window", shape, persistent=False)
 
     @property
     def silence(self) -> float:
@@ -164,31 +164,42 @@ class LogMel(nn.Module):
     def _log_mel(self, sound: Tensor) -> Tensor:
         """``(B, T)`` -> ``(B, frames, bins)``."""
         transform = torch.view_as_real(torch.fft.rfft(self._frames(sound)))  # (B, frames, points / 2 + 1, 2)
-        values = transform.square()
+        values = transform.square_()
         if self.power == 1:
             values = torch.stack([values.sum(dim=3).sqrt(), torch.zeros_like(values[..., 0])], dim=3)
-        values = values.flatten(2)  # real and imaginary parts in turn: the bank adds them
+        rows = values.flatten(2).flatten(0, 1)  # real and imaginary parts in turn: the bank adds them
         bands = [
-            values[..., first : first + len(part)] @ part
-            for first, part in zip(self._first, self._parts(), strict=True)
+            rows[:, first : first + len(part)] @ part for first, part in zip(self._first, self._parts(), strict=True)
         ]
-        return (torch.cat(bands, dim=2).clamp(min=self.floor) + self.offset).log()
+        energies = torch.cat(bands, dim=1).clamp_(min=self.floor).unflatten(0, values.shape[:2])
+        return (energies + self.offset if self.offset else energies).log()
 
     def _frames(self, sound: Tensor) -> Tensor:
         """Windowed, and filled with zeros: ``(B, frames, points)``."""
         count = self.num_frames(sound.shape[1])
         if self.centred:
             sound = sound - sound.mean(dim=1, keepdim=True)
-        sound = F.pad(sound, (0, max(0, (count - 1) * self.hop + self.points - sound.shape[1])))
+        sound = F.pad(sound, (0, max(0, (count - 1) * self.hop + self.frame - sound.shape[1])))
         # Emphasis of the whole sound is that of its frames, but for the first sample of each, which the window hides.
         emphasised = sound
         if self.preemphasis:
-            emphasised = torch.cat([sound[:, :1], sound[:, 1:] - self.preemphasis * sound[:, :-1]], dim=1)
-        frames = emphasised.unfold(1, self.points, self.hop)[:, :count] * self.window
-        if not self.centred:
-            return frames
-        means = sound.unfold(1, self.frame, self.hop)[:, :count].mean(dim=2, keepdim=True)  # (B, frames, 1)
-        return torch.addcmul(frames, means, self.window, value=self.preemphasis - 1.0)
+            rest = torch.sub(sound[:, 1:], sound[:, :-1], alpha=self.preemphasis)
+            emphasised = torch.cat([sound[:, :1], rest], dim=1)
+        frames = sound.new_empty(len(sound), count, self.points)
+        frames[..., self.frame :] = 0
+        heard = frames[..., : self.frame].copy_(emphasised.unfold(1, self.frame, self.hop)[:, :count])
+        if self.centred:
+            heard.add_((self.preemphasis - 1.0) * self._means(sound, count))
+        heard.mul_(self.window)
+        return frames
+
+    def _means(self, sound: Tensor, count: int) -> Tensor:
+        """Of each frame, ``(B, frames, 1)``: each sample is added up once, in stretches that frames consist of."""
+        step = math.gcd(self.frame, self.hop)
+        stretches = sound[:, : sound.shape[1] // step * step].unflatten(1, (-1, step)).sum(dim=2)
+        return (
+            stretches.unfold(1, self.frame // step, self.hop // step)[:, :count].sum(dim=2, keepdim=True) / self.frame
+        )
 
     def _parts(self) -> list[Tensor]:
         return [getattr(self, f"part_{index}") for index in range(len(self._first))]
