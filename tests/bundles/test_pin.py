@@ -87,7 +87,7 @@ PINNED: dict[str, dict[str, Any]] = {
     "video_text_retrieval": {
         "batch": 4,
         "begins": "video_text_simvtp_pretraining",
-        "own": {"matching": 0.0, "top": 0},
+        "own": {"method::matching": 0.0, "top": 0},
         "then": {"evaluate": {}},
     },
     "video_question_answering": {
