@@ -8,6 +8,8 @@ all of MSR, and is tested on each person of UTKinect.
 
     python benchmarks/skeleton_methods.py run DATA OUT [--seconds 45] [--seeds 0,1,2] [--people 1,3,5,7,9]
     python benchmarks/skeleton_methods.py transfer DATA OUT [--seconds 45] [--seeds 0,1,2]
+    python benchmarks/skeleton_methods.py plain DATA
+    python benchmarks/skeleton_methods.py joints DATA OUT
     python benchmarks/skeleton_report.py OUT
 
 Everything is written as it comes and may be stopped and continued: ``.state`` files of networks, ``training.csv``, and
@@ -37,6 +39,7 @@ from video_training import Training
 from medmae.evaluate.classify.fine_tune import FineTune
 from medmae.evaluate.classify.folds import Fold
 from medmae.evaluate.classify.single_label import SingleLabel
+from medmae.evaluate.skeletons.hidden_joints import distances
 from medmae.methods.skeleton_mae import SkeletonMAE, skeleton_mae_small
 from medmae.nn.skeleton_heads import SkeletonClassifier
 
@@ -82,6 +85,59 @@ def transfer(
             sheet = Sheet(out / "predictions.csv", target, "utkinect", person, seed)
             probe_all({"from MSR": learnt, UNTRAINED: network({}, seed)}, target, sheet)
             tune_all({"from MSR": learnt}, target, sheet, epochs=epochs)
+
+
+@app.command()
+def plain(data: Data) -> None:
+    """What needs no network, each person held out once: logistic regression, and the nearest of others' sequences."""
+    for name in ("msr_action3d", "utkinect"):
+        held = Recordings.read(data, name)
+        middles = held.all_middles()
+        for said, values in {"raw joints": middles.flatten(1), "velocities": middles.diff(dim=2).flatten(1)}.items():
+            right: dict[str, list[bool]] = {kind: [] for kind in (*MODELS, "nearest")}
+            for person in np.unique(held.people).tolist():
+                known, test = held.without(person), held.of(person)
+                guesses = {
+                    kind: model().fit(values[known].numpy(), held.targets[known]).predict(values[test].numpy())
+                    for kind, model in MODELS.items()
+                }
+                alike = torch.nn.functional.normalize(values[test]) @ torch.nn.functional.normalize(values[known]).T
+                guesses["nearest"] = held.targets[known][alike.argmax(dim=1).numpy()]
+                for kind, guess in guesses.items():
+                    right[kind] += (guess == held.targets[test]).tolist()
+            print(name, said, {kind: round(float(np.mean(some)), 3) for kind, some in right.items()}, flush=True)
+
+
+@app.command()
+def joints(data: Data, out: Out, *, seeds: str = "0,1,2", people: str = "1,3,5,7,9") -> None:
+    """How far hidden joints of held-out people are off, in metres; and the nearest of others' sequences by features."""
+    torch.set_num_threads(1)
+    held = Recordings.read(data, "msr_action3d")
+    middles = held.all_middles()
+    for person, seed in ((person, seed) for person in _numbers(people) for seed in _numbers(seeds)):
+        known, test = held.without(person), held.of(person)
+        for arm in ARMS:
+            path = out / f"{arm}-{person}-{seed}.state"
+            if not path.exists() or torch.load(path, weights_only=True)["clock"][0] < 40:  # CPU seconds: not finished
+                continue
+            method = network(ARMS[arm], seed)
+            method.load_state_dict(torch.load(path, weights_only=True)["method"])
+            row = {"arm": arm, "person": person, "seed": seed, **_off(method.eval(), middles, known, test)}
+            with torch.no_grad():
+                rows = torch.nn.functional.normalize(method.encoder(middles).flatten(1))
+            found = held.targets[known][(rows[test] @ rows[known].T).argmax(dim=1).numpy()]
+            row["found first"] = round(float(np.mean(found == held.targets[test])), 3)
+            _append(out / "joints.csv", row)
+            print(*row.values(), flush=True)
+
+
+@torch.no_grad()
+def _off(method: SkeletonMAE, middles: Tensor, known: np.ndarray, test: np.ndarray) -> dict[str, float]:
+    batch = {"skeleton": middles[test]}
+    shown = method.show(batch, method.draw_masks(batch, generator=Generator().manual_seed(0)))["skeleton"]
+    apart = distances(shown, middles[known].mean(dim=0).numpy())
+    hidden = shown.hidden[:, 0].numpy()
+    return {name: round(float(values[hidden].mean()), 4) for name, values in apart.items()}
 
 
 class Sheet:

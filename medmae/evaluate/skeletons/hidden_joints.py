@@ -84,7 +84,7 @@ def evaluate_hidden_joints(
         if shown.made is None:
             raise DataError("the method rebuilds no skeleton", remedy="train it with another target than motion")
         hidden = (shown.hidden & batch["real"] if "real" in batch else shown.hidden)[:, 0].cpu().numpy()  # (B, T, V)
-        apart = _distances(shown, still)
+        apart = distances(shown, still)
         for place, number in enumerate(numbers):
             own = hidden[place]
             if not own.any():
@@ -119,8 +119,13 @@ def evaluate_hidden_joints(
     return record
 
 
-def _distances(shown: Shown, still: np.ndarray) -> dict[str, np.ndarray]:
-    """Of every joint and frame ``(B, T, V)``."""
+def distances(shown: Shown, still: np.ndarray) -> dict[str, np.ndarray]:
+    """Of every joint and frame ``(B, T, V)``, of the network and of what needs none.
+
+    Args:
+        shown: What was given, hidden and made, ``(B, C, T, V)``.
+        still: Mean of training, ``(C, T, V)``.
+    """
     assert shown.made is not None
     given, made, hidden = (each.float().cpu().numpy() for each in (shown.given, shown.made, shown.hidden.float()))
     seen = hidden[:, 0] == 0  # (B, T, V)
