@@ -57,43 +57,20 @@ def read_table(
     text = read_text(path)
     rows = list(csv.DictReader(io.StringIO(text), delimiter="\t" if path.suffix.lower() == ".tsv" else ","))
     columns = list(rows[0]) if rows else text.splitlines()[:1]
-    joints = list(dict.fromkeys(name[:-2] for name in columns if name and name[-2:] == "_x"))
-    axes_of = {name: [axis for axis in COORDINATES if f"{name}_{axis}" in columns] for name in joints}
-    if not rows or not joints or len({len(found) for found in axes_of.values()}) != 1:
-        raise DataError(
-            "the table has no joints, no frames, or joints of different coordinates",
-            path=path,
-            field="columns",
-            value=columns[:12],
-            remedy=_WAY,
-        )
-    C = len(axes_of[joints[0]])
-    ids = list(dict.fromkeys(row.get("body") or "" for row in rows))
+    joints, axes_of = _joints_of(columns, path, frames=len(rows))
     clock = "time" if "time" in columns else "frame" if "frame" in columns else None
     keys = list(dict.fromkeys(row[clock] if clock else str(number) for number, row in enumerate(rows)))
-    positions = np.full((len(keys), len(ids), len(joints), C), np.nan)
-    confidence = np.ones(positions.shape[:3])
-    at = {key: number for number, key in enumerate(keys)}
-    taken: set[tuple[int, int]] = set()
-    for number, row in enumerate(rows):
-        place = at[row[clock]] if clock else number, ids.index(row.get("body") or "")
-        if place in taken:
-            raise DataError(
-                f"two rows are of one {clock} and body",
-                path=path,
-                field=str(clock),
-                value=row[str(clock)],
-                remedy="times of frames stand still here; number the bodies in a column body, if there are several",
-            )
-        taken.add(place)
+    places = _places(rows, keys, clock, path)
+    shape = (len(keys), 1 + max(body for _, body in places), len(joints))
+    positions, confidence = np.full((*shape, len(axes_of)), np.nan), np.ones(shape)
+    for place, row in zip(places, rows, strict=True):
         for joint, name in enumerate(joints):
-            positions[(*place, joint)] = [_number(row, f"{name}_{axis}", path) for axis in COORDINATES[:C]]
+            positions[(*place, joint)] = [_number(row, f"{name}_{axis}", path) for axis in axes_of]
             confidence[(*place, joint)] = _number(row, f"{name}_c", path) if f"{name}_c" in columns else 1
     flags: tuple[str, ...] = ()
     if clock == "time" or (clock == "frame" and rate):
         times = np.array([_number({"time": key}, "time", path) for key in keys]) / (1 if clock == "time" else rate or 1)
         positions, confidence, rate, flags = evenly_timed(positions, confidence, times, path=path)
-    told = _settled(path, unit, axes)
     return recording_of(
         path,
         layout=layout_of(joints, bones),
@@ -103,8 +80,46 @@ def read_table(
         rate=rate,
         container="table",
         flags=(*flags, *(() if rate else ("no_rate",))),
-        **told,
+        **_settled(path, unit, axes),
     )
+
+
+def _joints_of(columns: Sequence[str], path: Path, *, frames: int) -> tuple[list[str], list[str]]:
+    """Names of joints, and the axes that all of them have."""
+    joints = list(dict.fromkeys(name[:-2] for name in columns if name and name[-2:] == "_x"))
+    axes = {name: [axis for axis in COORDINATES if f"{name}_{axis}" in columns] for name in joints}
+    if not frames or not joints or len({len(found) for found in axes.values()}) != 1:
+        raise DataError(
+            "the table has no joints, no frames, or joints of different coordinates",
+            path=path,
+            field="columns",
+            value=list(columns[:12]),
+            remedy=_WAY,
+        )
+    return joints, axes[joints[0]]
+
+
+def _places(
+    rows: Sequence[dict[str, str]], keys: Sequence[str], clock: str | None, path: Path
+) -> list[tuple[int, int]]:
+    """Frame and body of each row."""
+    ids = list(dict.fromkeys(row.get("body") or "" for row in rows))
+    at = {key: number for number, key in enumerate(keys)}
+    places = [
+        (at[row[clock]] if clock else number, ids.index(row.get("body") or "")) for number, row in enumerate(rows)
+    ]
+    taken: set[tuple[int, int]] = set()
+    for number, place in enumerate(places):
+        if place in taken:
+            raise DataError(
+                f"two rows are of one {clock} and body",
+                path=path,
+                field=str(clock),
+                value=rows[number][str(clock)],
+                remedy="times of frames stand still here; number the bodies in a column body, if there are several",
+            )
+        taken.add(place)
+    return places
 
 
 def read_npz(

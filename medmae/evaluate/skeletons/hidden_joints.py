@@ -15,6 +15,7 @@ from medmae.data.evenly import evenly
 from medmae.data.samples import Samples
 from medmae.data.skeletons.gaps import filled
 from medmae.data.skeletons.view import Skeletons
+from medmae.data.views import About
 from medmae.errors import DataError
 from medmae.evaluate.batches import each_batch
 from medmae.evaluate.left_out import write_left_out
@@ -22,6 +23,7 @@ from medmae.evaluate.reconstruct.panels import choose
 from medmae.evaluate.statistics import summarise
 from medmae.evaluate.tables import write_csv
 from medmae.files import write_text
+from medmae.kinds import Kind
 from medmae.methods.base import MaskedMethod
 from medmae.methods.shown import Shown
 from medmae.report.moving import Moving
@@ -70,15 +72,12 @@ def evaluate_hidden_joints(
     Raises:
         DataError: If nothing can be read, or the method rebuilds no skeleton.
     """
+    assert isinstance(held_out.view, Skeletons)
     method.to(device).eval()
     generator, failed = torch.Generator().manual_seed(seed), dict[int, str]()
     abouts = {number: held_out.describe(number) for number in range(len(held_out))}
-    assert isinstance(held_out.view, Skeletons)
-    kind, names = held_out.kinds["skeleton"], held_out.view.joint_names(held_out.source)
-    wanted, still = choose(abouts, count=pictures), _mean_of(train)
-    rows: list[dict[str, Any]] = []
-    joints = {name: np.zeros((2, len(names))) for name in (MODEL, LINE)}  # sums and counts
-    drawn: dict[int, Moving] = {}
+    names, still = held_out.view.joint_names(held_out.source), _mean_of(train)
+    seen = _Seen(held_out.kinds["skeleton"], choose(abouts, count=pictures), worst, joints=len(names))
     for numbers, batch in each_batch(held_out, device=device, batch_size=batch_size, left_out=failed):
         shown = method.show(batch, method.draw_masks(batch, generator=generator))["skeleton"]
         if shown.made is None:
@@ -86,37 +85,62 @@ def evaluate_hidden_joints(
         hidden = (shown.hidden & batch["real"] if "real" in batch else shown.hidden)[:, 0].cpu().numpy()  # (B, T, V)
         apart = distances(shown, still)
         for place, number in enumerate(numbers):
-            own = hidden[place]
-            if not own.any():
-                continue
-            errors = {name: float(values[place][own].mean()) for name, values in apart.items()}
-            rows.append({"sample": number, "case": abouts[number].case, "subject": abouts[number].subject, **errors})
-            for name, sums in joints.items():
-                sums += np.stack([(apart[name][place] * own).sum(axis=0), own.sum(axis=0)])
-            if kind.axes[1].links:
-                given, made = (each[place].cpu().numpy() for each in (shown.given, shown.made))
-                drawn[number] = Moving.of(kind, given, made, own)
-                _forget(drawn, rows, wanted, worst)
+            seen.add(number, abouts[number], shown, hidden[place], place, {n: d[place] for n, d in apart.items()})
     write_left_out(out, failed, of=len(held_out))
-    if not rows:
+    if not seen.rows:
         raise DataError("no hidden joint could be looked at", remedy="hide some, and prepare data that can be read")
-    record = _record(rows, joints, names, kind.unit)
-    write_csv(Path(out) / ROWS, rows)
+    record = _record(seen.rows, seen.joints, names, seen.kind.unit)
+    write_csv(Path(out) / ROWS, seen.rows)
     write_text(Path(out) / RECORD, json.dumps(record, indent=2))
-    by_error = {row["sample"]: row[MODEL] for row in rows}
-    order = [*(n for n in wanted if n in drawn), *sorted(drawn.keys() - set(wanted), key=lambda n: -by_error[n])]
-    told = [
-        {
-            "case": abouts[n].case,
-            "label": abouts[n].label,
-            "error": by_error[n],
-            "worst": n not in wanted,
-            **drawn[n].as_json(),
-        }
-        for n in order
-    ]
-    write_text(Path(out) / PICTURES, json.dumps({"skeletons": told}, separators=(",", ":")))
+    write_text(Path(out) / PICTURES, json.dumps({"skeletons": seen.pictures(abouts)}, separators=(",", ":")))
     return record
+
+
+class _Seen:
+    """Errors of samples and of joints, and the samples that will be drawn: those wanted, and the worst others."""
+
+    def __init__(self, kind: Kind, wanted: Sequence[int], worst: int, *, joints: int) -> None:
+        self.kind, self.wanted, self.worst = kind, wanted, worst
+        self.rows: list[dict[str, Any]] = []
+        self.joints = {name: np.zeros((2, joints)) for name in (MODEL, LINE)}  # sums and counts
+        self.drawn: dict[int, Moving] = {}
+
+    def add(
+        self, number: int, about: About, shown: Shown, hidden: np.ndarray, place: int, apart: Mapping[str, np.ndarray]
+    ) -> None:
+        """One sample: which joints were hidden ``(T, V)``, and how far each was off, by what found it."""
+        if not hidden.any():
+            return
+        errors = {name: float(values[hidden].mean()) for name, values in apart.items()}
+        self.rows.append({"sample": number, "case": about.case, "subject": about.subject, **errors})
+        for name, sums in self.joints.items():
+            sums += np.stack([(apart[name] * hidden).sum(axis=0), hidden.sum(axis=0)])
+        if self.kind.axes[1].links:
+            assert shown.made is not None
+            given, made = (each[place].cpu().numpy() for each in (shown.given, shown.made))
+            self.drawn[number] = Moving.of(self.kind, given, made, hidden)
+            self._forget()
+
+    def pictures(self, abouts: Mapping[int, About]) -> list[dict[str, Any]]:
+        """What is drawn, the worst last."""
+        by_error = {row["sample"]: row[MODEL] for row in self.rows}
+        others = sorted(self.drawn.keys() - set(self.wanted), key=lambda number: -by_error[number])
+        return [
+            {
+                "case": abouts[number].case,
+                "label": abouts[number].label,
+                "error": by_error[number],
+                "worst": number not in self.wanted,
+                **self.drawn[number].as_json(),
+            }
+            for number in (*(number for number in self.wanted if number in self.drawn), *others)
+        ]
+
+    def _forget(self) -> None:
+        others = sorted((row for row in self.rows if row["sample"] not in self.wanted), key=lambda row: -row[MODEL])
+        kept = {row["sample"] for row in others[: self.worst]} | set(self.wanted)
+        for number in self.drawn.keys() - kept:
+            del self.drawn[number]
 
 
 def distances(shown: Shown, still: np.ndarray) -> dict[str, np.ndarray]:
@@ -142,14 +166,6 @@ def _mean_of(train: Samples) -> np.ndarray:
     some = [train[int(number)]["skeleton"] for number in evenly(len(train), _LEARNT_FROM)]
     mean: Tensor = torch.stack(some).mean(dim=0)
     return mean.numpy()
-
-
-def _forget(drawn: dict[int, Moving], rows: Sequence[Mapping[str, Any]], wanted: Sequence[int], worst: int) -> None:
-    """Keeps the wanted, and so many others that are the worst so far."""
-    others = sorted((row for row in rows if row["sample"] not in wanted), key=lambda row: -row[MODEL])
-    kept = {row["sample"] for row in others[:worst]} | set(wanted)
-    for number in drawn.keys() - kept:
-        del drawn[number]
 
 
 def _record(
