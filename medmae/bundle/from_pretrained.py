@@ -30,7 +30,7 @@ _POSITIONS = frozenset({"image_size", "num_frames", "frames"})
 # What an encoder is built with, by the names that methods and the encoder itself have for it.
 _SIZES = (
     *("modalities", "outputs", "num_frames", "image_size", "tubelet_size", "patch_size", "in_channels"),
-    *("frames", "joints", "token_frames", "embed_dim", "depth", "num_heads", "mlp_ratio", "norm_eps"),
+    *("frames", "joints", "token_frames", "embed_dim", "depth", "fusion_layers", "num_heads", "mlp_ratio", "norm_eps"),
 )
 _KINDS = "streams"  # what encoders of several kinds of data list them by
 _CUT = ("patch_size", "bands", "channels", "scale")
@@ -86,7 +86,7 @@ def _sizes(
     if f"{holder}::{TARGET}" not in given and (sibling := _sibling(target, about, any_method=any_method)) != target:
         target = settings[f"{holder}::{TARGET}"] = sibling
     make = locate(target)
-    own = config_by(make) if callable(make) and _KINDS not in component else {}
+    own = component if _KINDS in component else config_by(make) if callable(make) else {}
     if any_method and own and own[TARGET] != (theirs := config.get(TARGET)) and theirs in _classes():
         raise DataError(
             f"these weights are of {str(theirs).rpartition('.')[2]}, and {target} makes another method",

@@ -25,6 +25,10 @@ from medmae.data.samples import Samples
 from medmae.data.video.clips import Clips
 from medmae.data.video.sampling import DenseFrames
 from medmae.errors import ExitCode
+from medmae.methods.av_mae import AVMAE
+from medmae.methods.mavil import MAViL
+from medmae.nn.positions import ClipSinCos, SinCos
+from medmae.nn.streams import ClipStream, SpectrogramStream
 from medmae.training import ResumableLoader
 from tests.sounds import in_blocks, noise, sine, write_sound, write_track
 from tests.videos import numbered, write_video
@@ -196,10 +200,38 @@ def test_fault_25_a_batch_says_which_samples_lack_their_sound_and_holds_no_zeros
         data = Samples(source=pairs[0], view=PAIR)
     names = [data.describe(index)["case"] for index in range(5)]
     batch = next(iter(ResumableLoader(dataset=data, batch_size=5, shuffle=False)))
-    there = dict(zip(names, batch["available"].tolist(), strict=True))
-    assert there["both"] == [True, True]
-    assert there["mute"] == there["silent"] == [True, False]
-    lacking = ~batch["available"][:, 1]
+    there = dict(zip(names, batch["audio_there"].tolist(), strict=True))
+    assert there["both"]
+    assert not there["mute"]
+    assert not there["silent"]
+    lacking = ~batch["audio_there"]
     assert batch["audio"][lacking].isnan().all()
     assert torch.isfinite(batch["audio"][~lacking]).all()
     assert not batch["heard"][lacking].any()
+
+
+@pytest.mark.filterwarnings("ignore:2 of 5 videos have no sound")
+@pytest.mark.parametrize("first", ["image", "audio"])
+@pytest.mark.parametrize("make", [AVMAE, MAViL])
+def test_fault_25_samples_without_sound_train_what_they_have_whatever_comes_first_in_a_network(pairs, make, first):
+    """The order of the kinds in a network is its own: MAViL has sound first, clips with sound have pictures first."""
+    data = Samples(source=pairs[0], view=PAIR)
+    batch = next(iter(ResumableLoader(dataset=data, batch_size=5, shuffle=False)))
+    streams = {
+        "image": ClipStream(num_frames=4, image_size=16, patch_size=8, channels=1, positions=ClipSinCos()),
+        "audio": SpectrogramStream(frames=18, bands=128, patch_size=8, positions=SinCos()),
+    }
+    sizes = {"embed_dim": 48, "depth": 2, "fusion_layers": 1, "num_heads": 4, "decoder_dim": 32, "decoder_heads": 2}
+    ratios = {"image": 0.5, "audio": 0.5}
+    depths = {"decoder_depth": 1} if make is AVMAE else {"decoder_depth": {"image": 1, "audio": 1}, "reading": {}}
+    method = make(
+        streams=sorted(streams.values(), key=lambda one: one.name != first), mask_ratio=ratios, **sizes, **depths
+    )
+    assert (
+        method.encoder.available(batch)[:, list(method.kinds).index("audio")].tolist() == batch["audio_there"].tolist()
+    )
+    with pytest.warns(UserWarning, match="samples without audio are trained on what else they have"):
+        output = method(batch, generator=torch.Generator().manual_seed(0))
+    output.loss.backward()
+    assert torch.isfinite(output.loss)
+    assert all(torch.isfinite(one.grad).all() for one in method.parameters() if one.grad is not None)

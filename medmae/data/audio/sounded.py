@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,7 @@ class SoundedClips(Clips):
     Args:
         sound: How long its cut is, and by which front end.
         least: Share of the cut that must have been heard for it to count as there.
+        needs_sound: Leaves out videos without sound, for networks that read both kinds or nothing.
 
     Raises:
         ValueError: As :class:`Clips`, or if ``least`` lies outside (0, 1].
@@ -43,6 +44,7 @@ class SoundedClips(Clips):
 
     sound: SoundCut = field(default_factory=SoundCut)
     least: float = 0.5
+    needs_sound: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -73,12 +75,17 @@ class SoundedClips(Clips):
         if why:
             told = ", ".join(f"{count} {reason}" for reason, count in why.most_common())
             warnings.warn(
-                f"{manifest.path}: {sum(why.values())} of {len(manifest)} videos have no sound and are read as "
-                f"pictures alone: {told}",
+                f"{manifest.path}: {sum(why.values())} of {len(manifest)} videos have no sound and are "
+                f"{'left out' if self.needs_sound else 'read as pictures alone'}: {told}",
                 stacklevel=2,
             )
         self.sound.check([Track.of(row["sound"]) for row in manifest if row.get("sound")], path=manifest.path)
         return manifest
+
+    def items(self, source: Manifest, places: Sequence[int]) -> np.ndarray:
+        """As :meth:`Clips.items`."""
+        kept = [place for place in places if not self.needs_sound or source.rows[place].get("sound")]
+        return super().items(source, kept)
 
     def kinds(self, source: Manifest) -> dict[str, Kind]:
         """A clip and a spectrogram."""

@@ -122,6 +122,16 @@ def test_a_clip_without_sound_is_a_picture_that_moves_and_says_so(prepared_pair)
     assert list(data.kinds) == ["image", "audio"]
 
 
+def test_videos_without_sound_may_be_left_out_and_that_is_told(prepared_pair):
+    folder = prepared_pair({"a": (noise(seconds=2), 0.0), "b": "it has no sound", "c": "silent"})
+    view = SoundedClips(
+        size=16, channels=1, sampling=DenseFrames(frames=4, stride=2), sound=SoundCut(frames=18), needs_sound=True
+    )
+    with pytest.warns(UserWarning, match="2 of 3 videos have no sound and are left out"):
+        data = Samples(source=folder, view=view)
+    assert [data.describe(number)["case"] for number in range(len(data))] == ["a"]
+
+
 def test_a_sound_that_ends_before_the_clip_is_not_there_for_it(prepared_pair):
     data = Samples(source=prepared_pair({"a": (noise(seconds=0.1), 0.0)}), view=VIEW)
     assert not data[0]["audio_there"]
