@@ -1,10 +1,10 @@
 """Do nodes and edges of a teacher make action units of occluded faces more certain? Simulated faces, arm by arm.
 
 ``python benchmarks/face_occlusion.py runs/face_occlusion`` draws faces whose units are known
-(data_prep/face_drawing.py), pre-trains an encoder on those of training, trains a teacher on whole faces and students on
-occluded ones, and keeps what each says of test people under every occlusion and level. It goes on where it was stopped.
-Figures with intervals over people are made of that by ``benchmarks/face_occlusion_report.py``. About ten minutes of
-one CPU core for three seeds.
+(data_prep/face_drawing.py), pre-trains an encoder on those of training, trains a teacher on whole faces in its two
+stages and, from there, students on occluded ones, and keeps what each says of test people under every occlusion and
+level. It goes on where it was stopped. Figures with intervals over people are made of that by
+``benchmarks/face_occlusion_report.py``. About ten minutes of one CPU core for three seeds.
 """
 
 from __future__ import annotations
@@ -37,13 +37,12 @@ SIZES: dict[str, Any] = {"image_size": 48, "patch_size": 8, "embed_dim": 64, "de
 PEOPLE = {"train": (0, 160, 12), "val": (160, 40, 6), "test": (200, 60, 4)}  # first, how many, frames of each
 LEVELS = (0.25, 0.5, 0.75)
 GRID, WIDTH, BATCH = (6, 6), 24, 24
-STEPS = {"mae": 1000, "teacher": 900, "student": 500}
-ARMS: dict[str, dict[str, Any]] = {
+STEPS = {"mae": 600, "first": 2000, "second": 300, "student": 400}
+ARMS: dict[str, dict[str, Any]] = {  # all begin as the clean-trained network
     "undistilled": {"node_weight": 0.0, "edge_weight": 0.0},
     "distilled": {},
     "nodes": {"edge_weight": 0.0},
     "edges": {"node_weight": 0.0},
-    "begun": {"node_weight": 0.0, "edge_weight": 0.0},  # with the teacher's head, and labels alone
 }
 Set = dict[str, Any]
 
@@ -144,21 +143,29 @@ def _by_parts(read: Callable[[Tensor, Mask | None], Tensor], image: Tensor, hidd
     return torch.cat(parts).numpy()
 
 
-def run(out: Path, seed: int, arms: Sequence[str]) -> None:
-    """Some arms of one seed."""
+def run(out: Path, seed: int, arms: Sequence[str], *, taught: int) -> None:
+    """Some arms of one seed, by the teacher of the same or of another one."""
     data = faces(out)
     target = torch.from_numpy((data["train"]["intensity"] >= ACTIVE).astype(np.float32))
     weight = unit_weights(target, names=UNITS)
-    torch.manual_seed(seed)
+    torch.manual_seed(taught)
     mae = MAE(**SIZES, scale="imagenet", decoder_dim=32, decoder_depth=1, decoder_heads=4)
-    _kept(out / f"mae_{seed}.pt", mae, lambda: train(mae, data["train"], seed=seed, steps=STEPS["mae"], rate=2e-3))
+    _kept(out / f"mae_{taught}.pt", mae, lambda: train(mae, data["train"], seed=taught, steps=STEPS["mae"], rate=2e-3))
     encoder = MaskedViT(**SIZES, scale="imagenet")
     encoder.load_state_dict(mae.encoder.state_dict())
-    teacher = ActionUnits(
-        network=unit_network(encoder=encoder, units=len(UNITS), dim=WIDTH), names=UNITS, unit_weight=weight
+    options: dict[str, Any] = {"names": UNITS, "unit_weight": weight}
+    sizes = {"units": len(UNITS), "dim": WIDTH}
+    first = ActionUnits(network=unit_network(encoder=encoder, edges=False, neighbours=3, **sizes), **options)
+    steps = STEPS["first"]
+    _kept(out / f"first_{taught}.pt", first, lambda: train(first, data["train"], seed=taught, steps=steps, rate=2e-3))
+    teacher = ActionUnits(network=unit_network(encoder=encoder, **sizes), **options)
+    teacher.network.load_state_dict(first.network.state_dict(), strict=False)
+    steps = STEPS["second"]
+    _kept(
+        out / f"teacher_{taught}.pt",
+        teacher,
+        lambda: train(teacher, data["train"], seed=taught, steps=steps, rate=1e-3),
     )
-    steps = STEPS["teacher"]
-    _kept(out / f"teacher_{seed}.pt", teacher, lambda: train(teacher, data["train"], seed=seed, steps=steps, rate=2e-3))
     patches = teacher.network.encoder.patches
     mean = teacher.network.encoder.scaling.invert(torch.zeros(1, 3, 1, 1))
 
@@ -173,22 +180,14 @@ def run(out: Path, seed: int, arms: Sequence[str]) -> None:
 
     _say(out, data, seed, "clean-trained, filled", filled)
     _say(out, data, seed, "clean-trained, dropped", dropped)
-    for arm, options in ((arm, ARMS[arm]) for arm in arms):
+    for arm, own in ((arm, ARMS[arm]) for arm in arms):
         torch.manual_seed(seed + 100)
-        student = OcclusionAU(
-            names=UNITS,
-            unit_dim=WIDTH,
-            unit_weight=weight,
-            **options,
-            **SIZES,
-            scale="imagenet",
-        )
-        if arm != "undistilled":
-            student.learn_from(teacher.network)
-        student.encoder.load_state_dict(mae.encoder.state_dict())
-        steps = STEPS["student"]
-        file = out / f"{arm.replace(' ', '_')}_{seed}.pt"
-        _kept(file, student, lambda: train(student, data["train"], seed=seed, steps=steps, rate=2e-3))  # noqa: B023
+        student = OcclusionAU(unit_dim=WIDTH, **options, **own, **SIZES, scale="imagenet")
+        student.encoder.load_state_dict(teacher.network.encoder.state_dict())
+        student.mapper.load_state_dict(teacher.network.mapper.state_dict())
+        student.learn_from(teacher.network)
+        steps, file = STEPS["student"], out / f"{arm}_{seed}.pt"
+        _kept(file, student, lambda: train(student, data["train"], seed=seed, steps=steps, rate=1e-3))  # noqa: B023
         _say(out, data, seed, arm, lambda image, mask: student.read(image, mask).units)  # noqa: B023
 
 
@@ -230,10 +229,11 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--arms", nargs="+", default=list(ARMS), choices=list(ARMS))
+    parser.add_argument("--taught_by", type=int, help="seed of one teacher for all; a teacher each if left out")
     chosen = parser.parse_args()
     chosen.out.mkdir(parents=True, exist_ok=True)
     for seed in chosen.seeds:
-        run(chosen.out, seed, chosen.arms)
+        run(chosen.out, seed, chosen.arms, taught=seed if chosen.taught_by is None else chosen.taught_by)
 
 
 if __name__ == "__main__":

@@ -81,6 +81,8 @@ PINNED: dict[str, dict[str, Any]] = {
     "points_mae3d_pretraining": {"batch": 6, "then": {"evaluate": {}, "downstream": PROTOCOL}},
     "points_completion": {"batch": 6, "then": {"evaluate": {}}},
     "points_classification": {"batch": 6, "begins": "points_mae3d_pretraining", "then": {"evaluate": {}}},
+    "face_mae_pretraining": {"batch": 12, "then": {"evaluate": {}, "downstream": {**PROTOCOL, "learn": "units"}}},
+    "face_action_units": {"batch": 12, "then": {"evaluate": {}}},
     "video_mae_pretraining": {"batch": 4, "then": {"evaluate": {}, "downstream": {**PROTOCOL, "views": [2, 1]}}},
     "video_text_simvtp_pretraining": {"batch": 4, "then": {"evaluate": {}}},
     "video_text_smaug_pretraining": {"batch": 4, "then": {"evaluate": {}}},

@@ -122,6 +122,8 @@ def test_the_page_shows_no_face_and_its_bars(evaluated, samples):
     out, _ = evaluated
     told = json.loads((out / "face_cases" / "panels.json").read_text())
     assert {one["shown"] for one in told} == {"landmarks"}
+    with np.load(out / "face_cases" / "panels.npz") as pictures:
+        assert all(len(np.unique(pictures[name].reshape(-1, 3), axis=0)) <= 3 for name in pictures)  # paper, ink, grey
     (out.parent / "run.json").write_text(json.dumps({"title": "faces", "method": "OcclusionAU"}))
     folder = read_run(out.parent)
     html = str(units(folder).blocks)
