@@ -29,7 +29,7 @@ def read_c3d(path: Path, *, layout: Layout | None = None) -> Recording:
     try:
         import ezc3d
     except ModuleNotFoundError as error:
-        raise ModuleNotFoundError("C3D files need ezc3d: pip install 'medmae[skeleton]'") from error
+        raise ModuleNotFoundError("C3D files need ezc3d: pip install 'ezc3d>=1.7'") from error
     check_budget(8 * path.stat().st_size, path=path, field="bytes", value=path.stat().st_size)
     with reading(path, what="the C3D file"):
         held = ezc3d.c3d(str(path))
