@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from medmae.evaluate.classify.protocol_tables import RECORD as PROTOCOL
+from medmae.evaluate.faces.evaluation import RECORD as UNITS
 from medmae.evaluate.retrieval.evaluation import RECORD as RETRIEVAL
 from medmae.evaluate.words.answers import RECORD as ANSWERS
 from medmae.files import read_object
@@ -24,7 +25,7 @@ def found_in(folder: Path, **about: Any) -> list[Quality]:
         folder: The run directory.
         about: What all have in common: ``data``, ``split``, ``how``, ``run``.
     """
-    records = [path for name in (RETRIEVAL, ANSWERS, PROTOCOL) if (path := folder / "evaluation" / name).is_file()]
+    records = [path for name in (RETRIEVAL, ANSWERS, UNITS, PROTOCOL) if (path := folder / "evaluation" / name).is_file()]
     if records:
         tasks = [task for path in records for task in read_object(path, remedy=_REMEDY).get("tasks", {}).items()]
         return [Quality(**figure, **about) for name, record in tasks for figure in _of_task(name, record)]

@@ -82,6 +82,8 @@ def test_a_student_is_taught_judged_beside_its_teacher_and_used(prepared, studen
         metrics = [each["tasks"]["whole faces"]["scores"][name]["metrics"]["auroc"]["mean"] for each in (record, again)]
         assert metrics[0] == pytest.approx(metrics[1])
     run(BUNDLE, "inference", prepared, tmp_path / "i", model_dir=str(student / "models"))
+    assert "not judged" not in (tmp_path / "i" / "made_by.json").read_text()
+    assert "f1, whole faces, this network" in (student / "models" / "quality.json").read_text()
     rows = list(csv.DictReader((tmp_path / "i" / "units.csv").open()))
     assert len(rows) == 48
     assert set(rows[0]) == {"case", "frame", *UNITS}
