@@ -25,7 +25,8 @@ def found_in(folder: Path, **about: Any) -> list[Quality]:
         folder: The run directory.
         about: What all have in common: ``data``, ``split``, ``how``, ``run``.
     """
-    records = [path for name in (RETRIEVAL, ANSWERS, UNITS, PROTOCOL) if (path := folder / "evaluation" / name).is_file()]
+    known = (folder / "evaluation" / name for name in (RETRIEVAL, ANSWERS, UNITS, PROTOCOL))
+    records = [path for path in known if path.is_file()]
     if records:
         tasks = [task for path in records for task in read_object(path, remedy=_REMEDY).get("tasks", {}).items()]
         return [Quality(**figure, **about) for name, record in tasks for figure in _of_task(name, record)]
