@@ -172,7 +172,10 @@ class StreamMethod(MaskedMethod):
             seen_as=lambda rows: target.spread(target.plain(rows, patches), patches),
         )
         if heard is not None:
-            shown = replace(shown, hidden=shown.hidden & heard)
+            hidden = shown.hidden & heard
+            assert shown.made is not None
+            by_patch = None if shown.by_patch is None else torch.where(hidden, shown.by_patch, cut)
+            shown = replace(shown, hidden=hidden, made=torch.where(hidden, shown.made, cut), by_patch=by_patch)
         return _placed(shown, data, given.there[name])
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from medmae.recipes.kept_words import KeptWords, TaskWords
     from medmae.recipes.kinds import KindsDownstream, KindsFound, KindsRetrieval
     from medmae.recipes.phenotyping import FewLabels
-    from medmae.recipes.pictures import ImagePictures, StainPanels
+    from medmae.recipes.pictures import ImagePictures, Sounds, StainPanels
     from medmae.recipes.pretraining import Pretraining
     from medmae.recipes.reconstruction import Reconstruction
     from medmae.recipes.retrieval import Lookup, RetrievalEvaluation, RetrievalTraining
@@ -53,6 +53,7 @@ __all__ = [
     "RetrievalEvaluation",
     "RetrievalTraining",
     "SlideMaps",
+    "Sounds",
     "StainPanels",
     "Synthesis",
     "SynthesisEvaluation",
@@ -93,6 +94,7 @@ _HOMES = {  # name -> module
     "RetrievalEvaluation": "retrieval",
     "RetrievalTraining": "retrieval",
     "SlideMaps": "classification",
+    "Sounds": "pictures",
     "StainPanels": "pictures",
     "Synthesis": "synthesis",
     "SynthesisEvaluation": "synthesis",

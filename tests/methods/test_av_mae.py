@@ -398,3 +398,13 @@ def test_what_was_not_heard_is_neither_seen_nor_a_target(objective):
     shown = method.show(batch, masks)["audio"]
     assert not shown.hidden[0, :, 24:].any()
     assert shown.hidden[0, :, :24].any()
+
+
+def test_what_was_not_heard_is_shown_as_it_is_given_and_not_as_rebuilt():
+    method, batch = av_mae_tiny(), av_mae_tiny().example_batch(2)
+    batch["heard"] = torch.ones(2, 1, 50, 32, dtype=torch.bool)
+    batch["heard"][0, :, 24:] = False
+    shown = method.show(batch, method.draw_masks(batch, generator=torch.Generator().manual_seed(3)))["audio"]
+    assert not shown.hidden[0, :, 24:].any()
+    assert torch.equal(shown.made[0, :, 24:], batch["audio"][0, :, 24:])
+    assert not torch.equal(shown.made[0, :, :24], batch["audio"][0, :, :24])

@@ -46,7 +46,8 @@ class Panels:
                 of every other aspect its ``_target`` and ``_prediction``; ``(B, C, *size)``.
             position: Its place in the batch.
         """
-        about = {**about, **facts(kind, maps["input"][position])}
+        scaled = {} if (kind.peak or 1.0) == 1.0 else {"error_of": "peak"}
+        about = {**about, **facts(kind, maps["input"][position]), **scaled}
         self._rows.setdefault(self._order[index], []).append((about, _pictures(kind, maps, position)))
 
     def write(self, out: Path) -> None:
@@ -99,5 +100,5 @@ def _pictures(kind: Kind, maps: Maps, position: int) -> dict[str, np.ndarray]:
     if "by_patch" in maps:
         pictures[TRUE_STATISTICS] = drawn("by_patch")
     pictures |= {name: drawn(name) for name in maps if name.endswith(ASPECTS)}
-    error = np.abs(image - pictures["reconstruction"])
+    error = np.abs(image - pictures["reconstruction"]) / np.float32(kind.peak or 1.0)  # kinds of other units beside it
     return {**pictures, "error": error.mean(axis=-1) if error.ndim == 3 else error}

@@ -161,9 +161,9 @@ def _reconstruct(
         hidden = one.hidden & batch["real"] if "real" in batch else one.hidden  # nobody is graded on padding
         maps = {"input": image, "hidden": hidden}
         if one.made is not None:
-            maps["model"] = one.made
-            maps["mean_fill"] = mean_fill_of(kind, image, one.hidden)
-            maps["neighbour"] = neighbour_fill_of(kind, image, one.hidden)
+            maps["model"], unknown = one.made, one.hidden | _unheard(kind, batch, one.hidden)
+            maps["mean_fill"] = mean_fill_of(kind, image, unknown)
+            maps["neighbour"] = neighbour_fill_of(kind, image, unknown)
         if one.by_patch is not None:
             maps["by_patch"] = one.by_patch
         for other, aspect in shown.items():
@@ -171,6 +171,14 @@ def _reconstruct(
                 maps |= {f"{other}_target": aspect.given, f"{other}_prediction": aspect.made}
         parts[name] = Part(kind, maps)
     return parts
+
+
+def _unheard(kind: Kind, batch: Maps, hidden: torch.Tensor) -> torch.Tensor:
+    """Where there was no sound, as ``hidden``: what stands there is silence that nobody recorded, and fills nothing."""
+    said = next((batch[name] for name in ("heard", "real") if name in batch), None)
+    if said is None or "frequency" not in kind.roles or said.shape != hidden.shape:
+        return torch.zeros_like(hidden)
+    return ~said
 
 
 def _why_not(kind: Kind) -> str | None:

@@ -44,6 +44,7 @@ def gallery(folder: RunFolder) -> Section | None:
     swatch = Markup('<i class="swatch" style="background:rgb{}"></i>').format(HIDDEN)
     hidden = Markup('<span class="key">{}hidden patch</span>').format(swatch)
     error, given_back = f"|input {MINUS} reconstruction|", TRUE_STATISTICS in column_names(folder.panels)
+    error += " / peak" if any(row.get("error_of") == "peak" for row in folder.panel_info) else ""
     edges = any(name.startswith("edge_") for name in column_names(folder.panels))
     lead = PICTURES_LEAD + EDGE_LEAD * edges + TRUE_LEAD * given_back
     return panel_section(folder, title=PICTURES, lead=lead, error=error, limit=error_limit(folder.panels), key=hidden)

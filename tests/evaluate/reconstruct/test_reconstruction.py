@@ -9,7 +9,8 @@ import torch
 
 from medmae.errors import DataError, SomeFailedError
 from medmae.evaluate.left_out import raise_left_out
-from medmae.evaluate.reconstruct.reconstruction import evaluate_reconstruction
+from medmae.evaluate.reconstruct.reconstruction import _unheard, evaluate_reconstruction
+from medmae.kinds import Kind
 from medmae.methods.edge_mae import edge_mae_tiny
 
 
@@ -147,3 +148,13 @@ def test_a_sample_that_cannot_be_read_is_counted_and_the_others_are_judged(tmp_p
 def test_a_data_set_of_which_nothing_can_be_read_is_refused(tmp_path):
     with pytest.raises(SomeFailedError, match=r"no held-out sample can be read.*0\.npy"):
         evaluate_reconstruction(method=edge_mae_tiny(), dataset=Damaged(range(24)), out=tmp_path)
+
+
+def test_silence_that_nobody_recorded_fills_no_baseline():
+    kind, hidden = Kind.spectrogram(channels=1), torch.zeros(1, 1, 4, 4, dtype=torch.bool)
+    heard = torch.ones_like(hidden)
+    heard[:, :, 2:] = False
+    assert torch.equal(_unheard(kind, {"heard": heard}, hidden), ~heard)
+    assert torch.equal(_unheard(kind, {"real": heard}, hidden), ~heard)
+    assert not _unheard(kind, {}, hidden).any()
+    assert not _unheard(Kind.clip("image", channels=1), {"heard": heard}, hidden).any()
