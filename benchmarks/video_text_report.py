@@ -58,7 +58,19 @@ class Measured:
         return len(next(iter(self.rows.values())))
 
     def figure(self, of: Of, *, minus: Measured | None = None, digits: int = 3) -> str:
-        """Mean and interval over subjects; with a rival, of the paired difference, with its sign."""
+        """Mean and interval over subjects; with a rival, of the paired difference on seeds of both, with its sign."""
+        if minus is not None:
+            both = self._seeds() & minus._seeds()
+            return self._only(both)._shown(of, minus._only(both), digits=digits)
+        return self._shown(of, None, digits=digits)
+
+    def _seeds(self) -> set[str]:
+        return {row["seed"] for row in next(iter(self.rows.values()))}
+
+    def _only(self, seeds: set[str]) -> Measured:
+        return Measured({key: [row for row in rows if row["seed"] in seeds] for key, rows in self.rows.items()})
+
+    def _shown(self, of: Of, minus: Measured | None, *, digits: int) -> str:
         asked = [key for key in self.rows if minus is None or key in minus.rows]
         values = [_mean(of, self.rows[key]) - (0 if minus is None else _mean(of, minus.rows[key])) for key in asked]
         found = summarise(values, [self.rows[key][0]["subject"] for key in asked])
