@@ -4,7 +4,7 @@
 (data_prep/face_drawing.py), pre-trains an encoder on those of training, trains a teacher on whole faces in its two
 stages and, from there, students on occluded ones, and keeps what each says of test people under every occlusion and
 level. It goes on where it was stopped. Figures with intervals over people are made of that by
-``benchmarks/face_occlusion_report.py``. About ten minutes of one CPU core for three seeds.
+``benchmarks/face_occlusion_report.py``. About six minutes of one CPU core for three seeds.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ SIZES: dict[str, Any] = {"image_size": 48, "patch_size": 8, "embed_dim": 64, "de
 PEOPLE = {"train": (0, 160, 12), "val": (160, 40, 6), "test": (200, 60, 4)}  # first, how many, frames of each
 LEVELS = (0.25, 0.5, 0.75)
 GRID, WIDTH, BATCH = (6, 6), 24, 24
-STEPS = {"mae": 600, "first": 2000, "second": 300, "student": 400}
+STEPS = {"mae": 600, "first": 2000, "second": 150, "student": 250}
 ARMS: dict[str, dict[str, Any]] = {  # all begin as the clean-trained network
     "undistilled": {"node_weight": 0.0, "edge_weight": 0.0},
     "distilled": {},
@@ -110,7 +110,7 @@ def train(method: Any, data: Set, *, seed: int, steps: int, rate: float) -> floa
         loss.backward()
         torch.nn.utils.clip_grad_norm_(learnt, 1.0)
         optimiser.step()
-        if step % 250 == 0:
+        if step % 50 == 0:
             print(f"  {type(method).__name__} {step} {loss.item():.4f}", flush=True)
     method.eval()
     return time.perf_counter() - start
