@@ -116,6 +116,10 @@ def report(out: Path) -> str:
         [_named(arm, shares), *(_with_interval(by_condition[name][arm]["metrics"]["f1"]) for name in conditions)]
         for arm in arms
     ]
+    areas = [
+        [_named(arm, shares), *(_with_interval(by_condition[name][arm]["metrics"]["auroc"]) for name in conditions)]
+        for arm in arms
+    ]
     kept = [
         [
             _named(arm, shares),
@@ -124,14 +128,14 @@ def report(out: Path) -> str:
         for arm in arms
         if whole[arm]
     ]
-    gains = [
-        [
-            _named(arm, shares),
-            *(_with_interval(by_condition[name][arm]["gains"]["f1"], sign=True) for name in conditions),
+    gains = {
+        metric: [
+            [_named(a, shares), *(_with_interval(by_condition[n][a]["gains"][metric], sign=True) for n in conditions)]
+            for a in arms
+            if "gains" in by_condition["whole"][a] and a not in (RATE, COLOUR, POINTS)
         ]
-        for arm in arms
-        if "gains" in by_condition["whole"][arm] and arm not in (RATE, COLOUR, POINTS)
-    ]
+        for metric in ("f1", "auroc")
+    }
     halves = []
     for kind in OCCLUSIONS:
         one = scored(shares, f"{kind} 0.5", data, over=["undistilled"])
@@ -142,10 +146,14 @@ def report(out: Path) -> str:
             _lead(seeds),
             "F1, the mean over units and seeds, and 95 % intervals over people:",
             table(["", *head], rows),
+            "AUROC, likewise; no threshold moves it:",
+            table(["", *head], areas),
             "Share of its own F1 on whole faces that each keeps:",
             table(["", *head[1:]], kept),
-            "Over the student of labels alone, paired by people and seeds:",
-            table(["", *head], gains),
+            "F1 over the student of labels alone, paired by people and seeds:",
+            table(["", *head], gains["f1"]),
+            "AUROC over it, likewise:",
+            table(["", *head], gains["auroc"]),
             "F1 with half of the patches hidden, by what hides them:",
             table(["", *(_named(arm, shares) for arm in arms)], halves),
         ]
@@ -164,9 +172,10 @@ def _lead(seeds: Sequence[int]) -> str:
     people = {split: count for split, (_, count, _) in PEOPLE.items()}
     return (
         f"Simulated faces of 48 px, {len(UNITS)} units, {people['train']} people to learn from, {people['val']} of "
-        f"validation and {people['test']} tested; {len(seeds)} seeds of {STEPS['mae']} steps of pre-training, "
-        f"{STEPS['first']} and {STEPS['second']} of the teacher's two stages and, from there (the clean-trained "
-        f"network), {STEPS['student']} of each student, of 24 faces; a ViT of 3 blocks of width 64. Drawings: nothing "
+        f"validation and {people['test']} tested; {STEPS['mae']} steps of pre-training, "
+        f"{STEPS['first']} and {STEPS['second']} of the teacher's two stages, one teacher, and from there (the "
+        f"clean-trained network) {STEPS['student']} of each student, of 24 faces; seeds of students and of what is hidden: "
+        f"{', '.join(map(str, seeds))}; a ViT of 3 blocks of width 64. Drawings: nothing "
         f"here is of people. {describe()}."
     )
 
