@@ -174,8 +174,8 @@ def _lead(seeds: Sequence[int]) -> str:
         f"Simulated faces of 48 px, {len(UNITS)} units, {people['train']} people to learn from, {people['val']} of "
         f"validation and {people['test']} tested; {STEPS['mae']} steps of pre-training, "
         f"{STEPS['first']} and {STEPS['second']} of the teacher's two stages, one teacher, and from there (the "
-        f"clean-trained network) {STEPS['student']} of each student, of 24 faces; seeds of students and of what is hidden: "
-        f"{', '.join(map(str, seeds))}; a ViT of 3 blocks of width 64. Drawings: nothing "
+        f"clean-trained network) {STEPS['student']} of each student, of 24 faces; seeds of students and of what is "
+        f"hidden: {', '.join(map(str, seeds))}; a ViT of 3 blocks of width 64. Drawings: nothing "
         f"here is of people. {describe()}."
     )
 
