@@ -55,6 +55,18 @@ def test_a_token_reads_its_window_and_in_the_second_block_that_moved_along_time(
     assert not both[6:].any()  # the ends of time are kept apart
 
 
+def test_every_second_block_is_moved_and_no_other():
+    blocks = WindowDecoder(encoder(), dim=12, depth=3, num_heads=2).blocks
+    first, second, third = (block.order for block in blocks)
+    assert torch.equal(first, third)
+    assert not torch.equal(first, second)
+    assert [block.attn_mask is None for block in blocks] == [True, False, True]
+    assert torch.equal(second.reshape(-1, 16)[0], first.reshape(-1, 16)[0] + 2 * 8)  # by half a window along time
+    three = touched(3)
+    assert three[:, :4].all()  # the third block's windows carry on to the end of time
+    assert not three[:, 4:].any()  # and to no other band
+
+
 def test_class_tokens_are_left_out_and_skipped_tokens_enter_as_hidden_ones():
     decoder = WindowDecoder(encoder(), dim=12, depth=2, num_heads=2).eval()
     latent = torch.randn(2, 1 + 10, 16, generator=seeded(2))
