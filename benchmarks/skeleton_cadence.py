@@ -2,8 +2,8 @@
 
     python benchmarks/skeleton_cadence.py
 
-120 simulated walkers of 3 to 6 s, whose cadence is known; ridge regression on each description, five folds. Also how far
-the proxy of ``medmae prep skeleton --value-from cadence`` is off. It takes seconds; one seed.
+120 simulated walkers of 3 to 6 s, whose cadence is known; ridge regression on each description, five folds. And how
+far the proxy of ``medmae prep skeleton --value-from cadence`` is off. It takes seconds; one seed.
 """
 
 from __future__ import annotations
