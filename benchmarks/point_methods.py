@@ -131,7 +131,7 @@ def evaluate(folder: Folder, out: Out, name: Name, *, folds: str = "0,1,2") -> N
 
 @app.command()
 def tune(
-    folder: Folder, out: Out, name: Name, *, arms: str = "untrained,point_mae", folds: str = "0,1,2", steps: int = 25
+    folder: Folder, out: Out, name: Name, *, arms: str = "untrained,point_mae", folds: str = "0,1,2", steps: int = 24
 ) -> None:
     """Fine-tunes the whole encoder with the published classifier; ``untrained`` is a start from scratch."""
     clouds = _set(name, folder, out)
@@ -169,9 +169,22 @@ def _tuned(method: MaskedMethod, clouds: Clouds, learn: np.ndarray, fold: int, s
         torch.nn.utils.clip_grad_norm_(model.parameters(), 10.0)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
+    _settle(model, clouds, learn, order)
     for parameter in model.parameters():
         parameter.requires_grad_(False)
     return model.eval()
+
+
+@torch.no_grad()
+def _settle(model: torch.nn.Module, clouds: Clouds, learn: np.ndarray, order: Generator) -> None:
+    """Statistics of batch norms, which a few steps leave far behind the weights, taken anew of some batches."""
+    for module in model.modules():
+        if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
+            module.reset_running_stats()
+            module.momentum = None  # the mean of what follows
+    model.train()
+    for _ in range(3):
+        model(clouds.batch(learn[torch.randint(len(learn), (64,), generator=order).numpy()], POINTS, order))
 
 
 @app.command()
@@ -179,7 +192,7 @@ def _tuned(method: MaskedMethod, clouds: Clouds, learn: np.ndarray, fold: int, s
 def complete(folder: Folder, out: Out, name: Name, *, folds: str = "0,1,2") -> None:
     """How far completed clouds are from whole ones, beside what is left alone and a mean cloud of the training set."""
     clouds = _set(name, folder, out)
-    for fold, share, choice in product(_numbers(folds), HIDDEN, ("block", "random")):
+    for fold, share, choice in product(_numbers(folds), HIDDEN, ("block",)):
         learn, test = clouds.split(fold)
         for arm in SIZES:
             method: Any = trained(clouds, arm, fold, out)

@@ -10,9 +10,10 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from medmae.tokens.points import squared_distances
+from medmae.tokens.points import pick, squared_distances
 
 Reduction = Literal["mean", "sum"]
+_AT_ONCE = 2**24  # distances that are held at a time
 
 
 def nearest_squared(one: Tensor, other: Tensor, *, real: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -24,10 +25,31 @@ def nearest_squared(one: Tensor, other: Tensor, *, real: Tensor | None = None) -
         real: ``(B, N)`` bool, False where ``other`` is padded: near nothing, and left out of the second, which then is
             one row of all clouds.
     """
+    if len(one) * one.shape[1] * other.shape[1] > _AT_ONCE:
+        there, back = _nearest_numbers(one, other, real)
+        far, near = ((a - pick(b, n)).square().sum(dim=2) for a, b, n in ((one, other, there), (other, one, back)))
+        return (far, near) if real is None else (far, near[real])
     distance = squared_distances(one, other)  # (B, M, N)
     if real is None:
         return distance.amin(dim=2), distance.amin(dim=1)
     return distance.masked_fill(~real.unsqueeze(1), torch.inf).amin(dim=2), distance.amin(dim=1)[real]
+
+
+@torch.no_grad()
+def _nearest_numbers(one: Tensor, other: Tensor, real: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Number of the nearest point of the other cloud, of each point, ``(B, M)`` and ``(B, N)``, some at a time."""
+    step = max(1, _AT_ONCE // (len(one) * other.shape[1]))
+    there = []
+    best = torch.full(other.shape[:2], torch.inf, device=one.device, dtype=one.dtype)
+    back = torch.zeros(other.shape[:2], dtype=torch.int64, device=one.device)
+    for first, some in zip(range(0, one.shape[1], step), one.split(step, dim=1), strict=True):
+        distance = squared_distances(some, other)  # (B, step, N)
+        nearest = distance.min(dim=1)
+        closer = nearest.values < best
+        best, back = torch.where(closer, nearest.values, best), torch.where(closer, nearest.indices + first, back)
+        masked = distance if real is None else distance.masked_fill(~real.unsqueeze(1), torch.inf)
+        there.append(masked.argmin(dim=2))
+    return torch.cat(there, dim=1), back
 
 
 def chamfer_l2(one: Tensor, other: Tensor, *, reduction: Reduction = "mean", real: Tensor | None = None) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from medmae.objectives import chamfer
 from medmae.objectives.chamfer import chamfer_l1, chamfer_l2, earth_mover, f_score, nearest_squared
 from medmae.tokens import points as module
 from medmae.tokens.points import PointPatches, farthest, in_unit_sphere, nearest, pick, squared_distances
@@ -126,3 +127,39 @@ def test_shares_of_points_within_a_distance():
     other = torch.tensor([[[0.0, 0, 0.4], [1, 0, 0.6]]])
     # precision 1 / 3, recall 1 / 2
     assert f_score(one, other, within=0.5).item() == pytest.approx(0.4)
+
+
+@pytest.mark.parametrize("padded", [False, True])
+def test_distances_of_many_points_are_taken_in_parts_with_the_same_gradients(padded, clouds, monkeypatch):
+    real = torch.arange(40).expand(3, -1) < 33 if padded else None
+    found = []
+    for at_once in (2**24, 200):
+        monkeypatch.setattr(chamfer, "_AT_ONCE", at_once)
+        one = (clouds[:, :25] + 0.3).requires_grad_()
+        loss = chamfer_l2(one, clouds, reduction="sum", real=real)
+        loss.backward()
+        found += [loss.detach(), one.grad]
+    assert torch.allclose(found[0], found[2], rtol=1e-6)
+    assert torch.allclose(found[1], found[3], atol=1e-5)
+
+
+def test_a_patch_begins_with_its_centre_and_one_cloud_is_a_batch(clouds):
+    alone = PointPatches.cut(clouds[:1], count=5, size=4)
+    together = PointPatches.cut(clouds, count=5, size=4)
+    assert torch.equal(alone.members[0], together.members[0])
+    assert torch.equal(pick(clouds, together.members[:, :, 0]), together.centres)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU: patches of both devices are compared on one")
+def test_patches_are_the_same_on_any_device():
+    clouds = torch.randn(4, 2048, 3, generator=torch.Generator().manual_seed(1))
+    here, there = (PointPatches.cut(some, count=32, size=64) for some in (clouds, clouds.cuda()))
+    assert torch.equal(here.members.sort(dim=2).values, there.members.sort(dim=2).values.cpu())
+    assert torch.equal(here.centres, there.centres.cpu())
+
+
+def test_ties_are_settled_by_number_as_every_device_has_to():
+    grid = torch.stack(torch.meshgrid(*[torch.arange(4.0)] * 3, indexing="ij"), dim=-1).reshape(1, -1, 3)
+    numbers = nearest(grid[:, :1], grid, count=4)[0, 0]
+    assert numbers.tolist() == [0, 1, 4, 16]  # three at distance 1, the first of them first
+    assert farthest(grid, count=2)[0].tolist() == [0, 63]
