@@ -170,6 +170,8 @@ FILES: Mapping[str, Sequence[Callable[[Path], None]]] = {
     "docs/methods/audio_mae.md": [_sounds, _audio_mae],
     "docs/methods/av_mae.md": [_sounded],
     "docs/methods/mavil.md": [_sounded],
+    "docs/methods/mae3d.md": [_masks],
+    "docs/methods/point_mae.md": [_masks],
     "docs/methods/simvtp.md": [_videomae],
     "docs/methods/videomae.md": [_videomae],
     "docs/transfer.md": [_transfer],
