@@ -3,11 +3,11 @@
 Each person of MSR Action3D is held out once. An arm of a fold sees nobody who is held out, labelled or not; arms of a
 fold start from the same weights, see the same parts of sequences in the same order and train for the same CPU seconds:
 moments and joints hidden (75 % of the tokens), as many tokens hidden at random. Then frozen features and fine-tuning,
-with all labels and with 10 and 5 % of them, beside raw joints and their velocities. For transfer a network learns from
-all of MSR, and is tested on each person of UTKinect.
+with all labels and with 10 and 5 % of them, beside raw joints and their velocities. For transfer these networks are
+tested on people of UTKinect.
 
     python benchmarks/skeleton_methods.py run DATA OUT [--seconds 45] [--seeds 0,1,2] [--people 1,3,5,7,9]
-    python benchmarks/skeleton_methods.py transfer DATA OUT [--seconds 45] [--seeds 0,1,2]
+    python benchmarks/skeleton_methods.py transfer DATA OUT [--pairs 0:1:1,1:5:3,2:9:5]
     python benchmarks/skeleton_methods.py plain DATA
     python benchmarks/skeleton_methods.py joints DATA OUT
     python benchmarks/skeleton_report.py OUT
@@ -71,20 +71,17 @@ def run(
 
 
 @app.command()
-def transfer(
-    data: Data, out: Out, *, seconds: float = 45.0, seeds: str = "0,1,2", people: str = "1,2,3,4,5", epochs: int = 16
-) -> None:
-    """From MSR Action3D to the people of UTKinect."""
+def transfer(data: Data, out: Out, *, pairs: str = "0:1:1,1:5:3,2:9:5", epochs: int = 16) -> None:
+    """From MSR Action3D to UTKinect, with the networks of ``run``: seed, person of MSR, person of UTKinect held out."""
     torch.set_num_threads(1)
-    out.mkdir(parents=True, exist_ok=True)
-    msr, target = Recordings.read(data, "msr_action3d"), Recordings.read(data, "utkinect")
-    everyone = np.arange(len(msr.targets))
-    for seed in _numbers(seeds):
-        learnt = pretrained("joints and frames", msr, everyone, out / f"all-msr-{seed}.state", seed, seconds)
-        for person in _numbers(people):
-            sheet = Sheet(out / "predictions.csv", target, "utkinect", person, seed)
-            probe_all({"from MSR": learnt, UNTRAINED: network({}, seed)}, target, sheet)
-            tune_all({"from MSR": learnt}, target, sheet, epochs=epochs)
+    target = Recordings.read(data, "utkinect")
+    for seed, left_out, person in ([int(number) for number in pair.split(":")] for pair in pairs.split(",")):
+        learnt = network({}, seed)
+        state = torch.load(out / f"joints and frames-{left_out}-{seed}.state", weights_only=True)
+        learnt.load_state_dict(state["method"])
+        sheet = Sheet(out / "predictions.csv", target, "utkinect", person, seed)
+        probe_all({"from MSR": learnt.eval(), UNTRAINED: network({}, seed)}, target, sheet)
+        tune_all({"from MSR": learnt}, target, sheet, epochs=epochs)
 
 
 @app.command()
