@@ -95,6 +95,6 @@ def _recipes() -> dict[str, Path]:
         content = read_yaml(find_config(folder, "train"))
         module, _, preset = str(content["method"]["_target_"] if isinstance(content, dict) else "").rpartition(".")
         package, _, name = module.rpartition(".")
-        if package == "medmae.methods" and preset.islower():  # of a classifier the class is named
+        if package == "medmae.methods" and preset.startswith(f"{name}_"):  # a preset of the method; tasks name a class
             found[name] = folder
     return found

@@ -12,7 +12,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
-from dataclasses import fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
 from torch import nn
@@ -33,7 +33,16 @@ ROOMS = (
 )
 
 
-_ASKED: ContextVar[list[Any] | None] = ContextVar("asked", default=None)
+@dataclass
+class _Asked:
+    """What :func:`config_by` waits for: a class of this name, what it is built with, the sizes that it hands on."""
+
+    wanted: str | None
+    config: dict[str, Any] | None = None
+    sizes: Sequence[str] = ()
+
+
+_ASKED: ContextVar[_Asked | None] = ContextVar("asked", default=None)
 
 
 class _Answered(Exception):  # noqa: N818 (no error: all is known)
@@ -70,6 +79,8 @@ def config_of(module: nn.Module) -> dict[str, Any]:
 def config_by(make: Callable[..., nn.Module], **options: Any) -> dict[str, Any]:
     """What :func:`config_of` would say of what a function makes, without making it.
 
+    What it says that it returns is meant: a teacher that it makes on the way is made, and not told of.
+
     Args:
         make: Such as a preset of a method.
         options: Its arguments.
@@ -78,19 +89,24 @@ def config_by(make: Callable[..., nn.Module], **options: Any) -> dict[str, Any]:
         ValueError: If it makes nothing that remembers how it was built.
         TypeError: If it does not take these arguments.
     """
-    asked: list[Any] = []  # the configuration, then which sizes are handed on
+    asked = _Asked(_class_made(make))
     before = _ASKED.set(asked)
     try:
         with suppress(_Answered):
             make(**options)
     finally:
         _ASKED.reset(before)
-    if not asked:
+    if asked.config is None:
         raise ValueError(f"{make} makes nothing that remembers how it was built")
-    config: dict[str, Any] = asked[0]
-    if "fault" in config:
-        raise ValueError(config["fault"])
-    return config
+    if "fault" in asked.config:
+        raise ValueError(asked.config["fault"])
+    return asked.config
+
+
+def _class_made(make: Callable[..., nn.Module]) -> str | None:
+    """Name of the class that a function is annotated to return; None: whatever it makes first."""
+    made = None if isinstance(make, type) else getattr(make, "__annotations__", {}).get("return")
+    return getattr(made, "__name__", str(made)).rpartition(".")[2] if made else None
 
 
 def build(config: Mapping[str, Any]) -> nn.Module:
@@ -116,7 +132,7 @@ def _remembering(init: Callable[..., None]) -> Callable[..., None]:
             bound = signature.bind(self, *args, **options)
             bound.apply_defaults()
             config = _described(self, bound)
-            _answer(config, signature)
+            _answer(type(self), config, signature)
             object.__setattr__(self, "_config", json.dumps(config))
         init(self, *args, **options)
         if outermost:
@@ -139,18 +155,20 @@ def _described(module: object, bound: inspect.BoundArguments) -> dict[str, Any]:
         return {"fault": f"{cls.__name__} cannot be described: {error}"}
 
 
-def _answer(config: dict[str, Any], signature: inspect.Signature) -> None:
+def _answer(cls: type, config: dict[str, Any], signature: inspect.Signature) -> None:
     """Tells :func:`config_by` what is about to be built, and builds no more than it takes to know all of it."""
     asked = _ASKED.get()
     if asked is None:
         return
-    if not asked:
+    if asked.config is None:
+        if asked.wanted not in (None, *(one.__name__ for one in cls.__mro__)):
+            return
         rest = [one for one in signature.parameters.values() if one.kind is inspect.Parameter.VAR_KEYWORD]
-        asked += [config, handed_on(rest[0]) if rest else ()]
+        asked.config, asked.sizes = config, handed_on(rest[0]) if rest else ()
         if not rest:
             raise _Answered
     elif EncoderSizes.__annotations__.keys() <= signature.parameters.keys():  # what it hands its sizes on to
-        asked[0] |= {name: config[name] for name in asked[1] if name not in asked[0]}
+        asked.config |= {name: config[name] for name in asked.sizes if name not in asked.config}
         raise _Answered
 
 

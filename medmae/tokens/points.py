@@ -67,7 +67,9 @@ class PointPatches:
                 f"this network has {count} patches of {size} points, the batch brings {tuple(members.shape)}: prepare "
                 f"them with --patches {count} --patch-points {size}, or let it find its own (patches: false)"
             )
-        if int(members.max()) >= points.shape[1]:
+        # On a GPU this would wait for it at each step, and part a compiled step; gathering fails there, too.
+        asked = members.device.type == "cpu" and not torch.compiler.is_compiling()
+        if asked and int(members.max()) >= points.shape[1]:
             raise ValueError(f"a patch has point {int(members.max())} of a cloud of {points.shape[1]}: prepare it anew")
         return cls(batch["centres"] if "centres" in batch else pick(points, members[:, :, 0]), members)
 

@@ -14,6 +14,7 @@ from medmae.methods.registry import create, methods
 from medmae.nn.config import build, config_of, handed_on
 from medmae.nn.heads import Classifier, FeatureMap
 from medmae.nn.positions import FlatSinusoid
+from medmae.nn.teacher import FrozenTeacher
 from medmae.nn.vit import MaskedViT
 
 
@@ -24,6 +25,9 @@ def again(module):
 
 def same(ours, theirs, call):
     theirs.load_state_dict(ours.state_dict())
+    for name, teacher in getattr(ours, "teachers", {}).items():  # one that was handed in is in no state
+        if isinstance(teacher, FrozenTeacher):
+            theirs.teachers[name].network.load_state_dict(teacher.network.state_dict())
     assert config_of(theirs) == config_of(ours)
     torch.testing.assert_close(call(ours.eval()), call(theirs.eval()), atol=0, rtol=0)
 

@@ -13,8 +13,8 @@ from medmae.training import fit
 from medmae.training.compiled import compiled_step
 from tests.training.toys import loader, module, trainer
 
-# Its objective reads the progress of training: the first number is taken for a constant, the second for any number.
-FOLLOW_PROGRESS = {"bootmae"}
+# They read the progress of training: the first number is taken for a constant, the second for any number.
+FOLLOW_PROGRESS = {"bootmae", "occlusion_au"}
 # How many words of a sentence are hidden is left to chance: the second number makes it any number.
 FOLLOW_CHANCE = {"simvtp", "smaug"}
 # Which samples have which kinds of data, or a pair of them, decides what is computed: their steps are several graphs.

@@ -12,6 +12,8 @@ from medmae.methods.presets import known_as
 from medmae.methods.registry import methods
 from medmae.nn.arguments import same
 from medmae.nn.config import config_by, config_of
+from medmae.nn.heads import Classifier
+from medmae.nn.vit import MaskedViT
 from medmae.weights.arguments import Wanted, shapes, with_arguments
 
 
@@ -37,6 +39,15 @@ def test_arguments_are_compared_by_what_they_mean(one, other, equal):
 def test_a_preset_says_what_it_would_build(name):
     make = methods()[name].presets["tiny"]
     assert config_by(make) == config_of(make())
+
+
+def test_a_teacher_that_a_preset_makes_on_the_way_is_not_what_it_would_build():
+    def taught(**options: int) -> Classifier:
+        MaskedViT(image_size=16, patch_size=8, embed_dim=48, depth=1, num_heads=4)  # such as a teacher
+        encoder = MaskedViT(image_size=32, patch_size=8, embed_dim=48, depth=1, num_heads=4)
+        return Classifier(encoder=encoder, num_classes=3)
+
+    assert config_by(taught) == config_of(taught())
 
 
 def test_nothing_is_built_for_that(monkeypatch):

@@ -68,7 +68,9 @@ def test_a_kind_of_data_is_described_by_what_its_axes_and_channels_are():
     assert clip["raw pixels"](torch.rand(2, 1, 12, 40, 24)).shape == (2, 8 * 16 * 16)
     assert volume["raw pixels"](torch.rand(2, 1, 12, 40, 24)).shape == (2, 12 * 16 * 16)
     joints = plain_features(Kind.of("skeleton", ["time", "joint"], channels=["x", "y"]))
-    assert joints["raw pixels"](torch.rand(2, 2, 30, 25)).shape == (2, 2 * 8 * 25)
+    assert list(joints) == ["mean pose", "joint velocities", "raw joints"]
+    assert joints["raw joints"](torch.rand(2, 2, 30, 25)).shape == (2, 2 * 16 * 25)
+    assert joints["joint velocities"](torch.rand(2, 2, 30, 25)).shape == (2, 2 * 15 * 25)
 
 
 def test_the_mean_frame_is_blind_to_movement():
