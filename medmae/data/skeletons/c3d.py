@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from medmae.data.skeletons.layouts import Layout
 from medmae.data.skeletons.recording import UNITS, Recording, recording_of
 from medmae.errors import DataError
@@ -87,17 +85,3 @@ def _axes(about: Any) -> str:  # noqa: ANN401
 def _value(about: Any, name: str, otherwise: Any) -> Any:  # noqa: ANN401
     found = about[name]["value"] if name in about else otherwise
     return otherwise if found is None or not len(found) else found
-
-
-def write_c3d(path: Path, positions: np.ndarray, *, labels: list[str], rate: float, unit: str = "mm") -> None:
-    """Points ``(T, N, 3)`` with NaN where there are none, for tests and synthetic data."""
-    import ezc3d
-
-    held = ezc3d.c3d()
-    held["parameters"]["POINT"]["RATE"]["value"] = [rate]
-    held["parameters"]["POINT"]["LABELS"]["value"] = labels
-    held["parameters"]["POINT"]["UNITS"]["value"] = [unit]
-    points = np.ones((4, positions.shape[1], len(positions)))
-    points[:3] = positions.transpose(2, 1, 0)
-    held["data"]["points"] = points
-    held.write(str(path))

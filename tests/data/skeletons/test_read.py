@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -25,6 +27,32 @@ def told(path, **options):
     """Flags of a file, as preparation finds them."""
     found = people_of(read_skeleton(path, told=Told(**options)), most=2)
     return (*found.flags, *plausible(found, path=path))
+
+
+WRITE_C3D = """
+import sys
+
+import ezc3d
+import numpy as np
+
+given, path, rate, unit, *labels = sys.argv[1:]
+positions = np.load(given)
+held = ezc3d.c3d()
+held["parameters"]["POINT"]["RATE"]["value"] = [float(rate)]
+held["parameters"]["POINT"]["LABELS"]["value"] = labels
+held["parameters"]["POINT"]["UNITS"]["value"] = [unit]
+points = np.ones((4, positions.shape[1], len(positions)))
+points[:3] = positions.transpose(2, 1, 0)
+held["data"]["points"] = points
+held.write(path)
+"""
+
+
+def write_c3d(path, positions, *, labels, rate, unit="mm"):
+    """Points ``(T, N, 3)``, NaN where there are none; by a process of its own: ezc3d cannot write beside SimpleITK."""
+    np.save(path.with_suffix(".npy"), positions)
+    given = [path.with_suffix(".npy"), path, rate, unit, *labels]
+    subprocess.run([sys.executable, "-c", WRITE_C3D, *map(str, given)], check=True)
 
 
 def as_table(path, positions, joints, *, times=None, header="time"):
@@ -151,8 +179,6 @@ def test_other_numbers_and_words_in_a_text_are_refused(tmp_path):
 # ------------------------------------------------------------------------------------------------------ motion capture
 def test_c3d_markers_have_names_unit_rate_and_gaps(tmp_path):
     pytest.importorskip("ezc3d", reason="C3D is read by ezc3d")
-    from medmae.data.skeletons.c3d import write_c3d
-
     positions = walker()[:, NTU_25_AS_20] * 1000
     positions[5:9, 3] = np.nan
     path = tmp_path / "walk.c3d"
