@@ -93,7 +93,7 @@ def disfa(folder, person="SN001", counts=(3, 3)):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("".join(f"{frame + 1},{frame + unit % 2}\n" for frame in range(count)))
     for frame in range(3):
-        picture(folder / person / f"{frame}.png", seed=hash(person) % 50 + frame)
+        picture(folder / person / f"{frame}.png", seed=10 * int(person[2:]) + frame)
     return folder
 
 
