@@ -27,6 +27,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 import typer
+from grown_table import append
 from point_sets import FOLDS, Clouds
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
@@ -101,7 +102,7 @@ def train(
         run.run(seconds=seconds)
         first, last = np.mean(run.losses[:20]), np.mean(run.losses[-50:])
         row = {"set": name, "arm": arm, "fold": fold, "cpu_seconds": round(run.seconds, 1), "steps": run.steps}
-        _append(out / "training.csv", row | {"first_loss": round(first, 5), "last_loss": round(last, 5)})
+        append(out / "training.csv", row | {"first_loss": round(first, 5), "last_loss": round(last, 5)})
         print(*row.values(), first, last, flush=True)
 
 
@@ -237,7 +238,7 @@ def _write_completions(
             row["hidden_recall"] = float((torch.cdist(gone, one).amin(dim=2) <= within).float().mean())
             row["hidden_mean"] = float(torch.cdist(gone, one).amin(dim=2).mean()) * unit
             rows.append(row)
-    _append(out / "completions.csv", *rows)
+    append(out / "completions.csv", *rows)
 
 
 class Sheet:
@@ -263,7 +264,7 @@ class Sheet:
             about = {"set": self.clouds.name, "classifier": name, "share": share, "fold": self.fold, "scan": int(scan)}
             shares = {f"p_{number}": f"{p:.5f}" for number, p in enumerate((*row, *([0.0] * (3 - len(row)))))}
             rows.append(about | {"label": int(self.clouds.labels[scan])} | shares)
-        _append(self.path, *rows)
+        append(self.path, *rows)
         right = (found.argmax(axis=1) == self.clouds.labels[test]).mean()
         print(f"{self.clouds.name}, {name}, {share:g}, fold {self.fold}: {right:.3f}", flush=True)
 
@@ -290,15 +291,6 @@ def _numbers(text: str) -> list[int]:
     found = [int(part) for part in text.split(",")]
     assert max(found) < FOLDS
     return found
-
-
-def _append(path: Path, *rows: dict[str, Any]) -> None:
-    new = not path.exists()
-    with path.open("a", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
-        if new:
-            writer.writeheader()
-        writer.writerows(rows)
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ from typing import Annotated, Any
 import numpy as np
 import torch
 import typer
+from grown_table import append
 from skeleton_sets import FRAMES, Recordings, Tuned
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
@@ -124,7 +125,7 @@ def joints(data: Data, out: Out, *, seeds: str = "0,1,2", people: str = "1,3,5,7
                 rows = torch.nn.functional.normalize(method.encoder(middles).flatten(1))
             found = held.targets[known][(rows[test] @ rows[known].T).argmax(dim=1).numpy()]
             row["found first"] = round(float(np.mean(found == held.targets[test])), 3)
-            _append(out / "joints.csv", row)
+            append(out / "joints.csv", row)
             print(*row.values(), flush=True)
 
 
@@ -162,9 +163,7 @@ class Sheet:
         for number, guess in zip(self.test.tolist(), guesses.tolist(), strict=True):
             about = (classifier, self.name, f"{share:g}", self.person, self.seed)
             true = int(self.held.targets[number])
-            _append(
-                self.path, {**dict(zip(KEYS, about, strict=True)), "sequence": number, "label": true, "said": guess}
-            )
+            append(self.path, {**dict(zip(KEYS, about, strict=True)), "sequence": number, "label": true, "said": guess})
         right = np.mean(guesses == self.held.targets[self.test])
         print(f"{self.name} {self.person}, seed {self.seed}, {share:.0%}: {classifier}: {right:.3f}", flush=True)
 
@@ -193,7 +192,7 @@ def pretrained(arm: str, held: Recordings, members: np.ndarray, path: Path, seed
         training.run(seconds=seconds)
         losses = training.losses
         row = {"network": path.stem, "cpu_seconds": round(training.seconds, 1), "steps": training.steps}
-        _append(
+        append(
             path.parent / "training.csv",
             row | {"first_loss": round(np.mean(losses[:20]), 4), "last_loss": round(np.mean(losses[-100:]), 4)},
         )
@@ -275,15 +274,6 @@ MODELS = {"logistic regression": _standardised, "logistic regression, not standa
 
 def _numbers(text: str) -> list[int]:
     return [int(part) for part in text.split(",")]
-
-
-def _append(path: Path, row: dict[str, Any]) -> None:
-    new = not path.exists()
-    with path.open("a", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(row))
-        if new:
-            writer.writeheader()
-        writer.writerow(row)
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ from typing import Annotated, Any
 import numpy as np
 import torch
 import typer
+from grown_table import append
 from sound_judging import Judged, fine_tuned, moments_found, pictures_found, plain, probed
 from sound_sets import EDGE, FOLDS, SIZES, STRIDE, WINDOW, Sounds, prepare
 from torch import nn
@@ -200,7 +201,7 @@ def run(out: Out, *, domains: str = "digits,esc10,grid", arms: str = "", seeds: 
     sheet = Sheet(out / "judged.csv")
     for sounds, one in _runs(out, domains, arms, seeds):
         if one.steps and (row := one.train(sounds, out)):
-            append(out / "training.csv", [row])
+            append(out / "training.csv", row)
         if one.seed == 0 and one.arm == next(iter(ARMS[one.domain])):
             none = {**one.told, "arm": "no network"}
             if not sheet.has(none, "frozen"):
@@ -240,17 +241,7 @@ class Sheet:
 
     def add(self, told: Mapping[str, Any], how: str, rows: Iterable[Judged]) -> None:
         """Rows of a run, at once."""
-        append(self.path, [{**told, "how": how, **row} for row in rows])
-
-
-def append(path: Path, rows: list[dict[str, Any]]) -> None:
-    """Rows behind those of a table."""
-    new = not path.exists()
-    with path.open("a", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
-        if new:
-            writer.writeheader()
-        writer.writerows(rows)
+        append(self.path, *({**told, "how": how, **row} for row in rows))
 
 
 def _runs(out: Path, domains: str, arms: str, seeds: str) -> Iterator[tuple[Sounds, Run]]:

@@ -28,6 +28,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 import typer
+from grown_table import append
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -76,7 +77,7 @@ def train(
             "first_loss": round(float(np.mean(training.losses[:20])), 4),
             "last_loss": round(float(np.mean(training.losses[-100:])), 4),
         }
-        _append(out / "training.csv", row)
+        append(out / "training.csv", row)
         print(*row.values(), flush=True)
 
 
@@ -180,7 +181,7 @@ class Sheet:
                 "label": self.clips.labels[n],
             }
             named = {f"p_{label}": f"{p:.5f}" for label, p in zip(CLASSES, row, strict=True)}
-            _append(self.path, {**about, **named})
+            append(self.path, {**about, **named})
             right.append(row.argmax() == self.clips.targets[n])
         print(f"{name}, fold {self.fold}, seed {self.seed}: {np.mean(right):.3f} of {len(right)} clips", flush=True)
 
@@ -228,15 +229,6 @@ def _fitted(model: Any, features: Any, targets: np.ndarray, train: np.ndarray, t
 
 def _numbers(text: str) -> list[int]:
     return [int(part) for part in text.split(",")]
-
-
-def _append(path: Path, row: dict[str, Any]) -> None:
-    new = not path.exists()
-    with path.open("a", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(row))
-        if new:
-            writer.writeheader()
-        writer.writerow(row)
 
 
 if __name__ == "__main__":

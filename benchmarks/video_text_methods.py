@@ -26,6 +26,7 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 import torch
 import typer
+from grown_table import append
 from video_text_clips import DOMAINS, FRAMES, MAX_WORDS, Pairs, prepare_simulated, prepare_speech, prepare_ultrasound
 from video_text_measures import RATIOS, Searched, hidden_parts
 from video_training import Training
@@ -155,7 +156,7 @@ def train(
             "first_loss": round(float(np.mean(training.losses[:20])), 4),
             "last_loss": round(float(np.mean(training.losses[-50:])), 4),
         }
-        _append(out / "training.csv", row)
+        append(out / "training.csv", row)
         print(*row.values(), flush=True)
 
 
@@ -206,7 +207,7 @@ class Sheet:
     def add(self, told: Mapping[str, Any], rows: Iterable[Mapping[str, Any]]) -> None:
         """Rows of a run."""
         for row in rows:
-            _append(self.path, {**told, **row})
+            append(self.path, {**told, **row})
 
 
 def _runs(out: Path, domains: str, arms: str, seeds: str, longer: int) -> Iterator[tuple[Pairs, Run]]:
@@ -216,15 +217,6 @@ def _runs(out: Path, domains: str, arms: str, seeds: str, longer: int) -> Iterat
             if (domain, fold) not in known:
                 known[domain, fold] = Pairs(out, domain, fold)
             yield known[domain, fold], Run(domain, arm, fold, seed, longer)
-
-
-def _append(path: Path, row: dict[str, Any]) -> None:
-    new = not path.exists()
-    with path.open("a", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(row))
-        if new:
-            writer.writeheader()
-        writer.writerow(row)
 
 
 if __name__ == "__main__":

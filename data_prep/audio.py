@@ -105,13 +105,10 @@ class AudioPreparation(RecordingPreparation):
         """The sounds of the source."""
         found = find_sounds(
             Path(self.source),
-            root=self.table_root,
-            given=self.given,
             salt=self.salt,
-            columns=self.named_columns,
-            out=Path(self.out),
             layout=self.layout,
             starts=self.starts,
+            **self.asked,
         )
         sounds = with_folds(found.videos, test=self.test_fold, val=self.val_fold, source=Path(self.source))
         return FoundUnits(units=tuple(sounds), left_out=found.left_out, notes=found.notes)

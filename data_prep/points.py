@@ -123,12 +123,9 @@ class PointPreparation(RecordingPreparation):
         """The shapes of the source."""
         found = find_shapes(
             Path(self.source),
-            root=self.table_root,
-            given=self.given,
             salt=self.salt,
-            columns=self.named_columns,
-            out=Path(self.out),
             layout=self.layout,
+            **self.asked,
         )
         return FoundUnits(units=found.videos, left_out=found.left_out, notes=found.notes)
 

@@ -13,14 +13,13 @@ from data_prep.video_files import from_folder, settled
 from data_prep.video_line import SPLIT_WORDS
 from data_prep.video_lines import Below, videos_of_table
 from data_prep.video_source import FoundVideos, Segment, VideoSource, video_at
-from data_prep.video_walk import is_hidden, is_written
+from data_prep.video_walk import files_below
 from medmae.data.identity.given import Given
-from medmae.data.left_out import OTHER_FILE, LeftOut, passed_over_in
+from medmae.data.left_out import OTHER_FILE, LeftOut
 from medmae.data.names import file_name_of
 from medmae.data.points.collections import COLLECTIONS, Collection, collections_in
 from medmae.data.points.masks import is_segmentation
 from medmae.data.points.read import SHAPES
-from medmae.data.tree import folders_below
 from medmae.errors import DataError
 from medmae.reading import read_text
 
@@ -70,19 +69,10 @@ def find_shapes(
 
 def shapes_below(source: Path, *, out: Path | None = None) -> tuple[list[Path], list[LeftOut]]:
     """Shapes, segmentations and files of many shapes, and files that are none, with the reason."""
-    if source.is_file():
-        return [source], []
-    shapes: list[Path] = []
-    left = passed_over_in(source)
-    for folder, files in sorted(folders_below(source)):
-        if is_hidden(folder, source) or (folder != source and is_written(folder, out)):
-            continue
-        own = [
-            path for path in files if _may_be(path) and path.name not in {n for some in _LISTS.values() for n in some}
-        ]
-        shapes += own
-        left += [LeftOut(path, OTHER_FILE) for path in files if path not in own]
-    return shapes, left
+    lists = {name for some in _LISTS.values() for name in some}
+    return files_below(
+        source, out=out, why_not=lambda path: None if _may_be(path) and path.name not in lists else OTHER_FILE
+    )
 
 
 def _below_of(out: Path | None) -> Below:

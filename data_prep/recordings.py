@@ -6,13 +6,24 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypedDict
 
 from data_prep.preparation import Preparation
 from data_prep.video_source import VideoSource
 from data_prep.work import given_split
 from medmae.data import splits
+from medmae.data.identity.given import Given
 from medmae.data.identity.headers import SALT
 from medmae.errors import DataError
+
+
+class Asked(TypedDict):
+    """Where paths of a table start, what the user says of patients and of columns, and where nothing is looked for."""
+
+    root: Path | None
+    given: Given | None
+    columns: Mapping[str, str]
+    out: Path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +45,11 @@ class RecordingPreparation(Preparation[VideoSource]):
     def table_root(self) -> Path | None:
         """Where the paths of a table start, if that is said."""
         return None if self.root is None else Path(self.root)
+
+    @property
+    def asked(self) -> Asked:
+        """What whoever looks for recordings is told."""
+        return Asked(root=self.table_root, given=self.given, columns=self.named_columns, out=Path(self.out))
 
     @property
     def salt(self) -> Path | None:

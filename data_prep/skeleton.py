@@ -117,12 +117,9 @@ class SkeletonPreparation(RecordingPreparation):
         """The recordings of the source."""
         found = find_skeletons(
             Path(self.source),
-            root=self.table_root,
-            given=self.given,
-            columns=self.named_columns,
-            out=Path(self.out),
             ntu_split=self.ntu_split,
             keep_missing=self.keep_missing,
+            **self.asked,
         )
         return FoundUnits(units=found.videos, left_out=found.left_out, notes=found.notes)
 

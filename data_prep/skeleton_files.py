@@ -13,12 +13,11 @@ from data_prep.skeleton_ntu import NtuSplit, belongs, fields_of, in_train, is_mi
 from data_prep.video_files import from_folder, looked_through, settled
 from data_prep.video_lines import videos_of_table
 from data_prep.video_source import FoundVideos, Segment, VideoSource
-from data_prep.video_walk import TABLES, is_hidden, is_written
+from data_prep.video_walk import TABLES, files_below
 from medmae.data.identity.given import Given
-from medmae.data.left_out import OTHER_FILE, LeftOut, passed_over_in
+from medmae.data.left_out import OTHER_FILE, LeftOut
 from medmae.data.skeletons.pose_json import OPENPOSE
 from medmae.data.skeletons.read import PICKLES, SUFFIXES
-from medmae.data.tree import folders_below
 from medmae.errors import DataError
 from medmae.reading import read_text
 
@@ -74,20 +73,7 @@ def skeletons_below(source: Path, *, out: Path | None = None) -> tuple[list[Path
         source: A folder, or a single file.
         out: Where shards will be written.
     """
-    if source.is_file():
-        return [source], []
-    paths: list[Path] = []
-    left = passed_over_in(source)
-    for folder, files in sorted(folders_below(source)):
-        if is_hidden(folder, source) or (folder != source and is_written(folder, out)):
-            continue
-        for path in files:
-            why = _no_skeleton(path)
-            if why is None:
-                paths.append(path)
-            else:
-                left.append(LeftOut(path, why))
-    return paths, left
+    return files_below(source, out=out, why_not=_no_skeleton)
 
 
 def _no_skeleton(path: Path) -> str | None:

@@ -126,13 +126,10 @@ class VideoPreparation(RecordingPreparation):
         """The videos of the source."""
         found = find_videos(
             Path(self.source),
-            root=self.table_root,
-            given=self.given,
             salt=self.salt,
-            columns=self.named_columns,
-            out=Path(self.out),
             reports=None if self.reports is None else Path(self.reports),
             report_as=self.report_as,
+            **self.asked,
         )
         return FoundUnits(units=found.videos, left_out=found.left_out, failed=found.failed, notes=found.notes)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from medmae.data.left_out import OTHER_FILE, LeftOut, passed_over_in
@@ -32,11 +32,7 @@ def videos_below(source: Path, *, out: Path | None = None) -> tuple[list[Path], 
         return [source], []
     videos: list[Path] = []
     left = passed_over_in(source)
-    below = {
-        folder: files
-        for folder, files in folders_below(source)
-        if not is_hidden(folder, source) and (folder == source or not is_written(folder, out))
-    }
+    below = dict(looked_into(source, out))
     for folder in [source, *natural(path for path in below if path != source)]:
         pictures = frames_in(folder)
         pages = [path for path in pictures if path.suffix.lower() in PICTURES and _several(path)]
@@ -67,6 +63,30 @@ def _is_video(path: Path) -> bool:
 def _of_masks(path: Path, source: Path) -> bool:
     """Whether a video shows masks, by its name or by the whole name of its folder: ``no_mask`` may be a class."""
     return is_mask(path) or (path.parent != source and is_mask(path.parent) and path.parent.name.isalpha())
+
+
+def files_below(
+    source: Path, *, out: Path | None, why_not: Callable[[Path], str | None]
+) -> tuple[list[Path], list[LeftOut]]:
+    """Files that are one recording, or one shape, each, and all others with the reason; links are followed.
+
+    Args:
+        source: A folder, or a single file.
+        out: Where the preparation writes, and finds nothing.
+        why_not: The reason for which a file is left out; None takes it.
+    """
+    if source.is_file():
+        return [source], []
+    told = [(path, why_not(path)) for _, files in sorted(looked_into(source, out)) for path in files]
+    left = [LeftOut(path, why) for path, why in told if why is not None]
+    return [path for path, why in told if why is None], [*passed_over_in(source), *left]
+
+
+def looked_into(source: Path, out: Path | None) -> Iterator[tuple[Path, list[Path]]]:
+    """Folders and their files, without hidden ones and the shards of preparations."""
+    for folder, files in folders_below(source):
+        if not is_hidden(folder, source) and (folder == source or not is_written(folder, out)):
+            yield folder, files
 
 
 def is_hidden(path: Path, source: Path) -> bool:

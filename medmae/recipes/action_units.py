@@ -17,7 +17,6 @@ from medmae.evaluate.faces.readers import UnitMethod
 from medmae.evaluate.faces.timeline import write_timelines
 from medmae.evaluate.faces.unit_scores import UnitScores
 from medmae.evaluate.leakage import require_unseen
-from medmae.evaluate.provenance import write_made_by
 from medmae.masking.occlusion import OCCLUSIONS, Occlusion
 from medmae.methods.action_units import UNITS, ActionUnits
 from medmae.methods.base import Batch, Method
@@ -25,10 +24,10 @@ from medmae.methods.occlusion_au import OcclusionAU
 from medmae.nn.config import build
 from medmae.objectives.action_units import unit_weights
 from medmae.recipes.evaluation import Evaluation
+from medmae.recipes.maker import tell_maker
 from medmae.recipes.task_training import TaskTraining
 from medmae.weights.io import load_weights
 from medmae.weights.networks import read_networks
-from medmae.weights.quality import made_by, sentence
 
 WEIGHTS = "units.safetensors"
 
@@ -226,9 +225,7 @@ class UnitTimelines:
 
     def run(self) -> None:
         """Reads all faces; ``made_by.json`` beside the table says which weights did, and how good they are."""
-        made = made_by(self.model_dir / self.weights)
-        write_made_by(self.out, {"made_by": made, "table": "units.csv"})
-        print(sentence(made))
+        tell_maker(self.model_dir / self.weights, out=self.out, table="units.csv")
         write_timelines(self.method, self.dataset, out=self.out, batch_size=self.batch_size, device=self.device)
 
 

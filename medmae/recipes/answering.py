@@ -11,15 +11,14 @@ import torch
 from torch import Tensor
 
 from medmae.data.samples import Samples
-from medmae.evaluate.provenance import write_made_by
 from medmae.evaluate.words.answer_table import TABLE, answer_all
 from medmae.evaluate.words.answers import evaluate_answers
 from medmae.methods.answering import ACCEPTED, LOGITS, VideoQuestionAnswering
 from medmae.methods.base import Batch
 from medmae.recipes.evaluation import Evaluation
+from medmae.recipes.maker import tell_maker
 from medmae.recipes.task_training import TaskTraining
 from medmae.weights.io import load_weights
-from medmae.weights.quality import made_by, sentence
 
 WEIGHTS = "answering.safetensors"
 
@@ -134,9 +133,7 @@ class Answers:
 
     def run(self) -> None:
         """Answers; ``made_by.json`` beside the table says which weights made it, and how good they are."""
-        made = made_by(self.model_dir / self.weights)
-        write_made_by(self.out, {"made_by": made, "table": TABLE})
-        print(sentence(made))
+        tell_maker(self.model_dir / self.weights, out=self.out, table=TABLE)
         options: dict[str, Any] = {"out": self.out, "best": self.best, "batch_size": self.batch_size}
         answer_all(_answering(self.method), self.dataset, device=self.device, **options)
 

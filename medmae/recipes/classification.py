@@ -17,7 +17,6 @@ from medmae.evaluate.classify.single_label import SingleLabel
 from medmae.evaluate.classify.task import Trainable
 from medmae.evaluate.classify.trained import evaluate_trained, require_classes
 from medmae.evaluate.classify.ways import ways_of
-from medmae.evaluate.provenance import write_made_by
 from medmae.evaluate.slides.class_maps import map_trained
 from medmae.methods.classification import Classification
 from medmae.methods.stream_classification import StreamClassification
@@ -27,10 +26,10 @@ from medmae.nn.init import initialise_truncated
 from medmae.recipes.best_epoch import ByTask
 from medmae.recipes.classifier_file import WEIGHTS, load_classifier
 from medmae.recipes.evaluation import Evaluation
+from medmae.recipes.maker import tell_maker
 from medmae.recipes.task_file import RUN, write_record
 from medmae.recipes.task_training import TaskTraining
 from medmae.weights.pretrained import load_encoder
-from medmae.weights.quality import made_by, sentence
 from medmae.weights.trained import encoder_of
 
 FromScratch = Literal["as_built", "truncated_normal"]
@@ -209,8 +208,8 @@ class Prediction:
         num_workers: int = 0,
         device: torch.device | str = "cpu",
     ) -> None:
-        self.method, self.model_dir, self.classes = method, Path(model_dir), list(classes)
-        self.options: dict[str, Any] = {"images": dataset, "network": network, "out": output_dir, "device": device}
+        self.method, self.network, self.model_dir, self.classes = method, network, Path(model_dir), list(classes)
+        self.options: dict[str, Any] = {"images": dataset, "out": output_dir, "device": device}
         self.options |= {"batch_size": batch_size, "num_workers": num_workers}
 
     def initialize(self) -> None:
@@ -222,15 +221,12 @@ class Prediction:
 
         Beside the table ``made_by.json`` says which weights made it, and how good they were found to be.
         """
-        made = made_by(self.model_dir / self.weights)
-        write_made_by(self.options["out"], {"made_by": made, "classes": self.classes, "table": TABLE})
-        print(sentence(made))
+        tell_maker(self.model_dir / self.weights, out=self.options["out"], classes=self.classes, table=TABLE)
         kinds = tuple(self.method.encoder.kinds)
-        several = isinstance(self.method, StreamClassification) and self.method.labels == "several"
-        if isinstance(self.method, StreamClassification):
-            self.options["network"] = self.method.network
-        name = kinds if isinstance(self.method, StreamClassification) else kinds[0]
-        predict_images(name=name, classes=self.classes, several=several, **self.options)
+        asked: dict[str, Any] = {"network": self.network, "name": kinds[0]}
+        if isinstance(self.method, StreamClassification):  # what is given out of it, ``network``, is of one kind
+            asked = {"network": self.method.network, "name": kinds, "several": self.method.labels == "several"}
+        predict_images(classes=self.classes, **asked, **self.options)
 
 
 def _task(train: Samples, classes: Sequence[str]) -> Trainable:

@@ -12,13 +12,12 @@ import torch
 from medmae.data.samples import Samples
 from medmae.evaluate.completion.evaluation import SHARES, evaluate_completion
 from medmae.evaluate.completion.files import write_completed
-from medmae.evaluate.provenance import write_made_by
 from medmae.masking.patches import Choice
 from medmae.methods.base import Method
 from medmae.recipes.evaluation import Evaluation
+from medmae.recipes.maker import tell_maker
 from medmae.weights.io import load_weights
 from medmae.weights.names import PRETRAINING
-from medmae.weights.quality import made_by, sentence
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +98,5 @@ class CompletedFiles:
 
     def run(self) -> None:
         """Completes; ``made_by.json`` beside the files says which weights made them, and how good they were found."""
-        made = made_by(self.model_dir / self.weights)
-        write_made_by(self.out, {"made_by": made})
-        print(sentence(made))
+        tell_maker(self.model_dir / self.weights, out=self.out)
         write_completed(method=self.method, out=self.out, **self.options)

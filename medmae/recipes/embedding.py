@@ -12,12 +12,11 @@ from medmae.evaluate.features.embedding_cases import cases_of
 from medmae.evaluate.features.embedding_files import Precision
 from medmae.evaluate.features.embeddings import Embedder
 from medmae.evaluate.features.extractor import FeatureExtractor
-from medmae.evaluate.provenance import write_made_by
 from medmae.methods.base import Method
 from medmae.nn.encoder import Encoder, Pool
+from medmae.recipes.maker import tell_maker
 from medmae.recipes.training import Training
 from medmae.weights.pretrained import load_encoder
-from medmae.weights.quality import made_by, sentence
 
 
 class Embedding:
@@ -79,9 +78,7 @@ class Embedding:
         Raises:
             SomeFailedError: If something could not be read.
         """
-        made = made_by(self.model_dir / self.weights)
-        write_made_by(self.out, {"made_by": made})
-        print(sentence(made))
+        made = tell_maker(self.model_dir / self.weights, out=self.out)
         extract = FeatureExtractor(
             encoder=self.method.encoder if self.part is None else self.part,
             pool=self.pool,

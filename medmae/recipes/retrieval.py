@@ -17,17 +17,16 @@ from medmae.data.video.clips import Clips
 from medmae.errors import DataError
 from medmae.evaluate.classify.retrieval import expected_ranks, found_within, standings
 from medmae.evaluate.classify.trained import evaluate_trained
-from medmae.evaluate.provenance import write_made_by
 from medmae.evaluate.words.lookup import TABLE, look_up
 from medmae.evaluate.words.video_text import evaluate_video_text
 from medmae.methods.base import Batch, Method
 from medmae.methods.prompts import PromptedClassifier
 from medmae.methods.retrieval import CLIPS, SENTENCES, Retriever
 from medmae.recipes.evaluation import Evaluation
+from medmae.recipes.maker import tell_maker
 from medmae.recipes.task_training import TaskTraining
 from medmae.tokens.text import WORDS, Vocabulary
 from medmae.weights.io import load_weights
-from medmae.weights.quality import made_by, sentence
 
 WEIGHTS = "retrieval.safetensors"
 Prompts = Mapping[str, Sequence[str]]
@@ -178,9 +177,7 @@ class Lookup:
 
     def run(self) -> None:
         """Looks up; ``made_by.json`` beside the table says which weights made it, and how good they are."""
-        made = made_by(self.model_dir / self.weights)
-        write_made_by(self.out, {"made_by": made, "table": TABLE})
-        print(sentence(made))
+        tell_maker(self.model_dir / self.weights, out=self.out, table=TABLE)
         look_up(
             self.queries,
             retriever=_retriever(self.method),

@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from medmae.evaluate.infer import VolumeInference
-from medmae.evaluate.provenance import write_made_by
 from medmae.recipes.ct_window import ct_window_of
+from medmae.recipes.maker import tell_maker
 from medmae.recipes.training import Training
 from medmae.weights.io import load_weights
-from medmae.weights.quality import made_by, sentence
 
 
 class VolumeFeatures(VolumeInference):
@@ -44,7 +43,5 @@ class VolumeFeatures(VolumeInference):
         Raises:
             SomeFailedError: At the end, if a volume could not be read.
         """
-        made = made_by(self.model_dir / self.weights)
-        write_made_by(self.output_dir, {"made_by": made})
-        print(sentence(made))
+        tell_maker(self.model_dir / self.weights, out=self.output_dir)
         super().run()

@@ -83,11 +83,7 @@ class Clouds(View[Manifest]):
     def labels(self, source: Manifest, items: np.ndarray) -> Labels | None:
         """Of each shape: its class or its number; names are alike in every split."""
         rows = [source.rows[place] for place in items[:, 0].tolist()]
-        if self.target == "value":
-            values = [np.nan if row.get("value") is None else row["value"] for row in rows]
-            return Labels(task="regression", names=("value",), values=np.array(values, dtype=np.float32)[:, None])
-        known = sorted({row["label"] for row in source if row.get("label") is not None})
-        return Labels.of_classes([row.get("label") for row in rows], known=known)
+        return Labels.of_rows(rows, every=source, target=self.target)
 
     def kinds(self, source: Manifest) -> dict[str, Kind]:
         """One cloud, in its unit."""

@@ -113,11 +113,7 @@ class Skeletons(View[Manifest]):
     def labels(self, source: Manifest, items: np.ndarray) -> Labels | None:
         """The class of each recording, numbered alike in every split; or its number."""
         rows = [source.rows[place] for place in items[:, 0].tolist()]
-        if self.target == "value":
-            values = [np.nan if row.get("value") is None else row["value"] for row in rows]
-            return Labels(task="regression", names=("value",), values=np.array(values, dtype=np.float32)[:, None])
-        known = sorted({row["label"] for row in source if row.get("label") is not None})
-        return Labels.of_classes([row.get("label") for row in rows], known=known)
+        return Labels.of_rows(rows, every=source, target=self.target)
 
     def kinds(self, source: Manifest) -> dict[str, Kind]:
         """Places of joints over time; their graph goes with it."""

@@ -1,0 +1,18 @@
+"""A table of results that grows while a benchmark runs, so that what is stopped keeps what it has measured."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+
+def append(path: Path, *rows: Mapping[str, Any]) -> None:
+    """Rows behind those of a table; the first names its columns."""
+    new = not path.exists()
+    with path.open("a", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
+        if new:
+            writer.writeheader()
+        writer.writerows(rows)
