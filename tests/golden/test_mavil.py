@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+import torch
 
 from medmae.methods.mavil import AUDIOSET
 from medmae.nn.fused_encoder import FusedEncoder
 from medmae.nn.fused_head import FusedClassifier
 from medmae.nn.positions import ClipSinCos
 from medmae.objectives.pairwise import pair_contrast
+from medmae.weights.io import import_state
 from medmae.weights.maps import mavil as maps
 
 
@@ -24,8 +26,8 @@ def plain():
     return tuple(replace(stream, scale=None) for stream in AUDIOSET)
 
 
-def test_pooled_tokens_and_logits_are_theirs(reference):
-    encoder = FusedEncoder(
+def encoder_of_the_reference():
+    return FusedEncoder(
         streams=plain(),
         fusion="mid",
         fusion_layers=1,
@@ -36,7 +38,10 @@ def test_pooled_tokens_and_logits_are_theirs(reference):
         stream_norm=False,
         fused_norm=False,
     )
-    network = FusedClassifier(encoder=encoder, num_classes=7)
+
+
+def test_pooled_tokens_and_logits_are_theirs(reference):
+    network = FusedClassifier(encoder=encoder_of_the_reference(), num_classes=7)
     state, dead = maps.MAVIL.apply(reference.part("state."))
     assert dead == []
     network.load_state_dict(state)
@@ -47,6 +52,16 @@ def test_pooled_tokens_and_logits_are_theirs(reference):
     }
     reference.compare(network.pooled(batch), reference["out.pooled_av"])
     reference.compare(network(batch), reference["out.logits"])
+
+
+def test_a_published_file_lists_its_decoders_and_no_other_tensor_goes_unused(reference):
+    network = FusedClassifier(encoder=encoder_of_the_reference(), num_classes=7)
+    public = dict(reference.part("state."))
+    decoders = {"mask_token": torch.zeros(1, 1, 32), "decoder_blocks.0.norm1.weight": torch.ones(32)}
+    report = import_state(network, {**public, **decoders}, key_map=maps.MAVIL)
+    assert sorted(report.dead) == sorted(decoders)
+    with pytest.raises(ValueError, match=r"(?s)unexpected.*blocks_a\.0\.norm1\.weight"):
+        import_state(network, {**public, "blocks_a.0.norm1.weight": torch.ones(32)}, key_map=maps.MAVIL)
 
 
 def test_positions_of_clips_are_theirs(reference):
