@@ -26,7 +26,9 @@ from medmae.methods.occlusion_au import occlusion_au_base
 from medmae.nn.au_network import resnet50, swin_base, swin_tiny
 
 TEACHERS = {"teacher, ResNet-50": resnet50, "teacher, Swin-T": swin_tiny, "teacher, Swin-B": swin_base}
-HIDDEN = {"student, ViT-B, whole face": 0.0, "student, half hidden": 0.5, "student, 75 % hidden": 0.75}
+HIDDEN = {"whole face": 0.0, "half hidden": 0.5, "75 % hidden": 0.75}
+MAPPINGS = {"student, ViT-B": "visible", "student that asks, ViT-B": "queries"}
+STUDENTS = {f"{who}, {how}": (mapping, level) for who, mapping in MAPPINGS.items() for how, level in HIDDEN.items()}
 
 
 @torch.no_grad()
@@ -42,7 +44,8 @@ def measured(name: str, repeats: int) -> dict[str, Any]:
             return network(face)
 
     else:
-        student, level = occlusion_au_base().eval(), HIDDEN[name]
+        mapping, level = STUDENTS[name]
+        student = occlusion_au_base(mapping=mapping).eval()
         parameters = sum(parameter.numel() for parameter in student.parameters())
         mask: Mask | None = None
         if level:
@@ -72,7 +75,7 @@ def main(
         print(json.dumps(measured(only, repeats)))
         return
     rows = []
-    for name in (*HIDDEN, *TEACHERS):
+    for name in (*STUDENTS, *TEACHERS):
         command = [sys.executable, __file__, "--only", name, "--repeats", str(repeats)]
         said = json.loads(subprocess.run(command, capture_output=True, check=True, text=True).stdout)
         rows.append([name, f"{said['parameters']:,}", f"{1000 * said['seconds']:.0f} ms", f"{said['mb']:.0f} MB"])

@@ -94,9 +94,7 @@ def occlusions(data: Set, *, seed: int) -> dict[str, Tensor]:
     landmarks = torch.from_numpy(data["landmarks"]) if "landmarks" in data else None
     cases = data["name"].tolist()
     return {
-        f"{kind} {level}": hidden_at(
-            kind, level, cases=cases, grid=GRID, landmarks=landmarks, seed=seed
-        )
+        f"{kind} {level}": hidden_at(kind, level, cases=cases, grid=GRID, landmarks=landmarks, seed=seed)
         for kind in OCCLUSIONS
         for level in LEVELS
     }

@@ -34,8 +34,9 @@ from medmae.nn.teacher import FrozenTeacher
 from medmae.nn.vit import MaskedViT
 from medmae.objectives.action_units import Distance, distillation, unit_terms, weight_tensor
 
-Latents = Literal["visible", "completed"]
+Latents = Literal["visible", "completed", "queries"]
 Taught = Literal["told", "plain"]
+QUERIES = 4  # of each unit (ours)
 
 
 def occlusion_au_base(**options: Any) -> OcclusionAU:
@@ -89,7 +90,7 @@ class OcclusionAU(MaskedMethod):
         distance: Between features of student and teacher.
         taught: Whether features are distilled after units were told of each other, or ``plain`` ones before.
         mapping: ``visible`` reads visible tokens alone; ``completed`` fills mask tokens and lets two blocks of a
-            decoder see them all. Neither rebuilds a pixel.
+            decoder see them all; in ``queries`` each unit asks visible tokens by learned ones. None rebuilds a pixel.
         occlusions: What hides a face in training; each sample's is one of them.
         low: Least share of patches hidden.
         high: Greatest.
@@ -107,7 +108,7 @@ class OcclusionAU(MaskedMethod):
 
     needs = frozenset({"target"})
     rebuilds = frozenset()  # that is the point of it
-    no_weight_decay = frozenset({"cls_token", "mask_token"})
+    no_weight_decay = frozenset({"cls_token", "mask_token", "query_token"})
 
     def __init__(
         self,
@@ -145,7 +146,8 @@ class OcclusionAU(MaskedMethod):
         if mapping == "completed":
             self.decoder = MaskedDecoder(self.encoder, dim=unit_dim, depth=2, num_heads=self.encoder.num_heads)
         self.mapper = TokenBlock(dim=self.encoder.dim if self.decoder is None else unit_dim, out=unit_dim)
-        self.head = UnitHead(units=units, dim=unit_dim, intensities=intensities)
+        queries = QUERIES if mapping == "queries" else 0
+        self.head = UnitHead(units=units, dim=unit_dim, intensities=intensities, queries=queries)
         self.masking = OcclusionMasking(grid=self.encoder.patches.grid, kinds=occlusions, low=low, high=high)
         self.node_weight, self.edge_weight, self.distance, self.taught = node_weight, edge_weight, distance, taught
         self.relation_weight, self.intensity_weight = relation_weight, intensity_weight
@@ -180,11 +182,9 @@ class OcclusionAU(MaskedMethod):
             )
         wanted = {part.out_features if isinstance(part, nn.Linear) else ours.dim for part in self._maps()}
         if wanted - {theirs.dim}:
-            raise ValueError(
-                f"the teacher's nodes are {theirs.dim} wide: build the student with teacher_dim={theirs.dim}"
-            )
+            raise ValueError(f"the teacher's nodes are {theirs.dim} wide: set teacher_dim={theirs.dim} of the student")
         if begin and theirs.dim == ours.dim:
-            ours.load_state_dict(theirs.state_dict(), strict=ours.intensity is None)
+            ours.load_state_dict(theirs.state_dict(), strict=ours.intensity is None and ours.asking is None)
         self.teacher, self.needs = FrozenTeacher(teacher), frozenset({"target", "teacher"})
 
     @property

@@ -18,6 +18,7 @@ from torch.nn import functional as F
 
 from medmae.nn.config import Configured
 from medmae.nn.encoder import mean_of
+from medmae.nn.unit_queries import UnitQueries
 
 RELATIONS = 4  # classes of a pair of units: 2 * one of them + the other
 
@@ -124,21 +125,24 @@ class EdgeExtractor(nn.Module):
         self.face, self.pair = CrossReading(dim=dim), CrossReading(dim=dim)
         self.project, self.norm = nn.Linear(dim, dim), nn.BatchNorm2d(units * units)
 
-    def forward(self, units: Tensor, tokens: Tensor, keys: Tensor | None = None) -> Tensor:
-        """Tokens of units ``(B, N, V, C)`` and of the face ``(B, V, C)`` -> edges ``(B, N * N, C)``.
+    def forward(
+        self, units: Tensor, tokens: Tensor, keys: Tensor | None = None, own_keys: Tensor | None = None
+    ) -> Tensor:
+        """Tokens of units ``(B, N, K, C)`` and of the face ``(B, V, C)`` -> edges ``(B, N * N, C)``.
 
-        ``keys``, bool ``(B, V)``, is False for padding.
+        ``keys``, bool ``(B, V)``, is False for padding of the face, ``own_keys``, ``(B, K)``, for that of units.
         """
-        count, real = units.shape[1], None if keys is None else keys[:, None, None]  # (B, 1, 1, V)
-        found = self.face(units, tokens.unsqueeze(1), real)  # (B, N, V, C)
+        count = units.shape[1]
+        real, own = (None if some is None else some[:, None, None] for some in (keys, own_keys))  # (B, 1, 1, V or K)
+        found = self.face(units, tokens.unsqueeze(1), real)  # (B, N, K, C)
         # Shares of a mean add up to 1: what is read may be projected first, for N units and not for N * N pairs.
         query, key, value = self.pair.query(found), self.pair.key(found), self.project(self.pair.value(found))
         start, end, read = query.repeat(1, count, 1, 1), *(_each(part, count) for part in (key, value))
-        pairs = F.scaled_dot_product_attention(start, end, read, attn_mask=real)  # (B, N * N, V, C)
+        pairs = F.scaled_dot_product_attention(start, end, read, attn_mask=own)  # (B, N * N, K, C)
         if self.training:
             pairs = self.norm(pairs)
-            return pairs.mean(dim=2) if keys is None else _mean(pairs, keys)
-        edges = pairs.mean(dim=2) if keys is None else _mean(pairs, keys)  # a norm of known statistics is linear
+            return _mean(pairs, own_keys)
+        edges = _mean(pairs, own_keys)  # a norm of known statistics is linear
         return self.norm(edges.unsqueeze(2)).squeeze(2)
 
 
@@ -180,13 +184,21 @@ class UnitHead(Configured, nn.Module):
             has no edges.
         neighbours: K of the first stage; 4 of BP4D, 3 of DISFA.
         intensities: Whether the intensity of each unit is learnt, too (ours, as pain scores need it).
+        queries: Of each unit, by which it asks the tokens (ours); 0: its tokens are made of all of them, as published.
 
     Raises:
         ValueError: If there are no units, or more neighbours than units.
     """
 
     def __init__(
-        self, *, units: int, dim: int = 512, edges: bool = True, neighbours: int = 4, intensities: bool = False
+        self,
+        *,
+        units: int,
+        dim: int = 512,
+        edges: bool = True,
+        neighbours: int = 4,
+        intensities: bool = False,
+        queries: int = 0,
     ) -> None:
         super().__init__()
         if units < 1 or (not edges and not 1 <= neighbours <= units):
@@ -204,6 +216,7 @@ class UnitHead(Configured, nn.Module):
             nn.init.xavier_uniform_(self.relation.weight)
             nn.init.zeros_(self.relation.bias)
         self.intensity = nn.Parameter(torch.full((units, dim), dim**-0.5)) if intensities else None
+        self.asking = UnitQueries(units=units, each=queries, dim=dim) if queries else None
 
     def forward(self, tokens: Tensor, keys: Tensor | None = None) -> UnitGraph:
         """``(B, V, C)`` -> units, nodes and edges.
@@ -211,12 +224,12 @@ class UnitHead(Configured, nn.Module):
         ``keys``, bool ``(B, V)``, is False for padding: it is read by nobody and enters no mean. In training it enters
         the statistics of batch norms, which is why a padded entry repeats a token of its sample.
         """
-        apart = torch.stack([unit(tokens) for unit in self.units], dim=1)  # (B, N, V, C)
-        nodes = plain = apart.mean(dim=2) if keys is None else _mean(apart, keys)
+        apart, own_keys = self._apart(tokens, keys)
+        nodes = plain = _mean(apart, own_keys)
         edges = plain_edges = relations = None
         if self.extractor is not None:
             assert self.relation is not None
-            edges = plain_edges = self.extractor(apart, tokens, keys)
+            edges = plain_edges = self.extractor(apart, tokens, keys, own_keys)
             for layer in self.layers:
                 nodes, edges = layer(nodes, edges)
             relations = self.relation(edges)
@@ -227,9 +240,18 @@ class UnitHead(Configured, nn.Module):
         strength = None if self.intensity is None else (nodes * self.intensity).sum(dim=2)
         return UnitGraph(shares, nodes, edges, relations, plain, plain_edges, strength)
 
+    def _apart(self, tokens: Tensor, keys: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """Tokens of each unit ``(B, N, K, C)``, and which of them are no padding ``(B, K)``; None: all."""
+        if self.asking is None:
+            return torch.stack([unit(tokens) for unit in self.units], dim=1), keys  # K = V
+        asked = self.asking(tokens, keys).unbind(dim=1)
+        return torch.stack([unit(own) for unit, own in zip(self.units, asked, strict=True)], dim=1), None
 
-def _mean(tokens: Tensor, keys: Tensor) -> Tensor:
-    """The mean over those of V tokens ``(B, K, V, C)`` that are no padding, ``(B, K, C)``."""
+
+def _mean(tokens: Tensor, keys: Tensor | None) -> Tensor:
+    """The mean over those of K tokens ``(B, N, K, C)`` that are no padding, ``(B, N, C)``; None: over all."""
+    if keys is None:
+        return tokens.mean(dim=2)
     count = tokens.shape[1]
     return mean_of(tokens.flatten(0, 1), keys.repeat_interleave(count, dim=0)).unflatten(0, (-1, count))
 

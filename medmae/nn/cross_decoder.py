@@ -46,11 +46,27 @@ class CrossAttention(nn.Module):
         self.kv = nn.Linear(source_dim, 2 * inner)
         self.proj = nn.Linear(inner, dim)
 
-    def forward(self, tokens: Tensor, source: Tensor) -> Tensor:
-        """``(B, M, dim)`` and ``(B, L, source_dim)`` -> ``(B, M, dim)``."""
+    def forward(self, tokens: Tensor, source: Tensor, keys: Tensor | None = None) -> Tensor:
+        """``(B, M, dim)`` and ``(B, L, source_dim)`` -> ``(B, M, dim)``; ``keys`` ``(B, L)`` is False for padding."""
+        query, key, value = self._heads(tokens, source)
+        allowed = None if keys is None else keys[:, None, None]  # (B, 1, 1, L)
+        return self.proj(F.scaled_dot_product_attention(query, key, value, allowed).transpose(1, 2).flatten(2))
+
+    def shares(self, tokens: Tensor, source: Tensor, keys: Tensor | None = None) -> Tensor:
+        """How much of each token of the source each query reads, the mean over heads, ``(B, M, L)``."""
+        query, key, _ = self._heads(tokens, source)
+        logits = query @ key.transpose(2, 3) * query.shape[3] ** -0.5  # (B, H, M, L)
+        if keys is not None:
+            logits = logits.masked_fill(~keys[:, None, None], -torch.inf)
+        return logits.softmax(dim=3).mean(dim=1)
+
+    def _heads(self, tokens: Tensor, source: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries ``(B, H, M, inner / H)``, keys and values ``(B, H, L, inner / H)``."""
         key, value = self.kv(source).chunk(2, dim=2)  # (B, L, inner) each
-        parts = (part.unflatten(2, (self.num_heads, -1)).transpose(1, 2) for part in (self.q(tokens), key, value))
-        return self.proj(F.scaled_dot_product_attention(*parts).transpose(1, 2).flatten(2))
+        query, key, value = (
+            part.unflatten(2, (self.num_heads, -1)).transpose(1, 2) for part in (self.q(tokens), key, value)
+        )
+        return query, key, value
 
 
 class CrossBlock(nn.Module):
@@ -63,9 +79,9 @@ class CrossBlock(nn.Module):
         self.norm2 = nn.LayerNorm(dim, eps=norm_eps)
         self.mlp = MLP(dim, hidden=int(dim * mlp_ratio))
 
-    def forward(self, tokens: Tensor, source: Tensor) -> Tensor:
-        """``(B, M, dim)`` and ``(B, L, source_dim)`` -> ``(B, M, dim)``."""
-        tokens = tokens + self.attn(self.norm1(tokens), source)
+    def forward(self, tokens: Tensor, source: Tensor, keys: Tensor | None = None) -> Tensor:
+        """See :meth:`CrossAttention.forward`."""
+        tokens = tokens + self.attn(self.norm1(tokens), source, keys)
         return tokens + self.mlp(self.norm2(tokens))
 
 

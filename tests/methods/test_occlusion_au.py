@@ -49,6 +49,8 @@ def batch(student):
         (occlusion_au_base, {"names": BP4D[:8]}, 92_244_132),
         (occlusion_au_large, {}, 310_935_444),
         (occlusion_au_large, {"names": BP4D[:8]}, 309_878_180),
+        (occlusion_au_base, {"mapping": "queries"}, 96_478_356),  # these two are ours
+        (occlusion_au_base, {"mapping": "queries", "names": BP4D[:8]}, 95_412_900),
     ],
 )
 def test_students_have_the_counts_of_the_spec(make, options, count):
@@ -57,7 +59,7 @@ def test_students_have_the_counts_of_the_spec(make, options, count):
     assert sum(parameter.numel() for parameter in method.parameters()) == count
 
 
-@pytest.mark.parametrize("mapping", ["visible", "completed"])
+@pytest.mark.parametrize("mapping", ["visible", "completed", "queries"])
 def test_hidden_pixels_have_no_influence_to_the_bit(mapping, batch):
     torch.manual_seed(0)
     student = occlusion_au_tiny(mapping=mapping)
@@ -69,13 +71,18 @@ def test_hidden_pixels_have_no_influence_to_the_bit(mapping, batch):
     assert torch.equal(before, after)
 
 
-def test_a_whole_face_is_read_too(student, batch):
+@pytest.mark.parametrize("mapping", ["visible", "queries"])
+def test_a_whole_face_is_read_too(mapping, batch):
+    student = occlusion_au_tiny(mapping=mapping)
     graph = student.eval().read(batch["image"])
     assert graph.units.shape == (3, 3)
     torch.testing.assert_close(UnitShares(method=student)(batch["image"]), graph.units)
 
 
-def test_faces_that_show_different_numbers_of_patches_are_read_as_each_alone(student, batch):
+@pytest.mark.parametrize("mapping", ["visible", "queries"])
+def test_faces_that_show_different_numbers_of_patches_are_read_as_each_alone(mapping, batch):
+    torch.manual_seed(0)
+    student = occlusion_au_tiny(mapping=mapping)
     hidden = torch.zeros(3, 64, dtype=torch.bool)
     for face, count in enumerate((10, 30, 50)):
         hidden[face, :count] = True
@@ -188,7 +195,7 @@ def test_what_does_not_fit_is_refused(batch):
         taught(vit_small_faces(units=2, dim=16, image_size=32))
     with pytest.raises(ValueError, match="without edges"):
         taught(vit_small_faces(units=3, dim=16, image_size=32, edges=False, neighbours=2))
-    with pytest.raises(ValueError, match="build the student with teacher_dim=24"):
+    with pytest.raises(ValueError, match="set teacher_dim=24"):
         taught(vit_small_faces(units=3, dim=24, image_size=32))
     with pytest.raises(ValueError, match="unit_weight has a positive number"):
         occlusion_au_tiny(unit_weight=[1.0, 2.0])

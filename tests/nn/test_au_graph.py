@@ -95,3 +95,34 @@ def test_widths_follow_the_published_rule():
     with torch.device("meta"):
         assert unit_network(encoder=TimmTokens(name="resnet50"), units=2).head.dim == 512
         assert unit_network(encoder=TimmTokens(name="swin_tiny_patch4_window7_224"), units=2).head.dim == 384
+
+
+def test_units_that_ask_read_no_padding_and_say_what_they_read():
+    torch.manual_seed(0)
+    head = UnitHead(units=3, dim=16, queries=4).eval()
+    tokens, keys = torch.rand(2, 7, 16), torch.ones(2, 7, dtype=torch.bool)
+    keys[1, 4:] = False
+    shares = head.asking.shares(tokens, keys)
+    assert shares.shape == (2, 3, 7)
+    torch.testing.assert_close(shares.sum(dim=2), torch.ones(2, 3))
+    assert not shares[1, :, 4:].any()
+    alone = head(tokens[1:, :4])
+    together = head(tokens, keys)
+    torch.testing.assert_close(together.nodes[1:], alone.nodes)
+    torch.testing.assert_close(together.edges[1:], alone.edges)
+
+
+def test_edges_of_units_that_ask_depend_on_both_of_their_units():
+    torch.manual_seed(0)
+    head = UnitHead(units=2, dim=16, queries=4).eval()
+    tokens = torch.rand(1, 7, 16)
+    before = head(tokens).plain_edges[0].unflatten(0, (2, 2))  # (end, start, C)
+    with torch.no_grad():
+        head.asking.query_token[1] += torch.randn(4, 16)
+    moved = (head(tokens).plain_edges[0].unflatten(0, (2, 2)) - before).abs().amax(dim=2) > 1e-6
+    assert moved.tolist() == [[False, True], [True, True]]
+
+
+def test_a_unit_without_a_query_is_refused():
+    with pytest.raises(ValueError, match="at least one query"):
+        UnitHead(units=2, dim=16, queries=-1)
