@@ -10,7 +10,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from medmae.tokens.points import pick, squared_distances
+from medmae.clouds import BY_TREE
+from medmae.tokens.points import nearest, pick, searchable, squared_distances
 
 Reduction = Literal["mean", "sum"]
 _AT_ONCE = 2**24  # distances that are held at a time
@@ -24,8 +25,11 @@ def nearest_squared(one: Tensor, other: Tensor, *, real: Tensor | None = None) -
         other: ``(B, N, 3)``.
         real: ``(B, N)`` bool, False where ``other`` is padded: near nothing, and left out of the second, which then is
             one row of all clouds.
+
+    Of few points all distances are worked out; of many only those to the nearest, to one of which, where several are
+    equally near, the whole gradient goes. On a CPU trees find them (:mod:`medmae.clouds`).
     """
-    if len(one) * one.shape[1] * other.shape[1] > _AT_ONCE:
+    if _by_tree(one, other) or len(one) * one.shape[1] * other.shape[1] > _AT_ONCE:
         there, back = _nearest_numbers(one, other, real)
         far, near = ((a - pick(b, n)).square().sum(dim=2) for a, b, n in ((one, other, there), (other, one, back)))
         return (far, near) if real is None else (far, near[real])
@@ -35,18 +39,24 @@ def nearest_squared(one: Tensor, other: Tensor, *, real: Tensor | None = None) -
     return distance.masked_fill(~real.unsqueeze(1), torch.inf).amin(dim=2), distance.amin(dim=1)[real]
 
 
+def _by_tree(one: Tensor, other: Tensor) -> bool:
+    return min(one.shape[1], other.shape[1]) >= BY_TREE and searchable(one, other)
+
+
 @torch.no_grad()
 def _nearest_numbers(one: Tensor, other: Tensor, real: Tensor | None) -> tuple[Tensor, Tensor]:
     """Number of the nearest point of the other cloud, of each point, ``(B, M)`` and ``(B, N)``, some at a time."""
+    if _by_tree(one, other):
+        return nearest(one, other, count=1, real=real).squeeze(2), nearest(other, one, count=1).squeeze(2)
     step = max(1, _AT_ONCE // (len(one) * other.shape[1]))
     there = []
     best = torch.full(other.shape[:2], torch.inf, device=one.device, dtype=one.dtype)
     back = torch.zeros(other.shape[:2], dtype=torch.int64, device=one.device)
     for first, some in zip(range(0, one.shape[1], step), one.split(step, dim=1), strict=True):
         distance = squared_distances(some, other)  # (B, step, N)
-        nearest = distance.min(dim=1)
-        closer = nearest.values < best
-        best, back = torch.where(closer, nearest.values, best), torch.where(closer, nearest.indices + first, back)
+        least = distance.min(dim=1)
+        closer = least.values < best
+        best, back = torch.where(closer, least.values, best), torch.where(closer, least.indices + first, back)
         masked = distance if real is None else distance.masked_fill(~real.unsqueeze(1), torch.inf)
         there.append(masked.argmin(dim=2))
     return torch.cat(there, dim=1), back

@@ -1,6 +1,8 @@
 """Clouds of points to patches: centres that lie far apart, and the points nearest to each.
 
 Qi et al., "PointNet++", NeurIPS 2017, arXiv 1706.02413. Plain torch, batched, the same on any device; nothing is built.
+Clouds in the memory of the CPU are searched by NumPy and SciPy's trees, which find the same numbers sooner
+(:mod:`medmae.clouds`).
 """
 
 from __future__ import annotations
@@ -9,9 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from medmae.clouds import BY_TREE, farthest_of, nearest_of
 from medmae.kinds import Kind
 
 POINTS = Kind.of("points", ["point"], channels=["x", "y", "z"], peak=None)
@@ -121,6 +125,9 @@ def farthest(
         raise ValueError(f"start={start} is padding in a cloud of the batch: name a real point")
     if spare_origin:
         allowed = allowed & (points.square().sum(dim=2) > _NEAR_ORIGIN)
+    if searchable(points):
+        clouds = zip(points.detach().numpy(), first.tolist(), allowed.numpy(), strict=True)
+        return _stacked([farthest_of(one, count=count, start=at, allowed=may) for one, at, may in clouds])
     found, everyone = [first], torch.arange(batch, device=device)
     left = torch.full(points.shape[:2], torch.inf, device=device)  # squared distance to the nearest that was taken
     for _ in range(count - 1):
@@ -142,6 +149,8 @@ def nearest(queries: Tensor, points: Tensor, *, count: int, real: Tensor | None 
         ValueError: If a cloud has fewer points.
     """
     _enough(points, real, count, what="neighbours")
+    if points.shape[1] >= BY_TREE and searchable(queries, points):
+        return _nearest_by_tree(queries.detach().numpy(), points.detach().numpy(), count=count, real=real)
     step = max(1, _AT_ONCE // (len(points) * points.shape[1]))
     parts = []
     for some in queries.split(step, dim=1):
@@ -150,6 +159,32 @@ def nearest(queries: Tensor, points: Tensor, *, count: int, real: Tensor | None 
             distance = distance.masked_fill(~real.unsqueeze(1), torch.inf)
         parts.append(distance.sort(dim=2, stable=True).indices[:, :, :count])
     return torch.cat(parts, dim=1)
+
+
+def searchable(*clouds: Tensor) -> bool:
+    """Whether NumPy can search them: numbers in the memory of the CPU, all of them finite, and nothing is recorded."""
+    if torch.compiler.is_compiling() or torch.jit.is_tracing():  # type: ignore[attr-defined]
+        return False
+    kinds = {(each.device.type, each.dtype) for each in clouds}
+    return kinds in ({("cpu", torch.float32)}, {("cpu", torch.float64)}) and all(
+        bool(each.isfinite().all()) for each in clouds
+    )
+
+
+def _nearest_by_tree(queries: np.ndarray, points: np.ndarray, *, count: int, real: Tensor | None) -> Tensor:
+    """:func:`nearest`, cloud by cloud."""
+    if real is None:
+        pairs = zip(queries, points, strict=True)
+        return _stacked([nearest_of(some, cloud, count=count) for some, cloud in pairs])
+    found = []
+    for some, cloud, there in zip(queries, points, real.numpy(), strict=True):
+        numbers = np.flatnonzero(there)
+        found.append(numbers[nearest_of(some, cloud[numbers], count=count)])
+    return _stacked(found)
+
+
+def _stacked(found: list[np.ndarray]) -> Tensor:
+    return torch.from_numpy(np.stack(found))
 
 
 def squared_distances(one: Tensor, other: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from medmae.clouds import farthest_of, nearest_of
 from medmae.errors import DataError
 
 
@@ -27,19 +28,6 @@ def members_of(points: np.ndarray, *, count: int, size: int) -> np.ndarray:
             value=(count, size),
             remedy="choose fewer, or sample more --points",
         )
-    found = [0]
-    left = np.full(len(points), np.inf, dtype=np.float32)  # squared distance to the nearest that was taken
-    rows = []
-    for _ in range(count):
-        away = _squared(points, found[-1])
-        rows.append(np.argsort(away, kind="stable")[:size])
-        left = np.minimum(left, away)
-        found.append(int(left.argmax()))
+    centres = points[farthest_of(points, count=count)]
     # A copy of a centre with a lower number is as near: the patch begins with either, at the same place.
-    return np.stack(rows).astype(np.uint16 if len(points) <= 2**16 else np.uint32)
-
-
-def _squared(points: np.ndarray, place: int) -> np.ndarray:
-    """Of all to one, axis by axis, as the batched search adds them up."""
-    x, y, z = ((points[:, axis] - points[place, axis]) ** 2 for axis in range(3))
-    return x + y + z
+    return nearest_of(centres, points, count=size).astype(np.uint16 if len(points) <= 2**16 else np.uint32)
