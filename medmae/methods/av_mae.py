@@ -160,7 +160,7 @@ class AVMAE(StreamMethod):
             kind_tokens=kind_tokens,
             drawing="flax",
         )
-        sizes: dict[str, int] = {"dim": decoder_dim, "depth": decoder_depth, "num_heads": decoder_heads}
+        sizes: dict[str, Any] = {"dim": decoder_dim, "depth": decoder_depth, "num_heads": decoder_heads}
         self.decoder = StreamDecoder(self.encoder, sharing=decoder, kind_tokens=kind_tokens, **sizes)
         vits = self.encoder.vits
         ratios = one_each(mask_ratio, names=vits, what="mask_ratio")

@@ -25,8 +25,7 @@ def alone(encoder: FusedEncoder, kind: str) -> MaskedViT:
     if kind not in encoder.vits:
         raise ValueError(f"the encoder takes {', '.join(encoder.vits)}, and not {kind!r}")
     own, trunk = encoder.vits[kind], encoder.trunk
-    fused = [] if trunk is None else list(trunk.blocks)
-    norm = own.norm if trunk is None else trunk.norm
+    fused, norm = ([], own.norm) if trunk is None else trunk.plain(kind)
     if trunk is not None and not isinstance(own.norm, nn.Identity):
         raise ValueError(
             "a norm stands between the blocks of one kind and those of all, for which a plain ViT has no place: take "

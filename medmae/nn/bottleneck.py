@@ -125,9 +125,9 @@ class BottleneckEncoder(Configured, StreamViTs):
         )
         if own != theirs or set(self.kind_tokens) != set(encoder.kind_tokens):
             raise ValueError(f"weights are of patches, channels, depth, width and heads {theirs}, and not {own}")
-        shared = [] if encoder.trunk is None else list(encoder.trunk.blocks)
         for name, vit in encoder.vits.items():
             mine = self.vits[name]
+            shared = [] if encoder.trunk is None else encoder.trunk.plain(name)[0]
             for known, new in zip([*vit.blocks, *shared], mine.blocks, strict=True):
                 new.load_state_dict(known.state_dict())
             mine.patch_embed.load_state_dict(vit.patch_embed.state_dict())

@@ -13,6 +13,7 @@ from medmae.masking.base import Masks
 from medmae.nn.config import Configured
 from medmae.nn.encoder import Data, Pool, check_block, check_pool, data_of, side_by_side
 from medmae.nn.fresh import fresh_copy
+from medmae.nn.kind_trunk import KindTrunk
 from medmae.nn.mlp import Gelu
 from medmae.nn.stream_vits import Drawing, Given, StreamViTs, keys_of, mean_of_kinds
 from medmae.nn.streams import Stream
@@ -40,6 +41,8 @@ class FusedEncoder(Configured, StreamViTs):
         class_token: Whether and where each kind has one.
         stream_norm: Whether each separate encoder ends in a norm, fused blocks behind it or not.
         fused_norm: Whether the blocks of all kinds do.
+        kind_norms: Whether those have norms, the last one included, of their own for each kind that passes them by
+            itself: for what is contrasted, and for samples of which nothing else is there (``mid`` alone).
         kind_tokens: See :class:`medmae.nn.stream_vits.StreamViTs`.
         drawing: Likewise.
 
@@ -62,10 +65,13 @@ class FusedEncoder(Configured, StreamViTs):
         class_token: ClassToken = "none",
         stream_norm: bool = True,
         fused_norm: bool = True,
+        kind_norms: bool = False,
         kind_tokens: bool = False,
         drawing: Drawing = "mae",
     ) -> None:
         own, fused = _depths(fusion, depth=depth, fusion_layers=fusion_layers)
+        if kind_norms and (fusion != "mid" or not fused or not fused_norm):
+            raise ValueError(f"kind_norms are of fused blocks with a last norm, and fusion={fusion!r} has none such")
         super().__init__(
             streams=streams,
             embed_dim=embed_dim,
@@ -81,7 +87,11 @@ class FusedEncoder(Configured, StreamViTs):
         )
         self.fusion, self.depth, self.own_depth = fusion, depth, own
         sizes = self._block_sizes
-        self.trunk = None if fusion == "separate" else Trunk(dim=embed_dim, depth=fused, last_norm=fused_norm, **sizes)
+        self.trunk: Trunk | None = None
+        if kind_norms:
+            self.trunk = KindTrunk(kinds=list(self.given_as), dim=embed_dim, depth=fused, **sizes)
+        elif fusion != "separate":
+            self.trunk = Trunk(dim=embed_dim, depth=fused, last_norm=fused_norm, **sizes)
         self.draw()
 
     def forward(self, batch: Mapping[str, Tensor], masks: Masks | None = None) -> dict[str, Tensor]:
@@ -111,9 +121,19 @@ class FusedEncoder(Configured, StreamViTs):
             return dict(tokens)
         if self.fusion == "shared":
             return {name: self.trunk(rows, num_blocks=num_blocks) for name, rows in tokens.items()}
+        if isinstance(self.trunk, KindTrunk) and len(tokens) == 1:
+            return self.singly(tokens, num_blocks=num_blocks)
         joint = torch.cat(list(tokens.values()), dim=1)  # (B, sum of V, D)
         joint = self.trunk(joint, key_mask=keys_of(tokens, given.there), num_blocks=num_blocks)
-        return dict(zip(tokens, joint.split([rows.shape[1] for rows in tokens.values()], dim=1), strict=True))
+        parts = joint.split([rows.shape[1] for rows in tokens.values()], dim=1)
+        found = dict(zip(tokens, parts, strict=True))
+        return self._lonely(found, tokens, given, num_blocks) if isinstance(self.trunk, KindTrunk) else found
+
+    def singly(self, tokens: Mapping[str, Tensor], *, num_blocks: int | None = None) -> dict[str, Tensor]:
+        """Passes each kind that :meth:`apart` gave through the blocks of all kinds by itself, not fused."""
+        if self.trunk is None:
+            return dict(tokens)
+        return {name: self.trunk.of_kind(name, rows, num_blocks=num_blocks) for name, rows in tokens.items()}
 
     def features(self, batch: Data, *, pool: Pool = "mean", block: int | None = None) -> Tensor:
         """See :meth:`medmae.nn.encoder.Encoder.features`: the mean over the kinds that a sample has."""
@@ -137,6 +157,19 @@ class FusedEncoder(Configured, StreamViTs):
     def fresh(self, *, seed: int) -> FusedEncoder:
         """See :meth:`medmae.nn.encoder.Encoder.fresh`."""
         return fresh_copy(self, seed=seed, others=FusedEncoder.draw)
+
+    def _lonely(
+        self, found: dict[str, Tensor], tokens: Mapping[str, Tensor], given: Given, num_blocks: int | None
+    ) -> dict[str, Tensor]:
+        """``found``, but samples of one kind by that kind's norms, so that no other sample of a batch changes them."""
+        has = {name: rows.new_ones(len(rows), dtype=torch.bool) for name, rows in tokens.items()}
+        has |= {name: there for name, there in given.there.items() if there is not None and name in has}
+        alone = torch.stack(list(has.values())).sum(dim=0) == 1  # (B,)
+        if not bool(alone.any()):
+            return found
+        single = self.singly(tokens, num_blocks=num_blocks)
+        mine = {name: (alone & there)[:, None, None] for name, there in has.items()}
+        return {name: torch.where(mine[name], single[name], rows) for name, rows in found.items()}
 
     @property
     def _ends_in_norm(self) -> bool:

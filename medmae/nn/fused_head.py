@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from medmae.nn.blocks import set_drop_path
 from medmae.nn.config import Configured
 from medmae.nn.fused_encoder import FusedEncoder
+from medmae.nn.kind_trunk import KindTrunk
 from medmae.tokens.modalities import THERE
 
 
@@ -19,8 +20,8 @@ class FusedClassifier(Configured, nn.Module):
     Args:
         encoder: Trained or not; left in place.
         num_classes: K.
-        only: Reads this kind alone, by its own blocks: nothing is fused, and no weight of another kind is touched. None
-            reads all kinds, which every sample must have.
+        only: Reads this kind alone, by its own blocks, and by those of all kinds where these have norms for it: no
+            weight of another kind is touched. None reads all kinds, which every sample must have.
         drop_path: Stochastic depth of the last blocks, of each kind's own and of the fused ones.
     """
 
@@ -58,7 +59,7 @@ class FusedClassifier(Configured, nn.Module):
         if lacking := [name for name in names if name not in given.rows or given.there[name] is not None]:
             raise ValueError(f"samples lack {', '.join(lacking)}: read the other kind alone, only=...")
         tokens = self.encoder.apart(given)
-        if self.only is None:
+        if self.only is None or isinstance(self.encoder.trunk, KindTrunk):
             tokens = self.encoder.fuse(tokens, given)
         means = [self.encoder.vits[name].pool(tokens[name], "mean") for name in names]
         return self.norm(torch.cat(means, dim=1))

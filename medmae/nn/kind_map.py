@@ -27,9 +27,8 @@ class KindMap(Configured, nn.Module):
             raise ValueError(f"the encoder takes {', '.join(encoder.vits)}, and not {kind!r}")
         self.vit = encoder.vits[kind]
         self.kind_token = encoder.kind_tokens.get(kind, None)
-        trunk = encoder.trunk
-        self.blocks = nn.ModuleList() if trunk is None else trunk.blocks
-        self.norm: nn.Module = nn.Identity() if trunk is None else trunk.norm
+        blocks, norm = ([], nn.Identity()) if encoder.trunk is None else encoder.trunk.plain(kind)
+        self.blocks, self.norm = nn.ModuleList(blocks), norm
         self.grid, self.whole = list(self.vit.patches.grid), list(encoder.given_as[kind].whole)
 
     def forward(self, data: Tensor) -> Tensor:

@@ -23,7 +23,8 @@ _ALL = "all"
 class StreamDecoder(nn.Module):
     """From encoded visible tokens of several kinds to hidden ones of each.
 
-    Each kind has its own projection, mask token and positions; weights are drawn as the encoder's.
+    Each kind has its own positions and, unless they share one, projection and mask token; weights are drawn as the
+    encoder's.
 
     Args:
         encoder: Whose tokens these are.
@@ -33,6 +34,7 @@ class StreamDecoder(nn.Module):
         depth: Blocks.
         num_heads: Attention heads.
         kind_tokens: Adds a learned vector to all tokens of a kind, zero at first.
+        one_entrance: Whether all kinds share one projection and one mask token.
 
     Raises:
         ValueError: If the choice is not known, or the width does not suit the heads.
@@ -47,11 +49,16 @@ class StreamDecoder(nn.Module):
         depth: int = 4,
         num_heads: int = 6,
         kind_tokens: bool = False,
+        one_entrance: bool = False,
     ) -> None:
         super().__init__()
         check_choice(sharing, get_args(Sharing), name="decoder")
         self.sharing, self.dim = sharing, dim
         self.entrances = nn.ModuleDict({name: DecoderTokens(vit, dim=dim) for name, vit in encoder.vits.items()})
+        if one_entrance:
+            first, *others = self.entrances.values()
+            for other in others:
+                other.embed, other.mask_token = first.embed, first.mask_token
         self.kind_tokens = nn.ParameterDict({name: torch.zeros(1, 1, dim) for name in encoder.vits if kind_tokens})
         sizes: dict[str, Any] = {"dim": dim, "depth": depth, "num_heads": num_heads}
         self.trunks = nn.ModuleDict(

@@ -63,3 +63,11 @@ class Trunk(nn.Module):
         if num_tail is not None:
             tokens = tokens[:, -num_tail:]  # of no blocks, too
         return self.norm(tokens) if num_blocks is None else tokens
+
+    def of_kind(self, kind: str, tokens: Tensor, *, num_blocks: int | None = None) -> Tensor:
+        """Tokens ``(B, N, D)`` of one kind that passes by itself, and of which none is padding."""
+        return self(tokens, num_blocks=num_blocks)
+
+    def plain(self, kind: str) -> tuple[list[nn.Module], nn.Module]:
+        """What one kind passes by itself, as blocks that know of no kinds, and the norm behind them."""
+        return list(self.blocks), self.norm

@@ -152,3 +152,16 @@ def test_what_a_second_stage_does_not_rebuild_is_not_scored_and_that_is_told(ech
 
 def both(first: Path, second: Path) -> list[tuple[str, Path]]:
     return [("first", first), ("second", second)]
+
+
+@pytest.mark.slow
+def test_cav_mae_is_a_training_of_mavils_bundle(echo_clips, tmp_path):
+    sizes = {name: value for name, value in OF_MAVIL.items() if name != "frames"}
+    tiny = {**sizes, "method::_target_": "medmae.methods.mavil.cav_mae_tiny", **QUICK, "epochs": 1}
+    run("train,cav_mae", echo_clips, tmp_path / "run", bundle=MAVIL, **tiny)
+    models = tmp_path / "run" / "models"
+    keys = load_state(models / "pretraining.safetensors").keys()
+    assert "encoder.trunk.blocks.0.norms1.audio.weight" in keys
+    assert not [key for key in keys if key.startswith("projections.")]
+    run("retrieval", echo_clips, tmp_path / "found", bundle=MAVIL, model_dir=str(models))
+    assert (tmp_path / "found" / "report.html").is_file()

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from medmae.methods.mavil import AUDIOSET
+from medmae.methods.mavil_sizes import AUDIOSET
 from medmae.nn.fused_encoder import FusedEncoder
 from medmae.nn.fused_head import FusedClassifier
 from medmae.nn.positions import ClipSinCos

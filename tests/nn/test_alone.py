@@ -4,11 +4,12 @@ import pytest
 import torch
 
 from medmae.methods.av_mae import av_mae_tiny
-from medmae.methods.mavil import mavil_tiny
+from medmae.methods.mavil import cav_mae_tiny, mavil_tiny
 from medmae.nn.alone import alone
 
 BUILT = {
     "MAViL": mavil_tiny,
+    "CAV-MAE": cav_mae_tiny,
     "early, with tokens of kinds": lambda: av_mae_tiny(fusion="early", kind_tokens=True),
     "shared": lambda: av_mae_tiny(fusion="shared"),
     "separate": lambda: av_mae_tiny(fusion="separate"),

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from medmae.methods.av_mae import av_mae_tiny
-from medmae.methods.mavil import mavil_tiny
+from medmae.methods.mavil import cav_mae_tiny, mavil_tiny
 from medmae.nn.kind_map import KindMap
 
 BUILT = {
@@ -13,7 +13,16 @@ BUILT = {
     "shared": lambda: av_mae_tiny(fusion="shared"),
     "separate": lambda: av_mae_tiny(fusion="separate"),
     "class tokens": lambda: mavil_tiny(),
+    "norms of kinds": lambda: drawn(cav_mae_tiny()),
 }
+
+
+def drawn(method):
+    """With norms that are no longer alike."""
+    for name, parameter in method.named_parameters():
+        if "norm" in name:
+            torch.nn.init.normal_(parameter)
+    return method
 
 
 @pytest.mark.parametrize("how", BUILT)

@@ -16,7 +16,10 @@ from medmae.nn.positions.sincos import sincos_table
 
 @dataclass(frozen=True)
 class ClipSinCos(Positions):
-    """Time in the first quarter of the channels, and the table of a picture, its columns first, in the others."""
+    """Time in the first quarter of the channels, and the table of a picture, its columns first, in the others.
+
+    Where there is one time only, the table is a picture's.
+    """
 
     trained: ClassVar[Trained] = "fine_tuning"
 
@@ -29,6 +32,8 @@ class ClipSinCos(Positions):
         if len(grid) != 3 or dim % 8:
             raise ValueError(f"clips have three axes, and a width that is a multiple of 8: got {tuple(grid)}, {dim}")
         times, *picture = grid
+        if times == 1:
+            return sincos_table(grid=picture, dim=dim, prefix=prefix)
         of_time = sincos_table(grid=(times,), dim=dim // 4)  # (1, T, D / 4)
         of_place = sincos_table(grid=picture, dim=dim - dim // 4)  # (1, H W, 3 D / 4)
         each = of_place.shape[1]
