@@ -112,5 +112,5 @@ def test_norms_of_kinds_need_fused_blocks():
 
 
 def test_an_unknown_decoder_is_refused():
-    with pytest.raises(ValueError, match="decoder must be .separate. or .joint."):
+    with pytest.raises(ValueError, match="decoder must be 'separate' or 'joint'"):
         cav_mae_tiny(decoder="both")
