@@ -1,10 +1,10 @@
 """Metrics by naming rule: ``<metric>_model`` is ours, any other ``<metric>_<name>`` is a baseline beside it.
 
 A variant is a suffix: ``psnr_model_foreground`` stands beside ``psnr_neighbour_foreground``. ``gain_over_<name>`` is
-the paired advantage on the metric without a variant, ``gain_over_<name>_<metric>_<variant>`` that on another; each has
-its own interval. So a later method that writes ``auroc_model`` and
-``auroc_colour_only`` gets its cards, chart and tables without a line here. An entry of ``summary.json`` may carry
-``label``, ``unit`` and ``better`` ("higher" or "lower") to say how it is shown.
+the paired advantage on the metric without a variant, ``gain_over_<name>_<metric>_<variant>`` that on another, and
+``gain_over_<name>_<metric>`` where several metrics have no variant; each has its own interval. So a later method that
+writes ``auroc_model`` and ``auroc_colour_only`` gets its cards, chart and tables without a line here. An entry of
+``summary.json`` may carry ``label``, ``unit`` and ``better`` ("higher" or "lower") to say how it is shown.
 """
 
 from __future__ import annotations
@@ -153,14 +153,15 @@ def _comparison(folder: RunFolder, stem: str, variant: str, names: list[str]) ->
         higher_is_better=higher,
         model=_score(folder, names[0], NAMES["model"]),
         baselines=scores[::-1] if higher else scores,
-        gains=_gains(folder, keys, suffix=f"_{stem}_{variant}" if variant else ""),
+        gains=_gains(folder, keys, stem=stem, variant=variant),
     )
 
 
-def _gains(folder: RunFolder, keys: Mapping[str, str], *, suffix: str) -> dict[str, tuple[float, float]]:
+def _gains(folder: RunFolder, keys: Mapping[str, str], *, stem: str, variant: str) -> dict[str, tuple[float, float]]:
     found = {}
     for name, key in keys.items():
-        entry = _entry(folder, f"gain_over_{key}{suffix}")
+        said = f"gain_over_{key}_{stem}" + (f"_{variant}" if variant else "")
+        entry = _entry(folder, said) or ({} if variant else _entry(folder, f"gain_over_{key}"))
         low, high = as_float(entry.get("ci_low")), as_float(entry.get("ci_high"))
         if low is not None and high is not None:
             found[name] = (low, high)

@@ -15,7 +15,7 @@ from medmae.evaluate.batches import each_batch
 from medmae.evaluate.left_out import write_left_out
 from medmae.evaluate.reconstruct.baselines import mean_fill_of, neighbour_fill_of
 from medmae.evaluate.reconstruct.panels import Maps, Panels, choose
-from medmae.evaluate.reconstruct.reconstruction_scores import Errors, Figures, summary_of, write_tables
+from medmae.evaluate.reconstruct.reconstruction_scores import PSNR, Errors, Figures, stems_of, summary_of, write_tables
 from medmae.kinds import Kind
 from medmae.methods.base import MaskedMethod, Method
 
@@ -54,6 +54,7 @@ def evaluate_reconstruction(
 
     Errors are pooled over the hidden pixels of a case and contrast before taking decibels of a peak. Of a method
     that knows several kinds of data each is a contrast; what it is shown and does not rebuild is only in the panels.
+    Decibels of kinds of other axes, units or peaks are never averaged: each has figures of its own.
     ``foreground`` columns count only hidden pixels with signal, so that empty background flatters nobody.
 
     Args:
@@ -104,8 +105,9 @@ def evaluate_reconstruction(
         raise SomeFailedError(f"no held-out sample can be read: {next(iter(failed.values()))}")
     if not errors:
         raise DataError("nothing was hidden that the method rebuilds", remedy="hide more, or rebuild other outputs")
-    rows = [_row(key, found) for key, found in sorted(errors.items())]
-    summary = summary_of(rows)
+    alone, stems = len(method.kinds) == 1, stems_of(_scored(method, _kinds(dataset)))
+    rows = [_row(key, found, PSNR if alone else stems[key[2]]) for key, found in sorted(errors.items())]
+    summary = summary_of(rows, None if alone else stems)
     write_tables(Path(out), rows, summary)
     panels.write(Path(out))
     return summary
@@ -201,9 +203,17 @@ def not_scorable(method: Method, kinds: Mapping[str, Kind] | None = None) -> str
     return "; ".join(reasons.values()) if reasons.keys() == method.rebuilds else None
 
 
+def _rebuilt(method: MaskedMethod, kinds: Mapping[str, Kind]) -> dict[str, Kind]:
+    return {name: kind.measured(kinds.get(name)) for name, kind in method.kinds.items() if name in method.rebuilds}
+
+
 def _not_scored(method: MaskedMethod, kinds: Mapping[str, Kind]) -> dict[str, str]:
-    rebuilt = {name: kind.measured(kinds.get(name)) for name, kind in method.kinds.items() if name in method.rebuilds}
+    rebuilt = _rebuilt(method, kinds)
     return {name: f"{name} is not scored: {why}" for name, kind in rebuilt.items() if (why := _why_not(kind))}
+
+
+def _scored(method: MaskedMethod, kinds: Mapping[str, Kind]) -> dict[str, Kind]:
+    return {name: kind for name, kind in _rebuilt(method, kinds).items() if not _why_not(kind)}
 
 
 def _kinds(dataset: object) -> Mapping[str, Kind]:
@@ -225,8 +235,8 @@ def _about(about: Mapping[str, Any], name: str, *, alone: bool) -> dict[str, Any
     return {**about, "contrast": about.get("contrast", about.get("label", name)) if alone else name}
 
 
-def _row(key: tuple[str, str, str], errors: Errors) -> dict[str, Any]:
-    return dict(zip(("case", "subject", "contrast"), key, strict=True), samples=errors.samples) | errors.figures()
+def _row(key: tuple[str, str, str], errors: Errors, stem: str) -> dict[str, Any]:
+    return dict(zip(("case", "subject", "contrast"), key, strict=True), samples=errors.samples) | errors.figures(stem)
 
 
 def _spread(dataset: DescribedDataset, per_case: int) -> dict[int, Mapping[str, Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from medmae.report.folder import RunFolder
 from medmae.report.metrics import Comparison, comparisons
-from medmae.report.text import count
+from medmae.report.text import count, words
 
 _STEM = "psnr"
 TASK = "What its features are good for, only a task can tell."
@@ -13,13 +13,18 @@ TASK = "What its features are good for, only a task can tell."
 def verdict(folder: RunFolder) -> str:
     """The first words of a pre-training's page; empty of a run without scores or without a baseline.
 
+    Of kinds of data whose decibels are not one thing each is told by itself.
     Where foreground was scored by itself it decides: to rebuild an empty background is no merit.
     """
-    found = {c.variant: c for c in comparisons(folder) if c.stem == _STEM}
-    deciding = found.get("foreground") or found.get("")
-    if deciding is None or not deciding.baselines or not deciding.model.by_subject:
-        return ""
-    return f"{_told(folder, deciding)} {TASK}"
+    found = [c for c in comparisons(folder) if c.stem == _STEM or c.stem.startswith(f"{_STEM}_")]
+    told = []
+    for stem in dict.fromkeys(c.stem for c in found):
+        variants = {c.variant: c for c in found if c.stem == stem}
+        deciding = variants.get("foreground") or variants.get("")
+        kind = stem.removeprefix(_STEM).removeprefix("_")
+        if deciding and deciding.baselines and deciding.model.by_subject and (said := _told(folder, deciding)):
+            told.append(f"{words(kind).capitalize()}: {said[0].lower()}{said[1:]}" if kind else said)
+    return " ".join([*told, TASK]) if told else ""
 
 
 def _told(folder: RunFolder, comparison: Comparison) -> str:
