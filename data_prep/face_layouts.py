@@ -13,6 +13,7 @@ import numpy as np
 from data_prep.face_sets import BP4D_TABLE, DISFA_TABLE, bp4d, disfa
 from data_prep.face_source import Coded, FaceSource, no_picture
 from data_prep.face_tables import Line, format_of, landmarks_of, openface, pyfeat, read_lines, table_units
+from data_prep.video_line import SPLIT_WORDS
 from medmae.data.images.decode import SUFFIXES
 from medmae.data.names import file_name_of
 from medmae.data.tree import files_below
@@ -20,7 +21,6 @@ from medmae.data.video.opening import CONTAINERS
 from medmae.errors import DataError
 
 Layout = Literal["auto", "bp4d", "disfa", "openface", "pyfeat", "table", "pictures"]
-_SPLITS = {"train": "train", "val": "val", "valid": "val", "test": "test"}
 
 
 def layout_of(source: Path) -> Layout:
@@ -153,8 +153,8 @@ def _pictures(source: Path) -> list[FaceSource]:
             continue
         name = _below(path, source)
         parts = name.split("/")
-        split = _SPLITS.get(parts[0]) if len(parts) > 1 else None
-        label = parts[-2] if len(parts) > (2 if split else 1) else ""
+        split = SPLIT_WORDS.get(parts[0].lower()) if len(parts) > 1 else None
+        label = parts[-2] if len(parts) == 2 + (split is not None) else ""  # deeper folders may be people's
         case = file_name_of(name.rpartition(".")[0].replace("/", "_"))
         coded = Coded.of((name,), expressions=(label,))
         found.append(FaceSource(case=case, name=name, path=root, files=(path,), coded=coded, split=split))

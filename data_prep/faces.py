@@ -29,6 +29,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import get_args
 
+from data_prep.class_shelves import check_shelves, deeper
 from data_prep.command import main_of, prepare_with
 from data_prep.face_align import Align
 from data_prep.face_case import FaceOptions, FaceTask, prepare_face
@@ -38,11 +39,11 @@ from data_prep.face_source import FaceSource
 from data_prep.outcome import NO_PATIENT, Row
 from data_prep.preparation import Preparation
 from data_prep.unit import FoundUnits
+from data_prep.video_patients import unit_at
 from data_prep.work import given_split
 from medmae.data import splits
 from medmae.data.identity.files import patients_of
-from medmae.data.identity.tree import Unit
-from medmae.data.left_out import OTHER_FILE, LeftOut
+from medmae.data.left_out import OTHER_FILE, LeftOut, passed_over_in
 from medmae.data.tree import files_below, require_there
 from medmae.errors import DataError, check_choice
 
@@ -103,8 +104,11 @@ class FacePreparation(Preparation[FaceSource]):
             tested = held_out_in(layout, self.fold)
             found = [replace(one, split="test" if one.subject in tested else None) for one in found]
         used = {file for one in found for file in one.files}
-        left = [] if source.is_file() else [LeftOut(f, OTHER_FILE) for f in files_below(source) if f not in used]
-        return FoundUnits(units=tuple(self._with_people(found)), left_out=tuple(left))
+        left: list[LeftOut] = []
+        if source.is_dir():
+            left = [*passed_over_in(source), *(LeftOut(f, OTHER_FILE) for f in files_below(source) if f not in used)]
+        units, notes = self._with_people(found)
+        return FoundUnits(units=tuple(units), left_out=tuple(left), notes=notes if layout == "pictures" else ())
 
     def splits_of(self, units: Sequence[FaceSource]) -> Mapping[str, str]:
         """Of the file, else of folds, folders or table, else drawn by person."""
@@ -148,15 +152,26 @@ class FacePreparation(Preparation[FaceSource]):
             notes.append(f"{boxes} faces have no landmarks and were cropped by a detector's box, which knows no turn")
         return notes
 
-    def _with_people(self, found: Sequence[FaceSource]) -> list[FaceSource]:
-        """With subjects: of layouts that name them, else what the user says, else each recording its own."""
+    def _with_people(self, found: Sequence[FaceSource]) -> tuple[list[FaceSource], tuple[str, ...]]:
+        """With subjects: of layouts that name them, else what the user says, else each recording its own; and notes."""
         if all(one.known for one in found) and not self.given.says:
-            return list(found)
-        units = [Unit(path=one.name, names=(one.name.rpartition("/")[2],), patient=None) for one in found]
-        people = patients_of(units, source=Path(self.source), given=self.given)
+            return list(found), ()
+        source, split = Path(self.source), any(one.split for one in found)
+        stems = [one.name.rpartition(".")[0] or one.name for one in found]
+        said = [expression for one in found for expression in one.coded.expressions]
+        check_shelves(
+            stems,
+            source,
+            classes=[expression or None for expression in said],
+            splits=split,
+            known=any(one.known for one in found),
+            given=self.given,
+        )
+        people = patients_of([unit_at(stem, split=split) for stem in stems], source=source, given=self.given)
+        notes = deeper([] if any(said) else stems, splits=split)
         if None in people:
-            return [one if one.known else replace(one, subject=one.case) for one in found]
-        return [replace(one, subject=str(name), known=True) for one, name in zip(found, people, strict=True)]
+            return [one if one.known else replace(one, subject=one.case) for one in found], notes
+        return [replace(one, subject=str(name), known=True) for one, name in zip(found, people, strict=True)], notes
 
 
 prepare = prepare_with(FacePreparation)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from data_prep.class_shelves import check_shelves, deeper, without_patients
 from data_prep.identifying import FLAG, signs_in, spoken
 from data_prep.reports import ReportAs, with_reports
 from data_prep.said import nfc
@@ -55,7 +56,7 @@ def find_videos(
     if source.is_dir() or source.suffix.lower() not in TABLES:
         paths, left = videos_below(source, out=out)
         videos = [from_folder(path, source) for path in paths]
-        found = FoundVideos(tuple(videos), tuple(left), notes=_deep(paths, source))
+        found = FoundVideos(tuple(videos), tuple(left))
     else:
         found = videos_of_table(source, root or source.parent, columns or {})
     if not found.videos:
@@ -77,11 +78,24 @@ def settled(found: FoundVideos, source: Path, *, given: Given | None, salt: Path
         salt: See :func:`medmae.data.identity.headers.salt_of`.
 
     Raises:
-        DataError: If patients or splits are known of some only, or several names could be one patient's.
+        DataError: If patients or splits are known of some only, several names could be one patient's, or folders of
+            classes may be something else.
     """
-    videos = with_patients(found.videos, source, given=given or Given(by_name=True), salt=salt)
+    given = given or Given(by_name=True)
+    splits = any(video.split for video in found.videos)
+    check_shelves(
+        [stem_of(video) for video in found.videos],
+        source,
+        classes=[one.label for video in found.videos for one in video.segments],
+        splits=splits,
+        known=any(video.known for video in found.videos),
+        given=given,
+    )
+    videos, notes = without_patients(with_patients(found.videos, source, given=given, salt=salt))
     all_or_none("split", {video.name: video.split for video in videos}, source)
-    return replace(found, videos=tuple(sorted(_named(videos), key=lambda video: video.case)))
+    bare = [video.name for video in videos if source.is_dir() and video.segments[0].label is None]
+    notes = (*found.notes, *notes, *deeper(bare, splits=splits))
+    return replace(found, videos=tuple(sorted(_named(videos), key=lambda video: video.case)), notes=notes)
 
 
 def looked_through(found: FoundVideos) -> FoundVideos:
@@ -107,13 +121,6 @@ def from_folder(path: Path, source: Path, *, what: str = "video") -> VideoSource
     label = nfc(shelves[0]) if len(shelves) == 1 else None
     name = "/".join(parts) or path.name
     return video_at(path, name, split=split, segments=(Segment(label=label),), what=what)
-
-
-def _deep(paths: Sequence[Path], source: Path) -> tuple[str, ...]:
-    if not source.is_dir():
-        return ()
-    deep = [path for path in paths if len(path.relative_to(source).parts) > 3]
-    return (f"{len(deep)} videos lie deeper than [split/]class/video and get no label",) if deep else ()
 
 
 def _named(videos: Sequence[VideoSource]) -> list[VideoSource]:

@@ -35,8 +35,10 @@ def with_patients(
         DataError: If a pattern misses some, only some have a subject, or several names could be one patient's.
     """
     if given.says or not any(video.known for video in videos):
+        by_header = given.subject_from == HEADERS
         units = [
-            _unit(video, _dicom_patient(video, salt) if given.subject_from == HEADERS else None) for video in videos
+            unit_at(stem_of(video), split=bool(video.split), patient=_dicom_patient(video, salt) if by_header else None)
+            for video in videos
         ]
         found = patients_of(units, source=source, given=given)
         if None not in found:
@@ -47,12 +49,16 @@ def with_patients(
     return list(videos)
 
 
-def _unit(video: VideoSource, patient: str | None) -> Unit:
-    """Folders of splits and classes tell no patient; deeper ones may."""
-    stem = stem_of(video)
+def unit_at(stem: str, *, split: bool, patient: str | None = None) -> Unit:
+    """What the path of a file may say of its patient: folders of splits and classes tell none; deeper ones may.
+
+    Args:
+        stem: Path below the source, without suffix.
+        split: Whether the first folder is that of a split.
+        patient: As a header has it.
+    """
     parts = stem.split("/")
-    shelves = 1 if video.split else 0
-    inner = parts[shelves + 1 :] if len(parts) - shelves > 2 else parts[-1:]
+    inner = parts[split + 1 :] if len(parts) - split > 2 else parts[-1:]
     return Unit(path=stem, names=tuple(inner), patient=patient)
 
 

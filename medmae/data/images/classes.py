@@ -8,8 +8,6 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
-from medmae.data.identity.doubts import Choice, Doubt
-from medmae.data.identity.words import Role, role_of
 from medmae.errors import DataError
 
 MASK = "a mask of the image beside it, by its name"
@@ -79,20 +77,3 @@ def masks_among(folders: Iterable[Collection[Path]]) -> set[Path]:
         matches = {path: _OF_MASK.fullmatch(path.stem) for path in some}
         found |= {path for path, match in matches.items() if match and match["image"] in stems[place]}
     return found
-
-
-def patients_as_classes(classes: Collection[str], images: int) -> list[Doubt]:
-    """The doubt about class folders that are called as patients are: ``P001, P002``.
-
-    Args:
-        classes: Their names.
-        images: How many images there are.
-    """
-    if len(classes) < 2 or not {role_of(name) for name in classes} <= {Role.STRONG, Role.WEAK}:
-        return []
-    readings = (
-        Choice(len(classes), "one a folder", r"([^/]+)/[^/]+$"),
-        Choice(images, "one an image", r"^(.+/.+)$"),
-    )
-    why = "folders of classes are called as patients are"
-    return [Doubt("level", why, ", ".join(sorted(classes)[:3]), readings)]

@@ -9,11 +9,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from medmae.data.identity.class_folders import patients_as_classes
 from medmae.data.identity.doubts import refuse
 from medmae.data.identity.files import patients_of
 from medmae.data.identity.given import Given
 from medmae.data.identity.tree import Unit
-from medmae.data.images.classes import MASK, check_classes, masks_among, patients_as_classes, refuse_splits
+from medmae.data.images.classes import MASK, check_classes, masks_among, refuse_splits
 from medmae.data.images.decode import SUFFIXES
 from medmae.data.left_out import OTHER_FILE, LeftOut, passed_over_in, spoken
 from medmae.data.splits import SPLITS
