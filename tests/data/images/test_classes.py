@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from medmae.data.identity.given import Given
 from medmae.data.identity.class_folders import patients_as_classes
+from medmae.data.identity.given import Given
 from medmae.data.images.folders import find_images, with_patients
 from medmae.data.images.source import read_images
 from medmae.errors import DataError
