@@ -132,18 +132,36 @@ class EdgeExtractor(nn.Module):
 
         ``keys``, bool ``(B, V)``, is False for padding of the face, ``own_keys``, ``(B, K)``, for that of units.
         """
-        count = units.shape[1]
-        real, own = (None if some is None else some[:, None, None] for some in (keys, own_keys))  # (B, 1, 1, V or K)
+        real = None if keys is None else keys[:, None, None]  # (B, 1, 1, V)
         found = self.face(units, tokens.unsqueeze(1), real)  # (B, N, K, C)
         # Shares of a mean add up to 1: what is read may be projected first, for N units and not for N * N pairs.
         query, key, value = self.pair.query(found), self.pair.key(found), self.project(self.pair.value(found))
+        if not self.training:  # a norm of known statistics is linear, and so may follow the mean
+            return self.norm(_read_mean(query, key, value, own_keys).unsqueeze(2)).squeeze(2)
+        count, own = units.shape[1], None if own_keys is None else own_keys[:, None, None]
         start, end, read = query.repeat(1, count, 1, 1), *(_each(part, count) for part in (key, value))
         pairs = F.scaled_dot_product_attention(start, end, read, attn_mask=own)  # (B, N * N, K, C)
-        if self.training:
-            pairs = self.norm(pairs)
-            return _mean(pairs, own_keys)
-        edges = _mean(pairs, own_keys)  # a norm of known statistics is linear
-        return self.norm(edges.unsqueeze(2)).squeeze(2)
+        return _mean(self.norm(pairs), own_keys)
+
+
+def _read_mean(query: Tensor, key: Tensor, value: Tensor, own_keys: Tensor | None) -> Tensor:
+    """What the tokens of each unit read in each other one, in the mean over the tokens that read, ``(B, N * N, C)``.
+
+    The mean of shares is taken before anything is read by them: a third of the arithmetic of reading token by token.
+
+    Args:
+        query: ``(B, N, K, D)``.
+        key: Likewise.
+        value: ``(B, N, K, C)``.
+        own_keys: Bool ``(B, K)``, False for padding; None: there is none.
+    """
+    sizes = query.shape[1:3]
+    logits = query.flatten(1, 2) @ key.flatten(1, 2).transpose(1, 2) * query.shape[3] ** -0.5
+    logits = logits.unflatten(2, sizes).unflatten(1, sizes)  # (B, N of starts, K, N of ends, K)
+    if own_keys is not None:
+        logits = logits.masked_fill(~own_keys[:, None, None, None], -torch.inf)
+    shares = _mean(logits.softmax(dim=4).flatten(3), own_keys).unflatten(2, sizes)  # (B, starts, ends, K)
+    return (shares.transpose(1, 2) @ value).flatten(1, 2)  # (B, ends * starts, C)
 
 
 def _each(rows: Tensor, count: int) -> Tensor:
