@@ -152,6 +152,13 @@ class Mask:
             return cls(visible, hidden, num_tokens, replaced=replaced)
         return cls(visible, hidden, num_tokens, replaced=replaced, real=there, weight=counted.float())
 
+    @classmethod
+    def nothing(cls, count: int, *, num_tokens: int, device: torch.device | str = "cpu") -> Mask:
+        """Of whole samples: every token is visible, and the one entry of ``masked`` is padding."""
+        every = torch.arange(num_tokens, device=device).expand(count, -1)  # (B, N)
+        none = torch.zeros(count, 1, device=device)
+        return cls(every, every[:, :1], num_tokens, real=torch.ones_like(every, dtype=torch.bool), weight=none)
+
     @property
     def num_visible(self) -> int:
         """V, the visible tokens of each sample; of the sample with most, where they differ."""

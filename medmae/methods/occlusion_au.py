@@ -248,19 +248,19 @@ class OcclusionAU(MaskedMethod):
             ValueError: If tokens are to be replaced, or decoded in part.
         """
         if mask is not None and (mask.replaced or mask.skipped):
-            raise ValueError(
-                "an occluded patch is not given to the encoder: the mask must neither replace nor skip any"
-            )
-        visible, keys = (None, None) if mask is None else (mask.visible, mask.real)
+            raise ValueError("hidden patches are not given to the encoder: a mask must neither replace nor skip any")
         with torch.set_grad_enabled(learns and torch.is_grad_enabled()):
             if self.decoder is None:
+                visible, keys = (None, None) if mask is None else (mask.visible, mask.real)
                 tokens = tokens_of(self.encoder, face, visible, keys)  # (B, V, D)
             else:
-                tokens = self.encoder.forward_patches(self.encoder.patchify(face), visible)  # (B, 1 + V, D)
+                mask = mask or Mask.nothing(len(face), num_tokens=self.encoder.patches.num_tokens, device=face.device)
+                embedded = self.encoder.embed(self.encoder.patchify(face), mask.visible)
+                real = mask.key_mask(prefix=self.encoder.num_positions_prefix)
+                tokens = self.encoder.forward_tokens(embedded, key_mask=real)  # (B, 1 + V, D)
         if self.decoder is None:
             return self.head(self.mapper(tokens), keys)
-        if mask is None or mask.padded:
-            raise ValueError("mapping='completed' takes masks that hide equally many patches of each face")
+        assert mask is not None
         return self.head(self.mapper(self.decoder(tokens, mask, masked_only=False)))
 
     @torch.no_grad()

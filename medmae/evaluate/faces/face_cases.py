@@ -1,4 +1,4 @@
-"""Faces to look at: what is hidden of them, what was coded, and what the network and its teacher say.
+"""Faces to look at: what is hidden, what was coded, what the network and its teacher say, and where it looks.
 
 A face identifies a person. Unless faces are asked for, its landmarks are drawn in its place; of a face without
 landmarks a few coarse pixels are left.
@@ -18,7 +18,9 @@ from torch.nn import functional as F
 
 from medmae.data.evenly import evenly
 from medmae.data.samples import Samples
+from medmae.data.views import About
 from medmae.evaluate.faces.gathered import Condition, Gathered
+from medmae.evaluate.faces.looks import hatched, looked, looked_at
 from medmae.evaluate.faces.occluded import hidden_at
 from medmae.evaluate.faces.readers import UnitMethod, patches_of
 from medmae.evaluate.reconstruct.panels import write_panels
@@ -28,7 +30,6 @@ from medmae.report.draw import draw, facts
 FOLDER = "face_cases"
 _COARSE = 8  # pixels of a face without landmarks, along each axis
 _DRAWN = 160  # of a drawing
-_GREY = 0.5
 
 
 def write_cases(
@@ -52,25 +53,16 @@ def write_cases(
         show_faces: See the module.
         count: Faces, evenly over all.
     """
-    patches, kind = patches_of(method), samples.kinds["image"]
+    patches, kind, names = patches_of(method), samples.kinds["image"], list(method.names)
     hiding = [condition for _, condition in shares if not condition.whole]
     rows: list[tuple[dict[str, Any], dict[str, np.ndarray]]] = []
     for turn, row in enumerate(evenly(len(found.numbers), min(count, len(found.numbers)))):
         number = found.numbers[row]
         sample, about = samples[number], samples.describe(number)
         condition = hiding[turn * 5 % len(hiding)] if hiding else Condition()
+        hidden = None if condition.whole else _hidden_of(condition, about, sample["landmarks"], patches.grid)
         picture = sample["image"] if show_faces else veiled(sample["image"], sample["landmarks"])
-        if not condition.whole:
-            case = f"{about.case} {about.place.get('frame', '')}"
-            hidden = hidden_at(
-                condition.occlusion,  # type: ignore[arg-type]
-                condition.level,
-                cases=[case],
-                grid=patches.grid,
-                landmarks=sample["landmarks"][None],
-                seed=condition.seed,
-            )
-            picture = torch.where(_scaled(patches.paint(hidden)[0], picture), _GREY, picture)
+        maps, how = looked_at(method, sample["image"], hidden)
         told = {
             "case": about.case,
             "subject": about.subject,
@@ -78,11 +70,17 @@ def write_cases(
             "occlusion": condition.occlusion,
             "level": condition.level,
             "shown": "face" if show_faces else "landmarks" if sample["landmarks"].isfinite().all() else "coarse",
-            "units": list(method.names),
+            "units": names,
             "coded": [None if np.isnan(one) else float(one) for one in found.targets[row]],
+            "looks": how,
             "said": {who: rows_[row].tolist() for (who, how), rows_ in shares.items() if how == condition},
         }
-        rows.append(({**told, **facts(kind, picture)}, {"face": draw(kind, picture)}))
+        face = picture if hidden is None else hatched(picture, hidden, grid=patches.grid)
+        pictures = {
+            name: looked(picture, own, hidden, grid=patches.grid) for name, own in zip(names, maps, strict=True)
+        }
+        drawn = {name: draw(kind, each) for name, each in {"face": face, **pictures}.items()}
+        rows.append(({**told, **facts(kind, picture)}, drawn))
     write_panels(Path(out) / FOLDER, rows)
 
 
@@ -100,6 +98,13 @@ def veiled(face: Tensor, landmarks: Tensor) -> Tensor:
     return torch.from_numpy(np.asarray(picture).copy()).permute(2, 0, 1).float() / 255
 
 
-def _scaled(hidden: Tensor, picture: Tensor) -> Tensor:
-    """What is hidden, bool ``(1, h, w)``, at the size of a picture."""
-    return F.interpolate(hidden[None].float(), size=picture.shape[1:], mode="nearest")[0] > 0.5
+def _hidden_of(condition: Condition, about: About, landmarks: Tensor, grid: tuple[int, ...]) -> Tensor:
+    """The patches of a face that the evaluation hid, bool ``(N,)``."""
+    return hidden_at(
+        condition.occlusion,  # type: ignore[arg-type]
+        condition.level,
+        cases=[f"{about.case} {about.place.get('frame', '')}"],
+        grid=grid,
+        landmarks=landmarks[None],
+        seed=condition.seed,
+    )[0]

@@ -36,7 +36,7 @@ def readers_of(method: UnitMethod) -> Mapping[str, Reader]:
     """Everyone whom a method brings: itself, and its teacher beside it."""
     patches = patches_of(method)
     if isinstance(method, OcclusionAU):
-        found: dict[str, Reader] = {OWN: lambda face, hidden: method.read(face, _mask(hidden))}
+        found: dict[str, Reader] = {OWN: lambda face, hidden: method.read(face, mask_of(hidden))}
         if method.teacher is not None:
             network = method.teacher.network
             assert isinstance(network, UnitNetwork)
@@ -65,12 +65,13 @@ def left_out(network: UnitNetwork) -> Reader:
     """A network of whole faces on a ViT, which is given the visible patches alone though it never learnt that."""
 
     def read(face: Tensor, hidden: Tensor | None) -> UnitGraph:
-        mask = _mask(hidden)
+        mask = mask_of(hidden)
         graph: UnitGraph = network(face) if mask is None else network(face, mask.visible, mask.real)
         return graph
 
     return read
 
 
-def _mask(hidden: Tensor | None) -> Mask | None:
+def mask_of(hidden: Tensor | None) -> Mask | None:
+    """Of hidden patches, bool ``(B, N)``; None where nothing is hidden."""
     return None if hidden is None or not hidden.any() else Mask.from_bool(hidden)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from markupsafe import Markup
+from PIL import Image
 
 from medmae.evaluate.classify.comparison_report import best_of, chart_of, figures_table, notes_of, verdict_of
 from medmae.evaluate.faces.evaluation import BASELINES, FOLDER, RECORD
@@ -31,6 +32,16 @@ _HIDDEN = (
 _VEILED = (
     "Faces are drawn as their landmarks, or as a few coarse pixels where there are none; --show_faces true shows them."
 )
+_NEITHER = (
+    " Neither says that a patch is the reason, nor what would be said without it, nor that a network looks where a "
+    "person would. Hidden patches are hatched: the network is not given them."
+)
+_LOOKS = {
+    "attention": "Below each face, where the network looks for each unit: how much its queries read of the latent of "
+    "each visible patch, the strongest patch at full colour. Latents know of each other." + _NEITHER,
+    "gradient": "Below each face, where the network looks for each unit: how much each visible patch moves its share, "
+    "gradient times what is seen, without sign, the strongest patch at full colour." + _NEITHER,
+}
 
 
 def units(folder: RunFolder) -> Section | None:
@@ -57,6 +68,7 @@ def units(folder: RunFolder) -> Section | None:
     if told:
         cards = join(_case(one, row, whole) for one, row in zip(told, pictures, strict=True))
         blocks += [Markup('<div class="gallery">{}</div>').format(cards)]
+        blocks += [note(_LOOKS[how]) for how in dict.fromkeys(one["looks"] for one in told if "looks" in one)]
         blocks += [] if record["show_faces"] else [note(_VEILED)]
     return Section(title="Action units", lead=LEAD, blocks=blocks)
 
@@ -106,12 +118,8 @@ def _table(record: Mapping[str, Any]) -> Markup:
 
 
 def _case(told: Mapping[str, Any], pictures: Panel, task: Mapping[str, Any]) -> Markup:
-    figures = join(
-        Markup('<figure><img src="{}" width={} height={} alt="{}"></figure>').format(
-            data_uri(encode_png(picture)), *picture.size, told["shown"]
-        )
-        for picture in render_row(pictures, limit=1.0).values()
-    )
+    drawn = render_row(pictures, limit=1.0)
+    face, maps = _figure(drawn.pop("face"), told["shown"]), [_figure(each, name) for name, each in drawn.items()]
     hidden = (
         f"{words(told['occlusion'])}, {number(100 * told['level'], digits=0)}\u00a0% hidden"
         if told["level"]
@@ -121,8 +129,14 @@ def _case(told: Mapping[str, Any], pictures: Panel, task: Mapping[str, Any]) -> 
     bars = table(["", "Coded", *map(words, who)], _bars(told, who))
     return Markup(
         '<article><header><h3><b>{}</b></h3> <span>{} {}</span></header><div class="panels" style="--n:3">{}</div>{}'
-        "</article>"
-    ).format(plain(told.get("case")), plain(told["frame"]), hidden, figures, bars)
+        '<div class="panels" style="--n:6">{}</div></article>'
+    ).format(plain(told.get("case")), plain(told["frame"]), hidden, face, bars, join(maps))
+
+
+def _figure(picture: Image.Image, caption: str) -> Markup:
+    return Markup('<figure><img src="{}" width={} height={} alt="{}"><figcaption>{}</figcaption></figure>').format(
+        data_uri(encode_png(picture)), *picture.size, caption, words(caption)
+    )
 
 
 def _bars(told: Mapping[str, Any], who: Sequence[str]) -> Iterator[list[str | Markup]]:

@@ -123,13 +123,18 @@ def test_the_page_shows_no_face_and_its_bars(evaluated, samples):
     told = json.loads((out / "face_cases" / "panels.json").read_text())
     assert {one["shown"] for one in told} == {"landmarks"}
     with np.load(out / "face_cases" / "panels.npz") as pictures:
-        assert all(len(np.unique(pictures[name].reshape(-1, 3), axis=0)) <= 3 for name in pictures)  # paper, ink, grey
+        colours = {name: len(np.unique(pictures[name].reshape(-1, 3), axis=0)) for name in pictures}
+    assert {name.partition("/")[2] for name in colours} == {"face", *NAMES}
+    # Paper, ink, two greys where something is hidden; under a map both of the former in six strengths.
+    assert all(count <= (4 if name.endswith("face") else 2 + 2 * 6) for name, count in colours.items())
     (out.parent / "run.json").write_text(json.dumps({"title": "faces", "method": "OcclusionAU"}))
     folder = read_run(out.parent)
     html = str(units(folder).blocks)
     assert "F1, block" in html
     assert html.count("<meter") == 2 * 3 * len(told)
     assert "drawn as their landmarks" in html
+    assert html.count("<figcaption>AU4</figcaption>") == len(told)
+    assert "gradient times what is seen" in html
     assert units_cards(folder)[0][0].label == "F1, whole faces"
     assert any("to test on" in one for one in units_notes(folder))
 
