@@ -14,6 +14,8 @@ from medmae.errors import DataError
 from medmae.face import LANDMARKS
 
 JAW = 17  # of the 68 of iBUG 300-W the first, which are the jaw line
+_APART = 0.5  # seconds, by which a table may end before or after its sound
+_OTHER_CLOCK = 5.0  # times as long as the sound: such a table is of another recording, or in another unit
 _CONFIDENT = 0.5  # OpenFace's confidence below which a face counts as lost
 _REMEDY = (
     "run OpenFace's FeatureExtraction with -2Dfp on the video: columns timestamp, confidence, success, x_0 to y_67"
@@ -34,15 +36,15 @@ def landmarks_at(path: Path, seconds: np.ndarray) -> tuple[np.ndarray, list[str]
         ``(S, 51, 3)`` float32: x, y, and whether the face was seen; and flags.
 
     Raises:
-        DataError: If columns are missing, no number, or no face is seen at all.
+        DataError: If columns are missing, no number, no face is seen at all, or it lasts several times as long as the
+            sound.
     """
     columns = [f"{axis}_{point}" for axis in "xy" for point in range(JAW, LANDMARKS)]
-    lines = [line for _, line in read_csv(path, needs=("timestamp", *columns), remedy=_REMEDY)]
+    about = ("timestamp", "confidence", "success")
+    lines = [line for _, line in read_csv(path, needs=(*about, *columns), remedy=_REMEDY)]
     points = landmarks_of(lines)[:, JAW:].astype(np.float64)  # (F, 51, 2)
     try:
-        times, sure, found = (
-            np.array([float(line.get(name) or 1) for line in lines]) for name in ("timestamp", "confidence", "success")
-        )
+        times, sure, found = (np.array([float(line[name]) for line in lines]) for name in about)
     except ValueError as error:
         raise DataError(f"a field is no number ({error})", path=path, field="columns", remedy=_REMEDY) from error
     sure = (sure >= _CONFIDENT) & (found > 0) & np.isfinite(points).all(axis=(1, 2))
@@ -56,7 +58,26 @@ def landmarks_at(path: Path, seconds: np.ndarray) -> tuple[np.ndarray, list[str]
     seen = np.broadcast_to((near & sure[at])[:, None, None], (len(at), points.shape[1], 1))
     lost = int((~sure).sum())
     values = np.concatenate([np.nan_to_num(scaled[at]), seen], axis=2)
-    return values.astype(np.float32), [f"face_lost:{lost}"] if lost else []
+    flags = [f"face_lost:{lost}"] if lost else []
+    return values.astype(np.float32), [*flags, *_length_flags(times, seconds, path)]
+
+
+def _length_flags(times: np.ndarray, seconds: np.ndarray, path: Path) -> list[str]:
+    """``landmarks_end:+1.50``: seconds by which a table ends after its sound, or before.
+
+    Raises:
+        DataError: If it lasts several times as long.
+    """
+    last, end = float(times.max()), float(seconds[-1])
+    if last > _OTHER_CLOCK * max(end, 1.0):
+        raise DataError(
+            f"its last time is {last:g} s, and the sound ends at {end:g} s",
+            path=path,
+            field="timestamp",
+            value=last,
+            remedy="put the table of this recording there, with times in seconds",
+        )
+    return [f"landmarks_end:{last - end:+.2f}"] if abs(last - end) > _APART else []
 
 
 def pictures_at(path: Path, seconds: np.ndarray, *, edge: int) -> np.ndarray:

@@ -75,6 +75,7 @@ class MomentPreparation(AudioPreparation):
         below = Path(self.source) if Path(self.source).is_dir() else Path(self.source).parent
         units, left = with_companions(
             found,
+            source=below,
             landmarks=Path(self.landmarks or below),
             pictures=Path(self.pictures or below) if self.with_pictures else None,
         )
