@@ -57,6 +57,20 @@ def aligned(pixels: np.ndarray, points: np.ndarray, *, size: int, align: Align =
     return None if box is None else _placed(pixels, points, _of_box(box), size=size)
 
 
+def fault_of_points(points: np.ndarray, shape: tuple[int, ...]) -> str | None:
+    """Why landmarks ``(68, 2)`` cannot be those of a picture of this height and width; None if they can, or are NaN."""
+    if not np.isfinite(points).all():
+        return None
+    low, high, centre = points.min(axis=0), points.max(axis=0), points.mean(axis=0)
+    if low.min() >= 0 and high.max() <= 1:
+        return "they lie between 0 and 1, and are shares of it, not pixels"
+    if not (high - low > 1).all():
+        return "they are one point, or one line"
+    if not ((centre >= 0) & (centre <= np.array(shape[1::-1]))).all():
+        return f"their middle, ({centre[0]:.0f}, {centre[1]:.0f}), lies outside of it"
+    return None
+
+
 def to_template(points: np.ndarray) -> np.ndarray:
     """The similarity ``(2, 3)`` that brings landmarks in pixels ``(68, 2)`` upon a mean face's, least squares."""
     ours, wanted = (_anchors(np.asarray(each, dtype=np.float64)) for each in (points, TEMPLATE))

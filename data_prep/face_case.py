@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data_prep.face_align import Align, aligned
+from data_prep.face_align import Align, aligned, fault_of_points
 from data_prep.face_source import FaceSource
 from data_prep.growing import growing_shard
 from data_prep.outcome import NO_PATIENT, CaseResult, Row
@@ -82,11 +82,16 @@ def _made(task: FaceTask, key: str, record: Path) -> Finished:
     source, size = task.source, task.options.size
     coded, kept, points, failures = source.coded, [], [], []
     shard, beside = (task.shards / f"{source.case}{suffix}.npy" for suffix in ("", ".measures"))
-    detected = 0
+    detected, first = 0, None
     with growing_shard(shard, shape=(size, size, 3)) as growing:
         for place, pixels in _frames(task):
             if isinstance(pixels, DataError):
+                first = first or pixels
                 failures.append(failure_row(source.case, pixels))
+                continue
+            if (fault := fault_of_points(coded.points[place], pixels.shape[:2])) is not None:
+                first = first or _misplaced(source, coded.frames[place], fault)
+                failures.append(failure_row(source.case, _misplaced(source, coded.frames[place], fault)))
                 continue
             crop = aligned(pixels, coded.points[place], size=size, align=task.options.align)
             if crop is None:
@@ -97,7 +102,7 @@ def _made(task: FaceTask, key: str, record: Path) -> Finished:
             kept.append(place)
             points.append(crop.points.ravel())
         if not kept:
-            raise _no_face(source, source.name, task.options.align)
+            raise first or _no_face(source, source.name, task.options.align)
     measures = np.concatenate([np.stack(points), coded.active[kept], coded.intensity[kept]], axis=1, dtype=np.float32)
     with atomic_write(beside) as file:
         np.lib.format.write_array(file, measures, allow_pickle=False)
@@ -160,6 +165,16 @@ def _frames(task: FaceTask) -> Iterator[tuple[int, np.ndarray | DataError]]:
             value=number + 1,
             remedy="put the video beside its own table",
         )
+
+
+def _misplaced(source: FaceSource, frame: object, fault: str) -> DataError:
+    return DataError(
+        f"its landmarks are none of this picture: {fault}",
+        path=source.path / str(frame) if source.path.is_dir() else source.path,
+        field="x_0 to y_67",
+        value=str(frame),
+        remedy="give landmarks in pixels of this very picture, or leave them empty",
+    )
 
 
 def _no_face(source: FaceSource, frame: object, align: Align) -> DataError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -32,7 +33,7 @@ def layout_of(source: Path) -> Layout:
         return "disfa"
     if any(map(BP4D_TABLE.fullmatch, names)):
         return "bp4d"
-    tables = {format_of(path) for path in files_below(source) if path.suffix == ".csv"}
+    tables = {format_of(path) for path in files_below(source) if path.suffix.lower() == ".csv"}
     return "openface" if "openface" in tables else "pyfeat" if "pyfeat" in tables else "pictures"
 
 
@@ -63,19 +64,32 @@ def _openface(source: Path) -> list[FaceSource]:
 def _pyfeat(source: Path) -> list[FaceSource]:
     """A table whose ``input`` names a picture or a video, by its last part, beside the table or below the source."""
     folder = source.parent if source.is_file() else source
-    by_name = {path.name: path for path in files_below(folder)}
+    by_name: dict[str, list[Path]] = defaultdict(list)
+    for path in files_below(folder):
+        by_name[path.name].append(path)
     found = []
     for table in _tables(source, "pyfeat"):
-        for given, coded in pyfeat(table).items():
+        try:
+            inputs = pyfeat(table)
+        except DataError as error:
+            case = file_name_of(table.stem)
+            found.append(FaceSource(case=case, name=table.name, path=folder, files=(table,), fault=error))
+            continue
+        for given, coded in inputs.items():
             short = given.replace("\\", "/").rpartition("/")[2]
             case = file_name_of(short.rpartition(".")[0] or table.stem)
             known = FaceSource(
                 case=case, name=short or table.name, path=folder, files=(table,), flags=("model_labels",)
             )
-            path = by_name.get(short)
-            if path is None:
-                found.append(replace(known, fault=no_picture(table, short or "a column input")))
-            elif path.suffix.lower() in CONTAINERS:
+            some = by_name.get(short, [])
+            beside = [path for path in some if path.parent == table.parent] or some
+            if len(beside) != 1:
+                called = f"one {short}, not {len(beside)}: {', '.join(map(str, beside[:2]))}"
+                wanted = called if beside else short or "a column input"
+                found.append(replace(known, fault=no_picture(table, wanted)))
+                continue
+            path = beside[0]
+            if path.suffix.lower() in CONTAINERS:
                 found.append(replace(known, path=path, files=(path, table), coded=coded))
             else:
                 found.append(_of_picture(known, path, coded))
@@ -162,7 +176,7 @@ def _pictures(source: Path) -> list[FaceSource]:
 
 
 def _tables(source: Path, kind: str) -> Sequence[Path]:
-    paths = [source] if source.is_file() else [path for path in files_below(source) if path.suffix == ".csv"]
+    paths = [source] if source.is_file() else [path for path in files_below(source) if path.suffix.lower() == ".csv"]
     return [path for path in paths if format_of(path) == kind]
 
 

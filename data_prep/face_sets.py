@@ -29,7 +29,15 @@ def bp4d(source: Path) -> list[FaceSource]:
     pictures: dict[tuple[str, str], dict[int, Path]] = {}
     for path in files:
         if path.suffix.lower() in SUFFIXES and path.stem.isdigit():
-            pictures.setdefault((path.parent.parent.name, path.parent.name), {})[int(path.stem)] = path
+            own = pictures.setdefault((path.parent.parent.name, path.parent.name), {})
+            if (before := own.setdefault(int(path.stem), path)) != path:
+                raise DataError(
+                    "one frame lies in two files",
+                    path=path,
+                    field="frame",
+                    value=str(before),
+                    remedy="take the copy away, or prepare the folders by themselves",
+                )
     found = []
     for table in sorted(path for path in files if BP4D_TABLE.fullmatch(path.name)):
         match = BP4D_TABLE.fullmatch(table.name)
@@ -78,6 +86,9 @@ def bp4d_codes(path: Path) -> tuple[list[int], Coded]:
         [activity(cell, path=path, field=unit) for cell, unit in zip(row[1:], units, strict=True)] for row in rows[1:]
     ]
     numbers = [int(row[0]) for row in rows[1:]]
+    if len(set(numbers)) < len(numbers):
+        twice = sorted({number for number in numbers if numbers.count(number) > 1})[:5]
+        raise DataError("a frame stands twice", path=path, field="frame", value=twice, remedy="keep one of its lines")
     active = np.array(cells, dtype=np.float32).reshape(len(numbers), len(units))
     return numbers, Coded.of(tuple(numbers), units=units, active=active)
 
@@ -127,6 +138,15 @@ def disfa_codes(tables: dict[int, Path]) -> Coded:
     columns = []
     for unit, path in tables.items():
         lines = [line.split(",") for line in path.read_text().split() if line.strip()]
+        first = [line[0] for line in lines if len(line) > 1]
+        if first and first != [str(number) for number in range(1, len(first) + 1)]:
+            raise DataError(
+                "frames are not numbered 1, 2, 3, ..., and line n would not be frame n",
+                path=path,
+                field="frame",
+                value=first[:5],
+                remedy="copy the labels again, in the order of frames",
+            )
         columns.append([intensity_of(line[-1], path=path, field=f"AU{unit}") for line in lines])
     lengths = {len(column) for column in columns}
     if len(lengths) != 1:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import os
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
@@ -11,15 +13,18 @@ from typing import Literal
 import numpy as np
 
 from data_prep.face_source import NOT_CODED, Coded
-from medmae.data.table_files import read_csv
+from data_prep.video_line import SPLIT_WORDS
+from medmae.data.table_files import all_or_none, read_csv
 from medmae.errors import DataError
 from medmae.face import LANDMARKS
 from medmae.reading import reading
 
 Format = Literal["openface", "pyfeat", "table"]
 Line = Mapping[str, str]
-_UNIT = re.compile(r"au0?(\d{1,2})([lr]?)(?:_(c|r))?")
+_UNIT = re.compile(r"au[ _-]?0?(\d{1,2})([lr]?)(?:_(c|r))?")
+_SAID = ("subject", "split", "label")  # of a table that people made
 _CONFIDENT = 0.5  # OpenFace's own word for a face that it lost
+_ONCE = "keep the line that counts"
 _REMEDY = "write one line a frame: path (or frame), au1, au2, ... of 0 and 1, empty where nobody coded one"
 
 
@@ -38,8 +43,29 @@ def format_of(path: Path) -> Format | None:
 
 
 def read_lines(path: Path) -> list[dict[str, str]]:
-    """All lines of a table that people made, names of columns in small letters."""
-    return [line for _, line in read_csv(path, needs=("path",), remedy=_REMEDY, rows=("path",))]
+    """All lines of a table that people made, names of columns in small letters.
+
+    Raises:
+        DataError: Columns that look like people or splits and are not read, a picture that stands twice, a word that
+            is no split, or people or splits of some lines only.
+    """
+    with reading(path, what="the table", remedy="save it as CSV, UTF-8"), path.open(encoding="utf-8-sig") as file:
+        names = next(csv.reader(file), [])
+    points = [f"{axis}_{point}" for axis in "xy" for point in range(LANDMARKS)]
+    known = [*_SAID, *points, *columns_of_units([name.strip().lower() for name in names])]
+    lines = [line for _, line in read_csv(path, needs=("path",), known=known, remedy=_REMEDY, rows=("path",))]
+    for line in lines:
+        if (split := line.get("split")) and split.lower() not in SPLIT_WORDS:
+            raise DataError(
+                f"{line['path']} is in no split", path=path, field="split", value=split, remedy="train, val or test"
+            )
+        line |= {"split": SPLIT_WORDS[split.lower()]} if split else {}
+    times = Counter(os.path.normpath(line["path"]) for line in lines)
+    if twice := [name for name, count in times.items() if count > 1]:
+        raise DataError("a picture stands twice in the table", path=path, field="path", value=twice[:5], remedy=_ONCE)
+    for column in ("subject", "split"):
+        all_or_none(column, {line["path"]: line.get(column) or None for line in lines}, path)
+    return lines
 
 
 def program_lines(path: Path) -> list[dict[str, str]]:
@@ -65,6 +91,11 @@ def program_lines(path: Path) -> list[dict[str, str]]:
             )
     kept = [(place, name.lower()) for place, name in enumerate(header) if not re.fullmatch(r"[XYZ]_\d+", name)]
     return [{name: row[place].strip() for place, name in kept} for row in rows[1:]]
+
+
+def columns_of_units(names: Sequence[str]) -> list[str]:
+    """Names of columns that are read as units."""
+    return [column for columns in units_in(names).values() for column in columns.values()]
 
 
 def units_in(names: Sequence[str]) -> dict[str, dict[str, str]]:
@@ -110,7 +141,11 @@ def openface(path: Path) -> tuple[Coded, tuple[str, ...]]:
 
 
 def pyfeat(path: Path) -> dict[str, Coded]:
-    """Frames by the picture or video that ``input`` names; a unit is active from a probability of one half on."""
+    """Frames by the picture or video that ``input`` names; a unit is active from a probability of one half on.
+
+    Raises:
+        DataError: If a unit is no probability.
+    """
     by_input: dict[str, list[Line]] = {}
     for line in program_lines(path):
         by_input.setdefault(line.get("input", ""), []).append(line)
@@ -118,6 +153,14 @@ def pyfeat(path: Path) -> dict[str, Coded]:
     for name, lines in by_input.items():
         units = units_in(list(lines[0]))
         shares = np.array([[_number(line[columns["c"]]) for columns in units.values()] for line in lines], np.float32)
+        if (shares < 0).any() or (shares > 1).any():
+            raise DataError(
+                "a probability of a unit is from 0 to 1",
+                path=path,
+                field="AU",
+                value=float(np.nanmax(np.abs(shares))),
+                remedy="save it as py-feat wrote it, or name columns AU1_r if they are intensities from 0 to 5",
+            )
         active = np.where(np.isnan(shares), np.nan, shares >= 0.5)
         numbers = tuple(int(_number(line.get("frame", "") or "0")) for line in lines)
         found[name] = Coded.of(numbers, units=tuple(units), active=active, points=landmarks_of(lines))
