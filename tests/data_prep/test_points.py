@@ -309,6 +309,15 @@ def test_turned_clouds_keep_their_patches_and_their_size(prepared):
     assert not torch.equal(turned[0]["points"], other)
 
 
+def test_points_stay_in_the_order_in_which_their_centres_were_found(prepared):
+    samples = Samples(source=prepared, view=Clouds())
+    first = samples[0]
+    samples.set_epoch(1)
+    again = samples[0]
+    assert torch.equal(again["points"], first["points"])
+    assert torch.equal(again["members"], first["members"])
+
+
 def test_a_view_of_patches_refuses_shapes_without(tmp_path, prepared):
     run(balls(tmp_path / "raw", ["a", "b", "c"]), tmp_path / "none", unit="mm", patches=0)
     assert "members" not in Samples(source=tmp_path / "none", view=Clouds(patches=False))[0]

@@ -7,6 +7,7 @@ import torch
 
 from medmae.methods.mae3d import MAE3D, mae3d_base, mae3d_tiny
 from medmae.methods.point_mae import point_mae_base, point_mae_tiny
+from medmae.nn.classifiers import classifier_of
 from medmae.nn.dgcnn import DGCNN
 from medmae.nn.folding import sheet
 from medmae.nn.point_heads import DGCNNClassifier, PointViTClassifier
@@ -98,6 +99,19 @@ def test_clouds_of_fewer_points_may_be_padded(build):
     real = torch.arange(100).unsqueeze(0) < 80
     padded = {"points": torch.nn.functional.pad(points, (0, 20), value=50.0), "real": real}
     assert torch.isclose(method(padded, generator=seeded(1)).loss, method({"points": points}, generator=seeded(1)).loss)
+
+
+@pytest.mark.parametrize("build", [mae3d_tiny, point_mae_tiny])
+def test_weights_learnt_with_some_points_are_fine_tuned_with_any_other_number(build):
+    torch.manual_seed(0)
+    learnt = build()
+    tuned = classifier_of(build(num_points=100, num_patches=8).encoder, num_classes=15)
+    tuned.encoder.load_state_dict(learnt.encoder.state_dict())
+    for clouds in (torch.randn(1, 3, 30, generator=seeded()), torch.randn(4, 3, 100, generator=seeded())):
+        for train in (True, False):
+            found = tuned.train(train)(clouds)
+            assert found.shape == (len(clouds), 15)  # as many as there are classes, and of one cloud, too
+            assert found.isfinite().all()
 
 
 def test_a_patch_that_is_no_square_cannot_be_folded():

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 
 from medmae.masking.base import Mask, visible_count
 from medmae.masking.joints import JointFrameMasking
+from medmae.methods.registry import methods
 from medmae.methods.skeleton_mae import (
     SkeletonMAE,
     skeleton_mae_ntu60,
@@ -105,6 +108,26 @@ def test_120_frames_of_25_joints_are_750_tokens_moment_by_moment():
     assert rows.shape == (1, 750, 12)
     assert rows[0, 2 * 25 + 7].tolist() == [value for frame in range(8, 12) for value in [frame * 25 + 7] * 3]
     assert torch.equal(patches.unpatchify(rows), data)
+
+
+def test_a_prediction_has_12_numbers_of_each_of_750_tokens_of_each_person():
+    method = skeleton_mae_ntu60(depth=1, decoder_depth=1).eval()
+    batch = method.example_batch(2, generator=seeded())
+    mask = method.draw_masks(batch, generator=seeded(1))["skeleton"]
+    with torch.no_grad():
+        assert method.predict(method.rows(batch), mask).shape == (2, 570, 12)
+        made = method.show(batch, {"skeleton": mask})["skeleton"].made
+    assert made.shape == batch["skeleton"].shape
+    assert method.patches.patchify(made).shape == (2, 750, 12)
+
+
+def test_of_two_papers_of_this_name_it_is_that_of_wu():
+    about = methods()["skeleton_mae"]
+    assert about.paper.startswith("Wu et al.")
+    assert "2209.02399" in about.paper
+    assert "2307.08476" not in about.paper
+    page = Path(__file__).parents[2] / "docs" / "methods" / "skeleton_mae.md"
+    assert "Graph-based Masked Autoencoder" in page.read_text()
 
 
 @pytest.mark.parametrize("mode", ["tube", "independent", "parts"])

@@ -158,6 +158,14 @@ def test_patches_are_the_same_on_any_device():
     assert torch.equal(here.centres, there.centres.cpu())
 
 
+def test_no_distance_is_negative_and_that_of_a_point_to_itself_is_nothing(clouds):
+    far = clouds + 100  # where |a|^2 + |b|^2 - 2ab leaves little but rounding
+    distance = squared_distances(far, far)
+    assert distance.min() == 0
+    assert not distance.diagonal(dim1=1, dim2=2).any()
+    assert torch.equal(nearest(far, far, count=1)[:, :, 0], torch.arange(40).expand(3, -1))
+
+
 def test_ties_are_settled_by_number_as_every_device_has_to():
     grid = torch.stack(torch.meshgrid(*[torch.arange(4.0)] * 3, indexing="ij"), dim=-1).reshape(1, -1, 3)
     numbers = nearest(grid[:, :1], grid, count=4)[0, 0]
