@@ -100,22 +100,21 @@ def seals_at(model_dir: str | Path) -> list[Seal]:
     return list({seal["salt"]: seal for seal in found}.values())  # a network and its method say the same
 
 
-def seal_of(data: Cohort, *, pretrained: str | Path | None = None) -> list[Seal]:
+def seal_of(data: Cohort, *, before: Iterable[str | Path] = ()) -> list[Seal]:
     """Whom a training has seen, to be told in the header of its weights.
 
     Args:
         data: What it learnt from.
-        pretrained: Folder of the weights that it began with.
+        before: Folders of the weights that it began with, or that taught it.
     """
-    before = _prefix(data.made_of) if data.unit == "images" else ""
-    own = {"unit": data.unit, **sealed(_spelt(before + name) for name in data.subjects("train"))}
-    if pretrained is None:
-        return [own]
-    units: dict[str, set[str]] = {"patients": set(), "images": set()}
-    for name in subjects_seen(pretrained):
-        units["images" if name.startswith(_IMAGE) else "patients"].add(_spelt(name))
-    told = [{"unit": unit, **sealed(names)} for unit, names in units.items() if names]
-    return [own, *(told or seals_at(pretrained))]
+    own = _prefix(data.made_of) if data.unit == "images" else ""
+    found: list[Seal] = [{"unit": data.unit, **sealed(_spelt(own + name) for name in data.subjects("train"))}]
+    for folder in before:
+        units: dict[str, set[str]] = {"patients": set(), "images": set()}
+        for name in subjects_seen(folder):
+            units["images" if name.startswith(_IMAGE) else "patients"].add(_spelt(name))
+        found += [{"unit": unit, **sealed(names)} for unit, names in units.items() if names] or seals_at(folder)
+    return found
 
 
 def contents_seen(model_dir: str | Path) -> set[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ def about_training(
     data: Source,
     view: Mapping[str, Any],
     task: Mapping[str, Any] | None = None,
-    pretrained: str | Path | None = None,
+    before: Sequence[str | Path] = (),
 ) -> dict[str, Any]:
     """See :func:`medmae.weights.about.about_header`; class, arguments and scale of networks have entries of their own.
 
@@ -31,7 +31,7 @@ def about_training(
         data: What it learnt from.
         view: Options of the view that it learnt through.
         task: What the network was trained for, beside what its method does by itself.
-        pretrained: What training began with: whom that has seen, these weights have seen, too.
+        before: Weights that training began with, or that taught it: whom these have seen, it has seen, too.
     """
     subjects = data.subjects("train")
     return {
@@ -39,7 +39,7 @@ def about_training(
         **known_as(method),
         "kinds": {name: kind.as_dict() for name, kind in method.kinds.items()},
         "task": None if task is None else dict(task),
-        "seen": seal_of(data, pretrained=None if pretrained is None else Path(pretrained).parent),
+        "seen": seal_of(data, before=[Path(weights).parent for weights in before]),
         "data": {"name": _name(data), "sha256": data.sha256, "unit": data.unit, "trained_on": len(subjects)},
         **said_of_ct(data),
         "view": dict(view),

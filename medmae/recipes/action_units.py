@@ -105,6 +105,11 @@ class UnitTraining(TaskTraining):
         require_unseen(model_dir=Path(self.teacher).parent, manifest=self.data)
         self.method.learn_from(teacher_in(self.teacher, names=self.method.names), begin=self.begins_alike)
 
+    @property
+    def before(self) -> tuple[str | Path, ...]:
+        """The teacher, too: what it learnt from its people the student has from it."""
+        return super().before if self.teacher is None else (*super().before, self.teacher)
+
     def begin(self, path: str | Path) -> None:
         """Fills the encoder from a pre-training."""
         from medmae.weights.parts import load_parts
@@ -168,6 +173,13 @@ class UnitEvaluation(Evaluation):
             "seeds": seeds,
             "show_faces": show_faces,
         }
+
+    def require_unseen(self) -> None:
+        """Likewise of the teacher that is judged beside it."""
+        super().require_unseen()
+        if self.teacher is not None:
+            folder = Path(self.teacher).parent
+            require_unseen(model_dir=folder, manifest=self.data, split=self.split, allow=self.transductive)
 
     def load(self, path: Path) -> None:
         """All of the method; and its teacher, if one is given."""

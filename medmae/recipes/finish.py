@@ -46,7 +46,7 @@ def record_training(
     config: Mapping[str, Any],
     about: About,
     whole: str = "pretraining.safetensors",
-    pretrained: str | Path | None = None,
+    before: Sequence[str | Path] = (),
     samples: Samples | None = None,
 ) -> dict[str, str]:
     """Writes the weights of a training and the record of its run.
@@ -63,13 +63,14 @@ def record_training(
         config: What a reader should know of the settings.
         about: What the weights say of themselves; see :func:`medmae.recipes.about.about_training`.
         whole: Name of the method's file.
-        pretrained: What training began with; whom that has seen is recorded, too.
+        before: Weights that training began with, or that taught it; whom these have seen is recorded, too.
         samples: What it learnt from: of a data set maybe not all.
 
     Returns:
         sha256 of the weights by file name.
     """
     hashes = save_models(method=method, network=network, model_dir=model_dir, about=about, whole=whole)
+    folders = [Path(weights).parent for weights in before]
     record_run(
         run=str(about["run"]),
         method=method,
@@ -85,9 +86,9 @@ def record_training(
         devices=trainer.world_size,
         seconds=seconds_of(trainer),
         trained_on=_trained_on(samples),
-        pretrained_on=subjects_seen(Path(pretrained).parent) if pretrained else (),
-        pretrained_contents=contents_seen(Path(pretrained).parent) if pretrained else (),
-        weights_origins=origins_seen(Path(pretrained).parent) if pretrained else (),
+        pretrained_on=set().union(*map(subjects_seen, folders)),
+        pretrained_contents=set().union(*map(contents_seen, folders)),
+        weights_origins=set().union(*map(origins_seen, folders)),
     )
     return hashes
 

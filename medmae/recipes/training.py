@@ -181,10 +181,10 @@ class Training(ABC):
                 data=self.data,
                 view=self.samples.view.options,
                 task=self.purpose(),
-                pretrained=self.pretrained,
+                before=self.before,
             ),
             whole=self.weights,
-            pretrained=self.pretrained,
+            before=self.before,
             samples=self.samples,
         )
         self.write_beside()
@@ -196,7 +196,12 @@ class Training(ABC):
         finally:
             note_figures(weights, self.output_dir, data=self.data, split="test", how=self.title, run=run)
 
-    pretrained: str | Path | None = None  # what training begins with; whom that has seen is recorded, too
+    pretrained: str | Path | None = None  # what training begins with
+
+    @property
+    def before(self) -> tuple[str | Path, ...]:
+        """Weights that it begins with, or that teach it; whom these have seen is recorded, too."""
+        return () if self.pretrained is None else (self.pretrained,)
 
     def purpose(self) -> Mapping[str, Any] | None:
         """What is trained for, beside what the method does by itself: the header of the weights tells it."""

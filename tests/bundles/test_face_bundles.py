@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 from safetensors.torch import load_file
 
-from data_prep.tiny.faces import make
+from data_prep.faces import prepare
+from data_prep.tiny.faces import make, write_faces
 from medmae.bundle.run import run_bundle
 from medmae.errors import DataError
 
@@ -109,3 +111,21 @@ def test_what_does_not_fit_is_refused(prepared, student, teacher, tmp_path):
     refused("a teacher is for a student", "train,teacher", prepared, tmp_path / "b", **QUICK, **TEACHER, **own)
     own = {"teacher": str(teacher), "units": UNITS[::-1]}
     refused("other units, or in another order", "train", prepared, tmp_path / "c", **QUICK, **SMALL, **own)
+
+
+@pytest.mark.slow
+def test_people_whom_its_teacher_has_seen_a_student_has_seen_too(prepared, student, tmp_path):
+    table = write_faces(tmp_path / "raw", people=12, each=4, size=64, seed=1)
+    table.write_text(table.read_text().replace(",p0", ",q0"))
+    others = tmp_path / "others"
+    prepare(source=table, out=others, size=64, workers=0, origin="simulated")
+    run(BUNDLE, "train,teacher", others, tmp_path / "t", **QUICK, **TESTED, **TEACHER, units=UNITS)
+    theirs = {"teacher": str(tmp_path / "t" / "models" / "units.safetensors")}
+    run(BUNDLE, "train", prepared, tmp_path / "s", **QUICK, **TESTED, **SMALL, **theirs, units=UNITS)
+    models = tmp_path / "s" / "models"
+    why = "of the subjects to evaluate"
+    refused(why, "evaluate", others, tmp_path / "e", split="train", model_dir=str(models), **TESTED)
+    alone = shutil.copytree(models, tmp_path / "given" / "models")  # without the record: by the header of the weights
+    refused(why, "evaluate", others, tmp_path / "f", split="train", model_dir=str(alone), **TESTED)
+    own = {"model_dir": str(student / "models"), **theirs}  # of another student: the teacher is judged beside it
+    refused(why, "evaluate", others, tmp_path / "g", split="train", **own, **TESTED)
