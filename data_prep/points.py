@@ -16,7 +16,8 @@ A row of the manifest has ``case``, ``subject``, ``session``, ``split``, ``kind`
 ``size`` (``kept`` or ``removed``), ``unit`` (``mm`` where size was kept), ``centre`` and ``radius`` (in millimetres, or
 in the unit of the file where nobody says it: multiplied by the radius where size was removed, and moved by the centre,
 points are where they were), ``box``, ``volume_ml`` (of closed surfaces and of masks), ``source_unit``,
-``source_points``, ``source_faces``, ``structure`` (label of a segmentation), ``label``, ``value``, ``options_sha256``
+``source_points``, ``source_faces``, ``form`` (numbers that place, turn, side and size do not change), ``structure``
+(label of a segmentation), ``label``, ``value``, ``options_sha256``
 and ``flags`` (docs/data.md says what each means).
 """
 
@@ -36,6 +37,7 @@ from data_prep.points_shapes import ShapeOptions, Size
 from data_prep.recordings import RecordingPreparation
 from data_prep.unit import FoundUnits
 from data_prep.video_source import VideoSource
+from medmae.data.points.form import twins_among
 from medmae.data.points.meshes import Unit
 from medmae.data.points.rows import SIZES
 from medmae.errors import check_choice
@@ -163,6 +165,7 @@ class PointPreparation(RecordingPreparation):
                 "no patient is known, so shapes of one may be in train and in test, and held-out figures too good: "
                 "name them by --subject-from, or in a table with path,label,subject"
             )
+        notes += _twins(rows)
         told = "is kept, in millimetres" if self.size == "kept" else "was removed: an enlarged organ is one no more"
         counts = Counter(flag.partition(":")[0] for row in rows for flag in row["flags"])
         said = [f"{counts[name]} of {len(rows)} shapes {words}" for name, words in _WORDS.items() if counts[name]]
@@ -180,9 +183,26 @@ _WORDS = {  # flag -> what it means
 }
 
 
+def _twins(rows: Sequence[Row]) -> list[str]:
+    """A note of shapes of different subjects that are one, whatever way they lie."""
+    whose = {row["case"]: row["subject"] for row in rows}
+    pairs = [
+        pair for pair in twins_among({row["case"]: row["form"] for row in rows}) if whose[pair[0]] != whose[pair[1]]
+    ]
+    if not pairs:
+        return []
+    shown = ", ".join(" = ".join(pair) for pair in pairs[:5])
+    told = "shapes of different subjects are one but for place, turn, side or size, and may be in train and in test"
+    return [f"{len(pairs)} {told}: {shown}"]
+
+
 def _subjects_of(unit: VideoSource) -> list[VideoSource]:
     if unit.known or "array" not in dict(unit.about):
         return [unit]
+    subjects = dict(unit.about).get("subjects")
+    if isinstance(subjects, tuple):
+        pairs = zip(subjects, unit.segments, strict=True)
+        return [replace(unit, subject=subject, known=True, segments=(one,)) for subject, one in pairs]
     return [replace(unit, subject=f"{unit.case}_{one.name}", segments=(one,)) for one in unit.segments]
 
 

@@ -18,7 +18,7 @@ from medmae.child import run_in_child
 from medmae.errors import DataError
 from medmae.files import atomic_write, sha256_of
 
-FORMAT = 1  # of shards and rows; a new number makes everything be prepared anew
+FORMAT = 2  # of shards and rows; a new number makes everything be prepared anew
 SPLIT_BY_SHAPE = "split_by_shape"  # flag: each shape of an array is its own subject
 
 
@@ -123,10 +123,17 @@ def _told(stored: Row, source: VideoSource, key: str) -> Row:
     about = dict(source.about)
     many = "array" in about
     segment = source.segments[int(name)] if many else source.segments[0]
-    flags = [*row["flags"], *([] if source.known else [NO_PATIENT]), *([SPLIT_BY_SHAPE] if many else [])]
-    own = {"subject": case if many and not source.known else source.subject, "session": source.session}
+    subjects: tuple[str, ...] | None = about.get("subjects")  # type: ignore[assignment]
+    mine = subjects[int(name)] if many and subjects else None
+    flags = [
+        *row["flags"],
+        *([] if source.known or mine else [NO_PATIENT]),
+        *([SPLIT_BY_SHAPE] if many and not mine else []),
+    ]
+    subject = source.subject if source.known or not many else mine or case
+    own = {"subject": subject, "session": source.session}
     # Labels of a segmentation are its classes where nobody names another one.
     label = segment.label if many or segment.label is not None or not name else name
     said = {"label": label, "value": segment.value, "source": str(source.path), "options_sha256": key}
-    more = {name_: value for name_, value in source.about if name_ not in ("array", "voxels")}
+    more = {name_: value for name_, value in source.about if name_ not in ("array", "voxels", "subjects")}
     return {"case": case, **own, **row, **said, **more, "structure": None if many else name or None, "flags": flags}

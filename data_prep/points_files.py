@@ -14,7 +14,9 @@ from data_prep.video_line import SPLIT_WORDS
 from data_prep.video_lines import Below, videos_of_table
 from data_prep.video_source import FoundVideos, Segment, VideoSource, video_at
 from data_prep.video_walk import files_below
+from medmae.data.identity.doubts import refuse
 from medmae.data.identity.given import Given
+from medmae.data.identity.spelling import alike
 from medmae.data.left_out import OTHER_FILE, LeftOut
 from medmae.data.names import file_name_of
 from medmae.data.points.collections import COLLECTIONS, Collection, collections_in
@@ -60,11 +62,25 @@ def find_shapes(
         raise DataError("there is no such file or folder", path=source, remedy="check the path")
     if source.is_file() and source.suffix.lower() in _TABLES:
         found = videos_of_table(source, root or source.parent, columns or {}, below=_below_of(out), what="shape")
+        _refuse_times(found, source)
     else:
         found = _of_paths(source, out, layout)
     if not found.videos:
         raise DataError("no shape is here", path=source, field="shapes", value=0, remedy=HINT)
     return settled(found, source, given=given, salt=salt)
+
+
+def _refuse_times(found: FoundVideos, table: Path) -> None:
+    """Refuses parts by seconds, and rates: nothing of a shape is of a time."""
+    timed = [shape.name for shape in found.videos if shape.rate or any(one.start or one.end for one in shape.segments)]
+    if timed:
+        raise DataError(
+            "a shape has neither seconds nor a rate",
+            path=table,
+            field="start, end, fps",
+            value=timed[:5],
+            remedy="take these columns out",
+        )
 
 
 def shapes_below(source: Path, *, out: Path | None = None) -> tuple[list[Path], list[LeftOut]]:
@@ -197,6 +213,7 @@ def _with_collections(shapes: Sequence[VideoSource], left: Sequence[LeftOut]) ->
         except DataError as error:
             found.append(replace(shape, fault=error))
             continue
+        refuse(alike({name for one in arrays for name in one.subjects or ()}), path=shape.path)
         found += [_of_array(shape, one) for one in arrays]
         notes += [f"{shape.name}: {', '.join(others)} are not taken"] if others else []
     return FoundVideos(tuple(found), tuple(left), notes=tuple(notes))
@@ -205,7 +222,7 @@ def _with_collections(shapes: Sequence[VideoSource], left: Sequence[LeftOut]) ->
 def _of_array(shape: VideoSource, array: Collection) -> VideoSource:
     labels = array.labels or (shape.segments[0].label,) * array.count
     segments = tuple(Segment(name=f"{place:05d}", label=label) for place, label in enumerate(labels))
-    about = (("array", array.key), ("voxels", array.voxels))
+    about = (("array", array.key), ("voxels", array.voxels), ("subjects", array.subjects))
     case = file_name_of(f"{shape.path.stem}_{array.key}")
     return replace(
         shape,

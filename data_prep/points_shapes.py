@@ -11,6 +11,7 @@ import numpy as np
 
 from data_prep.outcome import Row
 from medmae.data.points.collections import shapes_of
+from medmae.data.points.form import form_of
 from medmae.data.points.groups import members_of
 from medmae.data.points.masks import is_segmentation, surfaces_of
 from medmae.data.points.meshes import MESHES, UNITS, Unit, said_unit
@@ -88,13 +89,21 @@ def _of_array(path: Path, options: ShapeOptions, array: str, *, voxels: bool) ->
         name = f"{place:05d}"
         where = f"{path}/{array}/{name}"
         try:
-            shape = _voxels(one, options) if voxels else Shape(np.asarray(one, dtype=np.float64))
+            shape = _voxels(one, options, path=where) if voxels else Shape(np.asarray(one, dtype=np.float64))
             yield _made(cleaned(shape, path=where), name, options, unit, path=path)
         except DataError as error:
             yield DataError(error.reason, path=where, field=error.field, value=error.value, remedy=error.remedy)
 
 
 def _of_labels(path: Path, options: ShapeOptions) -> Iterator[Made | DataError]:
+    if options.unit not in (None, "mm"):
+        raise DataError(
+            "a segmentation is in millimetres, by its own header",
+            path=path,
+            field="--unit",
+            value=options.unit,
+            remedy="leave --unit out, or prepare other files by themselves",
+        )
     known = surfaces_of(path, limit_gb=options.limit_gb)
     if lacking := sorted(set(options.labels) - {each.name for each in known}):
         names = ", ".join(each.name for each in known)
@@ -111,7 +120,16 @@ def _of_labels(path: Path, options: ShapeOptions) -> Iterator[Made | DataError]:
             )
 
 
-def _voxels(mask: np.ndarray, options: ShapeOptions) -> Shape:
+def _voxels(mask: np.ndarray, options: ShapeOptions, *, path: str) -> Shape:
+    values = np.unique(mask)
+    if len(values) > 2 or values[0] != 0:
+        raise DataError(
+            "a mask has 0 and one other value, and this has others",
+            path=path,
+            field="values",
+            value=[float(value) for value in values[:5]],
+            remedy="give masks of one structure each; label maps are read as NIfTI, and grey values are no shape",
+        )
     edge = options.voxel_mm or 1.0
     return surface_of(mask > 0, np.diag([edge, edge, edge, 1.0]))
 
@@ -185,7 +203,8 @@ def _made(
         "source_unit": unit,
         "source_points": len(shape.points),
         "source_faces": None if shape.faces is None else len(shape.faces),
-        "content_sha256": content_sha256(shape.points),
+        "content_sha256": content_sha256(np.unique(shape.points, axis=0)),  # in whatever order a file has them
+        "form": form_of(shape.points),
         "flags": flags,
     }
     members = None

@@ -144,6 +144,7 @@ class Preparation(ABC, Generic[U]):
         if not outcome.rows:
             raise nothing_usable(outcome.failed, failures, out, self.source)
         rows, empty = self.usable([self._with_origin(row) for row in outcome.rows])
+        check_names([row["case"] for row in (*rows, *empty)])  # parts of one file may be called as another file
         refuse_copies(rows)
         rows = manifest_rows(rows, of, fractions=self.fractions, seed=self.seed, manifest=out / NAME)
         seconds = outcome.seconds  # made once: it has a line a case

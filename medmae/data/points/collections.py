@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,14 +11,16 @@ from typing import Any
 import numpy as np
 
 from medmae.data.hdf5 import open_hdf5
+from medmae.data.identity.columns import looks_like_identity
 from medmae.data.npz import read_arrays
+from medmae.data.points.read import WIDEST
 from medmae.errors import DataError
 from medmae.reading import LIMIT_GB, check_budget, reading
 
 COLLECTIONS = (".npz", ".h5", ".hdf5")
 _SPLITS = ("train", "val", "test")
 _LABELS = ("labels", "label")
-_WIDEST = 9  # columns of a cloud: place, normal, colour
+_SUBJECTS = ("subjects", "patients", "patient_ids")
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,7 @@ class Collection:
         voxels: Whether they are masks of voxels, not clouds.
         labels: Of each, as text; None where there are none.
         count: Of shapes.
+        subjects: Whose each is; None where nothing says it.
     """
 
     key: str
@@ -38,6 +41,7 @@ class Collection:
     voxels: bool
     labels: tuple[str, ...] | None
     count: int
+    subjects: tuple[str, ...] | None = None
 
 
 def collections_in(path: Path) -> tuple[list[Collection], list[str]]:
@@ -46,12 +50,14 @@ def collections_in(path: Path) -> tuple[list[Collection], list[str]]:
     ``(N, P, 3)`` (or wider: normals and colours are not taken) are clouds; ``(N, D, H, W)`` of two values are masks.
 
     Raises:
-        DataError: If there is none, or labels are not as many as shapes.
+        DataError: If there is none, labels or subjects are not as many as shapes or are none, or an array that says
+            who is who is not read.
     """
     with _arrays(path) as arrays:
         shapes = {key: array.shape for key, array in arrays.items()}
         found = [_collection(key, arrays, path) for key, shape in shapes.items() if _holds(shape)]
-        taken = {key for one in found for key in (one.key, *_label_keys(one.key, arrays))}
+        taken = {key for one in found for key in (one.key, *_keys(one.key, arrays, (*_LABELS, *_SUBJECTS)))}
+        groups = _groups(path)
     if not found:
         raise DataError(
             "no array of it holds shapes",
@@ -60,7 +66,16 @@ def collections_in(path: Path) -> tuple[list[Collection], list[str]]:
             value=shapes,
             remedy="give (N, P, 3) clouds, or (N, D, H, W) masks",
         )
-    return found, sorted(shapes.keys() - taken - {"classes"})
+    others = sorted({*shapes, *groups} - taken - {"classes"})
+    if risky := [name for name in others if looks_like_identity(name)]:
+        raise DataError(
+            "an array that looks like patients or splits is not read",
+            path=path,
+            field="arrays",
+            value=risky,
+            remedy=f"call it {' or '.join(_SUBJECTS)} (or train_subjects beside train_images), or take it out",
+        )
+    return found, others
 
 
 def shapes_of(path: Path, key: str, *, limit_gb: float = LIMIT_GB) -> Iterator[np.ndarray]:
@@ -79,36 +94,84 @@ def shapes_of(path: Path, key: str, *, limit_gb: float = LIMIT_GB) -> Iterator[n
 
 
 def _holds(shape: tuple[int, ...]) -> bool:
-    return (len(shape) == 3 and 3 <= shape[2] <= _WIDEST and shape[1] > _WIDEST) or (len(shape) == 4 and min(shape) > 1)
+    return (len(shape) == 3 and 3 <= shape[2] <= WIDEST and shape[1] > WIDEST) or (len(shape) == 4 and min(shape) > 1)
 
 
 def _collection(key: str, arrays: Any, path: Path) -> Collection:  # noqa: ANN401 - of NumPy or of h5py
-    array, names = arrays[key], [*_label_keys(key, arrays)]
-    labels = np.atleast_1d(np.asarray(arrays[names[0]][()])) if names else None
-    if labels is not None and len(labels) != len(array):
-        raise DataError("there are not as many labels as shapes", path=path, field=names[0], value=len(labels))
-    told = None if labels is None else _named(labels.reshape(len(array), -1)[:, 0], arrays)
+    array = arrays[key]
+    labels = _one_each(key, arrays, _LABELS, path)
+    told = None if labels is None else _named(labels, arrays, path)
+    subjects = _one_each(key, arrays, _SUBJECTS, path)
     words = f"{key} {path.stem}".lower()
     split = next((name for name in _SPLITS if name in words), None)
-    return Collection(key, split, array.ndim == 4, told, len(array))
+    return Collection(key, split, array.ndim == 4, told, len(array), None if subjects is None else _texts(subjects))
 
 
-def _named(labels: np.ndarray, arrays: Any) -> tuple[str, ...]:  # noqa: ANN401
+def _one_each(key: str, arrays: Any, names: Sequence[str], path: Path) -> np.ndarray | None:  # noqa: ANN401
+    """What an array of labels or subjects says of each shape."""
+    keys = _keys(key, arrays, names)
+    if not keys:
+        return None
+    if len(keys) > 1:
+        raise DataError("two arrays say the same thing", path=path, field="arrays", value=keys, remedy="keep one")
+    values, count = np.atleast_1d(np.asarray(arrays[keys[0]][()])), len(arrays[key])
+    if len(values) != count:
+        what = "labels" if names is _LABELS else "subjects"
+        raise DataError(f"there are not as many {what} as shapes", path=path, field=keys[0], value=len(values))
+    if values.size != count:
+        raise DataError(
+            "it has several numbers a shape, and one is read",
+            path=path,
+            field=keys[0],
+            value=values.shape,
+            remedy="keep the column that counts; several labels a shape are not learnt here",
+        )
+    return values.reshape(count)
+
+
+def _named(labels: np.ndarray, arrays: Any, path: Path) -> tuple[str, ...]:  # noqa: ANN401
     """Labels as text; by their names where the file has ``classes``."""
-    if "classes" in arrays and labels.dtype.kind in "iu":
-        classes = [
-            name.decode() if isinstance(name, bytes) else str(name) for name in np.asarray(arrays["classes"][()])
-        ]
-        if 0 <= labels.min() <= labels.max() < len(classes):
-            return tuple(classes[int(label)] for label in labels)
-    return tuple(label.decode() if isinstance(label, bytes) else f"{label}" for label in labels.tolist())
+    if labels.dtype.kind == "f":
+        if not (np.isfinite(labels) & (labels == np.round(labels))).all():
+            raise DataError(
+                "labels are no classes",
+                path=path,
+                field="labels",
+                value=[float(label) for label in labels[:5]],
+                remedy="give whole numbers or words; numbers to predict stand in a table: path,value",
+            )
+        labels = labels.astype(np.int64)
+    if "classes" not in arrays or labels.dtype.kind not in "iu":
+        return _texts(labels)
+    classes = _texts(np.asarray(arrays["classes"][()]))
+    if not 0 <= labels.min() <= labels.max() < len(classes):
+        raise DataError(
+            "labels name classes that are not there",
+            path=path,
+            field="classes",
+            value=(len(classes), int(labels.min()), int(labels.max())),
+            remedy="give a name for each label, from 0 on",
+        )
+    return tuple(classes[int(label)] for label in labels)
 
 
-def _label_keys(key: str, names: Iterable[str]) -> list[str]:
-    """Keys of the labels of an array: ``train_images`` has ``train_labels``, ``data`` has ``label``."""
+def _texts(values: np.ndarray) -> tuple[str, ...]:
+    return tuple(value.decode() if isinstance(value, bytes) else f"{value}" for value in values.tolist())
+
+
+def _groups(path: Path) -> list[str]:
+    """Groups of an HDF5 file, which are not looked into."""
+    if path.suffix.lower() == ".npz":
+        return []
+    with open_hdf5(path) as file:
+        return [f"{key}/" for key in file if not hasattr(file[key], "shape")]
+
+
+def _keys(key: str, names: Iterable[str], wanted: Iterable[str]) -> list[str]:
+    """Keys that belong to an array: ``train_images`` has ``train_labels``, ``data`` has ``label``."""
     first = key.rpartition("_")[0]
-    wanted = [f"{first}_{name}" for name in _LABELS] if first else list(_LABELS)
-    return [name for name in wanted if name in set(names)]
+    own = [f"{first}_{name}" if first else name for name in wanted]
+    return [name for name in own if name in set(names)]
 
 
 @contextmanager

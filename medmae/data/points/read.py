@@ -15,6 +15,7 @@ from medmae.reading import LIMIT_GB, check_budget, reading
 
 TEXTS = (".xyz", ".pts", ".txt")
 SHAPES = (*MESHES, ".vtk", ".npy", *TEXTS)
+WIDEST = 9  # columns of a cloud: place, normal, colour
 FEWEST = 16  # points of which nothing can be learnt any more
 
 
@@ -55,7 +56,20 @@ def _rows(path: Path, *, limit_gb: float) -> np.ndarray:
         raise DataError(
             "this is no cloud", path=path, field="shape", value=rows.shape, remedy="give (N, 3) numbers: x, y, z"
         )
+    if rows.shape[1] > WIDEST or (rows.shape[1] > 3 and _counts(rows[:, 0])):
+        raise DataError(
+            f"x, y and z come first, with at most a normal and a colour behind them: {WIDEST} columns",
+            path=path,
+            field="columns",
+            value=(rows.shape[1], [float(value) for value in rows[:3, 0]]),
+            remedy="keep the columns x, y, z; a number of the point is none of them",
+        )
     return np.asarray(rows[:, :3], dtype=np.float64)
+
+
+def _counts(column: np.ndarray) -> bool:
+    """Whether it numbers the lines."""
+    return len(column) > 1 and bool((np.diff(column.astype(np.float64)) == 1).all())
 
 
 def cleaned(shape: Shape, *, path: str | Path) -> Shape:
