@@ -82,7 +82,7 @@ def test_subjects_of_an_archive_stay_together(tmp_path):
         tmp_path / "a.npz", data=CLOUDS, label=np.arange(6) % 2, subjects=["p1", "p1", "p2", "p2", "p3", "p3"]
     )
     _, rows, _ = run(path, tmp_path / "out")
-    assert [row["subject"] for row in rows] == subjects
+    assert [row["subject"] for row in rows] == ["p1", "p1", "p2", "p2", "p3", "p3"]
     assert len({(row["subject"], row["split"]) for row in rows}) == 3
     assert not any("no_patient" in row["flags"] or "split_by_shape" in row["flags"] for row in rows)
     halves = {"train_x": CLOUDS, "test_x": CLOUDS[::-1]}
