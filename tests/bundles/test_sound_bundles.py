@@ -167,3 +167,24 @@ def test_cav_mae_is_a_training_of_mavils_bundle(echo_clips, tmp_path):
     assert not [key for key in keys if key.startswith("projections.")]
     run("retrieval", echo_clips, tmp_path / "found", bundle=MAVIL, model_dir=str(models))
     assert (tmp_path / "found" / "report.html").is_file()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("bundle", [AV_MAE, MAVIL])
+def test_a_frozen_encoder_is_judged_by_sound_by_pictures_and_by_both(bundle, echo_clips, sounded, tmp_path):
+    models = sounded / "models"
+    if bundle == MAVIL:
+        run("train", echo_clips, tmp_path / "run", bundle=MAVIL, **OF_MAVIL, **QUICK)
+        models = tmp_path / "run" / "models"
+    before = (models / "pretraining.safetensors").read_bytes()
+    run("downstream", echo_clips, tmp_path / "down", bundle=bundle, model_dir=str(models), few=2)
+    record = json.loads((tmp_path / "down" / "evaluation" / "protocol.json").read_text())
+    assert len(record["tasks"]) == 2  # all labels, and two a class
+    for task in record["tasks"].values():
+        ways = {name.split(", ")[0] for name in task["scores"]} - {name.split(", ")[0] for name in task["baselines"]}
+        assert ways == {"audio alone", "image alone", "audio + image" if bundle == MAVIL else "image + audio"}
+        assert {"untrained", "log-spectrum of audio", "mean frame of image"} <= {
+            name.split(", ")[0] for name in task["baselines"]
+        }
+    assert (models / "pretraining.safetensors").read_bytes() == before
+    assert "audio alone" in (tmp_path / "down" / "report.html").read_text()
