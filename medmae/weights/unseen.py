@@ -1,4 +1,4 @@
-"""What tensors cannot tell: heads, epsilons, the form of GELU, and which number means which word.
+"""What tensors cannot tell: heads, epsilons, the form of GELU, how kinds are fused, and which number means which word.
 
 Our files say them in their headers; loading compares where they do. A network with other heads, or other words, has the
 same shapes and other outputs, and would be loaded without a word.
@@ -27,6 +27,8 @@ _NAMES: dict[str, type[int] | type[float] | type[str]] = {
     "eps": float,
     "approximate": str,  # of every GELU: none, or tanh
     "vocabulary_sha256": str,
+    "fusion": str,  # of kinds of data: early and shared have the same tensors
+    "sharing": str,  # of their decoder: so have shared and joint
 }
 _SAME = "that it was trained with: the same --method::_target_, or for `medmae import` --set"
 _REMEDY = {
@@ -35,11 +37,13 @@ _REMEDY = {
     "approximate": "build the network with the form of GELU of the weights: gelu='tanh' where theirs is tanh, else "
     "'exact'; theirs is ",
     "vocabulary_sha256": "build the network with the vocabulary of the weights, which their header has; theirs is ",
+    "fusion": f"build the network with the fusion {_SAME} fusion=",
+    "sharing": f"build the network with the decoder {_SAME} decoder=",
 }
 
 
 def unseen_of(module: nn.Module, *, prefix: str = "") -> Unseen:
-    """Heads, epsilons, forms of GELU, hashes of vocabularies, by the names of modules behind ``prefix``."""
+    """Heads, epsilons, forms of GELU, ways of fusion, hashes of vocabularies, by names of modules behind ``prefix``."""
     return {
         name: {
             prefix + path: value
@@ -81,7 +85,7 @@ def published_unseen(encoder: nn.Module, path: str | Path, *, eps: float | None)
 
 
 def refuse_others(module: nn.Module, said: Mapping[str, Mapping[str, float | str]], *, path: str | Path) -> None:
-    """Refuses weights of a network with other heads, epsilons, forms of GELU or words.
+    """Refuses weights of a network with other heads, epsilons, forms of GELU, ways of fusion or words.
 
     Args:
         module: Is to receive the weights.

@@ -58,6 +58,33 @@ def test_512_and_784_tokens_leave_102_and_156_in_two_draws_of_their_own():
     }
 
 
+def test_class_tokens_make_sequences_of_103_and_157_and_260_when_fused():
+    method = mavil_base(depth=1, embed_dim=24, num_heads=2, decoder_dim=16, decoder_heads=2, projection_dim=8).eval()
+    batch, seen = method.example_batch(1, generator=seeded(1)), []
+    method.encoder.trunk.register_forward_hook(lambda _, given, found: seen.append((given[0].shape, found.shape)))
+    apart = method.encoder.apart(method.encoder.given(batch), method.draw_masks(batch, generator=seeded(2)))
+    assert {name: rows.shape[1] for name, rows in apart.items()} == {"audio": 103, "image": 157}
+    method.encoder.fuse(apart, method.encoder.given(batch))
+    assert seen == [((1, 260, 24), (1, 260, 24))]
+
+
+def test_a_sound_that_lies_on_its_side_is_refused(method, batch):
+    with pytest.raises(ValueError, match=r"audio must be of size \(64, 32\), got \(32, 64\)"):
+        method({**batch, "audio": batch["audio"].transpose(2, 3)})
+
+
+def test_fused_blocks_learn_as_the_last_layers_and_not_as_the_first(method):
+    layers = method.encoder.layers()
+    place = {id(parameter): number for number, layer in enumerate(layers) for parameter in layer}
+    fused = {place[id(p)] for p in method.encoder.trunk.blocks.parameters()}
+    for vit in method.encoder.vits.values():
+        own = [{place[id(p)] for p in block.parameters()} for block in vit.blocks]
+        assert own == [{1}, {2}]
+        assert {place[id(p)] for p in vit.patch_embed.parameters()} == {0}
+    assert fused == {3}
+    assert len(layers) == 4
+
+
 def test_the_two_draws_of_a_kind_differ(masks):
     assert set(masks) == {"audio", "image", "audio_again", "image_again"}
     for name in ("audio", "image"):

@@ -55,6 +55,47 @@ def test_sizes_are_the_paper_s():
     assert size(method) == 18_406_369
 
 
+@pytest.mark.parametrize("training", [True, False])
+def test_how_long_projections_are_changes_no_loss_in_training_or_in_evaluation(training, batch):
+    """The reference normalises points in training alone, so that its figures of validation mean something else."""
+    torch.manual_seed(0)
+    method = pair_emotion_tiny().train(training)
+
+    def losses():
+        torch.manual_seed(1)  # of dropout
+        return method(batch).terms
+
+    before = losses()
+    for projection in method.projections.values():
+        last = [layer for layer in projection.modules() if isinstance(layer, torch.nn.Linear)][-1]
+        last.weight.data.mul_(7)
+        last.bias.data.mul_(7)
+    for name, term in losses().items():
+        assert_close(term, before[name], rtol=1e-4, atol=1e-5)
+
+
+def test_landmarks_of_one_sample_are_learnt_from_and_are_judged_as_among_others():
+    """The graph has a batch norm over landmarks."""
+    torch.manual_seed(0)
+    network = GraphTimeNet()
+    data = torch.rand(4, 2, 30, 51, generator=seeded(2))
+    network.train()(data[:1]).sum().backward()
+    assert all(p.grad is None or p.grad.isfinite().all() for p in network.parameters())
+    network.eval()
+    assert_close(network(data[1:2]), network(data)[1:2], rtol=1e-4, atol=1e-5)
+
+
+def test_frames_begin_without_anybody_s_weights(monkeypatch):
+    """R(2+1)D begins with Kinetics' weights in the reference: here whoever wants them loads their file."""
+
+    def fetched(*args, **kwargs):
+        raise AssertionError("weights were fetched")
+
+    monkeypatch.setattr(torch.hub, "load_state_dict_from_url", fetched)
+    with torch.device("meta"):
+        assert "image" in mosei().encoder.parts
+
+
 def test_every_ordered_pair_is_a_term(method, batch):
     terms = method(batch).terms
     assert set(terms) == {f"{one}_{other}" for one in KINDS for other in KINDS if one != other}

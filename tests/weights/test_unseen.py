@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from medmae.errors import DataError
+from medmae.methods.av_mae import av_mae_tiny
 from medmae.methods.bootmae import bootmae_tiny
 from medmae.methods.mae import mae_tiny
 from medmae.methods.simvtp import simvtp_tiny
@@ -56,6 +57,23 @@ def test_an_encoder_with_the_other_form_of_gelu_is_refused(tmp_path):
         other = Classifier(encoder=MaskedViT(**sizes, gelu=ours), num_classes=2)
         assert_refused(load_weights, other, path, "approximate")
         load_weights(Classifier(encoder=MaskedViT(**sizes, gelu=theirs), num_classes=2), path)
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours", "field"),
+    [
+        ({"fusion": "shared"}, {"fusion": "early"}, "fusion"),
+        ({"fusion": "early"}, {"fusion": "shared"}, "fusion"),
+        ({"decoder": "shared"}, {"decoder": "joint"}, "sharing"),
+    ],
+)
+def test_kinds_that_are_fused_or_decoded_otherwise_have_the_same_tensors_and_are_refused(theirs, ours, field, tmp_path):
+    path, method = tmp_path / "theirs.safetensors", av_mae_tiny(**theirs)
+    save_safetensors(method.state_dict(), path, metadata=header(method))
+    other = av_mae_tiny(**ours)
+    assert other.state_dict().keys() == method.state_dict().keys()
+    assert_refused(load_weights, other, path, field)
+    load_weights(av_mae_tiny(**theirs), path)
 
 
 def test_so_is_one_whose_decoder_alone_has_other_heads(folder):
