@@ -38,7 +38,7 @@ from data_prep.skeleton_store import SkeletonOptions
 from data_prep.unit import FoundUnits
 from data_prep.video_source import VideoSource
 from medmae.data.skeletons.layouts import LAYOUTS
-from medmae.data.skeletons.recording import UNITS, Unit
+from medmae.data.skeletons.recording import RATES, UNITS, Unit
 from medmae.errors import check_choice
 
 EXAMPLE = "recordings/ prepared/ --subject-from '^(p[0-9]+)_'"
@@ -107,9 +107,9 @@ class SkeletonPreparation(RecordingPreparation):
         ):
             if value is not None:
                 check_choice(value, known, name=name)
-        if self.bodies < 1 or not self.limit_s > 0 or (self.rate is not None and not 0.1 <= self.rate <= 10_000):
+        if self.bodies < 1 or not self.limit_s > 0 or (self.rate is not None and not RATES[0] <= self.rate <= RATES[1]):
             raise ValueError(
-                "bodies must be positive, limit_s > 0 and rate from 0.1 to 10000, got "
+                "bodies must be positive, limit_s > 0 and rate from 1 to 10000, got "
                 f"{self.bodies}, {self.limit_s}, {self.rate}"
             )
 
@@ -169,6 +169,9 @@ _WORDS = {  # flag -> what it means
     "sides_swapped": "have left and right in each other's places at times",
     "was_in": "were brought to metres",
     "no_rate": "do not say their rate",
+    "rate_of_file": "say another rate than --rate, which is not taken for them",
+    "columns_not_read": "have columns that are not read",
+    "arrays_not_read": "have arrays that are not read",
     "no_rhythm": "show no rhythm of steps, and have no value",
 }
 

@@ -215,12 +215,10 @@ def test_millimetres_become_metres_and_the_row_says_so(tmp_path):
 def test_openpose_clips_pickles_and_odd_files_are_each_told(tmp_path):
     raw = tmp_path / "raw"
     write(raw)
-    person = {"pose_keypoints_2d": np.random.default_rng(0).uniform(1, 300, 75).tolist()}
+    places = np.random.default_rng(0).uniform(1, 300, (25, 2))
     for frame in range(4):
         (raw / "even" / f"patient20_0_{frame:012d}_keypoints.json").write_text(
-            json.dumps(
-                {"people": [{**person, "pose_keypoints_2d": [value + frame for value in person["pose_keypoints_2d"]]}]}
-            )
+            json.dumps({"people": [{"pose_keypoints_2d": np.c_[places + frame, np.ones(25)].ravel().tolist()}]})
         )
     (raw / "even" / "patient21_0.pkl").write_bytes(pickle.dumps({}))
     write_ntu(raw / "limp" / "patient22_0.skeleton", {"1": np.tile(body()[:1], (20, 1, 1))})

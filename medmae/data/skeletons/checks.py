@@ -12,6 +12,7 @@ from medmae.errors import DataError
 
 TALL = (0.2, 3.0)  # metres, from the lowest joint to the highest or furthest: a child on its knees, arms held high
 _LENGTHS_CHANGE = 0.35  # deviation over mean of the length of most bones: joints are in another order, or noise
+_FAR = 30.0  # metres from the middle of a body: -9999 mm and the like stand for a joint that was not seen
 _LONG = 0.55  # metres, mean of the bones
 
 
@@ -57,6 +58,25 @@ def _check_size(recording: Recording, path: Path) -> None:
             field="unit",
             value=recording.unit,
             remedy="say the unit that they are in: --unit mm, cm, inch or m",
+        )
+    _check_far(recording, path)
+
+
+def _check_far(recording: Recording, path: Path) -> None:
+    """Refuses joints that are nowhere near their body."""
+    places = np.where(recording.seen[..., None], recording.positions, np.nan).astype(np.float64)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", category=RuntimeWarning)  # of frames without anybody
+        away = np.abs(places - np.nanmedian(places, axis=2, keepdims=True)).max(axis=3) * METRES[recording.unit]
+    away = np.nan_to_num(away)  # (T, M, V)
+    if (far := float(away.max(initial=0))) > _FAR:
+        frame, body, joint = np.unravel_index(int(away.argmax()), away.shape)
+        raise DataError(
+            f"joint {recording.layout.joints[joint]} of frame {frame} lies {far:.3g} m from its body",
+            path=path,
+            field="positions",
+            value=recording.positions[frame, body, joint].tolist(),
+            remedy="leave what was not seen empty, or NaN; a number that stands for it is a place",
         )
 
 

@@ -14,9 +14,11 @@ from medmae.data.npz import read_arrays
 from medmae.data.skeletons.clock import evenly_timed
 from medmae.data.skeletons.layouts import LAYOUTS, Layout, table_layout
 from medmae.data.skeletons.recording import COORDINATES, UNITS, Recording, Unit, recording_of
-from medmae.errors import DataError, check_choice
+from medmae.data.skeletons.unread import unread_arrays, unread_columns
+from medmae.errors import DataError
 from medmae.reading import read_text
 
+_OTHER = 0.01  # of a rate, from which on it is another one
 _WAY = "columns: time (seconds) or frame, maybe body, then NAME_x, NAME_y[, NAME_z][, NAME_c] of every joint"
 
 
@@ -56,8 +58,9 @@ def read_table(
     """
     text = read_text(path)
     rows = list(csv.DictReader(io.StringIO(text), delimiter="\t" if path.suffix.lower() == ".tsv" else ","))
-    columns = list(rows[0]) if rows else text.splitlines()[:1]
+    columns = [name for name in rows[0] if name] if rows else text.splitlines()[:1]
     joints, axes_of = _joints_of(columns, path, frames=len(rows))
+    _check_lines(rows, path)
     clock = "time" if "time" in columns else "frame" if "frame" in columns else None
     keys = list(dict.fromkeys(row[clock] if clock else str(number) for number, row in enumerate(rows)))
     places = _places(rows, keys, clock, path)
@@ -67,10 +70,12 @@ def read_table(
         for joint, name in enumerate(joints):
             positions[(*place, joint)] = [_number(row, f"{name}_{axis}", path) for axis in axes_of]
             confidence[(*place, joint)] = _number(row, f"{name}_c", path) if f"{name}_c" in columns else 1
-    flags: tuple[str, ...] = ()
-    if clock == "time" or (clock == "frame" and rate):
-        times = np.array([_number({"time": key}, "time", path) for key in keys]) / (1 if clock == "time" else rate or 1)
-        positions, confidence, rate, flags = evenly_timed(positions, confidence, times, path=path)
+    flags = unread_columns(columns, joints, axes_of, path=path)
+    if clock is not None:
+        times = np.array([_number({clock: key}, clock, path) for key in keys]) / (1 if clock == "time" else rate or 1)
+        positions, confidence, found, more = evenly_timed(positions, confidence, times, path=path)
+        flags = (*flags, *more, *_other_rate(found if clock == "time" else None, rate))
+        rate = found if clock == "time" or rate else None
     return recording_of(
         path,
         layout=layout_of(joints, bones),
@@ -97,6 +102,24 @@ def _joints_of(columns: Sequence[str], path: Path, *, frames: int) -> tuple[list
             remedy=_WAY,
         )
     return joints, axes[joints[0]]
+
+
+def _check_lines(rows: Sequence[dict[str, str]], path: Path) -> None:
+    for number, row in enumerate(rows, start=2):
+        if None in row or None in row.values():
+            raise DataError(
+                f"line {number} has more or fewer fields than the table has columns",
+                path=path,
+                field="line",
+                value=number,
+                remedy="copy the file again, it may be cut off; leave what was not seen empty",
+            )
+
+
+def _other_rate(found: float | None, said: float | None) -> tuple[str, ...]:
+    """``rate_of_file:30``, where the user says another one, which is not taken."""
+    other = found is not None and said is not None and abs(found - said) > _OTHER * said
+    return (f"rate_of_file:{found:g}",) if other else ()
 
 
 def _places(
@@ -145,8 +168,18 @@ def read_npz(
     positions = positions[:, None] if positions.ndim == 3 else positions
     sure = held.get("confidence")
     sure = sure[:, None] if sure is not None and sure.ndim == 2 else sure
-    rate = float(held["rate"]) if "rate" in held else rate
+    own_rate = _rate(held, path)
+    flags = (*unread_arrays(held, path=path), *_other_rate(own_rate, rate))
+    rate = rate if own_rate is None else own_rate
     own = bones if bones is not None else held["bones"].tolist() if "bones" in held else None
+    if unit is not None and _word(held, "unit") not in (None, unit):
+        raise DataError(
+            f"the file says that its unit is {_word(held, 'unit')}",
+            path=path,
+            field="--unit",
+            value=unit,
+            remedy="leave --unit out, or prepare files of one unit by themselves",
+        )
     told = _settled(path, unit or _word(held, "unit"), axes or _word(held, "axes"))
     return recording_of(
         path,
@@ -156,9 +189,18 @@ def read_npz(
         zeros_are_missing=False,
         rate=rate,
         container="npz",
-        flags=() if rate else ("no_rate",),
+        flags=(*flags, *(() if rate else ("no_rate",))),
         **told,
     )
+
+
+def _rate(held: dict[str, np.ndarray], path: Path) -> float | None:
+    if "rate" not in held:
+        return None
+    if held["rate"].size != 1 or held["rate"].dtype.kind not in "iuf":
+        remedy = "give one number of frames a second"
+        raise DataError("rate is no number", path=path, field="rate", value=held["rate"].shape, remedy=remedy)
+    return float(held["rate"].reshape(()))
 
 
 def _word(held: dict[str, np.ndarray], name: str) -> Any:  # noqa: ANN401
@@ -174,7 +216,10 @@ def _settled(path: Path, unit: Unit | None, axes: str | None) -> dict[str, Any]:
             value=None,
             remedy=f"name one of {', '.join(UNITS)}",
         )
-    check_choice(unit, UNITS, name="unit")
+    if unit not in UNITS:
+        raise DataError(
+            "positions are in no unit that is known", path=path, field="unit", value=unit, remedy=f"take one of {UNITS}"
+        )
     return {"unit": unit, "axes": axes or "not said"}
 
 

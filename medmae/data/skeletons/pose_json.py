@@ -56,7 +56,7 @@ def read_pose_list(path: Path, *, rate: float | None) -> Recording:
     held = _load(path)
     about = held if isinstance(held, dict) else {}
     told = about.get("fps", about.get("rate"))
-    rate = float(told) if isinstance(told, int | float) and told > 0 else rate
+    rate = _rate(told, path) or rate
     if isinstance(about.get("instance_info"), list):
         rows = [[_mmpose(one, path) for one in frame.get("instances", [])] for frame in about["instance_info"]]
         return _of_people(rows, path, rate=rate, unit="px", container="mmpose json")
@@ -67,6 +67,14 @@ def read_pose_list(path: Path, *, rate: float | None) -> Recording:
     rows = [[] if frame is None or not _marks(frame) else [_mediapipe(_marks(frame), path, world)] for frame in frames]
     unit = "m" if world else "share"
     return _of_people(rows, path, rate=rate, unit=unit, container="mediapipe json")
+
+
+def _rate(told: object, path: Path) -> float | None:
+    """Frames a second; None of nothing, and of 0."""
+    try:
+        return float(told) or None if isinstance(told, int | float | str) else None
+    except ValueError as error:
+        raise _fault(path, "fps is no number", "fps", told) from error
 
 
 def _marks(frame: Any) -> list[Any]:  # noqa: ANN401
@@ -139,6 +147,8 @@ def _of_people(
 def _load(path: Path) -> Any:  # noqa: ANN401
     try:
         return json.loads(read_text(path))
+    except RecursionError as error:
+        raise _fault(path, "this is nested too deeply", "JSON", None) from error
     except json.JSONDecodeError as error:
         raise _fault(path, "this is no JSON, or it is cut off", f"line {error.lineno}", error.msg) from error
 

@@ -64,7 +64,20 @@ def read_skeleton(path: Path, *, files: Sequence[Path] = (), told: Told | None =
         DataError: Whatever is wrong with it.
         ModuleNotFoundError: If a package is missing.
     """
-    told, suffix = told or Told(), path.suffix.lower()
+    found = _read(path, files, told := told or Told())
+    if told.unit is not None and found.unit != told.unit:
+        raise DataError(
+            f"positions of such a file are in {found.unit}",
+            path=path,
+            field="--unit",
+            value=told.unit,
+            remedy="leave --unit out, or prepare other files by themselves",
+        )
+    return found
+
+
+def _read(path: Path, files: Sequence[Path], told: Told) -> Recording:
+    suffix = path.suffix.lower()
     own = {
         "bones": None if told.bones is None else read_bones(Path(told.bones)),
         "unit": told.unit,

@@ -16,6 +16,8 @@ Unit = Literal["m", "mm", "cm", "inch", "px", "share"]
 UNITS = get_args(Unit)
 METRES = {"m": 1.0, "mm": 1e-3, "cm": 1e-2, "inch": 0.0254}
 COORDINATES = ("x", "y", "z")
+RATES = (1.0, 10_000.0)  # frames a second of whatever follows a body: fewer are times in milliseconds
+_SUREST = 1.5  # some estimators go a little above 1; what is larger is in percent
 KINECT = "x to the left as the camera looks, y up, z away from it"
 PICTURE = "x to the right and y down in the picture"
 
@@ -78,9 +80,19 @@ def recording_of(
         about: See :class:`Recording`.
 
     Raises:
-        DataError: If there is no frame, no body, another number of joints, or nobody was ever seen.
+        DataError: If there is no frame, no body, another number of joints, nobody was ever seen, confidence is of
+            another shape or in percent, or no camera has the rate.
     """
     positions = np.asarray(positions, dtype=np.float64)
+    rate = about.get("rate")
+    if rate is not None and not RATES[0] <= rate <= RATES[1]:
+        raise DataError(
+            "nothing follows a body at this rate",
+            path=path,
+            field="rate",
+            value=rate,
+            remedy=f"give times in seconds, or a rate from {RATES[0]:g} to {RATES[1]:g} frames a second",
+        )
     if positions.ndim != 4 or positions.shape[2] != len(layout.joints) or positions.shape[3] not in (2, 3):
         raise DataError(
             f"layout {layout.name} has {len(layout.joints)} joints of 2 or 3 coordinates",
@@ -90,6 +102,14 @@ def recording_of(
             remedy="name the layout that the file has (--layout), or give a table of bones",
         )
     sure = np.ones(positions.shape[:3]) if confidence is None else np.asarray(confidence, dtype=np.float64)
+    if sure.shape != positions.shape[:3] or np.nanmax(sure, initial=0) > _SUREST:
+        raise DataError(
+            "confidence is a share of 1 of each frame, body and joint",
+            path=path,
+            field="confidence",
+            value=(sure.shape, float(np.nanmax(sure, initial=0))),
+            remedy=f"give {positions.shape[:3]} numbers from 0 to 1",
+        )
     finite = np.isfinite(positions).all(axis=3) & np.isfinite(sure)
     flags = about.pop("flags", ())
     if odd := int((~finite & (sure != 0)).sum()):  # said to have been seen
