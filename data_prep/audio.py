@@ -22,18 +22,17 @@ intensity: what else is known), ``source_rate``, ``source_channels``, ``peak``, 
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from data_prep.audio_case import AudioTask, prepare_audio
+from data_prep.audio_case import prepare_audio
 from data_prep.audio_files import LAYOUTS, Layout, find_sounds, with_folds
 from data_prep.audio_track import SoundOptions
 from data_prep.command import main_of, prepare_with
-from data_prep.outcome import NO_PATIENT, Row
-from data_prep.recordings import RecordingPreparation
+from data_prep.outcome import Row
+from data_prep.recordings import RecordingPreparation, ended_early, flagged, nobody_known, units_of
 from data_prep.unit import FoundUnits
 from data_prep.video_source import VideoSource
 from medmae.data.audio.mix import MIXES, Mix
@@ -111,11 +110,7 @@ class AudioPreparation(RecordingPreparation):
             **self.asked,
         )
         sounds = with_folds(found.videos, test=self.test_fold, val=self.val_fold, source=Path(self.source))
-        return FoundUnits(units=tuple(sounds), left_out=found.left_out, notes=found.notes)
-
-    def task(self, unit: VideoSource) -> AudioTask:
-        """What a worker needs for one sound."""
-        return AudioTask(source=unit, shards=Path(self.out) / "shards", options=self.stored, limit_s=self.limit_s)
+        return units_of(replace(found, videos=tuple(sounds)))
 
     def line(self, row: Row) -> Row:
         """Its columns of ``summary.csv``."""
@@ -129,22 +124,13 @@ class AudioPreparation(RecordingPreparation):
 
     def notes(self, found: FoundUnits[VideoSource], rows: Sequence[Row]) -> list[str]:
         """Whether patients are known, what is damaged, clipped or upsampled, and which classes a split lacks."""
-        notes = list(found.notes)
-        if any(NO_PATIENT in row["flags"] for row in rows):
-            notes.append(
-                "no patient or speaker is known, so sounds of one may be in train and in test, and held-out figures "
-                "too good: name them by --subject-from, or in a table with path,label,subject"
-            )
+        notes = [*found.notes, *nobody_known(rows, "sounds", who="patient or speaker")]
         folds = sorted({row["fold"] for row in rows if "fold" in row})
         if folds and self.test_fold is None:
             notes.append(
                 f"folds {', '.join(map(str, folds))} are kept in the manifest; --test-fold N tests on one of them"
             )
-        damaged = [row for row in rows if row["status"] == "damaged"]
-        if damaged:
-            first = f"{damaged[0]['case']}: {damaged[0]['reason']}"
-            notes.append(f"{len(damaged)} sounds are damaged and end early ({first}): --damaged refuse leaves them out")
-        return [*notes, *_flagged(rows), *_without_positives(rows)]
+        return [*notes, *ended_early(rows, "sounds"), *flagged(rows, "sounds", _WORDS), *_without_positives(rows)]
 
 
 _WORDS = {  # flag -> what it means
@@ -157,12 +143,6 @@ _WORDS = {  # flag -> what it means
     "gaps": "have gaps",
     "not_finite": "had samples that were no numbers",
 }
-
-
-def _flagged(rows: Sequence[Row]) -> list[str]:
-    """How many sounds have each flag that says something of their quality."""
-    counts = Counter(flag.partition(":")[0] for row in rows for flag in row["flags"])
-    return [f"{counts[name]} of {len(rows)} sounds {words}" for name, words in _WORDS.items() if counts[name]]
 
 
 def _without_positives(rows: Sequence[Row]) -> list[str]:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from data_prep.audio_track import SoundOptions, part_of, store_sound
-from data_prep.media_case import described, prepare_media
+from data_prep.media_case import MediaTask, described, prepare_media
 from data_prep.outcome import CaseResult, Row
-from data_prep.video_source import Segment, VideoSource
+from data_prep.video_source import Segment
 from medmae.child import run_in_child
 from medmae.errors import DataError
 
@@ -19,17 +18,7 @@ FORMAT = 1  # of shards and rows; a new number makes everything be prepared anew
 _SPARE = 1.0  # seconds that a clip may be longer than its table says
 
 
-@dataclass(frozen=True, kw_only=True)
-class AudioTask:
-    """What a worker needs for one sound."""
-
-    source: VideoSource
-    shards: Path
-    options: SoundOptions
-    limit_s: float
-
-
-def prepare_audio(task: AudioTask) -> CaseResult:
+def prepare_audio(task: MediaTask) -> CaseResult:
     """Prepares one sound in a child process, or keeps what an earlier run made of the same bytes and options.
 
     Raises:

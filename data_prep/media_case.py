@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from data_prep.outcome import NO_PATIENT, CaseResult, Row
 from data_prep.resume import Finished, finished, key_of, stamp_of, write_finished
@@ -20,24 +20,21 @@ from medmae.files import sha256_of
 Part = Callable[[Row, Segment, Path], Row]
 
 
-class MediaTask(Protocol):
-    """What a worker needs for one recording."""
+@dataclass(frozen=True, kw_only=True)
+class MediaTask:
+    """What a worker needs for one recording.
 
-    @property
-    def source(self) -> VideoSource:
-        """Where it lies, and whose it is."""
+    Args:
+        source: Where it lies, and whose it is.
+        shards: Folder that receives its shards.
+        options: A dataclass of what shapes them.
+        limit_s: Seconds after which its decoder is taken to hang.
+    """
 
-    @property
-    def shards(self) -> Path:
-        """Folder that receives its shards."""
-
-    @property
-    def options(self) -> Any:  # noqa: ANN401 - a dataclass of what shapes the shards
-        """What shapes them."""
-
-    @property
-    def limit_s(self) -> float:
-        """Seconds after which its decoder is taken to hang."""
+    source: VideoSource
+    shards: Path
+    options: Any
+    limit_s: float
 
 
 def prepare_media(

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from data_prep.audio_track import SoundOptions, part_of, store_sound
-from data_prep.media_case import described, prepare_media
+from data_prep.media_case import MediaTask, described, prepare_media
 from data_prep.moment_files import VIDEOS
 from data_prep.moment_series import landmarks_at, pictures_at, words_at
 from data_prep.outcome import CaseResult, Row
-from data_prep.video_source import Segment, VideoSource
+from data_prep.video_source import Segment
 from medmae.child import run_in_child
 from medmae.errors import DataError
 from medmae.files import atomic_write, sha256_of
@@ -41,17 +41,7 @@ class MomentOptions(SoundOptions):
     words: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class MomentTask:
-    """What a worker needs for one recording."""
-
-    source: VideoSource
-    shards: Path
-    options: MomentOptions
-    limit_s: float
-
-
-def prepare_moment(task: MomentTask) -> CaseResult:
+def prepare_moment(task: MediaTask) -> CaseResult:
     """Prepares one recording in a child process, or keeps what an earlier run made of the same bytes and options.
 
     Raises:

@@ -20,7 +20,7 @@ from typing import Any, ClassVar
 
 from data_prep.audio import AudioPreparation
 from data_prep.command import main_of, prepare_with
-from data_prep.moment_case import MomentOptions, MomentTask, prepare_moment
+from data_prep.moment_case import MomentOptions, prepare_moment
 from data_prep.moment_files import with_companions
 from data_prep.outcome import Row
 from data_prep.unit import FoundUnits
@@ -81,10 +81,11 @@ class MomentPreparation(AudioPreparation):
         )
         return replace(found, units=tuple(units), left_out=tuple(left))
 
-    def task(self, unit: VideoSource) -> MomentTask:  # type: ignore[override]
-        """What a worker needs for one recording."""
+    @property
+    def stored(self) -> MomentOptions:
+        """What shapes the shards."""
         words = None if self.words is None else str(Path(self.words).absolute())
-        options = MomentOptions(
+        return MomentOptions(
             rate=self.rate,
             mix=self.mix,
             damaged=self.damaged,
@@ -95,7 +96,6 @@ class MomentPreparation(AudioPreparation):
             pictures=self.with_pictures,
             words=words,
         )
-        return MomentTask(source=unit, shards=Path(self.out) / "shards", options=options, limit_s=self.limit_s)
 
     def line(self, row: Row) -> Row:
         """Its columns of ``summary.csv``."""

@@ -23,18 +23,17 @@ and ``flags`` (docs/data.md says what each means).
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import get_args
 
 from data_prep.command import main_of, prepare_with
-from data_prep.outcome import NO_PATIENT, Row
+from data_prep.outcome import Row
 from data_prep.points_case import SPLIT_BY_SHAPE, PointTask, prepare_points
 from data_prep.points_files import LAYOUTS, Layout, find_shapes
 from data_prep.points_shapes import ShapeOptions, Size
-from data_prep.recordings import RecordingPreparation
+from data_prep.recordings import RecordingPreparation, flagged, nobody_known, units_of
 from data_prep.unit import FoundUnits
 from data_prep.video_source import VideoSource
 from medmae.data.points.form import twins_among
@@ -77,6 +76,7 @@ class PointPreparation(RecordingPreparation):
     columns = ("label", "radius", "volume_ml", "source_points", "source_faces")
     packages = ("numpy", "scikit-image", "trimesh", "highdicom", "nibabel", "h5py", "distributed")
     work = staticmethod(prepare_points)
+    task_of = PointTask
 
     layout: Layout = "auto"
     points: int = 2048
@@ -123,17 +123,7 @@ class PointPreparation(RecordingPreparation):
 
     def find(self) -> FoundUnits[VideoSource]:
         """The shapes of the source."""
-        found = find_shapes(
-            Path(self.source),
-            salt=self.salt,
-            layout=self.layout,
-            **self.asked,
-        )
-        return FoundUnits(units=found.videos, left_out=found.left_out, notes=found.notes)
-
-    def task(self, unit: VideoSource) -> PointTask:
-        """What a worker needs for one file."""
-        return PointTask(source=unit, shards=Path(self.out) / "shards", options=self.stored, limit_s=self.limit_s)
+        return units_of(find_shapes(Path(self.source), salt=self.salt, layout=self.layout, **self.asked))
 
     def splits_of(self, units: Sequence[VideoSource]) -> Mapping[str, str]:
         """See :meth:`RecordingPreparation.splits_of`; shapes of an array are subjects of their own."""
@@ -159,17 +149,9 @@ class PointPreparation(RecordingPreparation):
 
     def notes(self, found: FoundUnits[VideoSource], rows: Sequence[Row]) -> list[str]:
         """Whether patients and sizes are known, and what is wrong with surfaces."""
-        notes = list(found.notes)
-        if any(NO_PATIENT in row["flags"] for row in rows):
-            notes.append(
-                "no patient is known, so shapes of one may be in train and in test, and held-out figures too good: "
-                "name them by --subject-from, or in a table with path,label,subject"
-            )
-        notes += _twins(rows)
         told = "is kept, in millimetres" if self.size == "kept" else "was removed: an enlarged organ is one no more"
-        counts = Counter(flag.partition(":")[0] for row in rows for flag in row["flags"])
-        said = [f"{counts[name]} of {len(rows)} shapes {words}" for name, words in _WORDS.items() if counts[name]]
-        return [*notes, f"size {told}", *said]
+        known = [*found.notes, *nobody_known(rows, "shapes"), *_twins(rows)]
+        return [*known, f"size {told}", *flagged(rows, "shapes", _WORDS)]
 
 
 _WORDS = {  # flag -> what it means

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from data_prep.media_case import MediaTask
 from data_prep.outcome import NO_PATIENT, CaseResult, Row
 from data_prep.points_shapes import Made, ShapeOptions, made_of
 from data_prep.resume import Finished, finished, key_of, stamp_of, write_finished
@@ -22,14 +23,8 @@ FORMAT = 2  # of shards and rows; a new number makes everything be prepared anew
 SPLIT_BY_SHAPE = "split_by_shape"  # flag: each shape of an array is its own subject
 
 
-@dataclass(frozen=True, kw_only=True)
-class PointTask:
+class PointTask(MediaTask):
     """What a worker needs for one file, or one array of it."""
-
-    source: VideoSource
-    shards: Path
-    options: ShapeOptions
-    limit_s: float
 
     @property
     def array(self) -> str | None:

@@ -29,9 +29,9 @@ from pathlib import Path
 from typing import Literal
 
 from data_prep.command import main_of, prepare_with
-from data_prep.outcome import NO_PATIENT, Row
-from data_prep.recordings import RecordingPreparation
-from data_prep.skeleton_case import SkeletonTask, prepare_skeleton
+from data_prep.outcome import Row
+from data_prep.recordings import RecordingPreparation, flagged, nobody_known, units_of
+from data_prep.skeleton_case import prepare_skeleton
 from data_prep.skeleton_files import find_skeletons
 from data_prep.skeleton_ntu import NTU_SPLITS, NtuSplit
 from data_prep.skeleton_store import SkeletonOptions
@@ -116,16 +116,9 @@ class SkeletonPreparation(RecordingPreparation):
     def find(self) -> FoundUnits[VideoSource]:
         """The recordings of the source."""
         found = find_skeletons(
-            Path(self.source),
-            ntu_split=self.ntu_split,
-            keep_missing=self.keep_missing,
-            **self.asked,
+            Path(self.source), ntu_split=self.ntu_split, keep_missing=self.keep_missing, **self.asked
         )
-        return FoundUnits(units=found.videos, left_out=found.left_out, notes=found.notes)
-
-    def task(self, unit: VideoSource) -> SkeletonTask:
-        """What a worker needs for one recording."""
-        return SkeletonTask(source=unit, shards=Path(self.out) / "shards", options=self.stored, limit_s=self.limit_s)
+        return units_of(found)
 
     def usable(self, rows: list[Row]) -> tuple[list[Row], list[Row]]:
         """All rows, with the proxy as their value if it is asked for."""
@@ -143,19 +136,14 @@ class SkeletonPreparation(RecordingPreparation):
 
     def notes(self, found: FoundUnits[VideoSource], rows: Sequence[Row]) -> list[str]:
         """Whether patients are known, and what is odd about the recordings."""
-        notes = list(found.notes)
-        if any(NO_PATIENT in row["flags"] for row in rows):
-            notes.append(
-                "no patient is known, so recordings of one may be in train and in test, and held-out figures too good: "
-                "name them by --subject-from, or in a table with path,label,subject"
-            )
+        notes = [*found.notes, *nobody_known(rows, "recordings")]
         layouts = Counter(str(row["layout"]) for row in rows)
         if len(layouts) > 1:
             told = ", ".join(f"{name} {count}" for name, count in layouts.most_common())
             notes.append(f"recordings have different joints ({told}): a view names one layout that all have")
         if self.value_from:
             notes.append(f"values are {self.value_from} as the ankles have it, and no instrument's")
-        return [*notes, *_flagged(rows)]
+        return [*notes, *flagged(rows, "recordings", _WORDS)]
 
 
 _WORDS = {  # flag -> what it means
@@ -182,11 +170,6 @@ def _with_proxy(row: Row, proxy: Proxy) -> Row:
     if row["walk"] is None:
         return {**row, "flags": [*row["flags"], "no_rhythm"]}
     return {**row, "value": row["walk"][proxy], "value_is": f"{proxy} by the distance of both ankles"}
-
-
-def _flagged(rows: Sequence[Row]) -> list[str]:
-    counts = Counter(flag.partition(":")[0] for row in rows for flag in row["flags"])
-    return [f"{counts[name]} of {len(rows)} recordings {words}" for name, words in _WORDS.items() if counts[name]]
 
 
 prepare = prepare_with(SkeletonPreparation)

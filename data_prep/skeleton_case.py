@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from data_prep.media_case import described, prepare_media
+from data_prep.media_case import MediaTask, described, prepare_media
 from data_prep.outcome import CaseResult, Row
 from data_prep.skeleton_store import SkeletonOptions, facts_of, frames_of, store_recording
-from data_prep.video_source import Segment, VideoSource
+from data_prep.video_source import Segment
 from medmae.child import run_in_child
 from medmae.data.skeletons.stored import layout_of_row
 from medmae.errors import DataError
@@ -20,17 +19,7 @@ from medmae.errors import DataError
 FORMAT = 1  # of shards and rows; a new number makes everything be prepared anew
 
 
-@dataclass(frozen=True, kw_only=True)
-class SkeletonTask:
-    """What a worker needs for one recording."""
-
-    source: VideoSource
-    shards: Path
-    options: SkeletonOptions
-    limit_s: float
-
-
-def prepare_skeleton(task: SkeletonTask) -> CaseResult:
+def prepare_skeleton(task: MediaTask) -> CaseResult:
     """Prepares one recording in a child process, or keeps what an earlier run made of the same bytes and options.
 
     Raises:

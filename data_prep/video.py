@@ -32,10 +32,10 @@ from typing import Literal
 
 from data_prep.audio_track import SoundOptions
 from data_prep.command import main_of, prepare_with
-from data_prep.outcome import NO_PATIENT, Row
-from data_prep.recordings import RecordingPreparation
+from data_prep.outcome import Row
+from data_prep.recordings import RecordingPreparation, ended_early, nobody_known, units_of
 from data_prep.unit import FoundUnits
-from data_prep.video_case import VideoTask, prepare_video
+from data_prep.video_case import prepare_video
 from data_prep.video_files import find_videos
 from data_prep.video_source import VideoSource
 from data_prep.video_store import Options
@@ -124,18 +124,9 @@ class VideoPreparation(RecordingPreparation):
 
     def find(self) -> FoundUnits[VideoSource]:
         """The videos of the source."""
-        found = find_videos(
-            Path(self.source),
-            salt=self.salt,
-            reports=None if self.reports is None else Path(self.reports),
-            report_as=self.report_as,
-            **self.asked,
-        )
-        return FoundUnits(units=found.videos, left_out=found.left_out, failed=found.failed, notes=found.notes)
-
-    def task(self, unit: VideoSource) -> VideoTask:
-        """What a worker needs for one video."""
-        return VideoTask(source=unit, shards=Path(self.out) / "shards", options=self.stored, limit_s=self.limit_s)
+        reports = None if self.reports is None else Path(self.reports)
+        found = find_videos(Path(self.source), salt=self.salt, reports=reports, report_as=self.report_as, **self.asked)
+        return units_of(found)
 
     def line(self, row: Row) -> Row:
         """Its columns of ``summary.csv``."""
@@ -151,16 +142,7 @@ class VideoPreparation(RecordingPreparation):
 
     def notes(self, found: FoundUnits[VideoSource], rows: Sequence[Row]) -> list[str]:
         """Whether patients are known, what is damaged, and what is left out."""
-        notes = [*found.notes, *_said(rows)]
-        if any(NO_PATIENT in row["flags"] for row in rows):
-            notes.append(
-                "no patient is known, so videos of one patient may be in train and in test, and held-out figures too "
-                "good: name patients by --subject-from, or in a table with path,label,subject"
-            )
-        damaged = [row for row in rows if row["status"] == "damaged"]
-        if damaged:
-            first = f"{damaged[0]['case']}: {damaged[0]['reason']}"
-            notes.append(f"{len(damaged)} videos are damaged and end early ({first}): --damaged refuse leaves them out")
+        notes = [*found.notes, *_said(rows), *nobody_known(rows, "videos"), *ended_early(rows, "videos")]
         timeless = sum(row["fps"] is None for row in rows)
         if timeless:
             notes.append(f"nothing tells the rate of {timeless} videos: they cannot be sampled by seconds")

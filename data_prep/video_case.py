@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from data_prep.media_case import described, prepare_media
+from data_prep.media_case import MediaTask, described, prepare_media
 from data_prep.outcome import CaseResult, Row
 from data_prep.video_sound import sound_of_part, with_sound
-from data_prep.video_source import Segment, VideoSource
+from data_prep.video_source import Segment
 from data_prep.video_store import Options, Stored, store
 from medmae.child import run_in_child
 from medmae.data.video.times import seconds_of
@@ -20,17 +19,7 @@ from medmae.errors import DataError
 FORMAT = 2  # of shards and rows; a new number makes everything be prepared anew
 
 
-@dataclass(frozen=True, kw_only=True)
-class VideoTask:
-    """What a worker needs for one video."""
-
-    source: VideoSource
-    shards: Path
-    options: Options
-    limit_s: float
-
-
-def prepare_video(task: VideoTask) -> CaseResult:
+def prepare_video(task: MediaTask) -> CaseResult:
     """Prepares one video in a child process, or keeps what an earlier run made of the same bytes and options.
 
     Raises:

@@ -16,26 +16,24 @@ from torch.nn import functional as F
 
 from medmae.nn.checkpointing import recomputed
 from medmae.nn.mlp import MLP
-from medmae.nn.windows import hold_windows, relative_positions, window_extents, window_shift
+from medmae.nn.windows import (
+    WindowHeads,
+    biased_windows,
+    hold_windows,
+    relative_positions,
+    window_extents,
+    window_shift,
+)
 
 
-class WindowAttention(nn.Module):
+class WindowAttention(WindowHeads):
     """Attention within windows, with one learned bias for each head and offset between two tokens.
 
-    Args:
-        dim: C.
-        num_heads: Heads.
-        window: Tokens of a window along each axis.
-
-    Raises:
-        ValueError: If ``dim`` is not a multiple of ``num_heads``.
+    See :class:`~medmae.nn.windows.WindowHeads`.
     """
 
     def __init__(self, *, dim: int, num_heads: int, window: Sequence[int]) -> None:
-        super().__init__()
-        if dim % num_heads:
-            raise ValueError(f"width {dim} is not a multiple of {num_heads} heads")
-        self.num_heads = num_heads
+        super().__init__(dim=dim, num_heads=num_heads)
         offsets = math.prod(2 * extent - 1 for extent in window)
         self.relative_position_bias_table = nn.Parameter(torch.empty(offsets, num_heads))
         self.relative_position_index: Tensor  # said here: TorchScript cannot read it in the class
@@ -49,9 +47,7 @@ class WindowAttention(nn.Module):
         count, length, dim = windows.shape
         qkv = self.qkv(windows).view(count, length, 3, self.num_heads, dim // self.num_heads)
         query, key, value = qkv.permute(2, 0, 3, 1, 4).unbind(0)  # (B * W, heads, L, d) each
-        bias = self.bias().unsqueeze(0)  # (1, heads, L, L)
-        if mask is not None:
-            bias = (bias + mask.unsqueeze(1)).repeat(count // mask.shape[0], 1, 1, 1)  # (B * W, heads, L, L)
+        bias = biased_windows(self.bias(), mask, count)
         mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=bias.to(query.dtype))
         # Always a copy, though some kernels leave heads beside each other: an exporter may put another in their place.
         return self.proj(mixed.transpose(1, 2).clone(memory_format=torch.contiguous_format).view(count, length, dim))

@@ -20,29 +20,20 @@ from medmae.nn.init import initialise_linears
 from medmae.nn.mlp import MLP
 from medmae.nn.positions import Positions
 from medmae.nn.vit import MaskedViT
-from medmae.nn.windows import hold_windows
+from medmae.nn.windows import WindowHeads, biased_windows, hold_windows
 
 _HIDDEN = 384  # of the network from offsets to biases
 _SHARPEST = math.log(100.0)
 
 
-class CosineWindowAttention(nn.Module):
+class CosineWindowAttention(WindowHeads):
     """Attention within windows by cosine, and a bias for each head by the logarithm of how far two tokens are apart.
 
-    Args:
-        dim: C.
-        num_heads: Heads.
-        window: Tokens of a window along each axis.
-
-    Raises:
-        ValueError: If ``dim`` is not a multiple of ``num_heads``.
+    See :class:`~medmae.nn.windows.WindowHeads`.
     """
 
     def __init__(self, *, dim: int, num_heads: int, window: Sequence[int]) -> None:
-        super().__init__()
-        if dim % num_heads:
-            raise ValueError(f"width {dim} is not a multiple of {num_heads} heads")
-        self.num_heads = num_heads
+        super().__init__(dim=dim, num_heads=num_heads)
         self.qkv = nn.Linear(dim, 3 * dim)
         self.proj = nn.Linear(dim, dim)
         self.meta_mlp = MLP(len(window), hidden=_HIDDEN, out=num_heads, activation=nn.ReLU)
@@ -55,9 +46,7 @@ class CosineWindowAttention(nn.Module):
         count, length, dim = windows.shape
         query, key, value = self.qkv(windows).view(count, length, 3, self.num_heads, -1).permute(2, 0, 3, 1, 4)
         scale = self.logit_scale.clamp(max=_SHARPEST).exp().reshape(-1, 1, 1)
-        bias = self.meta_mlp(self.offsets).permute(2, 0, 1).unsqueeze(0)  # (1, heads, L, L)
-        if mask is not None:
-            bias = (bias + mask.unsqueeze(1)).repeat(count // len(mask), 1, 1, 1)  # (B * W, heads, L, L)
+        bias = biased_windows(self.meta_mlp(self.offsets).permute(2, 0, 1), mask, count)
         query, key = F.normalize(query, dim=3) * scale, F.normalize(key, dim=3)
         mixed = F.scaled_dot_product_attention(query, key, value, bias.to(query.dtype), scale=1.0)
         return self.proj(mixed.transpose(1, 2).reshape(count, length, dim))

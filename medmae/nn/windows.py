@@ -87,3 +87,37 @@ def _windows(values: Tensor, window: Sequence[int], shift: Sequence[int]) -> Ten
     """One value a token ``(*grid)`` -> ``(W, L)``."""
     rolled = torch.roll(values, [-s for s in shift], dims=list(range(values.ndim)))
     return patchify(rolled[None, None], list(window))[0]
+
+
+class WindowHeads(nn.Module):
+    """What any attention within windows has.
+
+    Args:
+        dim: C.
+        num_heads: Heads.
+
+    Subclasses also take ``window``, the tokens of one along each axis.
+
+    Raises:
+        ValueError: If ``dim`` is not a multiple of ``num_heads``.
+    """
+
+    def __init__(self, *, dim: int, num_heads: int) -> None:
+        super().__init__()
+        if dim % num_heads:
+            raise ValueError(f"width {dim} is not a multiple of {num_heads} heads")
+        self.num_heads = num_heads
+
+
+def biased_windows(bias: Tensor, mask: Tensor | None, count: int) -> Tensor:
+    """What is added to the scores of each of ``count`` windows: ``(1 or count, heads, L, L)``.
+
+    Args:
+        bias: Of every window, ``(heads, L, L)``.
+        mask: Of each window of a sample, ``(W, L, L)``; None: nothing is hidden in any.
+        count: Windows of all samples, B * W.
+    """
+    everywhere = bias.unsqueeze(0)
+    if mask is None:
+        return everywhere
+    return (everywhere + mask.unsqueeze(1)).repeat(count // mask.shape[0], 1, 1, 1)

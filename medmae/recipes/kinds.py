@@ -13,41 +13,13 @@ from medmae.errors import DataError
 from medmae.evaluate.classify.of_kinds import evaluate_each_kind
 from medmae.evaluate.retrieval.of_kinds import evaluate_kinds_found
 from medmae.methods.base import Method
+from medmae.recipes.downstream import OnLabels
 from medmae.recipes.evaluation import Evaluation
 from medmae.weights.io import load_weights
-from medmae.weights.pretrained import load_encoder
 
 
-class KindsDownstream(Evaluation):
-    """A linear model on frozen features of every choice of kinds; see :func:`evaluate_each_kind`.
-
-    Args:
-        train: Labelled samples to learn from.
-        dataset: Others of the same classes, of other patients.
-        few: Labels a class (or in all) of a second evaluation; None leaves it out.
-        seeds: One a repetition.
-        evaluation: Arguments of :class:`Evaluation`.
-    """
-
-    wants = "classes"
-
-    def __init__(
-        self,
-        *,
-        train: Samples,
-        dataset: Samples,
-        few: int | None = None,
-        seeds: Sequence[int] = (0, 1, 2),
-        **evaluation: Any,
-    ) -> None:
-        super().__init__(data=dataset.source, split=dataset.split, **evaluation)
-        self.train, self.dataset, self.seeds = train, dataset, list(seeds)
-        self.labels = [None] if few is None else [None, few]
-        self.record = {"seeds": self.seeds, "labels_a_class": few, **self.record}
-
-    def load(self, path: Path) -> None:
-        """The encoder."""
-        load_encoder(self.method, path)
+class KindsDownstream(OnLabels):
+    """A linear model on frozen features of every choice of kinds; see :func:`evaluate_each_kind`."""
 
     def evaluate(self, out: Path) -> None:
         """Every choice of kinds."""
