@@ -14,9 +14,11 @@ from data_prep.resume import Finished, finished, key_of, stamp_of, write_finishe
 from data_prep.tables import failure_row
 from data_prep.video_source import Segment, VideoSource
 from medmae.data.rows import files_of
+from medmae.data.video.times import seconds_of
 from medmae.errors import DataError
 from medmae.files import sha256_of
 
+_LATE = 0.5  # seconds: tables round
 Part = Callable[[Row, Segment, Path], Row]
 
 
@@ -113,10 +115,40 @@ def _rows(stored: Row, source: VideoSource, key: str, part: Part) -> tuple[list[
             about["questions"] = [question.as_row() for question in segment.questions]
         try:
             own = part(stored, segment, source.path)
+            more = (*segment.flags, *_late(stored, segment, source.path))
         except DataError as error:
             failures.append(failure_row(case, error))
             continue
-        rows.append(
-            {"case": case, **named, **own, **about, **dict(source.about), **told, "flags": [*flags, *segment.flags]}
-        )
+        told_of = {**about, **dict(source.about), **told, "flags": [*flags, *more]}
+        rows.append({"case": case, **named, **own, **told_of})
     return rows, failures
+
+
+def _late(stored: Row, segment: Segment, path: Path) -> list[str]:
+    """``part_ends:+1.20``: seconds by which a part goes on behind its recording.
+
+    Raises:
+        DataError: If most of it would lie there.
+    """
+    ends = _seconds_of(stored)
+    if ends is None or segment.end is None or segment.end - ends <= _LATE:
+        return []
+    if segment.end - ends > max(ends - (segment.start or 0.0), 0.0):
+        raise DataError(
+            f"most of this part lies behind the recording, which ends at {ends:.2f} s",
+            path=path,
+            field="start, end",
+            value=(segment.start, segment.end),
+            remedy="correct the table: seconds from the beginning; leave end empty for all that follows",
+        )
+    return [f"part_ends:{segment.end - ends:+.2f}"]
+
+
+def _seconds_of(row: Row) -> float | None:
+    """When a recording ends on its own clock; None where nothing tells, or parts are numbers of frames."""
+    if row["kind"] == "video":
+        seconds = seconds_of(row)
+        return None if seconds is None else float(seconds[-1])
+    if not row["rate"] or row.get("recorded", {}).get("numbers_a_frame"):
+        return None
+    return float(row.get("start") or 0.0) + float(row["count"]) / float(row["rate"])

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from data_prep.video_questions import CHOICE, NAMES, NESTED
+from data_prep.video_questions import CHOICE, FIRST, NAMES, NESTED
 from medmae.errors import DataError
 
 KNOWN = {
@@ -71,12 +71,22 @@ class Columns:
             raise DataError("no column names the videos", path=path, field="columns", value=names, remedy=REMEDY)
         numbered = [name for name in names if CHOICE.fullmatch(name)] if "question" in used else []
         choices = () if "choices" in used else tuple(sorted(numbered, key=_number))
+        if choices and [_number(name) - _number(choices[0]) for name in choices] != list(range(len(choices))):
+            raise DataError(
+                "choices are not numbered one by one",
+                path=path,
+                field="columns",
+                value=choices,
+                remedy="number them a0, a1, a2, ...",
+            )
         return cls(used, choices, tuple(name for name in names if name not in (*used.values(), *choices)))
 
     def entry(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Our names of columns -> what a line has there."""
         entry = {ours: values.get(theirs) for ours, theirs in self.used.items()}
-        return {**entry, "choices": [values.get(name) for name in self.choices]} if self.choices else entry
+        if not self.choices:
+            return entry
+        return {**entry, "choices": [values.get(name) for name in self.choices], FIRST: _number(self.choices[0])}
 
 
 def _known(of: Mapping[str, str]) -> dict[str, tuple[str, ...]]:

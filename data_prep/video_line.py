@@ -9,7 +9,7 @@ from pathlib import Path
 
 from data_prep.said import cleaned, texts_of
 from data_prep.video_questions import chosen_captions, questions_of_line
-from medmae.data.table_files import MISSING
+from medmae.data.table_files import MISSING, check_unspoilt
 from medmae.data.video.questions import Question
 from medmae.data.video.times import plausible
 from medmae.errors import DataError
@@ -78,6 +78,7 @@ def line_of(number: int, entry: Mapping[str, object], path: Path, *, remedy: str
     name = values.get("path")
     if not name:
         raise DataError(f"line {number} names no video", path=path, field="path", remedy=remedy)
+    check_unspoilt("subject", values.get("subject"), number, path)
     split = values.get("split")
     if split is not None and split.lower() not in SPLIT_WORDS:
         raise DataError(
@@ -100,6 +101,14 @@ def line_of(number: int, entry: Mapping[str, object], path: Path, *, remedy: str
             field="fps",
             value=fps,
             remedy="give frames a second, or leave it empty",
+        )
+    if isinstance(entry.get("caption"), int | float) and entry["caption"] == entry["caption"]:  # NaN is a missing one
+        raise DataError(
+            f"line {number} has a number where a caption is",
+            path=path,
+            field="caption",
+            value=entry["caption"],
+            remedy='write classes and numbers as [{"path": ..., "label": ...}], or the number as a text',
         )
     captions, questions, missing = _said(entry, number, path)
     return Line(

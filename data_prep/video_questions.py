@@ -19,6 +19,7 @@ NAMES = {  # what is called so in the tables of data sets, if there is a questio
     "question_type": ("question_type", "answer_type", "type"),
     "question_id": ("question_id", "qid", "id"),
 }
+FIRST = "first choice"  # number of the column of the first choice, where each has one
 NESTED = ("questions",)  # a list of such objects, of JSON
 CHOICE = re.compile(r"(?:a|choice|option)[-_ ]?(\d+)", re.IGNORECASE)  # columns of one choice each
 _REMEDY = 'write question and answer (a text, or a list of those that count), or choices and "right", from 0'
@@ -121,6 +122,13 @@ def _right(entry: Mapping[str, Any], choices: Sequence[str], line: _Line) -> int
         return None
     numbered = isinstance(said, int | float)
     meant = _numbers(str(text)) if numbered else same | _numbers(str(text))
+    if entry.get(FIRST) and not same and re.fullmatch(r"\d+(\.0)?", str(text)):
+        raise line.fault(
+            "names a right choice by a number, and its choices are counted from 1",
+            field="right",
+            value=said,
+            remedy="call the columns a0, a1, ... if it counts from 0; else write the choice in its own words",
+        )
     if len(meant) != 1 or not 0 <= min(meant) < len(choices):
         raise line.fault(
             f"names a right choice that is {'two' if len(meant) > 1 else 'none'} of {len(choices)}",

@@ -111,6 +111,22 @@ def check_unused(unused: Mapping[str, Sequence[str]], known: Iterable[str], path
         warnings.warn(f"{path}: columns that are not read: {_with_nearest(list(unused), names)}", stacklevel=4)
 
 
+def check_unspoilt(column: str, text: str | None, number: int, path: Path) -> None:
+    """Refuses a patient that is a number in a short form, or an error of a spreadsheet: ``1.2E+11``, ``#NAME?``.
+
+    Raises:
+        DataError: With the line.
+    """
+    if _SPOILT.fullmatch(text or ""):
+        raise DataError(
+            f"a spreadsheet has spoilt the {column} of line {number}, and several may have become one",
+            path=path,
+            field=column,
+            value=text,
+            remedy="make the column one of texts, fill it in again, and export the table anew",
+        )
+
+
 def all_or_none(what: str, values: Mapping[str, object], source: Path) -> None:
     """Refuses what some units have and others lack.
 
@@ -164,14 +180,8 @@ def _checked(line: Mapping[Any, Any], number: int, path: Path) -> dict[str, str]
             remedy='put a field with a comma into quotes: "a, b"',
         )
     values = {key: (value or "").strip() for key, value in line.items() if key}
-    if spoilt := next((name for name in _PERSONS if _SPOILT.fullmatch(values.get(name, ""))), None):
-        raise DataError(
-            f"a spreadsheet has spoilt the {spoilt} of line {number}, and several may have become one",
-            path=path,
-            field=spoilt,
-            value=values[spoilt],
-            remedy="make the column one of texts, fill it in again, and export the table anew",
-        )
+    for name in _PERSONS:
+        check_unspoilt(name, values.get(name), number, path)
     marked = [column for column in _IDENTITY if values.get(column) in MISSING]
     # None and null may be classes.
     marked += ["label"] if values.get("label") in MISSING - {"None", "null", "NULL"} else []

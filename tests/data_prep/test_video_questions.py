@@ -58,12 +58,26 @@ def test_a_right_choice_is_named_by_number_letter_or_words(right, ask):
 
 
 def test_columns_of_one_choice_each_are_read_in_the_order_of_their_numbers(ask):
-    text = "video,question,answer,qid,type,a0,a1,a2,a10\na.mp4,what moves?,3,5,TN,w,x,y,z\na.mp4,who?,1,6,TN,w,x,,\n"
-    (first, second), _ = ask(text)
+    columns = ("a0", "a10", *(f"a{number}" for number in range(1, 10)))  # as a table sorts them
+    text = (
+        f"video,question,answer,qid,type,{','.join(columns)}\na.mp4,what moves?,10,5,TN,w,z,{','.join('bcdefghij')}\n"
+    )
+    (first, second), _ = ask(f"{text}a.mp4,who?,1,6,TN,w,,x,,,,,,,,\n")
     assert first == Question(
-        text="what moves?", answers=("z",), choices=("w", "x", "y", "z"), right=3, type="TN", id="5"
+        text="what moves?", answers=("z",), choices=("w", *"bcdefghij", "z"), right=10, type="TN", id="5"
     )
     assert (second.choices, second.right) == (("w", "x"), 1)
+
+
+def test_a_number_of_a_choice_is_refused_where_choices_are_counted_from_one_and_holes_are(ask):
+    with pytest.raises(DataError, match="its choices are counted from 1") as caught:
+        ask("video,question,a1,a2,a3,right\na.mp4,who?,red,green,blue,1\n")
+    assert "a0, a1" in caught.value.remedy
+    for said in ("green", "b"):
+        (question,), _ = ask(f"video,question,a1,a2,a3,right\na.mp4,who?,red,green,blue,{said}\n")
+        assert question.answers == ("green",)
+    with pytest.raises(DataError, match="not numbered one by one"):
+        ask("video,question,a0,a2,right\na.mp4,who?,x,y,1\n")
 
 
 def test_questions_within_an_entry_and_lines_of_one_video_are_all_its_own(ask):
