@@ -103,6 +103,19 @@ def test_what_is_held_out_never_enters_a_step_of_the_pairwise_contrast(tmp_path)
     assert all(torch.equal(value, found[1][name]) for name, value in found[0].items())
 
 
+@pytest.mark.slow
+def test_no_label_has_a_say_in_the_pairwise_contrast(tmp_path):
+    """Weights are the same whatever recordings are labelled; the reference draws its batches by their labels."""
+    data, found = moments.make(tmp_path / "made")[0], []
+    for number in range(2):
+        if number:
+            rows = [{**row, "label": f"other {place % 3}"} for place, row in enumerate(Manifest.of(data))]
+            (data / "manifest.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        run(EMOTION, "train", data, tmp_path / f"out {number}", **VOICES)
+        found.append(load_file(tmp_path / f"out {number}" / "models" / "pretraining.safetensors"))
+    assert all(torch.equal(value, found[1][name]) for name, value in found[0].items())
+
+
 def _others(data: Path) -> None:
     """Other sounds and faces in the place of all that are held out."""
     rows, rng = [dict(row) for row in Manifest.of(data)], np.random.default_rng(0)

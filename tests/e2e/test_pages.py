@@ -34,7 +34,7 @@ WANTED = os.environ.get("MEDMAE_PAGES", "")
 TIMES = os.environ.get("MEDMAE_PAGES_TIMES", "")
 ALONE = ("docs/check.md", "docs/data.md")  # whose commands are alternatives of each other
 _OWN_TRAIN = {"train::dataset::view::dtype", "subject_from"}  # of checks alone
-_OWN_PARTS = {"front"}  # likewise: their sounds are of another rate
+_RATE, _FRONT = "front::rate", "front"  # likewise, where their sounds are of another rate
 _FEW = {"epochs": 1, "warmup_epochs": 0, "batch_size": 2, "steps_per_epoch": 3, "num_samples": 8}
 _SMALL_VOLUMES = {"method::image_size": [32, 32, 32], "method::depth": 2}
 
@@ -77,7 +77,7 @@ def shrunk(words: list[str]) -> list[str]:
     elif words[0] != "medmae":
         options = about["overrides"]
     given = {word[2:] for word in words if word.startswith("--")}
-    known -= _OWN_PARTS
+    known -= {_FRONT} if _RATE in options else set()
     kept = {key: options[key] for key in options if key.split("::")[0] in known and key not in given | _OWN_TRAIN}
     if words[3:4] == ["onnx_export"]:
         kept["input_shape"] = about["exports"]["input_shape"]

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 from torch.testing import assert_close
 
+from medmae.kinds import Scale
 from medmae.methods.av_mae import av_mae_tiny
 from medmae.nn.bottleneck import BottleneckClassifier, BottleneckEncoder
 from medmae.nn.config import build, config_of
@@ -66,6 +67,20 @@ def test_weights_are_taken_over_by_the_rules_of_each_fusion(options):
         assert torch.equal(new.norm.weight, torch.ones(48))
     else:
         assert_close(new.norm.state_dict(), encoder.trunk.norm.state_dict())
+
+
+def test_sound_is_scaled_as_in_the_pre_training_and_otherwise_only_if_that_is_said():
+    """Published: nothing is done to spectrograms in pre-training, and AudioSet's are standardised in fine-tuning."""
+    theirs = pretrained().encoder
+    theirs.vits["audio"].scaling.take(Scale((-4.0,), (3.0,)))
+    new = BottleneckEncoder.of(theirs, fusion_layer=1, num_bottlenecks=2).eval()
+    assert new.kinds["audio"].scale == Scale((-4.0,), (3.0,))
+    batch = batch_of()
+    before = new(batch)["audio"]
+    new.vits["audio"].scaling.take(Scale((1.102,), (2.762,)))
+    published = {**batch, "audio": (batch["audio"] + 4.0) / 3.0 * 2.762 + 1.102}
+    assert_close(new(published)["audio"], before, rtol=1e-4, atol=1e-4)
+    assert not torch.allclose(new(batch)["audio"], before, atol=1e-3)
 
 
 def test_copies_of_shared_blocks_learn_apart():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
 
@@ -93,6 +94,28 @@ def test_sound_and_landmarks_of_a_window_are_of_the_same_seconds(tmp_path):
             middle = float(torch.arange(30.0)[high].mean())
             assert float(loud.topk(6).indices.float().mean()) == pytest.approx(middle, abs=1.1)
     assert met >= 3
+
+
+def test_a_recording_that_is_half_as_loud_looks_half_as_loud(tmp_path):
+    """Loudness is a sign of emotion: the reference's decibels are told from each recording's maximum, and lose it."""
+    sound = 0.5 * sine(400, seconds=2.0)
+    for name, share in (("loud", 1.0), ("quiet", 0.5)):
+        write_sound(tmp_path / "raw" / f"{name}.wav", share * sound)
+    prepare(source=tmp_path / "raw", out=tmp_path / "out", workers=0)
+    view = Moments(front=by_steps(bins=40), kinds_read=("audio",), test_view=True)
+    loud, quiet = (of(tmp_path / "out", name, view)["audio"] for name in ("loud", "quiet"))
+    band = int(loud.mean(dim=(0, 1)).argmax())
+    difference = (loud - quiet)[0, 2:-2, band]
+    torch.testing.assert_close(difference, torch.full_like(difference, float(np.log(4.0))), atol=0.02, rtol=0)
+
+
+def test_a_recording_that_cannot_be_read_is_named_and_the_others_are_prepared(tmp_path):
+    write_sound(tmp_path / "raw" / "good.wav", sine(seconds=2.0))
+    (tmp_path / "raw" / "bad.wav").write_bytes(b"RIFF and nothing that follows from it")
+    prepare(source=tmp_path / "raw", out=tmp_path / "out", workers=0)
+    assert [row["case"] for row in Manifest.of(tmp_path / "out")] == ["good"]
+    with (tmp_path / "out" / "quarantine.csv").open(newline="") as file:
+        assert [row["case"] for row in csv.DictReader(file)] == ["bad"]
 
 
 def test_a_speaker_in_two_splits_is_refused(prepared, tmp_path):
@@ -204,3 +227,32 @@ def test_pictures_are_kept_only_if_they_are_asked_for(tmp_path):
     clip = Samples(source=tmp_path / "True", view=view, split=None)[0]["image"]
     assert clip.shape == (3, 8, 32, 32)
     assert (clip.mean(dim=(0, 2, 3)).diff() > 0).all()
+
+
+def test_pictures_of_a_training_are_neither_cut_nor_mirrored_nor_coloured(tmp_path):
+    """The paper claims that none of it is needed, and the reference does all of it unless it is told not to."""
+    pytest.importorskip("av", reason="videos are read by PyAV")
+    from data_prep.tiny.echoes import write_with_sound
+
+    ramp = np.add.outer(np.arange(48), 2 * np.arange(64))[:, :, None] * np.array([1, 0.8, 0.5])
+    write_with_sound(
+        tmp_path / "raw" / "x.mkv", [(ramp + number).astype(np.uint8) for number in range(60)], sine(seconds=2.4)
+    )
+    prepare(source=tmp_path / "raw", out=tmp_path / "out", with_pictures=True, edge=32, workers=0)
+    (row,) = Manifest.of(tmp_path / "out")
+    (entry,) = row["series"]
+    stored = torch.from_numpy(np.load(tmp_path / "out" / entry["shard"])).float() / 255  # (N, H, W, 3)
+    samples = Samples(
+        source=tmp_path / "out",
+        view=Moments(front=by_steps(bins=40), kinds_read=("audio", "image"), windows=2),
+        split=None,
+    )
+    seen = set()
+    for epoch in range(4):
+        samples.set_epoch(epoch)
+        for name in ("image", "second_image"):
+            for frame in samples[0][name].movedim(0, -1).movedim(0, 0):  # (F, H, W, 3)
+                apart = (stored - frame).abs().amax(dim=(1, 2, 3))
+                assert float(apart.min()) < 1e-6
+                seen.add(int(apart.argmin()))
+    assert len(seen) > 8  # windows differ
