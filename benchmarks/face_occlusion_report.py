@@ -26,11 +26,12 @@ from medmae.evaluate.classify.scores import Fit, score_all
 from medmae.evaluate.classify.single_label import SingleLabel
 from medmae.evaluate.faces.plain_units import COLOUR, POINTS, RATE, PlainUnits
 from medmae.evaluate.faces.unit_scores import UnitScores, at_half, best_thresholds
+from medmae.evaluate.features.probe import linear_probe
 from medmae.masking.occlusion import OCCLUSIONS
 from medmae.tokens.patches import Patches
 
 CLEAN = ("clean-trained, filled", "clean-trained, dropped")
-EDGES = "histograms of gradients of what is seen"
+EDGES = "logistic regression on gradients of what is seen"
 CONDITIONS = ("whole", *(f"{kind} {level}" for kind in ("patches", "block") for level in LEVELS))
 WORDS = {"undistilled": "student, labels alone", "distilled": "student, nodes and edges", "nodes": "student, nodes"}
 WORDS |= {"edges": "student, edges"}
@@ -40,15 +41,16 @@ Shares = Mapping[str, np.ndarray]  # of each condition
 
 @dataclass(frozen=True)
 class Judged:
-    """What everyone says of all test faces, thresholds at one half.
+    """What everyone says of all test faces.
 
     Attributes:
         folds: Faces of each.
-        said: By arm and seed: of each fold, by condition ``(F, K)``. Seeds that lack a fold are left out.
+        said: By arm and seed: of each fold shares by condition ``(F, K)``, and thresholds ``(K,)`` of its validation.
+            Seeds that lack a fold are left out.
     """
 
     folds: Sequence[Faces]
-    said: Mapping[tuple[str, int], Sequence[Shares]]
+    said: Mapping[tuple[str, int], Sequence[tuple[Shares, np.ndarray]]]
 
     @property
     def arms(self) -> list[str]:
@@ -61,13 +63,17 @@ class Judged:
         return sorted({seed for _, seed in self.said})
 
     def scored(self, condition: str, *, one_label: bool = False) -> dict[str, dict[str, Any]]:
-        """Figures of every arm under one condition, and gains over the student of labels alone; the mean over seeds."""
+        """Figures of every arm under one condition, and gains over the student of labels alone; the mean over seeds.
+
+        Of one label a face the greatest share is the answer, and thresholds are not asked.
+        """
         ends = np.cumsum([0, *(len(one.sets["test"]["target"]) for one in self.folds)])
         places = [np.arange(first, last) for first, last in pairwise(ends)]
         fits: dict[str, list[Fit]] = {arm: [] for arm in self.arms}
         for (arm, seed), parts in self.said.items():
-            for fold, (own, part) in enumerate(zip(places, parts, strict=True)):
-                fits[arm].append(Fit(seed=seed, fold=fold, samples=own, predictions=part[condition]))
+            for fold, (own, (shares, limits)) in enumerate(zip(places, parts, strict=True)):
+                said = shares[condition] if one_label else at_half(shares[condition], limits)
+                fits[arm].append(Fit(seed=seed, fold=fold, samples=own, predictions=said))
         targets, people = (np.concatenate([f.sets["test"][key] for f in self.folds]) for key in ("target", "person"))
         names = self.folds[0].names
         task = SingleLabel(classes=names) if one_label else UnitScores(names=names)
@@ -83,8 +89,7 @@ class Judged:
 
 def judged(out: Path, data: str, folds: Sequence[Faces]) -> Judged:
     """Of all that is there."""
-    parts: dict[tuple[str, int], list[Shares]] = {}
-    seeds: set[int] = set()
+    parts: dict[tuple[str, int], list[tuple[Shares, np.ndarray]]] = {}
     for fold, faces in enumerate(folds):
         own = folder_of(out, data, fold)
         for arm in (*CLEAN, *ARMS):
@@ -93,7 +98,7 @@ def judged(out: Path, data: str, folds: Sequence[Faces]) -> Judged:
                 parts.setdefault((arm, seed), []).append(_said(file, faces))
     said = {key: found for key, found in parts.items() if len(found) == len(folds)}
     seeds = {seed for _, seed in said}
-    plain: dict[tuple[str, int], list[Shares]] = {}
+    plain: dict[tuple[str, int], list[tuple[Shares, np.ndarray]]] = {}
     for fold, faces in enumerate(folds):
         for key, found in _plain(folder_of(out, data, fold), faces, sorted(seeds)).items():
             plain.setdefault(key, []).append(found)
@@ -101,15 +106,14 @@ def judged(out: Path, data: str, folds: Sequence[Faces]) -> Judged:
     return Judged(folds, {key: said[key] for key in order} | plain)
 
 
-def _said(file: Path, faces: Faces) -> Shares:
+def _said(file: Path, faces: Faces) -> tuple[Shares, np.ndarray]:
     kept = {name: values.astype(float) for name, values in np.load(file).items()}
     coded = faces.sets["val"]["target"].astype(float)
     limits = best_thresholds(np.concatenate([coded, coded]), np.concatenate([kept["val/whole"], kept["val/mixture"]]))
-    parts = {name.partition("/")[2]: values for name, values in kept.items() if name.startswith("test/")}
-    return {name: at_half(values, limits) for name, values in parts.items()}
+    return {name.partition("/")[2]: values for name, values in kept.items() if name.startswith("test/")}, limits
 
 
-def _plain(out: Path, faces: Faces, seeds: Sequence[int]) -> dict[tuple[str, int], Shares]:
+def _plain(out: Path, faces: Faces, seeds: Sequence[int]) -> dict[tuple[str, int], tuple[Shares, np.ndarray]]:
     """What needs no network, by thresholds of whole faces of validation."""
     patches = Patches.of(size=48, patch=8, channels=3)
     given = {split: _numbers(faces.sets[split], None, patches) for split in ("train", "val", "test")}
@@ -119,14 +123,17 @@ def _plain(out: Path, faces: Faces, seeds: Sequence[int]) -> dict[tuple[str, int
         RATE: lambda numbers: models.constant(len(numbers[COLOUR])),
         **{name: lambda numbers, name=name: models.said(name, numbers[name]) for name in given["train"]},
     }
-    found: dict[tuple[str, int], dict[str, np.ndarray]] = {}
+    if faces.one_label:
+        probe = linear_probe().fit(given["train"][EDGES], targets["train"].argmax(axis=1))
+        said[EDGES] = lambda numbers: probe.predict_proba(numbers[EDGES])
+    found: dict[tuple[str, int], tuple[Shares, np.ndarray]] = {}
     for seed in seeds:
         tables = {name: torch.from_numpy(mask) for name, mask in np.load(out / f"hidden_{seed}.npz").items()}
         numbers = {"whole": given["test"]}
         numbers |= {name: _numbers(faces.sets["test"], hidden, patches) for name, hidden in tables.items()}
         for name, read in said.items():
             limits = best_thresholds(targets["val"], read(given["val"]))
-            found[name, seed] = {condition: at_half(read(own), limits) for condition, own in numbers.items()}
+            found[name, seed] = {condition: read(own) for condition, own in numbers.items()}, limits
     return found
 
 

@@ -6,6 +6,7 @@ Both are licensed by application, person by person, and not to be handed on: not
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,13 +20,21 @@ from medmae.data.video.opening import CONTAINERS
 from medmae.errors import DataError
 
 BP4D_TABLE = re.compile(r"([FM]\d{3})_(T\d)\.csv")
+BP4D_INTENSITY = re.compile(r"([FM]\d{3})_(T\d)_AU(\d{2})\.csv")
 DISFA_TABLE = re.compile(r"(SN\d{3})_au(\d{1,2})\.txt")
 ACTIVE = 2  # of DISFA's intensities: from here on a unit is called active
 
 
 def bp4d(source: Path) -> list[FaceSource]:
-    """``AU_OCC/<person>_<task>.csv``, and pictures ``<person>/<task>/<frame>.jpg``, whose numbers may have zeros."""
+    """``AU_OCC/<person>_<task>.csv``, and pictures ``<person>/<task>/<frame>.jpg``, whose numbers may have zeros.
+
+    Intensities of five units are read, too, where they are there: ``AU_INT/AU06/<person>_<task>_AU06.csv``.
+    """
     files = files_below(source)
+    strengths: dict[str, dict[str, Path]] = {}
+    for path in files:
+        if (match := BP4D_INTENSITY.fullmatch(path.name)) is not None:
+            strengths.setdefault(f"{match[1]}_{match[2]}", {})[f"AU{int(match[3])}"] = path
     pictures: dict[tuple[str, str], dict[int, Path]] = {}
     for path in files:
         if path.suffix.lower() in SUFFIXES and path.stem.isdigit():
@@ -42,14 +51,19 @@ def bp4d(source: Path) -> list[FaceSource]:
     for table in sorted(path for path in files if BP4D_TABLE.fullmatch(path.name)):
         match = BP4D_TABLE.fullmatch(table.name)
         assert match is not None
-        known = FaceSource(case=table.stem, name=table.name, path=source, files=(table,), subject=match[1], known=True)
-        found.append(_of_bp4d(known, table, pictures.get((match[1], match[2]), {})))
+        intensities = strengths.get(table.stem, {})
+        read = (table, *intensities.values())
+        known = FaceSource(case=table.stem, name=table.name, path=source, files=read, subject=match[1], known=True)
+        found.append(_of_bp4d(known, table, intensities, pictures.get((match[1], match[2]), {})))
     return found
 
 
-def _of_bp4d(known: FaceSource, table: Path, pictures: dict[int, Path]) -> FaceSource:
+def _of_bp4d(
+    known: FaceSource, table: Path, intensities: Mapping[str, Path], pictures: Mapping[int, Path]
+) -> FaceSource:
     try:
         numbers, coded = bp4d_codes(table)
+        coded = bp4d_intensities(numbers, coded, intensities)
     except DataError as error:
         return replace(known, fault=error)
     there = [place for place, number in enumerate(numbers) if number in pictures]
@@ -60,8 +74,8 @@ def _of_bp4d(known: FaceSource, table: Path, pictures: dict[int, Path]) -> FaceS
     lacking = len(numbers) - len(there)
     return replace(
         known,
-        files=(table, *paths),
-        coded=Coded.of(names, units=coded.units, active=coded.active[there]),
+        files=(*known.files, *paths),
+        coded=Coded.of(names, units=coded.units, active=coded.active[there], intensity=coded.intensity[there]),
         flags=(f"without_picture:{lacking}",) if lacking else (),
     )
 
@@ -91,6 +105,29 @@ def bp4d_codes(path: Path) -> tuple[list[int], Coded]:
         raise DataError("a frame stands twice", path=path, field="frame", value=twice, remedy="keep one of its lines")
     active = np.array(cells, dtype=np.float32).reshape(len(numbers), len(units))
     return numbers, Coded.of(tuple(numbers), units=units, active=active)
+
+
+def bp4d_intensities(numbers: Sequence[int], coded: Coded, tables: Mapping[str, Path]) -> Coded:
+    """With intensities of some units, ``frame,intensity`` a line without a header; whether one is active stays coded.
+
+    Raises:
+        DataError: If a unit is not among those that are coded, or its frames are others.
+    """
+    intensity = coded.intensity.copy()
+    for unit, path in tables.items():
+        lines = [line.split(",") for line in path.read_text(encoding="utf-8-sig").split()]
+        frames = [int(line[0]) if line[0].isdigit() else None for line in lines]
+        if unit not in coded.units or frames != list(numbers):
+            raise DataError(
+                "intensities are of a unit, or of frames, that AU_OCC does not have",
+                path=path,
+                field=unit,
+                value=f"{len(frames)} frames, and {len(numbers)} coded",
+                remedy="copy AUCoding/AU_INT and AUCoding/AU_OCC again",
+            )
+        values = [intensity_of(line[-1], path=path, field=unit) for line in lines]
+        intensity[:, coded.units.index(unit)] = values
+    return replace(coded, intensity=intensity)
 
 
 def disfa(source: Path) -> list[FaceSource]:

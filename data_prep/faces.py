@@ -33,7 +33,7 @@ from data_prep.class_shelves import check_shelves, deeper
 from data_prep.command import main_of, prepare_with
 from data_prep.face_align import Align
 from data_prep.face_case import FaceOptions, FaceTask, prepare_face
-from data_prep.face_folds import held_out_in
+from data_prep.face_folds import Folds, held_out_in
 from data_prep.face_layouts import Layout, layout_of, recordings
 from data_prep.face_source import FaceSource
 from data_prep.outcome import NO_PATIENT, Row
@@ -64,6 +64,7 @@ class FacePreparation(Preparation[FaceSource]):
             where there are landmarks; ``none`` takes pictures as they are.
         every: Of each recording every n-th frame; neighbours are nearly copies.
         fold: Published fold of BP4D or DISFA (1, 2 or 3); 15 % of the others become the validation.
+        folds: Whose: ``me_graphau``, or ``fmae``, whose numbers cannot be compared with theirs.
     """
 
     what = "recording"
@@ -76,11 +77,13 @@ class FacePreparation(Preparation[FaceSource]):
     align: Align = "auto"
     every: int = 1
     fold: int | None = None
+    folds: Folds = "me_graphau"
 
     def check(self) -> None:
         """Raises ValueError for options out of range."""
         check_choice(self.layout, get_args(Layout), name="layout")
         check_choice(self.align, get_args(Align), name="align")
+        check_choice(self.folds, get_args(Folds), name="folds")
         if not 16 <= self.size <= 1024 or self.every < 1:
             raise ValueError(f"size must be from 16 to 1024 and every positive, got {self.size}, {self.every}")
         if self.fold is not None and self.split is not None:
@@ -101,7 +104,7 @@ class FacePreparation(Preparation[FaceSource]):
                 remedy="see docs/data.md for the layouts that are read",
             )
         if self.fold is not None:
-            tested = held_out_in(layout, self.fold)
+            tested = held_out_in(layout, self.fold, folds=self.folds)
             found = [replace(one, split="test" if one.subject in tested else None) for one in found]
         used = {file for one in found for file in one.files}
         left: list[LeftOut] = []

@@ -12,7 +12,8 @@ from rich.console import Console
 
 from data_prep.face_align import aligned, to_template
 from data_prep.face_drawing import Person, draw_face
-from data_prep.face_folds import BP4D, DISFA, PARTS, held_out_in
+from data_prep.face_folds import PARTS, held_out_in
+from data_prep.face_layouts import recordings
 from data_prep.face_sets import bp4d_codes
 from data_prep.face_units import UNITS, moved
 from data_prep.faces import prepare
@@ -42,15 +43,71 @@ def measures(out, row):
     return np.load(out / row["coords"])
 
 
-def test_folds_part_people_and_have_the_published_totals():
-    for parts, people, frames in ((BP4D, 41, (50_631, 50_182, 46_034)), (DISFA, 27, (43_604, 43_605, 43_605))):
-        everyone = [name for part in parts.values() for name in part]
-        assert len(everyone) == len(set(everyone)) == people
-        assert sum(frames) in (146_847, 130_814)
-    assert held_out_in("bp4d", 1) == set(PARTS["bp4d"][3])
-    assert held_out_in("disfa", 2) == set(PARTS["disfa"][2])
+PUBLISHED = {  # of section 3 of the specification: people of each part, and its frames
+    "bp4d": {
+        1: ("F001 F002 F008 F009 F010 F016 F018 F023 M001 M004 M007 M008 M012 M014", 50_631),
+        2: ("F003 F005 F011 F013 F020 F022 M002 M005 M010 M011 M013 M016 M017 M018", 50_182),
+        3: ("F004 F006 F007 F012 F014 F015 F017 F019 F021 M003 M006 M009 M015", 46_034),
+    },
+    "disfa": {
+        1: ("SN001 SN002 SN009 SN010 SN016 SN026 SN027 SN030 SN032", 43_604),
+        2: ("SN006 SN011 SN012 SN013 SN018 SN021 SN024 SN028 SN031", 43_605),
+        3: ("SN003 SN004 SN005 SN007 SN008 SN017 SN023 SN025 SN029", 43_605),
+    },
+}
+
+
+def labels_of_bp4d(folder):
+    """Eight tables a person, of one unit, so long that parts have their published frames."""
+    (folder / "AU_OCC").mkdir(parents=True)
+    for people, total in PUBLISHED["bp4d"].values():
+        names = [f"{person}_T{task}" for person in people.split() for task in range(1, 9)]
+        for place, name in enumerate(names):
+            frames = total // len(names) + (place < total % len(names))
+            lines = ["0,12", *(f"{frame},0" for frame in range(1, frames + 1))]
+            (folder / "AU_OCC" / f"{name}.csv").write_text("\n".join(lines))
+    return folder
+
+
+def labels_of_disfa(folder):
+    """One unit a person, of 4,845 frames, but for one person's 4,844; and a file in a video's place."""
+    for people, _ in PUBLISHED["disfa"].values():
+        for person in people.split():
+            lines = [f"{frame},0" for frame in range(1, 4846 - (person == "SN010"))]
+            (folder / person).mkdir(parents=True)
+            (folder / person / f"{person}_au12.txt").write_text("\n".join(lines))
+            (folder / f"LeftVideo{person}_comp.avi").touch()
+    return folder
+
+
+def test_label_folders_of_the_published_lengths_have_the_published_totals_in_each_fold(tmp_path):
+    frames = {}
+    for table in (labels_of_bp4d(tmp_path / "bp4d") / "AU_OCC").iterdir():
+        frames[table.stem[:4]] = frames.get(table.stem[:4], 0) + len(bp4d_codes(table)[0])
+    disfa = recordings(labels_of_disfa(tmp_path / "disfa"), "disfa")
+    frames |= {one.subject: len(one.coded.frames) for one in disfa}
+    for layout, total in (("bp4d", 146_847), ("disfa", 130_814)):
+        tested = [held_out_in(layout, fold) for fold in (1, 2, 3)]
+        assert sorted(name for some in tested for name in some) == sorted(
+            name for people, _ in PUBLISHED[layout].values() for name in people.split()
+        )  # everyone is tested once
+        counted = [sum(frames[name] for name in some) for some in tested]
+        assert counted == [PUBLISHED[layout][part][1] for part in (3, 2, 1)]
+        assert sum(counted) == total
+    assert len(frames) == 41 + 27
+
+
+def test_folds_of_other_papers_part_the_same_people_otherwise():
+    for layout, people in (("bp4d", 41), ("disfa", 27)):
+        tested = [held_out_in(layout, fold, folds="fmae") for fold in (1, 2, 3)]
+        assert sum(map(len, tested)) == len(frozenset().union(*tested)) == people
+        assert frozenset().union(*tested) == frozenset().union(*PARTS["me_graphau"][layout].values())
+    assert {"M016", "F008"} <= held_out_in("bp4d", 1, folds="fmae")
+    assert held_out_in("disfa", 1, folds="fmae") == held_out_in("disfa", 3)  # the same parts, numbered otherwise
     with pytest.raises(ValueError, match="fold 4 of bp4d"):
         held_out_in("bp4d", 4)
+    with pytest.raises(ValueError, match="fold 1 of pictures"):
+        held_out_in("pictures", 1)
 
 
 def bp4d(folder, people=("F001", "F003", "F004"), frames=(7, 8)):
@@ -75,6 +132,22 @@ def test_bp4d_is_read_with_frames_of_any_zeros_and_nine_is_not_coded(tmp_path):
     assert row["count"] == 2
     assert "without_picture:1" in row["flags"]
     np.testing.assert_array_equal(measures(tmp_path / "out", row)[:, 136:139], [[1, 0, np.nan], [0, np.nan, 1]])
+
+
+def test_bp4d_has_intensities_of_units_that_its_owners_measured(tmp_path):
+    source = bp4d(tmp_path / "bp4d")
+    measured = source / "AUCoding" / "AU_INT" / "AU12"
+    measured.mkdir(parents=True)
+    (measured / "F001_T1_AU12.csv").write_text("7,9\n8,3\n99,0\n")
+    (measured / "F003_T1_AU12.csv").write_text("7,1\n8,3\n")
+    run(source, tmp_path / "out", align="none", fold=1, folds="fmae")
+    rows = rows_of(tmp_path / "out")
+    read = measures(tmp_path / "out", rows["F001_T1"])[:, 139:142]
+    np.testing.assert_array_equal(read, [[np.nan, np.nan, np.nan], [np.nan, np.nan, 3]])
+    assert rows["F004_T1"]["split"] == "test"  # of FMAE-IAT's first fold, too
+    assert "F003_T1" not in rows
+    (told,) = csv.DictReader((tmp_path / "out" / "quarantine.csv").open())
+    assert "of frames, that AU_OCC does not have" in told["reason"]
 
 
 def test_a_table_of_bp4d_with_other_cells_is_refused(tmp_path):
