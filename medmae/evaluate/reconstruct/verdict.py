@@ -34,7 +34,8 @@ def _told(folder: RunFolder, comparison: Comparison) -> str:
         return ""
     mean, wins, total = gained
     unseen = "" if folder.evaluated & folder.subjects("train") else " that it has never seen"
-    noun = str((folder.info.get("trained_on") or {}).get("noun", "picture"))
+    unsaid = "picture" if comparison.stem == _STEM else "sample"  # of several kinds not each is one
+    noun = str((folder.info.get("trained_on") or {}).get("noun", unsaid))
     whose = f"{noun}s of {count(total, 'subject')}{unseen}"
     where = " (the background left out)" if comparison.variant == "foreground" else ""
     if mean <= 0:

@@ -93,6 +93,10 @@ def test_the_page_has_a_card_and_a_verdict_for_each(run):
     assert "Audio: not trained enough" in text
     assert "Image: the training works" in text
     assert text.count("only a task can tell") == 1
+    (run / "run.json").write_text(json.dumps({"method": "AVMAE"}))
+    text = write_report(run).read_text()
+    assert "hidden parts of samples of" in text
+    assert "hidden parts of pictures" not in text
 
 
 def test_what_is_noted_beside_weights_is_told_apart(run):
