@@ -43,26 +43,38 @@ class Domain:
         stride: Frames between two of a clip.
         folds: Into how many it is divided; 1 has one split by patient.
         passes: How many draws of every training clip are read, with other frames and crops each.
+        of: Whose clips these are, if not its own.
     """
 
     edge: int
     stride: int
     folds: int
     passes: int
+    of: str | None = None
 
 
-DOMAINS = {"simulated": Domain(32, 2, 1, 1), "ultrasound": Domain(32, 2, 3, 20), "speech": Domain(32, 4, 3, 20)}
+# Halves: every frame of eight of the sixteen, so that several views of a clip show several parts of it.
+DOMAINS = {
+    "simulated": Domain(32, 2, 1, 1),
+    "halves": Domain(32, 1, 1, 4, "simulated"),
+    "ultrasound": Domain(32, 2, 3, 20),
+    "speech": Domain(32, 4, 3, 20),
+}
 
 
 class Pairs:
     """Clips and captions of one fold: what is learnt from, in memory, and what is held out."""
 
     def __init__(self, out: Path, domain: str, fold: int) -> None:
-        self.domain, self.source = DOMAINS[domain], out / f"{domain}-{fold}"
+        self.domain, self.source = DOMAINS[domain], out / f"{DOMAINS[domain].of or domain}-{fold}"
         self.words = CaptionWords(source=self.source, size=2000)
         self.train, self.test = (self._samples(split, each_caption=True) for split in ("train", "test"))
         self.told = self._samples("test")  # the first caption of each: other words are then of other things
         self._bank: dict[str, Tensor] | None = None
+
+    def seen_as(self, views: int) -> Samples:
+        """What is held out, each clip seen in so many parts."""
+        return self._samples("test", views=views)
 
     @property
     def bank(self) -> dict[str, Tensor]:
@@ -83,14 +95,14 @@ class Pairs:
         clips = self.bank["image"]
         return {"mean": [float(clips.mean())], "std": [float(clips.std())]}
 
-    def _samples(self, split: str, *, drawn: bool = False, **options: Any) -> Samples:
+    def _samples(self, split: str, *, drawn: bool = False, views: int = 1, **options: Any) -> Samples:
         view = CaptionedClips(
             sampling=DenseFrames(frames=FRAMES, stride=self.domain.stride),
             size=self.domain.edge,
             channels=1,
             vocabulary=self.words,
             max_words=MAX_WORDS,
-            test_views=None if drawn else [1, 1],
+            test_views=None if drawn else [views, 1],
             **options,
         )
         return Samples(source=self.source, view=view, split=split)
