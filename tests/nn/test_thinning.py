@@ -39,6 +39,15 @@ def test_the_most_important_are_kept_in_their_order_and_the_class_token_always(t
     assert torch.equal(left[0, 1:6], tokens[0, 1 + best[0]])
 
 
+def test_of_equally_important_tokens_the_first_are_kept_on_any_device():
+    tokens = torch.randn(2, 197, 8, generator=seeded())
+    thin = hook(196, 100)
+    left = thin(tokens, torch.tensor([0.5, 0.25]).repeat(98).expand(2, -1))  # every second one twice as important
+    expected = torch.cat([torch.arange(0, 196, 2), torch.tensor([1, 3])])
+    assert torch.equal(thin.left[:, :100], expected.expand(2, -1))
+    assert torch.equal(left[:, 1:101], tokens[:, 1:][:, expected])
+
+
 @pytest.mark.parametrize("weigh", [False, True])
 def test_the_rest_is_one_sum_by_importance_or_a_mean(weigh, tokens, importance):
     left = hook(8, 5, weigh=weigh)(tokens, importance)
