@@ -13,6 +13,7 @@ import resource
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import torch
@@ -74,16 +75,25 @@ def main(
     if only:
         print(json.dumps(measured(only, repeats)))
         return
-    rows = []
+    rows, seconds = [], {}
     for name in (*STUDENTS, *TEACHERS):
         command = [sys.executable, __file__, "--only", name, "--repeats", str(repeats)]
         said = json.loads(subprocess.run(command, capture_output=True, check=True, text=True).stdout)
+        seconds[name] = said["seconds"]
         rows.append([name, f"{said['parameters']:,}", f"{1000 * said['seconds']:.0f} ms", f"{said['mb']:.0f} MB"])
         print(rows[-1], flush=True)
     text = table(["network, 224 px, 12 units", "parameters", "processor time of a face", "memory"], rows)
     if not dry:
         lead = f"{describe()}, one thread, float32, medians of {repeats} faces."
-        write_section("face_latency", f"{lead}\n\n{text}", page=DOCS / "methods" / "occlusion_au.md")
+        page = DOCS / "methods" / "occlusion_au.md"
+        write_section("face_latency", f"{lead}\n\n{text}\n\n{beside(seconds)}", page=page)
+
+
+def beside(seconds: Mapping[str, float]) -> str:
+    """Students beside the teacher that costs least, in words."""
+    least = min(TEACHERS, key=lambda name: seconds[name])
+    times = [f"{name.removeprefix('student')} {seconds[name] / seconds[least]:.1f}" for name in STUDENTS]
+    return f"Times the {least.partition(', ')[2]}'s, of a student: " + "; ".join(one.strip(" ,") for one in times) + "."
 
 
 if __name__ == "__main__":
