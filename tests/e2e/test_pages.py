@@ -78,6 +78,7 @@ def shrunk(words: list[str]) -> list[str]:
         options = about["overrides"]
     given = {word[2:] for word in words if word.startswith("--")}
     known -= {_FRONT} if _RATE in options else set()
+    known -= {"scale"} if "pretrained" in given else set()  # that of the weights, as a page's reader has it
     kept = {key: options[key] for key in options if key.split("::")[0] in known and key not in given | _OWN_TRAIN}
     if words[3:4] == ["onnx_export"]:
         kept["input_shape"] = about["exports"]["input_shape"]
