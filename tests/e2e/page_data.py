@@ -37,6 +37,10 @@ _SHAPES = [
     "medmae prep points masks before",
     "medmae run points_mae3d_pretraining train --dataset_dir before --millimetres 20",
 ]
+_WALKS = [
+    "medmae prep skeleton recordings before",
+    "medmae run skeleton_mae_pretraining train --dataset_dir before",
+]
 BEFORE = {
     "docs/bundles.md": [_MR],
     "docs/reproducibility.md": [_MR, "medmae run mr_edge_mae_pretraining train --dataset_dir prepared/"],
@@ -50,6 +54,7 @@ BEFORE = {
         "medmae run pathology_he_mmae_pretraining train --dataset_dir tiles",
     ],
     "bundles/points_classification/docs/README.md": _SHAPES,
+    "bundles/skeleton_action_recognition/docs/README.md": _WALKS,
     "bundles/video_classification/docs/README.md": _CLIPS,
     "bundles/video_question_answering/docs/README.md": _SPOKEN,
     "bundles/video_text_retrieval/docs/README.md": _SPOKEN,

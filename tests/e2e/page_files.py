@@ -15,6 +15,7 @@ from PIL import Image
 
 from data_prep.tiny import captioned, clips, echoes, moments, sounds
 from data_prep.tiny.shapes import organ
+from data_prep.tiny.skeletons import Walker, walk, write_ntu
 from data_prep.tiny.wsi import picture
 from medmae.bundle.check.metadata import SCHEMA
 from medmae.methods.audio_mae import audio_mae_base
@@ -151,6 +152,18 @@ def _masks(folder: Path) -> None:
         nib.save(nib.Nifti1Image(mask, affine), path)
 
 
+def _walkers(sound: str) -> Callable[[Path], None]:
+    """Recordings of simulated walkers, of whom every second one limps, in folders of these two classes."""
+
+    def write(folder: Path) -> None:
+        for number in range(12):
+            label = (sound, "limp")[number % 2]
+            walker = Walker.of(number, limp=label == "limp")
+            write_ntu(folder / "recordings" / label / f"p{number:02d}_0.skeleton", {"1": walk(walker, seed=number)})
+
+    return write
+
+
 FILES: Mapping[str, Sequence[Callable[[Path], None]]] = {
     "bundles/audio_mae_pretraining/docs/README.md": [_sounds],
     "bundles/audio_visual_av_mae_pretraining/docs/README.md": [_sounded],
@@ -160,6 +173,8 @@ FILES: Mapping[str, Sequence[Callable[[Path], None]]] = {
     "bundles/points_classification/docs/README.md": [_masks],
     "bundles/points_completion/docs/README.md": [_masks],
     "bundles/points_mae3d_pretraining/docs/README.md": [_masks],
+    "bundles/skeleton_action_recognition/docs/README.md": [_walkers("even")],
+    "bundles/skeleton_mae_pretraining/docs/README.md": [_walkers("even")],
     "bundles/video_question_answering/docs/README.md": [_spoken],
     "bundles/video_text_retrieval/docs/README.md": [_spoken],
     "bundles/video_text_simvtp_pretraining/docs/README.md": [_spoken],
@@ -173,6 +188,7 @@ FILES: Mapping[str, Sequence[Callable[[Path], None]]] = {
     "docs/methods/mae3d.md": [_masks],
     "docs/methods/point_mae.md": [_masks],
     "docs/methods/simvtp.md": [_videomae],
+    "docs/methods/skeleton_mae.md": [_walkers("walk")],
     "docs/methods/videomae.md": [_videomae],
     "docs/transfer.md": [_transfer],
     "docs/weights.md": [_mae],
