@@ -27,6 +27,7 @@ from medmae.weights.maps.base import TwoWayMap
 from medmae.weights.maps.mae import MAE
 from medmae.weights.maps.videomae import VIDEOMAE
 from medmae.weights.unseen import header
+from tests.e2e.page_bodies import shapes, skeletons
 
 
 def _table(path: Path, rows: Iterable[Mapping[str, object]]) -> None:
@@ -181,7 +182,7 @@ FILES: Mapping[str, Sequence[Callable[[Path], None]]] = {
     "bundles/video_text_smaug_pretraining/docs/README.md": [_spoken],
     "docs/bundles.md": [_schema],
     "docs/ct.md": [_ct],
-    "docs/data.md": [_data_sets],
+    "docs/data.md": [_data_sets, shapes, skeletons],
     "docs/methods/audio_mae.md": [_sounds, _audio_mae],
     "docs/methods/av_mae.md": [_sounded],
     "docs/methods/mavil.md": [_sounded],
