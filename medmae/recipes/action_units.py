@@ -54,7 +54,6 @@ class UnitTraining(TaskTraining):
     """Trains a teacher on whole faces, or a student on occluded ones, and tests it on people who were not learnt from.
 
     Args:
-        train: Faces to learn from as they are, of a view that draws nothing: baselines learn from them.
         teacher: ``units.safetensors`` of the first stage, for a student; None: labels alone.
         begin: Whether the student's head begins as the teacher's.
         weighted: Whether units count by how rare they are among the training faces.
@@ -69,7 +68,6 @@ class UnitTraining(TaskTraining):
     def __init__(
         self,
         *,
-        train: Samples,
         teacher: str | Path | None = None,
         begin: bool = True,
         weighted: bool = True,
@@ -80,9 +78,9 @@ class UnitTraining(TaskTraining):
     ) -> None:
         method = _reads_units(training["module"].method)
         super().__init__(judge=ByUnits(method.names), **training)
-        self.train, self.teacher, self.begins_alike = train, teacher, begin
+        self.teacher, self.begins_alike = teacher, begin
         if weighted:
-            method.weigh(unit_weights(torch.from_numpy(train.labels), names=train.classes))
+            method.weigh(unit_weights(torch.from_numpy(self.samples.labels), names=self.samples.classes))
         self.evaluated: dict[str, Any] = {"occlusions": occlusions, "levels": levels, "show_faces": show_faces}
         self.record = {"units": list(method.names), "teacher": teacher, **self.record}
 
@@ -127,7 +125,7 @@ class UnitTraining(TaskTraining):
                 method=_reads_units(self.method),
                 held_out=self.held_out,
                 validation=validation,
-                train=self.train,
+                train=validation.part("train"),  # by a view that draws nothing
                 out=out,
                 device=self.device,
                 **self.evaluated,
@@ -140,8 +138,7 @@ class UnitEvaluation(Evaluation):
 
     Args:
         dataset: Held-out faces, of a view that draws nothing.
-        validation: Faces from which thresholds come, likewise.
-        train: What baselines learn from, likewise.
+        train_dir: Of the data set on whose ``train`` split baselines learn, and whose ``val`` split gives thresholds.
         teacher: Of the student, to be judged beside it; None leaves it out.
         occlusions: Kinds.
         levels: Shares of patches.
@@ -156,8 +153,7 @@ class UnitEvaluation(Evaluation):
         self,
         *,
         dataset: Samples,
-        validation: Samples,
-        train: Samples,
+        train_dir: str | Path,
         teacher: str | Path | None = None,
         occlusions: Sequence[Occlusion] = OCCLUSIONS,
         levels: Sequence[float] = LEVELS,
@@ -166,7 +162,8 @@ class UnitEvaluation(Evaluation):
         **evaluation: Any,
     ) -> None:
         super().__init__(data=dataset.source, split=dataset.split, **evaluation)
-        self.dataset, self.validation, self.train, self.teacher = dataset, validation, train, teacher
+        self.dataset, self.teacher = dataset, teacher
+        self.train, self.validation = (dataset.part(split, source=train_dir) for split in ("train", "val"))
         self.options: dict[str, Any] = {
             "occlusions": occlusions,
             "levels": levels,

@@ -129,3 +129,11 @@ def test_people_whom_its_teacher_has_seen_a_student_has_seen_too(prepared, stude
     refused(why, "evaluate", others, tmp_path / "f", split="train", model_dir=str(alone), **TESTED)
     own = {"model_dir": str(student / "models"), **theirs}  # of another student: the teacher is judged beside it
     refused(why, "evaluate", others, tmp_path / "g", split="train", **own, **TESTED)
+    learnt = [line.split(",")[0] for line in (others / "splits.csv").read_text().splitlines() if line.endswith("train")]
+    parted = [f"{name},{'test' if place < 2 else 'train'}\n" for place, name in enumerate(learnt)]
+    (tmp_path / "parted.csv").write_text("".join(["subject,split\n", *parted]))
+    some = table.with_name("some.csv")
+    head, *lines = table.read_text().splitlines(keepends=True)
+    some.write_text("".join([head, *(line for line in lines if line.split(",")[1] in learnt)]))
+    prepare(source=some, out=tmp_path / "p", size=64, workers=0, origin="simulated", split=tmp_path / "parted.csv")
+    refused(why, "train", tmp_path / "p", tmp_path / "h", **QUICK, **TESTED, **SMALL, **theirs, units=UNITS)

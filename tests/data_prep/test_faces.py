@@ -181,6 +181,30 @@ def test_disfa_is_active_from_two_on_and_lines_are_frames_from_zero(tmp_path):
     np.testing.assert_array_equal(found, [[0, 0, 1, 0], [1, 0, 2, 1], [1, 1, 3, 2]])
 
 
+def test_of_disfa_s_two_cameras_the_left_one_is_read(tmp_path):
+    source = disfa(tmp_path / "disfa")
+    for side in ("Right", "Left"):
+        (source / f"{side}VideoSN001_comp.avi").touch()
+    (found,) = recordings(source, "disfa")
+    assert found.path.name == "LeftVideoSN001_comp.avi"
+    assert not any("Right" in file.name for file in found.files)
+    (source / "LeftVideoSN001_comp.avi").unlink()
+    (found,) = recordings(source, "disfa")
+    assert found.path == source  # pictures, and never the other camera
+
+
+def test_of_all_units_of_bp4d_twelve_are_picked_in_their_order(tmp_path):
+    source = bp4d(tmp_path / "bp4d")
+    everyone = [*range(1, 3), *range(4, 8), *range(9, 21), *range(22, 25), *range(27, 35), *range(36, 40)]
+    for table in (source / "AUCoding" / "AU_OCC").iterdir():
+        lines = [[0, *everyone], *([frame, *(unit % 2 for unit in everyone)] for frame in (7, 8, 99))]
+        table.write_text("\n".join(",".join(map(str, line)) for line in lines))
+    run(source, tmp_path / "out", align="none", fold=1)
+    wanted = ("AU1", "AU2", "AU4", "AU6", "AU7", "AU10", "AU12", "AU14", "AU15", "AU17", "AU23", "AU24")
+    faces = Samples(source=tmp_path / "out", split="test", view=Faces(size=32, units=wanted))
+    assert faces[0]["target"].tolist() == [int(name[2:]) % 2 for name in wanted]
+
+
 def test_disfa_with_other_numbers_of_frames_is_quarantined_with_a_reason(tmp_path):
     disfa(tmp_path / "disfa", "SN001", counts=(3, 2))
     for person in ("SN003", "SN006"):

@@ -88,6 +88,18 @@ def test_nobody_sees_what_is_hidden(samples):
             assert not torch.allclose(read(face, hidden).units, read(face, None).units)
 
 
+def test_what_is_painted_over_is_nothing_to_the_network():
+    teacher = teacher_small_faces(names=NAMES, image_size=32, unit_dim=8).eval()
+    given = []
+    teacher.network.register_forward_pre_hook(lambda _, faces: given.append(faces[0]))
+    hidden = hidden_at("block", 0.5, cases=["a"], grid=GRID)
+    readers_of(teacher)[OWN](torch.rand(1, 3, 32, 32), hidden)
+    seen = teacher.network.encoder.scaling(given[0])
+    over = patches_of(teacher).paint(hidden).expand_as(seen)
+    assert seen[over].abs().max() < 1e-6  # the mean colour, and not black
+    assert given[0][over].min() > 0.3
+
+
 def test_everyone_is_named():
     assert set(readers_of(student())) == {OWN, TEACHER}
     assert set(readers_of(teacher_small_faces(names=NAMES, image_size=32))) == {OWN, LEFT_OUT}
