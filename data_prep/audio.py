@@ -35,6 +35,7 @@ from data_prep.outcome import Row
 from data_prep.recordings import RecordingPreparation, ended_early, flagged, nobody_known, units_of
 from data_prep.unit import FoundUnits
 from data_prep.video_source import VideoSource
+from medmae.data.audio.alike import twins_among
 from medmae.data.audio.mix import MIXES, Mix
 from medmae.errors import check_choice
 
@@ -130,6 +131,7 @@ class AudioPreparation(RecordingPreparation):
             notes.append(
                 f"folds {', '.join(map(str, folds))} are kept in the manifest; --test-fold N tests on one of them"
             )
+        notes += _twins(rows)
         return [*notes, *ended_early(rows, "sounds"), *flagged(rows, "sounds", _WORDS), *_without_positives(rows)]
 
 
@@ -141,8 +143,28 @@ _WORDS = {  # flag -> what it means
     "upsampled": "had a lower rate, and nothing in their upper bands",
     "drift": "drift against their clock, and were resampled by it",
     "gaps": "have gaps",
+    "short": "are shorter than 50 ms",
     "not_finite": "had samples that were no numbers",
 }
+
+
+_MOST = 20_000  # sounds, of which each is compared with all of its length
+
+
+def _twins(rows: Sequence[Row]) -> list[str]:
+    """A note of sounds of different subjects that are one recording, encoded anew."""
+    own = {row["case"]: row for row in rows if row["first"] == 0 and row.get("form")}
+    if len(own) > _MOST:
+        return [f"of more than {_MOST} sounds, copies that were encoded anew are not looked for"]
+    whose = {case: row["subject"] for case, row in own.items()}
+    pairs = [
+        pair
+        for pair in twins_among({case: row["form"] for case, row in own.items()})
+        if whose[pair[0]] != whose[pair[1]]
+    ]
+    shown = ", ".join(" = ".join(pair) for pair in pairs[:5])
+    told = "sounds of different subjects are one recording, by their energies, and may be in train and in test"
+    return [f"{len(pairs)} {told}: {shown}"] if pairs else []
 
 
 def _without_positives(rows: Sequence[Row]) -> list[str]:

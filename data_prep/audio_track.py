@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from data_prep.outcome import Row
+from medmae.data.audio.alike import form_of
 from medmae.data.audio.levels import levels_of
 from medmae.data.audio.mix import Mix, mixed
 from medmae.data.audio.read import read_sound
@@ -37,13 +38,16 @@ class SoundOptions:
     limit_gb: float = 4.0
 
 
+_SHORT = 0.05  # seconds, below which nothing can be heard in it
+
+
 def store_sound(path: Path, shard: Path, options: SoundOptions) -> Row:
     """Writes ``shard``, int16 ``(T, C)``, and tells what it holds.
 
     Returns:
         ``dtype, first, count, rate, channels, gain, start, missing`` as rows have them, ``start`` on the clock of the
-        file; ``source_rate, source_channels, peak, decibels, offset, clipped, silent``; ``container, codec, status,
-        reason, content_sha256, flags``.
+        file; ``source_rate, source_channels, peak, decibels, offset, clipped, silent, form``; ``container, codec,
+        status, reason, content_sha256, flags``.
 
     Raises:
         NoSoundError: If there is no sound, or all of it is silence.
@@ -72,6 +76,7 @@ def store_sound(path: Path, shard: Path, options: SoundOptions) -> Row:
         *levels.flags,
         *told,
         *([f"upsampled:{sound.stated_rate}"] if sound.stated_rate < rate else []),
+        *([f"short:{len(values) / rate:.4f}"] if len(values) < _SHORT * rate else []),
     ]
     return {
         "dtype": "int16",
@@ -89,6 +94,7 @@ def store_sound(path: Path, shard: Path, options: SoundOptions) -> Row:
         "offset": round(levels.offset, 6),
         "clipped": round(levels.clipped, 6),
         "silent": round(levels.silent, 4),
+        "form": form_of(samples, rate=rate),
         "container": sound.container,
         "codec": sound.codec,
         "content_sha256": sound.content_sha256,

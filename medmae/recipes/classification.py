@@ -27,6 +27,7 @@ from medmae.recipes.best_epoch import ByTask
 from medmae.recipes.classifier_file import WEIGHTS, load_classifier
 from medmae.recipes.evaluation import Evaluation
 from medmae.recipes.maker import tell_maker
+from medmae.recipes.shape_size import check_size
 from medmae.recipes.task_file import RUN, write_record
 from medmae.recipes.task_training import TaskTraining
 from medmae.weights.pretrained import load_encoder
@@ -215,6 +216,7 @@ class Prediction:
     def initialize(self) -> None:
         """Loads the classifier; see :func:`~medmae.recipes.classifier_file.load_classifier`."""
         load_classifier(self.method, self.model_dir, classes=self.classes)
+        check_size(self.method, self.options["images"].source)
 
     def run(self) -> None:
         """Predicts; see :func:`~medmae.evaluate.classify.predictions.predict_images`.

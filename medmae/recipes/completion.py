@@ -16,6 +16,7 @@ from medmae.masking.patches import Choice
 from medmae.methods.base import Method
 from medmae.recipes.evaluation import Evaluation
 from medmae.recipes.maker import tell_maker
+from medmae.recipes.shape_size import check_size
 from medmae.weights.io import load_weights
 from medmae.weights.names import PRETRAINING
 
@@ -54,6 +55,7 @@ class Completion(Evaluation):
     def load(self, path: Path) -> None:
         """All of the method."""
         load_weights(self.method, path)
+        check_size(self.method, self.dataset.source)
 
     def evaluate(self, out: Path) -> None:
         """Figures and pictures."""
@@ -95,6 +97,7 @@ class CompletedFiles:
     def initialize(self) -> None:
         """Loads the weights."""
         load_weights(self.method, self.model_dir / self.weights)
+        check_size(self.method, self.options["dataset"].source)
 
     def run(self) -> None:
         """Completes; ``made_by.json`` beside the files says which weights made them, and how good they were found."""

@@ -15,6 +15,7 @@ from medmae.evaluate.features.extractor import FeatureExtractor
 from medmae.methods.base import Method
 from medmae.nn.encoder import Encoder, Pool
 from medmae.recipes.maker import tell_maker
+from medmae.recipes.shape_size import check_size
 from medmae.recipes.training import Training
 from medmae.weights.pretrained import load_encoder
 
@@ -68,9 +69,10 @@ class Embedding:
         """Loads the encoder.
 
         Raises:
-            DataError: If the weights do not fit.
+            DataError: If the weights do not fit, or shapes are of another size than they expect.
         """
         load_encoder(self.method, self.model_dir / self.weights)
+        check_size(self.method, self.dataset.source)
 
     def run(self) -> None:
         """Embeds everything; the files, and ``made_by.json`` beside them, say which weights made them, and how good.

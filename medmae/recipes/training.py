@@ -20,6 +20,7 @@ from medmae.recipes.about import about_training
 from medmae.recipes.ct_window import said_of_ct
 from medmae.recipes.finish import note_figures, record_training
 from medmae.recipes.settings import settings_of
+from medmae.recipes.shape_size import check_size
 from medmae.recipes.start import clear_evaluation
 from medmae.recipes.trainer import Trainer
 from medmae.recipes.uses import data_for
@@ -108,9 +109,10 @@ class Training(ABC):
 
         Raises:
             DataError: If there is nothing to train on, nowhere to write, the checkpoint does not fit, or the CT of the
-                data has several windows.
+                data has several windows, or shapes are of another size than the network expects.
         """
         said_of_ct(self.data)
+        check_size(self.method, self.data)
         self.tell_plan()
         fit(
             trainer=self.trainer,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -89,6 +90,9 @@ class SoundCut:
                 value=channels,
                 remedy="choose another channel, or prepare them with --mix all",
             )
+        if (most := max((track.channels for track in tracks), default=1)) > 1:
+            told = f"{path}: of up to {most} channels number {self.channel} is heard, and the others are not"
+            warnings.warn(f"{told}: prepare the sounds with --mix mean for all of them", stacklevel=2)
 
     def whole_of(self, track: Track) -> bool:
         """Whether every cut of a sound is heard from its first frame to its last."""
