@@ -95,3 +95,9 @@ def test_skeletons_move_without_a_script_and_their_window_holds_them():
     assert page.count("<svg") == 4
     assert "script" not in page
     assert page.count("repeatCount") == page.count("<path")
+
+
+def test_weights_of_another_kind_of_data_are_refused_by_both_names():
+    extract = FeatureExtractor(encoder=method().encoder, device="cpu")
+    with pytest.raises(ValueError, match="the encoder takes 'skeleton', and samples have no 'skeleton' but 'audio'"):
+        extract.has({"audio": torch.zeros(2, 1, 8, 8)})

@@ -85,12 +85,25 @@ class FeatureExtractor:
         return tuple(name for name in self.encoder.kinds if self.kinds is None or name in self.kinds)
 
     def has(self, batch: Mapping[str, Tensor]) -> Tensor:
-        """Which samples ``(B,)`` bool have all of :attr:`kinds`; of several views, in each. None asks for none."""
-        names = self.given
+        """Which samples ``(B,)`` bool have all of :attr:`kinds`; of several views, in each. None asks for none.
+
+        Raises:
+            ValueError: If the batch has not all kinds that the encoder is given: such weights read other data.
+        """
+        names = self._given_in(batch)
         there = torch.ones(len(batch[names[0]]), dtype=torch.bool, device=batch[names[0]].device)
         for name in (name for name in self.kinds or () if name + THERE in batch):
             there = there & batch[name + THERE].reshape(len(there), -1).all(dim=1)
         return there
+
+    def _given_in(self, batch: Mapping[str, Tensor]) -> tuple[str, ...]:
+        names = self.given
+        if missing := [name for name in names if name not in batch]:
+            raise ValueError(
+                f"the encoder takes {', '.join(map(repr, names))}, and samples have no {missing[0]!r} but "
+                f"{', '.join(map(repr, batch))}: name the data so in the view, or take an encoder of what there is"
+            )
+        return names
 
     def of_batch(self, batch: Mapping[str, Tensor]) -> Tensor:
         """Features ``(B, D)`` of samples of a data set; of several views of a sample their mean.
@@ -98,12 +111,7 @@ class FeatureExtractor:
         Raises:
             ValueError: If the batch has not all kinds that the encoder is given, or a sample has not all :attr:`kinds`.
         """
-        names = self.given
-        if missing := [name for name in names if name not in batch]:
-            raise ValueError(
-                f"the encoder takes {', '.join(map(repr, names))}, and samples have no {missing[0]!r} but "
-                f"{', '.join(map(repr, batch))}: name the data so in the view, or take an encoder of what there is"
-            )
+        names = self._given_in(batch)
         if lacking := int((~self.has(batch)).sum()):
             raise ValueError(f"{lacking} of {len(batch[names[0]])} samples lack {' or '.join(names)}: leave them out")
         if len(self.encoder.kinds) == 1:
