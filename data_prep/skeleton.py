@@ -38,6 +38,7 @@ from data_prep.skeleton_store import SkeletonOptions
 from data_prep.unit import FoundUnits
 from data_prep.video_source import VideoSource
 from medmae.data.skeletons.layouts import LAYOUTS
+from medmae.data.skeletons.read import TAKEN
 from medmae.data.skeletons.recording import RATES, UNITS, Unit
 from medmae.errors import check_choice
 
@@ -118,7 +119,22 @@ class SkeletonPreparation(RecordingPreparation):
         found = find_skeletons(
             Path(self.source), ntu_split=self.ntu_split, keep_missing=self.keep_missing, **self.asked
         )
-        return units_of(found)
+        units = units_of(found)
+        self._check_taken(units.units)
+        return units
+
+    def _check_taken(self, units: Sequence[VideoSource]) -> None:
+        """Raises ValueError for what is said of files, and none of these files takes."""
+        suffixes = {unit.files[0].suffix.lower() for unit in units}
+        taken = {name for suffix in suffixes for name in TAKEN.get(suffix, ())}
+        for name in ("layout", "bones", "axes", "rate"):
+            value = getattr(self, name)
+            if value is not None and suffixes and name not in taken:
+                takers = ", ".join(suffix for suffix, names in TAKEN.items() if name in names)
+                raise ValueError(
+                    f"{self.source}: --{name} {value} is taken by no file here ({', '.join(sorted(suffixes))}), only "
+                    f"by {takers}: leave it out"
+                )
 
     def usable(self, rows: list[Row]) -> tuple[list[Row], list[Row]]:
         """All rows, with the proxy as their value if it is asked for."""

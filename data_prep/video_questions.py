@@ -122,6 +122,8 @@ def _right(entry: Mapping[str, Any], choices: Sequence[str], line: _Line) -> int
         return None
     numbered = isinstance(said, int | float)
     meant = _numbers(str(text)) if numbered else same | _numbers(str(text))
+    if same and not numbered:  # of choices x, y, z the word y is no letter of a 25th
+        meant = {place for place in meant if place < len(choices)}
     if entry.get(FIRST) and not same and re.fullmatch(r"\d+(\.0)?", str(text)):
         raise line.fault(
             "names a right choice by a number, and its choices are counted from 1",

@@ -49,6 +49,16 @@ def body(seed=0, seconds=1.0):
     return walk(Walker.of(seed, limp=False), seconds=seconds, seed=seed)
 
 
+@pytest.mark.parametrize(
+    ("option", "value"), [("layout", KINECT_20.name), ("bones", "bones.csv"), ("axes", "y up"), ("rate", 25.0)]
+)
+def test_what_is_said_of_files_that_do_not_take_it_is_refused(option, value, tmp_path):
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw" / "a.bvh").write_text("HIERARCHY\n")
+    with pytest.raises(ValueError, match=rf"--{option} .* is taken by no file here \(\.bvh\)"):
+        run(tmp_path / "raw", tmp_path / "out", **{option: value})
+
+
 # ---------------------------------------------------------------------------------------------------------------- NTU
 PEOPLE = Path(__file__).with_name("ntu_people.json")  # who performed in each setup, as the names of all files have it
 

@@ -57,6 +57,11 @@ def test_a_right_choice_is_named_by_number_letter_or_words(right, ask):
     assert (question.right, question.answers) == (1, ("a ring",))
 
 
+def test_a_choice_that_is_a_letter_is_a_word_where_there_are_not_so_many_choices(ask):
+    (question,), _ = ask([open_question(choices=["x", "y", "z"], right="y")])
+    assert (question.right, question.answers) == (1, ("y",))
+
+
 def test_columns_of_one_choice_each_are_read_in_the_order_of_their_numbers(ask):
     columns = ("a0", "a10", *(f"a{number}" for number in range(1, 10)))  # as a table sorts them
     text = (

@@ -18,6 +18,15 @@ from medmae.errors import DataError, check_choice
 
 SUFFIXES = (".skeleton", ".txt", ".c3d", ".bvh", ".json", ".csv", ".tsv", ".npz")
 PICKLES = (".pkl", ".pickle")
+_OWN = ("bones", "axes", "rate")
+TAKEN = {  # suffix -> what is taken of the user's word; positions have the unit of their file, or are refused
+    ".txt": ("rate",),
+    ".c3d": ("layout",),
+    ".json": ("rate",),
+    ".csv": _OWN,
+    ".tsv": _OWN,
+    ".npz": _OWN,
+}
 CONVERT = (
     "where you trust the file, in a process of its own: import pickle, numpy as np; d = pickle.load(open(F, 'rb')); "
     "for a in d['annotations']: np.savez(a['frame_dir'], positions=a['keypoint'].transpose(1, 0, 2, 3), "
