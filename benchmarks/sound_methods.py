@@ -4,7 +4,7 @@ Spoken digits with written ones, a speaker held out at a time; ESC-10 by its fol
 find the mouth of its moment. Arms of a fold and seed see the same samples in the same order, for as many steps:
 
 - AV-MAE, both rebuilt, or each from the other (inpainting), or one kind alone;
-- MAViL, without contrast, with one of the two, with both, twice as long, and its second stage;
+- MAViL, without contrast, with one of the two, with both, twice and eight times as long, and its second stage;
 - Audio-MAE on ESC-10.
 
 Each network is judged frozen (logistic regression on its features) by sound, by pictures and by both, from one and the
@@ -58,7 +58,9 @@ MAVIL: dict[str, dict[str, Any]] = {
     "MAViL": {},
     "MAViL, second stage": {"teacher": "MAViL"},
     "MAViL, twice as long": {},
+    "MAViL, eight times as long": {},
 }
+LONGER = {"twice as long": 2, "eight times as long": 8}
 ARMS: dict[str, dict[str, dict[str, Any]]] = {
     "digits": {"AV-MAE, untrained": {}, **AV_MAE, "MAViL, untrained": {}, **MAVIL},
     "esc10": {"Audio-MAE, untrained": {}, "Audio-MAE": {}},
@@ -103,7 +105,7 @@ class Run:
         """Of its training; 0 of one that learns nothing."""
         if self.arm.endswith("untrained"):
             return 0
-        return STEPS[self.domain] * (2 if self.arm.endswith("twice as long") else 1)
+        return STEPS[self.domain] * LONGER.get(self.arm.rpartition(", ")[2], 1)
 
     def path(self, out: Path) -> Path:
         """The file of its training."""
