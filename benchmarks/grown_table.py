@@ -16,3 +16,16 @@ def append(path: Path, *rows: Mapping[str, Any]) -> None:
         if new:
             writer.writeheader()
         writer.writerows(rows)
+
+
+def forget(path: Path, **columns: object) -> None:
+    """Takes rows of these values out of a table, if there is one: their network was trained on since."""
+    if not path.exists():
+        return
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    kept = [row for row in rows if any(row[name] != str(value) for name, value in columns.items())]
+    if len(kept) < len(rows):
+        path.unlink()
+        if kept:
+            append(path, *kept)

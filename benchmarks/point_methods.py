@@ -10,7 +10,8 @@ is its number, so that three folds are three seeds and every scan is tested once
     python benchmarks/point_methods.py complete SHARED OUT shapes
 
 ``SHARED`` is a folder with ``shapes_points1024.npz`` and ``adrenalmnist3d_64_trainval.npz``. ``train`` leaves a
-``.state`` for each run and a row in ``OUT/training.csv``; it may be stopped and goes on where it was. The others write
+``.state`` for each run and a row in ``OUT/training.csv``; it may be stopped and goes on where it was, and what was
+measured of a network that is trained on is forgotten. The others write
 ``OUT/predictions.csv`` (a row a scan, classifier, share of labels) and ``OUT/completions.csv`` (a row a scan, arm,
 share hidden). ``point_report.py OUT`` makes the tables.
 """
@@ -27,7 +28,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 import typer
-from grown_table import append
+from grown_table import append, forget
 from point_sets import FOLDS, Clouds
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
@@ -104,6 +105,9 @@ def train(
         row = {"set": name, "arm": arm, "fold": fold, "cpu_seconds": round(run.seconds, 1), "steps": run.steps}
         append(out / "training.csv", row | {"first_loss": round(first, 5), "last_loss": round(last, 5)})
         print(*row.values(), first, last, flush=True)
+        for kind in ("linear", "forest", "fine-tuned"):
+            forget(out / "predictions.csv", set=name, classifier=f"{arm}, {kind}", fold=fold)
+        forget(out / "completions.csv", set=name, arm=arm, fold=fold)
 
 
 @app.command()
