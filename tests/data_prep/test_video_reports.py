@@ -6,7 +6,10 @@ import pytest
 
 from data_prep.sentences import sentences_of
 from data_prep.video_files import find_videos
+from medmae.data.identity.given import Given
 from medmae.errors import DataError
+
+BY_FOLDER = Given(subject_from="^([^/]+)/")
 
 
 @pytest.fixture
@@ -40,7 +43,7 @@ def test_a_report_beside_its_video_is_its_captions_a_sentence_each(study):
 )
 def test_a_report_of_a_study_is_of_all_its_videos_and_says_so(report, study, tmp_path):
     raw = study({"raw/s1/a.mp4": "", "raw/s1/b.mp4": "", "raw/s2/c.mp4": "", report: "Normal."})
-    found = find_videos(raw, reports=tmp_path / report.split("/")[0])
+    found = find_videos(raw, reports=tmp_path / report.split("/")[0], given=BY_FOLDER)
     assert said(found) == {"s1/a.mp4": ("Normal.",), "s1/b.mp4": ("Normal.",), "s2/c.mp4": ()}
     assert [video.segments[0].flags for video in found.videos] == [("report_of:2",), ("report_of:2",), ()]
     assert "1 reports are of several videos each" in " ".join(found.notes)
@@ -53,11 +56,11 @@ def test_the_nearest_report_counts(study):
 
 def test_reports_of_no_video_are_listed_and_of_another_folder_fail(study, tmp_path):
     raw = study({"raw/x/a.mp4": "", "raw/y/a.mp4": "", "reports/a.txt": "Whose?", "reports/gone.txt": "Of nobody."})
-    found = find_videos(raw, reports=tmp_path / "reports")
+    found = find_videos(raw, reports=tmp_path / "reports", given=BY_FOLDER)
     assert set(said(found).values()) == {()}
     assert [name for name, _ in found.failed] == ["a", "gone"]  # two videos are called a
     raw = study({"raw/x/README.txt": "A data set."})
-    beside = find_videos(raw, reports=raw)
+    beside = find_videos(raw, reports=raw, given=BY_FOLDER)
     assert [one.path.name for one in beside.left_out] == ["README.txt"]
     assert not beside.failed
     assert set(said(beside).values()) == {()}
