@@ -79,9 +79,9 @@ def training(clouds: Clouds, arm: str, fold: int, out: Path) -> Training:
 
 
 def trained(clouds: Clouds, arm: str, fold: int, out: Path) -> MaskedMethod | None:
-    """As a run ended; None if there is none. ``untrained`` is Point-MAE as it begins."""
-    if arm == "untrained":
-        return network("point_mae", fold).eval()
+    """As a run ended; None if there is none. ``untrained`` is Point-MAE as it begins, ``untrained mae3d`` MAE3D."""
+    if arm.startswith("untrained"):
+        return network("mae3d" if arm.endswith("mae3d") else "point_mae", fold).eval()
     path = out / f"{clouds.name}-{arm}-{fold}.state"
     if not path.exists():
         return None
@@ -116,7 +116,7 @@ def evaluate(folder: Folder, out: Out, name: Name, *, folds: str = "0,1,2") -> N
     clouds = _set(name, folder, out)
     for fold in _numbers(folds):
         described: dict[str, np.ndarray] = clouds.described()
-        for arm in ("untrained", *SIZES):
+        for arm in ("untrained", "untrained mae3d", *SIZES):
             method = trained(clouds, arm, fold, out)
             if method is not None:
                 described[arm] = _features(method, clouds)

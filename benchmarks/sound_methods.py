@@ -59,6 +59,7 @@ MAVIL: dict[str, dict[str, Any]] = {
     "MAViL, second stage": {"teacher": "MAViL"},
     "MAViL, twice as long": {},
     "MAViL, eight times as long": {},
+    "MAViL, no contrast, eight times as long": NO_CONTRAST,
 }
 LONGER = {"twice as long": 2, "eight times as long": 8}
 ARMS: dict[str, dict[str, dict[str, Any]]] = {

@@ -181,7 +181,8 @@ def test_what_is_rebuilt_is_scored_and_what_cannot_be_is_refused_with_a_reason(n
         assert not_scorable(method) is None
         summary = evaluate_reconstruction(method=method, dataset=held_out, out=tmp_path, foreground=False)
         found = [key for key in summary if key.startswith("psnr_") and key.endswith("_model")]  # one, or one a kind
-        assert found and all(summary[key]["n_subjects"] == 3 for key in found)
+        assert found
+        assert all(summary[key]["n_subjects"] == 3 for key in found)
         rows = (tmp_path / "reconstruction.csv").read_text().splitlines()[1:]
         assert {row.split(",")[2] for row in rows} == SCORED[name]
         return
