@@ -7,7 +7,7 @@ with all labels and with 10 and 5 % of them, beside raw joints and their velocit
 tested on people of UTKinect.
 
     python benchmarks/skeleton_methods.py run DATA OUT [--seconds 45] [--seeds 0,1,2] [--people 1,3,5,7,9]
-    python benchmarks/skeleton_methods.py transfer DATA OUT [--pairs 0:1:1,1:5:3,2:9:5]
+    python benchmarks/skeleton_methods.py transfer DATA OUT [--pairs 0:1:1,0:3:2]
     python benchmarks/skeleton_methods.py plain DATA
     python benchmarks/skeleton_methods.py joints DATA OUT
     python benchmarks/skeleton_report.py OUT
@@ -49,6 +49,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 Data = Annotated[Path, typer.Argument(help="Folder of msr_action3d.npz and utkinect.npz.")]
 Out = Annotated[Path, typer.Argument(help="Receives networks and tables.")]
 ARMS: dict[str, dict[str, Any]] = {"joints and frames": {}, "random": {"mask": "random", "mask_ratio": 0.75}}
+TRANSFERS = ",".join(f"{seed}:{2 * person - 1}:{person}" for seed in range(3) for person in range(1, 6))
 UNTRAINED, SHARES, BATCH = "untrained", (1.0, 0.1, 0.05), 32
 
 
@@ -72,7 +73,7 @@ def run(
 
 
 @app.command()
-def transfer(data: Data, out: Out, *, pairs: str = "0:1:1,1:5:3,2:9:5", epochs: int = 16) -> None:
+def transfer(data: Data, out: Out, *, pairs: str = TRANSFERS, epochs: int = 16) -> None:
     """From MSR Action3D to UTKinect, with the networks of ``run``: seed, person of MSR, person of UTKinect held out."""
     torch.set_num_threads(1)
     target = Recordings.read(data, "utkinect")
