@@ -40,10 +40,17 @@ def check_shelves(
         refuse(checked(doubts_of_classes(paths, above=above), paths), path=source)
 
 
-def without_patients(videos: Sequence[VideoSource]) -> tuple[list[VideoSource], tuple[str, ...]]:
-    """Videos whose folders turned out to be those of their patients have no class by them; and a note of it."""
+def without_patients(videos: Sequence[VideoSource], source: Path) -> tuple[list[VideoSource], tuple[str, ...]]:
+    """Videos whose folders turned out to be those of their patients have no class by them; and a note of it.
+
+    What a table says stays.
+    """
     named = [video for video in videos if video.segments[0].label is not None]
-    if not named or not all(video.known and video.subject == video.segments[0].label for video in named):
+    if (
+        not source.is_dir()
+        or not named
+        or not all(video.known and video.subject == video.segments[0].label for video in named)
+    ):
         return list(videos), ()
     bare = [replace(video, segments=tuple(replace(one, label=None) for one in video.segments)) for video in videos]
     return bare, (f"folders are those of patients, such as {named[0].subject}, and no classes",)

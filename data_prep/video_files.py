@@ -91,7 +91,7 @@ def settled(found: FoundVideos, source: Path, *, given: Given | None, salt: Path
         known=any(video.known for video in found.videos),
         given=given,
     )
-    videos, notes = without_patients(with_patients(found.videos, source, given=given, salt=salt))
+    videos, notes = without_patients(with_patients(found.videos, source, given=given, salt=salt), source)
     all_or_none("split", {video.name: video.split for video in videos}, source)
     bare = [video.name for video in videos if source.is_dir() and video.segments[0].label is None]
     notes = (*found.notes, *notes, *deeper(bare, splits=splits))

@@ -6,6 +6,7 @@ import io
 import pytest
 from rich.console import Console
 
+from data_prep.video_files import find_videos
 from medmae.data.identity.class_folders import doubts_of_classes
 from medmae.errors import DataError
 
@@ -105,3 +106,12 @@ def test_pictures_of_faces_keep_the_split_of_their_folder(tmp_path, name):
 )
 def test_counted_names_in_classes_say_nothing(paths, doubts):
     assert len(doubts_of_classes(paths)) == doubts
+
+
+def test_classes_that_a_table_says_stay_though_they_are_called_as_subjects(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.mp4").write_bytes(b"x")
+    (tmp_path / "t.csv").write_text("path,label,subject\na.mp4,anna,anna\nb.mp4,bob,bob\n")
+    found = find_videos(tmp_path / "t.csv")
+    assert [video.segments[0].label for video in found.videos] == ["anna", "bob"]
+    assert not any("no classes" in note for note in found.notes)

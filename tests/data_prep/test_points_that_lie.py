@@ -169,3 +169,15 @@ def test_a_table_of_shapes_that_speaks_of_times_is_refused(tmp_path, head, field
     (tmp_path / "t.csv").write_text(f"path,subject,{head}\na1.npy,p1,{fields}\n")
     with pytest.raises(DataError, match="neither seconds nor a rate"):
         run(tmp_path / "t.csv", tmp_path / "out")
+
+
+def test_numbers_of_points_are_no_patients_and_no_shapes_are_no_collection(tmp_path):
+    clouds = np.stack([cloud(1), cloud(2)])
+    np.savez(tmp_path / "a.npz", data=clouds, label=[0, 1], pid=np.zeros((2, 120), dtype=int), none=clouds[:0])
+    found, others = collections_in(tmp_path / "a.npz")
+    assert [one.key for one in found] == ["data"]
+    assert others == ["none", "pid"]
+    np.savez(tmp_path / "b.npz", point_clouds=clouds, subjects=["a", "b"])
+    with pytest.raises(DataError, match="looks like patients") as caught:
+        collections_in(tmp_path / "b.npz")
+    assert "call it point_subjects" in caught.value.remedy

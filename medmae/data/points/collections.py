@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -67,13 +68,15 @@ def collections_in(path: Path) -> tuple[list[Collection], list[str]]:
             remedy="give (N, P, 3) clouds, or (N, D, H, W) masks",
         )
     others = sorted({*shapes, *groups} - taken - {"classes"})
-    if risky := [name for name in others if looks_like_identity(name)]:
+    counts = {shapes[one.key][0] for one in found}  # one value a shape, or a group; PointNet's pid is one a point
+    of_shapes = [name for name in others if name not in shapes or math.prod(shapes[name]) in counts]
+    if risky := [name for name in of_shapes if looks_like_identity(name)]:
         raise DataError(
             "an array that looks like patients or splits is not read",
             path=path,
             field="arrays",
             value=risky,
-            remedy=f"call it {' or '.join(_SUBJECTS)} (or train_subjects beside train_images), or take it out",
+            remedy=f"call it {found[0].key.rpartition('_')[0]}_{_SUBJECTS[0]}".replace(" _", " ") + ", or take it out",
         )
     return found, others
 
@@ -94,6 +97,8 @@ def shapes_of(path: Path, key: str, *, limit_gb: float = LIMIT_GB) -> Iterator[n
 
 
 def _holds(shape: tuple[int, ...]) -> bool:
+    if 0 in shape:
+        return False
     return (len(shape) == 3 and 3 <= shape[2] <= WIDEST and shape[1] > WIDEST) or (len(shape) == 4 and min(shape) > 1)
 
 

@@ -57,7 +57,8 @@ def _check_size(recording: Recording, path: Path) -> None:
             path=path,
             field="unit",
             value=recording.unit,
-            remedy="say the unit that they are in: --unit mm, cm, inch or m",
+            remedy="correct the unit in the file; where it says none (tables, archives, BVH) say it: --unit mm, "
+            "cm, inch or m",
         )
     _check_far(recording, path)
 

@@ -168,7 +168,7 @@ def read_npz(
     positions = positions[:, None] if positions.ndim == 3 else positions
     sure = held.get("confidence")
     sure = sure[:, None] if sure is not None and sure.ndim == 2 else sure
-    own_rate = _rate(held, path)
+    own_rate = _rate(held, path) or None  # 0 says that nobody knew it
     flags = (*unread_arrays(held, path=path), *_other_rate(own_rate, rate))
     rate = rate if own_rate is None else own_rate
     own = bones if bones is not None else held["bones"].tolist() if "bones" in held else None

@@ -99,7 +99,7 @@ def recording_of(
             path=path,
             field="frames, bodies, joints, coordinates",
             value=positions.shape,
-            remedy="name the layout that the file has (--layout), or give a table of bones",
+            remedy="give as many names of joints as there are joints; of C3D name the layout that it has (--layout)",
         )
     sure = np.ones(positions.shape[:3]) if confidence is None else np.asarray(confidence, dtype=np.float64)
     if sure.shape != positions.shape[:3] or np.nanmax(sure, initial=0) > _SUREST:

@@ -13,7 +13,8 @@ from medmae.errors import DataError
 
 _CLOCKS = re.compile(r"fps|framerate|frame_rate|hz|times?|timestamps?|t|seconds?|units?|scale", re.IGNORECASE)
 _TIMES = r"time|timestamps?|t|seconds?|secs?|ms|msec|frames?|frame[_ ]?(?:no|nr|id|number|index)"
-_MISSED = re.compile(rf".*[_.\- ][xyz]|(?:{_TIMES})(?:[_ ]?[(\[]?\w{{1,4}}[)\]]?)?", re.IGNORECASE)
+_UNIT = r"[_ ]?[(\[]\w{1,4}[)\]]|[_ ]\w{1,4}|s|ms|us|ns"  # a trial or a task is no t with a unit
+_MISSED = re.compile(rf".*[_.\- ][xyz]|(?:{_TIMES})(?:{_UNIT})?", re.IGNORECASE)
 
 
 def unread_columns(

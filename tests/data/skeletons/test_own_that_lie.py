@@ -51,8 +51,9 @@ def test_columns_that_would_have_counted_are_refused_by_name(tmp_path, options):
 
 
 def test_other_columns_are_counted(tmp_path):
-    found = read_skeleton(table(tmp_path / "a.csv", more={"speed": "1", "knee_angle": "120"}), told=METRES)
-    assert found.flags == ("columns_not_read:2",)
+    more = {"speed": "1", "knee_angle": "120", "trial": "3", "task": "walk"}
+    found = read_skeleton(table(tmp_path / "a.csv", more=more), told=METRES)
+    assert found.flags == ("columns_not_read:4",)
 
 
 @pytest.mark.parametrize("step", [33.3, 16.7, 1e-5])
@@ -81,6 +82,16 @@ def test_numbers_of_frames_hold_the_place_of_those_that_are_missing_also_without
 def test_a_line_that_was_cut_off_or_is_too_long_is_refused(tmp_path, edit):
     with pytest.raises(DataError, match="line 21 has more or fewer fields"):
         read_skeleton(table(tmp_path / "a.csv", edit=edit), told=METRES)
+
+
+def test_two_steps_of_which_none_is_the_median_lie_on_a_clock(tmp_path):
+    path = table(tmp_path / "a.csv", clock="frame", step=1, edit=lambda rows: [*rows[:3], rows[6]])
+    assert len(read_skeleton(path, told=METRES).positions) == 6
+
+
+def test_a_rate_of_nothing_gives_way_to_what_is_said(tmp_path):
+    np.savez(tmp_path / "a.npz", positions=places(), joints=JOINTS, unit="m", rate=0.0)
+    assert read_skeleton(tmp_path / "a.npz", told=Told(rate=30.0)).rate == 30
 
 
 def archive(path, **more):
