@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import csv
 import time
+from collections.abc import Callable
 from itertools import product
 from pathlib import Path
 from typing import Annotated, Any
@@ -53,7 +54,7 @@ Name = Annotated[str, typer.Argument(help="shapes or adrenal")]
 POINTS, BATCH = 512, 32
 SHARES = (0.05, 0.1, 1.0)  # of labels
 HIDDEN = (0.3, 0.5, 0.7)
-SIZES: dict[str, Any] = {
+SIZES: dict[str, Callable[[], MaskedMethod]] = {
     "point_mae": lambda: point_mae_small(num_points=POINTS, num_patches=32, patch_points=24),
     "mae3d": lambda: mae3d_small(num_points=POINTS, num_patches=32, patch_points=16, embed_dim=192, neighbours=10),
 }
@@ -62,8 +63,7 @@ SIZES: dict[str, Any] = {
 def network(arm: str, fold: int) -> MaskedMethod:
     """As a run begins."""
     torch.manual_seed(fold)
-    method: MaskedMethod = SIZES[arm]()
-    return method
+    return SIZES[arm]()
 
 
 def training(clouds: Clouds, arm: str, fold: int, out: Path) -> Training:

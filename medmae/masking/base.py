@@ -156,8 +156,7 @@ class Mask:
     def nothing(cls, count: int, *, num_tokens: int, device: torch.device | str = "cpu") -> Mask:
         """Of whole samples: every token is visible, and the one entry of ``masked`` is padding."""
         every = torch.arange(num_tokens, device=device).expand(count, -1)  # (B, N)
-        none = torch.zeros(count, 1, device=device)
-        return cls(every, every[:, :1], num_tokens, real=torch.ones_like(every, dtype=torch.bool), weight=none)
+        return cls(every, every[:, :1], num_tokens, real=every >= 0, weight=torch.zeros_like(every[:, :1]).float())
 
     @property
     def num_visible(self) -> int:
@@ -233,9 +232,7 @@ class Mask:
             ValueError: If the mask skips tokens: nobody has a row for them.
         """
         if self.skipped:
-            raise ValueError(
-                f"{self.skipped} hidden tokens are not decoded, so nothing can be restored: complete() first"
-            )
+            raise ValueError(f"{self.skipped} hidden tokens are not decoded, nothing can be restored: complete() first")
         batch, _, dim = visible.shape
         fill = fill.to(visible.dtype).expand(batch, self.num_masked, dim)
         order = torch.cat([self.visible, self.masked], dim=1)  # (B, N), more where samples are padded

@@ -11,6 +11,7 @@ from medmae.data.identity.words import Role, role_of
 
 _COUNTED = re.compile(r"[^\W\d_]*[-_. ]*\d+")  # img_0012, 7: a count, and nobody's name
 _EACH = r"^(.+/.+)$"  # the whole path
+_AS_PATIENTS = "folders of classes are called as patients are"
 
 
 def patients_as_classes(classes: Collection[str], images: int) -> list[Doubt]:
@@ -20,10 +21,10 @@ def patients_as_classes(classes: Collection[str], images: int) -> list[Doubt]:
         classes: Their names.
         images: How many images there are.
     """
-    if len(classes) < 2 or not {role_of(name) for name in classes} <= {Role.STRONG, Role.WEAK}:
+    if not _called_as_patients(classes):
         return []
     readings = (Choice(len(classes), "one a folder", r"([^/]+)/[^/]+$"), Choice(images, "one an image", _EACH))
-    return [Doubt("level", "folders of classes are called as patients are", ", ".join(sorted(classes)[:3]), readings)]
+    return [Doubt("level", _AS_PATIENTS, ", ".join(sorted(classes)[:3]), readings)]
 
 
 def doubts_of_classes(paths: Iterable[str], *, above: int = 0) -> list[Doubt]:
@@ -45,12 +46,15 @@ def doubts_of_classes(paths: Iterable[str], *, above: int = 0) -> list[Doubt]:
     shared = next((f"{name} in {', '.join(sorted(some)[:3])}" for name, some in inside.items() if len(some) > 1), "")
     folder = Choice(len(classes), "one a folder", rf"^(?:[^/]+/){{{above}}}([^/]+)/")
     each = Choice(len(placed), "one a file", _EACH)
-    if len(classes) > 1 and {role_of(name) for name in classes} <= {Role.STRONG, Role.WEAK}:
-        why = "folders of classes are called as patients are"
-        return [Doubt("level", why, ", ".join(classes[:3]), (folder, each))]
+    if _called_as_patients(classes):
+        return [Doubt("level", _AS_PATIENTS, ", ".join(classes[:3]), (folder, each))]
     if shared and len({re.sub(r"\d+", "0", name) for name in classes}) == 1:
         return [Doubt("level", "folders of classes are numbered, and hold the same names", shared, (folder, each))]
     if shared:
         names = Choice(len({parts[-1] for parts in placed}), "one a name", r"([^/]+)$|/$")
         return [Doubt("parents", "one name lies in folders of several classes", shared, (names, each))]
     return []
+
+
+def _called_as_patients(classes: Collection[str]) -> bool:
+    return len(classes) > 1 and {role_of(name) for name in classes} <= {Role.STRONG, Role.WEAK}
